@@ -1,0 +1,276 @@
+//! Users, items and their features, frozen at import.
+
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, Result};
+
+/// The index of a value that is blank or not in the vocabulary.
+pub const UNKNOWN: u32 = u32::MAX;
+
+/// Admitted users and items with their features. Frozen and versioned: a
+/// second state can be imported with the same file, and a deletion changes
+/// nothing here.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Catalog {
+    /// Name of the data set, for people.
+    pub dataset: String,
+    /// Raised when an item is added; every shard then retrains on schedule.
+    pub version: u32,
+    /// People.
+    pub users: Entities,
+    /// Things.
+    pub items: Entities,
+}
+
+/// One side of the catalogue: identifiers in a fixed order, and features.
+///
+/// The identifier itself is a feature of every model (`id`); it is not listed
+/// among the columns.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Entities {
+    /// External identifiers; the place in this list is the index.
+    pub ids: Vec<String>,
+    /// Names for people, same order; empty when the data has none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub names: Vec<String>,
+    /// Features the models read.
+    pub columns: Vec<Column>,
+    #[serde(skip)]
+    index: HashMap<String, u32>,
+}
+
+/// One feature of every user, or of every item.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Column {
+    /// Its name in the data.
+    pub name: String,
+    /// Its values, in the order of the identifiers.
+    pub values: Values,
+}
+
+/// A feature's values.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Values {
+    /// A category: an index into the vocabulary, or [`UNKNOWN`].
+    Token {
+        /// Distinct values, sorted.
+        vocabulary: Vec<String>,
+        /// One index a row.
+        rows: Vec<u32>,
+    },
+    /// A set of categories (genres, the words of a title).
+    TokenSeq {
+        /// Distinct values, sorted.
+        vocabulary: Vec<String>,
+        /// Distinct indices a row, ascending.
+        rows: Vec<Vec<u32>>,
+    },
+    /// Numbers: a title's embedding, an age.
+    Dense {
+        /// Numbers a row.
+        width: usize,
+        /// Row-major values. Kept outside JSON (see [`Catalog::dense`]).
+        #[serde(skip)]
+        rows: Vec<f32>,
+    },
+}
+
+impl Values {
+    /// How many rows the feature has.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Token { rows, .. } => rows.len(),
+            Self::TokenSeq { rows, .. } => rows.len(),
+            Self::Dense { width, rows } => rows.len() / (*width).max(1),
+        }
+    }
+
+    /// Whether the feature has no rows.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl Entities {
+    /// Collects identifiers, names and features, checking that they agree.
+    ///
+    /// # Errors
+    /// When an identifier appears twice or a feature has another length.
+    pub fn new(ids: Vec<String>, names: Vec<String>, columns: Vec<Column>) -> Result<Self> {
+        let mut entities = Self { ids, names, columns, index: HashMap::new() };
+        entities.reindex()?;
+        Ok(entities)
+    }
+
+    fn reindex(&mut self) -> Result<()> {
+        self.index = HashMap::with_capacity(self.ids.len());
+        for (row, id) in self.ids.iter().enumerate() {
+            if self.index.insert(id.clone(), row as u32).is_some() {
+                return Err(Error::Config(format!("catalogue: identifier '{id}' appears twice")));
+            }
+        }
+        if !self.names.is_empty() && self.names.len() != self.ids.len() {
+            return Err(Error::Config("catalogue: as many names as identifiers are needed".into()));
+        }
+        for column in &self.columns {
+            if column.values.len() != self.ids.len() {
+                return Err(Error::Config(format!(
+                    "catalogue: feature '{}' has {} rows for {} identifiers",
+                    column.name,
+                    column.values.len(),
+                    self.ids.len()
+                )));
+            }
+            let fits = match &column.values {
+                Values::Token { vocabulary, rows } => {
+                    rows.iter().all(|&t| t == UNKNOWN || (t as usize) < vocabulary.len())
+                }
+                Values::TokenSeq { vocabulary, rows } => {
+                    rows.iter().flatten().all(|&t| (t as usize) < vocabulary.len())
+                }
+                Values::Dense { rows, .. } => rows.iter().all(|v| v.is_finite()),
+            };
+            if !fits {
+                return Err(Error::Config(format!("catalogue: feature '{}' has a value out of range", column.name)));
+            }
+        }
+        Ok(())
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.ids.is_empty()
+    }
+
+    /// The index of an external identifier.
+    pub fn find(&self, id: &str) -> Option<u32> {
+        self.index.get(id).copied()
+    }
+
+    /// A name for people: the item's name, or its identifier.
+    pub fn name(&self, row: u32) -> &str {
+        self.names.get(row as usize).unwrap_or(&self.ids[row as usize])
+    }
+
+    /// Appends one entity whose features are given as text, in column order
+    /// (`None` or a value outside the vocabulary is unknown; a dense feature
+    /// is zero). Indices of the others stay.
+    ///
+    /// # Errors
+    /// When the identifier exists already.
+    pub fn append(&mut self, id: &str, features: &[Option<String>]) -> Result<u32> {
+        if self.find(id).is_some() {
+            return Err(Error::Config(format!("'{id}' is in the catalogue already")));
+        }
+        let row = self.ids.len() as u32;
+        for (place, column) in self.columns.iter_mut().enumerate() {
+            let text = features.get(place).and_then(Option::as_deref).unwrap_or("");
+            let find = |vocabulary: &[String], token: &str| vocabulary.binary_search_by(|v| v.as_str().cmp(token)).ok();
+            match &mut column.values {
+                Values::Token { vocabulary, rows } => rows.push(find(vocabulary, text).map_or(UNKNOWN, |t| t as u32)),
+                Values::TokenSeq { vocabulary, rows } => {
+                    let mut tokens: Vec<u32> =
+                        text.split(' ').filter_map(|t| find(vocabulary, t)).map(|t| t as u32).collect();
+                    tokens.sort_unstable();
+                    tokens.dedup();
+                    rows.push(tokens);
+                }
+                Values::Dense { width, rows } => rows.extend(std::iter::repeat_n(0.0, *width)),
+            }
+        }
+        if !self.names.is_empty() {
+            self.names.push(id.to_owned());
+        }
+        self.ids.push(id.to_owned());
+        self.index.insert(id.to_owned(), row);
+        Ok(row)
+    }
+
+    /// Blanks a slot when its account is deleted: the label given, every
+    /// feature unknown. The slot stays, so that no other index moves.
+    pub fn blank(&mut self, row: u32, label: String) {
+        let place = row as usize;
+        self.index.remove(&self.ids[place]);
+        for column in &mut self.columns {
+            match &mut column.values {
+                Values::Token { rows, .. } => rows[place] = UNKNOWN,
+                Values::TokenSeq { rows, .. } => rows[place].clear(),
+                Values::Dense { width, rows } => rows[place * *width..(place + 1) * *width].fill(0.0),
+            }
+        }
+        if let Some(name) = self.names.get_mut(place) {
+            name.clone_from(&label);
+        }
+        self.index.insert(label.clone(), row);
+        self.ids[place] = label;
+    }
+}
+
+impl Catalog {
+    /// Reads `catalog.json`, and the dense features stored beside it.
+    ///
+    /// # Errors
+    /// When the text is no catalogue, or a dense feature is missing.
+    pub fn from_json(text: &str, dense: &HashMap<String, Vec<f32>>) -> Result<Self> {
+        let mut catalog: Self = serde_json::from_str(text).map_err(|e| Error::Config(format!("catalogue: {e}")))?;
+        for (side, entities) in [("user", &mut catalog.users), ("item", &mut catalog.items)] {
+            for column in &mut entities.columns {
+                if let Values::Dense { rows, .. } = &mut column.values {
+                    let name = format!("{side}.{}", column.name);
+                    let found = dense
+                        .get(&name)
+                        .ok_or_else(|| Error::Config(format!("catalogue: the dense feature '{name}' is missing")))?;
+                    rows.clone_from(found);
+                }
+            }
+            entities.reindex()?;
+        }
+        Ok(catalog)
+    }
+
+    /// The catalogue as JSON, without its dense features.
+    ///
+    /// # Errors
+    /// When it cannot be written as JSON.
+    pub fn to_json(&self) -> Result<String> {
+        serde_json::to_string(self).map_err(|e| Error::Config(format!("catalogue: {e}")))
+    }
+
+    /// The dense features by name (`item.title`): rows, width, values.
+    pub fn dense(&self) -> Vec<(String, usize, usize, &[f32])> {
+        [("user", &self.users), ("item", &self.items)]
+            .into_iter()
+            .flat_map(|(side, entities)| entities.columns.iter().map(move |column| (side, column)))
+            .filter_map(|(side, column)| match &column.values {
+                Values::Dense { width, rows } => {
+                    Some((format!("{side}.{}", column.name), column.values.len(), *width, rows.as_slice()))
+                }
+                Values::Token { .. } | Values::TokenSeq { .. } => None,
+            })
+            .collect()
+    }
+
+    /// BLAKE3 of the whole catalogue, dense features included.
+    ///
+    /// # Errors
+    /// When it cannot be written as JSON.
+    pub fn hash(&self) -> Result<String> {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(self.to_json()?.as_bytes());
+        for (name, _, _, values) in self.dense() {
+            hasher.update(name.as_bytes());
+            for value in values {
+                hasher.update(&value.to_le_bytes());
+            }
+        }
+        Ok(hasher.finalize().to_hex().to_string())
+    }
+}

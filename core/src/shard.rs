@@ -1,0 +1,132 @@
+//! Who trains on what: records to shards, and within a shard to support and query.
+//!
+//! Both are keyed hashes of the record's external identifiers, so no record
+//! has a say in where another goes (architecture rule 1, algorithms.md C.3).
+
+use crate::dataset::record_number;
+use crate::dataset::{Catalog, Interactions, Role, Split};
+use crate::random::Key;
+
+/// The shard of a record: keyed hash modulo the number of shards.
+pub fn assign(key: &Key, catalog: &Catalog, user: u32, item: u32, shards: u32) -> u32 {
+    (record_number(key, "shard", catalog, user, item) % u64::from(shards)) as u32
+}
+
+/// One user's part of a shard: the records that shape the inner step, and the
+/// records that judge it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cell {
+    /// The user.
+    pub user: u32,
+    /// Sup_s(u): items of the inner step, in slice order. Empty when the cell
+    /// holds no more than the query length; the query is then judged at theta.
+    pub support: Vec<u32>,
+    /// Qry_s(u): the `query_length` items with the smallest slice hash.
+    pub query: Vec<u32>,
+}
+
+impl Cell {
+    /// D_s(u): all items of the cell.
+    pub fn items(&self) -> impl Iterator<Item = u32> + '_ {
+        self.query.iter().chain(&self.support).copied()
+    }
+}
+
+/// D_s: what training shard s reads, besides the frozen catalogue. Nothing
+/// else reaches it (architecture rule 2).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShardData {
+    /// Which shard.
+    pub index: u32,
+    /// One cell for each user with a record here, by ascending user index.
+    pub cells: Vec<Cell>,
+}
+
+impl ShardData {
+    /// How many training records the shard holds.
+    pub fn len(&self) -> usize {
+        self.cells.iter().map(|c| c.support.len() + c.query.len()).sum()
+    }
+
+    /// Whether the shard holds no records.
+    pub fn is_empty(&self) -> bool {
+        self.cells.is_empty()
+    }
+
+    /// BLAKE3 of the shard's slices by external identifiers: names the input
+    /// of a training run, so that a checkpoint of other data is never taken up.
+    pub fn hash(&self, catalog: &Catalog) -> [u8; 32] {
+        let mut hasher = blake3::Hasher::new();
+        let mut text = |s: &str| {
+            hasher.update(&(s.len() as u64).to_le_bytes());
+            hasher.update(s.as_bytes());
+        };
+        for cell in &self.cells {
+            text(&catalog.users.ids[cell.user as usize]);
+            text(&format!("{} {}", cell.query.len(), cell.support.len()));
+            for item in cell.items() {
+                text(&catalog.items.ids[item as usize]);
+            }
+        }
+        *hasher.finalize().as_bytes()
+    }
+}
+
+/// Splits the training records into shards and slices.
+pub fn partition(
+    key: &Key,
+    catalog: &Catalog,
+    interactions: &Interactions,
+    split: &Split,
+    shards: u32,
+    query_length: usize,
+) -> Vec<ShardData> {
+    partition_by(key, catalog, interactions, split, shards, query_length, |user, item| {
+        assign(key, catalog, user, item, shards)
+    })
+}
+
+/// [`partition`] with another rule of assignment. Only `core::mistakes` and
+/// the unsharded baseline give one.
+pub(crate) fn partition_by(
+    key: &Key,
+    catalog: &Catalog,
+    interactions: &Interactions,
+    split: &Split,
+    shards: u32,
+    query_length: usize,
+    mut shard_of: impl FnMut(u32, u32) -> u32,
+) -> Vec<ShardData> {
+    let mut data: Vec<ShardData> = (0..shards).map(|index| ShardData { index, cells: Vec::new() }).collect();
+    let mut cells: Vec<Vec<(u64, u32)>> = vec![Vec::new(); shards as usize];
+    for user in 0..interactions.users() {
+        for item in split.items(interactions, user, Role::Train) {
+            let hash = record_number(key, "slice", catalog, user, item);
+            cells[shard_of(user, item) as usize].push((hash, item));
+        }
+        for (shard, cell) in cells.iter_mut().enumerate() {
+            if cell.is_empty() {
+                continue;
+            }
+            cell.sort_unstable();
+            let mut items = cell.drain(..).map(|(_, item)| item);
+            let query = items.by_ref().take(query_length).collect();
+            data[shard].cells.push(Cell { user, query, support: items.collect() });
+        }
+    }
+    data
+}
+
+/// One shard only, without building the others.
+pub fn shard(
+    key: &Key,
+    catalog: &Catalog,
+    interactions: &Interactions,
+    split: &Split,
+    shards: u32,
+    query_length: usize,
+    index: u32,
+) -> ShardData {
+    let mut data = partition(key, catalog, interactions, split, shards, query_length);
+    data.swap_remove(index as usize)
+}
