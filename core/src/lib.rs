@@ -12,7 +12,9 @@
 
 pub mod dataset;
 mod error;
+pub mod model;
 pub mod random;
 pub mod shard;
+pub mod tensor;
 
 pub use error::{DataError, Error, Result};

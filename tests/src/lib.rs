@@ -1,1 +1,3 @@
-//! Checks that cross rooms.
+//! Checks that cross rooms: golden cases, a slow reference, worlds to test in.
+
+pub mod golden;

@@ -1,0 +1,266 @@
+//! Features to embedding columns, and the inner products that let an adapted
+//! embedding be read without ever being written.
+//!
+//! Every feature is a linear layer of a one-hot, multi-hot or dense input, so
+//! after a gradient step e_u(q) = e(q) - alpha * sum_j <f(q), f(j)> F_j, with
+//! <f(q), f(j)> given by [`Feature::overlap`].
+
+use crate::dataset::{Entities, UNKNOWN, Values};
+use crate::model::ModelConfig;
+use crate::model::ranking::Overlap;
+use crate::model::parameters::{Declared, Parameters, Start};
+use crate::tensor::{Device, Tensor, from_vec, indices};
+
+/// Whose features a row reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Row {
+    /// A row of the catalogue.
+    Known(u32),
+    /// A row of the catalogue whose identifier is taken as unknown.
+    Unnamed(u32),
+    /// Nobody known: every feature is unknown.
+    Nobody,
+}
+
+impl Row {
+    fn index(self) -> Option<usize> {
+        match self {
+            Self::Known(row) | Self::Unnamed(row) => Some(row as usize),
+            Self::Nobody => None,
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+enum Kind {
+    /// The identifier: the row number itself.
+    Identifier { size: usize },
+    /// A category a row.
+    Token { values: Vec<u32>, size: usize },
+    /// A set of categories a row; embedded as their sum.
+    Bag { rows: Vec<Vec<u32>>, size: usize },
+    /// Numbers a row, [rows + 1, width]; the last row is zero, for nobody.
+    Dense { table: Tensor<2>, width: usize },
+}
+
+/// One feature of one side.
+#[derive(Debug, Clone)]
+pub(crate) struct Feature {
+    kind: Kind,
+    /// Table row 0 stands for the unknown value.
+    unknown_row: bool,
+    /// Parameter number of the table or weight; a dense feature's bias follows.
+    parameter: usize,
+}
+
+/// The features of one side: the identifier, then the catalogue's columns.
+pub(crate) fn of(side: &str, entities: &Entities, config: &ModelConfig, first: usize, device: &Device) -> (Vec<Feature>, Vec<Declared>) {
+    let width = config.width;
+    let mut features = Vec::new();
+    let mut declared = Vec::new();
+    let mut add = |name: &str, kind: Kind, blank: bool| {
+        let unknown_row = matches!(kind, Kind::Identifier { .. } | Kind::Token { .. }) && (config.unknown_rows || blank);
+        features.push(Feature { unknown_row, parameter: first + declared.len(), kind: kind.clone() });
+        let mut declare = |name: String, shape: Vec<usize>, start: Start, first_row_zero: bool| {
+            declared.push(Declared { name, shape, start, first_row_zero });
+        };
+        match kind {
+            Kind::Identifier { size } | Kind::Token { size, .. } => declare(
+                format!("{side}.{name}.table"),
+                vec![size + usize::from(unknown_row), width],
+                Start::Normal(config.table_scale),
+                unknown_row,
+            ),
+            // A linear map of a multi-hot input, Xavier normal.
+            Kind::Bag { size, .. } => declare(
+                format!("{side}.{name}.table"),
+                vec![size, width],
+                Start::Normal((2.0 / (size + width) as f64).sqrt()),
+                false,
+            ),
+            Kind::Dense { width: inputs, .. } => {
+                let bound = 1.0 / (inputs as f64).sqrt();
+                declare(format!("{side}.{name}.weight"), vec![inputs, width], Start::Uniform(bound), false);
+                declare(format!("{side}.{name}.bias"), vec![width], Start::Uniform(bound), false);
+            }
+        }
+    };
+    if config.identifiers {
+        add("id", Kind::Identifier { size: entities.len() }, false);
+    }
+    for column in &entities.columns {
+        match &column.values {
+            Values::Token { vocabulary, rows } => add(
+                &column.name,
+                Kind::Token { values: rows.clone(), size: vocabulary.len() },
+                rows.contains(&UNKNOWN),
+            ),
+            Values::TokenSeq { vocabulary, rows } => {
+                add(&column.name, Kind::Bag { rows: rows.clone(), size: vocabulary.len() }, false);
+            }
+            Values::Dense { width, rows } => {
+                let mut values = rows.clone();
+                values.extend(std::iter::repeat_n(0.0, *width));
+                let table = from_vec(values, [entities.len() + 1, *width], device);
+                add(&column.name, Kind::Dense { table, width: *width }, false);
+            }
+        }
+    }
+    (features, declared)
+}
+
+impl Feature {
+    /// Whether this feature of the row can be embedded: it is known, or the
+    /// table has a row for the unknown.
+    pub(crate) fn takes(&self, row: Row) -> bool {
+        match (&self.kind, row) {
+            (Kind::Identifier { .. }, Row::Unnamed(_) | Row::Nobody) | (Kind::Token { .. }, Row::Nobody) => self.unknown_row,
+            _ => true,
+        }
+    }
+
+    /// The table row a token feature reads; 0 where the value is unknown.
+    fn token(&self, row: Row) -> u32 {
+        let value = match (&self.kind, row) {
+            (Kind::Identifier { .. }, Row::Known(row)) => row,
+            (Kind::Token { values, .. }, Row::Known(row) | Row::Unnamed(row)) => values[row as usize],
+            _ => UNKNOWN,
+        };
+        if value == UNKNOWN { 0 } else { value + u32::from(self.unknown_row) }
+    }
+
+    fn bag(&self, row: Row) -> &[u32] {
+        match (&self.kind, row.index()) {
+            (Kind::Bag { rows, .. }, Some(row)) => &rows[row],
+            _ => &[],
+        }
+    }
+
+    fn dense_rows(table: &Tensor<2>, rows: &[Row]) -> Tensor<2> {
+        let nobody = table.dims()[0] as u32 - 1;
+        let index = indices(rows.iter().map(|r| r.index().map_or(nobody, |r| r as u32)), &table.device());
+        table.clone().select(0, index)
+    }
+
+    /// Embeds rows: [rows, width].
+    pub(crate) fn embed(&self, parameters: &Parameters, rows: &[Row]) -> Tensor<2> {
+        let table = parameters.get(self.parameter);
+        let device = table.device();
+        match &self.kind {
+            Kind::Identifier { .. } | Kind::Token { .. } => {
+                table.clone().select(0, indices(rows.iter().map(|&r| self.token(r)), &device))
+            }
+            Kind::Bag { .. } => {
+                let longest = rows.iter().map(|&r| self.bag(r).len()).max().unwrap_or(0).max(1);
+                let mut tokens = Vec::with_capacity(rows.len() * longest);
+                let mut mask = Vec::with_capacity(rows.len() * longest);
+                for &row in rows {
+                    let bag = self.bag(row);
+                    for place in 0..longest {
+                        tokens.push(bag.get(place).copied().unwrap_or(0));
+                        mask.push(f32::from(u8::from(place < bag.len())));
+                    }
+                }
+                let width = table.dims()[1];
+                let picked = table.clone().select(0, indices(tokens, &device)).reshape([rows.len(), longest, width]);
+                (picked * from_vec(mask, [rows.len(), longest, 1], &device)).sum_dim(1).reshape([rows.len(), width])
+            }
+            Kind::Dense { table: inputs, .. } => {
+                Self::dense_rows(inputs, rows).matmul(table.clone()) + parameters.get(self.parameter + 1).clone()
+            }
+        }
+    }
+
+    /// Adds `factor` times the gradient `upstream` [rows, width] of the rows'
+    /// embeddings to the gradients of this feature's parameters.
+    pub(crate) fn accumulate(&self, gradients: &mut Parameters, rows: &[Row], upstream: Tensor<2>, factor: f32) {
+        let device = upstream.device();
+        let upstream = upstream * factor;
+        let shape = gradients.get(self.parameter).dims();
+        let zeros = || Tensor::<2>::zeros(shape, &device);
+        let add = burn::tensor::IndexingUpdateOp::Add;
+        match &self.kind {
+            Kind::Identifier { .. } | Kind::Token { .. } => {
+                let index = indices(rows.iter().map(|&r| self.token(r)), &device);
+                gradients.add(self.parameter, zeros().select_assign(0, index, upstream, add));
+            }
+            Kind::Bag { .. } => {
+                let pairs: Vec<(u32, u32)> = rows
+                    .iter()
+                    .enumerate()
+                    .flat_map(|(place, &row)| self.bag(row).iter().map(move |&token| (place as u32, token)))
+                    .collect();
+                if pairs.is_empty() {
+                    return;
+                }
+                let picked = upstream.select(0, indices(pairs.iter().map(|p| p.0), &device));
+                let index = indices(pairs.iter().map(|p| p.1), &device);
+                gradients.add(self.parameter, zeros().select_assign(0, index, picked, add));
+            }
+            Kind::Dense { table, .. } => {
+                let inputs = Self::dense_rows(table, rows);
+                gradients.add(self.parameter, inputs.transpose().matmul(upstream.clone()));
+                gradients.add(self.parameter + 1, upstream.sum_dim(0));
+            }
+        }
+    }
+
+    /// <f(q), f(j)> for `groups` groups of rows and of step rows:
+    /// [groups, rows/groups, steps/groups]. `None` when all are zero.
+    pub(crate) fn overlap(&self, rows: &[Row], steps: &[Row], groups: usize, device: &Device) -> Option<Tensor<3>> {
+        let (m, n) = (rows.len() / groups, steps.len() / groups);
+        if let Kind::Dense { table, width } = &self.kind {
+            let left = Self::dense_rows(table, rows).reshape([groups, m, *width]);
+            let right = Self::dense_rows(table, steps).reshape([groups, n, *width]);
+            return Some(left.matmul(right.transpose()) + 1.0);
+        }
+        let mut values = vec![0.0; groups * m * n];
+        let mut any = false;
+        for group in 0..groups {
+            let steps = &steps[group * n..(group + 1) * n];
+            for (place, &row) in rows[group * m..(group + 1) * m].iter().enumerate() {
+                let out = &mut values[(group * m + place) * n..][..n];
+                for (value, &step) in out.iter_mut().zip(steps) {
+                    *value = self.shared(row, step);
+                    any |= *value != 0.0;
+                }
+            }
+        }
+        any.then(|| from_vec(values, [groups, m, n], device))
+    }
+
+    fn shared(&self, row: Row, step: Row) -> f32 {
+        match &self.kind {
+            Kind::Identifier { .. } | Kind::Token { .. } => f32::from(u8::from(self.token(row) == self.token(step))),
+            Kind::Bag { .. } => {
+                let (mut a, mut b) = (self.bag(row), self.bag(step));
+                let mut count = 0u32;
+                while let (Some(x), Some(y)) = (a.first(), b.first()) {
+                    count += u32::from(x == y);
+                    if x <= y {
+                        a = &a[1..];
+                    }
+                    if y <= x {
+                        b = &b[1..];
+                    }
+                }
+                count as f32
+            }
+            Kind::Dense { .. } => 0.0,
+        }
+    }
+
+    /// The inner products of all items with the rows of a step.
+    pub(super) fn overlap_with_all(&self, steps: &[Row], users: usize, items: usize) -> Overlap {
+        let rows = steps.len() / users;
+        if let Kind::Dense { table, width } = &self.kind {
+            let own = Self::dense_rows(table, steps).reshape([users, rows, *width]);
+            return Overlap::Dense { table: table.clone(), rows: own };
+        }
+        let mut values = Vec::with_capacity(steps.len() * items);
+        for &step in steps {
+            values.extend((0..items as u32).map(|item| self.shared(Row::Known(item), step)));
+        }
+        Overlap::Host { values, users, rows, items }
+    }
+}

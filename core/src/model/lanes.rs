@@ -1,0 +1,256 @@
+//! The CPU's fused loops: plain slices, sixteen lanes, rows shared out to threads.
+
+use burn::tensor::TensorData;
+
+use crate::model::kernel::{EPSILON, Pulled};
+use crate::tensor::{Device, Tensor, from_vec};
+
+const LANES: usize = 16;
+/// 1 / sqrt(2 pi).
+pub(crate) const INV_SQRT_TAU: f32 = 0.398_942_28;
+/// Elements of work below which a second thread costs more than it brings.
+const BLOCK: usize = 16 * 1024;
+
+/// Owned values of a CPU tensor; no copy when nobody else holds it.
+pub(crate) fn take<const D: usize>(tensor: Tensor<D>) -> TensorData {
+    tensor.into_data()
+}
+
+/// The values as a slice. The CPU backend holds f32 throughout.
+#[allow(clippy::expect_used)]
+pub(crate) fn slice(data: &TensorData) -> &[f32] {
+    data.as_slice().expect("f32 tensor")
+}
+
+#[allow(clippy::expect_used)]
+pub(crate) fn slice_mut(data: &mut TensorData) -> &mut [f32] {
+    data.as_mut_slice().expect("f32 tensor")
+}
+
+/// Runs independent pieces of work, on several threads where there are some.
+pub(crate) fn each<T: Send>(pieces: Vec<T>, work: impl Fn(T) + Sync + Send) {
+    #[cfg(feature = "threads")]
+    if pieces.len() > 1 {
+        use rayon::prelude::*;
+        pieces.into_par_iter().for_each(work);
+        return;
+    }
+    pieces.into_iter().for_each(work);
+}
+
+/// Lets the compiler use the widest registers this processor has.
+#[inline(always)]
+fn vectorised<R>(work: impl FnOnce() -> R) -> R {
+    pulp::Arch::new().dispatch(work)
+}
+
+#[inline(always)]
+fn sum(values: &[f32], mut term: impl FnMut(usize, f32) -> f32) -> f32 {
+    let mut lanes = [0.0f32; LANES];
+    let whole = values.len() / LANES * LANES;
+    let mut start = 0;
+    while start < whole {
+        for lane in 0..LANES {
+            lanes[lane] += term(start + lane, values[start + lane]);
+        }
+        start += LANES;
+    }
+    let mut total = 0.0;
+    for lane in lanes {
+        total += lane;
+    }
+    for (place, &value) in values.iter().enumerate().skip(whole) {
+        total += term(place, value);
+    }
+    total
+}
+
+/// exp(x) for x <= 0, to 2 ulp: range reduction and a polynomial, no branch.
+#[inline(always)]
+fn exp_negative(x: f32) -> f32 {
+    const ROUND: f32 = 12_582_912.0; // 1.5 * 2^23: adding it rounds to an integer
+    let x = x.max(-87.0);
+    let shifted = x * std::f32::consts::LOG2_E + ROUND;
+    let whole = shifted - ROUND;
+    let r = (x - whole * 0.693_359_4) - whole * -2.121_944_4e-4;
+    let p = 1.987_569_1e-4;
+    let p = p * r + 1.398_199_9e-3;
+    let p = p * r + 8.333_452e-3;
+    let p = p * r + 4.166_579_6e-2;
+    let p = p * r + 1.666_666_5e-1;
+    let p = p * r + 5e-1;
+    let value = p * r * r + r + 1.0;
+    // The integer sits in the low bits of the shifted sum.
+    let exponent = (shifted.to_bits() << 23).wrapping_add(127 << 23);
+    value * f32::from_bits(exponent)
+}
+
+/// Standard normal distribution and density at x (Abramowitz and Stegun
+/// 7.1.26 for erf: absolute error below 1.5e-7), sharing one exponential.
+#[inline(always)]
+fn normal(x: f32) -> (f32, f32) {
+    let exponential = exp_negative(-0.5 * x * x);
+    let t = 1.0 / (1.0 + 0.327_591_1 * std::f32::consts::FRAC_1_SQRT_2 * x.abs());
+    let tail = 0.5
+        * exponential
+        * t
+        * (0.254_829_6 + t * (-0.284_496_74 + t * (1.421_413_7 + t * (-1.453_152 + t * 1.061_405_4))));
+    (if x >= 0.0 { 1.0 - tail } else { tail }, exponential * INV_SQRT_TAU)
+}
+
+/// Saved values of a hidden layer on the CPU.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    /// z-hat, [rows, h].
+    pub(crate) normal: Vec<f32>,
+    /// 1 / sigma, [rows].
+    pub(crate) inverse: Vec<f32>,
+    /// GELU's slope, [rows, h].
+    pub(crate) slope: Vec<f32>,
+}
+
+struct ForwardRow<'a> {
+    /// In: pre-activations. Out: the activation.
+    z: &'a mut [f32],
+    normal: &'a mut [f32],
+    slope: &'a mut [f32],
+    inverse: &'a mut f32,
+}
+
+#[inline(always)]
+fn forward_row(row: ForwardRow<'_>, scale: &[f32], shift: &[f32], save: bool) {
+    let h = row.z.len();
+    let (scale, shift) = (&scale[..h], &shift[..h]);
+    let mean = sum(row.z, |_, z| z) / h as f32;
+    let variance = sum(row.z, |_, z| (z - mean) * (z - mean)) / h as f32;
+    let inverse = 1.0 / (variance + EPSILON).sqrt();
+    if save {
+        *row.inverse = inverse;
+        let (normals, slopes) = (&mut row.normal[..h], &mut row.slope[..h]);
+        for c in 0..h {
+            let value = (row.z[c] - mean) * inverse;
+            let n = value * scale[c] + shift[c];
+            let (distribution, density) = normal(n);
+            normals[c] = value;
+            slopes[c] = distribution + n * density;
+            row.z[c] = n * distribution;
+        }
+    } else {
+        for c in 0..h {
+            let n = (row.z[c] - mean) * inverse * scale[c] + shift[c];
+            row.z[c] = n * normal(n).0;
+        }
+    }
+}
+
+pub(crate) fn norm_gelu(z: Tensor<2>, scale: &Tensor<2>, shift: &Tensor<2>, save: bool) -> (Tensor<2>, Option<Kept>) {
+    let device = z.device();
+    let [rows, h] = z.dims();
+    let groups = scale.dims()[0];
+    let rows_per_group = rows / groups.max(1);
+    let (scale, shift) = (take(scale.clone()), take(shift.clone()));
+    let (scale, shift) = (slice(&scale), slice(&shift));
+    let mut activation = take(z);
+    let kept = if save { rows * h } else { 0 };
+    let (mut normals, mut slopes) = (vec![0.0f32; kept], vec![0.0f32; kept]);
+    let mut inverses = vec![0.0f32; if save { rows } else { 0 }];
+
+    let block = (BLOCK / h.max(1)).max(1);
+    let mut pieces = Vec::new();
+    {
+        let (mut n, mut s, mut i) = (normals.as_mut_slice(), slopes.as_mut_slice(), inverses.as_mut_slice());
+        for (number, z) in slice_mut(&mut activation).chunks_mut((block * h).max(1)).enumerate() {
+            let count = if save { z.len() / h } else { 0 };
+            let (n0, n1) = n.split_at_mut(count * h);
+            let (s0, s1) = s.split_at_mut(count * h);
+            let (i0, i1) = i.split_at_mut(count);
+            (n, s, i) = (n1, s1, i1);
+            pieces.push((number * block, z, n0, s0, i0));
+        }
+    }
+    each(pieces, |(first, z, normals, slopes, inverses)| {
+        vectorised(|| {
+            let (mut unused, mut none): (f32, [f32; 0]) = (0.0, []);
+            for (place, z) in z.chunks_exact_mut(h).enumerate() {
+                let at = (first + place) / rows_per_group * h;
+                let (normal, slope, inverse) = if save {
+                    let from = place * h;
+                    (&mut normals[from..from + h], &mut slopes[from..from + h], &mut inverses[place])
+                } else {
+                    let (left, right) = none.split_at_mut(0);
+                    (left, right, &mut unused)
+                };
+                forward_row(ForwardRow { z, normal, slope, inverse }, &scale[at..at + h], &shift[at..at + h], save);
+            }
+        });
+    });
+    let kept = save.then_some(Kept { normal: normals, inverse: inverses, slope: slopes });
+    (Tensor::from_data(activation, &device), kept)
+}
+
+pub(crate) fn norm_gelu_backward(upstream: Tensor<2>, kept: &Kept, rows: Option<&[u32]>, scale: &Tensor<2>, groups: usize) -> Pulled {
+    let device: Device = upstream.device();
+    let [count, h] = upstream.dims();
+    let n = count / groups.max(1);
+    let scale_groups = scale.dims()[0];
+    let scale = take(scale.clone());
+    let scale = slice(&scale);
+    let Kept { normal: normals, inverse: inverses, slope: slopes } = kept;
+    let mut delta = take(upstream);
+    let (mut scale_gradient, mut shift_gradient) = (vec![0.0f32; groups * h], vec![0.0f32; groups * h]);
+    let pieces: Vec<_> = slice_mut(&mut delta)
+        .chunks_mut((n * h).max(1))
+        .zip(scale_gradient.chunks_mut(h.max(1)).zip(shift_gradient.chunks_mut(h.max(1))))
+        .enumerate()
+        .collect();
+    each(pieces, |(group, (delta, (scale_gradient, shift_gradient)))| {
+        vectorised(|| {
+            let at = if scale_groups == 1 { 0 } else { group * h };
+            let scale = &scale[at..at + h];
+            for (place, row) in delta.chunks_exact_mut(h).enumerate() {
+                let source = rows.map_or(group * n + place, |rows| rows[group * n + place] as usize);
+                let normal = &normals[source * h..(source + 1) * h];
+                let slope = &slopes[source * h..(source + 1) * h];
+                for c in 0..h {
+                    let normed = row[c] * slope[c];
+                    shift_gradient[c] += normed;
+                    scale_gradient[c] += normed * normal[c];
+                    row[c] = normed * scale[c];
+                }
+                let mean = sum(row, |_, g| g) / h as f32;
+                let along = sum(row, |c, g| g * normal[c]) / h as f32;
+                let inverse = inverses[source];
+                for c in 0..h {
+                    row[c] = inverse * (row[c] - mean - normal[c] * along);
+                }
+            }
+        });
+    });
+    Pulled {
+        delta: Tensor::from_data(delta, &device),
+        scale: from_vec(scale_gradient, [groups, h], &device),
+        shift: from_vec(shift_gradient, [groups, h], &device),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_normal_distribution_is_accurate() {
+        for step in -600..=600 {
+            let x = step as f32 / 100.0;
+            let (distribution, density) = normal(x);
+            let exact_density = (-0.5 * f64::from(x) * f64::from(x)).exp() / std::f64::consts::TAU.sqrt();
+            assert!((f64::from(density) - exact_density).abs() < 1e-6, "{x}");
+            // Against the derivative: the distribution's slope is the density.
+            let ahead = normal(x + 0.01).0;
+            let slope = f64::from(ahead - distribution) / 0.01;
+            assert!((slope - exact_density).abs() < 3e-3, "{x}: {slope} {exact_density}");
+        }
+        assert!((normal(0.0).0 - 0.5).abs() < 2e-7);
+        assert!((normal(1.0).0 - 0.841_344_7).abs() < 3e-7);
+        assert!((normal(-2.0).0 - 0.022_750_13).abs() < 3e-7);
+    }
+}

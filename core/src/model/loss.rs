@@ -1,0 +1,61 @@
+//! The margin loss on pairs (algorithms.md D.1).
+
+use crate::model::Row;
+use crate::{Error, Result};
+
+/// One positive with one negative.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pair {
+    /// An item of the user.
+    pub positive: u32,
+    /// An item that is not.
+    pub negative: u32,
+}
+
+/// One user with pairs: what a step or a gradient is made from. No pairs is
+/// ordinary: the task then moves nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Task {
+    /// Whose features the user tower reads.
+    pub user: Row,
+    /// The loss is the mean over these.
+    pub pairs: Vec<Pair>,
+}
+
+/// A task's distinct items, and its pairs as places among them.
+pub(crate) struct TaskItems {
+    pub(crate) items: Vec<u32>,
+    pub(crate) pairs: Vec<(u32, u32)>,
+}
+
+impl TaskItems {
+    pub(crate) fn new(task: &Task) -> Self {
+        let mut items: Vec<u32> = task.pairs.iter().flat_map(|p| [p.positive, p.negative]).collect();
+        items.sort_unstable();
+        items.dedup();
+        let place = |item: u32| items.partition_point(|&i| i < item) as u32;
+        let pairs = task.pairs.iter().map(|p| (place(p.positive), place(p.negative))).collect();
+        Self { items, pairs }
+    }
+
+    /// The mean hinge loss max(0, s- - s+ + margin), and its gradient at the
+    /// score of each item, times `weight`. At and beyond the margin the
+    /// gradient is zero. `scores` may be longer than the items (padding).
+    pub(crate) fn hinge(&self, scores: &[f32], margin: f32, weight: f32) -> Result<(f32, Vec<f32>)> {
+        let mut gradient = vec![0.0; scores.len()];
+        let share = weight / self.pairs.len().max(1) as f32;
+        let mut loss = 0.0f64;
+        for &(positive, negative) in &self.pairs {
+            let violation = scores[negative as usize] - scores[positive as usize] + margin;
+            if violation.is_nan() {
+                return Err(Error::NotANumber("a training score".into()));
+            }
+            if violation > 0.0 {
+                loss += f64::from(violation);
+                gradient[positive as usize] -= share;
+                gradient[negative as usize] += share;
+            }
+        }
+        Ok(((loss / self.pairs.len().max(1) as f64) as f32, gradient))
+    }
+}

@@ -1,0 +1,212 @@
+//! A model's parameters: named tensors in a fixed order.
+
+use std::collections::BTreeMap;
+
+use safetensors::SafeTensors;
+use safetensors::tensor::{Dtype, TensorView};
+
+use crate::random::Key;
+use crate::tensor::{Device, Tensor, from_vec, read};
+use crate::{Error, Result};
+
+/// Tensors on the host: name to (shape, row-major values), in name order.
+pub type TensorMap = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
+
+/// How a parameter starts (algorithms.md B.1).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Start {
+    /// Normal with this standard deviation.
+    Normal(f64),
+    /// Uniform in plus or minus this bound.
+    Uniform(f64),
+    /// One value everywhere.
+    Constant(f32),
+}
+
+/// Name, shape and start of a parameter. Vectors have one dimension; on the
+/// device every parameter is a matrix (a vector is [1, n]).
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Declared {
+    pub(crate) name: String,
+    pub(crate) shape: Vec<usize>,
+    pub(crate) start: Start,
+    /// The first row starts at zero: the unknown row of a table.
+    pub(crate) first_row_zero: bool,
+}
+
+impl Declared {
+    pub(crate) fn matrix(&self) -> [usize; 2] {
+        match self.shape[..] {
+            [rows, columns] => [rows, columns],
+            _ => [1, self.shape.iter().product()],
+        }
+    }
+
+    fn initial(&self, key: &Key, shard: u32) -> Vec<f32> {
+        let [rows, columns] = self.matrix();
+        let mut values = Vec::with_capacity(rows * columns);
+        for row in 0..rows {
+            if self.first_row_zero && row == 0 {
+                values.extend(std::iter::repeat_n(0.0, columns));
+                continue;
+            }
+            // The unknown row must not move the others: rows count without it.
+            let number = (row - usize::from(self.first_row_zero)) as u64;
+            let mut stream =
+                key.stream("initial", &[&shard.to_le_bytes(), self.name.as_bytes(), &number.to_le_bytes()]);
+            values.extend((0..columns).map(|_| match self.start {
+                Start::Normal(deviation) => (stream.normal() * deviation) as f32,
+                Start::Uniform(bound) => stream.symmetric(bound),
+                Start::Constant(value) => value,
+            }));
+        }
+        values
+    }
+}
+
+/// The parameters of one model, or anything shaped like them (gradients,
+/// Adam's moments).
+#[derive(Debug, Clone)]
+pub struct Parameters {
+    declared: std::sync::Arc<Vec<Declared>>,
+    tensors: Vec<Tensor<2>>,
+}
+
+impl Parameters {
+    pub(crate) fn initial(declared: Vec<Declared>, key: &Key, shard: u32, device: &Device) -> Self {
+        let tensors = declared.iter().map(|d| from_vec(d.initial(key, shard), d.matrix(), device)).collect();
+        Self { declared: std::sync::Arc::new(declared), tensors }
+    }
+
+    pub(crate) fn zeros_like(&self) -> Self {
+        Self { declared: self.declared.clone(), tensors: self.tensors.iter().map(Tensor::zeros_like).collect() }
+    }
+
+    pub(crate) fn get(&self, index: usize) -> &Tensor<2> {
+        &self.tensors[index]
+    }
+
+    pub(crate) fn add(&mut self, index: usize, value: Tensor<2>) {
+        let sum = self.tensors[index].clone() + value;
+        self.tensors[index] = sum;
+    }
+
+    pub(crate) fn tensors_mut(&mut self) -> &mut [Tensor<2>] {
+        &mut self.tensors
+    }
+
+    /// Moves every parameter by `factor` times `other`'s.
+    #[must_use]
+    pub fn moved(&self, other: &Self, factor: f32) -> Self {
+        let tensors = self.tensors.iter().zip(&other.tensors).map(|(a, b)| a.clone() + b.clone() * factor).collect();
+        Self { declared: self.declared.clone(), tensors }
+    }
+
+    /// Names and shapes, in order.
+    pub fn shapes(&self) -> impl Iterator<Item = (&str, &[usize])> {
+        self.declared.iter().map(|d| (d.name.as_str(), d.shape.as_slice()))
+    }
+
+    /// How many numbers the model has.
+    pub fn count(&self) -> usize {
+        self.declared.iter().map(|d| d.shape.iter().product::<usize>()).sum()
+    }
+
+    /// The device the tensors live on.
+    pub fn device(&self) -> Device {
+        self.tensors[0].device()
+    }
+
+    /// Reads every parameter: name to (shape, row-major values), by name.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub async fn values(&self) -> Result<TensorMap> {
+        let mut values = TensorMap::new();
+        for (declared, tensor) in self.declared.iter().zip(&self.tensors) {
+            values.insert(declared.name.clone(), (declared.shape.clone(), read(tensor.clone()).await?));
+        }
+        Ok(values)
+    }
+
+    /// Sets every parameter from values by name.
+    ///
+    /// # Errors
+    /// When a name is missing or left over, or a shape differs.
+    pub fn set(&mut self, values: &TensorMap) -> Result<()> {
+        let device = self.device();
+        for (declared, tensor) in self.declared.iter().zip(&mut self.tensors) {
+            let (shape, numbers) = values
+                .get(&declared.name)
+                .ok_or_else(|| Error::Model(format!("tensor '{}' is missing", declared.name)))?;
+            if *shape != declared.shape || numbers.len() != shape.iter().product::<usize>() {
+                return Err(Error::Model(format!(
+                    "tensor '{}' has shape {shape:?}, expected {:?}",
+                    declared.name, declared.shape
+                )));
+            }
+            *tensor = from_vec(numbers.clone(), declared.matrix(), &device);
+        }
+        match values.keys().find(|name| !self.declared.iter().any(|d| d.name == **name)) {
+            Some(name) => Err(Error::Model(format!("tensor '{name}' belongs to no parameter of this model"))),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Tensors by name as a safetensors file.
+///
+/// # Errors
+/// When a shape does not fit its values.
+pub fn to_safetensors(values: &TensorMap) -> Result<Vec<u8>> {
+    let bytes: Vec<(&String, &Vec<usize>, Vec<u8>)> = values
+        .iter()
+        .map(|(name, (shape, numbers))| (name, shape, numbers.iter().flat_map(|v| v.to_le_bytes()).collect()))
+        .collect();
+    let views = bytes
+        .iter()
+        .map(|(name, shape, bytes)| {
+            Ok((name.as_str(), TensorView::new(Dtype::F32, (*shape).clone(), bytes).map_err(|e| Error::Model(e.to_string()))?))
+        })
+        .collect::<Result<Vec<_>>>()?;
+    safetensors::serialize(views, None).map_err(|e| Error::Model(e.to_string()))
+}
+
+/// Reads a safetensors file of f32 tensors.
+///
+/// # Errors
+/// When the bytes are no such file.
+pub fn from_safetensors(bytes: &[u8]) -> Result<TensorMap> {
+    let file = SafeTensors::deserialize(bytes).map_err(|e| Error::Model(format!("not a safetensors file: {e}")))?;
+    file.iter()
+        .map(|(name, view)| {
+            if view.dtype() != Dtype::F32 {
+                return Err(Error::Model(format!("tensor '{name}' is {:?}, expected F32", view.dtype())));
+            }
+            let numbers = view
+                .data()
+                .chunks_exact(4)
+                .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
+                .collect();
+            Ok((name.to_owned(), (view.shape().to_vec(), numbers)))
+        })
+        .collect()
+}
+
+/// The identity of a model: BLAKE3 over its tensors in name order (name,
+/// shape, little-endian values), never over a container file.
+pub fn model_blake3(values: &TensorMap) -> String {
+    let mut hasher = blake3::Hasher::new();
+    for (name, (shape, numbers)) in values {
+        hasher.update(&(name.len() as u64).to_le_bytes());
+        hasher.update(name.as_bytes());
+        hasher.update(&(shape.len() as u64).to_le_bytes());
+        for size in shape {
+            hasher.update(&(*size as u64).to_le_bytes());
+        }
+        for number in numbers {
+            hasher.update(&number.to_le_bytes());
+        }
+    }
+    hasher.finalize().to_hex().to_string()
+}
