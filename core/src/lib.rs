@@ -7,14 +7,29 @@
 //! |---|---|
 //! | [`dataset`] | what is known: the frozen catalogue, the interactions, the split |
 //! | [`shard`] | who trains on what: keyed assignment, support and query |
+//! | [`model`] | what scores: features, towers, the two-tower model, ranking |
+//! | [`meta`] | how a model learns to adapt: MAML, Reptile, and neither |
+//! | [`train`] | one shard, start to end |
+//! | [`adapt`] | the adaptation set of one person (Eq 7) |
+//! | [`recommend`] | adapt every shard, average, mask, top k (Algorithm 2) |
+//! | [`evaluate`] | HR@k and NDCG@k |
+//!
+//! Beside them: [`config`] (what a deployment decides), [`random`] (every draw
+//! is a named stream), [`tensor`] (the tensor library behind one alias).
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod adapt;
+pub mod config;
 pub mod dataset;
 mod error;
+pub mod evaluate;
+pub mod meta;
 pub mod model;
 pub mod random;
+pub mod recommend;
 pub mod shard;
 pub mod tensor;
+pub mod train;
 
 pub use error::{DataError, Error, Result};

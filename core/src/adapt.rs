@@ -1,0 +1,149 @@
+//! Who is asking, and the adaptation set that tunes every shard's model to
+//! them (Eq 7, Algorithm 2 line 1).
+
+use crate::config::{AdaptConfig, Sampling};
+use crate::meta::out_of_batch;
+use crate::model::{Pair, Row, Task};
+use crate::random::{Key, Stream};
+
+/// A person to recommend to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Person {
+    /// Name of the person's random streams: the external identifier, or
+    /// anything fixed for a visitor.
+    pub stream: Vec<u8>,
+    /// Whose features each shard's model reads, one row a shard.
+    pub rows: Vec<Row>,
+    /// H(u): the items the adaptation set is drawn from; sorted.
+    pub history: Vec<u32>,
+}
+
+/// Probabilities of Eq 7 over a history: p_i proportional to
+/// exp((1/d_i) / temperature), or uniform.
+pub fn probabilities(history: &[u32], degrees: &[u32], config: &AdaptConfig) -> Vec<f64> {
+    let logits: Vec<f64> = history
+        .iter()
+        .map(|&item| match config.sampling {
+            Sampling::Biased => 1.0 / f64::from(degrees[item as usize].max(1)) / config.temperature,
+            Sampling::Random => 0.0,
+        })
+        .collect();
+    let highest = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let weights: Vec<f64> = logits.iter().map(|l| (l - highest).exp()).collect();
+    let total: f64 = weights.iter().sum();
+    weights.into_iter().map(|w| w / total).collect()
+}
+
+/// Draws the adaptation set. With replacement an item may come several times;
+/// without, at most the whole history comes.
+pub fn adaptation_set(stream: &mut Stream, history: &[u32], degrees: &[u32], config: &AdaptConfig) -> Vec<u32> {
+    if history.is_empty() {
+        return Vec::new();
+    }
+    let p = probabilities(history, degrees, config);
+    if config.replacement {
+        return (0..config.size)
+            .map(|_| {
+                let mut left = stream.unit();
+                let place = p.iter().position(|p| {
+                    left -= p;
+                    left < 0.0
+                });
+                // Rounding can leave a crumb: it belongs to the likeliest item.
+                let likeliest = || (0..p.len()).max_by(|a, b| p[*a].total_cmp(&p[*b])).unwrap_or(0);
+                history[place.unwrap_or_else(likeliest)]
+            })
+            .collect();
+    }
+    // Gumbel top-k draws without replacement from the same distribution.
+    let mut keyed: Vec<(f64, u32)> =
+        p.iter().zip(history).map(|(p, &item)| (p.ln() - (-(1.0 - stream.unit()).ln()).ln(), item)).collect();
+    keyed.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+    keyed.into_iter().take(config.size).map(|(_, item)| item).collect()
+}
+
+/// The pairs every shard's model is adapted with: each drawn item with one
+/// uniform item outside the history. Keyed by (seed, person, request), so that
+/// every shard, and a browser, draws the same.
+pub fn adaptation_pairs(key: &Key, person: &Person, degrees: &[u32], config: &AdaptConfig, request: u64) -> Vec<Pair> {
+    let parts = [person.stream.as_slice(), &request.to_le_bytes()];
+    let mut stream = key.stream("adaptation set", &parts);
+    let drawn = adaptation_set(&mut stream, &person.history, degrees, config);
+    let mut stream = key.stream("adaptation negatives", &parts);
+    drawn
+        .into_iter()
+        .filter_map(|positive| {
+            let negative = out_of_batch(&mut stream, degrees.len(), &person.history)?;
+            Some(Pair { positive, negative })
+        })
+        .collect()
+}
+
+/// One shard's tasks for people whose pairs are drawn.
+pub(crate) fn tasks(people: &[Person], pairs: &[Vec<Pair>], shard: usize) -> Vec<Task> {
+    people.iter().zip(pairs).map(|(person, pairs)| Task { user: person.rows[shard], pairs: pairs.clone() }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frequencies(config: &AdaptConfig, degrees: &[u32], draws: usize) -> Vec<f64> {
+        let history: Vec<u32> = (0..degrees.len() as u32).collect();
+        let mut counts = vec![0usize; degrees.len()];
+        for request in 0..draws as u64 {
+            let mut stream = Key::from_seed(9).stream("test", &[&request.to_le_bytes()]);
+            for item in adaptation_set(&mut stream, &history, degrees, config) {
+                counts[item as usize] += 1;
+            }
+        }
+        let total: usize = counts.iter().sum();
+        counts.into_iter().map(|c| c as f64 / total as f64).collect()
+    }
+
+    #[test]
+    fn draws_follow_the_softmax() {
+        let degrees = [1, 2, 5, 50];
+        for temperature in [1.0, 0.3] {
+            let config = AdaptConfig { size: 1, temperature, ..AdaptConfig::default() };
+            for replacement in [true, false] {
+                let config = AdaptConfig { replacement, ..config.clone() };
+                let expected = probabilities(&[0, 1, 2, 3], &degrees, &config);
+                for (f, p) in frequencies(&config, &degrees, 40_000).iter().zip(&expected) {
+                    assert!((f - p).abs() < 0.012, "{f} {p}");
+                }
+            }
+        }
+        let random = AdaptConfig { size: 1, sampling: Sampling::Random, ..AdaptConfig::default() };
+        assert!(frequencies(&random, &degrees, 20_000).iter().all(|f| (f - 0.25).abs() < 0.015));
+    }
+
+    /// The table of algorithms.md F.2: one rare item among common ones.
+    #[test]
+    fn temperature_decides_how_rare_items_win() {
+        let mut degrees = vec![5, 20, 50];
+        degrees.extend([200; 57]);
+        let history: Vec<u32> = (0..60).collect();
+        let at = |temperature| {
+            let config = AdaptConfig { temperature, ..AdaptConfig::default() };
+            probabilities(&history, &degrees, &config)[0]
+        };
+        assert!((at(1.0) - 0.0202).abs() < 1e-4, "{}", at(1.0));
+        assert!((at(0.01) - 1.0).abs() < 1e-4, "{}", at(0.01));
+        let mut degrees = vec![60];
+        degrees.extend([300; 100]);
+        degrees.extend([1000; 62]);
+        let history: Vec<u32> = (0..163).collect();
+        let p = |temperature| probabilities(&history, &degrees, &AdaptConfig { temperature, ..AdaptConfig::default() })[0];
+        assert!((p(1.0) - 0.0062).abs() < 1e-4 && (p(0.01) - 0.0248).abs() < 1e-3, "{} {}", p(1.0), p(0.01));
+    }
+
+    #[test]
+    fn without_replacement_nothing_comes_twice() {
+        let config = AdaptConfig { replacement: false, size: 7, ..AdaptConfig::default() };
+        let mut stream = Key::from_seed(2).stream("test", &[]);
+        let mut drawn = adaptation_set(&mut stream, &[3, 5, 9], &[1; 10], &config);
+        drawn.sort_unstable();
+        assert_eq!(drawn, [3, 5, 9]);
+    }
+}

@@ -1,0 +1,189 @@
+//! Everything a deployment decides: model, training, adaptation.
+
+use serde::{Deserialize, Serialize};
+
+use crate::dataset::Holdout;
+use crate::model::ModelConfig;
+use crate::{Error, Result};
+
+/// How a shard learns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Meta {
+    /// First-order MAML (Algorithm 1).
+    Maml,
+    /// Reptile: several inner steps, then a move towards their end.
+    Reptile,
+    /// No meta-learning: ordinary training on pairs.
+    None,
+}
+
+/// How shards are cut and trained. A constant of the deployment: nothing here
+/// comes from data (architecture rules 4 and 5).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TrainConfig {
+    /// Seed of every hash, start and draw.
+    pub seed: u64,
+    /// Number of shards S.
+    pub shards: u32,
+    /// How a shard learns.
+    pub meta: Meta,
+    /// Passes over a shard's users. Fixed, never chosen on other data.
+    pub epochs: u32,
+    /// Users a mini-batch (MAML, Reptile).
+    pub users_per_batch: usize,
+    /// Records a mini-batch (no meta-learning).
+    pub records_per_batch: usize,
+    /// Inner step alpha.
+    pub inner_step: f32,
+    /// Inner steps k; MAML takes 1, Reptile needs 2 or more.
+    pub inner_steps: usize,
+    /// Outer step beta: Adam's rate, or Reptile's fraction of the mean move.
+    pub outer_step: f32,
+    /// The outer step falls linearly to zero over the epochs.
+    pub decay: bool,
+    /// Query records q a cell.
+    pub query_length: usize,
+    /// Share of tasks in which every user feature is unknown.
+    pub unknown_share: f64,
+    /// Share of tasks in which the user's identifier alone is unknown.
+    pub unnamed_share: f64,
+}
+
+impl Default for TrainConfig {
+    fn default() -> Self {
+        Self {
+            seed: 1,
+            shards: 8,
+            meta: Meta::Maml,
+            epochs: 30,
+            users_per_batch: 32,
+            records_per_batch: 1024,
+            inner_step: 0.1,
+            inner_steps: 1,
+            outer_step: 1e-3,
+            decay: true,
+            query_length: 1,
+            unknown_share: 0.1,
+            unnamed_share: 0.1,
+        }
+    }
+}
+
+/// How the adaptation set is drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Sampling {
+    /// Rare items first (Eq 7 with a temperature).
+    Biased,
+    /// Every item alike.
+    Random,
+}
+
+/// How a person's models are adapted at inference (Algorithm 2).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AdaptConfig {
+    /// Size A of the adaptation set; 0 means no adaptation.
+    pub size: usize,
+    /// How it is drawn.
+    pub sampling: Sampling,
+    /// Temperature of Eq 7; 1 is the printed equation, nearly uniform.
+    pub temperature: f64,
+    /// Draw with replacement.
+    pub replacement: bool,
+    /// Step size.
+    pub step: f32,
+    /// Number of steps.
+    pub steps: usize,
+}
+
+impl Default for AdaptConfig {
+    fn default() -> Self {
+        Self { size: 7, sampling: Sampling::Biased, temperature: 0.01, replacement: true, step: 0.02, steps: 1 }
+    }
+}
+
+/// The configuration of a state.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Which records are held out.
+    pub holdout: Holdout,
+    /// The model.
+    pub model: ModelConfig,
+    /// Training.
+    pub train: TrainConfig,
+    /// Adaptation at inference.
+    pub adapt: AdaptConfig,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            holdout: Holdout::None,
+            model: ModelConfig::default(),
+            train: TrainConfig::default(),
+            adapt: AdaptConfig::default(),
+        }
+    }
+}
+
+impl Config {
+    /// Checks every value.
+    ///
+    /// # Errors
+    /// With the first value that cannot be used, and what it may be.
+    pub fn check(&self) -> Result<()> {
+        self.model.check()?;
+        let train = &self.train;
+        let refuse = |text: &str| Err(Error::Config(text.into()));
+        let positive = |v: f32| v > 0.0 && v.is_finite();
+        if train.shards == 0 || train.shards > 4096 {
+            return refuse("shards must be between 1 and 4096");
+        }
+        if train.epochs == 0 {
+            return refuse("epochs must be 1 or more");
+        }
+        if train.users_per_batch == 0 || train.records_per_batch == 0 {
+            return refuse("a mini-batch needs at least one user and one record");
+        }
+        if !positive(train.inner_step) || !positive(train.outer_step) {
+            return refuse("inner_step and outer_step must be positive numbers");
+        }
+        if train.inner_steps == 0 {
+            return refuse("inner_steps must be 1 or more");
+        }
+        if train.meta == Meta::Reptile && train.inner_steps < 2 {
+            return refuse("Reptile with one inner step is ordinary training; give inner_steps of 2 or more");
+        }
+        if train.query_length == 0 {
+            return refuse("query_length must be 1 or more");
+        }
+        let shares = [train.unknown_share, train.unnamed_share];
+        if shares.iter().any(|s| !(0.0..=1.0).contains(s)) || shares.iter().sum::<f64>() > 1.0 {
+            return refuse("unknown_share and unnamed_share must lie in 0..1 and sum to at most 1");
+        }
+        if !self.model.unknown_rows && shares.iter().any(|s| *s > 0.0) {
+            return refuse("a model without unknown_rows cannot train them: set unknown_share and unnamed_share to 0");
+        }
+        let adapt = &self.adapt;
+        if !(adapt.temperature > 0.0 && adapt.temperature.is_finite()) {
+            return refuse("the temperature must be a positive number");
+        }
+        if adapt.size > 0 && (!positive(adapt.step) || adapt.steps == 0) {
+            return refuse("adaptation needs a positive step and at least one step; give size 0 for none");
+        }
+        Ok(())
+    }
+
+    /// The algorithm as written: 1,530,720 parameters on MovieLens-1M.
+    #[must_use]
+    pub fn paper(mut self) -> Self {
+        self.model = ModelConfig::paper();
+        self.train.unknown_share = 0.0;
+        self.train.unnamed_share = 0.0;
+        self
+    }
+}

@@ -1,0 +1,92 @@
+//! Full ranking: HR@k and NDCG@k with intervals (algorithms.md I.1).
+
+use crate::{Error, Result};
+
+/// The rank from 0 of `target` among the unmasked items: items with a greater
+/// score, and equal ones of lower index, come first.
+///
+/// # Errors
+/// When a score is not a number: it must never count as a hit.
+pub fn rank_of(target: u32, scores: &[f32], masked: &[u32]) -> Result<usize> {
+    let own = scores[target as usize];
+    if scores.iter().any(|s| s.is_nan()) {
+        return Err(Error::NotANumber("a score".into()));
+    }
+    Ok(scores
+        .iter()
+        .zip(0u32..)
+        .filter(|&(&score, item)| {
+            (score > own || (score == own && item < target)) && item != target && masked.binary_search(&item).is_err()
+        })
+        .count())
+}
+
+/// A mean over users with its 95% interval.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Estimate {
+    /// The mean.
+    pub mean: f64,
+    /// Half the width of the normal 95% interval over users.
+    pub margin: f64,
+}
+
+impl Estimate {
+    /// The mean of one value a user.
+    pub fn of(values: &[f64]) -> Self {
+        let n = values.len().max(1) as f64;
+        let mean = values.iter().sum::<f64>() / n;
+        let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (n - 1.0).max(1.0);
+        Self { mean, margin: 1.96 * (variance / n).sqrt() }
+    }
+}
+
+/// What a rank from 0 is worth at k: hit, and discounted gain.
+pub fn gains(rank: usize, k: usize) -> (f64, f64) {
+    if rank < k { (1.0, 1.0 / (rank as f64 + 2.0).log2()) } else { (0.0, 0.0) }
+}
+
+/// HR@k of users with these ranks.
+pub fn hit_rate(ranks: &[usize], k: usize) -> Estimate {
+    Estimate::of(&ranks.iter().map(|&r| gains(r, k).0).collect::<Vec<_>>())
+}
+
+/// NDCG@k of users with these ranks.
+pub fn ndcg(ranks: &[usize], k: usize) -> Estimate {
+    Estimate::of(&ranks.iter().map(|&r| gains(r, k).1).collect::<Vec<_>>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranks_by_hand() {
+        let scores = [0.5, 2.0, 2.0, 1.0, 3.0];
+        assert_eq!(rank_of(4, &scores, &[]).unwrap(), 0);
+        assert_eq!(rank_of(1, &scores, &[]).unwrap(), 1);
+        assert_eq!(rank_of(2, &scores, &[]).unwrap(), 2);
+        assert_eq!(rank_of(2, &scores, &[1, 4]).unwrap(), 0);
+        assert_eq!(rank_of(0, &scores, &[]).unwrap(), 4);
+        assert!(rank_of(0, &[f32::NAN, 1.0], &[]).is_err());
+        assert!(rank_of(1, &[f32::NAN, 1.0], &[]).is_err());
+    }
+
+    /// Hand-computed tables: ranks 0, 2, 9 and 10 at k = 10.
+    #[test]
+    fn metrics_by_hand() {
+        let ranks = [0, 2, 9, 10];
+        assert!((hit_rate(&ranks, 10).mean - 0.75).abs() < 1e-12);
+        assert!((hit_rate(&ranks, 1).mean - 0.25).abs() < 1e-12);
+        let expected = (1.0 + 0.5 + 1.0 / 11f64.log2()) / 4.0;
+        assert!((ndcg(&ranks, 10).mean - expected).abs() < 1e-12);
+        assert!((ndcg(&ranks, 1).mean - 0.25).abs() < 1e-12);
+        assert_eq!(hit_rate(&[], 10).mean, 0.0);
+    }
+
+    #[test]
+    fn intervals_shrink_with_users() {
+        let few = hit_rate(&[0, 20, 0, 20], 10);
+        let many = hit_rate(&[0, 20].repeat(200), 10);
+        assert!(many.margin < few.margin && (many.margin - 1.96 * (0.25f64 / 399.0).sqrt()).abs() < 1e-3);
+    }
+}

@@ -1,0 +1,138 @@
+//! Adam, dense over every parameter: 0.9, 0.999, eps 1e-8.
+
+use crate::Result;
+use crate::model::{Parameters, TensorMap, each, slice, slice_mut, take};
+use crate::tensor::{Tensor, on_cpu};
+
+const BETA1: f32 = 0.9;
+const BETA2: f32 = 0.999;
+const EPSILON: f32 = 1e-8;
+
+/// The outer optimiser's state. Discarded when the shard is done.
+#[derive(Debug, Clone)]
+pub struct Adam {
+    first: Parameters,
+    second: Parameters,
+    steps: u32,
+}
+
+impl Adam {
+    /// Moments of zero.
+    pub fn new(parameters: &Parameters) -> Self {
+        Self { first: parameters.zeros_like(), second: parameters.zeros_like(), steps: 0 }
+    }
+
+    /// Moves `parameters` one step down the gradient.
+    pub fn step(&mut self, parameters: &mut Parameters, mut gradient: Parameters, rate: f32) {
+        self.steps += 1;
+        let steps = f64::from(self.steps);
+        let corrections = [
+            (1.0 / (1.0 - f64::from(BETA1).powf(steps))) as f32,
+            (1.0 / (1.0 - f64::from(BETA2).powf(steps))) as f32,
+        ];
+        let zipped = parameters
+            .tensors_mut()
+            .iter_mut()
+            .zip(gradient.tensors_mut())
+            .zip(self.first.tensors_mut().iter_mut().zip(self.second.tensors_mut()));
+        for ((parameter, gradient), (first, second)) in zipped {
+            // Taken out so that the buffers are moved, not copied.
+            let empty = || Tensor::<2>::empty([0, 0], &gradient.device());
+            let taken = [
+                std::mem::replace(parameter, empty()),
+                std::mem::replace(first, empty()),
+                std::mem::replace(second, empty()),
+            ];
+            let step = if on_cpu(gradient) { fused } else { composed };
+            [*parameter, *first, *second] = step(taken, gradient.clone(), rate, corrections);
+        }
+    }
+
+    /// The state for a checkpoint, under `first/` and `second/`.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub async fn values(&self) -> Result<(u32, TensorMap)> {
+        let mut values = TensorMap::new();
+        for (name, moments) in [("first", &self.first), ("second", &self.second)] {
+            for (tensor, value) in moments.values().await? {
+                values.insert(format!("{name}/{tensor}"), value);
+            }
+        }
+        Ok((self.steps, values))
+    }
+
+    /// Takes the state from a checkpoint.
+    ///
+    /// # Errors
+    /// When it belongs to another model.
+    pub fn set(&mut self, steps: u32, values: &TensorMap) -> Result<()> {
+        for (name, moments) in [("first/", &mut self.first), ("second/", &mut self.second)] {
+            let own = values.iter().filter_map(|(k, v)| Some((k.strip_prefix(name)?.to_owned(), v.clone()))).collect();
+            moments.set(&own)?;
+        }
+        self.steps = steps;
+        Ok(())
+    }
+}
+
+/// One pass over memory for all three tensors.
+fn fused(taken: [Tensor<2>; 3], gradient: Tensor<2>, rate: f32, [c1, c2]: [f32; 2]) -> [Tensor<2>; 3] {
+    const CHUNK: usize = 1 << 16;
+    let device = gradient.device();
+    let gradient = take(gradient);
+    let gradient = slice(&gradient);
+    let mut held = taken.map(take);
+    {
+        let [p, m, v] = &mut held;
+        let pieces: Vec<_> = slice_mut(p)
+            .chunks_mut(CHUNK)
+            .zip(slice_mut(m).chunks_mut(CHUNK).zip(slice_mut(v).chunks_mut(CHUNK)))
+            .zip(gradient.chunks(CHUNK))
+            .collect();
+        each(pieces, |((p, (m, v)), g)| {
+            for (((p, m), v), &g) in p.iter_mut().zip(m).zip(v).zip(g) {
+                *m = BETA1 * *m + (1.0 - BETA1) * g;
+                *v = BETA2 * *v + (1.0 - BETA2) * g * g;
+                *p -= rate * (*m * c1) / ((*v * c2).sqrt() + EPSILON);
+            }
+        });
+    }
+    held.map(|data| Tensor::from_data(data, &device))
+}
+
+fn composed([p, m, v]: [Tensor<2>; 3], g: Tensor<2>, rate: f32, [c1, c2]: [f32; 2]) -> [Tensor<2>; 3] {
+    let m = m * BETA1 + g.clone() * (1.0 - BETA1);
+    let v = v * BETA2 + g.clone() * g * (1.0 - BETA2);
+    let p = p - (m.clone() * c1) / ((v.clone() * c2).sqrt() + EPSILON) * rate;
+    [p, m, v]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tensor::{Device, from_vec};
+
+    #[test]
+    fn fused_equals_composed_equals_by_hand() {
+        let device = Device::Flex(Default::default());
+        let make = |scale: f32| from_vec((0..6).map(|i| (i as f32 - 2.0) * scale).collect(), [2, 3], &device);
+        let state = || [make(1.0), make(0.1), make(0.1).powi_scalar(2)];
+        let a = fused(state(), make(0.5), 0.01, [2.0, 3.0]);
+        let b = composed(state(), make(0.5), 0.01, [2.0, 3.0]);
+        for (a, b) in a.into_iter().zip(b) {
+            let (a, b) = (a.into_data().into_vec::<f32>().unwrap(), b.into_data().into_vec::<f32>().unwrap());
+            assert!(a.iter().zip(&b).all(|(x, y)| (x - y).abs() < 1e-6), "{a:?} {b:?}");
+        }
+        // First step of Adam from zero: the rate times the gradient's sign.
+        let zero = from_vec(vec![0.0; 6], [2, 3], &device);
+        let [p, _, _] = fused(
+            [zero.clone(), zero.clone(), zero],
+            make(3.0),
+            0.01,
+            [1.0 / (1.0 - BETA1), 1.0 / (1.0 - BETA2)],
+        );
+        let p = p.into_data().into_vec::<f32>().unwrap();
+        assert!(p.iter().zip([0.01, 0.01, 0.0, -0.01, -0.01, -0.01]).all(|(p, e)| (p - e).abs() < 1e-5), "{p:?}");
+    }
+}

@@ -1,0 +1,24 @@
+//! How a model learns to adapt: tasks, the inner step, the outer step.
+//!
+//! | file | idea |
+//! |---|---|
+//! | `tasks` | a mini-batch of users becomes tasks; shard-local negatives |
+//! | `maml` | one outer step: adapt every user, judge, move theta (Algorithm 1) |
+//! | `reptile` | one outer step: adapt every user, move theta towards them |
+//! | `standard` | ordinary training on pairs, for the baselines |
+//! | `adam` | the outer optimiser |
+//!
+//! The inner step itself is [`crate::model::TwoTower::inner_steps`]: the one
+//! implementation for training, evaluation, serving and the browser.
+
+mod adam;
+mod maml;
+mod reptile;
+mod standard;
+mod tasks;
+
+pub use adam::Adam;
+pub(crate) use maml::maml_step;
+pub(crate) use reptile::reptile_step;
+pub(crate) use standard::standard_step;
+pub(crate) use tasks::{Batch, Exclusions, out_of_batch};

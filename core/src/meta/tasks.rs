@@ -1,0 +1,165 @@
+//! A mini-batch of users becomes tasks with shard-local negatives.
+//!
+//! Per positive one out-of-batch negative (uniform over the frozen catalogue)
+//! and one in-batch negative (from the other users of the mini-batch, so
+//! weighted by popularity), fresh each epoch. In shard s only D_s(u) is
+//! excluded: what the user did in other shards is unknown here, which is the
+//! price of isolation (algorithms.md D.5, the local-negative rule).
+
+use crate::dataset::Catalog;
+use crate::model::{Pair, Row, Task};
+use crate::random::{Key, Stream};
+use crate::shard::{Cell, ShardData};
+
+/// The items that are never a user's negatives, sorted, one list a cell.
+#[derive(Debug, Clone)]
+pub(crate) struct Exclusions(Vec<Vec<u32>>);
+
+impl Exclusions {
+    /// The rule: only the user's records in this shard.
+    pub(crate) fn local(shard: &ShardData) -> Self {
+        Self::new(shard.cells.iter().map(|cell| cell.items().collect()).collect())
+    }
+
+    /// Any other lists; for `core::mistakes` only.
+    pub(crate) fn new(mut lists: Vec<Vec<u32>>) -> Self {
+        lists.iter_mut().for_each(|list| list.sort_unstable());
+        Self(lists)
+    }
+
+    pub(crate) fn of(&self, cell: usize) -> &[u32] {
+        &self.0[cell]
+    }
+}
+
+/// What a batch's draws are keyed by.
+#[derive(Clone, Copy)]
+pub(crate) struct Batch<'a> {
+    pub(crate) key: &'a Key,
+    pub(crate) catalog: &'a Catalog,
+    pub(crate) shard: &'a ShardData,
+    pub(crate) exclusions: &'a Exclusions,
+    pub(crate) epoch: u64,
+    /// Cells of this batch.
+    pub(crate) cells: &'a [usize],
+    /// Shares of tasks whose user, and whose identifier alone, is unknown.
+    pub(crate) unknown_share: f64,
+    pub(crate) unnamed_share: f64,
+}
+
+/// One uniform draw outside a sorted list; `None` when nothing is outside.
+pub(crate) fn out_of_batch(stream: &mut Stream, items: usize, excluded: &[u32]) -> Option<u32> {
+    if excluded.len() >= items {
+        return None;
+    }
+    for _ in 0..16 {
+        let item = stream.below(items) as u32;
+        if excluded.binary_search(&item).is_err() {
+            return Some(item);
+        }
+    }
+    // A user of nearly everything: count to the n-th item outside the list.
+    let mut item = stream.below(items - excluded.len()) as u32;
+    for &e in excluded {
+        item += u32::from(e <= item);
+    }
+    Some(item)
+}
+
+impl Batch<'_> {
+    fn stream(&self, purpose: &str, cell: &Cell) -> Stream {
+        let user = self.catalog.users.ids[cell.user as usize].as_bytes();
+        self.key.stream(purpose, &[&self.shard.index.to_le_bytes(), &self.epoch.to_le_bytes(), user])
+    }
+
+    /// The stream of one record, for training without tasks.
+    pub(crate) fn record_stream(&self, purpose: &str, cell: usize, item: u32) -> Stream {
+        let user = self.catalog.users.ids[self.shard.cells[cell].user as usize].as_bytes();
+        let item = self.catalog.items.ids[item as usize].as_bytes();
+        self.key.stream(purpose, &[&self.shard.index.to_le_bytes(), &self.epoch.to_le_bytes(), user, item])
+    }
+
+    /// Whose features the task reads: in keyed shares nobody's, or those of a
+    /// user without an identifier, so that the unknown rows learn.
+    pub(crate) fn row(&self, cell: &Cell) -> Row {
+        if self.unknown_share + self.unnamed_share <= 0.0 {
+            return Row::Known(cell.user);
+        }
+        let draw = self.stream("unknown", cell).unit();
+        match draw {
+            d if d < self.unknown_share => Row::Nobody,
+            d if d < self.unknown_share + self.unnamed_share => Row::Unnamed(cell.user),
+            _ => Row::Known(cell.user),
+        }
+    }
+
+    /// Pairs of some of a cell's items with fresh negatives. `pool` is the
+    /// batch's items with the cell each belongs to.
+    pub(crate) fn pairs(&self, cell: usize, positives: &[u32], pool: &[(usize, u32)], purpose: &str) -> Vec<Pair> {
+        if positives.is_empty() {
+            return Vec::new();
+        }
+        let mut stream = self.stream(purpose, &self.shard.cells[cell]);
+        let excluded = self.exclusions.of(cell);
+        let items = self.catalog.items.len();
+        let mut pairs = Vec::with_capacity(2 * positives.len());
+        for &positive in positives {
+            if let Some(negative) = out_of_batch(&mut stream, items, excluded) {
+                pairs.push(Pair { positive, negative });
+            }
+        }
+        let mut candidates: Vec<u32> = pool
+            .iter()
+            .filter(|(owner, item)| *owner != cell && excluded.binary_search(item).is_err())
+            .map(|&(_, item)| item)
+            .collect();
+        let enough = candidates.len() >= positives.len();
+        if enough {
+            stream.choose(&mut candidates, positives.len());
+        }
+        for (place, &positive) in positives.iter().enumerate() {
+            let negative = match candidates.len() {
+                0 => break,
+                _ if enough => candidates[place],
+                count => candidates[stream.below(count)],
+            };
+            pairs.push(Pair { positive, negative });
+        }
+        pairs
+    }
+
+    /// The items of the batch's users, each with its owner.
+    pub(crate) fn pool(&self) -> Vec<(usize, u32)> {
+        self.cells.iter().flat_map(|&c| self.shard.cells[c].items().map(move |item| (c, item))).collect()
+    }
+
+    /// Support and query tasks of the batch's users.
+    pub(crate) fn tasks(&self) -> (Vec<Task>, Vec<Task>) {
+        let pool = self.pool();
+        self.cells
+            .iter()
+            .map(|&c| {
+                let cell = &self.shard.cells[c];
+                let user = self.row(cell);
+                let support = Task { user, pairs: self.pairs(c, &cell.support, &pool, "support negatives") };
+                let query = Task { user, pairs: self.pairs(c, &cell.query, &pool, "query negatives") };
+                (support, query)
+            })
+            .unzip()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn out_of_batch_is_uniform_outside_the_list() {
+        let mut stream = Key::from_seed(1).stream("test", &[]);
+        let excluded = [0, 1, 2, 4, 5, 6, 7, 8, 9];
+        assert!((0..50).all(|_| out_of_batch(&mut stream, 11, &excluded).is_some_and(|i| i == 3 || i == 10)));
+        let tens = (0..2000).filter(|_| out_of_batch(&mut stream, 11, &excluded) == Some(10)).count();
+        assert!((880..1120).contains(&tens), "{tens}");
+        assert_eq!(out_of_batch(&mut stream, 2, &[0, 1]), None);
+    }
+}

@@ -1,0 +1,122 @@
+//! Algorithm 2: adapt every shard's model to the person, average the scores,
+//! mask what they know, take the top k. Evaluation and serving use this path.
+
+use crate::adapt::{Person, adaptation_pairs, tasks};
+use crate::config::AdaptConfig;
+use crate::model::{Adapted, ItemBase, Pair, Row, TwoTower};
+use crate::random::Key;
+use crate::{Error, Result};
+
+/// The shards' models that take part in the mean, ready to rank.
+pub struct Ranker<'a> {
+    models: Vec<(&'a TwoTower, ItemBase)>,
+    key: Key,
+    degrees: &'a [u32],
+    config: &'a AdaptConfig,
+}
+
+/// The scores of all items for one person.
+#[derive(Debug, Clone)]
+pub struct Scored {
+    /// Mean over the shards.
+    pub mean: Vec<f32>,
+    /// Each shard's own scores, when asked for.
+    pub per_shard: Vec<Vec<f32>>,
+    /// The pairs the models were adapted with.
+    pub pairs: Vec<Pair>,
+}
+
+/// One recommended item.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Ranked {
+    /// From 1.
+    pub rank: usize,
+    /// Index of the item.
+    pub item: u32,
+    /// Mean score over the shards.
+    pub score: f32,
+}
+
+impl<'a> Ranker<'a> {
+    /// Runs every model's item tower once.
+    ///
+    /// `degrees` are d_i, training interactions per item over all shards.
+    pub fn new(models: &[&'a TwoTower], key: &Key, degrees: &'a [u32], config: &'a AdaptConfig) -> Self {
+        let models = models.iter().map(|model| (*model, model.item_base())).collect();
+        Self { models, key: key.clone(), degrees, config }
+    }
+
+    /// Mean scores of all items for each person; adapted models exist only in
+    /// here. Give people in tiles: memory grows with their number.
+    ///
+    /// # Errors
+    /// When a row is unknown to a model, a score is not a number or the device fails.
+    pub async fn scores(&self, people: &[Person], request: u64, per_shard: bool) -> Result<Vec<Scored>> {
+        let pairs: Vec<Vec<Pair>> = people
+            .iter()
+            .map(|person| adaptation_pairs(&self.key, person, self.degrees, self.config, request))
+            .collect();
+        let mut scored: Vec<Scored> = pairs
+            .iter()
+            .map(|pairs| Scored { mean: vec![0.0; self.degrees.len()], per_shard: Vec::new(), pairs: pairs.clone() })
+            .collect();
+        for (shard, (model, base)) in self.models.iter().enumerate() {
+            let rows: Vec<Row> = people.iter().map(|p| p.rows[shard]).collect();
+            rows.iter().try_for_each(|row| model.check_row(*row))?;
+            let adapted = if self.config.size == 0 {
+                Adapted::none(people.len())
+            } else {
+                model.inner_steps(&tasks(people, &pairs, shard), self.config.step, self.config.steps).await?
+            };
+            for (scored, scores) in scored.iter_mut().zip(model.scores(base, &rows, &adapted).await?) {
+                for (mean, score) in scored.mean.iter_mut().zip(&scores) {
+                    *mean += score;
+                }
+                if per_shard {
+                    scored.per_shard.push(scores);
+                }
+            }
+        }
+        let share = 1.0 / self.models.len().max(1) as f32;
+        for scored in &mut scored {
+            scored.mean.iter_mut().for_each(|mean| *mean *= share);
+            if scored.mean.iter().any(|score| score.is_nan()) {
+                return Err(Error::NotANumber("a score".into()));
+            }
+        }
+        Ok(scored)
+    }
+}
+
+/// The k best items outside `masked` (sorted), ties by item index.
+pub fn top_k(scores: &[f32], masked: &[u32], k: usize) -> Vec<Ranked> {
+    let mut order: Vec<u32> =
+        (0..scores.len() as u32).filter(|item| masked.binary_search(item).is_err()).collect();
+    let better = |a: &u32, b: &u32| scores[*b as usize].total_cmp(&scores[*a as usize]).then(a.cmp(b));
+    let k = k.min(order.len());
+    if k == 0 {
+        return Vec::new();
+    }
+    order.select_nth_unstable_by(k - 1, better);
+    order.truncate(k);
+    order.sort_unstable_by(better);
+    order
+        .into_iter()
+        .enumerate()
+        .map(|(place, item)| Ranked { rank: place + 1, item, score: scores[item as usize] })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ties_go_to_the_lower_index() {
+        let ranked = top_k(&[1.0, 3.0, 3.0, 2.0, 9.0], &[4], 3);
+        assert_eq!(ranked.iter().map(|r| r.item).collect::<Vec<_>>(), [1, 2, 3]);
+        assert_eq!(ranked.iter().map(|r| r.rank).collect::<Vec<_>>(), [1, 2, 3]);
+        assert_eq!(top_k(&[1.0, 2.0], &[0, 1], 5), []);
+        assert_eq!(top_k(&[1.0, 2.0], &[], 5).len(), 2);
+    }
+}

@@ -1,0 +1,226 @@
+//! One shard from start to end: an idempotent unit whose bytes depend on the
+//! shard's records, the frozen catalogue and the configuration, and on nothing
+//! else; resumable after any epoch.
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::{Config, Meta};
+use crate::dataset::Catalog;
+use crate::meta::{Adam, Batch, Exclusions, maml_step, reptile_step, standard_step};
+use crate::model::{TensorMap, TwoTower, from_safetensors, to_safetensors};
+use crate::random::Key;
+use crate::shard::ShardData;
+use crate::tensor::Device;
+use crate::{Error, Result};
+
+/// A shard in training.
+pub struct Trainer<'a> {
+    catalog: &'a Catalog,
+    config: &'a Config,
+    key: Key,
+    shard: &'a ShardData,
+    exclusions: Exclusions,
+    model: TwoTower,
+    adam: Adam,
+    losses: Vec<f32>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Progress {
+    adam_steps: u32,
+    losses: Vec<f32>,
+}
+
+impl<'a> Trainer<'a> {
+    /// A shard at its start.
+    ///
+    /// # Errors
+    /// When the configuration cannot be used.
+    pub fn new(catalog: &'a Catalog, config: &'a Config, shard: &'a ShardData, device: &Device) -> Result<Self> {
+        Self::with_exclusions(catalog, config, shard, Exclusions::local(shard), device)
+    }
+
+    /// [`Trainer::new`] with another rule for negatives; for `core::mistakes` only.
+    pub(crate) fn with_exclusions(
+        catalog: &'a Catalog,
+        config: &'a Config,
+        shard: &'a ShardData,
+        exclusions: Exclusions,
+        device: &Device,
+    ) -> Result<Self> {
+        config.check()?;
+        let key = Key::from_seed(config.train.seed);
+        let model = TwoTower::new(catalog, &config.model, &key, shard.index, device)?;
+        let adam = Adam::new(model.parameters());
+        Ok(Self { catalog, config, key, shard, exclusions, model, adam, losses: Vec::new() })
+    }
+
+    /// Epochs done.
+    pub fn epochs_done(&self) -> u32 {
+        self.losses.len() as u32
+    }
+
+    /// Whether every epoch is done.
+    pub fn is_done(&self) -> bool {
+        self.epochs_done() >= self.config.train.epochs
+    }
+
+    /// Mean training loss of each epoch so far.
+    pub fn losses(&self) -> &[f32] {
+        &self.losses
+    }
+
+    /// The model as it stands.
+    pub fn model(&self) -> &TwoTower {
+        &self.model
+    }
+
+    /// The finished model and the losses.
+    pub fn finish(self) -> (TwoTower, Vec<f32>) {
+        (self.model, self.losses)
+    }
+
+    /// Runs one epoch. `seen` is told the share of the epoch that is done.
+    ///
+    /// # Errors
+    /// When the model diverges or the device fails.
+    pub async fn epoch(&mut self, mut seen: impl FnMut(f64)) -> Result<f32> {
+        let train = &self.config.train;
+        let epoch = u64::from(self.epochs_done());
+        let left = 1.0 - self.losses.len() as f32 / train.epochs as f32;
+        let (mut total, mut batches) = (0.0f64, 0usize);
+        if train.meta == Meta::None {
+            let records = self.record_order(epoch);
+            let count = records.len().div_ceil(train.records_per_batch);
+            for (number, records) in records.chunks(train.records_per_batch).enumerate() {
+                let rate = train.outer_step * if train.decay { left - number as f32 / count as f32 / train.epochs as f32 } else { 1.0 };
+                let (gradient, loss) = standard_step(&self.model, self.batch(epoch, &[]), records).await?;
+                self.adam.step(self.model.parameters_mut(), gradient, rate);
+                total += f64::from(loss);
+                batches += 1;
+                seen((number + 1) as f64 / count as f64);
+            }
+        } else {
+            let order = self.user_order(epoch);
+            let count = order.len().div_ceil(train.users_per_batch);
+            for (number, cells) in order.chunks(train.users_per_batch).enumerate() {
+                let rate = train.outer_step * if train.decay { left - number as f32 / count as f32 / train.epochs as f32 } else { 1.0 };
+                let batch = self.batch(epoch, cells);
+                let loss = if train.meta == Meta::Maml {
+                    let (gradient, loss) = maml_step(&self.model, batch, train.inner_step, train.inner_steps).await?;
+                    self.adam.step(self.model.parameters_mut(), gradient, rate);
+                    loss
+                } else {
+                    let (moves, loss) = reptile_step(&self.model, batch, train.inner_step, train.inner_steps).await?;
+                    *self.model.parameters_mut() = self.model.parameters().moved(&moves, rate);
+                    loss
+                };
+                total += f64::from(loss);
+                batches += 1;
+                seen((number + 1) as f64 / count as f64);
+            }
+        }
+        let loss = (total / batches.max(1) as f64) as f32;
+        if !loss.is_finite() {
+            return Err(Error::NotANumber(format!("the loss of shard {} in epoch {}", self.shard.index, epoch + 1)));
+        }
+        self.losses.push(loss);
+        Ok(loss)
+    }
+
+    fn batch<'b>(&'b self, epoch: u64, cells: &'b [usize]) -> Batch<'b> {
+        Batch {
+            key: &self.key,
+            catalog: self.catalog,
+            shard: self.shard,
+            exclusions: &self.exclusions,
+            epoch,
+            cells,
+            unknown_share: self.config.train.unknown_share,
+            unnamed_share: self.config.train.unnamed_share,
+        }
+    }
+
+    /// Cells by h(seed, shard, epoch, user): a user who leaves moves nobody
+    /// else's place relative to the others.
+    fn user_order(&self, epoch: u64) -> Vec<usize> {
+        let mut order: Vec<(u64, usize)> = self
+            .shard
+            .cells
+            .iter()
+            .enumerate()
+            .map(|(place, cell)| {
+                let user = self.catalog.users.ids[cell.user as usize].as_bytes();
+                (self.key.number("batches", &[&self.shard.index.to_le_bytes(), &epoch.to_le_bytes(), user]), place)
+            })
+            .collect();
+        order.sort_unstable();
+        order.into_iter().map(|(_, place)| place).collect()
+    }
+
+    /// Records (cell, item) by h(seed, shard, epoch, user, item).
+    fn record_order(&self, epoch: u64) -> Vec<(usize, u32)> {
+        let mut order: Vec<(u64, usize, u32)> = Vec::with_capacity(self.shard.len());
+        for (place, cell) in self.shard.cells.iter().enumerate() {
+            let user = self.catalog.users.ids[cell.user as usize].as_bytes();
+            order.extend(cell.items().map(|item| {
+                let id = self.catalog.items.ids[item as usize].as_bytes();
+                let parts = [&self.shard.index.to_le_bytes()[..], &epoch.to_le_bytes(), user, id];
+                (self.key.number("batches", &parts), place, item)
+            }));
+        }
+        order.sort_unstable();
+        order.into_iter().map(|(_, place, item)| (place, item)).collect()
+    }
+
+    /// The state after the last epoch: parameters, Adam's moments, losses.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub async fn checkpoint(&self) -> Result<Vec<u8>> {
+        let (adam_steps, mut values) = self.adam.values().await?;
+        for (name, value) in self.model.parameters().values().await? {
+            values.insert(format!("model/{name}"), value);
+        }
+        let progress = serde_json::to_vec(&Progress { adam_steps, losses: self.losses.clone() })
+            .map_err(|e| Error::Model(e.to_string()))?;
+        let mut bytes = (progress.len() as u64).to_le_bytes().to_vec();
+        bytes.extend(progress);
+        bytes.extend(to_safetensors(&values)?);
+        Ok(bytes)
+    }
+
+    /// Takes up a checkpoint of the same input.
+    ///
+    /// # Errors
+    /// When the bytes are damaged or belong to another model; the trainer then
+    /// stands as before.
+    pub fn resume(&mut self, bytes: &[u8]) -> Result<()> {
+        let damaged = || Error::Model("the checkpoint is damaged".into());
+        let head: [u8; 8] = bytes.get(..8).and_then(|h| h.try_into().ok()).ok_or_else(damaged)?;
+        let split = usize::try_from(u64::from_le_bytes(head)).ok().and_then(|n| n.checked_add(8)).ok_or_else(damaged)?;
+        let progress: Progress =
+            serde_json::from_slice(bytes.get(8..split).ok_or_else(damaged)?).map_err(|_| damaged())?;
+        let values = from_safetensors(&bytes[split..])?;
+        let own: TensorMap =
+            values.iter().filter_map(|(k, v)| Some((k.strip_prefix("model/")?.to_owned(), v.clone()))).collect();
+        let mut adam = self.adam.clone();
+        adam.set(progress.adam_steps, &values)?;
+        self.model.parameters_mut().set(&own)?;
+        self.adam = adam;
+        self.losses = progress.losses;
+        Ok(())
+    }
+}
+
+/// Trains a shard from start to end.
+///
+/// # Errors
+/// When the configuration cannot be used, the model diverges or the device fails.
+pub async fn train(catalog: &Catalog, config: &Config, shard: &ShardData, device: &Device) -> Result<(TwoTower, Vec<f32>)> {
+    let mut trainer = Trainer::new(catalog, config, shard, device)?;
+    while !trainer.is_done() {
+        trainer.epoch(|_| ()).await?;
+    }
+    Ok(trainer.finish())
+}
