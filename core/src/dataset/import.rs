@@ -1,0 +1,332 @@
+//! From what a reader found to a frozen catalogue and records.
+
+use super::core_filter::k_core;
+use super::reader::{fault, quote};
+use super::records::Side;
+use super::table::{Table, dense_rows};
+use super::{Catalog, Column, Entities, Interaction, Values};
+use crate::{Error, Result};
+
+/// What a person may decide when data comes in.
+#[derive(Debug, Clone, Default)]
+pub struct ImportOptions {
+    /// Columns that become user features; all when `None`.
+    pub user_features: Option<Vec<String>>,
+    /// Columns and dense features that become item features. When `None`:
+    /// all, except that a dense feature stands in for the words of the text
+    /// that names the items.
+    pub item_features: Option<Vec<String>>,
+    /// Admit only the k-core. With a frozen catalogue, which has settled who
+    /// is admitted, records outside it are left out instead of refused.
+    pub core: Option<u32>,
+    /// Import against this catalogue: identifiers must be in it, features
+    /// come from it, and user and item files are not read.
+    pub catalog: Option<Catalog>,
+}
+
+/// Numbers for every item that no text file holds, such as title embeddings.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DenseFeature {
+    /// The feature's name.
+    pub name: String,
+    /// File name for messages.
+    pub file: String,
+    /// Numbers an item.
+    pub width: usize,
+    /// [items, width] row-major, in the order of the item file.
+    pub rows: Vec<f32>,
+}
+
+/// Data that came in.
+#[derive(Debug, Clone)]
+pub struct Imported {
+    /// To be frozen.
+    pub catalog: Catalog,
+    /// In file order, duplicates included: [`super::Interactions::new`]
+    /// orders them, collapses duplicates and counts them.
+    pub records: Vec<Interaction>,
+    /// What a person should know.
+    pub report: ImportReport,
+}
+
+/// What happened during an import.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ImportReport {
+    /// Lines of the interactions file, a header included.
+    pub lines: u64,
+    /// Records outside the k-core, or outside the frozen catalogue.
+    pub records_left_out: usize,
+    /// Users outside the k-core.
+    pub users_left_out: usize,
+    /// Items outside the k-core.
+    pub items_left_out: usize,
+    /// Admitted users without a record.
+    pub users_without_records: usize,
+    /// Admitted items without a record.
+    pub items_without_records: usize,
+    /// Features of users, in the catalogue's order.
+    pub user_features: Vec<String>,
+    /// Features of items, in the catalogue's order.
+    pub item_features: Vec<String>,
+    /// Blank values of a feature before filtering, where there are any:
+    /// `user.age`, how many.
+    pub blanks: Vec<(String, usize)>,
+    /// Sentences for a person.
+    pub notes: Vec<String>,
+}
+
+/// Decides who is admitted and which columns are features, and freezes both.
+pub(super) fn assemble(
+    dataset: String,
+    users: Side<'_>,
+    items: Side<'_>,
+    mut records: Vec<Interaction>,
+    dense: Vec<DenseFeature>,
+    options: &ImportOptions,
+    mut report: ImportReport,
+) -> Result<Imported> {
+    let catalog = if let Some(catalog) = &options.catalog {
+        if !dense.is_empty() || options.user_features.is_some() || options.item_features.is_some() {
+            let problem = "a frozen catalogue has its features already; leave out the choice of features and --dense";
+            return Err(Error::Config(problem.into()));
+        }
+        if report.records_left_out > 0 {
+            let note = format!("left out: {} records outside the frozen catalogue", report.records_left_out);
+            report.notes.push(note);
+        }
+        catalog.clone()
+    } else {
+        let users = into_table(users, &mut records, |r| &mut r.user);
+        let items = into_table(items, &mut records, |r| &mut r.item);
+        for feature in &dense {
+            check_dense(feature, items.ids.len())?;
+        }
+        let (keep_users, keep_items) = match options.core {
+            None => ((0..users.ids.len() as u32).collect(), (0..items.ids.len() as u32).collect()),
+            Some(k) => filter(&mut records, users.ids.len(), items.ids.len(), k, &mut report)?,
+        };
+        Catalog {
+            dataset,
+            version: 1,
+            users: freeze("user", users, &keep_users, vec![], options.user_features.as_deref(), &mut report)?,
+            items: freeze("item", items, &keep_items, dense, options.item_features.as_deref(), &mut report)?,
+        }
+    };
+    let names = |entities: &Entities| entities.columns.iter().map(|c| c.name.clone()).collect();
+    report.user_features = names(&catalog.users);
+    report.item_features = names(&catalog.items);
+    report.users_without_records = unused(catalog.users.len(), records.iter().map(|r| r.user));
+    report.items_without_records = unused(catalog.items.len(), records.iter().map(|r| r.item));
+    Ok(Imported { catalog, records, report })
+}
+
+fn into_table(side: Side<'_>, records: &mut [Interaction], row: impl Fn(&mut Interaction) -> &mut u32) -> Table {
+    match side {
+        Side::Frozen(_) => Table::default(),
+        Side::Listed { table, .. } => table,
+        Side::Seen(mut table) => {
+            let moved = table.sort();
+            for record in records {
+                let row = row(record);
+                *row = moved[*row as usize];
+            }
+            table
+        }
+    }
+}
+
+fn check_dense(feature: &DenseFeature, items: usize) -> Result<()> {
+    let DenseFeature { name, file, width, rows } = feature;
+    if *width == 0 || width.checked_mul(items) != Some(rows.len()) {
+        let problem =
+            format!("feature '{name}' has {} rows of {width} numbers for {items} items", rows.len() / (*width).max(1));
+        return Err(fault(file, 0, 0, problem, "Give one row for each line of the item file, in its order"));
+    }
+    if let Some(at) = rows.iter().position(|v| !v.is_finite()) {
+        let problem =
+            format!("feature '{name}' is not a finite number in row {}, number {}", at / width + 1, at % width + 1);
+        return Err(fault(file, 0, 0, problem, "Compute the feature again"));
+    }
+    Ok(())
+}
+
+/// Keeps the records of the k-core, renumbered; returns the rows that stay.
+fn filter(
+    records: &mut Vec<Interaction>,
+    users: usize,
+    items: usize,
+    k: u32,
+    report: &mut ImportReport,
+) -> Result<(Vec<u32>, Vec<u32>)> {
+    let core = k_core(records, users, items, k);
+    let keep = |stays: &[bool]| -> Vec<u32> { (0..).zip(stays).filter(|(_, s)| **s).map(|(row, _)| row).collect() };
+    let (keep_users, keep_items) = (keep(&core.users), keep(&core.items));
+    let moved = |keep: &[u32], rows: usize| {
+        let mut moved = vec![0; rows];
+        keep.iter().enumerate().for_each(|(new, &old)| moved[old as usize] = new as u32);
+        moved
+    };
+    let (new_user, new_item) = (moved(&keep_users, users), moved(&keep_items, items));
+    let before = records.len();
+    records.retain(|r| core.users[r.user as usize] && core.items[r.item as usize]);
+    if records.is_empty() {
+        return Err(Error::Config(format!("no users and items have {k} records with each other; lower --core")));
+    }
+    for record in records.iter_mut() {
+        record.user = new_user[record.user as usize];
+        record.item = new_item[record.item as usize];
+    }
+    report.records_left_out = before - records.len();
+    report.users_left_out = users - keep_users.len();
+    report.items_left_out = items - keep_items.len();
+    report.notes.push(format!(
+        "the {k}-core was taken once, now, and is frozen: {} users, {} items and {} records are left out",
+        report.users_left_out, report.items_left_out, report.records_left_out
+    ));
+    Ok((keep_users, keep_items))
+}
+
+fn freeze(
+    kind: &str,
+    table: Table,
+    keep: &[u32],
+    dense: Vec<DenseFeature>,
+    selection: Option<&[String]>,
+    report: &mut ImportReport,
+) -> Result<Entities> {
+    let has_dense = |name: &str| dense.iter().any(|d| d.name == name);
+    if let Some(selection) = selection {
+        let known = |name: &str| has_dense(name) || table.columns.iter().any(|c| c.name == name);
+        if let Some(wrong) = selection.iter().find(|name| !known(name)) {
+            let mut names: Vec<&str> = table.columns.iter().map(|c| c.name.as_str()).collect();
+            names.extend(dense.iter().map(|d| d.name.as_str()).filter(|n| !table.columns.iter().any(|c| c.name == *n)));
+            let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+            return Err(Error::Config(format!("no {kind} feature {}; the data has: {names}", quote(wrong))));
+        }
+    }
+    let selected = |name: &str| selection.is_none_or(|s| s.iter().any(|chosen| chosen == name));
+    let mut columns = Vec::new();
+    for (place, column) in table.columns.into_iter().enumerate() {
+        let stands_for_text = selection.is_none() && !dense.is_empty() && Some(place) == table.text;
+        // A dense feature takes the place of a column of its name.
+        if !selected(&column.name) || stands_for_text || has_dense(&column.name) {
+            continue;
+        }
+        if column.blanks > 0 {
+            report.blanks.push((format!("{kind}.{}", column.name), column.blanks));
+        }
+        columns.push(column.finish(keep));
+    }
+    for DenseFeature { name, width, rows, .. } in dense {
+        if selected(&name) {
+            columns.push(Column { name, values: Values::Dense { width, rows: dense_rows(&rows, width, keep) } });
+        }
+    }
+    let pick = |mut all: Vec<String>| -> Vec<String> {
+        keep.iter().map(|&row| std::mem::take(&mut all[row as usize])).collect()
+    };
+    let names = if table.names.is_empty() { Vec::new() } else { pick(table.names) };
+    Entities::new(pick(table.ids), names, columns)
+}
+
+fn unused(rows: usize, used: impl Iterator<Item = u32>) -> usize {
+    let mut seen = vec![false; rows];
+    used.for_each(|row| seen[row as usize] = true);
+    seen.iter().filter(|s| !**s).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::reader::Source;
+    use super::super::{AtomicFiles, read_atomic};
+    use super::*;
+
+    const INTER: &str = "user_id:token\titem_id:token\n1\t10\n1\t9\n2\t10\n2\t9\n3\t9\n3\t8\n1\t9\n";
+    const ITEM: &str = "item_id:token\ttitle:token_seq\tkind:token\n9\tRed Tea\ta\n8\tBlue\tb\n10\tTea\tc\n";
+
+    fn read(inter: &str, dense: &[(&str, usize, &[f32])], options: &ImportOptions) -> Result<Imported> {
+        let dense = dense.iter().map(|(name, width, rows)| DenseFeature {
+            name: (*name).into(),
+            file: "d.safetensors".into(),
+            width: *width,
+            rows: rows.to_vec(),
+        });
+        let files = AtomicFiles {
+            dataset: "x".into(),
+            inter: Source::new("x.inter", inter.as_bytes()),
+            users: None,
+            items: Some(Source::new("x.item", ITEM.as_bytes())),
+            dense: dense.collect(),
+        };
+        read_atomic(files, options)
+    }
+
+    fn select(names: &[&str]) -> ImportOptions {
+        let names = names.iter().map(|n| (*n).to_owned()).collect();
+        ImportOptions { item_features: Some(names), ..ImportOptions::default() }
+    }
+
+    #[test]
+    fn a_dense_feature_stands_in_for_the_text() {
+        let dense: &[(&str, usize, &[f32])] = &[("vector", 1, &[1.0, 2.0, 3.0])];
+        let features = |dense, options: &ImportOptions| read(INTER, dense, options).unwrap().report.item_features;
+        let all = ImportOptions::default();
+        assert_eq!(features(&[], &all), ["title", "kind"]);
+        assert_eq!(features(dense, &all), ["kind", "vector"]);
+        assert_eq!(features(dense, &select(&["title", "vector"])), ["title", "vector"]);
+        assert_eq!(features(dense, &select(&[])), Vec::<String>::new());
+        let same_name: &[(&str, usize, &[f32])] = &[("title", 1, &[1.0, 2.0, 3.0])];
+        assert_eq!(features(same_name, &select(&["title"])), ["title"]);
+        let read = read(INTER, dense, &all).unwrap();
+        assert_eq!(read.catalog.items.name(0), "Red Tea");
+    }
+
+    #[test]
+    fn bad_choices_and_lengths_are_refused() {
+        let message = |dense, options: &ImportOptions| read(INTER, dense, options).unwrap_err().to_string();
+        assert!(message(&[], &select(&["colour"])).contains("no item feature 'colour'; the data has: title, kind"));
+        let all = ImportOptions::default();
+        let found = message(&[("v", 2, &[1.0; 4])], &all);
+        assert!(found.starts_with("d.safetensors: feature 'v' has 2 rows of 2 numbers for 3 items"), "{found}");
+        let found = message(&[("v", 1, &[1.0, f32::NAN, 1.0])], &all);
+        assert!(found.contains("not a finite number in row 2, number 1"), "{found}");
+        let users = ImportOptions { user_features: Some(vec!["age".into()]), ..all };
+        assert!(message(&[], &users).contains("no user feature 'age'; the data has: none"));
+    }
+
+    #[test]
+    fn the_core_is_taken_and_renumbered() {
+        let options = ImportOptions { core: Some(2), ..ImportOptions::default() };
+        let read = read(INTER, &[("v", 1, &[1.0, 2.0, 3.0])], &options).unwrap();
+        assert_eq!(read.catalog.users.ids, ["1", "2"]);
+        assert_eq!(read.catalog.items.ids, ["9", "10"]);
+        assert_eq!(read.catalog.items.names, ["Red Tea", "Tea"]);
+        let Values::Token { vocabulary, .. } = &read.catalog.items.columns[0].values else { panic!() };
+        assert_eq!(vocabulary, &["a", "c"]);
+        assert_eq!(read.catalog.items.columns[1].values, Values::Dense { width: 1, rows: vec![1.0, 3.0] });
+        let found: Vec<_> = read.records.iter().map(|r| (r.user, r.item)).collect();
+        assert_eq!(found, [(0, 1), (0, 0), (1, 1), (1, 0), (0, 0)]);
+        let report = &read.report;
+        assert_eq!((report.users_left_out, report.items_left_out, report.records_left_out), (1, 1, 2));
+        let all = ImportOptions { core: Some(9), ..ImportOptions::default() };
+        assert!(super::tests::read(INTER, &[], &all).unwrap_err().to_string().contains("lower --core"));
+    }
+
+    #[test]
+    fn a_frozen_catalogue_decides() {
+        let options = ImportOptions { core: Some(2), ..ImportOptions::default() };
+        let catalog = read(INTER, &[], &options).unwrap().catalog;
+        let mut against = ImportOptions { catalog: Some(catalog.clone()), ..ImportOptions::default() };
+        let fewer = "user_id:token\titem_id:token\n1\t10\n";
+        let again = read(fewer, &[], &against).unwrap();
+        assert_eq!(again.catalog, catalog);
+        assert_eq!((again.report.users_without_records, again.report.items_without_records), (1, 1));
+        let found = read(INTER, &[], &against).unwrap_err().to_string();
+        assert!(found.starts_with("x.inter, line 6, column 1: user '3' is not in the catalogue"), "{found}");
+        against.core = Some(2);
+        let lenient = read(INTER, &[], &against).unwrap();
+        assert_eq!((lenient.records.len(), lenient.report.records_left_out), (5, 2));
+        against.item_features = Some(vec![]);
+        assert!(read(INTER, &[], &against).is_err());
+    }
+}

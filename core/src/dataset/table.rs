@@ -1,0 +1,310 @@
+//! One side of the data while it is read: identifiers, and columns whose
+//! vocabulary is not settled before it is known who is admitted.
+
+use std::collections::HashMap;
+
+use super::reader::quote;
+use super::{Column, UNKNOWN, Values};
+
+/// How many zeros the blank rows of one `float_seq` column may take: a long
+/// first row and many blank ones would make much memory out of a small file.
+const MAX_ZEROS: usize = 1 << 26;
+
+/// Identifiers in the order of their first appearance, and their features.
+#[derive(Debug, Default)]
+pub(super) struct Table {
+    pub(super) ids: Vec<String>,
+    index: HashMap<String, u32>,
+    /// Names for people, one a row, or none at all.
+    pub(super) names: Vec<String>,
+    pub(super) columns: Vec<RawColumn>,
+    /// Place among `columns` of the text that names the rows.
+    pub(super) text: Option<usize>,
+}
+
+impl Table {
+    pub(super) fn new(columns: Vec<RawColumn>, text: Option<usize>) -> Self {
+        Self { columns, text, ..Self::default() }
+    }
+
+    /// The row of an identifier.
+    pub(super) fn find(&self, id: &str) -> Option<u32> {
+        self.index.get(id).copied()
+    }
+
+    /// Appends an identifier. `None` when no more fit a 32-bit index (the
+    /// highest one means "unknown").
+    pub(super) fn push(&mut self, id: &str) -> Option<u32> {
+        let row = u32::try_from(self.ids.len()).ok().filter(|&row| row < UNKNOWN)?;
+        self.ids.push(id.to_owned());
+        self.index.insert(id.to_owned(), row);
+        Some(row)
+    }
+
+    /// Puts identifiers seen in records in an order that the file does not
+    /// decide: by number when all are whole numbers, else by bytes. Returns
+    /// each old row's new row.
+    pub(super) fn sort(&mut self) -> Vec<u32> {
+        let numbers: Option<Vec<i64>> = self.ids.iter().map(|id| id.parse().ok()).collect();
+        let mut order: Vec<u32> = (0..self.ids.len() as u32).collect();
+        order.sort_unstable_by(|&a, &b| {
+            let (a, b) = (a as usize, b as usize);
+            let by_number = numbers.as_ref().map_or(std::cmp::Ordering::Equal, |n| n[a].cmp(&n[b]));
+            by_number.then_with(|| self.ids[a].cmp(&self.ids[b]))
+        });
+        let mut moved = vec![0; order.len()];
+        for (new, &old) in order.iter().enumerate() {
+            moved[old as usize] = new as u32;
+        }
+        self.ids = order.iter().map(|&old| std::mem::take(&mut self.ids[old as usize])).collect();
+        for row in self.index.values_mut() {
+            *row = moved[*row as usize];
+        }
+        moved
+    }
+}
+
+/// How a column's text becomes values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// One category.
+    Token,
+    /// Categories between separators, kept as they are.
+    TokenSeq(char),
+    /// Words of a text, in lower case.
+    Words,
+    /// One number, standardised over the catalogue.
+    Float,
+    /// As many numbers in every row.
+    FloatSeq,
+}
+
+/// A column as read.
+#[derive(Debug)]
+pub(super) struct RawColumn {
+    pub(super) name: String,
+    kind: Kind,
+    vocabulary: HashMap<String, u32>,
+    tokens: Vec<u32>,
+    sets: Vec<Vec<u32>>,
+    /// Row-major; NaN marks a blank `Float`.
+    numbers: Vec<f32>,
+    width: usize,
+    rows: usize,
+    /// How many rows had no value.
+    pub(super) blanks: usize,
+}
+
+impl RawColumn {
+    pub(super) fn new(name: impl Into<String>, kind: Kind) -> Self {
+        Self {
+            name: name.into(),
+            kind,
+            vocabulary: HashMap::new(),
+            tokens: Vec::new(),
+            sets: Vec::new(),
+            numbers: Vec::new(),
+            width: usize::from(kind == Kind::Float),
+            rows: 0,
+            blanks: 0,
+        }
+    }
+
+    /// Appends a row's value, or says (problem, hint) why it is none.
+    pub(super) fn push(&mut self, field: &str) -> Result<(), (String, String)> {
+        match self.kind {
+            Kind::Token if field.is_empty() => self.tokens.push(UNKNOWN),
+            Kind::Token => {
+                let token = self.intern(field);
+                self.tokens.push(token);
+            }
+            Kind::TokenSeq(separator) => self.push_set(field, separator),
+            Kind::Words => self.push_set(&field.to_lowercase(), ' '),
+            Kind::Float if field.is_empty() => self.numbers.push(f32::NAN),
+            Kind::Float => self.numbers.push(number(field)?),
+            Kind::FloatSeq => self.push_numbers(field)?,
+        }
+        self.rows += 1;
+        self.blanks += usize::from(field.trim().is_empty());
+        Ok(())
+    }
+
+    fn intern(&mut self, token: &str) -> u32 {
+        if let Some(&known) = self.vocabulary.get(token) {
+            return known;
+        }
+        let next = self.vocabulary.len() as u32;
+        self.vocabulary.insert(token.to_owned(), next);
+        next
+    }
+
+    fn push_set(&mut self, field: &str, separator: char) {
+        let set = field.split(separator).filter(|t| !t.is_empty()).map(|t| self.intern(t)).collect();
+        self.sets.push(set);
+    }
+
+    fn push_numbers(&mut self, field: &str) -> Result<(), (String, String)> {
+        let before = self.numbers.len();
+        for text in field.split(' ').filter(|t| !t.is_empty()) {
+            self.numbers.push(number(text)?);
+        }
+        let found = self.numbers.len() - before;
+        let blanks = self.blanks + usize::from(found == 0);
+        if blanks.saturating_mul(self.width.max(found)) > MAX_ZEROS {
+            let problem = format!("{blanks} blank rows in a column of {} numbers a row", self.width.max(found));
+            return Err((problem, "Leave the column out, or fill it".into()));
+        }
+        if found == 0 {
+            self.numbers.extend(std::iter::repeat_n(0.0, self.width));
+        } else if self.width == 0 {
+            // Blank rows that came first get their zeros now.
+            self.width = found;
+            self.numbers.splice(0..0, std::iter::repeat_n(0.0, self.rows * found));
+        } else if self.width != found {
+            let problem = format!("{found} numbers where the rows before have {}", self.width);
+            return Err((problem, "Give every row as many numbers, or none".into()));
+        }
+        Ok(())
+    }
+
+    /// The feature over the admitted rows: the vocabulary holds what these
+    /// use, in byte order, and a number is standardised over them.
+    pub(super) fn finish(self, keep: &[u32]) -> Column {
+        let values = match self.kind {
+            Kind::Token => {
+                let mut rows: Vec<u32> = keep.iter().map(|&row| self.tokens[row as usize]).collect();
+                let (vocabulary, moved) = settle(self.vocabulary, rows.iter().copied().filter(|&t| t != UNKNOWN));
+                rows.iter_mut().filter(|t| **t != UNKNOWN).for_each(|t| *t = moved[*t as usize]);
+                Values::Token { vocabulary, rows }
+            }
+            Kind::TokenSeq(_) | Kind::Words => {
+                let mut rows: Vec<Vec<u32>> = keep.iter().map(|&row| self.sets[row as usize].clone()).collect();
+                let (vocabulary, moved) = settle(self.vocabulary, rows.iter().flatten().copied());
+                for row in &mut rows {
+                    row.iter_mut().for_each(|t| *t = moved[*t as usize]);
+                    row.sort_unstable();
+                    row.dedup();
+                }
+                Values::TokenSeq { vocabulary, rows }
+            }
+            Kind::Float => Values::Dense {
+                width: 1,
+                rows: standardised(keep.iter().map(|&row| self.numbers[row as usize]).collect()),
+            },
+            Kind::FloatSeq if self.width == 0 => Values::Dense { width: 1, rows: vec![0.0; keep.len()] },
+            Kind::FloatSeq => Values::Dense { width: self.width, rows: dense_rows(&self.numbers, self.width, keep) },
+        };
+        Column { name: self.name, values }
+    }
+}
+
+/// The given rows of a row-major table.
+pub(super) fn dense_rows(numbers: &[f32], width: usize, keep: &[u32]) -> Vec<f32> {
+    keep.iter().flat_map(|&row| &numbers[row as usize * width..(row as usize + 1) * width]).copied().collect()
+}
+
+/// The tokens in use, sorted, and where each provisional index went.
+fn settle(vocabulary: HashMap<String, u32>, used: impl Iterator<Item = u32>) -> (Vec<String>, Vec<u32>) {
+    let mut moved = vec![UNKNOWN; vocabulary.len()];
+    used.for_each(|token| moved[token as usize] = 0);
+    let mut kept: Vec<(String, u32)> = vocabulary.into_iter().filter(|(_, t)| moved[*t as usize] == 0).collect();
+    kept.sort_unstable();
+    for (new, (_, old)) in kept.iter().enumerate() {
+        moved[*old as usize] = new as u32;
+    }
+    (kept.into_iter().map(|(token, _)| token).collect(), moved)
+}
+
+/// Mean 0 and standard deviation 1 over the values that are there; blanks
+/// (NaN), and a column with one value only, become 0. Sums run in row order.
+fn standardised(mut values: Vec<f32>) -> Vec<f32> {
+    let known = || values.iter().filter(|v| !v.is_nan()).map(|&v| f64::from(v));
+    let count = known().count().max(1) as f64;
+    let mean = known().sum::<f64>() / count;
+    let deviation = (known().map(|v| (v - mean) * (v - mean)).sum::<f64>() / count).sqrt();
+    for value in &mut values {
+        let scaled = (f64::from(*value) - mean) / deviation;
+        *value = if scaled.is_finite() { scaled as f32 } else { 0.0 };
+    }
+    values
+}
+
+fn number(text: &str) -> Result<f32, (String, String)> {
+    match text.trim().parse::<f32>() {
+        Ok(value) if value.is_finite() => Ok(value + 0.0),
+        Ok(_) => Err((format!("{} is not a finite number", quote(text)), "Leave the field blank if unknown".into())),
+        Err(_) => {
+            Err((format!("{} is not a number", quote(text)), "Declare the column as a token, or correct it".into()))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn column(kind: Kind, fields: &[&str], keep: &[u32]) -> Values {
+        let mut column = RawColumn::new("c", kind);
+        for field in fields {
+            column.push(field).unwrap();
+        }
+        column.finish(keep).values
+    }
+
+    #[test]
+    fn vocabulary_is_sorted_and_holds_only_what_is_used() {
+        let values = column(Kind::Token, &["b", "", "c", "a"], &[0, 1, 3]);
+        assert_eq!(values, Values::Token { vocabulary: vec!["a".into(), "b".into()], rows: vec![1, UNKNOWN, 0] });
+        let values = column(Kind::TokenSeq(' '), &["War  Drama War", "", "drama"], &[0, 1, 2]);
+        let vocabulary = vec!["Drama".into(), "War".into(), "drama".into()];
+        assert_eq!(values, Values::TokenSeq { vocabulary, rows: vec![vec![0, 1], vec![], vec![2]] });
+        let values = column(Kind::Words, &["The Éclair the", "THE"], &[0, 1]);
+        let vocabulary = vec!["the".into(), "éclair".into()];
+        assert_eq!(values, Values::TokenSeq { vocabulary, rows: vec![vec![0, 1], vec![0]] });
+    }
+
+    #[test]
+    fn numbers_are_standardised_and_blanks_are_zero() {
+        let values = column(Kind::Float, &["1", "3", "", "99"], &[0, 1, 2]);
+        assert_eq!(values, Values::Dense { width: 1, rows: vec![-1.0, 1.0, 0.0] });
+        assert_eq!(column(Kind::Float, &["5", "5", ""], &[0, 1, 2]), Values::Dense { width: 1, rows: vec![0.0; 3] });
+        assert_eq!(column(Kind::Float, &["", ""], &[0, 1]), Values::Dense { width: 1, rows: vec![0.0; 2] });
+        let huge = column(Kind::Float, &["3e38", "-3e38"], &[0, 1]);
+        assert_eq!(huge, Values::Dense { width: 1, rows: vec![1.0, -1.0] });
+    }
+
+    #[test]
+    fn sequences_of_numbers_have_one_width() {
+        let values = column(Kind::FloatSeq, &["", "1 2", "", "3  4"], &[0, 1, 3]);
+        assert_eq!(values, Values::Dense { width: 2, rows: vec![0.0, 0.0, 1.0, 2.0, 3.0, 4.0] });
+        assert_eq!(column(Kind::FloatSeq, &["", ""], &[0, 1]), Values::Dense { width: 1, rows: vec![0.0; 2] });
+        let mut wrong = RawColumn::new("c", Kind::FloatSeq);
+        wrong.push("1 2").unwrap();
+        assert!(wrong.push("1").unwrap_err().0.contains("1 numbers where the rows before have 2"));
+        let mut hollow = RawColumn::new("c", Kind::FloatSeq);
+        hollow.push(&"0 ".repeat(MAX_ZEROS / 4)).unwrap();
+        (0..4).for_each(|_| hollow.push("").unwrap());
+        assert!(hollow.push("").unwrap_err().0.starts_with("5 blank rows"));
+        for bad in ["x", "NaN", "1e39", "inf"] {
+            assert!(RawColumn::new("c", Kind::Float).push(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn identifiers_sort_by_number_when_all_are_numbers() {
+        let sorted = |ids: &[&str]| {
+            let mut table = Table::default();
+            for id in ids {
+                table.push(id).unwrap();
+            }
+            let moved = table.sort();
+            for (old, id) in ids.iter().enumerate() {
+                assert_eq!(table.ids[moved[old] as usize], *id);
+                assert_eq!(table.find(id), Some(moved[old]));
+            }
+            table.ids
+        };
+        assert_eq!(sorted(&["10", "9", "-1", "09"]), ["-1", "09", "9", "10"]);
+        assert_eq!(sorted(&["10", "9", "a"]), ["10", "9", "a"]);
+    }
+}

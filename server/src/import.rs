@@ -1,0 +1,240 @@
+//! From files on disk to a catalogue and records.
+//!
+//! Understood are a folder of RecBole atomic files, a single `.inter` file
+//! (with the `.user` and `.item` files beside it that share its name), and
+//! MovieLens-1M as a zip or unpacked. Atomic files may be gzipped. Nothing is
+//! written, and names inside an archive are compared, never used as paths.
+
+mod dense;
+mod unpack;
+
+use std::fs::File;
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, anyhow, bail};
+use eemu_core::dataset::{
+    self, AtomicFiles, DenseFeature, Imported, MovieLensFiles, Source, read_atomic, read_movielens,
+};
+use unpack::Allowance;
+pub use unpack::Limits;
+use zip::ZipArchive;
+
+/// The feature that `<name>.title.safetensors` beside atomic files holds.
+const TITLE: &str = "title";
+const MOVIELENS: [&str; 3] = ["ratings.dat", "users.dat", "movies.dat"];
+
+/// What a person may decide when files come in.
+#[derive(Debug, Clone, Default)]
+pub struct ImportOptions {
+    /// Features, core filtering, a frozen catalogue.
+    pub choices: dataset::ImportOptions,
+    /// Further item features: name and safetensors file, f32 [items, width],
+    /// rows in the order of the item file.
+    pub dense: Vec<(String, PathBuf)>,
+    /// How much compressed files may unpack to.
+    pub limits: Limits,
+}
+
+/// Imports a folder or file.
+///
+/// # Errors
+/// When there is nothing to import, or when a file is not what it should be:
+/// then with file, line and column.
+pub fn open(path: &Path, options: &ImportOptions) -> anyhow::Result<Imported> {
+    let shown = path.display();
+    let kind = std::fs::metadata(path).with_context(|| format!("cannot open {shown}"))?;
+    let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    if kind.is_dir() {
+        let names = list(path)?;
+        if let Some(stem) = choose(path, &names)? {
+            return atomic(path, &stem, &names, options);
+        }
+        if names.iter().any(|n| n == MOVIELENS[0]) {
+            return movielens_folder(path, options);
+        }
+        let hint = if names.iter().any(|n| is_zip(n)) { "; to import a zip in it, give the zip's path" } else { "" };
+        bail!("{shown}: the folder holds neither a .inter or .inter.gz file nor {}{hint}", MOVIELENS[0]);
+    }
+    if let Some(stem) = stem(&name) {
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let chosen = |n: &String| *n == name || (n.starts_with(stem) && crate::import::stem(n).is_none());
+        let names: Vec<String> = list(folder)?.into_iter().filter(chosen).collect();
+        return atomic(folder, stem, &names, options);
+    }
+    if is_zip(&name) {
+        return movielens_zip(path, options);
+    }
+    bail!("{shown}: no folder of atomic files, no .inter or .inter.gz file, and no MovieLens zip")
+}
+
+/// The data set that comes with the program: `complete-journey`, 801
+/// households, 1,532 product types, 208,553 first purchases.
+///
+/// # Errors
+/// Never, unless the program was damaged.
+pub fn built_in() -> anyhow::Result<Imported> {
+    built_in_with(&dataset::ImportOptions::default())
+}
+
+/// [`built_in`] with choices.
+///
+/// # Errors
+/// When a choice does not fit the data.
+pub fn built_in_with(choices: &dataset::ImportOptions) -> anyhow::Result<Imported> {
+    macro_rules! file {
+        ($end:literal) => {
+            (
+                concat!("complete-journey", $end),
+                include_bytes!(concat!("../data/complete-journey/complete-journey", $end)),
+            )
+        };
+    }
+    let allowance = Allowance::new(Limits::default());
+    let open = |(name, bytes): (&str, &'static [u8])| {
+        Source::new(name, allowance.watch(flate2::bufread::MultiGzDecoder::new(bytes), bytes.len() as u64))
+    };
+    let (inter, users, items) = (file!(".inter.gz"), file!(".user.gz"), file!(".item.gz"));
+    let (title_name, title_bytes) = file!(".title.safetensors");
+    let mut dense = Vec::new();
+    if choices.catalog.is_none() {
+        dense.push(dense::parse(TITLE, title_name.to_owned(), title_bytes)?);
+    }
+    let files = AtomicFiles {
+        dataset: "complete-journey".into(),
+        inter: open((inter.0, inter.1)),
+        users: Some(open((users.0, users.1))),
+        items: Some(open((items.0, items.1))),
+        dense,
+    };
+    Ok(read_atomic(files, choices)?)
+}
+
+fn is_zip(name: &str) -> bool {
+    Path::new(name).extension().is_some_and(|e| e.eq_ignore_ascii_case("zip"))
+}
+
+/// `x` of `x.inter` and `x.inter.gz`.
+fn stem(name: &str) -> Option<&str> {
+    name.strip_suffix(".gz").unwrap_or(name).strip_suffix(".inter")
+}
+
+/// File names in a folder, sorted.
+fn list(folder: &Path) -> anyhow::Result<Vec<String>> {
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let shown = || format!("cannot list {}", folder.display());
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(folder).with_context(shown)? {
+        names.push(entry.with_context(shown)?.file_name().to_string_lossy().into_owned());
+    }
+    names.sort_unstable();
+    Ok(names)
+}
+
+/// The data set of a folder: the one called like it, or else the only one.
+fn choose(folder: &Path, names: &[String]) -> anyhow::Result<Option<String>> {
+    let mut stems: Vec<&str> = names.iter().filter_map(|n| stem(n)).collect();
+    stems.dedup();
+    let called = folder.canonicalize().ok().and_then(|p| p.file_name().map(|n| n.to_string_lossy().into_owned()));
+    match stems.as_slice() {
+        [] => Ok(None),
+        [only] => Ok(Some((*only).to_owned())),
+        _ => match called.filter(|name| stems.contains(&name.as_str())) {
+            Some(name) => Ok(Some(name)),
+            None => bail!(
+                "{}: several data sets ({}); give the path of one .inter file",
+                folder.display(),
+                stems.join(", ")
+            ),
+        },
+    }
+}
+
+fn atomic(folder: &Path, stem: &str, names: &[String], options: &ImportOptions) -> anyhow::Result<Imported> {
+    let allowance = Allowance::new(options.limits);
+    let file = |end: &str| -> anyhow::Result<Option<Source<'static>>> {
+        let (plain, packed) = (format!("{stem}.{end}"), format!("{stem}.{end}.gz"));
+        match (names.contains(&plain), names.contains(&packed)) {
+            (true, true) => bail!("{}: both {plain} and {packed} are there; remove one", folder.display()),
+            (true, false) => allowance.open(&folder.join(plain)).map(Some),
+            (false, true) => allowance.open(&folder.join(packed)).map(Some),
+            (false, false) => Ok(None),
+        }
+    };
+    let inter = file("inter")?.ok_or_else(|| anyhow!("{}: {stem}.inter is missing", folder.display()))?;
+    let mut dense = explicit_dense(options)?;
+    let title = format!("{stem}.{TITLE}.safetensors");
+    // A frozen catalogue brings its features along.
+    if options.choices.catalog.is_none() && names.contains(&title) && dense.iter().all(|d| d.name != TITLE) {
+        dense.push(dense::load(TITLE, &folder.join(title), options.limits.total)?);
+    }
+    let files = AtomicFiles { dataset: stem.to_owned(), inter, users: file("user")?, items: file("item")?, dense };
+    Ok(read_atomic(files, &options.choices)?)
+}
+
+fn explicit_dense(options: &ImportOptions) -> anyhow::Result<Vec<DenseFeature>> {
+    let mut features: Vec<DenseFeature> = Vec::new();
+    for (name, path) in &options.dense {
+        if features.iter().any(|f| f.name == *name) {
+            bail!("the dense feature '{name}' is given twice");
+        }
+        features.push(dense::load(name, path, options.limits.total)?);
+    }
+    Ok(features)
+}
+
+fn movielens_folder(folder: &Path, options: &ImportOptions) -> anyhow::Result<Imported> {
+    let allowance = Allowance::new(options.limits);
+    let name = folder.canonicalize().ok().and_then(|p| p.file_name().map(|n| n.to_string_lossy().into_owned()));
+    let [ratings, users, movies] = MOVIELENS.map(|name| allowance.open(&folder.join(name)));
+    let files = MovieLensFiles {
+        dataset: name.unwrap_or_else(|| "movielens".into()),
+        ratings: ratings?,
+        users: users?,
+        movies: movies?,
+        dense: explicit_dense(options)?,
+    };
+    Ok(read_movielens(files, &options.choices)?)
+}
+
+fn movielens_zip(path: &Path, options: &ImportOptions) -> anyhow::Result<Imported> {
+    let allowance = Allowance::new(options.limits);
+    // An archive lends out one entry at a time, so each has its own.
+    let [mut ratings, mut users, mut movies] = [open_zip(path)?, open_zip(path)?, open_zip(path)?];
+    let files = MovieLensFiles {
+        dataset: path.file_stem().map_or_else(|| "movielens".into(), |n| n.to_string_lossy().into_owned()),
+        ratings: entry(path, &mut ratings, MOVIELENS[0], &allowance)?,
+        users: entry(path, &mut users, MOVIELENS[1], &allowance)?,
+        movies: entry(path, &mut movies, MOVIELENS[2], &allowance)?,
+        dense: explicit_dense(options)?,
+    };
+    Ok(read_movielens(files, &options.choices)?)
+}
+
+fn open_zip(path: &Path) -> anyhow::Result<ZipArchive<BufReader<File>>> {
+    let shown = path.display();
+    let file = File::open(path).with_context(|| format!("cannot open {shown}"))?;
+    ZipArchive::new(BufReader::new(file)).map_err(|e| anyhow!("{shown}: no whole zip archive ({e}); download it again"))
+}
+
+/// The entry whose last path component is `name`, in whatever folder.
+fn entry<'a>(
+    path: &Path,
+    archive: &'a mut ZipArchive<BufReader<File>>,
+    name: &str,
+    allowance: &Allowance,
+) -> anyhow::Result<Source<'a>> {
+    let shown = format!("{}: {name}", path.display());
+    let is_it = |index: &usize| match archive.name_for_index(*index) {
+        Some(Ok(full)) => full.rsplit(['/', '\\']).next() == Some(name) && !full.starts_with("__MACOSX"),
+        _ => false,
+    };
+    let found: Vec<usize> = (0..archive.len()).filter(is_it).collect();
+    let &[index] = found.as_slice() else {
+        let problem = if found.is_empty() { "is missing from the archive" } else { "is more than once in the archive" };
+        bail!("{shown} {problem}; wanted is the zip of MovieLens-1M, with {}", MOVIELENS.join(", "));
+    };
+    let entry = archive.by_index(index).map_err(|e| anyhow!("{shown} cannot be unpacked ({e})"))?;
+    let compressed = entry.compressed_size();
+    Ok(Source::new(shown, allowance.watch(entry, compressed)))
+}
