@@ -1,1 +1,5 @@
-//! Server.
+//! Durable state and operators of EEMU.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+pub mod store;
