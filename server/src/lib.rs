@@ -1,3 +1,4 @@
-//! Server.
+//! The server: imports data, keeps it, trains shards, forgets exactly.
 
 pub mod import;
+pub mod store;

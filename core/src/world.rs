@@ -1,0 +1,111 @@
+//! One system's knowledge: catalogue, records and configuration, with
+//! everything that is derived from them and nothing that is learned.
+
+use crate::adapt::Person;
+use crate::config::Config;
+use crate::dataset::{Catalog, Interaction, Interactions, Role, Split};
+use crate::model::Row;
+use crate::random::Key;
+use crate::shard::{ShardData, assign, partition};
+use crate::Result;
+
+/// Which of a person's records make their history H(u).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum History {
+    /// Training records, for measuring.
+    Training,
+    /// All records, for serving.
+    All,
+}
+
+/// What is known, and how it is cut. Made anew from the records whenever they
+/// change, so that nothing in it can be stale (architecture rule 7).
+#[derive(Debug, Clone)]
+pub struct World {
+    /// The frozen catalogue.
+    pub catalog: Catalog,
+    /// What the deployment decided.
+    pub config: Config,
+    /// The deployment's seed as a key.
+    pub key: Key,
+    /// The records.
+    pub interactions: Interactions,
+    /// What each record is for.
+    pub split: Split,
+    /// d_i: training interactions per item over all shards.
+    pub degrees: Vec<u32>,
+}
+
+impl World {
+    /// Derives everything. Returns also how many duplicates collapsed.
+    ///
+    /// # Errors
+    /// When the configuration cannot be used.
+    pub fn new(catalog: Catalog, records: Vec<Interaction>, config: Config) -> Result<(Self, usize)> {
+        config.check()?;
+        let key = Key::from_seed(config.train.seed);
+        let (interactions, duplicates) = Interactions::new(records, &catalog, &key);
+        Ok((Self::derive(catalog, interactions, config, key), duplicates))
+    }
+
+    fn derive(catalog: Catalog, interactions: Interactions, config: Config, key: Key) -> Self {
+        let split = Split::new(&interactions, config.holdout);
+        let degrees = split.degrees(&interactions, catalog.items.len());
+        Self { catalog, config, key, interactions, split, degrees }
+    }
+
+    /// The same system with other interactions.
+    #[must_use]
+    pub fn with(&self, interactions: Interactions) -> Self {
+        Self::derive(self.catalog.clone(), interactions, self.config.clone(), self.key.clone())
+    }
+
+    /// Every shard's training data.
+    pub fn shards(&self) -> Vec<ShardData> {
+        let train = &self.config.train;
+        partition(&self.key, &self.catalog, &self.interactions, &self.split, train.shards, train.query_length)
+    }
+
+    /// The shard of a record.
+    pub fn shard_of(&self, user: u32, item: u32) -> u32 {
+        assign(&self.key, &self.catalog, user, item, self.config.train.shards)
+    }
+
+    /// A user's items with one role.
+    pub fn items(&self, user: u32, role: Role) -> Vec<u32> {
+        self.split.items(&self.interactions, user, role).collect()
+    }
+
+    /// A user of the catalogue as a person to recommend to.
+    pub fn person(&self, user: u32, history: History) -> Person {
+        let mut trained_in = vec![false; self.config.train.shards as usize];
+        let mut items = Vec::new();
+        for item in self.split.items(&self.interactions, user, Role::Train) {
+            trained_in[self.shard_of(user, item) as usize] = true;
+            items.push(item);
+        }
+        if history == History::All {
+            items = self.interactions.of(user).iter().map(|r| r.item).collect();
+        }
+        items.sort_unstable();
+        // Where a shard never saw the user, the identifier's row is its random
+        // start; the unknown row knows better.
+        let row = |seen: bool| if seen || !self.config.model.unknown_rows { Row::Known(user) } else { Row::Unnamed(user) };
+        Person {
+            stream: self.catalog.users.ids[user as usize].clone().into_bytes(),
+            rows: trained_in.into_iter().map(row).collect(),
+            history: items,
+        }
+    }
+
+    /// A visitor who is in no table, with a few items of their own.
+    pub fn visitor(&self, mut items: Vec<u32>) -> Person {
+        items.sort_unstable();
+        items.dedup();
+        Person {
+            stream: b"visitor".to_vec(),
+            rows: vec![Row::Nobody; self.config.train.shards as usize],
+            history: items,
+        }
+    }
+}

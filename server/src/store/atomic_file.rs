@@ -1,0 +1,55 @@
+//! Files that are there whole or not at all.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::Path;
+
+use super::error::{IoContext, Result};
+
+/// Ending of a file that is still being written; swept when a state opens.
+pub(super) const TEMPORARY: &str = ".tmp";
+
+/// Writes beside, makes durable, renames. After a crash the path holds the
+/// old bytes or the new ones.
+pub(super) fn write(path: &Path, parts: &[&[u8]]) -> Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let mut file =
+        tempfile::Builder::new().suffix(TEMPORARY).tempfile_in(folder).context("create a file in", folder)?;
+    for part in parts {
+        file.write_all(part).context("write", path)?;
+    }
+    file.as_file().sync_all().context("make durable", path)?;
+    file.persist(path).map_err(|error| error.error).context("put in place", path)?;
+    sync_folder(folder)
+}
+
+/// Makes the names in a folder durable.
+pub(super) fn sync_folder(folder: &Path) -> Result<()> {
+    // Only Unix lets a program open a folder to sync it; elsewhere the file
+    // system orders the names itself.
+    if cfg!(unix) {
+        File::open(folder).and_then(|f| f.sync_all()).context("make durable", folder)?;
+    }
+    Ok(())
+}
+
+/// The plain files of a folder with their names, in order; none if there is
+/// no such folder.
+pub(super) fn list(folder: &Path) -> Result<Vec<String>> {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error).context("list", folder),
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        let entry = entry.context("list", folder)?;
+        if entry.file_type().context("list", folder)?.is_file()
+            && let Ok(name) = entry.file_name().into_string()
+        {
+            names.push(name);
+        }
+    }
+    names.sort_unstable();
+    Ok(names)
+}

@@ -1,0 +1,153 @@
+//! What the store refuses, and what a person can do about it.
+
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+/// Everything that can go wrong with a state directory.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// The file system refused.
+    #[error("cannot {doing} {}: {source}. Check that the path exists, its permissions and the free space", path.display())]
+    Io {
+        /// What was tried.
+        doing: &'static str,
+        /// On which file or directory.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// The database refused.
+    #[error("the state's database: {0}. Nothing was half done; if another program has eemu.sqlite open, close it")]
+    Database(#[from] sqlx::Error),
+    /// Another process writes to this state.
+    #[error("{} is in use by {}. Wait for it to end, or stop it", dir.display(), holder(*pid))]
+    Locked {
+        /// The state directory.
+        dir: PathBuf,
+        /// The process that holds the lock, where known.
+        pid: Option<u32>,
+    },
+    /// There is no state here.
+    #[error("{} holds no state. Make one with `eemu import --state {}`", dir.display(), dir.display())]
+    NotAState {
+        /// The directory as given.
+        dir: PathBuf,
+    },
+    /// The directory holds something else.
+    #[error("{} is not empty and holds no state. Name a new or an empty directory", dir.display())]
+    ForeignDirectory {
+        /// The directory as given.
+        dir: PathBuf,
+    },
+    /// There is a state already.
+    #[error("{} holds a state already. Ask for it to be replaced, or name another directory", dir.display())]
+    AlreadyAState {
+        /// The directory as given.
+        dir: PathBuf,
+    },
+    /// A newer program wrote this state.
+    #[error("the state has format {found}, this program reads up to {supported}. Use the newer eemu that wrote it")]
+    NewerFormat {
+        /// Format of the state.
+        found: i64,
+        /// Newest format this program knows.
+        supported: i64,
+    },
+    /// An older program wrote this state, and a reader may not upgrade it.
+    #[error(
+        "the state has format {found}, this program writes {supported}. Run a command that writes (`eemu train`) to \
+         upgrade it; back the directory up first"
+    )]
+    OlderFormat {
+        /// Format of the state.
+        found: i64,
+        /// Format this program writes.
+        supported: i64,
+    },
+    /// A change was asked of a state opened for reading.
+    #[error("the state was opened for reading. Open it for writing to change it")]
+    ReadOnly,
+    /// A shard that the state does not have.
+    #[error("there is no shard {shard}. The state has {shards}")]
+    UnknownShard {
+        /// The shard asked for.
+        shard: u32,
+        /// How many there are.
+        shards: u32,
+    },
+    /// The shard's records changed while it was being trained.
+    #[error("shard {shard} changed while it was being trained. Train it again on the records it has now")]
+    Outdated {
+        /// Which shard.
+        shard: u32,
+    },
+    /// A model file is not the one that was published.
+    #[error("{}: {problem}. Retrain shard {shard}; the records are not affected", path.display())]
+    DamagedModel {
+        /// Which shard.
+        shard: u32,
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The catalogue on disk is not the one that was stored.
+    #[error("{}: {problem}. Restore catalog.json and catalog.safetensors from a backup, or import again", path.display())]
+    DamagedCatalog {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A row that this program did not write.
+    #[error("the state's database holds {0}, which no eemu wrote. Restore the directory from a backup")]
+    DamagedRow(String),
+    /// A record that cannot be stored. It is not named: errors reach logs.
+    #[error("a record {0}. Nothing was stored")]
+    BadRecord(&'static str),
+    /// Readers kept the log from being emptied: the change is made, its
+    /// erasure is not.
+    #[error(
+        "the change is made, but a reader has kept the database's log from being emptied for {seconds} s, so bytes of \
+         what was deleted may still be on disk. Close other programs that read this state; the next command that \
+         writes finishes the erasure"
+    )]
+    ErasureBusy {
+        /// How long it was tried, in seconds.
+        seconds: u64,
+    },
+    /// A catalogue that core refuses.
+    #[error(transparent)]
+    Core(#[from] eemu_core::Error),
+    /// The operating system gave no random bytes.
+    #[error("the operating system gave no random bytes: {0}")]
+    Random(getrandom::Error),
+}
+
+/// The store's result.
+pub type Result<T> = std::result::Result<T, StoreError>;
+
+fn holder(pid: Option<u32>) -> String {
+    pid.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"))
+}
+
+/// Says which file an input or output error is about.
+pub(super) trait IoContext<T> {
+    /// Turns the error into [`StoreError::Io`].
+    fn context(self, doing: &'static str, path: &Path) -> Result<T>;
+}
+
+impl<T> IoContext<T> for std::io::Result<T> {
+    fn context(self, doing: &'static str, path: &Path) -> Result<T> {
+        self.map_err(|source| StoreError::Io { doing, path: path.to_owned(), source })
+    }
+}
+
+/// Treats "not there" as done: for deletions that may be repeated.
+pub(super) fn absent_is_fine(result: std::io::Result<()>) -> std::io::Result<()> {
+    match result {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
