@@ -1,6 +1,58 @@
 //! Full ranking: HR@k and NDCG@k with intervals (algorithms.md I.1).
 
+use crate::adapt::Person;
+use crate::config::AdaptConfig;
+use crate::dataset::Role;
+use crate::model::TwoTower;
+use crate::recommend::Ranker;
+use crate::world::{History, World};
 use crate::{Error, Result};
+
+/// People ranked together: bounds the memory of their adapted state.
+const TILE: usize = 64;
+
+/// Ranks from 0 of every user's held-out item (validation or test) under the
+/// mean of the given models, training items masked, by ascending user.
+///
+/// # Errors
+/// When a score is not a number or the device fails.
+pub async fn ranks(
+    world: &World,
+    models: &[&TwoTower],
+    adapt: &AdaptConfig,
+    role: Role,
+    mut seen: impl FnMut(usize, usize),
+) -> Result<Vec<(u32, usize)>> {
+    let ranker = Ranker::new(models, &world.key, &world.degrees, adapt);
+    let targets = targets(world, role);
+    let mut ranks = Vec::with_capacity(targets.len());
+    for tile in targets.chunks(TILE) {
+        let people: Vec<Person> = tile.iter().map(|&(user, _)| world.person(user, History::Training)).collect();
+        let scored = ranker.scores(&people, 0, false).await?;
+        for ((&(user, target), person), scored) in tile.iter().zip(&people).zip(scored) {
+            ranks.push((user, rank_of(target, &scored.mean, &person.history)?));
+        }
+        seen(ranks.len(), targets.len());
+    }
+    Ok(ranks)
+}
+
+/// The same ranks by popularity: training interactions per item.
+///
+/// # Errors
+/// As [`rank_of`].
+pub fn popularity_ranks(world: &World, role: Role) -> Result<Vec<(u32, usize)>> {
+    let scores: Vec<f32> = world.degrees.iter().map(|&d| d as f32).collect();
+    targets(world, role)
+        .into_iter()
+        .map(|(user, target)| Ok((user, rank_of(target, &scores, &world.person(user, History::Training).history)?)))
+        .collect()
+}
+
+/// Users with a held-out item of this role, and the item.
+fn targets(world: &World, role: Role) -> Vec<(u32, u32)> {
+    (0..world.interactions.users()).filter_map(|user| Some((user, *world.items(user, role).first()?))).collect()
+}
 
 /// The rank from 0 of `target` among the unmasked items: items with a greater
 /// score, and equal ones of lower index, come first.

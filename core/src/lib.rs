@@ -6,6 +6,7 @@
 //! | module | what it answers |
 //! |---|---|
 //! | [`dataset`] | what is known: the frozen catalogue, the interactions, the split |
+//! | [`world`] | one system's knowledge, and all that is derived from it |
 //! | [`shard`] | who trains on what: keyed assignment, support and query |
 //! | [`model`] | what scores: features, towers, the two-tower model, ranking |
 //! | [`meta`] | how a model learns to adapt: MAML, Reptile, and neither |
@@ -31,5 +32,6 @@ pub mod recommend;
 pub mod shard;
 pub mod tensor;
 pub mod train;
+pub mod world;
 
 pub use error::{DataError, Error, Result};

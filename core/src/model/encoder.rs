@@ -10,7 +10,7 @@
 use crate::dataset::Entities;
 use crate::model::ModelConfig;
 use crate::model::features::{self, Feature, Row};
-use crate::model::kernel::{Saved, norm_gelu, norm_gelu_backward};
+use crate::model::kernel::{Saved, add_bias, norm_gelu, norm_gelu_backward};
 use crate::model::parameters::{Declared, Parameters, Start};
 use crate::tensor::{Device, Tensor, indices};
 
@@ -36,7 +36,6 @@ pub(crate) struct Encoder {
 #[derive(Debug, Clone)]
 pub(crate) struct Trace {
     pub(crate) rows: Vec<Row>,
-    pub(crate) groups: usize,
     /// X_l: the input of each layer.
     inputs: Vec<Tensor<3>>,
     saved: Vec<Saved>,
@@ -57,53 +56,57 @@ pub(crate) struct Deltas {
     features: Tensor<3>,
 }
 
-/// One inner step of every task in a batch: theta_u = theta - alpha * grad,
-/// held as the rows it was made of.
+/// A pass of every task of a group, as the rows it was made of. With an
+/// upstream scaled by -alpha it is an inner step: theta_u = theta - alpha * grad
+/// is theta plus these rows, and every use of them is a plain sum.
 #[derive(Debug, Clone)]
 pub(crate) struct Step {
-    alpha: f32,
     rows: Vec<Row>,
+    /// X_l, [groups, rows, in_l].
     inputs: Vec<Tensor<3>>,
-    deltas: Deltas,
-    /// sum_j D_l[j], [groups, 1, out_l].
-    bias: Vec<Tensor<3>>,
+    /// D_l and what belongs to it.
+    moves: Deltas,
+    /// sum_j D_l[j], [groups, out_l].
+    bias: Vec<Tensor<2>>,
 }
 
 impl Step {
-    pub(crate) fn new(alpha: f32, rows: Vec<Row>, inputs: Vec<Tensor<3>>, deltas: Deltas) -> Self {
-        let bias = deltas.layers.iter().map(|d| d.clone().sum_dim(1)).collect();
-        Self { alpha, rows, inputs, deltas, bias }
-    }
-
-    pub(crate) fn alpha(&self) -> f32 {
-        self.alpha
+    pub(crate) fn new(rows: Vec<Row>, inputs: Vec<Tensor<3>>, moves: Deltas) -> Self {
+        let bias = moves
+            .layers
+            .iter()
+            .map(|d| {
+                let [groups, _, outputs] = d.dims();
+                d.clone().sum_dim(1).reshape([groups, outputs])
+            })
+            .collect();
+        Self { rows, inputs, moves, bias }
     }
 
     pub(crate) fn rows(&self) -> &[Row] {
         &self.rows
     }
 
-    /// X_l, D_l and sum_j D_l[j] of one layer.
-    pub(crate) fn layer(&self, layer: usize) -> (Tensor<3>, Tensor<3>, Tensor<3>) {
-        (self.inputs[layer].clone(), self.deltas.layers[layer].clone(), self.bias[layer].clone())
+    /// X_l and D_l of one layer.
+    pub(crate) fn layer(&self, layer: usize) -> (Tensor<3>, Tensor<3>) {
+        (self.inputs[layer].clone(), self.moves.layers[layer].clone())
     }
 
     /// The step of `count` tasks from `start` on.
     pub(crate) fn narrowed(&self, start: usize, count: usize) -> Self {
-        let groups = self.deltas.features.dims()[0];
+        let groups = self.moves.features.dims()[0];
         let n = self.rows.len() / groups;
         let cut = |tensors: &[Tensor<3>]| tensors.iter().map(|t| t.clone().narrow(0, start, count)).collect();
         let norm = |t: &Tensor<2>| t.clone().narrow(0, start, count);
         Self {
-            alpha: self.alpha,
             rows: self.rows[start * n..(start + count) * n].to_vec(),
             inputs: cut(&self.inputs),
-            deltas: Deltas {
-                layers: cut(&self.deltas.layers),
-                norms: self.deltas.norms.iter().map(|(scale, shift)| (norm(scale), norm(shift))).collect(),
-                features: self.deltas.features.clone().narrow(0, start, count),
+            moves: Deltas {
+                layers: cut(&self.moves.layers),
+                norms: self.moves.norms.iter().map(|(scale, shift)| (norm(scale), norm(shift))).collect(),
+                features: self.moves.features.clone().narrow(0, start, count),
             },
-            bias: cut(&self.bias),
+            bias: self.bias.iter().map(norm).collect(),
         }
     }
 }
@@ -131,8 +134,8 @@ impl Trace {
         self.output.clone().reshape([rows, columns]).select(0, index)
     }
 
-    pub(crate) fn into_step(self, alpha: f32, deltas: Deltas) -> Step {
-        Step::new(alpha, self.rows, self.inputs, deltas)
+    pub(crate) fn into_step(self, deltas: Deltas) -> Step {
+        Step::new(self.rows, self.inputs, deltas)
     }
 }
 
@@ -180,10 +183,10 @@ impl Encoder {
         Tensor::cat(self.features.iter().map(|f| f.embed(parameters, rows)).collect(), 1)
     }
 
-    /// What the steps change in the embeddings of rows:
-    /// -alpha * sum_j <f(q), f(j)> F_j, [groups, rows, width of all].
+    /// What a step changes in the embeddings of rows:
+    /// sum_j <f(q), f(j)> F_j, [groups, rows, width of all].
     fn embedding_change(&self, rows: &[Row], groups: usize, step: &Step) -> Option<Tensor<3>> {
-        let device = step.deltas.features.device();
+        let device = step.moves.features.device();
         let overlaps: Vec<_> = self.features.iter().map(|f| f.overlap(rows, &step.rows, groups, &device)).collect();
         if overlaps.iter().all(Option::is_none) {
             return None;
@@ -193,16 +196,16 @@ impl Encoder {
             .into_iter()
             .enumerate()
             .map(|(place, overlap)| match overlap {
-                Some(overlap) => overlap.matmul(self.feature_deltas(step, place)),
+                Some(overlap) => overlap.matmul(self.feature_moves(step, place)),
                 None => Tensor::zeros([groups, m, self.width], &device),
             })
             .collect();
-        Some(Tensor::cat(parts, 2) * -step.alpha)
+        Some(Tensor::cat(parts, 2))
     }
 
     /// F_j of one feature: [groups, step rows, width].
-    pub(crate) fn feature_deltas(&self, step: &Step, feature: usize) -> Tensor<3> {
-        step.deltas.features.clone().narrow(2, feature * self.width, self.width)
+    pub(crate) fn feature_moves(&self, step: &Step, feature: usize) -> Tensor<3> {
+        step.moves.features.clone().narrow(2, feature * self.width, self.width)
     }
 
     /// How many layers the tower has.
@@ -210,32 +213,25 @@ impl Encoder {
         self.layers.len()
     }
 
-    /// W [in, out] and b [1, out] of a layer at theta.
-    pub(crate) fn weight_and_bias(&self, parameters: &Parameters, layer: usize) -> (Tensor<2>, Tensor<2>) {
-        let layer = &self.layers[layer];
-        (parameters.get(layer.weight).clone(), parameters.get(layer.bias).clone())
+    /// W of a layer at theta, [in, out].
+    pub(crate) fn weight(&self, parameters: &Parameters, layer: usize) -> Tensor<2> {
+        parameters.get(self.layers[layer].weight).clone()
     }
 
-    /// x W + b of a layer at theta.
-    pub(crate) fn linear(&self, parameters: &Parameters, layer: usize, x: Tensor<2>) -> Tensor<2> {
-        let (weight, bias) = self.weight_and_bias(parameters, layer);
-        x.matmul(weight) + bias
+    /// b of a layer at theta_u, [groups or 1, out].
+    pub(crate) fn bias_of(&self, parameters: &Parameters, layer: usize, steps: &[Step]) -> Tensor<2> {
+        let shared = parameters.get(self.layers[layer].bias).clone();
+        steps.iter().fold(shared, |bias, step| bias + step.bias[layer].clone())
     }
 
     /// Scale and shift of a hidden layer's norm at theta_u, [groups or 1, h].
     pub(crate) fn norm_of(&self, parameters: &Parameters, layer: usize, steps: &[Step]) -> (Tensor<2>, Tensor<2>) {
         let index = self.layers[layer].norm.unwrap_or_default();
-        self.norm_at(parameters, layer, index, steps)
-    }
-
-    fn norm_at(&self, parameters: &Parameters, layer: usize, index: usize, steps: &[Step]) -> (Tensor<2>, Tensor<2>) {
-        let (mut scale, mut shift) = (parameters.get(index).clone(), parameters.get(index + 1).clone());
-        for step in steps {
-            let (scale_step, shift_step) = &step.deltas.norms[layer];
-            scale = scale - scale_step.clone() * step.alpha;
-            shift = shift - shift_step.clone() * step.alpha;
-        }
-        (scale, shift)
+        let shared = (parameters.get(index).clone(), parameters.get(index + 1).clone());
+        steps.iter().fold(shared, |(scale, shift), step| {
+            let (scale_move, shift_move) = &step.moves.norms[layer];
+            (scale + scale_move.clone(), shift + shift_move.clone())
+        })
     }
 
     /// Forward at theta_u = theta plus `steps`, for `groups` groups of rows.
@@ -248,32 +244,33 @@ impl Encoder {
             }
         }
         let mut trace =
-            Trace { rows, groups, inputs: Vec::new(), saved: Vec::new(), scales: Vec::new(), output: x.clone() };
+            Trace { rows, inputs: Vec::new(), saved: Vec::new(), scales: Vec::new(), output: x.clone() };
         for (number, layer) in self.layers.iter().enumerate() {
-            let z = self.linear(parameters, number, flat(x.clone()));
-            let outputs = z.dims()[1];
-            let mut z = z.reshape([groups, m, outputs]);
+            let weight = parameters.get(layer.weight).clone();
+            let outputs = weight.dims()[1];
+            let mut z = flat(x.clone()).matmul(weight);
             for step in steps {
-                // x X_l^T D_l + sum_j D_l[j]: two thin products in place of a matrix per user.
+                // (x X_l^T) D_l: two thin products in place of a matrix per user.
                 let along = x.clone().matmul(step.inputs[number].clone().transpose());
-                let change = along.matmul(step.deltas.layers[number].clone()) + step.bias[number].clone();
-                z = z - change * step.alpha;
+                z = z + flat(along.matmul(step.moves.layers[number].clone()));
             }
             if save {
                 trace.inputs.push(x);
             }
-            x = match layer.norm {
-                None => z,
-                Some(index) => {
-                    let (scale, shift) = self.norm_at(parameters, number, index, steps);
-                    let (activation, saved) = norm_gelu(flat(z), &scale, &shift, save);
+            let bias = self.bias_of(parameters, number, steps);
+            let z = match layer.norm {
+                None => add_bias(z, &bias),
+                Some(_) => {
+                    let (scale, shift) = self.norm_of(parameters, number, steps);
+                    let (activation, saved) = norm_gelu(z, None, &bias, &scale, &shift, save);
                     if let Some(saved) = saved {
                         trace.saved.push(saved);
                         trace.scales.push(scale);
                     }
-                    activation.reshape([groups, m, outputs])
+                    activation
                 }
             };
+            x = z.reshape([groups, m, outputs]);
         }
         trace.output = x;
         trace
@@ -292,8 +289,8 @@ impl Encoder {
             let inputs = weight.dims()[0];
             let mut below = flat(delta.clone()).matmul(weight.clone().transpose()).reshape([groups, rows, inputs]);
             for step in steps {
-                let along = delta.clone().matmul(step.deltas.layers[number].clone().transpose());
-                below = below - along.matmul(step.inputs[number].clone()) * step.alpha;
+                let along = delta.clone().matmul(step.moves.layers[number].clone().transpose());
+                below = below + along.matmul(step.inputs[number].clone());
             }
             layers.push(delta);
             delta = if number > 0 {
@@ -310,32 +307,27 @@ impl Encoder {
         Deltas { layers, norms, features: delta }
     }
 
-    /// Adds `factor` times the parameter gradient of a trace's rows: X^T D for
-    /// every layer, summed over all groups.
-    pub(crate) fn accumulate(&self, gradients: &mut Parameters, trace: &Trace, deltas: &Deltas, factor: f32) {
-        self.accumulate_rows(gradients, &trace.rows, &trace.inputs, deltas, factor);
-    }
-
-    /// The move a step made, as a parameter gradient: what Reptile averages.
-    pub(crate) fn accumulate_step(&self, gradients: &mut Parameters, step: &Step, factor: f32) {
-        self.accumulate_rows(gradients, &step.rows, &step.inputs, &step.deltas, factor * -step.alpha);
-    }
-
-    fn accumulate_rows(&self, gradients: &mut Parameters, rows: &[Row], inputs: &[Tensor<3>], deltas: &Deltas, factor: f32) {
+    /// The parameter gradient that passes add up to, times `factor`: X^T D for
+    /// every layer over all rows at once.
+    pub(crate) fn accumulate(&self, gradients: &mut Parameters, parts: &[&Step], factor: f32) {
+        if parts.is_empty() {
+            return;
+        }
+        let all = |of: &dyn Fn(&Step) -> Tensor<2>| Tensor::cat(parts.iter().map(|p| of(p)).collect(), 0);
         for (number, layer) in self.layers.iter().enumerate() {
-            let delta = flat(deltas.layers[number].clone()) * factor;
-            gradients.add(layer.weight, flat(inputs[number].clone()).transpose().matmul(delta.clone()));
-            gradients.add(layer.bias, delta.sum_dim(0));
+            let inputs = all(&|p| flat(p.inputs[number].clone()));
+            let deltas = all(&|p| flat(p.moves.layers[number].clone()));
+            gradients.put(layer.weight, inputs.transpose().matmul(deltas) * factor);
+            gradients.put(layer.bias, all(&|p| p.bias[number].clone()).sum_dim(0) * factor);
             if let Some(index) = layer.norm {
-                let (scale, shift) = &deltas.norms[number];
-                gradients.add(index, scale.clone().sum_dim(0) * factor);
-                gradients.add(index + 1, shift.clone().sum_dim(0) * factor);
+                gradients.put(index, all(&|p| p.moves.norms[number].0.clone()).sum_dim(0) * factor);
+                gradients.put(index + 1, all(&|p| p.moves.norms[number].1.clone()).sum_dim(0) * factor);
             }
         }
-        let features = flat(deltas.features.clone());
+        let rows: Vec<Row> = parts.iter().flat_map(|p| p.rows.iter().copied()).collect();
+        let features = all(&|p| flat(p.moves.features.clone())) * factor;
         for (place, feature) in self.features.iter().enumerate() {
-            let part = features.clone().narrow(1, place * self.width, self.width);
-            feature.accumulate(gradients, rows, part, factor);
+            feature.accumulate(gradients, &rows, features.clone().narrow(1, place * self.width, self.width));
         }
     }
 }

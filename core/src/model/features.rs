@@ -8,6 +8,7 @@
 use crate::dataset::{Entities, UNKNOWN, Values};
 use crate::model::ModelConfig;
 use crate::model::ranking::Overlap;
+use crate::model::kernel::{scatter_rows, sum_rows};
 use crate::model::parameters::{Declared, Parameters, Start};
 use crate::tensor::{Device, Tensor, from_vec, indices};
 
@@ -151,19 +152,8 @@ impl Feature {
                 table.clone().select(0, indices(rows.iter().map(|&r| self.token(r)), &device))
             }
             Kind::Bag { .. } => {
-                let longest = rows.iter().map(|&r| self.bag(r).len()).max().unwrap_or(0).max(1);
-                let mut tokens = Vec::with_capacity(rows.len() * longest);
-                let mut mask = Vec::with_capacity(rows.len() * longest);
-                for &row in rows {
-                    let bag = self.bag(row);
-                    for place in 0..longest {
-                        tokens.push(bag.get(place).copied().unwrap_or(0));
-                        mask.push(f32::from(u8::from(place < bag.len())));
-                    }
-                }
-                let width = table.dims()[1];
-                let picked = table.clone().select(0, indices(tokens, &device)).reshape([rows.len(), longest, width]);
-                (picked * from_vec(mask, [rows.len(), longest, 1], &device)).sum_dim(1).reshape([rows.len(), width])
+                let bags: Vec<&[u32]> = rows.iter().map(|&row| self.bag(row)).collect();
+                sum_rows(table, &bags)
             }
             Kind::Dense { table: inputs, .. } => {
                 Self::dense_rows(inputs, rows).matmul(table.clone()) + parameters.get(self.parameter + 1).clone()
@@ -171,36 +161,26 @@ impl Feature {
         }
     }
 
-    /// Adds `factor` times the gradient `upstream` [rows, width] of the rows'
-    /// embeddings to the gradients of this feature's parameters.
-    pub(crate) fn accumulate(&self, gradients: &mut Parameters, rows: &[Row], upstream: Tensor<2>, factor: f32) {
-        let device = upstream.device();
-        let upstream = upstream * factor;
-        let shape = gradients.get(self.parameter).dims();
-        let zeros = || Tensor::<2>::zeros(shape, &device);
-        let add = burn::tensor::IndexingUpdateOp::Add;
+    /// Puts the gradient of this feature's parameters, given `upstream`
+    /// [rows, width] at the rows' embeddings.
+    pub(crate) fn accumulate(&self, gradients: &mut Parameters, rows: &[Row], upstream: Tensor<2>) {
+        let size = gradients.get(self.parameter).dims()[0];
         match &self.kind {
             Kind::Identifier { .. } | Kind::Token { .. } => {
-                let index = indices(rows.iter().map(|&r| self.token(r)), &device);
-                gradients.add(self.parameter, zeros().select_assign(0, index, upstream, add));
+                let tokens: Vec<(u32, u32)> = (0..).zip(rows).map(|(place, &row)| (place, self.token(row))).collect();
+                gradients.put(self.parameter, scatter_rows(upstream, &tokens, size));
             }
             Kind::Bag { .. } => {
-                let pairs: Vec<(u32, u32)> = rows
-                    .iter()
-                    .enumerate()
-                    .flat_map(|(place, &row)| self.bag(row).iter().map(move |&token| (place as u32, token)))
+                let tokens: Vec<(u32, u32)> = (0..)
+                    .zip(rows)
+                    .flat_map(|(place, &row)| self.bag(row).iter().map(move |&token| (place, token)))
                     .collect();
-                if pairs.is_empty() {
-                    return;
-                }
-                let picked = upstream.select(0, indices(pairs.iter().map(|p| p.0), &device));
-                let index = indices(pairs.iter().map(|p| p.1), &device);
-                gradients.add(self.parameter, zeros().select_assign(0, index, picked, add));
+                gradients.put(self.parameter, scatter_rows(upstream, &tokens, size));
             }
             Kind::Dense { table, .. } => {
                 let inputs = Self::dense_rows(table, rows);
-                gradients.add(self.parameter, inputs.transpose().matmul(upstream.clone()));
-                gradients.add(self.parameter + 1, upstream.sum_dim(0));
+                gradients.put(self.parameter, inputs.transpose().matmul(upstream.clone()));
+                gradients.put(self.parameter + 1, upstream.sum_dim(0));
             }
         }
     }
@@ -258,8 +238,10 @@ impl Feature {
             return Overlap::Dense { table: table.clone(), rows: own };
         }
         let mut values = Vec::with_capacity(steps.len() * items);
-        for &step in steps {
-            values.extend((0..items as u32).map(|item| self.shared(Row::Known(item), step)));
+        for own in steps.chunks(rows.max(1)) {
+            for item in 0..items as u32 {
+                values.extend(own.iter().map(|&step| self.shared(Row::Known(item), step)));
+            }
         }
         Overlap::Host { values, users, rows, items }
     }

@@ -38,12 +38,6 @@ pub(crate) fn each<T: Send>(pieces: Vec<T>, work: impl Fn(T) + Sync + Send) {
     pieces.into_iter().for_each(work);
 }
 
-/// Lets the compiler use the widest registers this processor has.
-#[inline(always)]
-fn vectorised<R>(work: impl FnOnce() -> R) -> R {
-    pulp::Arch::new().dispatch(work)
-}
-
 #[inline(always)]
 fn sum(values: &[f32], mut term: impl FnMut(usize, f32) -> f32) -> f32 {
     let mut lanes = [0.0f32; LANES];
@@ -118,9 +112,12 @@ struct ForwardRow<'a> {
 }
 
 #[inline(always)]
-fn forward_row(row: ForwardRow<'_>, scale: &[f32], shift: &[f32], save: bool) {
+fn forward_row(row: ForwardRow<'_>, bias: &[f32], scale: &[f32], shift: &[f32], save: bool) {
     let h = row.z.len();
-    let (scale, shift) = (&scale[..h], &shift[..h]);
+    let (bias, scale, shift) = (&bias[..h], &scale[..h], &shift[..h]);
+    for c in 0..h {
+        row.z[c] += bias[c];
+    }
     let mean = sum(row.z, |_, z| z) / h as f32;
     let variance = sum(row.z, |_, z| (z - mean) * (z - mean)) / h as f32;
     let inverse = 1.0 / (variance + EPSILON).sqrt();
@@ -143,13 +140,85 @@ fn forward_row(row: ForwardRow<'_>, scale: &[f32], shift: &[f32], save: bool) {
     }
 }
 
-pub(crate) fn norm_gelu(z: Tensor<2>, scale: &Tensor<2>, shift: &Tensor<2>, save: bool) -> (Tensor<2>, Option<Kept>) {
+/// A block of consecutive rows of the forward pass.
+struct ForwardBlock<'a> {
+    first: usize,
+    h: usize,
+    rows_per_group: usize,
+    save: bool,
+    z: &'a mut [f32],
+    normals: &'a mut [f32],
+    slopes: &'a mut [f32],
+    inverses: &'a mut [f32],
+    shared: Option<&'a [f32]>,
+    bias: PerGroup<'a>,
+    scale: PerGroup<'a>,
+    shift: PerGroup<'a>,
+}
+
+/// Vectors of h values, one for all rows or one a group.
+#[derive(Clone, Copy)]
+struct PerGroup<'a> {
+    values: &'a [f32],
+    h: usize,
+}
+
+impl<'a> PerGroup<'a> {
+    fn new(data: &'a TensorData, h: usize) -> Self {
+        Self { values: slice(data), h }
+    }
+
+    #[inline(always)]
+    fn of(self, group: usize) -> &'a [f32] {
+        let at = if self.values.len() == self.h { 0 } else { group * self.h };
+        &self.values[at..at + self.h]
+    }
+}
+
+// A type of its own, not a closure: only an `inline(always)` body is compiled
+// for the widest registers that the processor has.
+impl pulp::NullaryFnOnce for ForwardBlock<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        let Self { first, h, rows_per_group, save, z, normals, slopes, inverses, shared, bias, scale, shift } = self;
+        let (mut unused, mut none): (f32, [f32; 0]) = (0.0, []);
+        for (place, z) in z.chunks_exact_mut(h).enumerate() {
+            let (group, within) = ((first + place) / rows_per_group, (first + place) % rows_per_group);
+            if let Some(shared) = shared {
+                let shared = &shared[within * h..(within + 1) * h];
+                for c in 0..h {
+                    z[c] += shared[c];
+                }
+            }
+            let (normal, slope, inverse) = if save {
+                let from = place * h;
+                (&mut normals[from..from + h], &mut slopes[from..from + h], &mut inverses[place])
+            } else {
+                let (left, right) = none.split_at_mut(0);
+                (left, right, &mut unused)
+            };
+            let row = ForwardRow { z, normal, slope, inverse };
+            forward_row(row, bias.of(group), scale.of(group), shift.of(group), save);
+        }
+    }
+}
+
+pub(crate) fn norm_gelu(
+    z: Tensor<2>,
+    shared: Option<&Tensor<2>>,
+    bias: &Tensor<2>,
+    scale: &Tensor<2>,
+    shift: &Tensor<2>,
+    save: bool,
+) -> (Tensor<2>, Option<Kept>) {
     let device = z.device();
     let [rows, h] = z.dims();
-    let groups = scale.dims()[0];
-    let rows_per_group = rows / groups.max(1);
-    let (scale, shift) = (take(scale.clone()), take(shift.clone()));
-    let (scale, shift) = (slice(&scale), slice(&shift));
+    let groups = [bias, scale, shift].map(|t| t.dims()[0]).into_iter().max().unwrap_or(1);
+    let rows_per_group = shared.map_or(rows / groups.max(1), |s| s.dims()[0]).max(1);
+    let (bias, scale, shift) = (take(bias.clone()), take(scale.clone()), take(shift.clone()));
+    let shared = shared.map(|t| take(t.clone()));
     let mut activation = take(z);
     let kept = if save { rows * h } else { 0 };
     let (mut normals, mut slopes) = (vec![0.0f32; kept], vec![0.0f32; kept]);
@@ -161,75 +230,153 @@ pub(crate) fn norm_gelu(z: Tensor<2>, scale: &Tensor<2>, shift: &Tensor<2>, save
         let (mut n, mut s, mut i) = (normals.as_mut_slice(), slopes.as_mut_slice(), inverses.as_mut_slice());
         for (number, z) in slice_mut(&mut activation).chunks_mut((block * h).max(1)).enumerate() {
             let count = if save { z.len() / h } else { 0 };
-            let (n0, n1) = n.split_at_mut(count * h);
-            let (s0, s1) = s.split_at_mut(count * h);
-            let (i0, i1) = i.split_at_mut(count);
-            (n, s, i) = (n1, s1, i1);
-            pieces.push((number * block, z, n0, s0, i0));
+            let (normals, rest) = n.split_at_mut(count * h);
+            n = rest;
+            let (slopes, rest) = s.split_at_mut(count * h);
+            s = rest;
+            let (inverses, rest) = i.split_at_mut(count);
+            i = rest;
+            pieces.push(ForwardBlock {
+                first: number * block,
+                h,
+                rows_per_group,
+                save,
+                z,
+                normals,
+                slopes,
+                inverses,
+                shared: shared.as_ref().map(slice),
+                bias: PerGroup::new(&bias, h),
+                scale: PerGroup::new(&scale, h),
+                shift: PerGroup::new(&shift, h),
+            });
         }
     }
-    each(pieces, |(first, z, normals, slopes, inverses)| {
-        vectorised(|| {
-            let (mut unused, mut none): (f32, [f32; 0]) = (0.0, []);
-            for (place, z) in z.chunks_exact_mut(h).enumerate() {
-                let at = (first + place) / rows_per_group * h;
-                let (normal, slope, inverse) = if save {
-                    let from = place * h;
-                    (&mut normals[from..from + h], &mut slopes[from..from + h], &mut inverses[place])
-                } else {
-                    let (left, right) = none.split_at_mut(0);
-                    (left, right, &mut unused)
-                };
-                forward_row(ForwardRow { z, normal, slope, inverse }, &scale[at..at + h], &shift[at..at + h], save);
-            }
-        });
-    });
+    each(pieces, |block| pulp::Arch::new().dispatch(block));
     let kept = save.then_some(Kept { normal: normals, inverse: inverses, slope: slopes });
     (Tensor::from_data(activation, &device), kept)
 }
 
-pub(crate) fn norm_gelu_backward(upstream: Tensor<2>, kept: &Kept, rows: Option<&[u32]>, scale: &Tensor<2>, groups: usize) -> Pulled {
+/// One group of the backward pass.
+struct BackwardGroup<'a> {
+    h: usize,
+    first: usize,
+    rows: Option<&'a [u32]>,
+    kept: &'a Kept,
+    scale: &'a [f32],
+    delta: &'a mut [f32],
+    scale_gradient: &'a mut [f32],
+    shift_gradient: &'a mut [f32],
+}
+
+impl pulp::NullaryFnOnce for BackwardGroup<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        let Self { h, first, rows, kept, scale, delta, scale_gradient, shift_gradient } = self;
+        let (scale_gradient, shift_gradient) = (&mut scale_gradient[..h], &mut shift_gradient[..h]);
+        for (place, row) in delta.chunks_exact_mut(h).enumerate() {
+            let source = rows.map_or(first + place, |rows| rows[first + place] as usize);
+            let normal = &kept.normal[source * h..(source + 1) * h];
+            let slope = &kept.slope[source * h..(source + 1) * h];
+            for c in 0..h {
+                let normed = row[c] * slope[c];
+                shift_gradient[c] += normed;
+                scale_gradient[c] += normed * normal[c];
+                row[c] = normed * scale[c];
+            }
+            let mean = sum(row, |_, g| g) / h as f32;
+            let along = sum(row, |c, g| g * normal[c]) / h as f32;
+            let inverse = kept.inverse[source];
+            for c in 0..h {
+                row[c] = inverse * (row[c] - mean - normal[c] * along);
+            }
+        }
+    }
+}
+
+pub(crate) fn norm_gelu_backward(
+    upstream: Tensor<2>,
+    kept: &Kept,
+    rows: Option<&[u32]>,
+    scale: &Tensor<2>,
+    groups: usize,
+) -> Pulled {
     let device: Device = upstream.device();
     let [count, h] = upstream.dims();
     let n = count / groups.max(1);
-    let scale_groups = scale.dims()[0];
     let scale = take(scale.clone());
-    let scale = slice(&scale);
-    let Kept { normal: normals, inverse: inverses, slope: slopes } = kept;
+    let scale = PerGroup::new(&scale, h);
     let mut delta = take(upstream);
     let (mut scale_gradient, mut shift_gradient) = (vec![0.0f32; groups * h], vec![0.0f32; groups * h]);
     let pieces: Vec<_> = slice_mut(&mut delta)
         .chunks_mut((n * h).max(1))
         .zip(scale_gradient.chunks_mut(h.max(1)).zip(shift_gradient.chunks_mut(h.max(1))))
         .enumerate()
+        .map(|(group, (delta, (scale_gradient, shift_gradient)))| BackwardGroup {
+            h,
+            first: group * n,
+            rows,
+            kept,
+            scale: scale.of(group),
+            delta,
+            scale_gradient,
+            shift_gradient,
+        })
         .collect();
-    each(pieces, |(group, (delta, (scale_gradient, shift_gradient)))| {
-        vectorised(|| {
-            let at = if scale_groups == 1 { 0 } else { group * h };
-            let scale = &scale[at..at + h];
-            for (place, row) in delta.chunks_exact_mut(h).enumerate() {
-                let source = rows.map_or(group * n + place, |rows| rows[group * n + place] as usize);
-                let normal = &normals[source * h..(source + 1) * h];
-                let slope = &slopes[source * h..(source + 1) * h];
-                for c in 0..h {
-                    let normed = row[c] * slope[c];
-                    shift_gradient[c] += normed;
-                    scale_gradient[c] += normed * normal[c];
-                    row[c] = normed * scale[c];
-                }
-                let mean = sum(row, |_, g| g) / h as f32;
-                let along = sum(row, |c, g| g * normal[c]) / h as f32;
-                let inverse = inverses[source];
-                for c in 0..h {
-                    row[c] = inverse * (row[c] - mean - normal[c] * along);
-                }
-            }
-        });
-    });
+    each(pieces, |group| pulp::Arch::new().dispatch(group));
     Pulled {
         delta: Tensor::from_data(delta, &device),
         scale: from_vec(scale_gradient, [groups, h], &device),
         shift: from_vec(shift_gradient, [groups, h], &device),
+    }
+}
+
+pub(crate) fn add_bias(z: Tensor<2>, bias: &Tensor<2>) -> Tensor<2> {
+    let device = z.device();
+    let [rows, h] = z.dims();
+    let rows_per_group = (rows / bias.dims()[0].max(1)).max(1);
+    let bias = take(bias.clone());
+    let bias = PerGroup::new(&bias, h);
+    let mut z = take(z);
+    for (place, row) in slice_mut(&mut z).chunks_exact_mut(h.max(1)).enumerate() {
+        for (z, bias) in row.iter_mut().zip(bias.of(place / rows_per_group)) {
+            *z += bias;
+        }
+    }
+    Tensor::from_data(z, &device)
+}
+
+pub(crate) fn sum_rows(table: &Tensor<2>, bags: &[&[u32]]) -> Tensor<2> {
+    let device = table.device();
+    let width = table.dims()[1];
+    let table = take(table.clone());
+    let table = slice(&table);
+    let mut sums = vec![0.0f32; bags.len() * width];
+    for (sum, bag) in sums.chunks_exact_mut(width).zip(bags) {
+        for &token in *bag {
+            add(sum, &table[token as usize * width..][..width]);
+        }
+    }
+    from_vec(sums, [bags.len(), width], &device)
+}
+
+pub(crate) fn scatter_rows(values: Tensor<2>, pairs: &[(u32, u32)], size: usize) -> Tensor<2> {
+    let device = values.device();
+    let width = values.dims()[1];
+    let values = take(values);
+    let values = slice(&values);
+    let mut table = vec![0.0f32; size * width];
+    for &(from, to) in pairs {
+        add(&mut table[to as usize * width..][..width], &values[from as usize * width..][..width]);
+    }
+    from_vec(table, [size, width], &device)
+}
+
+fn add(sum: &mut [f32], row: &[f32]) {
+    for (sum, value) in sum.iter_mut().zip(row) {
+        *sum += value;
     }
 }
 

@@ -86,9 +86,8 @@ impl Parameters {
         &self.tensors[index]
     }
 
-    pub(crate) fn add(&mut self, index: usize, value: Tensor<2>) {
-        let sum = self.tensors[index].clone() + value;
-        self.tensors[index] = sum;
+    pub(crate) fn put(&mut self, index: usize, value: Tensor<2>) {
+        self.tensors[index] = value;
     }
 
     pub(crate) fn tensors_mut(&mut self) -> &mut [Tensor<2>] {

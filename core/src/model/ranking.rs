@@ -8,7 +8,7 @@
 
 use crate::model::encoder::{Encoder, Step};
 use crate::model::features::Row;
-use crate::model::kernel::norm_gelu;
+use crate::model::kernel::{add_bias, norm_gelu};
 use crate::model::parameters::Parameters;
 use crate::model::two_tower::{Adapted, TwoTower};
 use crate::tensor::{Tensor, read};
@@ -45,7 +45,7 @@ impl TwoTower {
         let parameters = self.parameters();
         let rows: Vec<Row> = (0..self.items).map(Row::Known).collect();
         let embedded = self.item.embed(parameters, &rows);
-        let first = self.item.linear(parameters, 0, embedded.clone());
+        let first = embedded.clone().matmul(self.item.weight(parameters, 0));
         let trace = self.item.forward(parameters, rows, 1, &[], false);
         let [_, items, width] = trace.output.dims();
         ItemBase { embedded, first, vectors: trace.output.reshape([items, width]) }
@@ -82,23 +82,18 @@ impl TwoTower {
     }
 }
 
-/// A tile's own parameters after the first layer, [users, in, out] and [users, 1, out].
-struct OwnLayer {
-    weight: Tensor<3>,
-    bias: Tensor<3>,
-}
-
 impl Encoder {
     /// Scores of all items for a tile of users with vectors `x` [users, 1, output].
     async fn rank(&self, parameters: &Parameters, base: &ItemBase, steps: &[Step], x: &Tensor<3>) -> Result<Vec<Vec<f32>>> {
         let users = x.dims()[0];
         let items = base.embedded.dims()[0];
-        let own: Vec<OwnLayer> = (1..self.depth()).map(|layer| self.own_layer(parameters, layer, steps)).collect();
-        let folded = own.last().map(|last| {
-            let toward = last.weight.clone().matmul(x.clone().transpose());
-            let offset = last.bias.clone().matmul(x.clone().transpose());
-            (toward, offset)
-        });
+        let own: Vec<Tensor<3>> = (1..self.depth()).map(|layer| self.own_weight(parameters, layer, steps)).collect();
+        let biases: Vec<Tensor<2>> = (0..self.depth()).map(|layer| self.bias_of(parameters, layer, steps)).collect();
+        let norms: Vec<_> = (0..self.depth() - 1).map(|layer| self.norm_of(parameters, layer, steps)).collect();
+        // The last layer folded into the user's vector: toward [users, h, 1], offset [users, 1].
+        let toward = own.last().map(|last| last.clone().matmul(x.clone().transpose()));
+        let last_bias = biases[self.depth() - 1].clone().reshape([users, 1, x.dims()[2]]);
+        let offset = last_bias.matmul(x.clone().transpose()).reshape([users, 1]);
         let first = self.first_terms(parameters, steps);
         let overlaps = self.overlaps_with_all(steps, users, items);
         let mut scores = vec![Vec::with_capacity(items); users];
@@ -106,23 +101,25 @@ impl Encoder {
             let count = TILE_ITEMS.min(items - start);
             let e = base.embedded.clone().narrow(0, start, count);
             let (coefficients, terms) = first.with(&e, &overlaps, start, count);
-            let shared = base.first.clone().narrow(0, start, count).unsqueeze::<3>();
-            let mut z = coefficients.matmul(terms) + shared + first.bias.clone();
-            let tile = match &folded {
-                None => z.matmul(x.clone().transpose()),
-                Some((toward, offset)) => {
-                    for layer in 0..self.depth() - 1 {
+            let shared = base.first.clone().narrow(0, start, count);
+            let mut z = coefficients.matmul(terms);
+            let tile = match &toward {
+                None => (z + shared.unsqueeze::<3>()).matmul(x.clone().transpose()),
+                Some(toward) => {
+                    for (layer, (scale, shift)) in norms.iter().enumerate() {
                         let [users, items, width] = z.dims();
-                        let (scale, shift) = self.norm_of(parameters, layer, steps);
-                        let (a, _) = norm_gelu(z.reshape([users * items, width]), &scale, &shift, false);
+                        let z_flat = z.reshape([users * items, width]);
+                        let shared = (layer == 0).then_some(&shared);
+                        let (a, _) = norm_gelu(z_flat, shared, &biases[layer], scale, shift, false);
                         z = a.reshape([users, items, width]);
-                        if layer + 2 < self.depth() {
-                            z = z.matmul(own[layer].weight.clone()) + own[layer].bias.clone();
+                        if layer + 1 < norms.len() {
+                            z = z.matmul(own[layer].clone());
                         }
                     }
-                    z.matmul(toward.clone()) + offset.clone()
+                    z.matmul(toward.clone())
                 }
             };
+            let tile = add_bias(tile.reshape([users * count, 1]), &offset);
             for (row, tile) in scores.iter_mut().zip(read(tile).await?.chunks(count)) {
                 row.extend_from_slice(tile);
             }
@@ -130,51 +127,45 @@ impl Encoder {
         Ok(scores)
     }
 
-    /// W_u and b_u of a later layer.
-    fn own_layer(&self, parameters: &Parameters, layer: usize, steps: &[Step]) -> OwnLayer {
-        let (weight, bias) = self.weight_and_bias(parameters, layer);
-        let mut own = OwnLayer { weight: weight.unsqueeze(), bias: bias.unsqueeze() };
-        for step in steps {
-            let (inputs, deltas, sum) = step.layer(layer);
-            own.weight = own.weight - inputs.transpose().matmul(deltas) * step.alpha();
-            own.bias = own.bias - sum * step.alpha();
-        }
-        own
+    /// W_u of a later layer, [users, in, out]: small, and only for a tile of users.
+    fn own_weight(&self, parameters: &Parameters, layer: usize, steps: &[Step]) -> Tensor<3> {
+        let shared = self.weight(parameters, layer).unsqueeze::<3>();
+        steps.iter().fold(shared, |weight, step| {
+            let (inputs, moves) = step.layer(layer);
+            weight + inputs.transpose().matmul(moves)
+        })
     }
 
-    /// The rank-n terms of the first layer. With X the steps' inputs, D their
-    /// deltas and F_k their gradients at feature k:
+    /// The rank-n terms of the first layer. With X a step's inputs, D its
+    /// deltas and F_k its gradients at feature k, both times -alpha:
     ///
-    /// z_1(i) = e(i) W_1 + b - alpha [ (e(i) X^T) D + sum_j D_j ]
-    ///          - alpha sum_k <f_k(i), f_k(j)> F_k W_1u
+    /// z_1(i) = e(i) W_1 + b_u + (e(i) X^T) D + sum_k <f_k(i), f_k(j)> F_k W_1u
     fn first_terms(&self, parameters: &Parameters, steps: &[Step]) -> FirstTerms {
-        let (weight, _) = self.weight_and_bias(parameters, 0);
-        let mut terms = FirstTerms { inputs: Vec::new(), along: Vec::new(), features: Vec::new(), bias: Tensor::zeros([1, 1, 1], &weight.device()) };
-        for step in steps {
-            let (inputs, deltas, sum) = step.layer(0);
-            terms.bias = terms.bias - sum * step.alpha();
-            terms.inputs.push(inputs);
-            terms.along.push(deltas * -step.alpha());
-        }
-        for step in steps {
-            let mut own = Vec::new();
-            for place in 0..self.features().len() {
-                let gradient = self.feature_deltas(step, place);
-                let [users, n, width] = gradient.dims();
-                let part = weight.clone().narrow(0, place * width, width);
-                let outputs = part.dims()[1];
-                // F_k W_1u: the shared block, and what every step changed in it.
-                let mut moved =
-                    gradient.clone().reshape([users * n, width]).matmul(part).reshape([users, n, outputs]);
-                for (inputs, along) in terms.inputs.iter().zip(&terms.along) {
-                    let block = inputs.clone().narrow(2, place * width, width);
-                    moved = moved + gradient.clone().matmul(block.transpose()).matmul(along.clone());
-                }
-                own.push(moved * -step.alpha());
-            }
-            terms.features.push(own);
-        }
-        terms
+        let weight = self.weight(parameters, 0);
+        let (inputs, along): (Vec<_>, Vec<_>) = steps.iter().map(|step| step.layer(0)).unzip();
+        let features = steps
+            .iter()
+            .map(|step| {
+                (0..self.features().len())
+                    .map(|place| {
+                        let moves = self.feature_moves(step, place);
+                        let [users, n, width] = moves.dims();
+                        let part = weight.clone().narrow(0, place * width, width);
+                        let outputs = part.dims()[1];
+                        // F_k W_1u: the shared block, and what every step changed in it.
+                        let shared = moves.clone().reshape([users * n, width]).matmul(part);
+                        inputs.iter().zip(&along).fold(
+                            shared.reshape([users, n, outputs]),
+                            |moved, (inputs, along): (&Tensor<3>, &Tensor<3>)| {
+                                let block = inputs.clone().narrow(2, place * width, width);
+                                moved + moves.clone().matmul(block.transpose()).matmul(along.clone())
+                            },
+                        )
+                    })
+                    .collect()
+            })
+            .collect();
+        FirstTerms { inputs, along, features }
     }
 
     /// <f_k(i), f_k(j)> of every item with every step row, a step and feature.
@@ -188,7 +179,7 @@ impl Encoder {
 
 /// Inner products of one feature with all items.
 pub(super) enum Overlap {
-    /// Known on the host: [users, step rows, items].
+    /// Known on the host: [users, items, step rows].
     Host { values: Vec<f32>, users: usize, rows: usize, items: usize },
     /// A dense feature: all items' inputs [items, width] and the rows' [users, rows, width].
     Dense { table: Tensor<2>, rows: Tensor<3> },
@@ -198,7 +189,6 @@ struct FirstTerms {
     inputs: Vec<Tensor<3>>,
     along: Vec<Tensor<3>>,
     features: Vec<Vec<Tensor<3>>>,
-    bias: Tensor<3>,
 }
 
 impl FirstTerms {
@@ -219,13 +209,13 @@ impl FirstTerms {
                     }
                     Overlap::Host { values, users, rows, items } => {
                         let tile: Vec<f32> = values
-                            .chunks(*items)
-                            .flat_map(|row| row[start..start + count].iter().copied())
+                            .chunks(*items * *rows)
+                            .flat_map(|own| own[start * rows..(start + count) * rows].iter().copied())
                             .collect();
                         // An identifier meets itself in one tile only; the others skip it.
-                        tile.iter().any(|v| *v != 0.0).then(|| {
-                            crate::tensor::from_vec(tile, [*users, *rows, count], &device).swap_dims(1, 2)
-                        })
+                        tile.iter()
+                            .any(|v| *v != 0.0)
+                            .then(|| crate::tensor::from_vec(tile, [*users, count, *rows], &device))
                     }
                 };
                 if let Some(tile) = tile {

@@ -186,7 +186,7 @@ impl TwoTower {
                     match live.get(place) {
                         Some(&row) => {
                             picked.push(places[task][row]);
-                            weights.push(gradients[task][row]);
+                            weights.push(-alpha * gradients[task][row]);
                         }
                         None => {
                             picked.push(places[task].first().copied().unwrap_or(0));
@@ -204,23 +204,23 @@ impl TwoTower {
 
             let deltas = self.item.backward(&self.parameters, &item_trace, Some(&picked), item_upstream, &[]);
             let rows = picked.iter().map(|&p| Row::Known(distinct[p as usize])).collect();
-            group.item.push(Step::new(alpha, rows, item_trace.picked_inputs(&picked, count), deltas));
+            group.item.push(Step::new(rows, item_trace.picked_inputs(&picked, count), deltas));
 
             let deltas = self.user.backward(&self.parameters, &user_trace, Some(&users), user_upstream, &[]);
             let rows = group.tasks.iter().map(|&t| tasks[t].user).collect();
-            group.user.push(Step::new(alpha, rows, user_trace.picked_inputs(&users, count), deltas));
+            group.user.push(Step::new(rows, user_trace.picked_inputs(&users, count), deltas));
         }
         Ok(())
     }
 
     /// A later step: each task stands at its own theta_u.
     async fn next_step(&self, tasks: &[Task], items: &[TaskItems], alpha: f32, group: &mut Group) -> Result<()> {
-        let Some(pass) = self.pass(tasks, items, group, 1.0).await? else { return Ok(()) };
+        let Some(pass) = self.pass(tasks, items, group, -alpha).await? else { return Ok(()) };
         let (user_upstream, item_upstream) = coupled(&pass.weights, &pass.user.output, &pass.item.output);
         let deltas = self.item.backward(&self.parameters, &pass.item, None, item_upstream, &group.item);
-        group.item.push(pass.item.into_step(alpha, deltas));
+        group.item.push(pass.item.into_step(deltas));
         let deltas = self.user.backward(&self.parameters, &pass.user, None, user_upstream, &group.user);
-        group.user.push(pass.user.into_step(alpha, deltas));
+        group.user.push(pass.user.into_step(deltas));
         Ok(())
     }
 
@@ -235,7 +235,7 @@ impl TwoTower {
         let users = group.tasks.iter().map(|&t| tasks[t].user).collect();
         let user = self.user.forward(&self.parameters, users, count, &group.user, true);
         let item = self.item.forward(&self.parameters, rows, count, &group.item, true);
-        let scores = read((item.output.clone() * user.output.clone()).sum_dim(2)).await?;
+        let scores = read(item.output.clone().matmul(user.output.clone().transpose())).await?;
         let mut losses = Vec::with_capacity(count);
         let mut weights = Vec::with_capacity(count * n);
         for (&task, scores) in group.tasks.iter().zip(scores.chunks(n)) {
@@ -255,8 +255,8 @@ impl TwoTower {
     /// When a score is not a number or the device fails.
     pub async fn outer_gradient(&self, tasks: &[Task], adapted: &Adapted, weight: f32) -> Result<(Parameters, Vec<f32>)> {
         let items: Vec<TaskItems> = tasks.iter().map(TaskItems::new).collect();
-        let mut gradients = self.parameters.zeros_like();
         let mut losses = vec![0.0; tasks.len()];
+        let (mut user_parts, mut item_parts) = (Vec::new(), Vec::new());
         for group in &adapted.groups {
             let Some(pass) = self.pass(tasks, &items, group, weight).await? else { continue };
             for (&task, loss) in group.tasks.iter().zip(&pass.losses) {
@@ -264,11 +264,19 @@ impl TwoTower {
             }
             let (user_upstream, item_upstream) = coupled(&pass.weights, &pass.user.output, &pass.item.output);
             let deltas = self.item.backward(&self.parameters, &pass.item, None, item_upstream, &group.item);
-            self.item.accumulate(&mut gradients, &pass.item, &deltas, 1.0);
+            item_parts.push(pass.item.into_step(deltas));
             let deltas = self.user.backward(&self.parameters, &pass.user, None, user_upstream, &group.user);
-            self.user.accumulate(&mut gradients, &pass.user, &deltas, 1.0);
+            user_parts.push(pass.user.into_step(deltas));
         }
-        Ok((gradients, losses))
+        Ok((self.gradient_of(&user_parts.iter().collect::<Vec<_>>(), &item_parts.iter().collect::<Vec<_>>(), 1.0), losses))
+    }
+
+    /// The parameter gradient that passes of both towers add up to.
+    fn gradient_of(&self, user: &[&Step], item: &[&Step], factor: f32) -> Parameters {
+        let mut gradients = self.parameters.zeros_like();
+        self.user.accumulate(&mut gradients, user, factor);
+        self.item.accumulate(&mut gradients, item, factor);
+        gradients
     }
 
     /// The gradient of the mean loss over all pairs of all tasks at theta
@@ -284,9 +292,8 @@ impl TwoTower {
         let mut distinct: Vec<u32> = items.iter().flat_map(|t| t.items.iter().copied()).collect();
         distinct.sort_unstable();
         distinct.dedup();
-        let mut gradients = self.parameters.zeros_like();
         if total == 0 {
-            return Ok((gradients, 0.0));
+            return Ok((self.parameters.zeros_like(), 0.0));
         }
         let rows = distinct.iter().map(|&i| Row::Known(i)).collect();
         let item_trace = self.item.forward(&self.parameters, rows, 1, &[], true);
@@ -308,22 +315,17 @@ impl TwoTower {
         let weights = from_vec(weights, [1, tasks.len(), distinct.len()], &device);
         let item_upstream = weights.clone().transpose().matmul(user_trace.output.clone());
         let user_upstream = weights.matmul(item_trace.output.clone());
-        let deltas = self.item.backward(&self.parameters, &item_trace, None, item_upstream, &[]);
-        self.item.accumulate(&mut gradients, &item_trace, &deltas, 1.0);
-        let deltas = self.user.backward(&self.parameters, &user_trace, None, user_upstream, &[]);
-        self.user.accumulate(&mut gradients, &user_trace, &deltas, 1.0);
-        Ok((gradients, loss))
+        let item = self.item.backward(&self.parameters, &item_trace, None, item_upstream, &[]);
+        let user = self.user.backward(&self.parameters, &user_trace, None, user_upstream, &[]);
+        Ok((self.gradient_of(&[&user_trace.into_step(user)], &[&item_trace.into_step(item)], 1.0), loss))
     }
 
     /// The mean move of Reptile: (1/B) sum_u (phi_u - theta).
     pub fn mean_move(&self, adapted: &Adapted) -> Parameters {
-        let mut moves = self.parameters.zeros_like();
         let share = 1.0 / adapted.losses.len().max(1) as f32;
-        for group in &adapted.groups {
-            group.user.iter().for_each(|step| self.user.accumulate_step(&mut moves, step, share));
-            group.item.iter().for_each(|step| self.item.accumulate_step(&mut moves, step, share));
-        }
-        moves
+        let user: Vec<&Step> = adapted.groups.iter().flat_map(|group| &group.user).collect();
+        let item: Vec<&Step> = adapted.groups.iter().flat_map(|group| &group.item).collect();
+        self.gradient_of(&user, &item, share)
     }
 
     /// x_u at theta_u for every task, [tasks, output], in the tasks' order.
@@ -354,5 +356,5 @@ struct Pass {
 /// The gradient at both towers' outputs of sum_j c_j (x . y_j):
 /// sum_j c_j y_j for the user, c_j x for each item.
 fn coupled(weights: &Tensor<3>, x: &Tensor<3>, y: &Tensor<3>) -> (Tensor<3>, Tensor<3>) {
-    (weights.clone().transpose().matmul(y.clone()), weights.clone() * x.clone())
+    (weights.clone().transpose().matmul(y.clone()), weights.clone().matmul(x.clone()))
 }
