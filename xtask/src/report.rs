@@ -86,7 +86,7 @@ impl Report {
         let _ = writeln!(text, "{} of {ran} steps that ran passed", ran - failed.len());
         let good = failed.is_empty() && ran > 0 && (missing.is_empty() || !strict);
         if failed.is_empty() && !good {
-            text.push_str("with CI set, every step has to run:\n");
+            text.push_str("that is not enough: what did not run counts as a failure here\n");
         }
         text.push_str(&missing);
         (text, good)

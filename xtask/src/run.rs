@@ -62,10 +62,18 @@ pub(crate) fn answers(command: &mut Command) -> bool {
         .is_ok_and(|status| status.success())
 }
 
-/// The command line, for people.
+/// The command line, for people: without settings (`-o key=value`), which hide what was asked.
 fn shown(command: &Command) -> String {
-    let words = std::iter::once(command.get_program()).chain(command.get_args());
-    words.map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ")
+    let mut words = vec![command.get_program().to_string_lossy()];
+    let mut args = command.get_args();
+    while let Some(arg) = args.next() {
+        if arg == "-o" {
+            args.next();
+        } else {
+            words.push(arg.to_string_lossy());
+        }
+    }
+    words.join(" ")
 }
 
 fn not_started(command: &Command, why: &std::io::Error) -> String {

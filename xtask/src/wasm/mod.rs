@@ -24,13 +24,14 @@ pub(crate) fn ensure() -> Result<(), String> {
     let Err(rustup) = add_by_rustup(&toolchain) else { return Ok(()) };
     eprintln!("{rustup}; trying to build it from the standard library's source");
     build(&toolchain).map_err(|built| {
-        format!("{rustup}, and building it failed: {built}. With a network, `rustup target add {TARGET}` is enough")
+        format!(
+            "{rustup}, and it could not be built here: {built}. With a network, `rustup target add {TARGET}` is enough"
+        )
     })
 }
 
 fn add_by_rustup(toolchain: &Toolchain) -> Result<(), String> {
-    crate::run::output(crate::run::program("rustup").args(["target", "add", TARGET]))
-        .map_err(|why| format!("rustup could not add {TARGET}: {why}"))?;
+    crate::run::output(crate::run::program("rustup").args(["target", "add", TARGET]))?;
     if toolchain.has_target() {
         return Ok(());
     }
