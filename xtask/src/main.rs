@@ -1,1 +1,98 @@
-fn main() {}
+//! Developer commands: `cargo xtask demo | test | check | golden | bench | wasm-check`.
+//!
+//! | module | what it knows |
+//! |---|---|
+//! | `help` | what people read |
+//! | `place` | where the checkout and the built programs are |
+//! | `run` | how to call another program, and cargo above all |
+//! | `report` | steps in order, their minutes, what was not run |
+//! | `checks` | `test` and `check`: which steps there are |
+//! | `wasm` | the wasm32 target: found, added or built |
+//! | `golden`, `bench`, `demo` | one command each |
+
+// A test may stop where it stands.
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod bench;
+mod checks;
+mod demo;
+mod golden;
+mod help;
+mod place;
+mod report;
+mod run;
+mod wasm;
+
+use std::process::ExitCode;
+
+/// What a command comes to: an exit code, or one sentence on what went wrong.
+type Outcome = Result<ExitCode, String>;
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    match dispatch(&args) {
+        Ok(code) => code,
+        Err(message) => {
+            eprintln!("error: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(args: &[String]) -> Outcome {
+    let Some((command, rest)) = args.split_first() else {
+        eprint!("{}", help::OVERVIEW);
+        return Ok(ExitCode::from(2));
+    };
+    if rest.iter().any(|arg| arg == "--help" || arg == "-h") {
+        return help::show(command);
+    }
+    match command.as_str() {
+        "demo" => demo::run(only(rest, &["--full"])?),
+        "test" => checks::test(only(rest, &["--all"])?.contains(&"--all".to_owned())),
+        "check" => only(rest, &[]).and_then(|_| checks::check()),
+        "golden" => golden::run(rest),
+        "bench" => bench::run(rest),
+        "wasm-check" => only(rest, &[]).and_then(|_| checks::wasm_check()),
+        "web" => Err("the web app is not built yet; `cargo xtask demo` shows everything in the terminal".into()),
+        "help" | "--help" | "-h" => rest.first().map_or_else(|| help::show(""), |topic| help::show(topic)),
+        other => Err(format!("there is no command `{other}`; `cargo xtask --help` lists them")),
+    }
+}
+
+/// The arguments, provided that each is one of `known`.
+fn only<'a>(args: &'a [String], known: &[&str]) -> Result<&'a [String], String> {
+    match args.iter().find(|arg| !known.contains(&arg.as_str())) {
+        None => Ok(args),
+        Some(arg) if known.is_empty() => Err(format!("`{arg}` is not understood: this command takes no arguments")),
+        Some(arg) => Err(format!("`{arg}` is not understood here; known: {}", known.join(", "))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_argument_is_named() {
+        let args = ["--ful".to_owned()];
+        let message = only(&args, &["--full"]).unwrap_err();
+        assert!(message.contains("--ful`") && message.contains("--full"), "{message}");
+        assert!(only(&args, &[]).unwrap_err().contains("no arguments"));
+    }
+
+    #[test]
+    fn every_command_that_help_lists_has_its_own_page() {
+        let listed = help::OVERVIEW.lines().filter_map(|line| line.strip_prefix("  cargo xtask "));
+        let names: Vec<&str> = listed.filter_map(|line| line.split_whitespace().next()).collect();
+        assert_eq!(names, ["demo", "test", "check", "golden", "bench", "wasm-check", "web"]);
+        for name in names {
+            assert!(help::page(name).is_some(), "no page for {name}");
+        }
+    }
+
+    #[test]
+    fn the_web_app_says_that_it_is_not_there() {
+        assert!(dispatch(&["web".to_owned()]).unwrap_err().contains("not built yet"));
+    }
+}

@@ -1,0 +1,152 @@
+//! `cargo xtask bench`: our speed, the Python loops' speed, and the ratios.
+//!
+//! Both sides print figures as one JSON object a line, among whatever else they say:
+//! `{"what": "train", "users_per_second": 900.0, "threads": 2, ...}` and
+//! `{"what": "rank", "rankings_per_second": 40.0, "threads": 2, ...}`.
+
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Command, ExitCode, Stdio};
+
+use crate::{Outcome, demo, place, run};
+
+/// One measured speed.
+#[derive(Debug, PartialEq)]
+struct Figure {
+    what: &'static str,
+    rate: f64,
+    threads: f64,
+}
+
+pub(crate) fn run(args: &[String]) -> Outcome {
+    let data = data_folder(args)?;
+    demo::build()?;
+    let ours = figures(run::program(place::built("bench")?).args(absolute(args, data.as_ref())))?;
+    let peers = match python_with_torch() {
+        Ok(python) => peers(&python, data.as_ref())?,
+        Err(why) => {
+            println!("\nNOT RUN: peers: {why}");
+            return Ok(ExitCode::SUCCESS);
+        }
+    };
+    println!("\nours against one user at a time, same machine, one after the other");
+    for our in &ours {
+        for peer in peers.iter().filter(|peer| peer.what == our.what) {
+            println!(
+                "{:<6} {:>9.1}/s on {} threads against {:>7.1}/s on {}: {:.1} times",
+                our.what,
+                our.rate,
+                our.threads,
+                peer.rate,
+                peer.threads,
+                our.rate / peer.rate
+            );
+        }
+    }
+    if ours.is_empty() {
+        return Err("the benchmark printed no figure to set beside the peers' (see tests/peers/README.md)".into());
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The folder after `--data`, seen from where the person stands.
+fn data_folder(args: &[String]) -> Result<Option<PathBuf>, String> {
+    let Some(at) = args.iter().position(|arg| arg == "--data") else { return Ok(None) };
+    let dir = args.get(at + 1).ok_or("`--data` wants a folder after it")?;
+    let dir = std::path::absolute(dir).map_err(|why| format!("`{dir}`: {why}"))?;
+    if dir.is_dir() { Ok(Some(dir)) } else { Err(format!("{} is not a folder", dir.display())) }
+}
+
+/// The arguments with the data folder spelt out, since programs start in the checkout.
+fn absolute(args: &[String], data: Option<&PathBuf>) -> Vec<String> {
+    let mut args = args.to_vec();
+    if let (Some(at), Some(data)) = (args.iter().position(|arg| arg == "--data"), data) {
+        args[at + 1] = data.display().to_string();
+    }
+    args
+}
+
+/// A Python that can run the peers.
+fn python_with_torch() -> Result<String, String> {
+    let python = std::env::var("EEMU_PYTHON").unwrap_or_else(|_| "python3".into());
+    if run::answers(run::program(&python).args(["-c", "import torch, numpy"])) {
+        return Ok(python);
+    }
+    Err(format!(
+        "`{python}` has no PyTorch; tests/peers/README.md says how to install it, EEMU_PYTHON names another Python"
+    ))
+}
+
+fn peers(python: &str, data: Option<&PathBuf>) -> Result<Vec<Figure>, String> {
+    let mut all = Vec::new();
+    for script in ["train_loop.py", "rank_loop.py"] {
+        for threads in ["1", "2"] {
+            let mut command = run::program(python);
+            command.arg(format!("tests/peers/{script}")).args(data).args(["--threads", threads, "--seconds", "30"]);
+            // Keeps the checkout free of Python's caches.
+            all.extend(figures(command.env("PYTHONDONTWRITEBYTECODE", "1"))?);
+        }
+    }
+    Ok(all)
+}
+
+/// Runs a program, shows what it prints, and picks the figures out.
+fn figures(command: &mut Command) -> Result<Vec<Figure>, String> {
+    let name = command.get_program().to_string_lossy().into_owned();
+    let failed = |why: &dyn std::fmt::Display| format!("`{name}`: {why}");
+    let mut child = command.stdout(Stdio::piped()).spawn().map_err(|why| failed(&why))?;
+    let mut found = Vec::new();
+    if let Some(output) = child.stdout.take() {
+        for line in BufReader::new(output).lines() {
+            let line = line.map_err(|why| failed(&why))?;
+            println!("{line}");
+            found.extend(figure(&line));
+        }
+    }
+    let status = child.wait().map_err(|why| failed(&why))?;
+    if status.success() { Ok(found) } else { Err(failed(&format_args!("ended with {status}"))) }
+}
+
+/// The figure that a line holds, if it holds one.
+fn figure(line: &str) -> Option<Figure> {
+    let line = line.trim();
+    if !line.starts_with('{') {
+        return None;
+    }
+    let (what, key) = match value(line, "what")? {
+        "\"train\"" => ("train", "users_per_second"),
+        "\"rank\"" => ("rank", "rankings_per_second"),
+        _ => return None,
+    };
+    let number = |key| value(line, key)?.parse().ok();
+    Some(Figure { what, rate: number(key)?, threads: number("threads")? })
+}
+
+/// The text of a plain value (no nesting, no commas inside) in a flat JSON object.
+fn value<'a>(object: &'a str, key: &str) -> Option<&'a str> {
+    let (_, rest) = object.split_once(&format!("\"{key}\""))?;
+    let rest = rest.trim_start().strip_prefix(':')?;
+    Some(rest.split([',', '}']).next()?.trim())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_are_found_among_other_lines() {
+        let line = r#"{"what": "train", "users_per_second": 27.25, "threads": 2, "data": "ml-1m"}"#;
+        assert_eq!(figure(line), Some(Figure { what: "train", rate: 27.25, threads: 2.0 }));
+        let line = r#"{"threads":1,"rankings_per_second":4e1,"what":"rank"}"#;
+        assert_eq!(figure(line), Some(Figure { what: "rank", rate: 40.0, threads: 1.0 }));
+        assert_eq!(figure("epoch 3, loss 0.2"), None);
+        assert_eq!(figure(r#"{"what": "memory", "threads": 1}"#), None);
+    }
+
+    #[test]
+    fn data_must_be_a_folder() {
+        assert!(data_folder(&["--data".into()]).is_err());
+        assert!(data_folder(&["--data".into(), "no/such/folder".into()]).unwrap_err().contains("not a folder"));
+        assert_eq!(data_folder(&[]), Ok(None));
+    }
+}

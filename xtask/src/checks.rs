@@ -1,0 +1,101 @@
+//! `test` and `check`: which steps there are, and in which order.
+
+use crate::report::{End, Report};
+use crate::{Outcome, golden, place, run, wasm};
+
+/// Everything that must hold; `all` adds what is long.
+pub(crate) fn test(all: bool) -> Outcome {
+    let mut report = Report::default();
+    report.step("fmt", fmt);
+    report.step("clippy", clippy);
+    let built = report.step("build", || cargo(&["build", "--workspace"]));
+    if built {
+        report.step("tests", || tests(all));
+        report.step("golden", || run::pass(&mut golden::command(&place::root().join(golden::DIR))?));
+        report.step("docs", docs);
+        report.step("wasm", check_core_for_wasm);
+        if all {
+            report.step("cuda", || cargo(&["check", "-p", "eemu-core", "--features", "cuda"]));
+            report.step("wgpu", || cargo(&["check", "-p", "eemu-core", "--features", "wgpu"]));
+        }
+    } else {
+        for name in ["tests", "golden", "docs", "wasm"] {
+            report.skip(name, "the build failed");
+        }
+    }
+    Ok(report.finish(in_ci()))
+}
+
+/// The cheap part: stops at the first thing that is wrong.
+pub(crate) fn check() -> Outcome {
+    let mut report = Report::default();
+    let _ = report.step("fmt", fmt)
+        && report.step("clippy", clippy)
+        && report.step("check", || cargo(&["check", "--workspace", "--all-targets"]));
+    Ok(report.finish(in_ci()))
+}
+
+/// The browser build of the core alone.
+pub(crate) fn wasm_check() -> Outcome {
+    let mut report = Report::default();
+    report.step("wasm", check_core_for_wasm);
+    // Whoever asks for this one thing wants to know when it did not happen.
+    Ok(report.finish(true))
+}
+
+fn fmt() -> End {
+    if let Err(why) = component("fmt", "rustfmt") {
+        return End::NotRun(why);
+    }
+    cargo(&["fmt", "--all", "--check"]).map_err(|why| format!("{why}; `cargo fmt --all` mends it")).into()
+}
+
+fn clippy() -> End {
+    if let Err(why) = component("clippy", "clippy") {
+        return End::NotRun(why);
+    }
+    cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]).into()
+}
+
+fn tests(all: bool) -> Result<(), String> {
+    let mut command = run::cargo(&["test", "--workspace"])?;
+    if all {
+        // Long tests look for it and return at once where it is missing.
+        command.env("EEMU_LONG", "1");
+    }
+    run::pass(&mut command)
+}
+
+fn docs() -> Result<(), String> {
+    run::pass(run::cargo(&["doc", "--workspace", "--no-deps"])?.env("RUSTDOCFLAGS", "-D warnings"))
+}
+
+fn check_core_for_wasm() -> End {
+    if let Err(why) = wasm::ensure() {
+        return End::NotRun(why);
+    }
+    let core = ["check", "-p", "eemu-core", "--target", wasm::TARGET, "--no-default-features"];
+    cargo(&core).and_then(|()| cargo(&[&core[..], &["--features", "wgpu"]].concat())).into()
+}
+
+fn cargo(args: &[&str]) -> Result<(), String> {
+    run::pass(&mut run::cargo(args)?)
+}
+
+/// Sees to it that cargo has a subcommand that comes with a part of the toolchain.
+fn component(subcommand: &str, name: &str) -> Result<(), String> {
+    let there = || run::cargo(&[subcommand, "--version"]).is_ok_and(|mut command| run::answers(&mut command));
+    if there() {
+        return Ok(());
+    }
+    let added = run::output(run::program("rustup").args(["component", "add", name]));
+    match added {
+        _ if there() => Ok(()),
+        Ok(_) => Err(format!("rustup added {name}, but `cargo {subcommand}` still does not answer")),
+        Err(why) => Err(format!("`cargo {subcommand}` is missing and could not be added: {why}")),
+    }
+}
+
+fn in_ci() -> bool {
+    std::env::var_os("CI").is_some_and(|value| !value.is_empty() && value != "false" && value != "0")
+}

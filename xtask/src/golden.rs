@@ -1,0 +1,28 @@
+//! `cargo xtask golden [DIR]`: the golden cases.
+
+use std::path::Path;
+
+use crate::{Outcome, demo, place, run};
+
+/// Where the cases lie unless a folder is named.
+pub(crate) const DIR: &str = "tests/golden";
+
+pub(crate) fn run(args: &[String]) -> Outcome {
+    let dir = match args {
+        [] => place::root().join(DIR),
+        [dir] if !dir.starts_with('-') => std::path::absolute(dir).map_err(|why| format!("`{dir}`: {why}"))?,
+        _ => return Err("`golden` takes at most one folder".into()),
+    };
+    if !dir.is_dir() {
+        return Err(format!("{} is not a folder; name one that holds cases (*.json)", dir.display()));
+    }
+    demo::build()?;
+    run::hand_over(&mut command(&dir)?)
+}
+
+/// The comparison itself, built before.
+pub(crate) fn command(dir: &Path) -> Result<std::process::Command, String> {
+    let mut command = run::program(place::built("golden")?);
+    command.arg(dir);
+    Ok(command)
+}

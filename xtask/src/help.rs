@@ -1,0 +1,113 @@
+//! What people read: the list of commands, and a page for each.
+
+use std::process::ExitCode;
+
+use crate::Outcome;
+
+pub(crate) const OVERVIEW: &str = "\
+Developer commands of eemu. New here? Run `cargo xtask demo`, then read the README.
+
+  cargo xtask demo        build, then the whole story in a terminal: train, recommend, forget, prove
+  cargo xtask test        everything that has to hold before a change is merged
+  cargo xtask check       the cheap part of it, for while you write
+  cargo xtask golden      compare with hand-checked answers, printed as one worst error
+  cargo xtask bench       speed against doing it one user at a time
+  cargo xtask wasm-check  does the core still compile for a browser?
+  cargo xtask web         the browser app
+
+`cargo xtask COMMAND --help` says what a command does, step by step.
+Nothing here needs more than git, a C compiler and Rust; what wants another tool
+says NOT RUN and what to install. Set CARGO_TARGET_DIR to build outside the checkout.
+";
+
+/// The page of one command, if there is such a command.
+pub(crate) fn page(command: &str) -> Option<&'static str> {
+    Some(match command {
+        "demo" => {
+            "\
+cargo xtask demo [--full]
+
+Builds the workspace and runs `eemu demo`: imports the built-in purchases, trains
+8 shards, recommends, forgets one purchase, and compares what is left with a
+system that never knew it. Under 3 minutes after the build on two cores.
+
+  --full   the real model in place of the small one (much longer)
+"
+        }
+        "test" => {
+            "\
+cargo xtask test [--all]
+
+Runs each of these, even when an earlier one fails, and times it:
+  fmt      rustfmt changes nothing
+  clippy   no lint speaks up, warnings count
+  build    the whole workspace (when this fails, what follows is not run)
+  tests    unit, property and end-to-end tests, and the examples in the documentation
+  golden   the cases of tests/golden, each quantity within 1e-4
+  docs     the documentation builds without a warning
+  wasm     the core compiles for a browser, with WebGPU and without
+  cuda     the core compiles for NVIDIA GPUs          (only with --all; needs no GPU)
+  wgpu     the core compiles for Vulkan, Metal, DX12  (only with --all; needs no GPU)
+
+A part whose tool is missing is listed in the last lines as `NOT RUN: part: why`.
+
+  --all    also the long tests (sets EEMU_LONG=1) and the two GPU builds
+
+Exit code: 0 when everything that ran passed. With CI set in the environment,
+NOT RUN counts as a failure.
+"
+        }
+        "check" => {
+            "\
+cargo xtask check
+
+rustfmt, clippy, `cargo check`: the quickest first.
+"
+        }
+        "golden" => {
+            "\
+cargo xtask golden [DIR]
+
+Runs every case (*.json) of DIR, tests/golden unless given. A case holds parameters
+and tasks, with float64 results computed the slow way: one user at a time, on a copy
+of the model. Ends with `N cases, worst relative error X`.
+"
+        }
+        "bench" => {
+            "\
+cargo xtask bench [--data DIR] [MORE ...]
+
+Times training and adapted ranking, ours against one user at a time, on this machine.
+With python3 and PyTorch at hand the Python loops of tests/peers run too, on one core
+and on two; without, they are listed as NOT RUN. Set EEMU_PYTHON to use another Python.
+
+  --data DIR  a folder with ML-1M as atomic files; without it, made-up data of its shape
+  MORE        passed on to the benchmark
+"
+        }
+        "wasm-check" => {
+            "\
+cargo xtask wasm-check
+
+Sees to it that rustc can compile for wasm32-unknown-unknown, then checks the core for
+it. A missing target is added with rustup. Where rustup has no network, the standard
+library is built once from the source that the toolchain's own rust-src component or
+Debian's package rust-src holds, which must be of exactly rustc's version.
+"
+        }
+        "web" => {
+            "\
+cargo xtask web
+
+Will build and serve the browser app. It is not there yet.
+"
+        }
+        _ => return None,
+    })
+}
+
+/// Prints a command's page, or the overview.
+pub(crate) fn show(command: &str) -> Outcome {
+    print!("{}", page(command).unwrap_or(OVERVIEW));
+    Ok(ExitCode::SUCCESS)
+}
