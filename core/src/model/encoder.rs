@@ -10,7 +10,9 @@
 use crate::dataset::Entities;
 use crate::model::ModelConfig;
 use crate::model::features::{self, Feature, Row};
-use crate::model::kernel::{Saved, add_bias, norm_gelu, norm_gelu_backward};
+use crate::model::kernel::{Norm, Saved, add_bias, norm_gelu, norm_gelu_backward};
+use crate::model::layout::Layout;
+use crate::model::step::{Deltas, Step, StepBlock};
 use crate::model::parameters::{Declared, Parameters, Start};
 use crate::tensor::{Device, Tensor, indices};
 
@@ -31,117 +33,33 @@ pub(crate) struct Encoder {
     width: usize,
 }
 
-/// A forward pass, kept for the backward pass. Rows stand in groups (tasks) of
-/// equal length: every tensor is [groups, rows, columns].
+/// A forward pass, kept for the backward pass: [rows, columns] throughout.
 #[derive(Debug, Clone)]
 pub(crate) struct Trace {
-    pub(crate) rows: Vec<Row>,
-    /// X_l: the input of each layer.
-    inputs: Vec<Tensor<3>>,
-    saved: Vec<Saved>,
-    /// The norm's scale of each hidden layer, [groups or 1, h].
-    scales: Vec<Tensor<2>>,
-    pub(crate) output: Tensor<3>,
-}
-
-/// A backward pass: the gradient at every layer's pre-activation, one row a
-/// row; no weight gradient is formed.
-#[derive(Debug, Clone)]
-pub(crate) struct Deltas {
-    /// D_l, [groups, rows, out_l].
-    layers: Vec<Tensor<3>>,
-    /// Gradient of each norm's scale and shift, summed per group: [groups, h].
-    norms: Vec<(Tensor<2>, Tensor<2>)>,
-    /// F: gradient at the concatenated features, [groups, rows, width of all].
-    features: Tensor<3>,
-}
-
-/// A pass of every task of a group, as the rows it was made of. With an
-/// upstream scaled by -alpha it is an inner step: theta_u = theta - alpha * grad
-/// is theta plus these rows, and every use of them is a plain sum.
-#[derive(Debug, Clone)]
-pub(crate) struct Step {
     rows: Vec<Row>,
-    /// X_l, [groups, rows, in_l].
-    inputs: Vec<Tensor<3>>,
-    /// D_l and what belongs to it.
-    moves: Deltas,
-    /// sum_j D_l[j], [groups, out_l].
-    bias: Vec<Tensor<2>>,
-}
-
-impl Step {
-    pub(crate) fn new(rows: Vec<Row>, inputs: Vec<Tensor<3>>, moves: Deltas) -> Self {
-        let bias = moves
-            .layers
-            .iter()
-            .map(|d| {
-                let [groups, _, outputs] = d.dims();
-                d.clone().sum_dim(1).reshape([groups, outputs])
-            })
-            .collect();
-        Self { rows, inputs, moves, bias }
-    }
-
-    pub(crate) fn rows(&self) -> &[Row] {
-        &self.rows
-    }
-
-    /// X_l and D_l of one layer.
-    pub(crate) fn layer(&self, layer: usize) -> (Tensor<3>, Tensor<3>) {
-        (self.inputs[layer].clone(), self.moves.layers[layer].clone())
-    }
-
-    /// The step of `count` tasks from `start` on.
-    pub(crate) fn narrowed(&self, start: usize, count: usize) -> Self {
-        let groups = self.moves.features.dims()[0];
-        let n = self.rows.len() / groups;
-        let cut = |tensors: &[Tensor<3>]| tensors.iter().map(|t| t.clone().narrow(0, start, count)).collect();
-        let norm = |t: &Tensor<2>| t.clone().narrow(0, start, count);
-        Self {
-            rows: self.rows[start * n..(start + count) * n].to_vec(),
-            inputs: cut(&self.inputs),
-            moves: Deltas {
-                layers: cut(&self.moves.layers),
-                norms: self.moves.norms.iter().map(|(scale, shift)| (norm(scale), norm(shift))).collect(),
-                features: self.moves.features.clone().narrow(0, start, count),
-            },
-            bias: self.bias.iter().map(norm).collect(),
-        }
-    }
+    /// X_l: the input of each layer.
+    inputs: Vec<Tensor<2>>,
+    saved: Vec<Saved>,
+    /// The norm's scale of each hidden layer, [1 or tasks, h].
+    scales: Vec<Tensor<2>>,
+    pub(crate) output: Tensor<2>,
 }
 
 impl Trace {
-    /// Picks rows of an ungrouped trace into groups; `saved` stays shared and
-    /// is addressed by row instead.
-    pub(crate) fn picked_inputs(&self, picked: &[u32], groups: usize) -> Vec<Tensor<3>> {
-        let device = self.output.device();
-        let index = indices(picked.iter().copied(), &device);
-        let n = picked.len() / groups;
-        self.inputs
-            .iter()
-            .map(|x| {
-                let [_, rows, columns] = x.dims();
-                x.clone().reshape([rows, columns]).select(0, index.clone()).reshape([groups, n, columns])
-            })
-            .collect()
-    }
-
-    /// Picks rows of an ungrouped trace's output: [picked, out].
-    pub(crate) fn picked_output(&self, picked: &[u32]) -> Tensor<2> {
-        let [_, rows, columns] = self.output.dims();
+    /// Some of the trace's rows: inputs of every layer.
+    pub(crate) fn picked_inputs(&self, picked: &[u32]) -> Vec<Tensor<2>> {
         let index = indices(picked.iter().copied(), &self.output.device());
-        self.output.clone().reshape([rows, columns]).select(0, index)
+        self.inputs.iter().map(|x| x.clone().select(0, index.clone())).collect()
     }
 
-    pub(crate) fn into_step(self, deltas: Deltas) -> Step {
-        Step::new(self.rows, self.inputs, deltas)
+    /// Some of the trace's rows: outputs.
+    pub(crate) fn picked_output(&self, picked: &[u32]) -> Tensor<2> {
+        self.output.clone().select(0, indices(picked.iter().copied(), &self.output.device()))
     }
-}
 
-fn flat(tensor: Tensor<3>) -> Tensor<2> {
-    let [groups, rows, columns] = tensor.dims();
-    tensor.reshape([groups * rows, columns])
+    pub(crate) fn into_step(self, layout: Layout, deltas: Deltas) -> Step {
+        Step::new(self.rows, layout, self.inputs, deltas)
+    }
 }
 
 impl Encoder {
@@ -184,28 +102,66 @@ impl Encoder {
     }
 
     /// What a step changes in the embeddings of rows:
-    /// sum_j <f(q), f(j)> F_j, [groups, rows, width of all].
-    fn embedding_change(&self, rows: &[Row], groups: usize, step: &Step) -> Option<Tensor<3>> {
+    /// sum_j <f(q), f(j)> F_j, [rows, width of all].
+    fn embedding_change(&self, rows: &[Row], layout: &Layout, step: &Step) -> Option<Tensor<2>> {
         let device = step.moves.features.device();
-        let overlaps: Vec<_> = self.features.iter().map(|f| f.overlap(rows, &step.rows, groups, &device)).collect();
-        if overlaps.iter().all(Option::is_none) {
-            return None;
-        }
-        let m = rows.len() / groups;
-        let parts = overlaps
-            .into_iter()
+        let mut any = false;
+        let blocks = layout
+            .blocks()
+            .iter()
             .enumerate()
-            .map(|(place, overlap)| match overlap {
-                Some(overlap) => overlap.matmul(self.feature_moves(step, place)),
-                None => Tensor::zeros([groups, m, self.width], &device),
+            .map(|(number, block)| {
+                let (tasks, m) = (block.tasks, block.rows);
+                let rows = &rows[block.first_row..][..tasks * m];
+                let change = |place: usize, feature: &Feature| {
+                    let own = step.block(number).filter(|_| m > 0)?;
+                    let overlap = feature.overlap(rows, own.rows(), tasks, &device)?;
+                    Some(overlap.matmul(own.feature_moves(place, self.width)))
+                };
+                let mut part = |(place, feature)| match change(place, feature) {
+                    None => Tensor::zeros([tasks, m, self.width], &device),
+                    Some(change) => {
+                        any = true;
+                        change
+                    }
+                };
+                let parts: Vec<Tensor<3>> = self.features.iter().enumerate().map(&mut part).collect();
+                Tensor::cat(parts, 2).reshape([tasks * m, self.features.len() * self.width])
             })
             .collect();
-        Some(Tensor::cat(parts, 2))
+        any.then(|| Tensor::cat(blocks, 0))
     }
 
-    /// F_j of one feature: [groups, step rows, width].
-    pub(crate) fn feature_moves(&self, step: &Step, feature: usize) -> Tensor<3> {
-        step.moves.features.clone().narrow(2, feature * self.width, self.width)
+    /// (x A^T) B for every task with its own A and B: two thin products in
+    /// place of a matrix a task. `None` where no task has rows.
+    fn low_rank<'a>(
+        x: &Tensor<2>,
+        layout: &Layout,
+        step: &'a Step,
+        columns: usize,
+        a: impl Fn(&StepBlock<'a>) -> Tensor<3>,
+        b: impl Fn(&StepBlock<'a>) -> Tensor<3>,
+    ) -> Option<Tensor<2>> {
+        let mut any = false;
+        let blocks = layout
+            .blocks()
+            .iter()
+            .enumerate()
+            .map(|(number, block)| match step.block(number).filter(|_| block.rows > 0) {
+                None => Tensor::zeros([block.tasks * block.rows, columns], &x.device()),
+                Some(own) => {
+                    any = true;
+                    let along = block.of(x).matmul(a(&own).transpose());
+                    along.matmul(b(&own)).reshape([block.tasks * block.rows, columns])
+                }
+            })
+            .collect();
+        any.then(|| Tensor::cat(blocks, 0))
+    }
+
+    /// Columns of each feature.
+    pub(crate) fn width(&self) -> usize {
+        self.width
     }
 
     /// How many layers the tower has.
@@ -218,86 +174,104 @@ impl Encoder {
         parameters.get(self.layers[layer].weight).clone()
     }
 
-    /// b of a layer at theta_u, [groups or 1, out].
+    /// b of a layer at theta_u, [1 or tasks, out].
     pub(crate) fn bias_of(&self, parameters: &Parameters, layer: usize, steps: &[Step]) -> Tensor<2> {
         let shared = parameters.get(self.layers[layer].bias).clone();
         steps.iter().fold(shared, |bias, step| bias + step.bias[layer].clone())
     }
 
-    /// Scale and shift of a hidden layer's norm at theta_u, [groups or 1, h].
-    pub(crate) fn norm_of(&self, parameters: &Parameters, layer: usize, steps: &[Step]) -> (Tensor<2>, Tensor<2>) {
-        let index = self.layers[layer].norm.unwrap_or_default();
-        let shared = (parameters.get(index).clone(), parameters.get(index + 1).clone());
-        steps.iter().fold(shared, |(scale, shift), step| {
+    /// A hidden layer's vectors at theta_u; `index` is its scale's parameter.
+    fn norm_of(&self, parameters: &Parameters, layer: usize, index: usize, steps: &[Step]) -> Norm {
+        let (scale, shift) = (parameters.get(index).clone(), parameters.get(index + 1).clone());
+        let (scale, shift) = steps.iter().fold((scale, shift), |(scale, shift), step| {
             let (scale_move, shift_move) = &step.moves.norms[layer];
             (scale + scale_move.clone(), shift + shift_move.clone())
-        })
+        });
+        Norm { bias: self.bias_of(parameters, layer, steps), scale, shift }
     }
 
-    /// Forward at theta_u = theta plus `steps`, for `groups` groups of rows.
-    pub(crate) fn forward(&self, parameters: &Parameters, rows: Vec<Row>, groups: usize, steps: &[Step], save: bool) -> Trace {
-        let m = rows.len() / groups;
-        let mut x = self.embed(parameters, &rows).reshape([groups, m, self.features.len() * self.width]);
+    /// The vectors of every hidden layer at theta_u.
+    pub(crate) fn norms(&self, parameters: &Parameters, steps: &[Step]) -> Vec<Norm> {
+        let hidden = self.layers.iter().enumerate().filter_map(|(layer, l)| Some((layer, l.norm?)));
+        hidden.map(|(layer, index)| self.norm_of(parameters, layer, index, steps)).collect()
+    }
+
+    /// Forward at theta_u = theta plus `steps`.
+    pub(crate) fn forward(
+        &self,
+        parameters: &Parameters,
+        rows: Vec<Row>,
+        layout: &Layout,
+        steps: &[Step],
+        save: bool,
+    ) -> Trace {
+        let mut x = self.embed(parameters, &rows);
         for step in steps {
-            if let Some(change) = self.embedding_change(&rows, groups, step) {
+            if let Some(change) = self.embedding_change(&rows, layout, step) {
                 x = x + change;
             }
         }
-        let mut trace =
-            Trace { rows, inputs: Vec::new(), saved: Vec::new(), scales: Vec::new(), output: x.clone() };
+        let (mut inputs, mut all_saved, mut scales) = (Vec::new(), Vec::new(), Vec::new());
         for (number, layer) in self.layers.iter().enumerate() {
             let weight = parameters.get(layer.weight).clone();
-            let outputs = weight.dims()[1];
-            let mut z = flat(x.clone()).matmul(weight);
+            let columns = weight.dims()[1];
+            let mut z = x.clone().matmul(weight);
             for step in steps {
-                // (x X_l^T) D_l: two thin products in place of a matrix per user.
-                let along = x.clone().matmul(step.inputs[number].clone().transpose());
-                z = z + flat(along.matmul(step.moves.layers[number].clone()));
+                let change = Self::low_rank(&x, layout, step, columns, |b| b.inputs(number), |b| b.moves(number));
+                if let Some(change) = change {
+                    z = z + change;
+                }
             }
             if save {
-                trace.inputs.push(x);
+                inputs.push(x);
             }
-            let bias = self.bias_of(parameters, number, steps);
-            let z = match layer.norm {
-                None => add_bias(z, &bias),
-                Some(_) => {
-                    let (scale, shift) = self.norm_of(parameters, number, steps);
-                    let (activation, saved) = norm_gelu(z, None, &bias, &scale, &shift, save);
+            x = match layer.norm {
+                None => add_bias(z, &self.bias_of(parameters, number, steps), layout),
+                Some(index) => {
+                    let norm = self.norm_of(parameters, number, index, steps);
+                    let (activation, saved) = norm_gelu(z, None, &norm, layout, save);
                     if let Some(saved) = saved {
-                        trace.saved.push(saved);
-                        trace.scales.push(scale);
+                        all_saved.push(saved);
+                        scales.push(norm.scale);
                     }
                     activation
                 }
             };
-            x = z.reshape([groups, m, outputs]);
         }
-        trace.output = x;
-        trace
+        Trace { rows, inputs, saved: all_saved, scales, output: x }
     }
 
-    /// Backward from the gradient at the output, [groups, rows, out], at the
-    /// parameters the trace was made with. `picked` addresses rows of an
-    /// ungrouped trace.
-    pub(crate) fn backward(&self, parameters: &Parameters, trace: &Trace, picked: Option<&[u32]>, upstream: Tensor<3>, steps: &[Step]) -> Deltas {
-        let [groups, rows, _] = upstream.dims();
+    /// Backward from the gradient at the output, [rows, out], at the
+    /// parameters the trace was made with. `picked` addresses rows of the
+    /// trace; without it row r belongs to row r.
+    pub(crate) fn backward(
+        &self,
+        parameters: &Parameters,
+        trace: &Trace,
+        picked: Option<&[u32]>,
+        upstream: Tensor<2>,
+        layout: &Layout,
+        steps: &[Step],
+    ) -> Deltas {
         let mut layers = Vec::with_capacity(self.layers.len());
         let mut norms = Vec::with_capacity(trace.saved.len());
         let mut delta = upstream;
         for (number, layer) in self.layers.iter().enumerate().rev() {
-            let weight = parameters.get(layer.weight);
-            let inputs = weight.dims()[0];
-            let mut below = flat(delta.clone()).matmul(weight.clone().transpose()).reshape([groups, rows, inputs]);
+            let weight = parameters.get(layer.weight).clone();
+            let columns = weight.dims()[0];
+            let mut below = delta.clone().matmul(weight.transpose());
             for step in steps {
-                let along = delta.clone().matmul(step.moves.layers[number].clone().transpose());
-                below = below + along.matmul(step.inputs[number].clone());
+                let change = Self::low_rank(&delta, layout, step, columns, |b| b.moves(number), |b| b.inputs(number));
+                if let Some(change) = change {
+                    below = below + change;
+                }
             }
             layers.push(delta);
             delta = if number > 0 {
                 let (saved, scale) = (&trace.saved[number - 1], &trace.scales[number - 1]);
-                let pulled = norm_gelu_backward(flat(below), saved, picked, scale, groups);
+                let pulled = norm_gelu_backward(below, saved, picked, scale, layout);
                 norms.push((pulled.scale, pulled.shift));
-                pulled.delta.reshape([groups, rows, inputs])
+                pulled.delta
             } else {
                 below
             };
@@ -309,15 +283,18 @@ impl Encoder {
 
     /// The parameter gradient that passes add up to, times `factor`: X^T D for
     /// every layer over all rows at once.
-    pub(crate) fn accumulate(&self, gradients: &mut Parameters, parts: &[&Step], factor: f32) {
+    pub(crate) fn accumulate(&self, gradients: &mut Parameters, parts: &[Step], factor: f32) {
         if parts.is_empty() {
             return;
         }
-        let all = |of: &dyn Fn(&Step) -> Tensor<2>| Tensor::cat(parts.iter().map(|p| of(p)).collect(), 0);
+        let all = |of: &dyn Fn(&Step) -> Tensor<2>| match parts {
+            [part] => of(part),
+            parts => Tensor::cat(parts.iter().map(of).collect(), 0),
+        };
         for (number, layer) in self.layers.iter().enumerate() {
-            let inputs = all(&|p| flat(p.inputs[number].clone()));
-            let deltas = all(&|p| flat(p.moves.layers[number].clone()));
-            gradients.put(layer.weight, inputs.transpose().matmul(deltas) * factor);
+            let inputs = all(&|p| p.inputs[number].clone());
+            let moves = all(&|p| p.moves.layers[number].clone());
+            gradients.put(layer.weight, inputs.transpose().matmul(moves) * factor);
             gradients.put(layer.bias, all(&|p| p.bias[number].clone()).sum_dim(0) * factor);
             if let Some(index) = layer.norm {
                 gradients.put(index, all(&|p| p.moves.norms[number].0.clone()).sum_dim(0) * factor);
@@ -325,7 +302,7 @@ impl Encoder {
             }
         }
         let rows: Vec<Row> = parts.iter().flat_map(|p| p.rows.iter().copied()).collect();
-        let features = all(&|p| flat(p.moves.features.clone())) * factor;
+        let features = all(&|p| p.moves.features.clone()) * factor;
         for (place, feature) in self.features.iter().enumerate() {
             feature.accumulate(gradients, &rows, features.clone().narrow(1, place * self.width, self.width));
         }

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use burn::tensor::IndexingUpdateOp;
 
 use crate::model::lanes;
+use crate::model::layout::Layout;
 use crate::tensor::{Tensor, from_vec, indices, on_cpu};
 
 /// LayerNorm's epsilon.
@@ -31,51 +32,65 @@ pub(crate) enum Saved {
 
 /// The result of a backward pass through one hidden layer.
 pub(crate) struct Pulled {
-    /// Gradient at the pre-activation, [groups * rows, h].
+    /// Gradient at the pre-activation, [rows, h].
     pub(crate) delta: Tensor<2>,
-    /// Per group: gradient of the norm's scale, [groups, h].
+    /// Per task: gradient of the norm's scale, [tasks, h].
     pub(crate) scale: Tensor<2>,
-    /// Per group: gradient of the norm's shift, [groups, h].
+    /// Per task: gradient of the norm's shift, [tasks, h].
     pub(crate) shift: Tensor<2>,
 }
 
-/// a = GELU(LayerNorm(z + shared + bias)). `z` is [rows, h]; `bias`, `scale`
-/// and `shift` are [groups, h], each serving rows/groups consecutive rows;
-/// `shared` is [rows/groups, h], the same for every group.
+/// A hidden layer's own vectors: [1, h] for all tasks, or [tasks, h].
+#[derive(Debug, Clone)]
+pub(crate) struct Norm {
+    /// Added to the pre-activation.
+    pub(crate) bias: Tensor<2>,
+    /// LayerNorm's scale.
+    pub(crate) scale: Tensor<2>,
+    /// LayerNorm's shift.
+    pub(crate) shift: Tensor<2>,
+}
+
+/// a = GELU(LayerNorm(z + shared + bias)), `z` [rows, h]. `shared` is
+/// [rows a task, h], the same for every task of a one-block layout.
 pub(crate) fn norm_gelu(
     z: Tensor<2>,
     shared: Option<&Tensor<2>>,
-    bias: &Tensor<2>,
-    scale: &Tensor<2>,
-    shift: &Tensor<2>,
+    norm: &Norm,
+    layout: &Layout,
     save: bool,
 ) -> (Tensor<2>, Option<Saved>) {
     if on_cpu(&z) {
-        let (activation, kept) = lanes::norm_gelu(z, shared, bias, scale, shift, save);
+        let (activation, kept) = lanes::norm_gelu(z, shared, norm, layout, save);
         (activation, kept.map(|kept| Saved::Lanes(Arc::new(kept))))
     } else {
-        composed(z, shared, bias, scale, shift, save)
+        composed(z, shared, norm, layout, save)
     }
 }
 
-/// z + bias, `bias` [groups, h] serving rows/groups consecutive rows each.
-pub(crate) fn add_bias(z: Tensor<2>, bias: &Tensor<2>) -> Tensor<2> {
-    let rows = z.dims()[0];
-    if on_cpu(&z) { lanes::add_bias(z, bias) } else { z + spread(bias, rows) }
+/// z + bias, `bias` [1, h] or [tasks, h].
+pub(crate) fn add_bias(z: Tensor<2>, bias: &Tensor<2>, layout: &Layout) -> Tensor<2> {
+    if on_cpu(&z) { lanes::add_bias(z, bias, layout) } else { z + spread(bias, layout) }
 }
 
-/// The gradient through [`norm_gelu`]. `upstream` is [groups * n, h]; row r
-/// uses row `rows[r]` of `saved` (row r itself when `rows` is `None`).
-pub(crate) fn norm_gelu_backward(upstream: Tensor<2>, saved: &Saved, rows: Option<&[u32]>, scale: &Tensor<2>, groups: usize) -> Pulled {
+/// The gradient through [`norm_gelu`]. `upstream` is [rows, h]; row r uses row
+/// `picked[r]` of `saved` (row r itself when `picked` is `None`).
+pub(crate) fn norm_gelu_backward(
+    upstream: Tensor<2>,
+    saved: &Saved,
+    picked: Option<&[u32]>,
+    scale: &Tensor<2>,
+    layout: &Layout,
+) -> Pulled {
     match saved {
-        Saved::Lanes(kept) => lanes::norm_gelu_backward(upstream, kept, rows, scale, groups),
+        Saved::Lanes(kept) => lanes::norm_gelu_backward(upstream, kept, picked, scale, layout),
         Saved::Tensors { normal, inverse, slope } => {
-            let index = rows.map(|rows| indices(rows.iter().copied(), &upstream.device()));
+            let index = picked.map(|rows| indices(rows.iter().copied(), &upstream.device()));
             let pick = |saved: &Tensor<2>| match &index {
                 None => saved.clone(),
                 Some(index) => saved.clone().select(0, index.clone()),
             };
-            composed_backward(upstream, pick(normal), pick(inverse), pick(slope), scale, groups)
+            composed_backward(upstream, pick(normal), pick(inverse), pick(slope), scale, layout)
         }
     }
 }
@@ -115,32 +130,31 @@ fn composed_scatter(values: Tensor<2>, pairs: &[(u32, u32)], size: usize) -> Ten
     zeros.select_assign(0, indices(pairs.iter().map(|p| p.1), &device), picked, IndexingUpdateOp::Add)
 }
 
-fn spread(per_group: &Tensor<2>, rows: usize) -> Tensor<2> {
-    let [groups, h] = per_group.dims();
-    if groups == 1 {
-        return per_group.clone();
+/// A vector a task (or one for all) to a vector a row.
+fn spread(vectors: &Tensor<2>, layout: &Layout) -> Tensor<2> {
+    if vectors.dims()[0] == 1 {
+        return vectors.clone();
     }
-    per_group.clone().reshape([groups, 1, h]).expand([groups, rows / groups, h]).reshape([rows, h])
+    vectors.clone().select(0, indices(layout.task_of_rows(), &vectors.device()))
 }
 
 fn composed(
     z: Tensor<2>,
     shared: Option<&Tensor<2>>,
-    bias: &Tensor<2>,
-    scale: &Tensor<2>,
-    shift: &Tensor<2>,
+    norm: &Norm,
+    layout: &Layout,
     save: bool,
 ) -> (Tensor<2>, Option<Saved>) {
     let [rows, h] = z.dims();
-    let mut z = z + spread(bias, rows);
+    let mut z = z + spread(&norm.bias, layout);
     if let Some(shared) = shared {
-        let groups = rows / shared.dims()[0];
-        z = (z.reshape([groups, rows / groups, h]) + shared.clone().unsqueeze::<3>()).reshape([rows, h]);
+        let each = shared.dims()[0];
+        z = (z.reshape([rows / each, each, h]) + shared.clone().unsqueeze::<3>()).reshape([rows, h]);
     }
     let centred = z.clone() - z.mean_dim(1);
     let inverse = ((centred.clone() * centred.clone()).mean_dim(1) + EPSILON).sqrt().recip();
     let normal = centred * inverse.clone();
-    let normed = normal.clone() * spread(scale, rows) + spread(shift, rows);
+    let normed = normal.clone() * spread(&norm.scale, layout) + spread(&norm.shift, layout);
     let cdf = ((normed.clone() * std::f32::consts::FRAC_1_SQRT_2).erf() + 1.0) * 0.5;
     let activation = normed.clone() * cdf.clone();
     let saved = save.then(|| {
@@ -156,15 +170,12 @@ fn composed_backward(
     inverse: Tensor<2>,
     slope: Tensor<2>,
     scale: &Tensor<2>,
-    groups: usize,
+    layout: &Layout,
 ) -> Pulled {
-    let [count, h] = upstream.dims();
-    let per_group =
-        |t: Tensor<2>| -> Tensor<2> { t.reshape([groups, count / groups, h]).sum_dim(1).reshape([groups, h]) };
     let normed = upstream * slope;
-    let scale_gradient = per_group(normed.clone() * normal.clone());
-    let shift_gradient = per_group(normed.clone());
-    let scaled = normed * spread(scale, count);
+    let scale_gradient = layout.sum_by_task(&(normed.clone() * normal.clone()));
+    let shift_gradient = layout.sum_by_task(&normed);
+    let scaled = normed * spread(scale, layout);
     let along = (scaled.clone() * normal.clone()).mean_dim(1);
     let delta = (scaled.clone() - scaled.mean_dim(1) - normal * along) * inverse;
     Pulled { delta, scale: scale_gradient, shift: shift_gradient }
@@ -201,24 +212,33 @@ mod tests {
 
     #[test]
     fn fused_equals_composed() {
-        for (groups, n, h) in [(1, 7, 5), (3, 4, 64), (2, 9, 37), (4, 1, 256)] {
-            let z = random(groups * n, h, "z");
-            let (scale, shift) = (random(groups, h, "scale"), random(groups, h, "shift"));
-            let (shared, bias) = (random(n, h, "shared"), random(groups, h, "bias"));
-            let (a, saved) = lanes::norm_gelu(z.clone(), Some(&shared), &bias, &scale, &shift, true);
-            let (b, composed_saved) = composed(z.clone(), Some(&shared), &bias, &scale, &shift, true);
-            close(lanes::add_bias(z.clone(), &bias), z.clone() + spread(&bias, groups * n), "bias");
-            let kept = saved.unwrap();
-            let Some(Saved::Tensors { normal, inverse, slope }) = composed_saved else { panic!("tensors") };
+        for (blocks, h) in [(vec![(1, 7)], 5), (vec![(3, 4)], 64), (vec![(2, 9), (1, 3), (2, 0)], 37), (vec![(4, 1)], 256)] {
+            let layout = Layout::new(blocks);
+            let (rows, tasks) = (layout.rows(), layout.tasks());
+            let z = random(rows, h, "z");
+            let norm = Norm {
+                bias: random(tasks, h, "bias"),
+                scale: random(tasks, h, "scale"),
+                shift: random(1, h, "shift"),
+            };
+            let shared = (layout.blocks().len() == 1).then(|| random(layout.blocks()[0].rows, h, "shared"));
+            let (a, kept) = lanes::norm_gelu(z.clone(), shared.as_ref(), &norm, &layout, true);
+            let (b, saved) = composed(z.clone(), shared.as_ref(), &norm, &layout, true);
+            close(a, b, "activation");
+            let spread_bias = z.clone() + spread(&norm.bias, &layout);
+            close(lanes::add_bias(z.clone(), &norm.bias, &layout), spread_bias, "bias");
+            let kept = kept.unwrap();
+            let Some(Saved::Tensors { normal, inverse, slope }) = saved else { panic!("tensors") };
             let device = Device::Flex(Default::default());
-            close(from_vec(kept.slope.clone(), [groups * n, h], &device), slope.clone(), "slope");
-            close(from_vec(kept.normal.clone(), [groups * n, h], &device), normal.clone(), "normal");
-            let upstream = random(groups * n, h, "upstream");
-            let rows: Vec<u32> = (0..groups * n).map(|r| ((r * 5) % (groups * n)) as u32).collect();
-            let fused = lanes::norm_gelu_backward(upstream.clone(), &kept, Some(&rows), &scale, groups);
-            let index = indices(rows, &device);
+            close(from_vec(kept.slope.clone(), [rows, h], &device), slope.clone(), "slope");
+            close(from_vec(kept.normal.clone(), [rows, h], &device), normal.clone(), "normal");
+            let upstream = random(rows, h, "upstream");
+            let picked: Vec<u32> = (0..rows).map(|r| ((r * 5) % rows) as u32).collect();
+            let fused = lanes::norm_gelu_backward(upstream.clone(), &kept, Some(&picked), &norm.scale, &layout);
+            let index = indices(picked, &device);
             let pick = |t: Tensor<2>| t.select(0, index.clone());
-            let slow = composed_backward(upstream, pick(normal), pick(inverse), pick(slope), &scale, groups);
+            let slow =
+                composed_backward(upstream, pick(normal), pick(inverse), pick(slope), &norm.scale, &layout);
             close(fused.delta, slow.delta, "delta");
             close(fused.scale, slow.scale, "scale");
             close(fused.shift, slow.shift, "shift");

@@ -2,7 +2,8 @@
 
 use burn::tensor::TensorData;
 
-use crate::model::kernel::{EPSILON, Pulled};
+use crate::model::kernel::{EPSILON, Norm, Pulled};
+use crate::model::layout::Layout;
 use crate::tensor::{Device, Tensor, from_vec};
 
 const LANES: usize = 16;
@@ -140,53 +141,58 @@ fn forward_row(row: ForwardRow<'_>, bias: &[f32], scale: &[f32], shift: &[f32], 
     }
 }
 
-/// A block of consecutive rows of the forward pass.
-struct ForwardBlock<'a> {
+/// Consecutive rows of the forward pass.
+struct ForwardRows<'a> {
     first: usize,
     h: usize,
-    rows_per_group: usize,
     save: bool,
     z: &'a mut [f32],
     normals: &'a mut [f32],
     slopes: &'a mut [f32],
     inverses: &'a mut [f32],
     shared: Option<&'a [f32]>,
-    bias: PerGroup<'a>,
-    scale: PerGroup<'a>,
-    shift: PerGroup<'a>,
+    /// First row of every task, and the end.
+    segments: &'a [usize],
+    bias: PerTask<'a>,
+    scale: PerTask<'a>,
+    shift: PerTask<'a>,
 }
 
-/// Vectors of h values, one for all rows or one a group.
+/// Vectors of h values, one for all tasks or one a task.
 #[derive(Clone, Copy)]
-struct PerGroup<'a> {
+struct PerTask<'a> {
     values: &'a [f32],
     h: usize,
 }
 
-impl<'a> PerGroup<'a> {
+impl<'a> PerTask<'a> {
     fn new(data: &'a TensorData, h: usize) -> Self {
         Self { values: slice(data), h }
     }
 
     #[inline(always)]
-    fn of(self, group: usize) -> &'a [f32] {
-        let at = if self.values.len() == self.h { 0 } else { group * self.h };
+    fn of(self, task: usize) -> &'a [f32] {
+        let at = if self.values.len() == self.h { 0 } else { task * self.h };
         &self.values[at..at + self.h]
     }
 }
 
 // A type of its own, not a closure: only an `inline(always)` body is compiled
 // for the widest registers that the processor has.
-impl pulp::NullaryFnOnce for ForwardBlock<'_> {
+impl pulp::NullaryFnOnce for ForwardRows<'_> {
     type Output = ();
 
     #[inline(always)]
     fn call(self) {
-        let Self { first, h, rows_per_group, save, z, normals, slopes, inverses, shared, bias, scale, shift } = self;
+        let Self { first, h, save, z, normals, slopes, inverses, shared, segments, bias, scale, shift } = self;
         let (mut unused, mut none): (f32, [f32; 0]) = (0.0, []);
+        let mut task = segments.partition_point(|&start| start <= first).saturating_sub(1);
         for (place, z) in z.chunks_exact_mut(h).enumerate() {
-            let (group, within) = ((first + place) / rows_per_group, (first + place) % rows_per_group);
+            while segments[task + 1] <= first + place {
+                task += 1;
+            }
             if let Some(shared) = shared {
+                let within = first + place - segments[task];
                 let shared = &shared[within * h..(within + 1) * h];
                 for c in 0..h {
                     z[c] += shared[c];
@@ -200,7 +206,7 @@ impl pulp::NullaryFnOnce for ForwardBlock<'_> {
                 (left, right, &mut unused)
             };
             let row = ForwardRow { z, normal, slope, inverse };
-            forward_row(row, bias.of(group), scale.of(group), shift.of(group), save);
+            forward_row(row, bias.of(task), scale.of(task), shift.of(task), save);
         }
     }
 }
@@ -208,16 +214,14 @@ impl pulp::NullaryFnOnce for ForwardBlock<'_> {
 pub(crate) fn norm_gelu(
     z: Tensor<2>,
     shared: Option<&Tensor<2>>,
-    bias: &Tensor<2>,
-    scale: &Tensor<2>,
-    shift: &Tensor<2>,
+    norm: &Norm,
+    layout: &Layout,
     save: bool,
 ) -> (Tensor<2>, Option<Kept>) {
     let device = z.device();
     let [rows, h] = z.dims();
-    let groups = [bias, scale, shift].map(|t| t.dims()[0]).into_iter().max().unwrap_or(1);
-    let rows_per_group = shared.map_or(rows / groups.max(1), |s| s.dims()[0]).max(1);
-    let (bias, scale, shift) = (take(bias.clone()), take(scale.clone()), take(shift.clone()));
+    let segments = layout.segments();
+    let [bias, scale, shift] = [&norm.bias, &norm.scale, &norm.shift].map(|t| take(t.clone()));
     let shared = shared.map(|t| take(t.clone()));
     let mut activation = take(z);
     let kept = if save { rows * h } else { 0 };
@@ -236,32 +240,32 @@ pub(crate) fn norm_gelu(
             s = rest;
             let (inverses, rest) = i.split_at_mut(count);
             i = rest;
-            pieces.push(ForwardBlock {
+            pieces.push(ForwardRows {
                 first: number * block,
                 h,
-                rows_per_group,
                 save,
                 z,
                 normals,
                 slopes,
                 inverses,
                 shared: shared.as_ref().map(slice),
-                bias: PerGroup::new(&bias, h),
-                scale: PerGroup::new(&scale, h),
-                shift: PerGroup::new(&shift, h),
+                segments: &segments,
+                bias: PerTask::new(&bias, h),
+                scale: PerTask::new(&scale, h),
+                shift: PerTask::new(&shift, h),
             });
         }
     }
-    each(pieces, |block| pulp::Arch::new().dispatch(block));
+    each(pieces, |rows| pulp::Arch::new().dispatch(rows));
     let kept = save.then_some(Kept { normal: normals, inverse: inverses, slope: slopes });
     (Tensor::from_data(activation, &device), kept)
 }
 
-/// One group of the backward pass.
-struct BackwardGroup<'a> {
+/// One task of the backward pass.
+struct BackwardTask<'a> {
     h: usize,
     first: usize,
-    rows: Option<&'a [u32]>,
+    picked: Option<&'a [u32]>,
     kept: &'a Kept,
     scale: &'a [f32],
     delta: &'a mut [f32],
@@ -269,15 +273,15 @@ struct BackwardGroup<'a> {
     shift_gradient: &'a mut [f32],
 }
 
-impl pulp::NullaryFnOnce for BackwardGroup<'_> {
+impl pulp::NullaryFnOnce for BackwardTask<'_> {
     type Output = ();
 
     #[inline(always)]
     fn call(self) {
-        let Self { h, first, rows, kept, scale, delta, scale_gradient, shift_gradient } = self;
+        let Self { h, first, picked, kept, scale, delta, scale_gradient, shift_gradient } = self;
         let (scale_gradient, shift_gradient) = (&mut scale_gradient[..h], &mut shift_gradient[..h]);
         for (place, row) in delta.chunks_exact_mut(h).enumerate() {
-            let source = rows.map_or(first + place, |rows| rows[first + place] as usize);
+            let source = picked.map_or(first + place, |rows| rows[first + place] as usize);
             let normal = &kept.normal[source * h..(source + 1) * h];
             let slope = &kept.slope[source * h..(source + 1) * h];
             for c in 0..h {
@@ -299,51 +303,49 @@ impl pulp::NullaryFnOnce for BackwardGroup<'_> {
 pub(crate) fn norm_gelu_backward(
     upstream: Tensor<2>,
     kept: &Kept,
-    rows: Option<&[u32]>,
+    picked: Option<&[u32]>,
     scale: &Tensor<2>,
-    groups: usize,
+    layout: &Layout,
 ) -> Pulled {
     let device: Device = upstream.device();
-    let [count, h] = upstream.dims();
-    let n = count / groups.max(1);
+    let h = upstream.dims()[1];
+    let tasks = layout.tasks();
+    let segments = layout.segments();
     let scale = take(scale.clone());
-    let scale = PerGroup::new(&scale, h);
+    let scale = PerTask::new(&scale, h);
     let mut delta = take(upstream);
-    let (mut scale_gradient, mut shift_gradient) = (vec![0.0f32; groups * h], vec![0.0f32; groups * h]);
-    let pieces: Vec<_> = slice_mut(&mut delta)
-        .chunks_mut((n * h).max(1))
-        .zip(scale_gradient.chunks_mut(h.max(1)).zip(shift_gradient.chunks_mut(h.max(1))))
-        .enumerate()
-        .map(|(group, (delta, (scale_gradient, shift_gradient)))| BackwardGroup {
-            h,
-            first: group * n,
-            rows,
-            kept,
-            scale: scale.of(group),
-            delta,
-            scale_gradient,
-            shift_gradient,
-        })
-        .collect();
-    each(pieces, |group| pulp::Arch::new().dispatch(group));
+    let (mut scale_gradient, mut shift_gradient) = (vec![0.0f32; tasks * h], vec![0.0f32; tasks * h]);
+    let mut pieces = Vec::with_capacity(tasks);
+    {
+        let mut rest = slice_mut(&mut delta);
+        let sums = scale_gradient.chunks_mut(h.max(1)).zip(shift_gradient.chunks_mut(h.max(1)));
+        for (task, (scale_gradient, shift_gradient)) in sums.enumerate() {
+            let (own, others) = rest.split_at_mut((segments[task + 1] - segments[task]) * h);
+            rest = others;
+            let first = segments[task];
+            let scale = scale.of(task);
+            pieces.push(BackwardTask { h, first, picked, kept, scale, delta: own, scale_gradient, shift_gradient });
+        }
+    }
+    each(pieces, |task| pulp::Arch::new().dispatch(task));
     Pulled {
         delta: Tensor::from_data(delta, &device),
-        scale: from_vec(scale_gradient, [groups, h], &device),
-        shift: from_vec(shift_gradient, [groups, h], &device),
+        scale: from_vec(scale_gradient, [tasks, h], &device),
+        shift: from_vec(shift_gradient, [tasks, h], &device),
     }
 }
 
-pub(crate) fn add_bias(z: Tensor<2>, bias: &Tensor<2>) -> Tensor<2> {
+pub(crate) fn add_bias(z: Tensor<2>, bias: &Tensor<2>, layout: &Layout) -> Tensor<2> {
     let device = z.device();
-    let [rows, h] = z.dims();
-    let rows_per_group = (rows / bias.dims()[0].max(1)).max(1);
+    let h = z.dims()[1];
     let bias = take(bias.clone());
-    let bias = PerGroup::new(&bias, h);
+    let bias = PerTask::new(&bias, h);
     let mut z = take(z);
-    for (place, row) in slice_mut(&mut z).chunks_exact_mut(h.max(1)).enumerate() {
-        for (z, bias) in row.iter_mut().zip(bias.of(place / rows_per_group)) {
-            *z += bias;
-        }
+    let mut rest = slice_mut(&mut z);
+    for (task, ends) in layout.segments().windows(2).enumerate() {
+        let (own, others) = rest.split_at_mut((ends[1] - ends[0]) * h);
+        rest = others;
+        own.chunks_exact_mut(h).for_each(|row| add(row, bias.of(task)));
     }
     Tensor::from_data(z, &device)
 }

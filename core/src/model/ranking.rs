@@ -6,10 +6,12 @@
 //! at a time, and the last is folded into the user's vector:
 //! score = a . (W x_u) + b . x_u (low-rank-adaptation.md, step 5).
 
-use crate::model::encoder::{Encoder, Step};
+use crate::model::encoder::Encoder;
 use crate::model::features::Row;
 use crate::model::kernel::{add_bias, norm_gelu};
+use crate::model::layout::Layout;
 use crate::model::parameters::Parameters;
+use crate::model::step::Step;
 use crate::model::two_tower::{Adapted, TwoTower};
 use crate::tensor::{Tensor, read};
 use crate::Result;
@@ -46,9 +48,8 @@ impl TwoTower {
         let rows: Vec<Row> = (0..self.items).map(Row::Known).collect();
         let embedded = self.item.embed(parameters, &rows);
         let first = embedded.clone().matmul(self.item.weight(parameters, 0));
-        let trace = self.item.forward(parameters, rows, 1, &[], false);
-        let [_, items, width] = trace.output.dims();
-        ItemBase { embedded, first, vectors: trace.output.reshape([items, width]) }
+        let vectors = self.item.forward(parameters, rows, &Layout::shared(self.items as usize), &[], false).output;
+        ItemBase { embedded, first, vectors }
     }
 
     /// SF(u, i; theta_u) for every user and every item, one row of scores a user.
@@ -56,27 +57,26 @@ impl TwoTower {
     /// # Errors
     /// When the device fails.
     pub async fn scores(&self, base: &ItemBase, users: &[Row], adapted: &Adapted) -> Result<Vec<Vec<f32>>> {
+        let x = self.adapted_users(users, adapted);
+        let width = x.dims()[1];
         let mut scores = vec![Vec::new(); users.len()];
-        for group in &adapted.groups {
-            let rows: Vec<Row> = group.tasks.iter().map(|&t| users[t]).collect();
-            let trace = self.user.forward(self.parameters(), rows, group.tasks.len(), &group.user, false);
-            if group.item.is_empty() {
-                let [count, _, width] = trace.output.dims();
-                let all = trace.output.reshape([count, width]).matmul(base.vectors.clone().transpose());
-                for (&task, row) in group.tasks.iter().zip(read(all).await?.chunks(self.items as usize)) {
-                    scores[task] = row.to_vec();
-                }
-                continue;
-            }
-            for start in (0..group.tasks.len()).step_by(TILE_USERS) {
-                let count = TILE_USERS.min(group.tasks.len() - start);
-                let x = trace.output.clone().narrow(0, start, count);
-                let steps: Vec<Step> = group.item.iter().map(|s| s.narrowed(start, count)).collect();
-                let rows = self.item.rank(self.parameters(), base, &steps, &x).await?;
-                for (&task, row) in group.tasks[start..start + count].iter().zip(rows) {
+        let mut first_task = 0;
+        for (block, &tasks) in adapted.blocks.iter().enumerate() {
+            for first in (0..tasks).step_by(TILE_USERS) {
+                let count = TILE_USERS.min(tasks - first);
+                let x = x.clone().narrow(0, first_task + first, count);
+                let steps: Vec<Step> = adapted.item.iter().filter_map(|s| s.cut(block, first, count)).collect();
+                let rows = if steps.is_empty() {
+                    let all = read(x.matmul(base.vectors.clone().transpose())).await?;
+                    all.chunks(self.items as usize).map(<[f32]>::to_vec).collect()
+                } else {
+                    self.item.rank(self.parameters(), base, &steps, &x.reshape([count, 1, width])).await?
+                };
+                for (&task, row) in adapted.order[first_task + first..].iter().zip(rows) {
                     scores[task] = row;
                 }
             }
+            first_task += tasks;
         }
         Ok(scores)
     }
@@ -88,11 +88,10 @@ impl Encoder {
         let users = x.dims()[0];
         let items = base.embedded.dims()[0];
         let own: Vec<Tensor<3>> = (1..self.depth()).map(|layer| self.own_weight(parameters, layer, steps)).collect();
-        let biases: Vec<Tensor<2>> = (0..self.depth()).map(|layer| self.bias_of(parameters, layer, steps)).collect();
-        let norms: Vec<_> = (0..self.depth() - 1).map(|layer| self.norm_of(parameters, layer, steps)).collect();
+        let norms = self.norms(parameters, steps);
         // The last layer folded into the user's vector: toward [users, h, 1], offset [users, 1].
         let toward = own.last().map(|last| last.clone().matmul(x.clone().transpose()));
-        let last_bias = biases[self.depth() - 1].clone().reshape([users, 1, x.dims()[2]]);
+        let last_bias = self.bias_of(parameters, self.depth() - 1, steps).reshape([users, 1, x.dims()[2]]);
         let offset = last_bias.matmul(x.clone().transpose()).reshape([users, 1]);
         let first = self.first_terms(parameters, steps);
         let overlaps = self.overlaps_with_all(steps, users, items);
@@ -102,15 +101,16 @@ impl Encoder {
             let e = base.embedded.clone().narrow(0, start, count);
             let (coefficients, terms) = first.with(&e, &overlaps, start, count);
             let shared = base.first.clone().narrow(0, start, count);
+            let layout = Layout::new([(users, count)]);
             let mut z = coefficients.matmul(terms);
             let tile = match &toward {
                 None => (z + shared.unsqueeze::<3>()).matmul(x.clone().transpose()),
                 Some(toward) => {
-                    for (layer, (scale, shift)) in norms.iter().enumerate() {
+                    for (layer, norm) in norms.iter().enumerate() {
                         let [users, items, width] = z.dims();
                         let z_flat = z.reshape([users * items, width]);
                         let shared = (layer == 0).then_some(&shared);
-                        let (a, _) = norm_gelu(z_flat, shared, &biases[layer], scale, shift, false);
+                        let (a, _) = norm_gelu(z_flat, shared, norm, &layout, false);
                         z = a.reshape([users, items, width]);
                         if layer + 1 < norms.len() {
                             z = z.matmul(own[layer].clone());
@@ -119,7 +119,7 @@ impl Encoder {
                     z.matmul(toward.clone())
                 }
             };
-            let tile = add_bias(tile.reshape([users * count, 1]), &offset);
+            let tile = add_bias(tile.reshape([users * count, 1]), &offset, &layout);
             for (row, tile) in scores.iter_mut().zip(read(tile).await?.chunks(count)) {
                 row.extend_from_slice(tile);
             }
@@ -131,24 +131,25 @@ impl Encoder {
     fn own_weight(&self, parameters: &Parameters, layer: usize, steps: &[Step]) -> Tensor<3> {
         let shared = self.weight(parameters, layer).unsqueeze::<3>();
         steps.iter().fold(shared, |weight, step| {
-            let (inputs, moves) = step.layer(layer);
-            weight + inputs.transpose().matmul(moves)
+            step.block(0).map_or(weight.clone(), |own| weight + own.inputs(layer).transpose().matmul(own.moves(layer)))
         })
     }
 
     /// The rank-n terms of the first layer. With X a step's inputs, D its
-    /// deltas and F_k its gradients at feature k, both times -alpha:
+    /// moves and F_k its moves at feature k:
     ///
     /// z_1(i) = e(i) W_1 + b_u + (e(i) X^T) D + sum_k <f_k(i), f_k(j)> F_k W_1u
     fn first_terms(&self, parameters: &Parameters, steps: &[Step]) -> FirstTerms {
         let weight = self.weight(parameters, 0);
-        let (inputs, along): (Vec<_>, Vec<_>) = steps.iter().map(|step| step.layer(0)).unzip();
-        let features = steps
+        let own: Vec<_> = steps.iter().filter_map(|step| step.block(0)).collect();
+        let inputs: Vec<_> = own.iter().map(|own| own.inputs(0)).collect();
+        let along: Vec<_> = own.iter().map(|own| own.moves(0)).collect();
+        let features = own
             .iter()
-            .map(|step| {
+            .map(|own| {
                 (0..self.features().len())
                     .map(|place| {
-                        let moves = self.feature_moves(step, place);
+                        let moves = own.feature_moves(place, self.width());
                         let [users, n, width] = moves.dims();
                         let part = weight.clone().narrow(0, place * width, width);
                         let outputs = part.dims()[1];
@@ -172,7 +173,7 @@ impl Encoder {
     fn overlaps_with_all(&self, steps: &[Step], users: usize, items: usize) -> Vec<Vec<Overlap>> {
         steps
             .iter()
-            .map(|step| self.features().iter().map(|f| f.overlap_with_all(step.rows(), users, items)).collect())
+            .map(|step| self.features().iter().map(|f| f.overlap_with_all(&step.rows, users, items)).collect())
             .collect()
     }
 }

@@ -2,18 +2,16 @@
 //! step and its outer gradient for many users at once.
 
 use crate::dataset::Catalog;
-use crate::model::encoder::{Encoder, Step, Trace};
+use crate::model::encoder::Encoder;
 use crate::model::features::Row;
+use crate::model::layout::{Layout, by_size};
 use crate::model::loss::{Task, TaskItems};
 use crate::model::parameters::Parameters;
+use crate::model::step::Step;
 use crate::model::ModelConfig;
 use crate::random::Key;
 use crate::tensor::{Device, Tensor, from_vec, read};
 use crate::{Error, Result};
-
-/// Tasks whose numbers of items differ by no more than this factor share a
-/// group, so that padding costs little and a long history costs its own rows.
-const GROUP_RATIO: f64 = 1.5;
 
 /// One shard's model.
 #[derive(Debug, Clone)]
@@ -29,56 +27,49 @@ pub struct TwoTower {
 /// shared ones. Exists only between a request and its answer (rule 8).
 #[derive(Debug, Clone)]
 pub struct Adapted {
-    pub(super) groups: Vec<Group>,
-    /// The loss of each task at the parameters before the first step.
-    pub losses: Vec<f32>,
-}
-
-/// Tasks of similar size, computed together.
-#[derive(Debug, Clone)]
-pub(super) struct Group {
-    /// Places in the batch.
-    pub(super) tasks: Vec<usize>,
+    /// Places in the batch, smallest task first.
+    pub(super) order: Vec<usize>,
+    /// How many tasks of that order stand in each block.
+    pub(super) blocks: Vec<usize>,
     pub(super) user: Vec<Step>,
     pub(super) item: Vec<Step>,
+    /// The loss of each task at the parameters before the first step.
+    pub losses: Vec<f32>,
 }
 
 impl Adapted {
     /// No adaptation: theta_u = theta for every task.
     pub fn none(tasks: usize) -> Self {
-        let group = Group { tasks: (0..tasks).collect(), user: Vec::new(), item: Vec::new() };
-        Self { groups: vec![group], losses: vec![0.0; tasks] }
-    }
-}
-
-/// Groups tasks by number of items, smallest first.
-fn group(items: &[TaskItems]) -> Vec<Group> {
-    let mut order: Vec<usize> = (0..items.len()).collect();
-    order.sort_by_key(|&task| (items[task].items.len(), task));
-    let mut groups: Vec<Group> = Vec::new();
-    let mut limit = 0;
-    for task in order {
-        let count = items[task].items.len();
-        if groups.is_empty() || count > limit {
-            limit = (count as f64 * GROUP_RATIO) as usize;
-            groups.push(Group { tasks: Vec::new(), user: Vec::new(), item: Vec::new() });
-        }
-        if let Some(group) = groups.last_mut() {
-            group.tasks.push(task);
+        Self {
+            order: (0..tasks).collect(),
+            blocks: vec![tasks],
+            user: Vec::new(),
+            item: Vec::new(),
+            losses: vec![0.0; tasks],
         }
     }
-    groups
-}
 
-/// Rows of a group padded to the longest: the first item again, which weighs nothing.
-fn padded(items: &[TaskItems], tasks: &[usize]) -> (Vec<Row>, usize) {
-    let longest = tasks.iter().map(|&t| items[t].items.len()).max().unwrap_or(0);
-    let mut rows = Vec::with_capacity(tasks.len() * longest);
-    for &task in tasks {
-        let own = &items[task].items;
-        rows.extend((0..longest).map(|place| Row::Known(own.get(place).or(own.first()).copied().unwrap_or(0))));
+    /// One row a task, in blocks like the items'.
+    fn user_layout(&self) -> Layout {
+        Layout::new(self.blocks.iter().map(|&tasks| (tasks, 1)))
     }
-    (rows, longest)
+
+    /// Rows of every task padded to the longest of its block.
+    fn padded<T: Copy>(&self, of: impl Fn(usize) -> Vec<T>, filler: T) -> (Vec<T>, Layout) {
+        let (mut rows, mut blocks, mut first) = (Vec::new(), Vec::new(), 0);
+        for &tasks in &self.blocks {
+            let own: Vec<Vec<T>> = self.order[first..first + tasks].iter().map(|&task| of(task)).collect();
+            let longest = own.iter().map(Vec::len).max().unwrap_or(0);
+            for list in own {
+                let missing = longest - list.len();
+                rows.extend(list);
+                rows.extend(std::iter::repeat_n(filler, missing));
+            }
+            blocks.push((tasks, longest));
+            first += tasks;
+        }
+        (rows, Layout::new(blocks))
+    }
 }
 
 impl TwoTower {
@@ -124,15 +115,15 @@ impl TwoTower {
     /// When a score is not a number or the device fails.
     pub async fn inner_steps(&self, tasks: &[Task], alpha: f32, steps: usize) -> Result<Adapted> {
         let items: Vec<TaskItems> = tasks.iter().map(TaskItems::new).collect();
-        let mut adapted = Adapted { groups: group(&items), losses: vec![0.0; tasks.len()] };
+        let (order, blocks) = by_size(&items.iter().map(|t| t.items.len()).collect::<Vec<_>>());
+        let mut adapted =
+            Adapted { order, blocks, user: Vec::new(), item: Vec::new(), losses: vec![0.0; tasks.len()] };
         if steps == 0 || items.iter().all(|t| t.items.is_empty()) {
             return Ok(adapted);
         }
         self.first_step(tasks, &items, alpha, &mut adapted).await?;
         for _ in 1..steps {
-            for group in &mut adapted.groups {
-                self.next_step(tasks, &items, alpha, group).await?;
-            }
+            self.next_step(tasks, &items, alpha, &mut adapted).await?;
         }
         Ok(adapted)
     }
@@ -140,111 +131,86 @@ impl TwoTower {
     /// The first step: every task stands at theta, so the towers run once on
     /// the distinct items of the batch and once per user.
     async fn first_step(&self, tasks: &[Task], items: &[TaskItems], alpha: f32, adapted: &mut Adapted) -> Result<()> {
-        let device = self.parameters.device();
-        let mut distinct: Vec<u32> = items.iter().flat_map(|t| t.items.iter().copied()).collect();
-        distinct.sort_unstable();
-        distinct.dedup();
-        let place = |item: u32| distinct.partition_point(|&i| i < item) as u32;
-        let item_trace =
-            self.item.forward(&self.parameters, distinct.iter().map(|&i| Row::Known(i)).collect(), 1, &[], true);
-        let user_trace = self.user.forward(&self.parameters, tasks.iter().map(|t| t.user).collect(), 1, &[], true);
+        let (distinct, places) = distinct_items(items);
+        let rows: Vec<Row> = distinct.iter().map(|&i| Row::Known(i)).collect();
+        let item_trace = self.item.forward(&self.parameters, rows, &Layout::shared(distinct.len()), &[], true);
+        let users: Vec<Row> = adapted.order.iter().map(|&t| tasks[t].user).collect();
+        let user_layout = adapted.user_layout();
+        let user_trace = self.user.forward(&self.parameters, users.clone(), &user_layout, &[], true);
 
-        let places: Vec<Vec<u32>> = items.iter().map(|t| t.items.iter().map(|&i| place(i)).collect()).collect();
-        let pairs_of_rows: Vec<(u32, u32)> = places
-            .iter()
-            .enumerate()
-            .flat_map(|(task, places)| places.iter().map(move |&place| (task as u32, place)))
-            .collect();
-        let x = user_trace.picked_output(&pairs_of_rows.iter().map(|r| r.0).collect::<Vec<_>>());
-        let y = item_trace.picked_output(&pairs_of_rows.iter().map(|r| r.1).collect::<Vec<_>>());
-        let scores = read((x * y).sum_dim(1)).await?;
-
-        let mut gradients = Vec::with_capacity(tasks.len());
+        // Scores of each task's own items.
+        let (mut user_of, mut item_of) = (Vec::new(), Vec::new());
+        for (number, &task) in adapted.order.iter().enumerate() {
+            user_of.extend(std::iter::repeat_n(number as u32, places[task].len()));
+            item_of.extend_from_slice(&places[task]);
+        }
+        let x = user_trace.picked_output(&user_of);
+        let scores = read((x * item_trace.picked_output(&item_of)).sum_dim(1)).await?;
         let mut start = 0;
-        for (task, items) in items.iter().enumerate() {
-            let end = start + items.items.len();
-            let (loss, gradient) = items.hinge(&scores[start..end], self.margin, 1.0)?;
+        let mut live: Vec<Vec<(u32, f32)>> = vec![Vec::new(); tasks.len()];
+        for &task in &adapted.order {
+            let end = start + places[task].len();
+            let (loss, gradient) = items[task].hinge(&scores[start..end], self.margin, -alpha)?;
             adapted.losses[task] = loss;
-            gradients.push(gradient);
+            // Rows on which the loss does not depend are dropped before the backward pass.
+            live[task] = places[task].iter().copied().zip(gradient).filter(|(_, g)| *g != 0.0).collect();
             start = end;
         }
-        for group in &mut adapted.groups {
-            // Rows on which the loss does not depend are dropped before the backward pass.
-            let live: Vec<Vec<usize>> = group
-                .tasks
-                .iter()
-                .map(|&t| (0..gradients[t].len()).filter(|&p| gradients[t][p] != 0.0).collect())
-                .collect();
-            let n = live.iter().map(Vec::len).max().unwrap_or(0);
-            if n == 0 {
-                continue;
-            }
-            let count = group.tasks.len();
-            let (mut picked, mut weights) = (Vec::with_capacity(count * n), Vec::with_capacity(count * n));
-            for (&task, live) in group.tasks.iter().zip(&live) {
-                for place in 0..n {
-                    match live.get(place) {
-                        Some(&row) => {
-                            picked.push(places[task][row]);
-                            weights.push(-alpha * gradients[task][row]);
-                        }
-                        None => {
-                            picked.push(places[task].first().copied().unwrap_or(0));
-                            weights.push(0.0);
-                        }
-                    }
-                }
-            }
-            let users: Vec<u32> = group.tasks.iter().map(|&t| t as u32).collect();
-            let width = item_trace.output.dims()[2];
-            let weights = from_vec(weights, [count, n, 1], &device);
-            let x = user_trace.picked_output(&users).reshape([count, 1, width]);
-            let y = item_trace.picked_output(&picked).reshape([count, n, width]);
-            let (user_upstream, item_upstream) = coupled(&weights, &x, &y);
-
-            let deltas = self.item.backward(&self.parameters, &item_trace, Some(&picked), item_upstream, &[]);
-            let rows = picked.iter().map(|&p| Row::Known(distinct[p as usize])).collect();
-            group.item.push(Step::new(rows, item_trace.picked_inputs(&picked, count), deltas));
-
-            let deltas = self.user.backward(&self.parameters, &user_trace, Some(&users), user_upstream, &[]);
-            let rows = group.tasks.iter().map(|&t| tasks[t].user).collect();
-            group.user.push(Step::new(rows, user_trace.picked_inputs(&users, count), deltas));
+        let (rows, layout) = adapted.padded(|task| live[task].clone(), (0, 0.0));
+        if rows.is_empty() {
+            return Ok(());
         }
+        let (picked, weights): (Vec<u32>, Vec<f32>) = rows.into_iter().unzip();
+        let y = item_trace.picked_output(&picked);
+        let (user_upstream, item_upstream) = coupled(&weights, &user_trace.output, &y, &layout);
+        let deltas = self.item.backward(&self.parameters, &item_trace, Some(&picked), item_upstream, &layout, &[]);
+        let rows = picked.iter().map(|&p| Row::Known(distinct[p as usize])).collect();
+        adapted.item.push(Step::new(rows, layout, item_trace.picked_inputs(&picked), deltas));
+        let deltas = self.user.backward(&self.parameters, &user_trace, None, user_upstream, &user_layout, &[]);
+        adapted.user.push(user_trace.into_step(user_layout, deltas));
         Ok(())
     }
 
     /// A later step: each task stands at its own theta_u.
-    async fn next_step(&self, tasks: &[Task], items: &[TaskItems], alpha: f32, group: &mut Group) -> Result<()> {
-        let Some(pass) = self.pass(tasks, items, group, -alpha).await? else { return Ok(()) };
-        let (user_upstream, item_upstream) = coupled(&pass.weights, &pass.user.output, &pass.item.output);
-        let deltas = self.item.backward(&self.parameters, &pass.item, None, item_upstream, &group.item);
-        group.item.push(pass.item.into_step(deltas));
-        let deltas = self.user.backward(&self.parameters, &pass.user, None, user_upstream, &group.user);
-        group.user.push(pass.user.into_step(deltas));
+    async fn next_step(&self, tasks: &[Task], items: &[TaskItems], alpha: f32, adapted: &mut Adapted) -> Result<()> {
+        let Some((_, user, item)) = self.pass(tasks, items, adapted, -alpha).await? else { return Ok(()) };
+        adapted.item.push(item);
+        adapted.user.push(user);
         Ok(())
     }
 
-    /// A forward pass of one group's tasks at theta_u, and the loss gradient
-    /// at their scores.
-    async fn pass(&self, tasks: &[Task], items: &[TaskItems], group: &Group, weight: f32) -> Result<Option<Pass>> {
-        let (rows, n) = padded(items, &group.tasks);
-        if n == 0 {
+    /// Forward and backward of all tasks at theta_u, with `weight` times the
+    /// gradient of each task's mean loss: the losses and both towers' passes.
+    async fn pass(
+        &self,
+        tasks: &[Task],
+        items: &[TaskItems],
+        adapted: &Adapted,
+        weight: f32,
+    ) -> Result<Option<(Vec<f32>, Step, Step)>> {
+        let (rows, layout) = adapted.padded(|task| items[task].items.clone(), 0);
+        if rows.is_empty() {
             return Ok(None);
         }
-        let count = group.tasks.len();
-        let users = group.tasks.iter().map(|&t| tasks[t].user).collect();
-        let user = self.user.forward(&self.parameters, users, count, &group.user, true);
-        let item = self.item.forward(&self.parameters, rows, count, &group.item, true);
-        let scores = read(item.output.clone().matmul(user.output.clone().transpose())).await?;
-        let mut losses = Vec::with_capacity(count);
-        let mut weights = Vec::with_capacity(count * n);
-        for (&task, scores) in group.tasks.iter().zip(scores.chunks(n)) {
-            let (loss, gradient) = items[task].hinge(scores, self.margin, weight)?;
-            losses.push(loss);
+        let users = adapted.order.iter().map(|&t| tasks[t].user).collect();
+        let user_layout = adapted.user_layout();
+        let user = self.user.forward(&self.parameters, users, &user_layout, &adapted.user, true);
+        let rows = rows.into_iter().map(Row::Known).collect();
+        let item = self.item.forward(&self.parameters, rows, &layout, &adapted.item, true);
+        let x = user.picked_output(&layout.task_of_rows());
+        let scores = read((x * item.output.clone()).sum_dim(1)).await?;
+        let mut losses = vec![0.0; tasks.len()];
+        let mut weights = Vec::with_capacity(scores.len());
+        for (&task, ends) in adapted.order.iter().zip(layout.segments().windows(2)) {
+            let (loss, gradient) = items[task].hinge(&scores[ends[0]..ends[1]], self.margin, weight)?;
+            losses[task] = loss;
             weights.extend(gradient);
         }
-        let weights = from_vec(weights, [count, n, 1], &self.parameters.device());
-        Ok(Some(Pass { user, item, weights, losses }))
+        let (user_upstream, item_upstream) = coupled(&weights, &user.output, &item.output, &layout);
+        let deltas = self.item.backward(&self.parameters, &item, None, item_upstream, &layout, &adapted.item);
+        let item = item.into_step(layout, deltas);
+        let deltas = self.user.backward(&self.parameters, &user, None, user_upstream, &user_layout, &adapted.user);
+        Ok(Some((losses, user.into_step(user_layout, deltas), item)))
     }
 
     /// The gradient of the tasks' losses at theta_u, summed over tasks with
@@ -255,24 +221,14 @@ impl TwoTower {
     /// When a score is not a number or the device fails.
     pub async fn outer_gradient(&self, tasks: &[Task], adapted: &Adapted, weight: f32) -> Result<(Parameters, Vec<f32>)> {
         let items: Vec<TaskItems> = tasks.iter().map(TaskItems::new).collect();
-        let mut losses = vec![0.0; tasks.len()];
-        let (mut user_parts, mut item_parts) = (Vec::new(), Vec::new());
-        for group in &adapted.groups {
-            let Some(pass) = self.pass(tasks, &items, group, weight).await? else { continue };
-            for (&task, loss) in group.tasks.iter().zip(&pass.losses) {
-                losses[task] = *loss;
-            }
-            let (user_upstream, item_upstream) = coupled(&pass.weights, &pass.user.output, &pass.item.output);
-            let deltas = self.item.backward(&self.parameters, &pass.item, None, item_upstream, &group.item);
-            item_parts.push(pass.item.into_step(deltas));
-            let deltas = self.user.backward(&self.parameters, &pass.user, None, user_upstream, &group.user);
-            user_parts.push(pass.user.into_step(deltas));
-        }
-        Ok((self.gradient_of(&user_parts.iter().collect::<Vec<_>>(), &item_parts.iter().collect::<Vec<_>>(), 1.0), losses))
+        Ok(match self.pass(tasks, &items, adapted, weight).await? {
+            None => (self.parameters.zeros_like(), vec![0.0; tasks.len()]),
+            Some((losses, user, item)) => (self.gradient_of(&[user], &[item], 1.0), losses),
+        })
     }
 
     /// The parameter gradient that passes of both towers add up to.
-    fn gradient_of(&self, user: &[&Step], item: &[&Step], factor: f32) -> Parameters {
+    fn gradient_of(&self, user: &[Step], item: &[Step], factor: f32) -> Parameters {
         let mut gradients = self.parameters.zeros_like();
         self.user.accumulate(&mut gradients, user, factor);
         self.item.accumulate(&mut gradients, item, factor);
@@ -288,73 +244,90 @@ impl TwoTower {
     pub async fn joint_gradient(&self, tasks: &[Task]) -> Result<(Parameters, f32)> {
         let device = self.parameters.device();
         let total: usize = tasks.iter().map(|t| t.pairs.len()).sum();
-        let items: Vec<TaskItems> = tasks.iter().map(TaskItems::new).collect();
-        let mut distinct: Vec<u32> = items.iter().flat_map(|t| t.items.iter().copied()).collect();
-        distinct.sort_unstable();
-        distinct.dedup();
         if total == 0 {
             return Ok((self.parameters.zeros_like(), 0.0));
         }
-        let rows = distinct.iter().map(|&i| Row::Known(i)).collect();
-        let item_trace = self.item.forward(&self.parameters, rows, 1, &[], true);
-        let user_trace = self.user.forward(&self.parameters, tasks.iter().map(|t| t.user).collect(), 1, &[], true);
+        let items: Vec<TaskItems> = tasks.iter().map(TaskItems::new).collect();
+        let (distinct, places) = distinct_items(&items);
+        let rows: Vec<Row> = distinct.iter().map(|&i| Row::Known(i)).collect();
+        let (user_layout, item_layout) = (Layout::shared(tasks.len()), Layout::shared(distinct.len()));
+        let item_trace = self.item.forward(&self.parameters, rows, &item_layout, &[], true);
+        let users = tasks.iter().map(|t| t.user).collect();
+        let user_trace = self.user.forward(&self.parameters, users, &user_layout, &[], true);
         let scores = read(user_trace.output.clone().matmul(item_trace.output.clone().transpose())).await?;
         let mut weights = vec![0.0; tasks.len() * distinct.len()];
         let mut loss = 0.0;
-        for (task, items) in items.iter().enumerate() {
-            let places: Vec<usize> = items.items.iter().map(|&i| distinct.partition_point(|&d| d < i)).collect();
+        for (task, (items, places)) in items.iter().zip(&places).enumerate() {
             let from = task * distinct.len();
-            let own: Vec<f32> = places.iter().map(|&p| scores[from + p]).collect();
+            let own: Vec<f32> = places.iter().map(|&p| scores[from + p as usize]).collect();
             let share = items.pairs.len() as f32 / total as f32;
             let (mean, gradient) = items.hinge(&own, self.margin, share)?;
             loss += mean * share;
             for (&place, g) in places.iter().zip(gradient) {
-                weights[from + place] = g;
+                weights[from + place as usize] = g;
             }
         }
-        let weights = from_vec(weights, [1, tasks.len(), distinct.len()], &device);
+        let weights = from_vec(weights, [tasks.len(), distinct.len()], &device);
         let item_upstream = weights.clone().transpose().matmul(user_trace.output.clone());
         let user_upstream = weights.matmul(item_trace.output.clone());
-        let item = self.item.backward(&self.parameters, &item_trace, None, item_upstream, &[]);
-        let user = self.user.backward(&self.parameters, &user_trace, None, user_upstream, &[]);
-        Ok((self.gradient_of(&[&user_trace.into_step(user)], &[&item_trace.into_step(item)], 1.0), loss))
+        let item = self.item.backward(&self.parameters, &item_trace, None, item_upstream, &item_layout, &[]);
+        let user = self.user.backward(&self.parameters, &user_trace, None, user_upstream, &user_layout, &[]);
+        let parts = (user_trace.into_step(user_layout, user), item_trace.into_step(item_layout, item));
+        Ok((self.gradient_of(&[parts.0], &[parts.1], 1.0), loss))
     }
 
     /// The mean move of Reptile: (1/B) sum_u (phi_u - theta).
     pub fn mean_move(&self, adapted: &Adapted) -> Parameters {
         let share = 1.0 / adapted.losses.len().max(1) as f32;
-        let user: Vec<&Step> = adapted.groups.iter().flat_map(|group| &group.user).collect();
-        let item: Vec<&Step> = adapted.groups.iter().flat_map(|group| &group.item).collect();
-        self.gradient_of(&user, &item, share)
+        self.gradient_of(&adapted.user, &adapted.item, share)
     }
 
-    /// x_u at theta_u for every task, [tasks, output], in the tasks' order.
+    /// x_u at theta_u for every task, [tasks, output], in the order of `adapted`.
+    pub(super) fn adapted_users(&self, users: &[Row], adapted: &Adapted) -> Tensor<2> {
+        let rows = adapted.order.iter().map(|&t| users[t]).collect();
+        self.user.forward(&self.parameters, rows, &adapted.user_layout(), &adapted.user, false).output
+    }
+
+    /// x_u at theta_u for every task, in the tasks' order.
     ///
     /// # Errors
     /// When the device fails.
     pub async fn user_vectors(&self, users: &[Row], adapted: &Adapted) -> Result<Vec<Vec<f32>>> {
+        let output = self.adapted_users(users, adapted);
+        let width = output.dims()[1];
         let mut vectors = vec![Vec::new(); users.len()];
-        for group in &adapted.groups {
-            let rows = group.tasks.iter().map(|&t| users[t]).collect();
-            let trace = self.user.forward(&self.parameters, rows, group.tasks.len(), &group.user, false);
-            let width = trace.output.dims()[2];
-            for (&task, vector) in group.tasks.iter().zip(read(trace.output).await?.chunks(width)) {
-                vectors[task] = vector.to_vec();
-            }
+        for (&task, vector) in adapted.order.iter().zip(read(output).await?.chunks(width)) {
+            vectors[task] = vector.to_vec();
         }
         Ok(vectors)
     }
 }
 
-struct Pass {
-    user: Trace,
-    item: Trace,
-    weights: Tensor<3>,
-    losses: Vec<f32>,
+/// The distinct items of a batch, ascending, and each task's places among them.
+fn distinct_items(items: &[TaskItems]) -> (Vec<u32>, Vec<Vec<u32>>) {
+    let mut distinct: Vec<u32> = items.iter().flat_map(|t| t.items.iter().copied()).collect();
+    distinct.sort_unstable();
+    distinct.dedup();
+    let place = |item: u32| distinct.partition_point(|&d| d < item) as u32;
+    let places = items.iter().map(|t| t.items.iter().map(|&i| place(i)).collect()).collect();
+    (distinct, places)
 }
 
-/// The gradient at both towers' outputs of sum_j c_j (x . y_j):
-/// sum_j c_j y_j for the user, c_j x for each item.
-fn coupled(weights: &Tensor<3>, x: &Tensor<3>, y: &Tensor<3>) -> (Tensor<3>, Tensor<3>) {
-    (weights.clone().transpose().matmul(y.clone()), weights.clone().matmul(x.clone()))
+/// The gradient at both towers' outputs of sum_j c_j (x . y_j), where every
+/// task has its own x: sum_j c_j y_j for the user, c_j x for each item.
+fn coupled(weights: &[f32], x: &Tensor<2>, y: &Tensor<2>, layout: &Layout) -> (Tensor<2>, Tensor<2>) {
+    let [rows, width] = y.dims();
+    let weights = from_vec(weights.to_vec(), [rows, 1], &y.device());
+    let parts = layout.blocks().iter().map(|block| {
+        let x = x.clone().narrow(0, block.first_task, block.tasks);
+        if block.rows == 0 {
+            return (x.zeros_like(), Tensor::zeros([0, width], &y.device()));
+        }
+        let own = block.of(&weights);
+        let user = own.clone().transpose().matmul(block.of(y)).reshape([block.tasks, width]);
+        let item = own.matmul(x.reshape([block.tasks, 1, width]));
+        (user, item.reshape([block.tasks * block.rows, width]))
+    });
+    let (user, item): (Vec<_>, Vec<_>) = parts.unzip();
+    (Tensor::cat(user, 0), Tensor::cat(item, 0))
 }

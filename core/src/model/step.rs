@@ -1,0 +1,92 @@
+//! theta_u without theta_u: the rows an inner step was made of.
+
+use crate::model::features::Row;
+use crate::model::layout::{Block, Layout};
+use crate::tensor::Tensor;
+
+/// A backward pass: the gradient at every layer's pre-activation, one row a
+/// row; no weight gradient is formed.
+#[derive(Debug, Clone)]
+pub(crate) struct Deltas {
+    /// D_l, [rows, out_l].
+    pub(crate) layers: Vec<Tensor<2>>,
+    /// Gradient of each norm's scale and shift, summed by task: [tasks, h].
+    pub(crate) norms: Vec<(Tensor<2>, Tensor<2>)>,
+    /// F: gradient at the concatenated features, [rows, width of all].
+    pub(crate) features: Tensor<2>,
+}
+
+/// A pass of every task of a batch, as the rows it was made of. With an
+/// upstream scaled by -alpha it is an inner step: theta_u = theta - alpha * grad
+/// is theta plus these rows, and every use of them is a plain sum.
+#[derive(Debug, Clone)]
+pub(crate) struct Step {
+    pub(crate) rows: Vec<Row>,
+    layout: Layout,
+    /// X_l, [rows, in_l].
+    pub(crate) inputs: Vec<Tensor<2>>,
+    /// D_l and what belongs to it.
+    pub(crate) moves: Deltas,
+    /// sum_j D_l[j], [tasks, out_l].
+    pub(crate) bias: Vec<Tensor<2>>,
+}
+
+/// A block of a step, for a batched product.
+pub(crate) struct StepBlock<'a> {
+    step: &'a Step,
+    block: Block,
+}
+
+impl Step {
+    pub(crate) fn new(rows: Vec<Row>, layout: Layout, inputs: Vec<Tensor<2>>, moves: Deltas) -> Self {
+        let bias = moves.layers.iter().map(|d| layout.sum_by_task(d)).collect();
+        Self { rows, layout, inputs, moves, bias }
+    }
+
+    /// `count` tasks of one block, from its task `first` on, as a step of
+    /// their own. `None` when the block has no rows: nothing moved.
+    pub(crate) fn cut(&self, block: usize, first: usize, count: usize) -> Option<Self> {
+        let block = self.layout.blocks()[block];
+        let (task, row, rows) = (block.first_task + first, block.first_row + first * block.rows, count * block.rows);
+        let tasks = |t: &Tensor<2>| t.clone().narrow(0, task, count);
+        let cut = |t: &Tensor<2>| t.clone().narrow(0, row, rows);
+        (rows > 0).then(|| Self {
+            rows: self.rows[row..row + rows].to_vec(),
+            layout: Layout::new([(count, block.rows)]),
+            inputs: self.inputs.iter().map(cut).collect(),
+            moves: Deltas {
+                layers: self.moves.layers.iter().map(cut).collect(),
+                norms: self.moves.norms.iter().map(|(scale, shift)| (tasks(scale), tasks(shift))).collect(),
+                features: cut(&self.moves.features),
+            },
+            bias: self.bias.iter().map(tasks).collect(),
+        })
+    }
+
+    /// A block, if it has rows.
+    pub(crate) fn block(&self, number: usize) -> Option<StepBlock<'_>> {
+        let block = self.layout.blocks()[number];
+        (block.rows > 0).then_some(StepBlock { step: self, block })
+    }
+}
+
+impl StepBlock<'_> {
+    pub(crate) fn rows(&self) -> &[Row] {
+        &self.step.rows[self.block.first_row..][..self.block.tasks * self.block.rows]
+    }
+
+    /// X_l, [tasks, rows, in_l].
+    pub(crate) fn inputs(&self, layer: usize) -> Tensor<3> {
+        self.block.of(&self.step.inputs[layer])
+    }
+
+    /// D_l, [tasks, rows, out_l].
+    pub(crate) fn moves(&self, layer: usize) -> Tensor<3> {
+        self.block.of(&self.step.moves.layers[layer])
+    }
+
+    /// F_j of one feature, [tasks, rows, width].
+    pub(crate) fn feature_moves(&self, feature: usize, width: usize) -> Tensor<3> {
+        self.block.of(&self.step.moves.features).narrow(2, feature * width, width)
+    }
+}
