@@ -103,8 +103,14 @@ impl Encoder {
 
     /// What a step changes in the embeddings of rows:
     /// sum_j <f(q), f(j)> F_j, [rows, width of all].
-    fn embedding_change(&self, rows: &[Row], layout: &Layout, step: &Step) -> Option<Tensor<2>> {
-        let device = step.moves.features.device();
+    fn embedding_change(
+        &self,
+        parameters: &Parameters,
+        rows: &[Row],
+        layout: &Layout,
+        step: &Step,
+    ) -> Option<Tensor<2>> {
+        let device = parameters.device();
         let mut any = false;
         let blocks = layout
             .blocks()
@@ -116,7 +122,7 @@ impl Encoder {
                 let change = |place: usize, feature: &Feature| {
                     let own = step.block(number).filter(|_| m > 0)?;
                     let overlap = feature.overlap(rows, own.rows(), tasks, &device)?;
-                    Some(overlap.matmul(own.feature_moves(place, self.width)))
+                    Some(own.feature_change(place, overlap, &self.feature_weight(parameters, place)))
                 };
                 let mut part = |(place, feature)| match change(place, feature) {
                     None => Tensor::zeros([tasks, m, self.width], &device),
@@ -159,9 +165,9 @@ impl Encoder {
         any.then(|| Tensor::cat(blocks, 0))
     }
 
-    /// Columns of each feature.
-    pub(crate) fn width(&self) -> usize {
-        self.width
+    /// The block of W_1 that reads one feature, [width, out].
+    pub(crate) fn feature_weight(&self, parameters: &Parameters, feature: usize) -> Tensor<2> {
+        self.weight(parameters, 0).narrow(0, feature * self.width, self.width)
     }
 
     /// How many layers the tower has.
@@ -207,7 +213,7 @@ impl Encoder {
     ) -> Trace {
         let mut x = self.embed(parameters, &rows);
         for step in steps {
-            if let Some(change) = self.embedding_change(&rows, layout, step) {
+            if let Some(change) = self.embedding_change(parameters, &rows, layout, step) {
                 x = x + change;
             }
         }
@@ -243,7 +249,9 @@ impl Encoder {
 
     /// Backward from the gradient at the output, [rows, out], at the
     /// parameters the trace was made with. `picked` addresses rows of the
-    /// trace; without it row r belongs to row r.
+    /// trace; without it row r belongs to row r. At theta itself F is left out
+    /// unless `features` asks for it.
+    #[allow(clippy::too_many_arguments)]
     pub(crate) fn backward(
         &self,
         parameters: &Parameters,
@@ -252,11 +260,17 @@ impl Encoder {
         upstream: Tensor<2>,
         layout: &Layout,
         steps: &[Step],
+        features: bool,
     ) -> Deltas {
         let mut layers = Vec::with_capacity(self.layers.len());
         let mut norms = Vec::with_capacity(trace.saved.len());
         let mut delta = upstream;
+        let mut at_features = None;
         for (number, layer) in self.layers.iter().enumerate().rev() {
+            if number == 0 && steps.is_empty() && !features {
+                layers.push(delta);
+                break;
+            }
             let weight = parameters.get(layer.weight).clone();
             let columns = weight.dims()[0];
             let mut below = delta.clone().matmul(weight.transpose());
@@ -267,23 +281,25 @@ impl Encoder {
                 }
             }
             layers.push(delta);
-            delta = if number > 0 {
+            if number == 0 {
+                at_features = Some(below);
+                break;
+            }
+            delta = {
                 let (saved, scale) = (&trace.saved[number - 1], &trace.scales[number - 1]);
                 let pulled = norm_gelu_backward(below, saved, picked, scale, layout);
                 norms.push((pulled.scale, pulled.shift));
                 pulled.delta
-            } else {
-                below
             };
         }
         layers.reverse();
         norms.reverse();
-        Deltas { layers, norms, features: delta }
+        Deltas { layers, norms, features: at_features }
     }
 
     /// The parameter gradient that passes add up to, times `factor`: X^T D for
     /// every layer over all rows at once.
-    pub(crate) fn accumulate(&self, gradients: &mut Parameters, parts: &[Step], factor: f32) {
+    pub(crate) fn accumulate(&self, parameters: &Parameters, gradients: &mut Parameters, parts: &[Step], factor: f32) {
         if parts.is_empty() {
             return;
         }
@@ -302,7 +318,12 @@ impl Encoder {
             }
         }
         let rows: Vec<Row> = parts.iter().flat_map(|p| p.rows.iter().copied()).collect();
-        let features = all(&|p| p.moves.features.clone()) * factor;
+        let weight = self.weight(parameters, 0);
+        let at_features = |p: &Step| match &p.moves.features {
+            Some(features) => features.clone(),
+            None => p.moves.layers[0].clone().matmul(weight.clone().transpose()),
+        };
+        let features = all(&at_features) * factor;
         for (place, feature) in self.features.iter().enumerate() {
             feature.accumulate(gradients, &rows, features.clone().narrow(1, place * self.width, self.width));
         }

@@ -140,7 +140,6 @@ impl Encoder {
     ///
     /// z_1(i) = e(i) W_1 + b_u + (e(i) X^T) D + sum_k <f_k(i), f_k(j)> F_k W_1u
     fn first_terms(&self, parameters: &Parameters, steps: &[Step]) -> FirstTerms {
-        let weight = self.weight(parameters, 0);
         let own: Vec<_> = steps.iter().filter_map(|step| step.block(0)).collect();
         let inputs: Vec<_> = own.iter().map(|own| own.inputs(0)).collect();
         let along: Vec<_> = own.iter().map(|own| own.moves(0)).collect();
@@ -149,9 +148,9 @@ impl Encoder {
             .map(|own| {
                 (0..self.features().len())
                     .map(|place| {
-                        let moves = own.feature_moves(place, self.width());
+                        let part = self.feature_weight(parameters, place);
+                        let moves = own.feature_moves(place, &part);
                         let [users, n, width] = moves.dims();
-                        let part = weight.clone().narrow(0, place * width, width);
                         let outputs = part.dims()[1];
                         // F_k W_1u: the shared block, and what every step changed in it.
                         let shared = moves.clone().reshape([users * n, width]).matmul(part);

@@ -12,8 +12,9 @@ pub(crate) struct Deltas {
     pub(crate) layers: Vec<Tensor<2>>,
     /// Gradient of each norm's scale and shift, summed by task: [tasks, h].
     pub(crate) norms: Vec<(Tensor<2>, Tensor<2>)>,
-    /// F: gradient at the concatenated features, [rows, width of all].
-    pub(crate) features: Tensor<2>,
+    /// F: gradient at the concatenated features, [rows, width of all]. Left
+    /// out of a first step, where it is D_1 W_1^T and seldom needed row by row.
+    pub(crate) features: Option<Tensor<2>>,
 }
 
 /// A pass of every task of a batch, as the rows it was made of. With an
@@ -57,7 +58,7 @@ impl Step {
             moves: Deltas {
                 layers: self.moves.layers.iter().map(cut).collect(),
                 norms: self.moves.norms.iter().map(|(scale, shift)| (tasks(scale), tasks(shift))).collect(),
-                features: cut(&self.moves.features),
+                features: self.moves.features.as_ref().map(cut),
             },
             bias: self.bias.iter().map(tasks).collect(),
         })
@@ -85,8 +86,27 @@ impl StepBlock<'_> {
         self.block.of(&self.step.moves.layers[layer])
     }
 
-    /// F_j of one feature, [tasks, rows, width].
-    pub(crate) fn feature_moves(&self, feature: usize, width: usize) -> Tensor<3> {
-        self.block.of(&self.step.moves.features).narrow(2, feature * width, width)
+    /// F_j of one feature, [tasks, rows, width]; `weight` is that feature's
+    /// block of W_1, [width, out].
+    pub(crate) fn feature_moves(&self, feature: usize, weight: &Tensor<2>) -> Tensor<3> {
+        let width = weight.dims()[0];
+        match &self.step.moves.features {
+            Some(features) => self.block.of(features).narrow(2, feature * width, width),
+            None => self.moves(0).matmul(weight.clone().transpose().unsqueeze()),
+        }
+    }
+
+    /// sum_j <f(q), f(j)> F_j of one feature, given the inner products
+    /// [tasks, q, rows]: by way of the narrower D_1 where F was left out.
+    pub(crate) fn feature_change(&self, feature: usize, overlap: Tensor<3>, weight: &Tensor<2>) -> Tensor<3> {
+        match &self.step.moves.features {
+            Some(_) => overlap.matmul(self.feature_moves(feature, weight)),
+            None => {
+                let along = overlap.matmul(self.moves(0));
+                let [tasks, rows, outputs] = along.dims();
+                let change = along.reshape([tasks * rows, outputs]).matmul(weight.clone().transpose());
+                change.reshape([tasks, rows, weight.dims()[0]])
+            }
+        }
     }
 }
