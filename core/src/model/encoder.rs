@@ -14,7 +14,7 @@ use crate::model::kernel::{Norm, Saved, add_bias, norm_gelu, norm_gelu_backward}
 use crate::model::layout::Layout;
 use crate::model::step::{Deltas, Step, StepBlock};
 use crate::model::parameters::{Declared, Parameters, Start};
-use crate::tensor::{Device, Tensor, indices};
+use crate::tensor::{Device, Tensor, from_vec, indices};
 
 #[derive(Debug, Clone)]
 struct Layer {
@@ -111,31 +111,40 @@ impl Encoder {
         step: &Step,
     ) -> Option<Tensor<2>> {
         let device = parameters.device();
-        let mut any = false;
-        let blocks = layout
-            .blocks()
-            .iter()
-            .enumerate()
-            .map(|(number, block)| {
-                let (tasks, m) = (block.tasks, block.rows);
-                let rows = &rows[block.first_row..][..tasks * m];
-                let change = |place: usize, feature: &Feature| {
-                    let own = step.block(number).filter(|_| m > 0)?;
-                    let overlap = feature.overlap(rows, own.rows(), tasks, &device)?;
-                    Some(own.feature_change(place, overlap, &self.feature_weight(parameters, place)))
-                };
-                let mut part = |(place, feature)| match change(place, feature) {
-                    None => Tensor::zeros([tasks, m, self.width], &device),
-                    Some(change) => {
-                        any = true;
-                        change
-                    }
-                };
-                let parts: Vec<Tensor<3>> = self.features.iter().enumerate().map(&mut part).collect();
-                Tensor::cat(parts, 2).reshape([tasks * m, self.features.len() * self.width])
-            })
-            .collect();
-        any.then(|| Tensor::cat(blocks, 0))
+        let count = self.features.len();
+        // One product a block for all features, then one a feature for all blocks.
+        let mut parts: Vec<Vec<Tensor<2>>> = vec![Vec::new(); count];
+        let mut met = vec![false; count];
+        for (number, block) in layout.blocks().iter().enumerate() {
+            let (tasks, m) = (block.tasks, block.rows);
+            let rows = &rows[block.first_row..][..tasks * m];
+            let Some(own) = step.block(number).filter(|_| m > 0) else {
+                let columns = step.change_columns(self.width);
+                parts.iter_mut().for_each(|part| part.push(Tensor::zeros([tasks * m, columns], &device)));
+                continue;
+            };
+            let n = own.rows().len() / tasks;
+            let mut overlaps = vec![0.0; tasks * count * m * n];
+            for (task, overlaps) in overlaps.chunks_mut(count * m * n).enumerate() {
+                let (rows, steps) = (&rows[task * m..][..m], &own.rows()[task * n..][..n]);
+                for (place, overlaps) in overlaps.chunks_mut(m * n).enumerate() {
+                    met[place] |= self.features[place].overlap(rows, steps, overlaps);
+                }
+            }
+            let overlaps = from_vec(overlaps, [tasks, count * m, n], &device);
+            for (place, change) in own.changes(overlaps, count, self.width).into_iter().enumerate() {
+                parts[place].push(change);
+            }
+        }
+        if !met.contains(&true) {
+            return None;
+        }
+        let columns = parts.into_iter().enumerate().map(|(place, part)| match (met[place], &step.moves.features) {
+            (false, _) => Tensor::zeros([rows.len(), self.width], &device),
+            (true, Some(_)) => Tensor::cat(part, 0),
+            (true, None) => Tensor::cat(part, 0).matmul(self.feature_weight(parameters, place).transpose()),
+        });
+        Some(Tensor::cat(columns.collect(), 1))
     }
 
     /// (x A^T) B for every task with its own A and B: two thin products in
@@ -249,9 +258,7 @@ impl Encoder {
 
     /// Backward from the gradient at the output, [rows, out], at the
     /// parameters the trace was made with. `picked` addresses rows of the
-    /// trace; without it row r belongs to row r. At theta itself F is left out
-    /// unless `features` asks for it.
-    #[allow(clippy::too_many_arguments)]
+    /// trace; without it row r belongs to row r. At theta itself F is left out.
     pub(crate) fn backward(
         &self,
         parameters: &Parameters,
@@ -260,14 +267,13 @@ impl Encoder {
         upstream: Tensor<2>,
         layout: &Layout,
         steps: &[Step],
-        features: bool,
     ) -> Deltas {
         let mut layers = Vec::with_capacity(self.layers.len());
         let mut norms = Vec::with_capacity(trace.saved.len());
         let mut delta = upstream;
         let mut at_features = None;
         for (number, layer) in self.layers.iter().enumerate().rev() {
-            if number == 0 && steps.is_empty() && !features {
+            if number == 0 && steps.is_empty() {
                 layers.push(delta);
                 break;
             }
@@ -307,14 +313,16 @@ impl Encoder {
             [part] => of(part),
             parts => Tensor::cat(parts.iter().map(of).collect(), 0),
         };
+        // Most callers want the plain sum: then nothing is multiplied.
+        let scaled = |t: Tensor<2>| if factor == 1.0 { t } else { t * factor };
         for (number, layer) in self.layers.iter().enumerate() {
             let inputs = all(&|p| p.inputs[number].clone());
             let moves = all(&|p| p.moves.layers[number].clone());
-            gradients.put(layer.weight, inputs.transpose().matmul(moves) * factor);
-            gradients.put(layer.bias, all(&|p| p.bias[number].clone()).sum_dim(0) * factor);
+            gradients.put(layer.weight, scaled(inputs.transpose().matmul(moves)));
+            gradients.put(layer.bias, scaled(all(&|p| p.bias[number].clone()).sum_dim(0)));
             if let Some(index) = layer.norm {
-                gradients.put(index, all(&|p| p.moves.norms[number].0.clone()).sum_dim(0) * factor);
-                gradients.put(index + 1, all(&|p| p.moves.norms[number].1.clone()).sum_dim(0) * factor);
+                gradients.put(index, scaled(all(&|p| p.moves.norms[number].0.clone()).sum_dim(0)));
+                gradients.put(index + 1, scaled(all(&|p| p.moves.norms[number].1.clone()).sum_dim(0)));
             }
         }
         let rows: Vec<Row> = parts.iter().flat_map(|p| p.rows.iter().copied()).collect();
@@ -323,7 +331,7 @@ impl Encoder {
             Some(features) => features.clone(),
             None => p.moves.layers[0].clone().matmul(weight.clone().transpose()),
         };
-        let features = all(&at_features) * factor;
+        let features = scaled(all(&at_features));
         for (place, feature) in self.features.iter().enumerate() {
             feature.accumulate(gradients, &rows, features.clone().narrow(1, place * self.width, self.width));
         }

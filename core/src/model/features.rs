@@ -5,10 +5,13 @@
 //! after a gradient step e_u(q) = e(q) - alpha * sum_j <f(q), f(j)> F_j, with
 //! <f(q), f(j)> given by [`Feature::overlap`].
 
+use std::sync::Arc;
+
 use crate::dataset::{Entities, UNKNOWN, Values};
 use crate::model::ModelConfig;
 use crate::model::ranking::Overlap;
 use crate::model::kernel::{scatter_rows, sum_rows};
+use crate::model::lanes::dot;
 use crate::model::parameters::{Declared, Parameters, Start};
 use crate::tensor::{Device, Tensor, from_vec, indices};
 
@@ -41,7 +44,7 @@ enum Kind {
     /// A set of categories a row; embedded as their sum.
     Bag { rows: Vec<Vec<u32>>, size: usize },
     /// Numbers a row, [rows + 1, width]; the last row is zero, for nobody.
-    Dense { table: Tensor<2>, width: usize },
+    Dense { table: Tensor<2>, host: Arc<Vec<f32>>, width: usize },
 }
 
 /// One feature of one side.
@@ -103,7 +106,7 @@ pub(crate) fn of(side: &str, entities: &Entities, config: &ModelConfig, first: u
                 let mut values = rows.clone();
                 values.extend(std::iter::repeat_n(0.0, *width));
                 let table = from_vec(values, [entities.len() + 1, *width], device);
-                add(&column.name, Kind::Dense { table, width: *width }, false);
+                add(&column.name, Kind::Dense { table, host: Arc::new(rows.clone()), width: *width }, false);
             }
         }
     }
@@ -185,28 +188,17 @@ impl Feature {
         }
     }
 
-    /// <f(q), f(j)> for `groups` groups of rows and of step rows:
-    /// [groups, rows/groups, steps/groups]. `None` when all are zero.
-    pub(crate) fn overlap(&self, rows: &[Row], steps: &[Row], groups: usize, device: &Device) -> Option<Tensor<3>> {
-        let (m, n) = (rows.len() / groups, steps.len() / groups);
-        if let Kind::Dense { table, width } = &self.kind {
-            let left = Self::dense_rows(table, rows).reshape([groups, m, *width]);
-            let right = Self::dense_rows(table, steps).reshape([groups, n, *width]);
-            return Some(left.matmul(right.transpose()) + 1.0);
-        }
-        let mut values = vec![0.0; groups * m * n];
+    /// <f(q), f(j)> of one task's rows and step rows, [rows, steps]. Whether
+    /// any is not zero.
+    pub(crate) fn overlap(&self, rows: &[Row], steps: &[Row], overlaps: &mut [f32]) -> bool {
         let mut any = false;
-        for group in 0..groups {
-            let steps = &steps[group * n..(group + 1) * n];
-            for (place, &row) in rows[group * m..(group + 1) * m].iter().enumerate() {
-                let out = &mut values[(group * m + place) * n..][..n];
-                for (value, &step) in out.iter_mut().zip(steps) {
-                    *value = self.shared(row, step);
-                    any |= *value != 0.0;
-                }
+        for (&row, overlaps) in rows.iter().zip(overlaps.chunks_mut(steps.len().max(1))) {
+            for (overlap, &step) in overlaps.iter_mut().zip(steps) {
+                *overlap = self.shared(row, step);
+                any |= *overlap != 0.0;
             }
         }
-        any.then(|| from_vec(values, [groups, m, n], device))
+        any
     }
 
     fn shared(&self, row: Row, step: Row) -> f32 {
@@ -226,14 +218,18 @@ impl Feature {
                 }
                 count as f32
             }
-            Kind::Dense { .. } => 0.0,
+            // Plus 1 for the bias.
+            Kind::Dense { host, width, .. } => match (row.index(), step.index()) {
+                (Some(a), Some(b)) => 1.0 + dot(&host[a * width..][..*width], &host[b * width..][..*width]),
+                _ => 1.0,
+            },
         }
     }
 
     /// The inner products of all items with the rows of a step.
     pub(super) fn overlap_with_all(&self, steps: &[Row], users: usize, items: usize) -> Overlap {
         let rows = steps.len() / users;
-        if let Kind::Dense { table, width } = &self.kind {
+        if let Kind::Dense { table, width, .. } = &self.kind {
             let own = Self::dense_rows(table, steps).reshape([users, rows, *width]);
             return Overlap::Dense { table: table.clone(), rows: own };
         }

@@ -60,6 +60,11 @@ fn sum(values: &[f32], mut term: impl FnMut(usize, f32) -> f32) -> f32 {
     total
 }
 
+/// The inner product of two vectors of one length.
+pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
+    sum(a, |place, value| value * b[place])
+}
+
 /// exp(x) for x <= 0, to 2 ulp: range reduction and a polynomial, no branch.
 #[inline(always)]
 fn exp_negative(x: f32) -> f32 {

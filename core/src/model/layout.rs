@@ -6,7 +6,7 @@ use crate::tensor::Tensor;
 
 /// Tasks whose numbers of rows differ by no more than this factor share a
 /// block: padding costs little, and a long history costs its own rows.
-const BLOCK_RATIO: f64 = 1.5;
+const BLOCK_RATIO: f64 = 2.0;
 
 /// Consecutive tasks with equally many rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn blocks_hold_tasks_of_similar_size() {
-        let (order, blocks) = by_size(&[9, 0, 30, 10, 0, 13, 40]);
+        let (order, blocks) = by_size(&[9, 0, 30, 10, 0, 18, 40]);
         assert_eq!(order, [1, 4, 0, 3, 5, 2, 6]);
         assert_eq!(blocks, [2, 3, 2]);
         let layout = Layout::new([(2, 0), (3, 13), (2, 40)]);

@@ -64,6 +64,11 @@ impl Step {
         })
     }
 
+    /// Columns of [`StepBlock::changes`].
+    pub(crate) fn change_columns(&self, width: usize) -> usize {
+        if self.moves.features.is_some() { width } else { self.moves.layers[0].dims()[1] }
+    }
+
     /// A block, if it has rows.
     pub(crate) fn block(&self, number: usize) -> Option<StepBlock<'_>> {
         let block = self.layout.blocks()[number];
@@ -96,16 +101,30 @@ impl StepBlock<'_> {
         }
     }
 
-    /// sum_j <f(q), f(j)> F_j of one feature, given the inner products
-    /// [tasks, q, rows]: by way of the narrower D_1 where F was left out.
-    pub(crate) fn feature_change(&self, feature: usize, overlap: Tensor<3>, weight: &Tensor<2>) -> Tensor<3> {
+    /// sum_j <f(q), f(j)> F_j of each feature, given the inner products
+    /// [tasks, features * q, rows]: [tasks * q, width]. Where F was left out,
+    /// sum_j <f(q), f(j)> D_1[j] instead, [tasks * q, out_1], narrower work
+    /// that W_1^T turns into the same.
+    pub(crate) fn changes(&self, overlaps: Tensor<3>, features: usize, width: usize) -> Vec<Tensor<2>> {
+        let tasks = self.block.tasks;
+        let q = overlaps.dims()[1] / features;
+        let flat = |change: Tensor<3>| -> Tensor<2> {
+            let columns = change.dims()[2];
+            change.reshape([tasks * q, columns])
+        };
         match &self.step.moves.features {
-            Some(_) => overlap.matmul(self.feature_moves(feature, weight)),
             None => {
-                let along = overlap.matmul(self.moves(0));
-                let [tasks, rows, outputs] = along.dims();
-                let change = along.reshape([tasks * rows, outputs]).matmul(weight.clone().transpose());
-                change.reshape([tasks, rows, weight.dims()[0]])
+                let along = overlaps.matmul(self.moves(0));
+                (0..features).map(|place| flat(along.clone().narrow(1, place * q, q))).collect()
+            }
+            Some(all) => {
+                let all = self.block.of(all);
+                (0..features)
+                    .map(|place| {
+                        let overlap = overlaps.clone().narrow(1, place * q, q);
+                        flat(overlap.matmul(all.clone().narrow(2, place * width, width)))
+                    })
+                    .collect()
             }
         }
     }

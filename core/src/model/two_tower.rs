@@ -49,9 +49,9 @@ impl Adapted {
         }
     }
 
-    /// One row a task, in blocks like the items'.
+    /// One row a task.
     fn user_layout(&self) -> Layout {
-        Layout::new(self.blocks.iter().map(|&tasks| (tasks, 1)))
+        Layout::new([(self.order.len(), 1)])
     }
 
     /// Rows of every task padded to the longest of its block.
@@ -163,10 +163,11 @@ impl TwoTower {
         let (picked, weights): (Vec<u32>, Vec<f32>) = rows.into_iter().unzip();
         let y = item_trace.picked_output(&picked);
         let (user_upstream, item_upstream) = coupled(&weights, &user_trace.output, &y, &layout);
-        let deltas = self.item.backward(&self.parameters, &item_trace, Some(&picked), item_upstream, &layout, &[], false);
+        let deltas = self.item.backward(&self.parameters, &item_trace, Some(&picked), item_upstream, &layout, &[]);
         let rows = picked.iter().map(|&p| Row::Known(distinct[p as usize])).collect();
-        adapted.item.push(Step::new(rows, layout, item_trace.picked_inputs(&picked), deltas));
-        let deltas = self.user.backward(&self.parameters, &user_trace, None, user_upstream, &user_layout, &[], false);
+        let inputs = item_trace.picked_inputs(&picked);
+        adapted.item.push(Step::new(rows, layout, inputs, deltas));
+        let deltas = self.user.backward(&self.parameters, &user_trace, None, user_upstream, &user_layout, &[]);
         adapted.user.push(user_trace.into_step(user_layout, deltas));
         Ok(())
     }
@@ -207,9 +208,9 @@ impl TwoTower {
             weights.extend(gradient);
         }
         let (user_upstream, item_upstream) = coupled(&weights, &user.output, &item.output, &layout);
-        let deltas = self.item.backward(&self.parameters, &item, None, item_upstream, &layout, &adapted.item, false);
+        let deltas = self.item.backward(&self.parameters, &item, None, item_upstream, &layout, &adapted.item);
         let item = item.into_step(layout, deltas);
-        let deltas = self.user.backward(&self.parameters, &user, None, user_upstream, &user_layout, &adapted.user, false);
+        let deltas = self.user.backward(&self.parameters, &user, None, user_upstream, &user_layout, &adapted.user);
         Ok(Some((losses, user.into_step(user_layout, deltas), item)))
     }
 
@@ -270,8 +271,8 @@ impl TwoTower {
         let weights = from_vec(weights, [tasks.len(), distinct.len()], &device);
         let item_upstream = weights.clone().transpose().matmul(user_trace.output.clone());
         let user_upstream = weights.matmul(item_trace.output.clone());
-        let item = self.item.backward(&self.parameters, &item_trace, None, item_upstream, &item_layout, &[], false);
-        let user = self.user.backward(&self.parameters, &user_trace, None, user_upstream, &user_layout, &[], false);
+        let item = self.item.backward(&self.parameters, &item_trace, None, item_upstream, &item_layout, &[]);
+        let user = self.user.backward(&self.parameters, &user_trace, None, user_upstream, &user_layout, &[]);
         let parts = (user_trace.into_step(user_layout, user), item_trace.into_step(item_layout, item));
         Ok((self.gradient_of(&[parts.0], &[parts.1], 1.0), loss))
     }
