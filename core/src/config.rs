@@ -45,6 +45,13 @@ pub struct TrainConfig {
     pub decay: bool,
     /// Query records q a cell.
     pub query_length: usize,
+    /// Cells are sliced anew each epoch, by a hash of the epoch and the
+    /// record, so that every record is a query in its turn. The paper slices
+    /// once.
+    pub fresh_slices: bool,
+    /// Weight of the plain support loss at theta in the outer step, beside the
+    /// query loss at theta_u. The paper's is 0.
+    pub support_weight: f32,
     /// Share of tasks in which every user feature is unknown.
     pub unknown_share: f64,
     /// Share of tasks in which the user's identifier alone is unknown.
@@ -65,6 +72,8 @@ impl Default for TrainConfig {
             outer_step: 1e-3,
             decay: true,
             query_length: 1,
+            fresh_slices: true,
+            support_weight: 1.0,
             unknown_share: 0.1,
             unnamed_share: 0.1,
         }
@@ -158,6 +167,9 @@ impl Config {
         if train.meta == Meta::Reptile && train.inner_steps < 2 {
             return refuse("Reptile with one inner step is ordinary training; give inner_steps of 2 or more");
         }
+        if !(train.support_weight >= 0.0 && train.support_weight.is_finite()) {
+            return refuse("support_weight must be 0 or more");
+        }
         if train.query_length == 0 {
             return refuse("query_length must be 1 or more");
         }
@@ -182,6 +194,8 @@ impl Config {
     #[must_use]
     pub fn paper(mut self) -> Self {
         self.model = ModelConfig::paper();
+        self.train.fresh_slices = false;
+        self.train.support_weight = 0.0;
         self.train.unknown_share = 0.0;
         self.train.unnamed_share = 0.0;
         self

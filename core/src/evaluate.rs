@@ -11,20 +11,21 @@ use crate::{Error, Result};
 /// People ranked together: bounds the memory of their adapted state.
 const TILE: usize = 64;
 
-/// Ranks from 0 of every user's held-out item (validation or test) under the
-/// mean of the given models, training items masked, by ascending user.
+/// Ranks from 0 of the held-out items (validation or test) of a range of users
+/// under the mean of the given models, training items masked, by ascending user.
 ///
 /// # Errors
 /// When a score is not a number or the device fails.
 pub async fn ranks(
     world: &World,
-    models: &[&TwoTower],
+    models: &[(usize, &TwoTower)],
     adapt: &AdaptConfig,
     role: Role,
+    users: std::ops::Range<u32>,
     mut seen: impl FnMut(usize, usize),
 ) -> Result<Vec<(u32, usize)>> {
     let ranker = Ranker::new(models, &world.key, &world.degrees, adapt);
-    let targets = targets(world, role);
+    let targets = targets(world, role, users);
     let mut ranks = Vec::with_capacity(targets.len());
     for tile in targets.chunks(TILE) {
         let people: Vec<Person> = tile.iter().map(|&(user, _)| world.person(user, History::Training)).collect();
@@ -43,15 +44,16 @@ pub async fn ranks(
 /// As [`rank_of`].
 pub fn popularity_ranks(world: &World, role: Role) -> Result<Vec<(u32, usize)>> {
     let scores: Vec<f32> = world.degrees.iter().map(|&d| d as f32).collect();
-    targets(world, role)
+    targets(world, role, 0..world.interactions.users())
         .into_iter()
         .map(|(user, target)| Ok((user, rank_of(target, &scores, &world.person(user, History::Training).history)?)))
         .collect()
 }
 
 /// Users with a held-out item of this role, and the item.
-fn targets(world: &World, role: Role) -> Vec<(u32, u32)> {
-    (0..world.interactions.users()).filter_map(|user| Some((user, *world.items(user, role).first()?))).collect()
+fn targets(world: &World, role: Role, mut users: std::ops::Range<u32>) -> Vec<(u32, u32)> {
+    users.end = users.end.min(world.interactions.users());
+    users.filter_map(|user| Some((user, *world.items(user, role).first()?))).collect()
 }
 
 /// The rank from 0 of `target` among the unmasked items: items with a greater

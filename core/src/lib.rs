@@ -15,7 +15,12 @@
 //! | [`recommend`] | adapt every shard, average, mask, top k (Algorithm 2) |
 //! | [`evaluate`] | HR@k and NDCG@k |
 //!
-//! Beside them: [`config`] (what a deployment decides), [`random`] (every draw
+//! | [`ensemble`] | learned state: what must be equal, in canonical form |
+//! | [`unlearn`] | which shards retrain, and what is left |
+//! | [`receipt`] | what a deletion leaves behind |
+//!
+//! Beside them: [`fingerprint`] (what bytes depend on besides their input),
+//! [`mistakes`] (how to get it wrong, for tests and lessons), [`config`] (what a deployment decides), [`random`] (every draw
 //! is a named stream), [`tensor`] (the tensor library behind one alias).
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
@@ -23,15 +28,20 @@
 pub mod adapt;
 pub mod config;
 pub mod dataset;
+pub mod ensemble;
 mod error;
 pub mod evaluate;
+pub mod fingerprint;
 pub mod meta;
+pub mod mistakes;
 pub mod model;
 pub mod random;
+pub mod receipt;
 pub mod recommend;
 pub mod shard;
 pub mod tensor;
 pub mod train;
+pub mod unlearn;
 pub mod world;
 
 pub use error::{DataError, Error, Result};

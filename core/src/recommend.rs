@@ -9,7 +9,7 @@ use crate::{Error, Result};
 
 /// The shards' models that take part in the mean, ready to rank.
 pub struct Ranker<'a> {
-    models: Vec<(&'a TwoTower, ItemBase)>,
+    models: Vec<(usize, &'a TwoTower, ItemBase)>,
     key: Key,
     degrees: &'a [u32],
     config: &'a AdaptConfig,
@@ -38,11 +38,12 @@ pub struct Ranked {
 }
 
 impl<'a> Ranker<'a> {
-    /// Runs every model's item tower once.
+    /// Runs every model's item tower once. Each model comes with its shard, for
+    /// a mean over some of the shards only.
     ///
     /// `degrees` are d_i, training interactions per item over all shards.
-    pub fn new(models: &[&'a TwoTower], key: &Key, degrees: &'a [u32], config: &'a AdaptConfig) -> Self {
-        let models = models.iter().map(|model| (*model, model.item_base())).collect();
+    pub fn new(models: &[(usize, &'a TwoTower)], key: &Key, degrees: &'a [u32], config: &'a AdaptConfig) -> Self {
+        let models = models.iter().map(|(shard, model)| (*shard, *model, model.item_base())).collect();
         Self { models, key: key.clone(), degrees, config }
     }
 
@@ -60,13 +61,13 @@ impl<'a> Ranker<'a> {
             .iter()
             .map(|pairs| Scored { mean: vec![0.0; self.degrees.len()], per_shard: Vec::new(), pairs: pairs.clone() })
             .collect();
-        for (shard, (model, base)) in self.models.iter().enumerate() {
-            let rows: Vec<Row> = people.iter().map(|p| p.rows[shard]).collect();
+        for (shard, model, base) in &self.models {
+            let rows: Vec<Row> = people.iter().map(|p| p.rows[*shard]).collect();
             rows.iter().try_for_each(|row| model.check_row(*row))?;
             let adapted = if self.config.size == 0 {
                 Adapted::none(people.len())
             } else {
-                model.inner_steps(&tasks(people, &pairs, shard), self.config.step, self.config.steps).await?
+                model.inner_steps(&tasks(people, &pairs, *shard), self.config.step, self.config.steps).await?
             };
             for (scored, scores) in scored.iter_mut().zip(model.scores(base, &rows, &adapted).await?) {
                 for (mean, score) in scored.mean.iter_mut().zip(&scores) {

@@ -75,6 +75,16 @@ impl<'a> Trainer<'a> {
         &self.model
     }
 
+    /// The model, to be spoiled; for `core::mistakes` only.
+    pub(crate) fn model_mut(&mut self) -> &mut TwoTower {
+        &mut self.model
+    }
+
+    /// Drops Adam's state; for `core::mistakes` only.
+    pub(crate) fn forget_moments(&mut self) {
+        self.adam = Adam::new(self.model.parameters());
+    }
+
     /// The finished model and the losses.
     pub fn finish(self) -> (TwoTower, Vec<f32>) {
         (self.model, self.losses)
@@ -93,7 +103,7 @@ impl<'a> Trainer<'a> {
             let records = self.record_order(epoch);
             let count = records.len().div_ceil(train.records_per_batch);
             for (number, records) in records.chunks(train.records_per_batch).enumerate() {
-                let rate = train.outer_step * if train.decay { left - number as f32 / count as f32 / train.epochs as f32 } else { 1.0 };
+                let rate = self.rate(left, number, count);
                 let (gradient, loss) = standard_step(&self.model, self.batch(epoch, &[]), records).await?;
                 self.adam.step(self.model.parameters_mut(), gradient, rate);
                 total += f64::from(loss);
@@ -104,10 +114,10 @@ impl<'a> Trainer<'a> {
             let order = self.user_order(epoch);
             let count = order.len().div_ceil(train.users_per_batch);
             for (number, cells) in order.chunks(train.users_per_batch).enumerate() {
-                let rate = train.outer_step * if train.decay { left - number as f32 / count as f32 / train.epochs as f32 } else { 1.0 };
+                let rate = self.rate(left, number, count);
                 let batch = self.batch(epoch, cells);
                 let loss = if train.meta == Meta::Maml {
-                    let (gradient, loss) = maml_step(&self.model, batch, train.inner_step, train.inner_steps).await?;
+                    let (gradient, loss) = maml_step(&self.model, batch, train).await?;
                     self.adam.step(self.model.parameters_mut(), gradient, rate);
                     loss
                 } else {
@@ -128,6 +138,13 @@ impl<'a> Trainer<'a> {
         Ok(loss)
     }
 
+    /// The outer step of a mini-batch.
+    fn rate(&self, left: f32, number: usize, count: usize) -> f32 {
+        let train = &self.config.train;
+        let share = if train.decay { left - number as f32 / count as f32 / train.epochs as f32 } else { 1.0 };
+        train.outer_step * share
+    }
+
     fn batch<'b>(&'b self, epoch: u64, cells: &'b [usize]) -> Batch<'b> {
         Batch {
             key: &self.key,
@@ -138,6 +155,7 @@ impl<'a> Trainer<'a> {
             cells,
             unknown_share: self.config.train.unknown_share,
             unnamed_share: self.config.train.unnamed_share,
+            fresh_slices: self.config.train.fresh_slices,
         }
     }
 
@@ -211,6 +229,28 @@ impl<'a> Trainer<'a> {
         self.losses = progress.losses;
         Ok(())
     }
+}
+
+/// The name of a training run's input: whatever its bytes depend on besides
+/// the fingerprint. People's features count where the shard holds them, so
+/// that somebody admitted later changes nothing.
+pub fn input_hash(catalog: &Catalog, config: &Config, shard: &ShardData) -> [u8; 32] {
+    let mut hasher = blake3::Hasher::new();
+    let mut part = |bytes: &[u8]| {
+        hasher.update(&(bytes.len() as u64).to_le_bytes());
+        hasher.update(bytes);
+    };
+    part(format!("{:?} {:?}", config.model, config.train).as_bytes());
+    part(format!("{:?}", catalog.items.ids).as_bytes());
+    for column in &catalog.items.columns {
+        part(format!("{} {}", column.name, column.values.describe(0..catalog.items.len() as u32)).as_bytes());
+    }
+    part(&shard.index.to_le_bytes());
+    part(&shard.hash(catalog));
+    for column in &catalog.users.columns {
+        part(format!("{} {}", column.name, column.values.describe(shard.cells.iter().map(|c| c.user))).as_bytes());
+    }
+    *hasher.finalize().as_bytes()
 }
 
 /// Trains a shard from start to end.

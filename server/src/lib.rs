@@ -1,6 +1,29 @@
-//! The server: imports data, keeps it, trains shards, forgets exactly.
+//! The server: imports data, keeps it, trains shards, forgets exactly, and
+//! proves it.
+//!
+//! | module | what it knows |
+//! |---|---|
+//! | [`import`] | files of all kinds into a catalogue and records |
+//! | [`store`] | the state directory: whole changes, erasure down to the bytes |
+//! | [`deployment`] | a state directory opened for work |
+//! | [`training`] | one shard as an idempotent, resumable unit; several at once |
+//! | [`forgetting`] | a deletion from request to receipt, and the proof |
+//! | [`measuring`] | quality of an ensemble and of what it is compared with |
+//! | [`tuning`] | a search for hyper-parameters on validation, resumable |
+//! | [`cli`] | the `eemu` command |
+//! | [`device`], [`pool`], [`progress`] | where, how many at once, how far |
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod cli;
+mod commands;
+pub mod deployment;
+pub mod device;
+pub mod forgetting;
 pub mod import;
+pub mod measuring;
+pub mod pool;
+pub mod progress;
 pub mod store;
+pub mod training;
+pub mod tuning;

@@ -88,6 +88,25 @@ impl Values {
         }
     }
 
+    /// The vocabulary's size and the values of some rows as text, for hashing.
+    pub(crate) fn describe(&self, rows: impl IntoIterator<Item = u32>) -> String {
+        let mut text = match self {
+            Self::Token { vocabulary, .. } | Self::TokenSeq { vocabulary, .. } => format!("{}:", vocabulary.len()),
+            Self::Dense { width, .. } => format!("dense {width}:"),
+        };
+        for row in rows {
+            text.push_str(&match self {
+                Self::Token { rows, .. } => format!("{};", rows[row as usize]),
+                Self::TokenSeq { rows, .. } => format!("{:?};", rows[row as usize]),
+                Self::Dense { width, rows } => {
+                    let own = &rows[row as usize * width..(row as usize + 1) * width];
+                    format!("{};", blake3::hash(&own.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>()).to_hex())
+                }
+            });
+        }
+        text
+    }
+
     /// Whether the feature has no rows.
     pub fn is_empty(&self) -> bool {
         self.len() == 0

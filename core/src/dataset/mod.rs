@@ -5,6 +5,7 @@
 //! so removing one leaves every index where it was. Interactions are keyed by
 //! (user, item); everything derived from them is recomputed, never patched.
 
+mod admit;
 mod atomic;
 mod catalog;
 mod core_filter;
@@ -16,6 +17,7 @@ mod records;
 mod split;
 mod table;
 
+pub use admit::{NewPerson, read_people};
 pub use atomic::{AtomicFiles, read_atomic};
 pub use catalog::{Catalog, Column, Entities, UNKNOWN, Values};
 pub use core_filter::{Core, k_core};

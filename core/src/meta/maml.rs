@@ -3,15 +3,23 @@
 //! moves against the mean of the query gradients.
 
 use crate::Result;
+use crate::config::TrainConfig;
 use crate::meta::Batch;
 use crate::model::{Parameters, TwoTower};
 
 /// The outer gradient of one batch, averaged over its users, and the mean
-/// query loss.
-pub(crate) async fn maml_step(model: &TwoTower, batch: Batch<'_>, inner_step: f32, inner_steps: usize) -> Result<(Parameters, f32)> {
+/// query loss. With a support weight the plain support loss at theta counts
+/// too: a query of one record a user sees a twentieth of the data, and the
+/// published code's own dynamics weigh the support gradient far above the
+/// query's (algorithms.md D.4).
+pub(crate) async fn maml_step(model: &TwoTower, batch: Batch<'_>, train: &TrainConfig) -> Result<(Parameters, f32)> {
     let (support, query) = batch.tasks();
-    let adapted = model.inner_steps(&support, inner_step, inner_steps).await?;
+    let adapted = model.inner_steps(&support, train.inner_step, train.inner_steps).await?;
     let share = 1.0 / query.len().max(1) as f32;
-    let (gradient, losses) = model.outer_gradient(&query, &adapted, share).await?;
+    let (mut gradient, losses) = model.outer_gradient(&query, &adapted, share).await?;
+    if train.support_weight > 0.0 {
+        let (plain, _) = model.joint_gradient(&support).await?;
+        gradient = gradient.moved(&plain, train.support_weight);
+    }
     Ok((gradient, losses.iter().sum::<f32>() * share))
 }

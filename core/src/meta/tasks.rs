@@ -45,6 +45,8 @@ pub(crate) struct Batch<'a> {
     /// Shares of tasks whose user, and whose identifier alone, is unknown.
     pub(crate) unknown_share: f64,
     pub(crate) unnamed_share: f64,
+    /// Slice cells anew this epoch.
+    pub(crate) fresh_slices: bool,
 }
 
 /// One uniform draw outside a sorted list; `None` when nothing is outside.
@@ -128,6 +130,25 @@ impl Batch<'_> {
         pairs
     }
 
+    /// Support and query of a cell in this epoch.
+    fn slices(&self, cell: &Cell) -> (Vec<u32>, Vec<u32>) {
+        if !self.fresh_slices {
+            return (cell.support.clone(), cell.query.clone());
+        }
+        let user = self.catalog.users.ids[cell.user as usize].as_bytes();
+        let mut items: Vec<(u64, u32)> = cell
+            .items()
+            .map(|item| {
+                let id = self.catalog.items.ids[item as usize].as_bytes();
+                (self.key.number("slice of an epoch", &[&self.epoch.to_le_bytes(), user, id]), item)
+            })
+            .collect();
+        items.sort_unstable();
+        let mut items = items.into_iter().map(|(_, item)| item);
+        let query = items.by_ref().take(cell.query.len()).collect();
+        (items.collect(), query)
+    }
+
     /// The items of the batch's users, each with its owner.
     pub(crate) fn pool(&self) -> Vec<(usize, u32)> {
         self.cells.iter().flat_map(|&c| self.shard.cells[c].items().map(move |item| (c, item))).collect()
@@ -141,8 +162,9 @@ impl Batch<'_> {
             .map(|&c| {
                 let cell = &self.shard.cells[c];
                 let user = self.row(cell);
-                let support = Task { user, pairs: self.pairs(c, &cell.support, &pool, "support negatives") };
-                let query = Task { user, pairs: self.pairs(c, &cell.query, &pool, "query negatives") };
+                let (support, query) = self.slices(cell);
+                let support = Task { user, pairs: self.pairs(c, &support, &pool, "support negatives") };
+                let query = Task { user, pairs: self.pairs(c, &query, &pool, "query negatives") };
                 (support, query)
             })
             .unzip()

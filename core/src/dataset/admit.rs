@@ -1,0 +1,50 @@
+//! New people: a `.user` file read against a frozen catalogue.
+
+use super::Entities;
+use super::reader::{Encoding, Lines, Separator, Source, quote};
+use crate::Result;
+
+/// One person to admit: features as text, in the catalogue's column order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewPerson {
+    /// External identifier.
+    pub id: String,
+    /// `None` where the file has no such column.
+    pub features: Vec<Option<String>>,
+}
+
+/// Reads a `.user` file (first column the identifier). Columns that are no
+/// feature of the catalogue are passed over; values outside a vocabulary will
+/// be unknown.
+///
+/// # Errors
+/// With file, line and column: an empty file, a wrong count of fields, an
+/// identifier that is admitted already or comes twice.
+pub fn read_people(source: Source<'_>, users: &Entities) -> Result<Vec<NewPerson>> {
+    let mut lines = Lines::new(source, Separator::Tab, Encoding::Utf8);
+    let empty = lines.fault("the file is empty", "The first line names the columns, such as user_id:token");
+    let Some(heading) = lines.next()? else { return Err(empty) };
+    let names: Vec<String> =
+        heading.fields().map(|f| f.split_once(':').map_or(f, |(name, _)| name).to_owned()).collect();
+    let places: Vec<Option<usize>> =
+        users.columns.iter().map(|column| names.iter().position(|n| *n == column.name)).collect();
+    let mut people: Vec<NewPerson> = Vec::new();
+    let mut seen = std::collections::HashSet::new();
+    while let Some(line) = lines.next()? {
+        let fields: Vec<&str> = line.fields().collect();
+        if fields.len() != names.len() {
+            return Err(line.wrong_count(names.len(), fields.len()));
+        }
+        let id = fields[0].to_owned();
+        if id.is_empty() {
+            return Err(line.fault(1, "the identifier is blank", "Give every person an identifier"));
+        }
+        if users.find(&id).is_some() || !seen.insert(id.clone()) {
+            let problem = format!("{} is admitted already", quote(&id));
+            return Err(line.fault(1, problem, "Leave this line out; nobody was admitted"));
+        }
+        let features = places.iter().map(|place| place.map(|p| fields[p].to_owned())).collect();
+        people.push(NewPerson { id, features });
+    }
+    Ok(people)
+}

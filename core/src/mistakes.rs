@@ -1,0 +1,125 @@
+//! Mistakes of real systems, for tests, the Lab and `eemu reproduce` only.
+//!
+//! Each breaks one rule of exactness. A test of a rule must be shown to fail
+//! under its mistake; nothing that serves people may name this module.
+
+use crate::dataset::Role;
+use crate::evaluate::{hit_rate, popularity_ranks, ranks};
+use crate::meta::Exclusions;
+use crate::model::{TensorMap, TwoTower};
+use crate::shard::{ShardData, partition_by};
+use crate::tensor::Device;
+use crate::train::Trainer;
+use crate::world::World;
+use crate::Result;
+
+/// A way to do it wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mistake {
+    /// Negatives exclude the user's items of all shards (algorithms.md D.5
+    /// rows 7 and 8): a shard learns from records it does not hold.
+    GlobalNegatives,
+    /// Shards are dealt like cards: remove one and every later one moves (row 10).
+    OrderedSharding,
+    /// All shards keep the epoch that scores best on everybody's validation
+    /// items (row 17).
+    SharedEpochChoice,
+    /// A retrained shard starts from its old parameters (K.4 item 13).
+    WarmStart,
+    /// A resumed run starts with fresh Adam moments.
+    ForgottenMoments,
+}
+
+/// The shards of a world under a mistake.
+pub fn shards(world: &World, mistake: Mistake) -> Vec<ShardData> {
+    if mistake != Mistake::OrderedSharding {
+        return world.shards();
+    }
+    let train = &world.config.train;
+    let mut dealt = 0;
+    partition_by(
+        &world.key,
+        &world.catalog,
+        &world.interactions,
+        &world.split,
+        train.shards,
+        train.query_length,
+        |_, _| {
+            dealt += 1;
+            (dealt - 1) % train.shards
+        },
+    )
+}
+
+fn trainer<'a>(world: &'a World, shard: &'a ShardData, mistake: Mistake, device: &Device) -> Result<Trainer<'a>> {
+    if mistake != Mistake::GlobalNegatives {
+        return Trainer::new(&world.catalog, &world.config, shard, device);
+    }
+    let everywhere = shard.cells.iter().map(|cell| world.items(cell.user, Role::Train)).collect();
+    Trainer::with_exclusions(&world.catalog, &world.config, shard, Exclusions::new(everywhere), device)
+}
+
+/// Trains every shard under a mistake.
+///
+/// # Errors
+/// As [`crate::train::train`].
+pub async fn train_all(world: &World, mistake: Mistake, device: &Device) -> Result<Vec<TensorMap>> {
+    let shards = shards(world, mistake);
+    let mut trainers =
+        shards.iter().map(|shard| trainer(world, shard, mistake, device)).collect::<Result<Vec<_>>>()?;
+    let (mut best, mut kept): (f64, Vec<TwoTower>) = (f64::NEG_INFINITY, Vec::new());
+    for _ in 0..world.config.train.epochs {
+        for trainer in &mut trainers {
+            trainer.epoch(|_| ()).await?;
+        }
+        let score = if mistake == Mistake::SharedEpochChoice { validation(world, &trainers).await? } else { best + 1.0 };
+        if score > best || kept.is_empty() {
+            best = score;
+            kept = trainers.iter().map(|trainer| trainer.model().clone()).collect();
+        }
+    }
+    let mut tensors = Vec::with_capacity(kept.len());
+    for model in &kept {
+        tensors.push(model.parameters().values().await?);
+    }
+    Ok(tensors)
+}
+
+/// What everybody's validation items say: hits, and the reciprocal ranks that
+/// break their ties.
+async fn validation(world: &World, trainers: &[Trainer<'_>]) -> Result<f64> {
+    let models: Vec<(usize, &TwoTower)> = trainers.iter().map(Trainer::model).enumerate().collect();
+    let ranked = ranks(world, &models, &world.config.adapt, Role::Validation, 0..u32::MAX, |_, _| ()).await?;
+    let ranked = if ranked.is_empty() { popularity_ranks(world, Role::Train)? } else { ranked };
+    let ranks: Vec<usize> = ranked.into_iter().map(|(_, rank)| rank).collect();
+    let reciprocal: f64 = ranks.iter().map(|&r| 1.0 / (r as f64 + 1.0)).sum::<f64>() / ranks.len().max(1) as f64;
+    Ok(hit_rate(&ranks, 10).mean + reciprocal)
+}
+
+/// Retrains one shard from its old parameters instead of from scratch.
+///
+/// # Errors
+/// As [`crate::train::train`].
+pub async fn warm_start(world: &World, shard: &ShardData, old: &TensorMap, device: &Device) -> Result<TensorMap> {
+    let mut trainer = Trainer::new(&world.catalog, &world.config, shard, device)?;
+    trainer.model_mut().parameters_mut().set(old)?;
+    while !trainer.is_done() {
+        trainer.epoch(|_| ()).await?;
+    }
+    trainer.finish().0.parameters().values().await
+}
+
+/// Trains a shard with an interruption after its first epoch, from which it
+/// goes on with fresh Adam moments.
+///
+/// # Errors
+/// As [`crate::train::train`].
+pub async fn resume_without_moments(world: &World, shard: &ShardData, device: &Device) -> Result<TensorMap> {
+    let mut trainer = Trainer::new(&world.catalog, &world.config, shard, device)?;
+    trainer.epoch(|_| ()).await?;
+    trainer.forget_moments();
+    while !trainer.is_done() {
+        trainer.epoch(|_| ()).await?;
+    }
+    trainer.finish().0.parameters().values().await
+}

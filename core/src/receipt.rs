@@ -1,0 +1,63 @@
+//! What a deletion leaves behind: a statement that names no record and no
+//! model hash.
+//!
+//! Exact training makes a plain model hash a membership oracle: whoever knows
+//! the rest of the data can train with and without a guess and compare. So a
+//! receipt holds only keyed commitments, whose nonce and salt live and die
+//! with the model version they speak of (architecture rule 11).
+
+use serde::{Deserialize, Serialize};
+
+use crate::fingerprint::Fingerprint;
+
+/// A statement that a deletion was carried out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Receipt {
+    /// Format of the receipt.
+    pub format: u32,
+    /// How many records were removed.
+    pub removed: u64,
+    /// The shards that were trained anew from scratch.
+    pub shards: Vec<ShardStatement>,
+    /// BLAKE3 of the configuration.
+    pub config_blake3: String,
+    /// What computed.
+    pub fingerprint: Fingerprint,
+    /// What the statement covers.
+    pub statement: String,
+}
+
+/// One retrained shard.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ShardStatement {
+    /// Which shard.
+    pub shard: u32,
+    /// Its new version.
+    pub version: u64,
+    /// BLAKE3 of `model_blake3`, keyed by the version's nonce.
+    pub model_commitment: String,
+    /// BLAKE3 of the training input's hash, keyed by the version's salt.
+    pub data_commitment: String,
+}
+
+impl ShardStatement {
+    /// Commits to a model and its data with the secrets of its version.
+    pub fn new(shard: u32, version: u64, model_blake3: &str, input: &[u8; 32], nonce: &[u8; 32], salt: &[u8; 32]) -> Self {
+        Self {
+            shard,
+            version,
+            model_commitment: commitment(nonce, model_blake3.as_bytes()),
+            data_commitment: commitment(salt, input),
+        }
+    }
+}
+
+/// A keyed commitment: says nothing to whoever lacks the key.
+pub fn commitment(key: &[u8; 32], value: &[u8]) -> String {
+    blake3::keyed_hash(key, value).to_hex().to_string()
+}
+
+/// BLAKE3 of a configuration, in the form it is stored in.
+pub fn config_blake3(config: &crate::config::Config) -> String {
+    blake3::hash(serde_json::to_string(config).unwrap_or_default().as_bytes()).to_hex().to_string()
+}

@@ -1,0 +1,404 @@
+//! The `eemu` command: arguments, exit codes, errors.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use eemu_core::config::Meta;
+use eemu_core::dataset::Holdout;
+
+use crate::commands;
+use crate::device::DeviceChoice;
+
+/// Exact machine unlearning for recommender systems.
+///
+/// Records are cut at random into shards, one model is meta-trained per shard,
+/// and at inference every shard's model adapts to the person with a handful of
+/// their records. Forgetting a record retrains the one shard that held it, and
+/// leaves what a system that never had it would have, byte for byte.
+#[derive(Debug, Parser)]
+#[command(name = "eemu", version, after_help = "Start with: eemu demo\nThen: eemu import --data built-in --state run/ && eemu train --state run/")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Everything `eemu` does.
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Show everything on built-in data: train, measure, recommend, forget, prove.
+    Demo(DemoArgs),
+    /// Read a data set and make a state directory of it.
+    Import(ImportArgs),
+    /// Train every shard that has no current model.
+    Train(TrainArgs),
+    /// Train one shard: the idempotent unit that `train` launches.
+    TrainShard(TrainShardArgs),
+    /// Measure: HR and NDCG of every user's held-out item among all items.
+    Evaluate(EvaluateArgs),
+    /// The best items for one user, or for a visitor who is in no table.
+    Recommend(RecommendArgs),
+    /// Remove records for good and retrain the shards that held them.
+    Forget(ForgetArgs),
+    /// Train from scratch on what is left and compare every byte.
+    Verify(RunArgs),
+    /// Retrain shards whose fingerprint is not this machine's.
+    Retrain(RetrainArgs),
+    /// Admit new people: a row appended, nothing retrained.
+    Admit(AdmitArgs),
+    /// Search hyper-parameters on validation only; resumable.
+    Tune(TuneArgs),
+    /// What a state holds.
+    Info(InfoArgs),
+}
+
+/// The state directory.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct StateArg {
+    /// State directory.
+    #[arg(long, value_name = "DIR", env = "EEMU_STATE")]
+    pub(crate) state: PathBuf,
+}
+
+/// How to run.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    pub(crate) state: StateArg,
+    /// Device that computes.
+    #[arg(long, value_enum, default_value = "cpu")]
+    pub(crate) device: DeviceChoice,
+    /// Shards (or groups of users) at once; the number of cores by default.
+    #[arg(long, value_name = "N")]
+    pub(crate) jobs: Option<usize>,
+    /// One JSON object on standard output.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// No progress.
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+}
+
+/// `demo`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct DemoArgs {
+    /// The real model and training in place of the small profile.
+    #[arg(long)]
+    pub(crate) full: bool,
+    /// Keep the state here in place of a temporary directory.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state: Option<PathBuf>,
+    /// Shards at once; the number of cores by default.
+    #[arg(long, value_name = "N")]
+    pub(crate) jobs: Option<usize>,
+}
+
+/// Which records are held out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum HoldoutChoice {
+    /// Each user's last record for the test, the one before for validation.
+    LeaveOneOut,
+    /// Every record trains.
+    None,
+}
+
+impl From<HoldoutChoice> for Holdout {
+    fn from(choice: HoldoutChoice) -> Self {
+        match choice {
+            HoldoutChoice::LeaveOneOut => Self::LeaveOneOut,
+            HoldoutChoice::None => Self::None,
+        }
+    }
+}
+
+/// `import`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ImportArgs {
+    /// Folder of RecBole atomic files, a .inter file, a MovieLens-1M zip or its
+    /// folder, or `built-in` for the data set that comes with eemu.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) data: PathBuf,
+    #[command(flatten)]
+    pub(crate) state: StateArg,
+    /// Hold records out for measuring, or train on all of them.
+    #[arg(long, value_enum, default_value = "leave-one-out")]
+    pub(crate) holdout: HoldoutChoice,
+    /// Admit only users and items with K records each (fixpoint). Off by default.
+    #[arg(long, value_name = "K")]
+    pub(crate) core: Option<u32>,
+    /// Import against another state's frozen catalogue (its catalog.json).
+    #[arg(long, value_name = "FILE")]
+    pub(crate) catalog: Option<PathBuf>,
+    /// A dense item feature: NAME=FILE, safetensors of f32 [items, width].
+    #[arg(long, value_name = "NAME=FILE")]
+    pub(crate) dense: Vec<String>,
+    /// User columns that become features; all by default.
+    #[arg(long, value_delimiter = ',', value_name = "A,B")]
+    pub(crate) user_features: Option<Vec<String>>,
+    /// Item columns that become features; all by default.
+    #[arg(long, value_delimiter = ',', value_name = "A,B")]
+    pub(crate) item_features: Option<Vec<String>>,
+    /// Seed of every hash, start and draw.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Replace a state that is there already.
+    #[arg(long)]
+    pub(crate) replace: bool,
+    /// One JSON object on standard output.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// A named configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Profile {
+    /// The default: the paper's towers, unknown rows, tuned steps.
+    Default,
+    /// Narrow towers and few epochs, for demonstrations.
+    Small,
+    /// The algorithm as the paper writes it.
+    Paper,
+}
+
+/// How a shard learns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum MetaChoice {
+    /// First-order MAML.
+    Maml,
+    /// Reptile.
+    Reptile,
+    /// Ordinary training, the baseline.
+    None,
+}
+
+impl From<MetaChoice> for Meta {
+    fn from(choice: MetaChoice) -> Self {
+        match choice {
+            MetaChoice::Maml => Self::Maml,
+            MetaChoice::Reptile => Self::Reptile,
+            MetaChoice::None => Self::None,
+        }
+    }
+}
+
+/// The model's kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ModelChoice {
+    /// Two towers and their dot product.
+    TwoTower,
+}
+
+/// Changes to the configuration.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ConfigArgs {
+    /// Start from a named configuration in place of the state's.
+    #[arg(long, value_enum)]
+    pub(crate) profile: Option<Profile>,
+    /// Read a configuration file (JSON, as `tune` writes it); what it leaves
+    /// out stays.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Set one value, such as train.inner_step=0.05 or adapt.size=7; `info`
+    /// shows them all.
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+}
+
+/// `train`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct TrainArgs {
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
+    /// Number of shards.
+    #[arg(long, value_name = "S")]
+    pub(crate) shards: Option<u32>,
+    /// The model.
+    #[arg(long, value_enum)]
+    pub(crate) model: Option<ModelChoice>,
+    /// How a shard learns.
+    #[arg(long, value_enum)]
+    pub(crate) meta: Option<MetaChoice>,
+    /// Passes over a shard's users.
+    #[arg(long, value_name = "N")]
+    pub(crate) epochs: Option<u32>,
+    /// Seed of every hash, start and draw.
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+}
+
+/// `train-shard`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct TrainShardArgs {
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
+    /// The shard, from 0.
+    #[arg(long)]
+    pub(crate) shard: u32,
+}
+
+/// A held-out split.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SplitChoice {
+    /// For choosing.
+    Validation,
+    /// For reporting.
+    Test,
+}
+
+/// `evaluate`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct EvaluateArgs {
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
+    /// Which held-out items.
+    #[arg(long, value_enum, default_value = "test")]
+    pub(crate) split: SplitChoice,
+    /// The global models, without adaptation.
+    #[arg(long)]
+    pub(crate) no_adapt: bool,
+    /// One shard's model alone.
+    #[arg(long, value_name = "SHARD")]
+    pub(crate) only: Option<u32>,
+    /// Also train and measure what it is compared with: popularity, one
+    /// unsharded model, the plain mean of ordinarily trained shards.
+    #[arg(long)]
+    pub(crate) baselines: bool,
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+}
+
+/// `recommend`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct RecommendArgs {
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
+    /// A user's identifier.
+    #[arg(long, conflicts_with = "items", required_unless_present = "items")]
+    pub(crate) user: Option<String>,
+    /// Items of a visitor who is in no table.
+    #[arg(long, value_delimiter = ',', value_name = "ID,ID")]
+    pub(crate) items: Option<Vec<String>>,
+    /// How many.
+    #[arg(long, default_value_t = 10)]
+    pub(crate) top: usize,
+    /// Show each shard's score and the adaptation set.
+    #[arg(long)]
+    pub(crate) explain: bool,
+    /// The global models, without adaptation.
+    #[arg(long)]
+    pub(crate) no_adapt: bool,
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+}
+
+/// `forget`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ForgetArgs {
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
+    /// A user's identifier.
+    #[arg(long, required_unless_present = "file")]
+    pub(crate) user: Option<String>,
+    /// One item of that user.
+    #[arg(long, requires = "user", conflicts_with_all = ["all", "file"], required_unless_present_any = ["all", "file"])]
+    pub(crate) item: Option<String>,
+    /// The whole account: every record of the user, and the user's features.
+    #[arg(long, requires = "user", conflicts_with = "file")]
+    pub(crate) all: bool,
+    /// A list of user,item lines (item may be * for the whole account); - reads
+    /// standard input.
+    #[arg(long, value_name = "FILE", conflicts_with = "user")]
+    pub(crate) file: Option<PathBuf>,
+    /// Remove now, retrain with a later `eemu train`.
+    #[arg(long)]
+    pub(crate) later: bool,
+}
+
+/// `retrain`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct RetrainArgs {
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
+    /// Only shards whose fingerprint is not this machine's (and shards that wait).
+    #[arg(long, required = true)]
+    pub(crate) stale: bool,
+}
+
+/// `admit`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct AdmitArgs {
+    #[command(flatten)]
+    pub(crate) state: StateArg,
+    /// New people, as a RecBole .user file with the catalogue's columns.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) user_file: PathBuf,
+    /// One JSON object on standard output.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `tune`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct TuneArgs {
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
+    /// Where to write the best configuration; the journal beside it lets an
+    /// interrupted search go on.
+    #[arg(long, value_name = "FILE", default_value = "tuned.json")]
+    pub(crate) out: PathBuf,
+    /// Values to try: KEY=V,V,V; all combinations are tried.
+    #[arg(long, value_name = "KEY=V,V", default_values_t = ["train.inner_step=0.05,0.1,0.2".to_owned(), "adapt.step=0.01,0.02,0.05".to_owned()])]
+    pub(crate) grid: Vec<String>,
+    /// Train and judge only this many shards (all by default).
+    #[arg(long, value_name = "N")]
+    pub(crate) shards: Option<u32>,
+    /// Judge on this many users only, the first by keyed hash (all by default).
+    #[arg(long, value_name = "N")]
+    pub(crate) users: Option<usize>,
+}
+
+/// `info`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct InfoArgs {
+    #[command(flatten)]
+    pub(crate) state: StateArg,
+    /// One JSON object on standard output.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Runs the command and says what went wrong, with the whole chain of causes.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let result = match cli.command {
+        Command::Demo(args) => commands::demo::run(&args),
+        Command::Import(args) => commands::import::run(&args),
+        Command::Train(args) => commands::train::train(&args),
+        Command::TrainShard(args) => commands::train::train_shard(&args),
+        Command::Evaluate(args) => commands::evaluate::run(&args),
+        Command::Recommend(args) => commands::recommend::run(&args),
+        Command::Forget(args) => commands::forget::run(&args),
+        Command::Verify(args) => commands::verify::run(&args),
+        Command::Retrain(args) => commands::train::retrain(&args),
+        Command::Admit(args) => commands::admit::run(&args),
+        Command::Tune(args) => commands::tune::run(&args),
+        Command::Info(args) => commands::info::run(&args),
+    };
+    match result {
+        Ok(code) => code,
+        // A reader that closed the pipe has seen enough.
+        Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe)
+    })
+}

@@ -1,0 +1,33 @@
+//! `eemu admit`.
+
+use std::io::BufReader;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use eemu_core::dataset::{Source, read_people};
+use serde_json::json;
+
+use super::{print_json, print_line};
+use crate::cli::AdmitArgs;
+use crate::deployment::Deployment;
+use crate::store::Access;
+
+pub(crate) fn run(args: &AdmitArgs) -> Result<ExitCode> {
+    let mut deployment = Deployment::open(&args.state.state, Access::Write)?;
+    let shown = args.user_file.display().to_string();
+    let file = std::fs::File::open(&args.user_file).with_context(|| format!("cannot open {shown}"))?;
+    let people = read_people(Source::new(shown, BufReader::new(file)), &deployment.world.catalog.users)?;
+    let users = &mut deployment.world.catalog.users;
+    for person in &people {
+        users.append(&person.id, &person.features)?;
+    }
+    if !people.is_empty() {
+        deployment.state.set_catalog(&deployment.world.catalog)?;
+    }
+    if args.json {
+        print_json(&json!({"admitted": people.len(), "users": deployment.world.catalog.users.len()}))?;
+    } else {
+        print_line(&format!("{} people admitted; nothing was retrained", people.len()))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,100 @@
+//! From command-line changes to a configuration.
+
+use anyhow::{Context, Result, bail};
+use eemu_core::config::Config;
+use eemu_core::model::ModelConfig;
+use serde_json::Value;
+
+use crate::cli::{ConfigArgs, Profile};
+
+/// The named configuration; seed, shards and hold-out stay as they are.
+pub(crate) fn profile(profile: Profile, current: &Config) -> Config {
+    let mut config = Config { holdout: current.holdout, ..Config::default() };
+    config.train.seed = current.train.seed;
+    config.train.shards = current.train.shards;
+    match profile {
+        Profile::Default => config,
+        Profile::Small => {
+            config.model = ModelConfig::small();
+            config.train.epochs = 12;
+            config.train.outer_step = 3e-3;
+            config.train.users_per_batch = 16;
+            config
+        }
+        Profile::Paper => config.paper(),
+    }
+}
+
+/// Applies profile, file and single values, in this order.
+///
+/// # Errors
+/// When a file cannot be read, or a key or value does not exist.
+pub(crate) fn configured(current: &Config, args: &ConfigArgs) -> Result<Config> {
+    let mut config = args.profile.map_or_else(|| current.clone(), |name| profile(name, current));
+    if let Some(path) = &args.config {
+        let shown = path.display();
+        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {shown}"))?;
+        let changes: Value = serde_json::from_str(&text).with_context(|| format!("{shown} is not JSON"))?;
+        let mut value = serde_json::to_value(&config)?;
+        merge(&mut value, &changes);
+        config = serde_json::from_value(value).with_context(|| format!("{shown}: not a configuration"))?;
+    }
+    set_all(&config, &args.set)
+}
+
+/// Applies KEY=VALUE changes.
+///
+/// # Errors
+/// When a key does not exist or a value does not fit.
+pub(crate) fn set_all(config: &Config, changes: &[String]) -> Result<Config> {
+    let mut value = serde_json::to_value(config)?;
+    for change in changes {
+        let (key, text) = change.split_once('=').with_context(|| format!("'{change}' is not KEY=VALUE"))?;
+        let pointer = format!("/{}", key.trim().replace('.', "/"));
+        let Some(slot) = value.pointer_mut(&pointer) else {
+            bail!("there is no setting '{key}'; the settings are:\n{}", keys(&serde_json::to_value(config)?, "").join("\n"));
+        };
+        *slot = serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()));
+    }
+    let config: Config = serde_json::from_value(value).context("a setting has a value of the wrong kind")?;
+    config.check()?;
+    Ok(config)
+}
+
+fn merge(into: &mut Value, from: &Value) {
+    match (into, from) {
+        (Value::Object(into), Value::Object(from)) => {
+            for (key, value) in from {
+                merge(into.entry(key).or_insert(Value::Null), value);
+            }
+        }
+        (into, from) => *into = from.clone(),
+    }
+}
+
+/// Every setting with its value, as `--set` takes it.
+pub(crate) fn keys(value: &Value, prefix: &str) -> Vec<String> {
+    match value {
+        Value::Object(map) => map
+            .iter()
+            .flat_map(|(key, value)| keys(value, &if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") }))
+            .collect(),
+        other => vec![format!("  {prefix}={other}")],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_are_named_and_checked() {
+        let config = set_all(&Config::default(), &["train.inner_step=0.25".into(), "train.meta=reptile".into(), "train.inner_steps=3".into()]).unwrap();
+        assert_eq!(config.train.inner_step, 0.25);
+        let wrong = |change: &str| format!("{:#}", set_all(&Config::default(), &[change.into()]).unwrap_err());
+        assert!(wrong("train.iner_step=1").contains("train.inner_step=0.1"));
+        assert!(wrong("train.epochs=many").contains("wrong kind"));
+        assert!(wrong("train.epochs=0").contains("epochs must be 1"));
+        assert!(wrong("train.epochs").contains("KEY=VALUE"));
+    }
+}

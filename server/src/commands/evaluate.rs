@@ -1,0 +1,69 @@
+//! `eemu evaluate`.
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+use eemu_core::dataset::{Holdout, Role};
+use eemu_core::model::TwoTower;
+use serde_json::json;
+
+use super::configuring::configured;
+use super::{print_json, print_line};
+use crate::cli::{EvaluateArgs, SplitChoice};
+use crate::deployment::Deployment;
+use crate::device;
+use crate::measuring::{Quality, baseline, ensemble_ranks, popularity};
+use crate::pool::default_jobs;
+use crate::progress::Progress;
+use crate::store::Access;
+
+pub(crate) fn run(args: &EvaluateArgs) -> Result<ExitCode> {
+    let deployment = Deployment::open(&args.run.state.state, Access::Read)?;
+    if deployment.world.config.holdout == Holdout::None {
+        bail!("this state holds nothing out, so there is nothing to measure on; import with --holdout leave-one-out");
+    }
+    let mut adapt = configured(&deployment.settings.config, &args.config)?.adapt;
+    if args.no_adapt {
+        adapt.size = 0;
+    }
+    let role = match args.split {
+        SplitChoice::Validation => Role::Validation,
+        SplitChoice::Test => Role::Test,
+    };
+    let device = device::open(args.run.device)?;
+    let jobs = args.run.jobs.unwrap_or_else(default_jobs);
+    let progress = Progress::new(args.run.quiet);
+    let models = deployment.models(&device)?;
+    let world = &deployment.world;
+    let mut models: Vec<(usize, &TwoTower)> = models.iter().enumerate().collect();
+    if let Some(shard) = args.only {
+        let count = models.len();
+        models.retain(|(index, _)| *index == shard as usize);
+        if models.is_empty() {
+            bail!("there is no shard {shard}: the state has shards 0 to {}", count - 1);
+        }
+    }
+    let ranks = ensemble_ranks(world, &models, &adapt, role, jobs, &progress, "evaluate")?;
+    let quality = Quality::of(&ranks);
+    let mut rows = vec![("popularity".to_owned(), popularity(world, role)?)];
+    if args.baselines {
+        rows.push(("one unsharded model".into(), baseline(world, 1, role, &device, jobs, &progress, "unsharded")?));
+        let shards = world.config.train.shards;
+        rows.push(("plain mean of shards".into(), baseline(world, shards, role, &device, jobs, &progress, "plain")?));
+    }
+    if args.run.json {
+        let mut object = serde_json::to_value(quality)?;
+        object["split"] = json!(if role == Role::Test { "test" } else { "validation" });
+        object["adapted"] = json!(adapt.size > 0);
+        object["compared"] = rows.iter().map(|(name, q)| json!({"method": name, "quality": q})).collect();
+        print_json(&object)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    print_line(&Quality::heading())?;
+    for (name, quality) in &rows {
+        print_line(&quality.row(name))?;
+    }
+    let name = if adapt.size > 0 { "this state, adapted" } else { "this state, without adaptation" };
+    print_line(&quality.row(name))?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,90 @@
+//! `eemu import`.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+use eemu_core::config::Config;
+use eemu_core::dataset::{Catalog, Imported};
+use eemu_core::model::from_safetensors;
+use serde_json::json;
+
+use super::{print_json, print_line};
+use crate::cli::ImportArgs;
+use crate::deployment::Deployment;
+use crate::import::{self, ImportOptions};
+
+pub(crate) fn run(args: &ImportArgs) -> Result<ExitCode> {
+    let mut options = ImportOptions::default();
+    options.choices.core = args.core;
+    options.choices.user_features.clone_from(&args.user_features);
+    options.choices.item_features.clone_from(&args.item_features);
+    options.choices.catalog = args.catalog.as_deref().map(frozen_catalog).transpose()?;
+    for dense in &args.dense {
+        let (name, file) = dense.split_once('=').with_context(|| format!("--dense {dense}: give NAME=FILE"))?;
+        options.dense.push((name.to_owned(), PathBuf::from(file)));
+    }
+    let imported = if args.data == Path::new("built-in") {
+        if !options.dense.is_empty() {
+            bail!("--dense does not go with the built-in data set, which has its title vectors");
+        }
+        import::built_in_with(&options.choices)?
+    } else {
+        import::open(&args.data, &options)?
+    };
+    let mut config = Config { holdout: args.holdout.into(), ..Config::default() };
+    config.train.seed = args.seed;
+    let deployment = Deployment::create(&args.state.state, &imported, &config, args.replace)?;
+    report(args, &imported, &deployment)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Another state's catalogue with its dense features.
+fn frozen_catalog(path: &Path) -> Result<Catalog> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let dense = path.with_extension("safetensors");
+    let mut features = HashMap::new();
+    if dense.is_file() {
+        let bytes = std::fs::read(&dense).with_context(|| format!("cannot read {}", dense.display()))?;
+        features.extend(from_safetensors(&bytes)?.into_iter().map(|(name, (_, values))| (name, values)));
+    }
+    Catalog::from_json(&text, &features).with_context(|| path.display().to_string())
+}
+
+fn report(args: &ImportArgs, imported: &Imported, deployment: &Deployment) -> Result<()> {
+    let (world, report) = (&deployment.world, &imported.report);
+    if args.json {
+        return print_json(&json!({
+            "dataset": world.catalog.dataset,
+            "users": world.catalog.users.len(),
+            "items": world.catalog.items.len(),
+            "interactions": world.interactions.len(),
+            "duplicates": deployment.settings.duplicates,
+            "user_features": report.user_features,
+            "item_features": report.item_features,
+            "notes": report.notes,
+        }));
+    }
+    print_line(&format!(
+        "{}: {} users, {} items, {} records ({} duplicates collapsed)",
+        world.catalog.dataset,
+        world.catalog.users.len(),
+        world.catalog.items.len(),
+        world.interactions.len(),
+        deployment.settings.duplicates
+    ))?;
+    let list = |names: &[String]| std::iter::once("id").chain(names.iter().map(String::as_str)).collect::<Vec<_>>().join(", ");
+    print_line(&format!("user features: {}", list(&report.user_features)))?;
+    print_line(&format!("item features: {}", list(&report.item_features)))?;
+    if report.users_left_out + report.items_left_out > 0 {
+        print_line(&format!(
+            "core filter left out {} users, {} items, {} records",
+            report.users_left_out, report.items_left_out, report.records_left_out
+        ))?;
+    }
+    for note in &report.notes {
+        print_line(&format!("note: {note}"))?;
+    }
+    print_line(&format!("next: eemu train --state {}", args.state.state.display()))
+}

@@ -1,0 +1,77 @@
+//! `eemu info`.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use eemu_core::fingerprint::Fingerprint;
+use serde_json::{Value, json};
+
+use super::configuring::keys;
+use super::{print_json, print_line};
+use crate::cli::InfoArgs;
+use crate::deployment::Deployment;
+use crate::store::Access;
+
+pub(crate) fn run(args: &InfoArgs) -> Result<ExitCode> {
+    let deployment = Deployment::open(&args.state.state, Access::Read)?;
+    let world = &deployment.world;
+    let records: Vec<usize> = world.shards().iter().map(eemu_core::shard::ShardData::len).collect();
+    let shards = deployment.state.shards()?;
+    if args.json {
+        let shards: Vec<Value> = shards
+            .iter()
+            .map(|s| {
+                let live = s.live.as_ref();
+                json!({
+                    "index": s.index,
+                    "records": records.get(s.index as usize),
+                    "version": s.version,
+                    "stale": s.stale,
+                    "model_blake3": live.map(|l| &l.model_blake3),
+                    "fingerprint": live.and_then(|l| serde_json::from_str::<Fingerprint>(&l.fingerprint).ok()),
+                    "seconds": live.map(|l| l.seconds),
+                    "epochs": live.map(|l| l.epochs),
+                })
+            })
+            .collect();
+        print_json(&json!({
+            "dataset": world.catalog.dataset,
+            "users": world.catalog.users.len(),
+            "items": world.catalog.items.len(),
+            "interactions": world.interactions.len(),
+            "erasure": "byte-level",
+            "shards": shards,
+            "receipts": deployment.state.receipts()?.len(),
+            "config": deployment.settings.config,
+        }))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    print_line(&format!(
+        "{}: {} users, {} items, {} records",
+        world.catalog.dataset,
+        world.catalog.users.len(),
+        world.catalog.items.len(),
+        world.interactions.len()
+    ))?;
+    print_line(&format!("receipts: {}", deployment.state.receipts()?.len()))?;
+    for shard in &shards {
+        let state = match &shard.live {
+            None => "no model".to_owned(),
+            Some(live) => format!(
+                "v{} model {}… {} epochs in {:.1} s{}",
+                live.version,
+                &live.model_blake3[..16.min(live.model_blake3.len())],
+                live.epochs,
+                live.seconds,
+                if shard.stale { ", waits for retraining" } else { "" }
+            ),
+        };
+        let count = records.get(shard.index as usize).copied().unwrap_or(0);
+        print_line(&format!("shard {:>2}: {count:>7} records  {state}", shard.index))?;
+    }
+    print_line("settings (change with: eemu train --set KEY=VALUE):")?;
+    for line in keys(&serde_json::to_value(&deployment.settings.config)?, "") {
+        print_line(&line)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,43 @@
+//! One file a command: from arguments to words and JSON.
+
+pub(crate) mod admit;
+pub(crate) mod demo;
+pub(crate) mod evaluate;
+pub(crate) mod forget;
+pub(crate) mod import;
+pub(crate) mod info;
+pub(crate) mod recommend;
+pub(crate) mod train;
+pub(crate) mod tune;
+pub(crate) mod verify;
+
+mod configuring;
+
+use std::io::Write;
+
+use anyhow::{Context, Result};
+use eemu_core::Error;
+use eemu_core::dataset::Entities;
+use serde::Serialize;
+
+/// Writes one JSON object to standard output.
+fn print_json(value: &impl Serialize) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    serde_json::to_writer(&mut out, value).map_err(std::io::Error::from)?;
+    writeln!(out)?;
+    Ok(())
+}
+
+/// Writes a line to standard output.
+fn print_line(line: &str) -> Result<()> {
+    writeln!(std::io::stdout().lock(), "{line}")?;
+    Ok(())
+}
+
+/// The index of an identifier.
+fn find(entities: &Entities, kind: &'static str, id: &str) -> Result<u32> {
+    entities
+        .find(id)
+        .ok_or_else(|| Error::UnknownId { kind, id: id.to_owned() })
+        .with_context(|| format!("{kind}s are named as in the imported files"))
+}

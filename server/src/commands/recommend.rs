@@ -1,0 +1,114 @@
+//! `eemu recommend`.
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+use eemu_core::model::TwoTower;
+use eemu_core::recommend::{Ranked, Ranker, Scored, top_k};
+use eemu_core::world::{History, World};
+use serde_json::{Value, json};
+
+use super::configuring::configured;
+use super::{find, print_json, print_line};
+use crate::cli::RecommendArgs;
+use crate::deployment::Deployment;
+use crate::device;
+use crate::store::Access;
+
+pub(crate) fn run(args: &RecommendArgs) -> Result<ExitCode> {
+    let deployment = Deployment::open(&args.run.state.state, Access::Read)?;
+    let world = &deployment.world;
+    let mut adapt = configured(&deployment.settings.config, &args.config)?.adapt;
+    if args.no_adapt {
+        adapt.size = 0;
+    }
+    let person = match (&args.user, &args.items) {
+        (Some(user), _) => world.person(find(&world.catalog.users, "user", user)?, History::All),
+        (None, Some(items)) => {
+            let items = items.iter().map(|id| find(&world.catalog.items, "item", id.trim())).collect::<Result<_>>()?;
+            world.visitor(items)
+        }
+        (None, None) => bail!("give --user or --items"),
+    };
+    let device = device::open(args.run.device)?;
+    let models = deployment.models(&device)?;
+    let models: Vec<(usize, &TwoTower)> = models.iter().enumerate().collect();
+    let ranker = Ranker::new(&models, &world.key, &world.degrees, &adapt);
+    let Some(scored) = pollster::block_on(ranker.scores(&[person.clone()], 0, args.explain))?.pop() else {
+        bail!("no scores");
+    };
+    let ranked = top_k(&scored.mean, &person.history, args.top);
+    if args.run.json {
+        print_json(&as_json(world, &scored, &ranked, args.explain))?;
+    } else {
+        as_text(world, &scored, &ranked, args.explain)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn as_json(world: &World, scored: &Scored, ranked: &[Ranked], explain: bool) -> Value {
+    let items = &world.catalog.items;
+    let listed: Vec<Value> = ranked
+        .iter()
+        .map(|r| {
+            let mut item = json!({
+                "rank": r.rank,
+                "item_id": items.ids[r.item as usize],
+                "name": items.name(r.item),
+                "score": r.score,
+            });
+            if explain {
+                item["shards"] = scored.per_shard.iter().map(|s| s[r.item as usize]).collect();
+            }
+            item
+        })
+        .collect();
+    let mut answer = json!({"items": listed});
+    if explain {
+        answer["adaptation_set"] = scored
+            .pairs
+            .iter()
+            .map(|p| {
+                json!({
+                    "item_id": items.ids[p.positive as usize],
+                    "name": items.name(p.positive),
+                    "degree": world.degrees[p.positive as usize],
+                    "negative_id": items.ids[p.negative as usize],
+                })
+            })
+            .collect();
+    }
+    answer
+}
+
+/// The list as people read it.
+pub(super) fn as_text(world: &World, scored: &Scored, ranked: &[Ranked], explain: bool) -> Result<()> {
+    let items = &world.catalog.items;
+    if explain {
+        print_line("adapted with (rare items first; how many people have each):")?;
+        let mut shown: Vec<(u32, usize)> = Vec::new();
+        for pair in &scored.pairs {
+            match shown.iter_mut().find(|(item, _)| *item == pair.positive) {
+                Some((_, times)) => *times += 1,
+                None => shown.push((pair.positive, 1)),
+            }
+        }
+        for (item, times) in shown {
+            let times = if times > 1 { format!(", drawn {times} times") } else { String::new() };
+            print_line(&format!("  {} ({}{times})", items.name(item), world.degrees[item as usize]))?;
+        }
+    }
+    for r in ranked {
+        let shards = if explain {
+            let scores: Vec<String> = scored.per_shard.iter().map(|s| format!("{:6.2}", s[r.item as usize])).collect();
+            format!("  [{}]", scores.join(" "))
+        } else {
+            String::new()
+        };
+        print_line(&format!("{:>4}  {:<40} {:>8.3}{shards}", r.rank, items.name(r.item), r.score))?;
+    }
+    if ranked.is_empty() {
+        print_line("nothing left to recommend")?;
+    }
+    Ok(())
+}

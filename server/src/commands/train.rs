@@ -1,0 +1,88 @@
+//! `eemu train`, `eemu train-shard`, `eemu retrain`.
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::{Result, bail};
+use eemu_core::fingerprint::Fingerprint;
+use serde_json::json;
+
+use super::configuring::configured;
+use super::{print_json, print_line};
+use crate::cli::{RetrainArgs, RunArgs, TrainArgs, TrainShardArgs};
+use crate::deployment::Deployment;
+use crate::device;
+use crate::pool::default_jobs;
+use crate::progress::Progress;
+use crate::store::Access;
+use crate::training::{Trained, train_shards};
+
+pub(crate) fn train(args: &TrainArgs) -> Result<ExitCode> {
+    let mut deployment = Deployment::open(&args.run.state.state, Access::Write)?;
+    let mut config = configured(&deployment.settings.config, &args.config)?;
+    let train = &mut config.train;
+    train.shards = args.shards.unwrap_or(train.shards);
+    train.epochs = args.epochs.unwrap_or(train.epochs);
+    train.seed = args.seed.unwrap_or(train.seed);
+    if let Some(meta) = args.meta {
+        train.meta = meta.into();
+        if train.meta == eemu_core::config::Meta::Reptile && train.inner_steps < 2 {
+            // The field's customary number; with one step Reptile is ordinary training.
+            train.inner_steps = 5;
+        }
+    }
+    let progress = Progress::new(args.run.quiet);
+    if config != deployment.settings.config {
+        let had = deployment.state.shards()?.iter().any(|s| s.live.is_some());
+        if deployment.configure(config)? && had {
+            progress.say("the configuration changed: every shard is trained anew");
+        }
+    }
+    let shards: Vec<u32> = (0..deployment.world.config.train.shards).collect();
+    launch(&deployment, &shards, &args.run, &progress, false)
+}
+
+pub(crate) fn train_shard(args: &TrainShardArgs) -> Result<ExitCode> {
+    let deployment = Deployment::open(&args.run.state.state, Access::Write)?;
+    let shards = deployment.world.config.train.shards;
+    if args.shard >= shards {
+        bail!("there is no shard {}: the state has shards 0 to {}", args.shard, shards - 1);
+    }
+    launch(&deployment, &[args.shard], &args.run, &Progress::new(args.run.quiet), false)
+}
+
+pub(crate) fn retrain(args: &RetrainArgs) -> Result<ExitCode> {
+    let deployment = Deployment::open(&args.run.state.state, Access::Write)?;
+    let device = device::open(args.run.device)?;
+    let here = serde_json::to_string(&Fingerprint::of(&device))?;
+    let shards: Vec<u32> = deployment
+        .state
+        .shards()?
+        .iter()
+        .filter(|s| s.stale || s.live.as_ref().is_none_or(|live| live.fingerprint != here))
+        .map(|s| s.index)
+        .collect();
+    launch(&deployment, &shards, &args.run, &Progress::new(args.run.quiet), true)
+}
+
+fn launch(deployment: &Deployment, shards: &[u32], run: &RunArgs, progress: &Progress, again: bool) -> Result<ExitCode> {
+    let device = device::open(run.device)?;
+    let start = Instant::now();
+    let trained = train_shards(deployment, shards, &device, run.jobs.unwrap_or_else(default_jobs), progress, again)?;
+    report(&trained, start.elapsed().as_secs_f64(), run)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn report(trained: &[Trained], seconds: f64, run: &RunArgs) -> Result<()> {
+    let fresh: Vec<u32> = trained.iter().filter(|t| t.fresh).map(|t| t.shard).collect();
+    if run.json {
+        let shards: Vec<_> = trained
+            .iter()
+            .map(|t| json!({"shard": t.shard, "version": t.version, "trained": t.fresh, "seconds": t.seconds}))
+            .collect();
+        return print_json(&json!({"shards": shards, "shards_trained": fresh, "seconds": seconds}));
+    }
+    let current = trained.len() - fresh.len();
+    let kept = if current > 0 { format!(", {current} were current") } else { String::new() };
+    print_line(&format!("{} shards trained in {seconds:.1} s{kept}", fresh.len()))
+}

@@ -1,0 +1,129 @@
+//! How good an ensemble is, and what it is compared with.
+
+use anyhow::Result;
+use eemu_core::config::{AdaptConfig, Config, Meta};
+use eemu_core::dataset::Role;
+use eemu_core::evaluate::{Estimate, hit_rate, ndcg, popularity_ranks, ranks};
+use eemu_core::model::TwoTower;
+use eemu_core::tensor::Device;
+use eemu_core::world::World;
+use serde::{Deserialize, Serialize};
+
+use crate::pool;
+use crate::progress::Progress;
+use crate::training::from_scratch;
+
+/// Metrics of one method on one split.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct Quality {
+    /// HR@10 and half its 95% interval over users.
+    #[serde(rename = "hr@10")]
+    pub hr10: f64,
+    /// NDCG@10.
+    #[serde(rename = "ndcg@10")]
+    pub ndcg10: f64,
+    /// HR@20.
+    #[serde(rename = "hr@20")]
+    pub hr20: f64,
+    /// NDCG@20.
+    #[serde(rename = "ndcg@20")]
+    pub ndcg20: f64,
+    /// Users with a held-out item.
+    pub users: usize,
+    /// Half the 95% interval of HR@10 over users.
+    #[serde(rename = "hr@10_margin")]
+    pub hr10_margin: f64,
+    /// Half the 95% interval of NDCG@10 over users.
+    #[serde(rename = "ndcg@10_margin")]
+    pub ndcg10_margin: f64,
+}
+
+impl Quality {
+    /// From ranks counted from 0.
+    pub fn of(ranks: &[(u32, usize)]) -> Self {
+        let ranks: Vec<usize> = ranks.iter().map(|(_, rank)| *rank).collect();
+        let (hr10, ndcg10): (Estimate, Estimate) = (hit_rate(&ranks, 10), ndcg(&ranks, 10));
+        Self {
+            hr10: hr10.mean,
+            ndcg10: ndcg10.mean,
+            hr20: hit_rate(&ranks, 20).mean,
+            ndcg20: ndcg(&ranks, 20).mean,
+            users: ranks.len(),
+            hr10_margin: hr10.margin,
+            ndcg10_margin: ndcg10.margin,
+        }
+    }
+
+    /// One row of a table for people.
+    pub fn row(&self, name: &str) -> String {
+        format!(
+            "{name:<34} {:.4} ±{:.4}  {:.4} ±{:.4}  {:.4}  {:.4}",
+            self.hr10, self.hr10_margin, self.ndcg10, self.ndcg10_margin, self.hr20, self.ndcg20
+        )
+    }
+
+    /// The heading of [`Quality::row`].
+    pub fn heading() -> String {
+        format!("{:<34} {:<14}  {:<14}  {:<6}  {}", "", "HR@10", "NDCG@10", "HR@20", "NDCG@20")
+    }
+}
+
+/// Ranks of every user's held-out item under an ensemble (or the members of
+/// one that are given, each with its shard), users shared out to `jobs` threads.
+///
+/// # Errors
+/// When a score is not a number or the device fails.
+pub fn ensemble_ranks(
+    world: &World,
+    models: &[(usize, &TwoTower)],
+    adapt: &AdaptConfig,
+    role: Role,
+    jobs: usize,
+    progress: &Progress,
+    label: &str,
+) -> Result<Vec<(u32, usize)>> {
+    let users = world.interactions.users();
+    // Enough pieces that no thread waits long for the last one.
+    let piece = (users / (8 * jobs.max(1) as u32)).max(64);
+    let pieces: Vec<(u32, u32)> = (0..users).step_by(piece as usize).map(|from| (from, (from + piece).min(users))).collect();
+    let bar = progress.bar(label, u64::from(users));
+    let done = std::sync::atomic::AtomicU64::new(0);
+    let parts = pool::run(&pieces, jobs, |&(from, to)| {
+        let mut before = 0;
+        pollster::block_on(ranks(world, models, adapt, role, from..to, |now, _| {
+            let all = done.fetch_add((now - before) as u64, std::sync::atomic::Ordering::Relaxed) + (now - before) as u64;
+            before = now;
+            bar.set(all, 0.0, "users ranked");
+        }))
+    });
+    let mut all = Vec::new();
+    for part in parts {
+        all.extend(part?);
+    }
+    bar.finish(&format!("{} users ranked", all.len()));
+    Ok(all)
+}
+
+/// Popularity: training interactions per item.
+///
+/// # Errors
+/// Never; for symmetry.
+pub fn popularity(world: &World, role: Role) -> Result<Quality> {
+    Ok(Quality::of(&popularity_ranks(world, role)?))
+}
+
+/// A baseline trained in memory: ordinary training without adaptation, on one
+/// shard (the unsharded model) or on as many as the state has (the plain mean).
+///
+/// # Errors
+/// When training diverges.
+pub fn baseline(world: &World, shards: u32, role: Role, device: &Device, jobs: usize, progress: &Progress, label: &str) -> Result<Quality> {
+    let mut config: Config = world.config.clone();
+    config.train.shards = shards;
+    config.train.meta = Meta::None;
+    config.adapt.size = 0;
+    let world = World { config, ..world.clone() };
+    let models = from_scratch(&world, &world.shards(), device, jobs, progress, label)?;
+    let models: Vec<(usize, &TwoTower)> = models.iter().enumerate().collect();
+    Ok(Quality::of(&ensemble_ranks(&world, &models, &world.config.adapt, role, jobs, progress, label)?))
+}

@@ -1,0 +1,151 @@
+//! A search for hyper-parameters on validation only, which goes on where it
+//! was interrupted.
+
+use std::collections::HashMap;
+use std::io::Write;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail};
+use eemu_core::config::Config;
+use eemu_core::dataset::Role;
+use eemu_core::model::TwoTower;
+use eemu_core::tensor::Device;
+use eemu_core::world::World;
+use serde_json::Value;
+
+use crate::measuring::{Quality, ensemble_ranks};
+use crate::progress::Progress;
+use crate::training::from_scratch;
+
+/// One search.
+#[derive(Debug)]
+pub struct Search<'a> {
+    /// The data.
+    pub world: &'a World,
+    /// What computes.
+    pub device: Device,
+    /// Shards at once.
+    pub jobs: usize,
+    /// How many of the shards are trained and judged.
+    pub shards: u32,
+    /// How many users judge; all when `None`.
+    pub users: Option<usize>,
+    /// One finished trial a line.
+    pub journal: PathBuf,
+}
+
+/// All combinations of KEY=V,V,V lists.
+///
+/// # Errors
+/// When a list is not KEY=V,V, or there are more than 10,000 combinations.
+pub fn grid(lists: &[String]) -> Result<Vec<Vec<String>>> {
+    let mut trials = vec![Vec::new()];
+    for list in lists {
+        let (key, values) = list.split_once('=').with_context(|| format!("'{list}' is not KEY=V,V,V"))?;
+        let values: Vec<&str> = values.split(',').filter(|v| !v.is_empty()).collect();
+        if values.is_empty() || trials.len() * values.len() > 10_000 {
+            bail!("'{list}': give between one value and 10,000 combinations in all");
+        }
+        trials = trials
+            .iter()
+            .flat_map(|trial: &Vec<String>| values.iter().map(|v| [trial.clone(), vec![format!("{key}={v}")]].concat()))
+            .collect();
+    }
+    Ok(trials)
+}
+
+impl Search<'_> {
+    /// Runs the trials that the journal does not hold. Trials that differ in
+    /// adaptation only share their models.
+    ///
+    /// # Errors
+    /// When the journal cannot be written or the device fails.
+    pub fn run(&self, trials: &[(String, Config)], progress: &Progress) -> Result<Vec<(String, Quality)>> {
+        let mut known = self.journalled()?;
+        let mut results = Vec::new();
+        let mut trained: Option<(Config, Vec<TwoTower>)> = None;
+        for (number, (name, config)) in trials.iter().enumerate() {
+            let key = self.key(config)?;
+            if let Some(quality) = known.remove(&key) {
+                results.push((name.clone(), quality));
+                continue;
+            }
+            progress.say(&format!("trial {} of {}: {name}", number + 1, trials.len()));
+            let world = World::new(self.world.catalog.clone(), self.world.interactions.all().to_vec(), config.clone())?.0;
+            let same = |other: &Config| (&other.model, &other.train) == (&config.model, &config.train);
+            let models = match trained.take() {
+                Some((other, models)) if same(&other) => models,
+                _ => {
+                    let shards: Vec<_> = world.shards().into_iter().take(self.shards as usize).collect();
+                    from_scratch(&world, &shards, &self.device, self.jobs, progress, "shard")?
+                }
+            };
+            let quality = self.judge(&world, &models, progress)?;
+            self.write(&key, name, &quality)?;
+            progress.say(&quality.row(name));
+            results.push((name.clone(), quality));
+            trained = Some((config.clone(), models));
+        }
+        Ok(results)
+    }
+
+    fn judge(&self, world: &World, models: &[TwoTower], progress: &Progress) -> Result<Quality> {
+        let models: Vec<(usize, &TwoTower)> = models.iter().enumerate().collect();
+        let world = match self.users {
+            None => world.clone(),
+            Some(count) => {
+                // The judges are drawn by a keyed hash, the same in every trial.
+                let mut users: Vec<(u64, u32)> = (0..world.interactions.users())
+                    .map(|u| (world.key.number("judges", &[world.catalog.users.ids[u as usize].as_bytes()]), u))
+                    .collect();
+                users.sort_unstable();
+                let judges: std::collections::HashSet<u32> = users.into_iter().take(count).map(|(_, u)| u).collect();
+                let judged = world.with(world.interactions.filtered(|r| judges.contains(&r.user)));
+                World { degrees: world.degrees.clone(), ..judged }
+            }
+        };
+        let adapt = world.config.adapt.clone();
+        let ranks = ensemble_ranks(&world, &models, &adapt, Role::Validation, self.jobs, progress, "judge")?;
+        Ok(Quality::of(&ranks))
+    }
+
+    fn key(&self, config: &Config) -> Result<String> {
+        let text = format!("{} {} {:?}", serde_json::to_string(config)?, self.shards, self.users);
+        Ok(blake3::hash(text.as_bytes()).to_hex().to_string())
+    }
+
+    fn journalled(&self) -> Result<HashMap<String, Quality>> {
+        let Ok(text) = std::fs::read_to_string(&self.journal) else { return Ok(HashMap::new()) };
+        // The last line may be cut short by a kill: it is then done again.
+        let rows = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        Ok(rows
+            .filter_map(|row| {
+                Some((row["key"].as_str()?.to_owned(), serde_json::from_value(row["validation"].clone()).ok()?))
+            })
+            .collect())
+    }
+
+    fn write(&self, key: &str, name: &str, quality: &Quality) -> Result<()> {
+        let row = serde_json::json!({"key": key, "changes": name, "validation": quality});
+        let mut file = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&self.journal)
+            .with_context(|| format!("cannot write the journal {}", self.journal.display()))?;
+        writeln!(file, "{row}")?;
+        file.sync_all()?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn grids_are_all_combinations() {
+        let trials = grid(&["a=1,2".into(), "b=x".into()]).unwrap();
+        assert_eq!(trials, [vec!["a=1", "b=x"], vec!["a=2", "b=x"]]);
+        assert!(grid(&["a".into()]).is_err() && grid(&["a=".into()]).is_err());
+    }
+}
