@@ -31,10 +31,8 @@ pub struct TrainConfig {
     pub meta: Meta,
     /// Passes over a shard's users. Fixed, never chosen on other data.
     pub epochs: u32,
-    /// Users a mini-batch (MAML, Reptile).
+    /// Users a mini-batch.
     pub users_per_batch: usize,
-    /// Records a mini-batch (no meta-learning).
-    pub records_per_batch: usize,
     /// Inner step alpha.
     pub inner_step: f32,
     /// Inner steps k; MAML takes 1, Reptile needs 2 or more.
@@ -66,7 +64,6 @@ impl Default for TrainConfig {
             meta: Meta::Maml,
             epochs: 30,
             users_per_batch: 32,
-            records_per_batch: 1024,
             inner_step: 0.1,
             inner_steps: 1,
             outer_step: 1e-3,
@@ -155,8 +152,8 @@ impl Config {
         if train.epochs == 0 {
             return refuse("epochs must be 1 or more");
         }
-        if train.users_per_batch == 0 || train.records_per_batch == 0 {
-            return refuse("a mini-batch needs at least one user and one record");
+        if train.users_per_batch == 0 {
+            return refuse("a mini-batch needs at least one user");
         }
         if !positive(train.inner_step) || !positive(train.outer_step) {
             return refuse("inner_step and outer_step must be positive numbers");

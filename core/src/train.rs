@@ -97,38 +97,24 @@ impl<'a> Trainer<'a> {
     pub async fn epoch(&mut self, mut seen: impl FnMut(f64)) -> Result<f32> {
         let train = &self.config.train;
         let epoch = u64::from(self.epochs_done());
-        let left = 1.0 - self.losses.len() as f32 / train.epochs as f32;
-        let (mut total, mut batches) = (0.0f64, 0usize);
-        if train.meta == Meta::None {
-            let records = self.record_order(epoch);
-            let count = records.len().div_ceil(train.records_per_batch);
-            for (number, records) in records.chunks(train.records_per_batch).enumerate() {
-                let rate = self.rate(left, number, count);
-                let (gradient, loss) = standard_step(&self.model, self.batch(epoch, &[]), records).await?;
-                self.adam.step(self.model.parameters_mut(), gradient, rate);
-                total += f64::from(loss);
-                batches += 1;
-                seen((number + 1) as f64 / count as f64);
+        let order = self.user_order(epoch);
+        let batches = order.len().div_ceil(train.users_per_batch);
+        let mut total = 0.0f64;
+        for (number, cells) in order.chunks(train.users_per_batch).enumerate() {
+            let batch = self.batch(epoch, cells);
+            let (change, loss) = match train.meta {
+                Meta::Maml => maml_step(&self.model, batch, train).await?,
+                Meta::Reptile => reptile_step(&self.model, batch, train).await?,
+                Meta::None => standard_step(&self.model, batch).await?,
+            };
+            let rate = self.rate(number as f32 / batches as f32);
+            if train.meta == Meta::Reptile {
+                *self.model.parameters_mut() = self.model.parameters().moved(&change, rate);
+            } else {
+                self.adam.step(self.model.parameters_mut(), change, rate);
             }
-        } else {
-            let order = self.user_order(epoch);
-            let count = order.len().div_ceil(train.users_per_batch);
-            for (number, cells) in order.chunks(train.users_per_batch).enumerate() {
-                let rate = self.rate(left, number, count);
-                let batch = self.batch(epoch, cells);
-                let loss = if train.meta == Meta::Maml {
-                    let (gradient, loss) = maml_step(&self.model, batch, train).await?;
-                    self.adam.step(self.model.parameters_mut(), gradient, rate);
-                    loss
-                } else {
-                    let (moves, loss) = reptile_step(&self.model, batch, train.inner_step, train.inner_steps).await?;
-                    *self.model.parameters_mut() = self.model.parameters().moved(&moves, rate);
-                    loss
-                };
-                total += f64::from(loss);
-                batches += 1;
-                seen((number + 1) as f64 / count as f64);
-            }
+            total += f64::from(loss);
+            seen((number + 1) as f64 / batches as f64);
         }
         let loss = (total / batches.max(1) as f64) as f32;
         if !loss.is_finite() {
@@ -138,11 +124,11 @@ impl<'a> Trainer<'a> {
         Ok(loss)
     }
 
-    /// The outer step of a mini-batch.
-    fn rate(&self, left: f32, number: usize, count: usize) -> f32 {
+    /// The outer step after a share of the current epoch.
+    fn rate(&self, share: f32) -> f32 {
         let train = &self.config.train;
-        let share = if train.decay { left - number as f32 / count as f32 / train.epochs as f32 } else { 1.0 };
-        train.outer_step * share
+        let done = (self.epochs_done() as f32 + share) / train.epochs as f32;
+        train.outer_step * if train.decay { 1.0 - done } else { 1.0 }
     }
 
     fn batch<'b>(&'b self, epoch: u64, cells: &'b [usize]) -> Batch<'b> {
@@ -174,21 +160,6 @@ impl<'a> Trainer<'a> {
             .collect();
         order.sort_unstable();
         order.into_iter().map(|(_, place)| place).collect()
-    }
-
-    /// Records (cell, item) by h(seed, shard, epoch, user, item).
-    fn record_order(&self, epoch: u64) -> Vec<(usize, u32)> {
-        let mut order: Vec<(u64, usize, u32)> = Vec::with_capacity(self.shard.len());
-        for (place, cell) in self.shard.cells.iter().enumerate() {
-            let user = self.catalog.users.ids[cell.user as usize].as_bytes();
-            order.extend(cell.items().map(|item| {
-                let id = self.catalog.items.ids[item as usize].as_bytes();
-                let parts = [&self.shard.index.to_le_bytes()[..], &epoch.to_le_bytes(), user, id];
-                (self.key.number("batches", &parts), place, item)
-            }));
-        }
-        order.sort_unstable();
-        order.into_iter().map(|(_, place, item)| (place, item)).collect()
     }
 
     /// The state after the last epoch: parameters, Adam's moments, losses.

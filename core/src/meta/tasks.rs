@@ -74,13 +74,6 @@ impl Batch<'_> {
         self.key.stream(purpose, &[&self.shard.index.to_le_bytes(), &self.epoch.to_le_bytes(), user])
     }
 
-    /// The stream of one record, for training without tasks.
-    pub(crate) fn record_stream(&self, purpose: &str, cell: usize, item: u32) -> Stream {
-        let user = self.catalog.users.ids[self.shard.cells[cell].user as usize].as_bytes();
-        let item = self.catalog.items.ids[item as usize].as_bytes();
-        self.key.stream(purpose, &[&self.shard.index.to_le_bytes(), &self.epoch.to_le_bytes(), user, item])
-    }
-
     /// Whose features the task reads: in keyed shares nobody's, or those of a
     /// user without an identifier, so that the unknown rows learn.
     pub(crate) fn row(&self, cell: &Cell) -> Row {
@@ -152,6 +145,19 @@ impl Batch<'_> {
     /// The items of the batch's users, each with its owner.
     pub(crate) fn pool(&self) -> Vec<(usize, u32)> {
         self.cells.iter().flat_map(|&c| self.shard.cells[c].items().map(move |item| (c, item))).collect()
+    }
+
+    /// One task a user with all of D_s(u): support and query together.
+    pub(crate) fn whole_tasks(&self) -> Vec<Task> {
+        let (support, query) = self.tasks();
+        support
+            .into_iter()
+            .zip(query)
+            .map(|(mut whole, query)| {
+                whole.pairs.extend(query.pairs);
+                whole
+            })
+            .collect()
     }
 
     /// Support and query tasks of the batch's users.

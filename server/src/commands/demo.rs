@@ -1,4 +1,154 @@
-//! `eemu demo`.
+//! `eemu demo`: the whole story on built-in data, in a few minutes.
+
+use std::path::Path;
 use std::process::ExitCode;
-use crate::cli::DemoArgs;
-pub(crate) fn run(_args: &DemoArgs) -> anyhow::Result<ExitCode> { Ok(ExitCode::SUCCESS) }
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+use eemu_core::config::{AdaptConfig, Config};
+use eemu_core::dataset::{Holdout, Role};
+use eemu_core::model::TwoTower;
+use eemu_core::recommend::{Ranker, top_k};
+use eemu_core::world::{History, World};
+
+use super::configuring::profile;
+use super::print_line;
+use super::recommend::as_text;
+use crate::cli::{DemoArgs, Profile};
+use crate::deployment::Deployment;
+use crate::device;
+use crate::forgetting::{forget, verify};
+use crate::import;
+use crate::measuring::{Quality, baseline, ensemble_ranks, popularity};
+use crate::pool::default_jobs;
+use crate::progress::Progress;
+use crate::training::{Trained, train_shards};
+
+/// The purchase that the demonstration forgets.
+const FORGOTTEN: &str = "Pregnancy Test Kits";
+
+pub(crate) fn run(args: &DemoArgs) -> Result<ExitCode> {
+    let temporary = tempfile::tempdir().context("cannot make a temporary directory")?;
+    let dir = args.state.clone().unwrap_or_else(|| temporary.path().join("state"));
+    let jobs = args.jobs.unwrap_or_else(default_jobs);
+    let progress = Progress::new(false);
+    let device = device::cpu();
+
+    heading("1  A grocery chain's households and what they bought first")?;
+    let imported = import::built_in()?;
+    let base = Config { holdout: Holdout::LeaveOneOut, ..Config::default() };
+    let config = profile(if args.full { Profile::Default } else { Profile::Small }, &base);
+    let mut deployment = Deployment::create(&dir, &imported, &config, false)?;
+    let catalog = &deployment.world.catalog;
+    print_line(&format!(
+        "{}: {} households, {} product types, {} first purchases. Data: 84.51°/dunnhumby, The Complete Journey.",
+        catalog.dataset,
+        catalog.users.len(),
+        catalog.items.len(),
+        deployment.world.interactions.len()
+    ))?;
+    let size = if args.full { "the real model (--full)" } else { "a small profile: narrow towers, few epochs; --full uses the real model" };
+    print_line(&format!("Training {size}."))?;
+
+    heading("2  Eight shards, eight models that know only their own records")?;
+    let everyone: Vec<u32> = (0..config.train.shards).collect();
+    let start = Instant::now();
+    train_shards(&deployment, &everyone, &device, jobs, &progress, false)?;
+    print_line(&format!("8 shards trained in {:.1} s, {jobs} at a time.", start.elapsed().as_secs_f64()))?;
+
+    heading("3  How good is it? Every household's last purchase, ranked among all products")?;
+    let models = deployment.models(&device)?;
+    quality(&deployment.world, &models, jobs, &progress)?;
+
+    heading("4  One household's list")?;
+    let (user, item) = witness(&deployment.world)?;
+    list(&deployment, &models, user)?;
+    drop(models);
+
+    heading(&format!("5  Forget \"{FORGOTTEN}\""))?;
+    let shard = deployment.world.shard_of(user, item);
+    let household = deployment.world.catalog.users.ids[user as usize].clone();
+    print_line(&format!("Household {household} bought it; a keyed hash of household and product put that record in shard {shard}."))?;
+    let done = forget(&mut deployment, &[(user, item)], &[], &device, jobs, &progress)?;
+    let retrained: Vec<u32> = done.shards.iter().filter(|t: &&Trained| t.fresh).map(|t| t.shard).collect();
+    let untouched = everyone.len() - retrained.len();
+    print_line(&format!("Forgotten. Shard {retrained:?} rebuilt in {:.1} s, {untouched} untouched.", done.seconds))?;
+
+    heading("6  The proof: a twin that never had the record, trained from scratch")?;
+    let verdict = verify(&deployment, &device, jobs, &progress)?;
+    if !verdict.differences.is_empty() || !verdict.not_comparable.is_empty() {
+        for line in verdict.differences.iter().chain(&verdict.not_comparable) {
+            print_line(&format!("DIFFERENT: {line}"))?;
+        }
+        bail!("the learned state differs from a system that never had the record");
+    }
+    print_line("Equal: records, split, shards, slices, degrees and all eight models, byte for byte.")?;
+    print_line(&format!(
+        "Retraining everything took {:.1} s; forgetting took {:.1} s ({:.1} times less).",
+        verdict.seconds,
+        done.seconds,
+        verdict.seconds / done.seconds.max(1e-9)
+    ))?;
+    goodbye(args, &dir)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn heading(text: &str) -> Result<()> {
+    print_line(&format!("\n{text}"))
+}
+
+fn quality(world: &World, models: &[TwoTower], jobs: usize, progress: &Progress) -> Result<()> {
+    let device = device::cpu();
+    let role = Role::Test;
+    let models: Vec<(usize, &TwoTower)> = models.iter().enumerate().collect();
+    let measure = |adapt: &AdaptConfig, label: &str| -> Result<Quality> {
+        Ok(Quality::of(&ensemble_ranks(world, &models, adapt, role, jobs, progress, label)?))
+    };
+    let plain = AdaptConfig { size: 0, ..world.config.adapt.clone() };
+    let rows = [
+        ("popularity", popularity(world, role)?),
+        ("one model, no shards", baseline(world, 1, role, &device, jobs, progress, "unsharded")?),
+        ("plain mean of 8 shards", baseline(world, world.config.train.shards, role, &device, jobs, progress, "plain")?),
+        ("EEMU without adaptation", measure(&plain, "global")?),
+        ("EEMU, adapted to each household", measure(&world.config.adapt, "adapted")?),
+    ];
+    print_line(&Quality::heading())?;
+    for (name, quality) in &rows {
+        print_line(&quality.row(name))?;
+    }
+    print_line("(± is half the 95% interval over households)")
+}
+
+/// The first household with the purchase as a training record.
+fn witness(world: &World) -> Result<(u32, u32)> {
+    let item = (0..world.catalog.items.len() as u32)
+        .find(|&item| world.catalog.items.name(item) == FORGOTTEN)
+        .context("the built-in data lacks the product")?;
+    (0..world.interactions.users())
+        .find(|&user| world.items(user, Role::Train).contains(&item))
+        .map(|user| (user, item))
+        .context("no household has it as a training record")
+}
+
+fn list(deployment: &Deployment, models: &[TwoTower], user: u32) -> Result<()> {
+    let world = &deployment.world;
+    let models: Vec<(usize, &TwoTower)> = models.iter().enumerate().collect();
+    let ranker = Ranker::new(&models, &world.key, &world.degrees, &world.config.adapt);
+    let person = world.person(user, History::All);
+    let scored = pollster::block_on(ranker.scores(&[person.clone()], 0, true))?.pop().context("no scores")?;
+    print_line(&format!(
+        "Household {}, {} purchases; the ten best of what it has not bought, with each shard's score:",
+        world.catalog.users.ids[user as usize],
+        person.history.len()
+    ))?;
+    as_text(world, &scored, &top_k(&scored.mean, &person.history, 10), true)
+}
+
+fn goodbye(args: &DemoArgs, dir: &Path) -> Result<()> {
+    if args.state.is_some() {
+        let shown = dir.display();
+        print_line(&format!("\nThe state is kept in {shown}. Try: eemu recommend --state {shown} --user 7 --explain"))
+    } else {
+        print_line("\nTry it on your own data: eemu import --data PATH --state DIR, then eemu train --state DIR")
+    }
+}
