@@ -1,0 +1,456 @@
+//! How fast one shard trains and ranks, beside the naive loop that does the
+//! same one user at a time:
+//!
+//!     bench [--data DIR] [--threads N] [--seconds S]
+//!     bench --synthetic RECORDS [--threads N]
+//!
+//! A table for people goes to standard error, one JSON object a figure to
+//! standard output (`cargo xtask bench` reads those). `--data` takes what
+//! `eemu import` takes; without it the built-in data set is used. The user
+//! features are those of the paper (age, gender, occupation) where the data
+//! has them. `--seconds` bounds the loops (20). `--synthetic` measures what
+//! made-up records cost from import to one epoch of one shard.
+
+use std::fmt::Write as _;
+use std::io::{BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail, ensure};
+use eemu_core::adapt::{Person, adaptation_pairs};
+use eemu_core::config::Config;
+use eemu_core::dataset::{AtomicFiles, Holdout, ImportOptions, Source, read_atomic};
+use eemu_core::model::{ModelConfig, Pair, Row, Task, TensorMap, TwoTower};
+use eemu_core::random::{Key, Stream};
+use eemu_core::recommend::Ranker;
+use eemu_core::shard::{Cell, ShardData};
+use eemu_core::tensor::Device;
+use eemu_core::train::Trainer;
+use eemu_core::world::{History, World};
+use eemu_server::import;
+use eemu_tests::slow::{Slow, read};
+use pollster::block_on;
+
+// The server's allocator: batches take and free the same large blocks.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// People ranked together, as in evaluation.
+const TILE: usize = 64;
+
+struct Args {
+    data: Option<PathBuf>,
+    synthetic: Option<usize>,
+    threads: usize,
+    seconds: f64,
+}
+
+fn main() -> ExitCode {
+    let result = arguments().and_then(|args| {
+        // 0 leaves the number to RAYON_NUM_THREADS and the machine.
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(args.threads).build()?;
+        pool.install(|| match args.synthetic {
+            Some(records) => synthetic(records),
+            None => bench(&args),
+        })
+    });
+    if let Err(error) = result {
+        eprintln!("error: {error:#}");
+        return ExitCode::FAILURE;
+    }
+    ExitCode::SUCCESS
+}
+
+fn arguments() -> Result<Args> {
+    let mut args = Args { data: None, synthetic: None, threads: 0, seconds: 20.0 };
+    let mut given = std::env::args().skip(1);
+    while let Some(name) = given.next() {
+        let value = given.next().with_context(|| format!("{name} wants a value after it"));
+        match name.as_str() {
+            "--data" => args.data = Some(value?.into()),
+            "--synthetic" => args.synthetic = Some(value?.parse().context("--synthetic wants a number of records")?),
+            "--threads" => args.threads = value?.parse().context("--threads wants a number")?,
+            "--seconds" => args.seconds = value?.parse().context("--seconds wants a number")?,
+            other => bail!("unknown argument {other}; known are --data, --threads, --seconds and --synthetic"),
+        }
+    }
+    ensure!(args.seconds > 0.0, "--seconds must be more than 0");
+    Ok(args)
+}
+
+/// Prints one flat JSON object. Values are JSON already.
+fn figure(what: &str, fields: &[(&str, String)]) {
+    let mut line = format!("{{\"what\": \"{what}\"");
+    for (name, value) in fields {
+        // Writing to a string cannot fail.
+        let _ = write!(line, ", \"{name}\": {value}");
+    }
+    println!("{line}, \"threads\": {}}}", rayon::current_num_threads());
+}
+
+/// A line of /proc/self/status in MB; `None` where there is no such file.
+fn memory(line: &str) -> Option<f64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|l| l.strip_prefix(line)?.strip_prefix(':'))?;
+    Some(line.trim().strip_suffix("kB")?.trim().parse::<f64>().ok()? / 1024.0)
+}
+
+fn megabytes(value: Option<f64>) -> String {
+    value.map_or("unknown".into(), |mb| format!("{mb:.0} MB"))
+}
+
+fn json_megabytes(value: Option<f64>) -> String {
+    value.map_or("null".into(), |mb| format!("{mb:.0}"))
+}
+
+fn world(data: Option<&Path>) -> Result<World> {
+    let imported = match data {
+        Some(path) => import::open(path, &import::ImportOptions::default())?,
+        None => import::built_in()?,
+    };
+    let mut catalog = imported.catalog;
+    let paper = ["age", "gender", "occupation"];
+    let columns = &mut catalog.users.columns;
+    if paper.iter().all(|name| columns.iter().any(|c| c.name == *name)) {
+        columns.retain(|c| paper.contains(&c.name.as_str()));
+    }
+    let config = Config { holdout: Holdout::LeaveOneOut, ..Config::default() };
+    Ok(World::new(catalog, imported.records, config)?.0)
+}
+
+fn first(shard: &ShardData, cells: usize) -> ShardData {
+    ShardData { index: shard.index, cells: shard.cells[..cells.min(shard.cells.len())].to_vec() }
+}
+
+fn bench(args: &Args) -> Result<()> {
+    let device = Device::Flex(Default::default());
+    let world = world(args.data.as_deref())?;
+    let shard = world.shards().swap_remove(0);
+    let (model, train) = train(&world, &shard, args.seconds, &device)?;
+    let people: Vec<Person> = (0..world.interactions.users())
+        .map(|u| world.person(u, History::Training))
+        .filter(|p| !p.history.is_empty())
+        .collect();
+    let (rank, scores) = rank(&world, &people, &model, args.seconds)?;
+    let peak = memory("VmHWM");
+    figure("memory", &[("peak_memory_mb", json_megabytes(peak))]);
+    eprintln!("peak memory so far {}", megabytes(peak));
+
+    let slow = Slow::new(&world.catalog, &world.config.model, &device);
+    let theta = block_on(model.parameters().values())?;
+    let train_slow = train_slowly(&world, &shard, &slow, &theta, args.seconds)?;
+    let rank_slow = rank_slowly(&world, &people, &slow, &theta, &scores, args.seconds)?;
+    for (what, ours, slow) in [("train", train, train_slow), ("rank", rank, rank_slow)] {
+        figure(&format!("{what}_ratio"), &[("times", format!("{:.1}", ours / slow))]);
+        eprintln!("{what:<6}{:>10.1}/s against {slow:>7.2}/s one user at a time: {:.1} times", ours, ours / slow);
+    }
+    Ok(())
+}
+
+/// Trains a few batches to warm up, then one epoch, or as much of one as fits.
+fn train(world: &World, shard: &ShardData, seconds: f64, device: &Device) -> Result<(TwoTower, f64)> {
+    let batch = world.config.train.users_per_batch;
+    let warm = first(shard, 8 * batch);
+    let mut trainer = Trainer::new(&world.catalog, &world.config, &warm, device)?;
+    let start = Instant::now();
+    block_on(trainer.epoch(|_| ()))?;
+    let rate = warm.cells.len() as f64 / start.elapsed().as_secs_f64();
+    let count = trainer.model().parameters().count();
+    eprintln!(
+        "{}: {} users, {} items, {} records; {count} parameters; {} threads",
+        world.catalog.dataset,
+        world.catalog.users.len(),
+        world.catalog.items.len(),
+        world.interactions.len(),
+        rayon::current_num_threads()
+    );
+
+    let part = first(shard, ((rate * seconds) as usize / batch + 1) * batch);
+    let mut trainer = Trainer::new(&world.catalog, &world.config, &part, device)?;
+    let start = Instant::now();
+    block_on(trainer.epoch(|_| ()))?;
+    let took = start.elapsed().as_secs_f64();
+    let rate = part.cells.len() as f64 / took;
+    let (records, all) = (part.len(), shard.len());
+    figure(
+        "train",
+        &[
+            ("users_per_second", format!("{rate:.2}")),
+            ("records_per_second", format!("{:.1}", records as f64 / took)),
+            ("users", part.cells.len().to_string()),
+            ("records", records.to_string()),
+            ("seconds", format!("{took:.3}")),
+            ("shard_epoch_seconds", format!("{:.3}", took * all as f64 / records.max(1) as f64)),
+            ("shard_records", all.to_string()),
+            ("parameters", count.to_string()),
+        ],
+    );
+    eprintln!(
+        "train {rate:>10.1} users/s ({records} of the shard's {all} records in {took:.2} s; a whole shard-epoch {:.2} s)",
+        took * all as f64 / records.max(1) as f64
+    );
+    Ok((trainer.finish().0, rate))
+}
+
+/// Ranks tiles of people until the time is up. Returns the first tile's
+/// scores too, for the loop to be held against.
+fn rank(world: &World, people: &[Person], model: &TwoTower, seconds: f64) -> Result<(f64, Vec<Vec<f32>>)> {
+    let ranker = Ranker::new(&[model], &world.key, &world.degrees, &world.config.adapt);
+    let tile = &people[..TILE.min(people.len())];
+    // Warm-up, and what the loop must find as well.
+    let scores = block_on(ranker.scores(tile, 0, false))?.into_iter().map(|s| s.mean).collect();
+    let (mut ranked, mut request, start) = (0, 1, Instant::now());
+    'time: loop {
+        for tile in people.chunks(TILE) {
+            block_on(ranker.scores(tile, request, false))?;
+            ranked += tile.len();
+            if start.elapsed().as_secs_f64() > seconds {
+                break 'time;
+            }
+        }
+        request += 1;
+    }
+    let took = start.elapsed().as_secs_f64();
+    let rate = ranked as f64 / took;
+    figure(
+        "rank",
+        &[
+            ("rankings_per_second", format!("{rate:.2}")),
+            ("rankings", ranked.to_string()),
+            ("items", world.catalog.items.len().to_string()),
+            ("seconds", format!("{took:.3}")),
+        ],
+    );
+    eprintln!("rank  {rate:>10.1} adapted rankings of {} items/s, one shard", world.catalog.items.len());
+    Ok((rate, scores))
+}
+
+/// One positive with one negative of each kind, drawn off the clock.
+fn loop_task(stream: &mut Stream, shard: &ShardData, cell: &Cell, items: usize, positives: &[u32]) -> Task {
+    let own: Vec<u32> = cell.items().collect();
+    let mut pairs = Vec::with_capacity(2 * positives.len());
+    for &positive in positives {
+        let other = &shard.cells[stream.below(shard.cells.len())];
+        let theirs: Vec<u32> = other.items().collect();
+        for negative in [stream.below(items) as u32, theirs[stream.below(theirs.len())]] {
+            if !own.contains(&negative) {
+                pairs.push(Pair { positive, negative });
+            }
+        }
+    }
+    Task { user: Row::Known(cell.user), pairs }
+}
+
+/// Algorithm 1 as written: for each user a copy of every parameter, an inner
+/// step on all of it, the query gradient there; one outer step a batch. The
+/// outer step is plain, not Adam, which leans towards the loop.
+fn train_slowly(world: &World, shard: &ShardData, slow: &Slow, theta: &TensorMap, seconds: f64) -> Result<f64> {
+    let config = &world.config.train;
+    let items = world.catalog.items.len();
+    let mut theta = theta.clone();
+    let (mut users, mut took) = (0, 0.0);
+    for (number, cells) in shard.cells.chunks(config.users_per_batch).cycle().enumerate() {
+        let stream = &mut world.key.stream("bench loop", &[&number.to_le_bytes()]);
+        let tasks: Vec<(Task, Task)> = cells
+            .iter()
+            .map(|cell| {
+                let mut task = |positives: &[u32]| loop_task(stream, shard, cell, items, positives);
+                (task(&cell.support), task(&cell.query))
+            })
+            .collect();
+        let start = Instant::now();
+        let mut sum = TensorMapSum::default();
+        for (support, query) in &tasks {
+            let adapted = slow.adapt(&theta, support, config.inner_step, config.inner_steps)?;
+            let judged = slow.judge(&adapted.theta, query)?;
+            sum.add(judged.gradient);
+            users += 1;
+            if took + start.elapsed().as_secs_f64() > seconds {
+                break;
+            }
+        }
+        sum.apply(&mut theta, config.outer_step / cells.len() as f32)?;
+        took += start.elapsed().as_secs_f64();
+        if took > seconds {
+            break;
+        }
+    }
+    let rate = f64::from(users) / took;
+    figure(
+        "train_loop",
+        &[
+            ("users_per_second", format!("{rate:.3}")),
+            ("users", users.to_string()),
+            ("seconds", format!("{took:.3}")),
+            ("peak_memory_mb", json_megabytes(memory("VmHWM"))),
+        ],
+    );
+    eprintln!("train {rate:>10.2} users/s, one user at a time");
+    Ok(rate)
+}
+
+/// The sum of a batch's gradients.
+#[derive(Default)]
+struct TensorMapSum(Option<eemu_tests::slow::Gradient>);
+
+impl TensorMapSum {
+    fn add(&mut self, gradient: eemu_tests::slow::Gradient) {
+        let Some(sum) = &mut self.0 else {
+            self.0 = Some(gradient);
+            return;
+        };
+        for (name, gradient) in gradient {
+            match sum.remove(&name) {
+                Some(before) => sum.insert(name, before + gradient),
+                None => sum.insert(name, gradient),
+            };
+        }
+    }
+
+    fn apply(self, theta: &mut TensorMap, rate: f32) -> Result<()> {
+        for (name, gradient) in self.0.unwrap_or_default() {
+            let (_, values) = theta.get_mut(&name).with_context(|| format!("no parameter '{name}'"))?;
+            values.iter_mut().zip(read(gradient)?).for_each(|(value, gradient)| *value -= rate * gradient);
+        }
+        Ok(())
+    }
+}
+
+/// Algorithm 2 one user at a time: copy, adapt, run the item tower over the
+/// catalogue.
+fn rank_slowly(
+    world: &World,
+    people: &[Person],
+    slow: &Slow,
+    theta: &TensorMap,
+    expected: &[Vec<f32>],
+    seconds: f64,
+) -> Result<f64> {
+    let config = &world.config.adapt;
+    let (mut ranked, mut worst, mut took) = (0, 0.0f64, 0.0);
+    for (place, person) in people.iter().cycle().enumerate() {
+        let task = Task {
+            user: person.rows[0],
+            pairs: adaptation_pairs(&world.key, person, &world.degrees, config, (place / people.len()) as u64),
+        };
+        let start = Instant::now();
+        let adapted = slow.adapt(theta, &task, config.step, config.steps)?;
+        let scores = slow.scores(&adapted.theta, person.rows[0])?;
+        took += start.elapsed().as_secs_f64();
+        ranked += 1;
+        if let Some(expected) = expected.get(place) {
+            let norm = |values: &mut dyn Iterator<Item = f32>| values.map(|v| f64::from(v).powi(2)).sum::<f64>().sqrt();
+            let difference = norm(&mut scores.iter().zip(expected).map(|(a, b)| a - b));
+            worst = worst.max(difference / norm(&mut expected.iter().copied()).max(1e-9));
+        }
+        if took > seconds {
+            break;
+        }
+    }
+    let rate = f64::from(ranked) / took;
+    figure(
+        "rank_loop",
+        &[
+            ("rankings_per_second", format!("{rate:.3}")),
+            ("rankings", ranked.to_string()),
+            ("seconds", format!("{took:.3}")),
+            ("peak_memory_mb", json_megabytes(memory("VmHWM"))),
+            ("worst_difference", format!("{worst:.2e}")),
+        ],
+    );
+    eprintln!("rank  {rate:>10.2} adapted rankings/s, one user at a time; scores differ by {worst:.1e} at most");
+    ensure!(worst < 1e-3, "the loop's scores are others: they differ by {worst:.1e} of their norm");
+    Ok(rate)
+}
+
+/// Made-up records as the text of an interactions file: every user has about
+/// a hundred, items by a Zipf-like popularity, each user from a stream of
+/// their own.
+struct Lines {
+    key: Key,
+    users: usize,
+    items: usize,
+    records: usize,
+    user: usize,
+    text: Vec<u8>,
+    read: usize,
+}
+
+impl Lines {
+    fn new(records: usize) -> Self {
+        let text = b"user_id:token\titem_id:token\ttimestamp:float\n".to_vec();
+        let (users, items) = ((records / 100).max(1), (records / 500).clamp(200, 1_000_000));
+        Self { key: Key::from_seed(1), users, items, records, user: 0, text, read: 0 }
+    }
+}
+
+impl Read for Lines {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        if self.read == self.text.len() && self.user < self.users {
+            self.text.clear();
+            self.read = 0;
+            let mut stream = self.key.stream("bench synthetic", &[&self.user.to_le_bytes()]);
+            let own = self.records * (self.user + 1) / self.users - self.records * self.user / self.users;
+            for place in 0..own {
+                // 1 / x has a logarithm for its integral: popularity falls as 1 / rank.
+                let item = ((self.items as f64).powf(stream.unit()) as usize).min(self.items) - 1;
+                self.text.extend(format!("u{}\ti{item}\t{place}\n", self.user).bytes());
+            }
+            self.user += 1;
+        }
+        let count = buffer.len().min(self.text.len() - self.read);
+        buffer[..count].copy_from_slice(&self.text[self.read..self.read + count]);
+        self.read += count;
+        Ok(count)
+    }
+}
+
+fn synthetic(records: usize) -> Result<()> {
+    ensure!(records > 0, "--synthetic wants one record at least");
+    let stage = |name: &str, start: Instant, more: &str| {
+        let took = start.elapsed().as_secs_f64();
+        let (now, peak) = (memory("VmRSS"), memory("VmHWM"));
+        figure(
+            "synthetic",
+            &[
+                ("stage", format!("\"{name}\"")),
+                ("seconds", format!("{took:.3}")),
+                ("memory_mb", json_megabytes(now)),
+                ("peak_memory_mb", json_megabytes(peak)),
+            ],
+        );
+        eprintln!("{name:<12}{took:>8.2} s, {} now, {} at most; {more}", megabytes(now), megabytes(peak));
+    };
+    let start = Instant::now();
+    let files = AtomicFiles {
+        dataset: "synthetic".into(),
+        inter: Source::new("synthetic.inter", BufReader::new(Lines::new(records))),
+        users: None,
+        items: None,
+        dense: Vec::new(),
+    };
+    let imported = read_atomic(files, &ImportOptions::default())?;
+    stage("import", start, &format!("{} users, {} items", imported.catalog.users.len(), imported.catalog.items.len()));
+
+    let start = Instant::now();
+    let config = Config { model: ModelConfig::small(), ..Config::default() };
+    let (world, duplicates) = World::new(imported.catalog, imported.records, config)?;
+    stage("world", start, &format!("{} records after {duplicates} duplicates", world.interactions.len()));
+
+    let start = Instant::now();
+    let train = &world.config.train;
+    let (key, catalog) = (&world.key, &world.catalog);
+    let shard =
+        eemu_core::shard::shard(key, catalog, &world.interactions, &world.split, train.shards, train.query_length, 0);
+    stage("shard", start, &format!("{} records in shard 0 of {}", shard.len(), train.shards));
+
+    let start = Instant::now();
+    let mut trainer = Trainer::new(catalog, &world.config, &shard, &Device::Flex(Default::default()))?;
+    stage("start", start, &format!("{} parameters", trainer.model().parameters().count()));
+    let start = Instant::now();
+    block_on(trainer.epoch(|_| ()))?;
+    let rate = shard.len() as f64 / start.elapsed().as_secs_f64();
+    stage("epoch", start, &format!("{rate:.0} records/s, {} threads", rayon::current_num_threads()));
+    Ok(())
+}
