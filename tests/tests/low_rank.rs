@@ -216,8 +216,8 @@ fn compare(case: &Case) -> Option<Worst> {
     let adapted = block_on(model.inner_steps(support, *alpha, *steps)).unwrap();
     let adapted_vectors = block_on(model.user_vectors(&users, &adapted)).unwrap();
     let adapted_scores = block_on(model.scores(&base, &users, &adapted)).unwrap();
-    for task in 0..users.len() {
-        worst.see(&format!("plain scores {task}"), &plain[task], &plain_scores[task], 0.0);
+    for (task, plain) in plain.iter().enumerate() {
+        worst.see(&format!("plain scores {task}"), plain, &plain_scores[task], 0.0);
         worst.see(&format!("user vector {task}"), &adapted_vectors[task], &vectors[task], 0.0);
         worst.see(&format!("scores {task}"), &adapted_scores[task], &scores[task], 0.0);
     }

@@ -11,6 +11,7 @@
 //! has them. `--seconds` bounds the loops (20). `--synthetic` measures what
 //! made-up records cost from import to one epoch of one shard.
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -29,7 +30,7 @@ use eemu_core::tensor::Device;
 use eemu_core::train::Trainer;
 use eemu_core::world::{History, World};
 use eemu_server::import;
-use eemu_tests::slow::{Slow, read};
+use eemu_tests::slow::{Gradient, Slow, read};
 use pollster::block_on;
 
 // The server's allocator: batches take and free the same large blocks.
@@ -94,6 +95,38 @@ fn memory(line: &str) -> Option<f64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|l| l.strip_prefix(line)?.strip_prefix(':'))?;
     Some(line.trim().strip_suffix("kB")?.trim().parse::<f64>().ok()? / 1024.0)
+}
+
+/// Processor time of all threads so far, in seconds: on a busy machine the
+/// clock says little. Linux counts it in hundredths.
+fn processor() -> Option<f64> {
+    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+    // After the name, which may hold anything, come state and numbers.
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
+    let mut ticks = || fields.next()?.parse::<f64>().ok();
+    Some((ticks()? + ticks()?) / 100.0)
+}
+
+/// A clock and a count of processor time.
+struct Watch {
+    start: Instant,
+    processor: Option<f64>,
+}
+
+impl Watch {
+    fn start() -> Self {
+        Self { start: Instant::now(), processor: processor() }
+    }
+
+    fn seconds(&self) -> f64 {
+        self.start.elapsed().as_secs_f64()
+    }
+
+    /// Processor seconds as JSON.
+    fn processor(&self) -> String {
+        let used = processor().zip(self.processor).map(|(now, then)| now - then);
+        used.map_or("null".into(), |seconds| format!("{seconds:.2}"))
+    }
 }
 
 fn megabytes(value: Option<f64>) -> String {
@@ -168,9 +201,9 @@ fn train(world: &World, shard: &ShardData, seconds: f64, device: &Device) -> Res
 
     let part = first(shard, ((rate * seconds) as usize / batch + 1) * batch);
     let mut trainer = Trainer::new(&world.catalog, &world.config, &part, device)?;
-    let start = Instant::now();
+    let watch = Watch::start();
     block_on(trainer.epoch(|_| ()))?;
-    let took = start.elapsed().as_secs_f64();
+    let (took, processor) = (watch.seconds(), watch.processor());
     let rate = part.cells.len() as f64 / took;
     let (records, all) = (part.len(), shard.len());
     figure(
@@ -181,6 +214,7 @@ fn train(world: &World, shard: &ShardData, seconds: f64, device: &Device) -> Res
             ("users", part.cells.len().to_string()),
             ("records", records.to_string()),
             ("seconds", format!("{took:.3}")),
+            ("processor_seconds", processor),
             ("shard_epoch_seconds", format!("{:.3}", took * all as f64 / records.max(1) as f64)),
             ("shard_records", all.to_string()),
             ("parameters", count.to_string()),
@@ -200,18 +234,18 @@ fn rank(world: &World, people: &[Person], model: &TwoTower, seconds: f64) -> Res
     let tile = &people[..TILE.min(people.len())];
     // Warm-up, and what the loop must find as well.
     let scores = block_on(ranker.scores(tile, 0, false))?.into_iter().map(|s| s.mean).collect();
-    let (mut ranked, mut request, start) = (0, 1, Instant::now());
+    let (mut ranked, mut request, watch) = (0, 1, Watch::start());
     'time: loop {
         for tile in people.chunks(TILE) {
             block_on(ranker.scores(tile, request, false))?;
             ranked += tile.len();
-            if start.elapsed().as_secs_f64() > seconds {
+            if watch.seconds() > seconds {
                 break 'time;
             }
         }
         request += 1;
     }
-    let took = start.elapsed().as_secs_f64();
+    let (took, processor) = (watch.seconds(), watch.processor());
     let rate = ranked as f64 / took;
     figure(
         "rank",
@@ -220,6 +254,7 @@ fn rank(world: &World, people: &[Person], model: &TwoTower, seconds: f64) -> Res
             ("rankings", ranked.to_string()),
             ("items", world.catalog.items.len().to_string()),
             ("seconds", format!("{took:.3}")),
+            ("processor_seconds", processor),
         ],
     );
     eprintln!("rank  {rate:>10.1} adapted rankings of {} items/s, one shard", world.catalog.items.len());
@@ -249,7 +284,7 @@ fn train_slowly(world: &World, shard: &ShardData, slow: &Slow, theta: &TensorMap
     let config = &world.config.train;
     let items = world.catalog.items.len();
     let mut theta = theta.clone();
-    let (mut users, mut took) = (0, 0.0);
+    let (mut users, mut took, watch) = (0, 0.0, Watch::start());
     for (number, cells) in shard.cells.chunks(config.users_per_batch).cycle().enumerate() {
         let stream = &mut world.key.stream("bench loop", &[&number.to_le_bytes()]);
         let tasks: Vec<(Task, Task)> = cells
@@ -260,7 +295,7 @@ fn train_slowly(world: &World, shard: &ShardData, slow: &Slow, theta: &TensorMap
             })
             .collect();
         let start = Instant::now();
-        let mut sum = TensorMapSum::default();
+        let mut sum = Sum::default();
         for (support, query) in &tasks {
             let adapted = slow.adapt(&theta, support, config.inner_step, config.inner_steps)?;
             let judged = slow.judge(&adapted.theta, query)?;
@@ -283,6 +318,7 @@ fn train_slowly(world: &World, shard: &ShardData, slow: &Slow, theta: &TensorMap
             ("users_per_second", format!("{rate:.3}")),
             ("users", users.to_string()),
             ("seconds", format!("{took:.3}")),
+            ("processor_seconds", watch.processor()),
             ("peak_memory_mb", json_megabytes(memory("VmHWM"))),
         ],
     );
@@ -292,10 +328,10 @@ fn train_slowly(world: &World, shard: &ShardData, slow: &Slow, theta: &TensorMap
 
 /// The sum of a batch's gradients.
 #[derive(Default)]
-struct TensorMapSum(Option<eemu_tests::slow::Gradient>);
+struct Sum(Option<Gradient>);
 
-impl TensorMapSum {
-    fn add(&mut self, gradient: eemu_tests::slow::Gradient) {
+impl Sum {
+    fn add(&mut self, gradient: Gradient) {
         let Some(sum) = &mut self.0 else {
             self.0 = Some(gradient);
             return;
@@ -328,7 +364,7 @@ fn rank_slowly(
     seconds: f64,
 ) -> Result<f64> {
     let config = &world.config.adapt;
-    let (mut ranked, mut worst, mut took) = (0, 0.0f64, 0.0);
+    let (mut ranked, mut worst, mut took, watch) = (0, 0.0f64, 0.0, Watch::start());
     for (place, person) in people.iter().cycle().enumerate() {
         let task = Task {
             user: person.rows[0],
@@ -355,6 +391,7 @@ fn rank_slowly(
             ("rankings_per_second", format!("{rate:.3}")),
             ("rankings", ranked.to_string()),
             ("seconds", format!("{took:.3}")),
+            ("processor_seconds", watch.processor()),
             ("peak_memory_mb", json_megabytes(memory("VmHWM"))),
             ("worst_difference", format!("{worst:.2e}")),
         ],
@@ -365,7 +402,7 @@ fn rank_slowly(
 }
 
 /// Made-up records as the text of an interactions file: every user has about
-/// a hundred, items by a Zipf-like popularity, each user from a stream of
+/// a hundred different items by a Zipf-like popularity, each user from a stream of
 /// their own.
 struct Lines {
     key: Key,
@@ -392,10 +429,13 @@ impl Read for Lines {
             self.read = 0;
             let mut stream = self.key.stream("bench synthetic", &[&self.user.to_le_bytes()]);
             let own = self.records * (self.user + 1) / self.users - self.records * self.user / self.users;
-            for place in 0..own {
+            let mut seen = HashSet::with_capacity(own);
+            while seen.len() < own {
                 // 1 / x has a logarithm for its integral: popularity falls as 1 / rank.
                 let item = ((self.items as f64).powf(stream.unit()) as usize).min(self.items) - 1;
-                self.text.extend(format!("u{}\ti{item}\t{place}\n", self.user).bytes());
+                if seen.insert(item) {
+                    self.text.extend(format!("u{}\ti{item}\t{}\n", self.user, seen.len()).bytes());
+                }
             }
             self.user += 1;
         }
@@ -408,21 +448,22 @@ impl Read for Lines {
 
 fn synthetic(records: usize) -> Result<()> {
     ensure!(records > 0, "--synthetic wants one record at least");
-    let stage = |name: &str, start: Instant, more: &str| {
-        let took = start.elapsed().as_secs_f64();
+    let stage = |name: &str, watch: &Watch, more: &str| {
+        let took = watch.seconds();
         let (now, peak) = (memory("VmRSS"), memory("VmHWM"));
         figure(
             "synthetic",
             &[
                 ("stage", format!("\"{name}\"")),
                 ("seconds", format!("{took:.3}")),
+                ("processor_seconds", watch.processor()),
                 ("memory_mb", json_megabytes(now)),
                 ("peak_memory_mb", json_megabytes(peak)),
             ],
         );
         eprintln!("{name:<12}{took:>8.2} s, {} now, {} at most; {more}", megabytes(now), megabytes(peak));
     };
-    let start = Instant::now();
+    let watch = Watch::start();
     let files = AtomicFiles {
         dataset: "synthetic".into(),
         inter: Source::new("synthetic.inter", BufReader::new(Lines::new(records))),
@@ -431,26 +472,26 @@ fn synthetic(records: usize) -> Result<()> {
         dense: Vec::new(),
     };
     let imported = read_atomic(files, &ImportOptions::default())?;
-    stage("import", start, &format!("{} users, {} items", imported.catalog.users.len(), imported.catalog.items.len()));
+    stage("import", &watch, &format!("{} users, {} items", imported.catalog.users.len(), imported.catalog.items.len()));
 
-    let start = Instant::now();
+    let watch = Watch::start();
     let config = Config { model: ModelConfig::small(), ..Config::default() };
     let (world, duplicates) = World::new(imported.catalog, imported.records, config)?;
-    stage("world", start, &format!("{} records after {duplicates} duplicates", world.interactions.len()));
+    stage("world", &watch, &format!("{} records after {duplicates} duplicates", world.interactions.len()));
 
-    let start = Instant::now();
+    let watch = Watch::start();
     let train = &world.config.train;
     let (key, catalog) = (&world.key, &world.catalog);
     let shard =
         eemu_core::shard::shard(key, catalog, &world.interactions, &world.split, train.shards, train.query_length, 0);
-    stage("shard", start, &format!("{} records in shard 0 of {}", shard.len(), train.shards));
+    stage("shard", &watch, &format!("{} records in shard 0 of {}", shard.len(), train.shards));
 
-    let start = Instant::now();
+    let watch = Watch::start();
     let mut trainer = Trainer::new(catalog, &world.config, &shard, &Device::Flex(Default::default()))?;
-    stage("start", start, &format!("{} parameters", trainer.model().parameters().count()));
-    let start = Instant::now();
+    stage("start", &watch, &format!("{} parameters", trainer.model().parameters().count()));
+    let watch = Watch::start();
     block_on(trainer.epoch(|_| ()))?;
-    let rate = shard.len() as f64 / start.elapsed().as_secs_f64();
-    stage("epoch", start, &format!("{rate:.0} records/s, {} threads", rayon::current_num_threads()));
+    let rate = shard.len() as f64 / watch.seconds();
+    stage("epoch", &watch, &format!("{rate:.0} records/s, {} threads", rayon::current_num_threads()));
     Ok(())
 }
