@@ -82,6 +82,13 @@ impl TwoTower {
         let (user, mut declared) = Encoder::new("user", &catalog.users, config, 0, device);
         let (item, more) = Encoder::new("item", &catalog.items, config, declared.len(), device);
         declared.extend(more);
+        // A second tensor of a name would be lost when the model is saved.
+        let mut names: Vec<&str> = declared.iter().map(|d| d.name.as_str()).collect();
+        names.sort_unstable();
+        if let Some(twice) = names.windows(2).find(|w| w[0] == w[1]) {
+            let problem = format!("model: two parameters would be called '{}'; rename the feature", twice[0]);
+            return Err(Error::Config(problem));
+        }
         let parameters = Parameters::initial(declared, key, shard, device);
         Ok(Self { user, item, items: catalog.items.len() as u32, parameters, margin: config.margin })
     }
@@ -331,4 +338,28 @@ fn coupled(weights: &[f32], x: &Tensor<2>, y: &Tensor<2>, layout: &Layout) -> (T
     });
     let (user, item): (Vec<_>, Vec<_>) = parts.unzip();
     (Tensor::cat(user, 0), Tensor::cat(item, 0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dataset::{Column, Entities, Values};
+
+    #[test]
+    fn features_must_not_share_a_name() {
+        let entities = |names: &[&str]| {
+            let values = Values::Token { vocabulary: vec!["a".into()], rows: vec![0] };
+            let columns = names.iter().map(|n| Column { name: (*n).into(), values: values.clone() }).collect();
+            Entities::new(vec!["1".into()], Vec::new(), columns).unwrap()
+        };
+        let new = |users: &[&str], identifiers| {
+            let catalog = Catalog { dataset: "x".into(), version: 1, users: entities(users), items: entities(&["b"]) };
+            let config = ModelConfig { identifiers, ..ModelConfig::small() };
+            TwoTower::new(&catalog, &config, &Key::from_seed(1), 0, &Device::Flex(Default::default()))
+        };
+        assert!(new(&["a", "b"], true).is_ok() && new(&["id"], false).is_ok());
+        for found in [new(&["id"], true), new(&["a", "a"], false)] {
+            assert!(found.unwrap_err().to_string().contains("rename the feature"));
+        }
+    }
 }

@@ -1,0 +1,522 @@
+//! How fast one shard trains and ranks, beside the naive loop that does the
+//! same one user at a time:
+//!
+//!     bench [--data DIR] [--threads N] [--seconds S]
+//!     bench --synthetic RECORDS [--threads N]
+//!
+//! A table for people goes to standard error, one JSON object a figure to
+//! standard output (`cargo xtask bench` reads those). `--data` takes what
+//! `eemu import` takes; without it the built-in data set is used. The user
+//! features are those of the paper (age, gender, occupation) where the data
+//! has them. `--seconds` bounds the loops (20). `--synthetic` measures what
+//! made-up records cost from import to one epoch of one shard.
+
+use std::collections::HashSet;
+use std::fmt::Write as _;
+use std::io::{BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail, ensure};
+use eemu_core::adapt::{Person, adaptation_pairs};
+use eemu_core::config::Config;
+use eemu_core::dataset::{AtomicFiles, Holdout, ImportOptions, Source, read_atomic};
+use eemu_core::model::{ModelConfig, Pair, Row, Task, TensorMap, TwoTower};
+use eemu_core::random::{Key, Stream};
+use eemu_core::recommend::Ranker;
+use eemu_core::shard::{Cell, ShardData};
+use eemu_core::tensor::Device;
+use eemu_core::train::Trainer;
+use eemu_core::world::{History, World};
+use eemu_server::import;
+use eemu_tests::slow::{Gradient, Slow, read};
+use pollster::block_on;
+
+// The server's allocator: batches take and free the same large blocks.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// People ranked together, as in evaluation.
+const TILE: usize = 64;
+
+struct Args {
+    data: Option<PathBuf>,
+    synthetic: Option<usize>,
+    threads: usize,
+    seconds: f64,
+}
+
+fn main() -> ExitCode {
+    let result = arguments().and_then(|args| {
+        // 0 leaves the number to RAYON_NUM_THREADS and the machine.
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(args.threads).build()?;
+        pool.install(|| match args.synthetic {
+            Some(records) => synthetic(records),
+            None => bench(&args),
+        })
+    });
+    if let Err(error) = result {
+        eprintln!("error: {error:#}");
+        return ExitCode::FAILURE;
+    }
+    ExitCode::SUCCESS
+}
+
+fn arguments() -> Result<Args> {
+    let mut args = Args { data: None, synthetic: None, threads: 0, seconds: 20.0 };
+    let mut given = std::env::args().skip(1);
+    while let Some(name) = given.next() {
+        let value = given.next().with_context(|| format!("{name} wants a value after it"));
+        match name.as_str() {
+            "--data" => args.data = Some(value?.into()),
+            "--synthetic" => args.synthetic = Some(value?.parse().context("--synthetic wants a number of records")?),
+            "--threads" => args.threads = value?.parse().context("--threads wants a number")?,
+            "--seconds" => args.seconds = value?.parse().context("--seconds wants a number")?,
+            other => bail!("unknown argument {other}; known are --data, --threads, --seconds and --synthetic"),
+        }
+    }
+    ensure!(args.seconds > 0.0, "--seconds must be more than 0");
+    Ok(args)
+}
+
+/// Prints one flat JSON object. Values are JSON already.
+fn figure(what: &str, fields: &[(&str, String)]) {
+    let mut line = format!("{{\"what\": \"{what}\"");
+    for (name, value) in fields {
+        // Writing to a string cannot fail.
+        let _ = write!(line, ", \"{name}\": {value}");
+    }
+    println!("{line}, \"threads\": {}}}", rayon::current_num_threads());
+}
+
+/// A line of /proc/self/status in MB; `None` where there is no such file.
+fn memory(line: &str) -> Option<f64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|l| l.strip_prefix(line)?.strip_prefix(':'))?;
+    Some(line.trim().strip_suffix("kB")?.trim().parse::<f64>().ok()? / 1024.0)
+}
+
+/// Processor time of all threads so far, in seconds: on a busy machine the
+/// clock says little. Linux counts it in hundredths.
+fn processor() -> Option<f64> {
+    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+    // After the name, which may hold anything, come state and numbers.
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
+    let mut ticks = || fields.next()?.parse::<f64>().ok();
+    Some((ticks()? + ticks()?) / 100.0)
+}
+
+/// A clock and a count of processor time.
+struct Watch {
+    start: Instant,
+    processor: Option<f64>,
+}
+
+impl Watch {
+    fn start() -> Self {
+        Self { start: Instant::now(), processor: processor() }
+    }
+
+    fn seconds(&self) -> f64 {
+        self.start.elapsed().as_secs_f64()
+    }
+
+    /// Processor seconds since the start.
+    fn processor(&self) -> Option<f64> {
+        processor().zip(self.processor).map(|(now, then)| now - then)
+    }
+}
+
+/// Something a second, by the clock and by the processor.
+struct Speed {
+    clock: f64,
+    processor: Option<f64>,
+}
+
+impl Speed {
+    fn new(count: usize, seconds: f64, processor: Option<f64>) -> Self {
+        let count = count as f64;
+        Self { clock: count / seconds, processor: processor.map(|used| count / used.max(0.01)) }
+    }
+}
+
+fn json_seconds(value: Option<f64>) -> String {
+    value.map_or("null".into(), |seconds| format!("{seconds:.2}"))
+}
+
+fn megabytes(value: Option<f64>) -> String {
+    value.map_or("unknown".into(), |mb| format!("{mb:.0} MB"))
+}
+
+fn json_megabytes(value: Option<f64>) -> String {
+    value.map_or("null".into(), |mb| format!("{mb:.0}"))
+}
+
+fn world(data: Option<&Path>) -> Result<World> {
+    let imported = match data {
+        Some(path) => import::open(path, &import::ImportOptions::default())?,
+        None => import::built_in()?,
+    };
+    let mut catalog = imported.catalog;
+    let paper = ["age", "gender", "occupation"];
+    let columns = &mut catalog.users.columns;
+    if paper.iter().all(|name| columns.iter().any(|c| c.name == *name)) {
+        columns.retain(|c| paper.contains(&c.name.as_str()));
+    }
+    let config = Config { holdout: Holdout::LeaveOneOut, ..Config::default() };
+    Ok(World::new(catalog, imported.records, config)?.0)
+}
+
+fn first(shard: &ShardData, cells: usize) -> ShardData {
+    ShardData { index: shard.index, cells: shard.cells[..cells.min(shard.cells.len())].to_vec() }
+}
+
+fn bench(args: &Args) -> Result<()> {
+    let device = Device::Flex(Default::default());
+    let world = world(args.data.as_deref())?;
+    let shard = world.shards().swap_remove(0);
+    let (model, train) = train(&world, &shard, args.seconds, &device)?;
+    let people: Vec<Person> = (0..world.interactions.users())
+        .map(|u| world.person(u, History::Training))
+        .filter(|p| !p.history.is_empty())
+        .collect();
+    let (rank, scores) = rank(&world, &people, &model, args.seconds)?;
+    let peak = memory("VmHWM");
+    figure("memory", &[("peak_memory_mb", json_megabytes(peak))]);
+    eprintln!("peak memory so far {}", megabytes(peak));
+
+    let slow = Slow::new(&world.catalog, &world.config.model, &device);
+    let theta = block_on(model.parameters().values())?;
+    let train_slow = train_slowly(&world, &shard, &slow, &theta, args.seconds)?;
+    let rank_slow = rank_slowly(&world, &people, &slow, &theta, &scores, args.seconds)?;
+    for (what, ours, slow) in [("train", train, train_slow), ("rank", rank, rank_slow)] {
+        let clock = ours.clock / slow.clock;
+        let processor = ours.processor.zip(slow.processor).map(|(ours, slow)| ours / slow);
+        let json = processor.map_or("null".into(), |times| format!("{times:.1}"));
+        figure(&format!("{what}_ratio"), &[("times", format!("{clock:.1}")), ("times_by_processor", json)]);
+        let by_processor = processor.map(|times| format!(", {times:.1} times by processor time")).unwrap_or_default();
+        eprintln!(
+            "{what:<6}{:>10.1}/s against {:>7.2}/s one user at a time: {clock:.1} times{by_processor}",
+            ours.clock, slow.clock
+        );
+    }
+    Ok(())
+}
+
+/// Trains a few batches to warm up, then one epoch, or as much of one as fits.
+fn train(world: &World, shard: &ShardData, seconds: f64, device: &Device) -> Result<(TwoTower, Speed)> {
+    let batch = world.config.train.users_per_batch;
+    let warm = first(shard, 8 * batch);
+    let mut trainer = Trainer::new(&world.catalog, &world.config, &warm, device)?;
+    let start = Instant::now();
+    block_on(trainer.epoch(|_| ()))?;
+    let rate = warm.cells.len() as f64 / start.elapsed().as_secs_f64();
+    let count = trainer.model().parameters().count();
+    eprintln!(
+        "{}: {} users, {} items, {} records; {count} parameters; {} threads",
+        world.catalog.dataset,
+        world.catalog.users.len(),
+        world.catalog.items.len(),
+        world.interactions.len(),
+        rayon::current_num_threads()
+    );
+
+    let part = first(shard, ((rate * seconds) as usize / batch + 1) * batch);
+    let mut trainer = Trainer::new(&world.catalog, &world.config, &part, device)?;
+    let watch = Watch::start();
+    block_on(trainer.epoch(|_| ()))?;
+    let (took, processor) = (watch.seconds(), watch.processor());
+    let rate = part.cells.len() as f64 / took;
+    let (records, all) = (part.len(), shard.len());
+    figure(
+        "train",
+        &[
+            ("users_per_second", format!("{rate:.2}")),
+            ("records_per_second", format!("{:.1}", records as f64 / took)),
+            ("users", part.cells.len().to_string()),
+            ("records", records.to_string()),
+            ("seconds", format!("{took:.3}")),
+            ("processor_seconds", json_seconds(processor)),
+            ("shard_epoch_seconds", format!("{:.3}", took * all as f64 / records.max(1) as f64)),
+            ("shard_records", all.to_string()),
+            ("parameters", count.to_string()),
+        ],
+    );
+    eprintln!(
+        "train {rate:>10.1} users/s ({records} of the shard's {all} records in {took:.2} s; a whole shard-epoch {:.2} s)",
+        took * all as f64 / records.max(1) as f64
+    );
+    Ok((trainer.finish().0, Speed::new(part.cells.len(), took, processor)))
+}
+
+/// Ranks tiles of people until the time is up. Returns the first tile's
+/// scores too, for the loop to be held against.
+fn rank(world: &World, people: &[Person], model: &TwoTower, seconds: f64) -> Result<(Speed, Vec<Vec<f32>>)> {
+    let ranker = Ranker::new(&[model], &world.key, &world.degrees, &world.config.adapt);
+    let tile = &people[..TILE.min(people.len())];
+    // Warm-up, and what the loop must find as well.
+    let scores = block_on(ranker.scores(tile, 0, false))?.into_iter().map(|s| s.mean).collect();
+    let (mut ranked, mut request, watch) = (0, 1, Watch::start());
+    'time: loop {
+        for tile in people.chunks(TILE) {
+            block_on(ranker.scores(tile, request, false))?;
+            ranked += tile.len();
+            if watch.seconds() > seconds {
+                break 'time;
+            }
+        }
+        request += 1;
+    }
+    let (took, processor) = (watch.seconds(), watch.processor());
+    let rate = ranked as f64 / took;
+    figure(
+        "rank",
+        &[
+            ("rankings_per_second", format!("{rate:.2}")),
+            ("rankings", ranked.to_string()),
+            ("items", world.catalog.items.len().to_string()),
+            ("seconds", format!("{took:.3}")),
+            ("processor_seconds", json_seconds(processor)),
+        ],
+    );
+    eprintln!("rank  {rate:>10.1} adapted rankings of {} items/s, one shard", world.catalog.items.len());
+    Ok((Speed::new(ranked, took, processor), scores))
+}
+
+/// One positive with one negative of each kind, drawn off the clock.
+fn loop_task(stream: &mut Stream, shard: &ShardData, cell: &Cell, items: usize, positives: &[u32]) -> Task {
+    let own: Vec<u32> = cell.items().collect();
+    let mut pairs = Vec::with_capacity(2 * positives.len());
+    for &positive in positives {
+        let other = &shard.cells[stream.below(shard.cells.len())];
+        let theirs: Vec<u32> = other.items().collect();
+        for negative in [stream.below(items) as u32, theirs[stream.below(theirs.len())]] {
+            if !own.contains(&negative) {
+                pairs.push(Pair { positive, negative });
+            }
+        }
+    }
+    Task { user: Row::Known(cell.user), pairs }
+}
+
+/// Algorithm 1 as written: for each user a copy of every parameter, an inner
+/// step on all of it, the query gradient there; one outer step a batch. The
+/// outer step is plain, not Adam, which leans towards the loop.
+fn train_slowly(world: &World, shard: &ShardData, slow: &Slow, theta: &TensorMap, seconds: f64) -> Result<Speed> {
+    let config = &world.config.train;
+    let items = world.catalog.items.len();
+    let mut theta = theta.clone();
+    let (mut users, mut took, watch) = (0, 0.0, Watch::start());
+    for (number, cells) in shard.cells.chunks(config.users_per_batch).cycle().enumerate() {
+        let stream = &mut world.key.stream("bench loop", &[&number.to_le_bytes()]);
+        let tasks: Vec<(Task, Task)> = cells
+            .iter()
+            .map(|cell| {
+                let mut task = |positives: &[u32]| loop_task(stream, shard, cell, items, positives);
+                (task(&cell.support), task(&cell.query))
+            })
+            .collect();
+        let start = Instant::now();
+        let mut sum = Sum::default();
+        for (support, query) in &tasks {
+            let adapted = slow.adapt(&theta, support, config.inner_step, config.inner_steps)?;
+            let judged = slow.judge(&adapted.theta, query)?;
+            sum.add(judged.gradient);
+            users += 1;
+            if took + start.elapsed().as_secs_f64() > seconds {
+                break;
+            }
+        }
+        sum.apply(&mut theta, config.outer_step / cells.len() as f32)?;
+        took += start.elapsed().as_secs_f64();
+        if took > seconds {
+            break;
+        }
+    }
+    let processor = watch.processor();
+    let rate = users as f64 / took;
+    figure(
+        "train_loop",
+        &[
+            ("users_per_second", format!("{rate:.3}")),
+            ("users", users.to_string()),
+            ("seconds", format!("{took:.3}")),
+            ("processor_seconds", json_seconds(processor)),
+            ("peak_memory_mb", json_megabytes(memory("VmHWM"))),
+        ],
+    );
+    eprintln!("train {rate:>10.2} users/s, one user at a time");
+    Ok(Speed::new(users, took, processor))
+}
+
+/// The sum of a batch's gradients.
+#[derive(Default)]
+struct Sum(Option<Gradient>);
+
+impl Sum {
+    fn add(&mut self, gradient: Gradient) {
+        let Some(sum) = &mut self.0 else {
+            self.0 = Some(gradient);
+            return;
+        };
+        for (name, gradient) in gradient {
+            match sum.remove(&name) {
+                Some(before) => sum.insert(name, before + gradient),
+                None => sum.insert(name, gradient),
+            };
+        }
+    }
+
+    fn apply(self, theta: &mut TensorMap, rate: f32) -> Result<()> {
+        for (name, gradient) in self.0.unwrap_or_default() {
+            let (_, values) = theta.get_mut(&name).with_context(|| format!("no parameter '{name}'"))?;
+            values.iter_mut().zip(read(gradient)?).for_each(|(value, gradient)| *value -= rate * gradient);
+        }
+        Ok(())
+    }
+}
+
+/// Algorithm 2 one user at a time: copy, adapt, run the item tower over the
+/// catalogue.
+fn rank_slowly(
+    world: &World,
+    people: &[Person],
+    slow: &Slow,
+    theta: &TensorMap,
+    expected: &[Vec<f32>],
+    seconds: f64,
+) -> Result<Speed> {
+    let config = &world.config.adapt;
+    let (mut ranked, mut worst, mut took, watch) = (0, 0.0f64, 0.0, Watch::start());
+    for (place, person) in people.iter().cycle().enumerate() {
+        let task = Task {
+            user: person.rows[0],
+            pairs: adaptation_pairs(&world.key, person, &world.degrees, config, (place / people.len()) as u64),
+        };
+        let start = Instant::now();
+        let adapted = slow.adapt(theta, &task, config.step, config.steps)?;
+        let scores = slow.scores(&adapted.theta, person.rows[0])?;
+        took += start.elapsed().as_secs_f64();
+        ranked += 1;
+        if let Some(expected) = expected.get(place) {
+            let norm = |values: &mut dyn Iterator<Item = f32>| values.map(|v| f64::from(v).powi(2)).sum::<f64>().sqrt();
+            let difference = norm(&mut scores.iter().zip(expected).map(|(a, b)| a - b));
+            worst = worst.max(difference / norm(&mut expected.iter().copied()).max(1e-9));
+        }
+        if took > seconds {
+            break;
+        }
+    }
+    let processor = watch.processor();
+    let rate = ranked as f64 / took;
+    figure(
+        "rank_loop",
+        &[
+            ("rankings_per_second", format!("{rate:.3}")),
+            ("rankings", ranked.to_string()),
+            ("seconds", format!("{took:.3}")),
+            ("processor_seconds", json_seconds(processor)),
+            ("peak_memory_mb", json_megabytes(memory("VmHWM"))),
+            ("worst_difference", format!("{worst:.2e}")),
+        ],
+    );
+    eprintln!("rank  {rate:>10.2} adapted rankings/s, one user at a time; scores differ by {worst:.1e} at most");
+    ensure!(worst < 1e-3, "the loop's scores are others: they differ by {worst:.1e} of their norm");
+    Ok(Speed::new(ranked, took, processor))
+}
+
+/// Made-up records as the text of an interactions file: every user has about
+/// a hundred different items by a Zipf-like popularity, each user from a stream of
+/// their own.
+struct Lines {
+    key: Key,
+    users: usize,
+    items: usize,
+    records: usize,
+    user: usize,
+    text: Vec<u8>,
+    read: usize,
+}
+
+impl Lines {
+    fn new(records: usize) -> Self {
+        let text = b"user_id:token\titem_id:token\ttimestamp:float\n".to_vec();
+        let (users, items) = ((records / 100).max(1), (records / 500).clamp(200, 1_000_000));
+        Self { key: Key::from_seed(1), users, items, records, user: 0, text, read: 0 }
+    }
+}
+
+impl Read for Lines {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        if self.read == self.text.len() && self.user < self.users {
+            self.text.clear();
+            self.read = 0;
+            let mut stream = self.key.stream("bench synthetic", &[&self.user.to_le_bytes()]);
+            let own = self.records * (self.user + 1) / self.users - self.records * self.user / self.users;
+            let mut seen = HashSet::with_capacity(own);
+            while seen.len() < own {
+                // 1 / x has a logarithm for its integral: popularity falls as 1 / rank.
+                let item = ((self.items as f64).powf(stream.unit()) as usize).min(self.items) - 1;
+                if seen.insert(item) {
+                    self.text.extend(format!("u{}\ti{item}\t{}\n", self.user, seen.len()).bytes());
+                }
+            }
+            self.user += 1;
+        }
+        let count = buffer.len().min(self.text.len() - self.read);
+        buffer[..count].copy_from_slice(&self.text[self.read..self.read + count]);
+        self.read += count;
+        Ok(count)
+    }
+}
+
+fn synthetic(records: usize) -> Result<()> {
+    ensure!(records > 0, "--synthetic wants one record at least");
+    let stage = |name: &str, watch: &Watch, more: &str| {
+        let took = watch.seconds();
+        let (now, peak) = (memory("VmRSS"), memory("VmHWM"));
+        figure(
+            "synthetic",
+            &[
+                ("stage", format!("\"{name}\"")),
+                ("seconds", format!("{took:.3}")),
+                ("processor_seconds", json_seconds(watch.processor())),
+                ("memory_mb", json_megabytes(now)),
+                ("peak_memory_mb", json_megabytes(peak)),
+            ],
+        );
+        eprintln!("{name:<12}{took:>8.2} s, {} now, {} at most; {more}", megabytes(now), megabytes(peak));
+    };
+    let watch = Watch::start();
+    let files = AtomicFiles {
+        dataset: "synthetic".into(),
+        inter: Source::new("synthetic.inter", BufReader::new(Lines::new(records))),
+        users: None,
+        items: None,
+        dense: Vec::new(),
+    };
+    let imported = read_atomic(files, &ImportOptions::default())?;
+    stage("import", &watch, &format!("{} users, {} items", imported.catalog.users.len(), imported.catalog.items.len()));
+
+    let watch = Watch::start();
+    let config = Config { model: ModelConfig::small(), ..Config::default() };
+    let (world, duplicates) = World::new(imported.catalog, imported.records, config)?;
+    stage("world", &watch, &format!("{} records after {duplicates} duplicates", world.interactions.len()));
+
+    let watch = Watch::start();
+    let train = &world.config.train;
+    let (key, catalog) = (&world.key, &world.catalog);
+    let shard =
+        eemu_core::shard::shard(key, catalog, &world.interactions, &world.split, train.shards, train.query_length, 0);
+    stage("shard", &watch, &format!("{} records in shard 0 of {}", shard.len(), train.shards));
+
+    let watch = Watch::start();
+    let mut trainer = Trainer::new(catalog, &world.config, &shard, &Device::Flex(Default::default()))?;
+    stage("start", &watch, &format!("{} parameters", trainer.model().parameters().count()));
+    let watch = Watch::start();
+    block_on(trainer.epoch(|_| ()))?;
+    let rate = shard.len() as f64 / watch.seconds();
+    stage("epoch", &watch, &format!("{rate:.0} records/s, {} threads", rayon::current_num_threads()));
+    Ok(())
+}

@@ -1,0 +1,276 @@
+//! The slow way: one user at a time, a copy of every parameter for each, and
+//! reverse-mode differentiation of the plain network (algorithms.md B.1, D.1
+//! to D.3). Nothing of it is clever, so that it can judge what is.
+//!
+//! It shares with the core the catalogue, the configuration and the names of
+//! the parameters; how features become inputs is written again here.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result, ensure};
+use burn::tensor::activation::relu;
+use eemu_core::dataset::{Catalog, Entities, UNKNOWN, Values};
+use eemu_core::model::{ModelConfig, Pair, Row, Task, TensorMap};
+use eemu_core::tensor::{Device, Tensor, from_vec, indices};
+
+/// LayerNorm's epsilon.
+const EPSILON: f32 = 1e-5;
+
+/// The plain two-tower network over one catalogue.
+pub struct Slow {
+    device: Device,
+    tracking: Device,
+    margin: f32,
+    users: Side,
+    items: Side,
+}
+
+/// One side's features as the raw inputs of linear layers.
+struct Side {
+    name: &'static str,
+    count: u32,
+    features: Vec<Feature>,
+}
+
+struct Feature {
+    name: String,
+    input: Input,
+}
+
+enum Input {
+    /// One category a row. `personal` is the identifier, which an unnamed row lacks.
+    Category { rows: Vec<Option<u32>>, size: usize, personal: bool },
+    /// Numbers a row, and a last row of zeros for nobody.
+    Numbers { matrix: Tensor<2>, weight: &'static str, biased: bool },
+}
+
+/// One user's own copy of every parameter.
+pub struct Theta(BTreeMap<String, Tensor<2>>);
+
+/// A gradient: parameters that the loss does not reach are left out.
+pub type Gradient = BTreeMap<String, Tensor<2>>;
+
+/// The loss of one task and its gradient.
+pub struct Judged {
+    /// Mean hinge loss; zero without pairs.
+    pub loss: f32,
+    /// Its gradient at the parameters it was taken at.
+    pub gradient: Gradient,
+    /// How near a pair comes to the hinge, where the gradient jumps.
+    pub nearest: f32,
+}
+
+/// One user's parameters after the inner steps.
+pub struct Adapted {
+    /// theta_u.
+    pub theta: Theta,
+    /// What each step went against.
+    pub steps: Vec<Judged>,
+}
+
+impl Adapted {
+    /// How near any pair came to the hinge at any step.
+    pub fn nearest(&self) -> f32 {
+        self.steps.iter().map(|s| s.nearest).fold(f32::INFINITY, f32::min)
+    }
+}
+
+impl Side {
+    fn new(name: &'static str, entities: &Entities, config: &ModelConfig, device: &Device) -> Self {
+        let mut features = Vec::new();
+        if config.identifiers {
+            let rows = (0..entities.len() as u32).map(Some).collect();
+            let input = Input::Category { rows, size: entities.len(), personal: true };
+            features.push(Feature { name: "id".into(), input });
+        }
+        for column in &entities.columns {
+            let input = match &column.values {
+                Values::Token { vocabulary, rows } => Input::Category {
+                    rows: rows.iter().map(|&value| (value != UNKNOWN).then_some(value)).collect(),
+                    size: vocabulary.len(),
+                    personal: false,
+                },
+                Values::TokenSeq { vocabulary, rows } => {
+                    let size = vocabulary.len();
+                    let mut marks = vec![0.0; (rows.len() + 1) * size];
+                    for (row, tokens) in rows.iter().enumerate() {
+                        tokens.iter().for_each(|&token| marks[row * size + token as usize] = 1.0);
+                    }
+                    let matrix = from_vec(marks, [rows.len() + 1, size], device);
+                    Input::Numbers { matrix, weight: "table", biased: false }
+                }
+                Values::Dense { width, rows } => {
+                    let mut numbers = rows.clone();
+                    numbers.resize(rows.len() + width, 0.0);
+                    let matrix = from_vec(numbers, [entities.len() + 1, *width], device);
+                    Input::Numbers { matrix, weight: "weight", biased: true }
+                }
+            };
+            features.push(Feature { name: column.name.clone(), input });
+        }
+        Self { name, count: entities.len() as u32, features }
+    }
+}
+
+impl Theta {
+    fn get(&self, name: &str) -> Result<Tensor<2>> {
+        self.0.get(name).cloned().with_context(|| format!("no parameter '{name}'"))
+    }
+
+    /// The same values outside of any graph.
+    fn plain(&self) -> Self {
+        Self(self.0.iter().map(|(name, value)| (name.clone(), value.clone().inner())).collect())
+    }
+
+    /// theta - rate * gradient, for every parameter.
+    fn stepped(self, gradient: &Gradient, rate: f32) -> Self {
+        let moved = self.0.into_iter().map(|(name, value)| {
+            let value = match gradient.get(&name) {
+                Some(gradient) => value.inner() - gradient.clone() * rate,
+                None => value.inner(),
+            };
+            (name, Tensor::from_inner(value).require_grad())
+        });
+        Self(moved.collect())
+    }
+}
+
+impl Slow {
+    /// The network over a catalogue, computing on `device`.
+    pub fn new(catalog: &Catalog, config: &ModelConfig, device: &Device) -> Self {
+        Self {
+            device: device.clone(),
+            tracking: Device::autodiff(device.clone()),
+            margin: config.margin,
+            users: Side::new("user", &catalog.users, config, device),
+            items: Side::new("item", &catalog.items, config, device),
+        }
+    }
+
+    /// A user's own copy of all parameters.
+    pub fn copy(&self, values: &TensorMap) -> Theta {
+        let copies = values.iter().map(|(name, (shape, numbers))| {
+            let columns = shape.last().copied().unwrap_or(1).max(1);
+            let rows = numbers.len() / columns;
+            (name.clone(), from_vec(numbers.clone(), [rows, columns], &self.tracking).require_grad())
+        });
+        Theta(copies.collect())
+    }
+
+    /// Tower outputs of rows. `tracked` says whether theta is part of a graph.
+    fn encode(&self, side: &Side, theta: &Theta, rows: &[Row], tracked: bool) -> Result<Tensor<2>> {
+        let mut parts = Vec::with_capacity(side.features.len());
+        for feature in &side.features {
+            let parameter = |what: &str| theta.get(&format!("{}.{}.{what}", side.name, feature.name));
+            parts.push(match &feature.input {
+                Input::Category { rows: known, size, personal } => {
+                    let table = parameter("table")?;
+                    // A table longer than its vocabulary starts with the unknown value.
+                    let extra = table.dims()[0] - size;
+                    let places = rows
+                        .iter()
+                        .map(|row| {
+                            let value = match *row {
+                                Row::Known(row) => known[row as usize],
+                                Row::Unnamed(row) if !personal => known[row as usize],
+                                Row::Unnamed(_) | Row::Nobody => None,
+                            };
+                            ensure!(value.is_some() || extra == 1, "'{}' has no row for the unknown", feature.name);
+                            Ok(value.map_or(0, |value| value + extra as u32))
+                        })
+                        .collect::<Result<Vec<u32>>>()?;
+                    table.select(0, indices(places, &self.device))
+                }
+                Input::Numbers { matrix, weight, biased } => {
+                    let places = rows.iter().map(|row| match *row {
+                        Row::Known(row) | Row::Unnamed(row) => row,
+                        Row::Nobody => side.count,
+                    });
+                    let numbers = matrix.clone().select(0, indices(places, &self.device));
+                    let numbers = if tracked { Tensor::from_inner(numbers) } else { numbers };
+                    let embedded = numbers.matmul(parameter(weight)?);
+                    if *biased { embedded + parameter("bias")? } else { embedded }
+                }
+            });
+        }
+        let mut x = Tensor::cat(parts, 1);
+        for layer in 0.. {
+            let parameter = |what: &str| theta.get(&format!("{}.tower.{layer}.{what}", side.name));
+            x = x.matmul(parameter("weight")?) + parameter("bias")?;
+            let (Ok(scale), Ok(shift)) = (parameter("norm_scale"), parameter("norm_shift")) else { break };
+            let centred = x.clone() - x.mean_dim(1);
+            let variance = centred.clone().powi_scalar(2).mean_dim(1);
+            let normed = centred / (variance + EPSILON).sqrt() * scale + shift;
+            // Not Burn's own GELU: its derivative is that of an approximation.
+            x = normed.clone() * ((normed / std::f32::consts::SQRT_2).erf() + 1.0) * 0.5;
+        }
+        Ok(x)
+    }
+
+    /// The mean hinge loss of a task's pairs, and its gradient at theta.
+    ///
+    /// # Errors
+    /// When theta lacks a parameter, or the task names what it has no row for.
+    pub fn judge(&self, theta: &Theta, task: &Task) -> Result<Judged> {
+        let count = task.pairs.len();
+        if count == 0 {
+            return Ok(Judged { loss: 0.0, gradient: Gradient::new(), nearest: f32::INFINITY });
+        }
+        let side = |of: fn(&Pair) -> u32| task.pairs.iter().map(move |pair| Row::Known(of(pair)));
+        let rows: Vec<Row> = side(|p| p.positive).chain(side(|p| p.negative)).collect();
+        let x = self.encode(&self.users, theta, &[task.user], true)?;
+        let scores = self.encode(&self.items, theta, &rows, true)?.matmul(x.transpose());
+        let violations = scores.clone().narrow(0, count, count) - scores.narrow(0, 0, count) + self.margin;
+        let loss = relu(violations.clone()).mean();
+        let mut gradients = loss.backward();
+        let gradient = theta.0.iter().filter_map(|(name, value)| {
+            let gradient = value.grad_remove(&mut gradients)?;
+            Some((name.clone(), gradient))
+        });
+        let gradient = gradient.collect();
+        let nearest = read(violations.inner())?.into_iter().map(f32::abs).fold(f32::INFINITY, f32::min);
+        Ok(Judged { loss: read(loss.inner())?[0], gradient, nearest })
+    }
+
+    /// Copies theta for one user and takes plain gradient steps on the task.
+    ///
+    /// # Errors
+    /// As [`Slow::judge`].
+    pub fn adapt(&self, values: &TensorMap, task: &Task, alpha: f32, steps: usize) -> Result<Adapted> {
+        let mut theta = self.copy(values);
+        let mut taken = Vec::with_capacity(steps);
+        for _ in 0..steps {
+            let step = self.judge(&theta, task)?;
+            theta = theta.stepped(&step.gradient, alpha);
+            taken.push(step);
+        }
+        Ok(Adapted { theta, steps: taken })
+    }
+
+    /// x_u at theta.
+    ///
+    /// # Errors
+    /// As [`Slow::judge`].
+    pub fn user_vector(&self, theta: &Theta, user: Row) -> Result<Vec<f32>> {
+        read(self.encode(&self.users, &theta.plain(), &[user], false)?)
+    }
+
+    /// The scores of all items for one user at theta.
+    ///
+    /// # Errors
+    /// As [`Slow::judge`].
+    pub fn scores(&self, theta: &Theta, user: Row) -> Result<Vec<f32>> {
+        let theta = theta.plain();
+        let rows: Vec<Row> = (0..self.items.count).map(Row::Known).collect();
+        let x = self.encode(&self.users, &theta, &[user], false)?;
+        read(x.matmul(self.encode(&self.items, &theta, &rows, false)?.transpose()))
+    }
+}
+
+/// A tensor's values. Blocks, as nothing in a browser may.
+///
+/// # Errors
+/// When the device fails.
+pub fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>> {
+    Ok(pollster::block_on(eemu_core::tensor::read(tensor))?)
+}

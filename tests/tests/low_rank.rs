@@ -1,0 +1,287 @@
+//! theta_u without theta_u, against the slow way: on random models, features,
+//! batches and step counts, everything that is made from low-rank steps equals
+//! what a copy of the whole model and reverse-mode differentiation give.
+
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeMap;
+
+use eemu_core::dataset::{Catalog, Column, Entities, UNKNOWN, Values};
+use eemu_core::model::{Adapted, ModelConfig, Pair, Parameters, Row, Task, TensorMap, TwoTower};
+use eemu_core::random::{Key, Stream};
+use eemu_core::tensor::Device;
+use eemu_tests::slow::{self, Gradient, Slow};
+use pollster::block_on;
+
+/// Cases that must be compared; some more are drawn and skipped.
+const CASES: usize = 60;
+/// Allowed difference, relative to the tensor's norm.
+const TOLERANCE: f32 = 1e-4;
+/// A pair this near to the hinge may fall on either side of it in f32.
+const HINGE: f32 = 1e-4;
+
+struct Case {
+    catalog: Catalog,
+    config: ModelConfig,
+    parameters: TensorMap,
+    support: Vec<Task>,
+    query: Vec<Task>,
+    alpha: f32,
+    steps: usize,
+}
+
+fn between(stream: &mut Stream, low: usize, high: usize) -> usize {
+    low + stream.below(high - low + 1)
+}
+
+fn column(stream: &mut Stream, place: usize, count: usize) -> Column {
+    let vocabulary = |size: usize| (0..size).map(|t| format!("{t:03}")).collect::<Vec<_>>();
+    let values = match stream.below(3) {
+        0 => {
+            let size = between(stream, 1, 6);
+            let blanks = if stream.below(2) == 0 { 0.0 } else { 0.3 };
+            let rows =
+                (0..count).map(|_| if stream.unit() < blanks { UNKNOWN } else { stream.below(size) as u32 }).collect();
+            Values::Token { vocabulary: vocabulary(size), rows }
+        }
+        1 => {
+            let size = between(stream, 1, 9);
+            let rows = (0..count).map(|_| (0..size as u32).filter(|_| stream.unit() < 0.3).collect()).collect();
+            Values::TokenSeq { vocabulary: vocabulary(size), rows }
+        }
+        _ => {
+            let width = between(stream, 1, 7);
+            let rows = (0..count * width).map(|_| stream.normal() as f32 * 0.5).collect();
+            Values::Dense { width, rows }
+        }
+    };
+    Column { name: format!("c{place}"), values }
+}
+
+fn entities(stream: &mut Stream, count: usize, identifiers: bool) -> Entities {
+    let columns = between(stream, usize::from(!identifiers), 5 - usize::from(identifiers));
+    let columns = (0..columns).map(|place| column(stream, place, count)).collect();
+    Entities::new((0..count).map(|row| row.to_string()).collect(), Vec::new(), columns).unwrap()
+}
+
+fn pairs(stream: &mut Stream, positives: usize, items: usize) -> Vec<Pair> {
+    // Few distinct positives, so that items and whole pairs come twice.
+    let mut pairs: Vec<Pair> = Vec::new();
+    for _ in 0..positives {
+        let positive = stream.below(items.div_ceil(2)) as u32;
+        for _ in 0..between(stream, 1, 3) {
+            // Another item: a pair with itself has a gradient of nothing but rounding.
+            let negative = ((positive as usize + 1 + stream.below(items - 1)) % items) as u32;
+            pairs.push(Pair { positive, negative });
+        }
+        if stream.below(5) == 0 {
+            pairs.push(pairs[stream.below(pairs.len())]);
+        }
+    }
+    pairs
+}
+
+fn case(seed: u64) -> Case {
+    let stream = &mut Key::from_seed(seed).stream("low-rank case", &[]);
+    let identifiers = stream.below(4) > 0;
+    // More items than a ranking tile holds, in some cases.
+    let items = if stream.below(6) == 0 { between(stream, 500, 1100) } else { between(stream, 2, 40) };
+    let users = between(stream, 1, 14);
+    let catalog = Catalog {
+        dataset: "random".into(),
+        version: 1,
+        users: entities(stream, users, identifiers),
+        items: entities(stream, items, identifiers),
+    };
+    let hidden = |stream: &mut Stream| (0..stream.below(4)).map(|_| between(stream, 3, 23)).collect::<Vec<_>>();
+    let config = ModelConfig {
+        identifiers,
+        width: between(stream, 1, 13),
+        user_hidden: hidden(stream),
+        item_hidden: hidden(stream),
+        output: between(stream, 1, 19),
+        // A margin of nearly nothing leaves many pairs, and whole tasks, at rest.
+        margin: if stream.below(5) == 0 { 1e-3 } else { 0.3 + stream.unit() as f32 },
+        unknown_rows: stream.below(3) > 0,
+        table_scale: 1.0,
+    };
+    let model = TwoTower::new(&catalog, &config, &Key::from_seed(seed), 0, &Device::Flex(Default::default())).unwrap();
+    let mut parameters = block_on(model.parameters().values()).unwrap();
+    for (name, (shape, values)) in &mut parameters {
+        // Starts are special (zeros, ones): anywhere else is more telling.
+        let (centre, spread) = match name.rsplit('.').next().unwrap() {
+            "norm_scale" => (1.0, 0.3),
+            "norm_shift" | "bias" => (0.0, 0.3),
+            "table" => (0.0, 0.8),
+            _ => (0.0, 1.0 / (shape[0] as f64).sqrt()),
+        };
+        values.iter_mut().for_each(|value| *value = (centre + spread * stream.normal()) as f32);
+    }
+    let tasks = between(stream, 1, 13);
+    let all_empty = stream.below(12) == 0;
+    let (mut support, mut query) = (Vec::new(), Vec::new());
+    for _ in 0..tasks {
+        let known = stream.below(users) as u32;
+        let user = [Row::Known(known), Row::Known(known), Row::Unnamed(known), Row::Nobody][stream.below(4)];
+        let user = if model.check_row(user).is_ok() { user } else { Row::Known(known) };
+        let long = if stream.below(4) == 0 { 25 } else { 6 };
+        let count = if all_empty || stream.below(4) == 0 { 0 } else { between(stream, 1, long) };
+        support.push(Task { user, pairs: pairs(stream, count, items) });
+        let count = stream.below(4);
+        query.push(Task { user, pairs: pairs(stream, count, items) });
+    }
+    let alpha = 0.02 + 0.1 * stream.unit() as f32;
+    Case { catalog, config, parameters, support, query, alpha, steps: between(stream, 1, 3) }
+}
+
+/// The worst difference of a case, and where.
+struct Worst {
+    error: f32,
+    quantity: String,
+}
+
+impl Worst {
+    /// `least` is a norm below which differences are rounding of larger sums.
+    fn see(&mut self, quantity: &str, got: &[f32], expected: &[f32], least: f32) {
+        assert_eq!(got.len(), expected.len(), "{quantity}");
+        let norm = |values: &mut dyn Iterator<Item = f32>| values.map(|v| f64::from(v).powi(2)).sum::<f64>().sqrt();
+        let difference = norm(&mut got.iter().zip(expected).map(|(g, e)| g - e)) as f32;
+        let scale = (norm(&mut expected.iter().copied()) as f32).max(least);
+        let error = if difference == 0.0 { 0.0 } else { difference / scale };
+        assert!(!error.is_nan(), "{quantity}");
+        if error > self.error {
+            *self = Self { error, quantity: quantity.into() };
+        }
+    }
+
+    /// A tensor smaller than a hundredth of the whole counts as that large:
+    /// some are zero but for rounding (the item tower's last bias cancels in
+    /// every pair).
+    fn see_all(&mut self, what: &str, got: &Parameters, expected: &BTreeMap<String, Vec<f32>>) {
+        let got = block_on(got.values()).unwrap();
+        assert!(got.keys().eq(expected.keys()), "{what}: other names");
+        let whole = expected.values().flatten().map(|v| v * v).sum::<f32>().sqrt();
+        for (name, expected) in expected {
+            self.see(&format!("{what} {name}"), &got[name].1, expected, 1e-2 * whole);
+        }
+    }
+}
+
+/// Adds `factor` times a gradient.
+fn add(sum: &mut BTreeMap<String, Vec<f32>>, gradient: &Gradient, factor: f32) {
+    for (name, gradient) in gradient {
+        let values = slow::read(gradient.clone()).unwrap();
+        sum.get_mut(name).unwrap().iter_mut().zip(values).for_each(|(sum, value)| *sum += factor * value);
+    }
+}
+
+/// Compares a case; `None` when a pair stands too near to the hinge.
+fn compare(case: &Case) -> Option<Worst> {
+    let device = Device::Flex(Default::default());
+    let Case { catalog, config, parameters, support, query, alpha, steps } = case;
+    let mut model = TwoTower::new(catalog, config, &Key::from_seed(0), 0, &device).unwrap();
+    model.parameters_mut().set(parameters).unwrap();
+    let slow = Slow::new(catalog, config, &device);
+    let zeros: BTreeMap<String, Vec<f32>> =
+        parameters.iter().map(|(name, (_, values))| (name.clone(), vec![0.0; values.len()])).collect();
+
+    let share = 1.0 / support.len() as f32;
+    let total: usize = support.iter().map(|t| t.pairs.len()).sum();
+    let (mut moved, mut outer, mut joint) = (zeros.clone(), zeros.clone(), zeros);
+    let (mut support_losses, mut query_losses, mut joint_loss) = (Vec::new(), Vec::new(), 0.0);
+    let (mut plain_scores, mut scores, mut vectors) = (Vec::new(), Vec::new(), Vec::new());
+    for (support, query) in support.iter().zip(query) {
+        let theta = slow.copy(parameters);
+        plain_scores.push(slow.scores(&theta, support.user).unwrap());
+        let adapted = slow.adapt(parameters, support, *alpha, *steps).unwrap();
+        let judged = slow.judge(&adapted.theta, query).unwrap();
+        if adapted.nearest().min(judged.nearest) < HINGE {
+            return None;
+        }
+        adapted.steps.iter().for_each(|step| add(&mut moved, &step.gradient, -alpha * share));
+        add(&mut outer, &judged.gradient, share);
+        let part = support.pairs.len() as f32 / total.max(1) as f32;
+        add(&mut joint, &adapted.steps[0].gradient, part);
+        joint_loss += part * adapted.steps[0].loss;
+        support_losses.push(adapted.steps[0].loss);
+        query_losses.push(judged.loss);
+        vectors.push(slow.user_vector(&adapted.theta, support.user).unwrap());
+        scores.push(slow.scores(&adapted.theta, support.user).unwrap());
+    }
+
+    let mut worst = Worst { error: 0.0, quantity: "nothing".into() };
+    let users: Vec<Row> = support.iter().map(|t| t.user).collect();
+    let base = model.item_base();
+    let plain = block_on(model.scores(&base, &users, &Adapted::none(users.len()))).unwrap();
+    let adapted = block_on(model.inner_steps(support, *alpha, *steps)).unwrap();
+    let adapted_vectors = block_on(model.user_vectors(&users, &adapted)).unwrap();
+    let adapted_scores = block_on(model.scores(&base, &users, &adapted)).unwrap();
+    for (task, plain) in plain.iter().enumerate() {
+        worst.see(&format!("plain scores {task}"), plain, &plain_scores[task], 0.0);
+        worst.see(&format!("user vector {task}"), &adapted_vectors[task], &vectors[task], 0.0);
+        worst.see(&format!("scores {task}"), &adapted_scores[task], &scores[task], 0.0);
+    }
+    worst.see("support losses", &adapted.losses, &support_losses, 0.0);
+    worst.see_all("mean move", &model.mean_move(&adapted), &moved);
+    let (gradient, losses) = block_on(model.outer_gradient(query, &adapted, share)).unwrap();
+    worst.see("query losses", &losses, &query_losses, 0.0);
+    worst.see_all("outer gradient", &gradient, &outer);
+    let (gradient, loss) = block_on(model.joint_gradient(support)).unwrap();
+    worst.see("joint loss", &[loss], &[joint_loss], 0.0);
+    worst.see_all("joint gradient", &gradient, &joint);
+    Some(worst)
+}
+
+#[test]
+fn low_rank_steps_equal_copies_of_the_model() {
+    let (mut compared, mut skipped, mut worst) = (0, 0, 0.0f32);
+    let mut seed = 0;
+    while compared < CASES {
+        match compare(&case(seed)) {
+            None => skipped += 1,
+            Some(found) => {
+                assert!(
+                    found.error <= TOLERANCE,
+                    "case {seed}: {} differs by {:.1e} of its norm",
+                    found.quantity,
+                    found.error
+                );
+                worst = worst.max(found.error);
+                compared += 1;
+            }
+        }
+        seed += 1;
+        assert!(skipped <= CASES, "too many cases come near to the hinge");
+    }
+    println!("{compared} cases compared, {skipped} skipped, worst relative error {worst:.1e}");
+}
+
+/// The draws above hold what they are meant to hold.
+#[test]
+fn the_cases_are_of_every_kind() {
+    let cases: Vec<Case> = (0..CASES as u64).map(case).collect();
+    let any = |what: &str, of: &dyn Fn(&Case) -> bool| assert!(cases.iter().any(of), "no case with {what}");
+    for layers in 0..=3 {
+        any("as many hidden user layers", &|c| c.config.user_hidden.len() == layers);
+        any("as many hidden item layers", &|c| c.config.item_hidden.len() == layers);
+    }
+    for steps in 1..=3 {
+        any("as many steps", &|c| c.steps == steps);
+    }
+    let tasks = |c: &Case, of: fn(&Task) -> bool| c.support.iter().any(of);
+    any("only empty supports", &|c| c.support.iter().all(|t| t.pairs.is_empty()));
+    any("an empty support among others", &|c| tasks(c, |t| t.pairs.is_empty()) && tasks(c, |t| t.pairs.len() > 10));
+    any("an unnamed user", &|c| tasks(c, |t| matches!(t.user, Row::Unnamed(_))));
+    any("nobody", &|c| tasks(c, |t| t.user == Row::Nobody));
+    any("a pair twice", &|c| tasks(c, |t| (1..t.pairs.len()).any(|place| t.pairs[..place].contains(&t.pairs[place]))));
+    any("five features", &|c| c.catalog.items.columns.len() + usize::from(c.config.identifiers) == 5);
+    any("one feature", &|c| c.catalog.items.columns.len() + usize::from(c.config.identifiers) == 1);
+    any("no unknown rows", &|c| !c.config.unknown_rows);
+    any("more than a tile of items", &|c| c.catalog.items.len() > 512);
+    let column = |c: &Case, of: fn(&Values) -> bool| {
+        c.catalog.users.columns.iter().chain(&c.catalog.items.columns).any(|column| of(&column.values))
+    };
+    any("unknown values", &|c| column(c, |v| matches!(v, Values::Token { rows, .. } if rows.contains(&UNKNOWN))));
+    any("bags", &|c| column(c, |v| matches!(v, Values::TokenSeq { .. })));
+    any("numbers", &|c| column(c, |v| matches!(v, Values::Dense { .. })));
+}
