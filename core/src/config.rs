@@ -70,7 +70,7 @@ impl Default for TrainConfig {
             decay: true,
             query_length: 1,
             fresh_slices: true,
-            support_weight: 1.0,
+            support_weight: 0.0,
             unknown_share: 0.1,
             unnamed_share: 0.1,
         }

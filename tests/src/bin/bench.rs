@@ -253,7 +253,7 @@ fn train(world: &World, shard: &ShardData, seconds: f64, device: &Device) -> Res
 /// Ranks tiles of people until the time is up. Returns the first tile's
 /// scores too, for the loop to be held against.
 fn rank(world: &World, people: &[Person], model: &TwoTower, seconds: f64) -> Result<(Speed, Vec<Vec<f32>>)> {
-    let ranker = Ranker::new(&[model], &world.key, &world.degrees, &world.config.adapt);
+    let ranker = Ranker::new(&[(0, model)], &world.key, &world.degrees, &world.config.adapt);
     let tile = &people[..TILE.min(people.len())];
     // Warm-up, and what the loop must find as well.
     let scores = block_on(ranker.scores(tile, 0, false))?.into_iter().map(|s| s.mean).collect();
