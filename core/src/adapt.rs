@@ -134,7 +134,8 @@ mod tests {
         degrees.extend([300; 100]);
         degrees.extend([1000; 62]);
         let history: Vec<u32> = (0..163).collect();
-        let p = |temperature| probabilities(&history, &degrees, &AdaptConfig { temperature, ..AdaptConfig::default() })[0];
+        let p =
+            |temperature| probabilities(&history, &degrees, &AdaptConfig { temperature, ..AdaptConfig::default() })[0];
         assert!((p(1.0) - 0.0062).abs() < 1e-4 && (p(0.01) - 0.0248).abs() < 1e-3, "{} {}", p(1.0), p(0.01));
     }
 

@@ -84,7 +84,8 @@ impl LearnedState {
                     _ => found.push(format!("shard {shard}: {name} (shape)")),
                 }
             }
-            found.extend(theirs.keys().filter(|n| !own.contains_key(*n)).map(|n| format!("shard {shard}: {n} (extra)")));
+            found
+                .extend(theirs.keys().filter(|n| !own.contains_key(*n)).map(|n| format!("shard {shard}: {n} (extra)")));
         }
         found
     }

@@ -38,6 +38,8 @@ impl Fingerprint {
 }
 
 /// A short name for people and fingerprints.
+// Which devices there are depends on features.
+#[allow(clippy::match_wildcard_for_single_variants)]
 pub fn device_name(device: &Device) -> String {
     match device {
         Device::Flex(_) => "cpu (flex)".to_owned(),

@@ -3,6 +3,7 @@
 //! Each breaks one rule of exactness. A test of a rule must be shown to fail
 //! under its mistake; nothing that serves people may name this module.
 
+use crate::Result;
 use crate::dataset::Role;
 use crate::evaluate::{hit_rate, popularity_ranks, ranks};
 use crate::meta::Exclusions;
@@ -11,7 +12,6 @@ use crate::shard::{ShardData, partition_by};
 use crate::tensor::Device;
 use crate::train::Trainer;
 use crate::world::World;
-use crate::Result;
 
 /// A way to do it wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,14 +65,14 @@ fn trainer<'a>(world: &'a World, shard: &'a ShardData, mistake: Mistake, device:
 /// As [`crate::train::train`].
 pub async fn train_all(world: &World, mistake: Mistake, device: &Device) -> Result<Vec<TensorMap>> {
     let shards = shards(world, mistake);
-    let mut trainers =
-        shards.iter().map(|shard| trainer(world, shard, mistake, device)).collect::<Result<Vec<_>>>()?;
+    let mut trainers = shards.iter().map(|shard| trainer(world, shard, mistake, device)).collect::<Result<Vec<_>>>()?;
     let (mut best, mut kept): (f64, Vec<TwoTower>) = (f64::NEG_INFINITY, Vec::new());
     for _ in 0..world.config.train.epochs {
         for trainer in &mut trainers {
             trainer.epoch(|_| ()).await?;
         }
-        let score = if mistake == Mistake::SharedEpochChoice { validation(world, &trainers).await? } else { best + 1.0 };
+        let score =
+            if mistake == Mistake::SharedEpochChoice { validation(world, &trainers).await? } else { best + 1.0 };
         if score > best || kept.is_empty() {
             best = score;
             kept = trainers.iter().map(|trainer| trainer.model().clone()).collect();

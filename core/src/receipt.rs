@@ -42,7 +42,14 @@ pub struct ShardStatement {
 
 impl ShardStatement {
     /// Commits to a model and its data with the secrets of its version.
-    pub fn new(shard: u32, version: u64, model_blake3: &str, input: &[u8; 32], nonce: &[u8; 32], salt: &[u8; 32]) -> Self {
+    pub fn new(
+        shard: u32,
+        version: u64,
+        model_blake3: &str,
+        input: &[u8; 32],
+        nonce: &[u8; 32],
+        salt: &[u8; 32],
+    ) -> Self {
         Self {
             shard,
             version,

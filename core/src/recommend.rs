@@ -91,8 +91,7 @@ impl<'a> Ranker<'a> {
 
 /// The k best items outside `masked` (sorted), ties by item index.
 pub fn top_k(scores: &[f32], masked: &[u32], k: usize) -> Vec<Ranked> {
-    let mut order: Vec<u32> =
-        (0..scores.len() as u32).filter(|item| masked.binary_search(item).is_err()).collect();
+    let mut order: Vec<u32> = (0..scores.len() as u32).filter(|item| masked.binary_search(item).is_err()).collect();
     let better = |a: &u32, b: &u32| scores[*b as usize].total_cmp(&scores[*a as usize]).then(a.cmp(b));
     let k = k.min(order.len());
     if k == 0 {

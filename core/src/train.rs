@@ -187,7 +187,8 @@ impl<'a> Trainer<'a> {
     pub fn resume(&mut self, bytes: &[u8]) -> Result<()> {
         let damaged = || Error::Model("the checkpoint is damaged".into());
         let head: [u8; 8] = bytes.get(..8).and_then(|h| h.try_into().ok()).ok_or_else(damaged)?;
-        let split = usize::try_from(u64::from_le_bytes(head)).ok().and_then(|n| n.checked_add(8)).ok_or_else(damaged)?;
+        let split =
+            usize::try_from(u64::from_le_bytes(head)).ok().and_then(|n| n.checked_add(8)).ok_or_else(damaged)?;
         let progress: Progress =
             serde_json::from_slice(bytes.get(8..split).ok_or_else(damaged)?).map_err(|_| damaged())?;
         let values = from_safetensors(&bytes[split..])?;
@@ -228,7 +229,12 @@ pub fn input_hash(catalog: &Catalog, config: &Config, shard: &ShardData) -> [u8;
 ///
 /// # Errors
 /// When the configuration cannot be used, the model diverges or the device fails.
-pub async fn train(catalog: &Catalog, config: &Config, shard: &ShardData, device: &Device) -> Result<(TwoTower, Vec<f32>)> {
+pub async fn train(
+    catalog: &Catalog,
+    config: &Config,
+    shard: &ShardData,
+    device: &Device,
+) -> Result<(TwoTower, Vec<f32>)> {
     let mut trainer = Trainer::new(catalog, config, shard, device)?;
     while !trainer.is_done() {
         trainer.epoch(|_| ()).await?;

@@ -1,13 +1,13 @@
 //! One system's knowledge: catalogue, records and configuration, with
 //! everything that is derived from them and nothing that is learned.
 
+use crate::Result;
 use crate::adapt::Person;
 use crate::config::Config;
 use crate::dataset::{Catalog, Interaction, Interactions, Role, Split};
 use crate::model::Row;
 use crate::random::Key;
 use crate::shard::{ShardData, assign, partition};
-use crate::Result;
 
 /// Which of a person's records make their history H(u).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,7 +90,8 @@ impl World {
         items.sort_unstable();
         // Where a shard never saw the user, the identifier's row is its random
         // start; the unknown row knows better.
-        let row = |seen: bool| if seen || !self.config.model.unknown_rows { Row::Known(user) } else { Row::Unnamed(user) };
+        let row =
+            |seen: bool| if seen || !self.config.model.unknown_rows { Row::Known(user) } else { Row::Unnamed(user) };
         Person {
             stream: self.catalog.users.ids[user as usize].clone().into_bytes(),
             rows: trained_in.into_iter().map(row).collect(),

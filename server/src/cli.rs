@@ -17,7 +17,11 @@ use crate::device::DeviceChoice;
 /// their records. Forgetting a record retrains the one shard that held it, and
 /// leaves what a system that never had it would have, byte for byte.
 #[derive(Debug, Parser)]
-#[command(name = "eemu", version, after_help = "Start with: eemu demo\nThen: eemu import --data built-in --state run/ && eemu train --state run/")]
+#[command(
+    name = "eemu",
+    version,
+    after_help = "Start with: eemu demo\nThen: eemu import --data built-in --state run/ && eemu train --state run/"
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -261,6 +265,13 @@ pub(crate) struct EvaluateArgs {
     /// One shard's model alone.
     #[arg(long, value_name = "SHARD")]
     pub(crate) only: Option<u32>,
+    /// Measure on this many users only, drawn by a keyed hash.
+    #[arg(long, value_name = "N")]
+    pub(crate) users: Option<usize>,
+    /// Measure people who are in no table: train in memory without a tenth of
+    /// the users, then serve each of them from a few of their items.
+    #[arg(long)]
+    pub(crate) strangers: bool,
     /// Also train and measure what it is compared with: popularity, one
     /// unsharded model, the plain mean of ordinarily trained shards.
     #[arg(long)]
@@ -398,7 +409,7 @@ pub fn main() -> ExitCode {
 }
 
 fn is_closed_pipe(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| {
-        cause.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe)
-    })
+    error
+        .chain()
+        .any(|cause| cause.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe))
 }

@@ -48,7 +48,8 @@ impl Deployment {
     }
 
     fn load(state: State) -> Result<Self> {
-        let settings: Settings = serde_json::from_str(&state.settings()?).context("the state's settings are damaged")?;
+        let settings: Settings =
+            serde_json::from_str(&state.settings()?).context("the state's settings are damaged")?;
         let (world, _) = World::new(state.catalog()?, state.interactions()?, settings.config.clone())?;
         Ok(Self { state, settings, world })
     }
@@ -85,8 +86,7 @@ impl Deployment {
     pub fn configure(&mut self, config: Config) -> Result<bool> {
         config.check()?;
         let old = &self.settings.config;
-        let shapes_models =
-            (&old.model, &old.train, old.holdout) != (&config.model, &config.train, config.holdout);
+        let shapes_models = (&old.model, &old.train, old.holdout) != (&config.model, &config.train, config.holdout);
         self.settings.config = config.clone();
         let json = serde_json::to_string(&self.settings)?;
         if shapes_models {

@@ -49,7 +49,10 @@ fn cuda() -> Result<Device> {
 
 #[cfg(feature = "wgpu")]
 fn wgpu() -> Result<Device> {
-    answers(Device::Wgpu(Default::default()), "no WebGPU adapter answered; is a Vulkan, Metal or DirectX driver installed?")
+    answers(
+        Device::Wgpu(Default::default()),
+        "no WebGPU adapter answered; is a Vulkan, Metal or DirectX driver installed?",
+    )
 }
 
 #[cfg(not(feature = "wgpu"))]

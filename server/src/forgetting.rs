@@ -86,7 +86,11 @@ pub fn forget(
     let waiting = if trained_before || waiting_before { waiting_shards(deployment)? } else { Vec::new() };
     let shards = train_shards(deployment, &waiting, device, jobs, progress, false)?;
     let seconds = start.elapsed().as_secs_f64();
-    let receipt = if removed > 0 || !shards.is_empty() { Some(write_receipt(deployment, removed, &shards, device)?) } else { None };
+    let receipt = if removed > 0 || !shards.is_empty() {
+        Some(write_receipt(deployment, removed, &shards, device)?)
+    } else {
+        None
+    };
     Ok(Forgotten { removed, shards, seconds, receipt })
 }
 
@@ -95,7 +99,14 @@ fn write_receipt(deployment: &Deployment, removed: u64, shards: &[Trained], devi
     for trained in shards {
         if let Some(live) = deployment.state.live(trained.shard)? {
             let (nonce, salt) = (&live.nonce.0, &live.salt.0);
-            statements.push(ShardStatement::new(live.shard, live.version, &live.model_blake3, &live.input_hash, nonce, salt));
+            statements.push(ShardStatement::new(
+                live.shard,
+                live.version,
+                &live.model_blake3,
+                &live.input_hash,
+                nonce,
+                salt,
+            ));
         }
     }
     let receipt = Receipt {
@@ -135,11 +146,15 @@ pub fn verify(deployment: &Deployment, device: &Device, jobs: usize, progress: &
         let name = format!("shard {}", shard.index);
         match &shard.live {
             None => verdict.not_comparable.push(format!("{name}: no model; run eemu train")),
-            Some(_) if shard.stale => verdict.not_comparable.push(format!("{name}: waits for retraining; run eemu train")),
+            Some(_) if shard.stale => {
+                verdict.not_comparable.push(format!("{name}: waits for retraining; run eemu train"))
+            }
             Some(live) => {
                 let there: Option<Fingerprint> = serde_json::from_str(&live.fingerprint).ok();
                 if there.as_ref() != Some(&here) {
-                    verdict.not_comparable.push(format!("{name}: trained by another build or machine; run eemu retrain --stale"));
+                    verdict
+                        .not_comparable
+                        .push(format!("{name}: trained by another build or machine; run eemu retrain --stale"));
                 } else if !here.bytes_promised {
                     verdict.not_comparable.push(format!("{name}: the device {} promises no bytes", here.device));
                 }

@@ -1,10 +1,14 @@
 //! How good an ensemble is, and what it is compared with.
 
+use std::collections::HashSet;
+
 use anyhow::Result;
+use eemu_core::adapt::Person;
 use eemu_core::config::{AdaptConfig, Config, Meta};
 use eemu_core::dataset::Role;
-use eemu_core::evaluate::{Estimate, hit_rate, ndcg, popularity_ranks, ranks};
+use eemu_core::evaluate::{Estimate, hit_rate, ndcg, popularity_ranks, rank_of, ranks};
 use eemu_core::model::TwoTower;
+use eemu_core::recommend::Ranker;
 use eemu_core::tensor::Device;
 use eemu_core::world::World;
 use serde::{Deserialize, Serialize};
@@ -85,13 +89,15 @@ pub fn ensemble_ranks(
     let users = world.interactions.users();
     // Enough pieces that no thread waits long for the last one.
     let piece = (users / (8 * jobs.max(1) as u32)).max(64);
-    let pieces: Vec<(u32, u32)> = (0..users).step_by(piece as usize).map(|from| (from, (from + piece).min(users))).collect();
+    let pieces: Vec<(u32, u32)> =
+        (0..users).step_by(piece as usize).map(|from| (from, (from + piece).min(users))).collect();
     let bar = progress.bar(label, u64::from(users));
     let done = std::sync::atomic::AtomicU64::new(0);
     let parts = pool::run(&pieces, jobs, |&(from, to)| {
         let mut before = 0;
         pollster::block_on(ranks(world, models, adapt, role, from..to, |now, _| {
-            let all = done.fetch_add((now - before) as u64, std::sync::atomic::Ordering::Relaxed) + (now - before) as u64;
+            let all =
+                done.fetch_add((now - before) as u64, std::sync::atomic::Ordering::Relaxed) + (now - before) as u64;
             before = now;
             bar.set(all, 0.0, "users ranked");
         }))
@@ -102,6 +108,86 @@ pub fn ensemble_ranks(
     }
     bar.finish(&format!("{} users ranked", all.len()));
     Ok(all)
+}
+
+/// The same world with the records of a keyed sample of users only, degrees
+/// as before: for measuring on fewer people.
+pub fn sampled(world: &World, users: usize) -> World {
+    let mut order: Vec<(u64, u32)> = (0..world.interactions.users())
+        .map(|u| (world.key.number("judges", &[world.catalog.users.ids[u as usize].as_bytes()]), u))
+        .collect();
+    order.sort_unstable();
+    let kept: HashSet<u32> = order.into_iter().take(users).map(|(_, user)| user).collect();
+    let judged = world.with(world.interactions.filtered(|r| kept.contains(&r.user)));
+    World { degrees: world.degrees.clone(), ..judged }
+}
+
+/// One row of the measurement of strangers.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Stranger {
+    /// How many of their items each stranger gave.
+    pub given: usize,
+    /// HR@10 of their test item under the adapted ensemble.
+    pub adapted: f64,
+    /// HR@10 without adaptation: the same list for everybody.
+    pub global: f64,
+    /// HR@10 of popularity.
+    pub popularity: f64,
+    /// Strangers measured.
+    pub users: usize,
+}
+
+/// People who are in no table: a keyed tenth of the users is left out of
+/// training entirely; each then gives the first few of their items and is
+/// served from the unknown row.
+///
+/// # Errors
+/// When training diverges or the model has no unknown rows.
+pub fn strangers(world: &World, device: &Device, jobs: usize, progress: &Progress) -> Result<Vec<Stranger>> {
+    const GIVEN: [usize; 4] = [1, 3, 7, 15];
+    let out = |user: u32| {
+        world.key.number("strangers", &[world.catalog.users.ids[user as usize].as_bytes()]).is_multiple_of(10)
+    };
+    let known = world.with(world.interactions.filtered(|r| !out(r.user)));
+    let models = from_scratch(&known, &known.shards(), device, jobs, progress, "shard")?;
+    let models: Vec<(usize, &TwoTower)> = models.iter().enumerate().collect();
+    let popularity: Vec<f32> = known.degrees.iter().map(|&d| d as f32).collect();
+    let plain = AdaptConfig { size: 0, ..known.config.adapt.clone() };
+    let mut rows = Vec::new();
+    for given in GIVEN {
+        let people: Vec<(Person, u32)> = (0..world.interactions.users())
+            .filter(|&user| out(user))
+            .filter_map(|user| {
+                let own = world.items(user, Role::Train);
+                let target = *world.items(user, Role::Test).first()?;
+                let stream = world.catalog.users.ids[user as usize].clone().into_bytes();
+                (own.len() >= given).then(|| (Person { stream, ..known.visitor(own[..given].to_vec()) }, target))
+            })
+            .collect();
+        let bar = progress.bar(&format!("{given} given"), people.len() as u64);
+        let tiles: Vec<&[(Person, u32)]> = people.chunks(32).collect();
+        let parts = pool::run(&tiles, jobs, |tile| -> Result<Vec<[usize; 3]>> {
+            let visitors: Vec<Person> = tile.iter().map(|(person, _)| person.clone()).collect();
+            let rank = |adapt: &AdaptConfig| -> Result<Vec<usize>> {
+                let ranker = Ranker::new(&models, &known.key, &known.degrees, adapt);
+                let scored = pollster::block_on(ranker.scores(&visitors, 0, false))?;
+                let ranked = tile.iter().zip(scored).map(|((p, target), s)| rank_of(*target, &s.mean, &p.history));
+                Ok(ranked.collect::<eemu_core::Result<_>>()?)
+            };
+            let (adapted, global) = (rank(&known.config.adapt)?, rank(&plain)?);
+            let popular = tile.iter().map(|(p, target)| rank_of(*target, &popularity, &p.history));
+            let popular = popular.collect::<eemu_core::Result<Vec<_>>>()?;
+            Ok((0..tile.len()).map(|i| [adapted[i], global[i], popular[i]]).collect())
+        });
+        let mut ranks: Vec<[usize; 3]> = Vec::new();
+        for part in parts {
+            ranks.extend(part?);
+        }
+        bar.finish(&format!("{} strangers ranked", ranks.len()));
+        let rate = |which: usize| hit_rate(&ranks.iter().map(|r| r[which]).collect::<Vec<_>>(), 10).mean;
+        rows.push(Stranger { given, adapted: rate(0), global: rate(1), popularity: rate(2), users: ranks.len() });
+    }
+    Ok(rows)
 }
 
 /// Popularity: training interactions per item.
@@ -117,7 +203,15 @@ pub fn popularity(world: &World, role: Role) -> Result<Quality> {
 ///
 /// # Errors
 /// When training diverges.
-pub fn baseline(world: &World, shards: u32, role: Role, device: &Device, jobs: usize, progress: &Progress, label: &str) -> Result<Quality> {
+pub fn baseline(
+    world: &World,
+    shards: u32,
+    role: Role,
+    device: &Device,
+    jobs: usize,
+    progress: &Progress,
+    label: &str,
+) -> Result<Quality> {
     let mut config: Config = world.config.clone();
     config.train.shards = shards;
     config.train.meta = Meta::None;

@@ -24,7 +24,11 @@ impl Progress {
 
     /// A bar for `units` of work called `label`.
     pub fn bar(&self, label: &str, units: u64) -> Bar {
-        let bar = if self.quiet || self.plain { ProgressBar::hidden() } else { self.bars.add(ProgressBar::new(units * FINENESS)) };
+        let bar = if self.quiet || self.plain {
+            ProgressBar::hidden()
+        } else {
+            self.bars.add(ProgressBar::new(units * FINENESS))
+        };
         if let Ok(style) = ProgressStyle::with_template("{prefix:>12} {bar:28} {percent:>3}%  {msg}  {eta} left") {
             bar.set_style(style.progress_chars("█▉▊▋▌▍▎▏ "));
         }

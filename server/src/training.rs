@@ -50,7 +50,13 @@ fn epoch(trainer: &mut Trainer<'_>, config: &Config, bar: &Bar) -> Result<()> {
 ///
 /// # Errors
 /// When training diverges, or the store refuses.
-pub fn train_shard(deployment: &Deployment, data: &ShardData, device: &Device, progress: &Progress, again: bool) -> Result<Trained> {
+pub fn train_shard(
+    deployment: &Deployment,
+    data: &ShardData,
+    device: &Device,
+    progress: &Progress,
+    again: bool,
+) -> Result<Trained> {
     let (world, shard) = (&deployment.world, data.index);
     let ticket = deployment.state.ticket(shard)?;
     let fingerprint = serde_json::to_string(&Fingerprint::of(device))?;
@@ -131,7 +137,14 @@ pub fn train_shards(
 ///
 /// # Errors
 /// When training diverges or the device fails.
-pub fn from_scratch(world: &World, shards: &[ShardData], device: &Device, jobs: usize, progress: &Progress, label: &str) -> Result<Vec<TwoTower>> {
+pub fn from_scratch(
+    world: &World,
+    shards: &[ShardData],
+    device: &Device,
+    jobs: usize,
+    progress: &Progress,
+    label: &str,
+) -> Result<Vec<TwoTower>> {
     pool::run(shards, jobs, |shard| {
         let name = if shards.len() == 1 { label.to_owned() } else { format!("{label} {}", shard.index) };
         let bar = progress.bar(&name, u64::from(world.config.train.epochs));

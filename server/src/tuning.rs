@@ -13,7 +13,7 @@ use eemu_core::tensor::Device;
 use eemu_core::world::World;
 use serde_json::Value;
 
-use crate::measuring::{Quality, ensemble_ranks};
+use crate::measuring::{Quality, ensemble_ranks, sampled};
 use crate::progress::Progress;
 use crate::training::from_scratch;
 
@@ -71,7 +71,8 @@ impl Search<'_> {
                 continue;
             }
             progress.say(&format!("trial {} of {}: {name}", number + 1, trials.len()));
-            let world = World::new(self.world.catalog.clone(), self.world.interactions.all().to_vec(), config.clone())?.0;
+            let world =
+                World::new(self.world.catalog.clone(), self.world.interactions.all().to_vec(), config.clone())?.0;
             let same = |other: &Config| (&other.model, &other.train) == (&config.model, &config.train);
             let models = match trained.take() {
                 Some((other, models)) if same(&other) => models,
@@ -93,16 +94,7 @@ impl Search<'_> {
         let models: Vec<(usize, &TwoTower)> = models.iter().enumerate().collect();
         let world = match self.users {
             None => world.clone(),
-            Some(count) => {
-                // The judges are drawn by a keyed hash, the same in every trial.
-                let mut users: Vec<(u64, u32)> = (0..world.interactions.users())
-                    .map(|u| (world.key.number("judges", &[world.catalog.users.ids[u as usize].as_bytes()]), u))
-                    .collect();
-                users.sort_unstable();
-                let judges: std::collections::HashSet<u32> = users.into_iter().take(count).map(|(_, u)| u).collect();
-                let judged = world.with(world.interactions.filtered(|r| judges.contains(&r.user)));
-                World { degrees: world.degrees.clone(), ..judged }
-            }
+            Some(count) => sampled(world, count),
         };
         let adapt = world.config.adapt.clone();
         let ranks = ensemble_ranks(&world, &models, &adapt, Role::Validation, self.jobs, progress, "judge")?;

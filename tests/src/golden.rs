@@ -117,7 +117,8 @@ fn entities(side: &str, features: &[RawFeature], parameters: &BTreeMap<String, V
     let count = features.first().and_then(|f| f.values.as_array()).context("a feature's values must be a list")?.len();
     let vocabulary = |name: &str| -> Result<Vec<String>> {
         let table = format!("{side}.{name}.table");
-        let rows = parameters.get(&table).and_then(Value::as_array).with_context(|| format!("{table} is missing"))?.len();
+        let rows =
+            parameters.get(&table).and_then(Value::as_array).with_context(|| format!("{table} is missing"))?.len();
         Ok((0..rows).map(|t| format!("{t:09}")).collect())
     };
     let columns = features
@@ -158,7 +159,12 @@ fn pairs(positives: &[u32], negatives: &[Vec<u32>]) -> Vec<Pair> {
         .collect()
 }
 
-async fn see_parameters(worst: &mut Worst, what: &str, got: &Parameters, expected: &BTreeMap<String, Value>) -> Result<()> {
+async fn see_parameters(
+    worst: &mut Worst,
+    what: &str,
+    got: &Parameters,
+    expected: &BTreeMap<String, Value>,
+) -> Result<()> {
     let values = got.values().await?;
     if values.len() != expected.len() {
         bail!("{what}: {} tensors, expected {}", values.len(), expected.len());

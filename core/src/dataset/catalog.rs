@@ -100,7 +100,10 @@ impl Values {
                 Self::TokenSeq { rows, .. } => format!("{:?};", rows[row as usize]),
                 Self::Dense { width, rows } => {
                     let own = &rows[row as usize * width..(row as usize + 1) * width];
-                    format!("{};", blake3::hash(&own.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>()).to_hex())
+                    format!(
+                        "{};",
+                        blake3::hash(&own.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>()).to_hex()
+                    )
                 }
             });
         }

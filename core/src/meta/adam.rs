@@ -26,10 +26,8 @@ impl Adam {
     pub fn step(&mut self, parameters: &mut Parameters, mut gradient: Parameters, rate: f32) {
         self.steps += 1;
         let steps = f64::from(self.steps);
-        let corrections = [
-            (1.0 / (1.0 - f64::from(BETA1).powf(steps))) as f32,
-            (1.0 / (1.0 - f64::from(BETA2).powf(steps))) as f32,
-        ];
+        let corrections =
+            [(1.0 / (1.0 - f64::from(BETA1).powf(steps))) as f32, (1.0 / (1.0 - f64::from(BETA2).powf(steps))) as f32];
         let zipped = parameters
             .tensors_mut()
             .iter_mut()
@@ -126,12 +124,8 @@ mod tests {
         }
         // First step of Adam from zero: the rate times the gradient's sign.
         let zero = from_vec(vec![0.0; 6], [2, 3], &device);
-        let [p, _, _] = fused(
-            [zero.clone(), zero.clone(), zero],
-            make(3.0),
-            0.01,
-            [1.0 / (1.0 - BETA1), 1.0 / (1.0 - BETA2)],
-        );
+        let [p, _, _] =
+            fused([zero.clone(), zero.clone(), zero], make(3.0), 0.01, [1.0 / (1.0 - BETA1), 1.0 / (1.0 - BETA2)]);
         let p = p.into_data().into_vec::<f32>().unwrap();
         assert!(p.iter().zip([0.01, 0.01, 0.0, -0.01, -0.01, -0.01]).all(|(p, e)| (p - e).abs() < 1e-5), "{p:?}");
     }

@@ -12,8 +12,8 @@ use crate::model::ModelConfig;
 use crate::model::features::{self, Feature, Row};
 use crate::model::kernel::{Norm, Saved, add_bias, norm_gelu, norm_gelu_backward};
 use crate::model::layout::Layout;
-use crate::model::step::{Deltas, Step, StepBlock};
 use crate::model::parameters::{Declared, Parameters, Start};
+use crate::model::step::{Deltas, Step, StepBlock};
 use crate::tensor::{Device, Tensor, from_vec, indices};
 
 #[derive(Debug, Clone)]
@@ -63,7 +63,13 @@ impl Trace {
 }
 
 impl Encoder {
-    pub(crate) fn new(side: &str, entities: &Entities, config: &ModelConfig, first: usize, device: &Device) -> (Self, Vec<Declared>) {
+    pub(crate) fn new(
+        side: &str,
+        entities: &Entities,
+        config: &ModelConfig,
+        first: usize,
+        device: &Device,
+    ) -> (Self, Vec<Declared>) {
         let (features, mut declared) = features::of(side, entities, config, first, device);
         let hidden = if side == "user" { &config.user_hidden } else { &config.item_hidden };
         let mut layers = Vec::new();

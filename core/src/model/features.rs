@@ -9,10 +9,10 @@ use std::sync::Arc;
 
 use crate::dataset::{Entities, UNKNOWN, Values};
 use crate::model::ModelConfig;
-use crate::model::ranking::Overlap;
 use crate::model::kernel::{scatter_rows, sum_rows};
 use crate::model::lanes::dot;
 use crate::model::parameters::{Declared, Parameters, Start};
+use crate::model::ranking::Overlap;
 use crate::tensor::{Device, Tensor, from_vec, indices};
 
 /// Whose features a row reads.
@@ -58,12 +58,19 @@ pub(crate) struct Feature {
 }
 
 /// The features of one side: the identifier, then the catalogue's columns.
-pub(crate) fn of(side: &str, entities: &Entities, config: &ModelConfig, first: usize, device: &Device) -> (Vec<Feature>, Vec<Declared>) {
+pub(crate) fn of(
+    side: &str,
+    entities: &Entities,
+    config: &ModelConfig,
+    first: usize,
+    device: &Device,
+) -> (Vec<Feature>, Vec<Declared>) {
     let width = config.width;
     let mut features = Vec::new();
     let mut declared = Vec::new();
     let mut add = |name: &str, kind: Kind, blank: bool| {
-        let unknown_row = matches!(kind, Kind::Identifier { .. } | Kind::Token { .. }) && (config.unknown_rows || blank);
+        let unknown_row =
+            matches!(kind, Kind::Identifier { .. } | Kind::Token { .. }) && (config.unknown_rows || blank);
         features.push(Feature { unknown_row, parameter: first + declared.len(), kind: kind.clone() });
         let mut declare = |name: String, shape: Vec<usize>, start: Start, first_row_zero: bool| {
             declared.push(Declared { name, shape, start, first_row_zero });
@@ -94,11 +101,9 @@ pub(crate) fn of(side: &str, entities: &Entities, config: &ModelConfig, first: u
     }
     for column in &entities.columns {
         match &column.values {
-            Values::Token { vocabulary, rows } => add(
-                &column.name,
-                Kind::Token { values: rows.clone(), size: vocabulary.len() },
-                rows.contains(&UNKNOWN),
-            ),
+            Values::Token { vocabulary, rows } => {
+                add(&column.name, Kind::Token { values: rows.clone(), size: vocabulary.len() }, rows.contains(&UNKNOWN))
+            }
             Values::TokenSeq { vocabulary, rows } => {
                 add(&column.name, Kind::Bag { rows: rows.clone(), size: vocabulary.len() }, false);
             }
@@ -118,7 +123,9 @@ impl Feature {
     /// table has a row for the unknown.
     pub(crate) fn takes(&self, row: Row) -> bool {
         match (&self.kind, row) {
-            (Kind::Identifier { .. }, Row::Unnamed(_) | Row::Nobody) | (Kind::Token { .. }, Row::Nobody) => self.unknown_row,
+            (Kind::Identifier { .. }, Row::Unnamed(_) | Row::Nobody) | (Kind::Token { .. }, Row::Nobody) => {
+                self.unknown_row
+            }
             _ => true,
         }
     }

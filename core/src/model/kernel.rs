@@ -23,6 +23,8 @@ pub(crate) const EPSILON: f32 = 1e-5;
 /// normalised values z-hat [rows, h], 1 / sigma [rows, 1], and GELU's slope at
 /// the normed value [rows, h].
 #[derive(Debug, Clone)]
+// Few exist at a time, and boxing would cost an allocation a layer.
+#[allow(clippy::large_enum_variant)]
 pub(crate) enum Saved {
     /// On the CPU: plain values, shared without copying.
     Lanes(Arc<lanes::Kept>),
@@ -189,7 +191,11 @@ mod tests {
 
     fn random(rows: usize, h: usize, name: &str) -> Tensor<2> {
         let mut stream = Key::from_seed(5).stream(name, &[]);
-        from_vec((0..rows * h).map(|_| stream.normal() as f32 * 2.0).collect(), [rows, h], &Device::Flex(Default::default()))
+        from_vec(
+            (0..rows * h).map(|_| stream.normal() as f32 * 2.0).collect(),
+            [rows, h],
+            &Device::Flex(Default::default()),
+        )
     }
 
     fn close(a: Tensor<2>, b: Tensor<2>, what: &str) {
@@ -212,15 +218,14 @@ mod tests {
 
     #[test]
     fn fused_equals_composed() {
-        for (blocks, h) in [(vec![(1, 7)], 5), (vec![(3, 4)], 64), (vec![(2, 9), (1, 3), (2, 0)], 37), (vec![(4, 1)], 256)] {
+        for (blocks, h) in
+            [(vec![(1, 7)], 5), (vec![(3, 4)], 64), (vec![(2, 9), (1, 3), (2, 0)], 37), (vec![(4, 1)], 256)]
+        {
             let layout = Layout::new(blocks);
             let (rows, tasks) = (layout.rows(), layout.tasks());
             let z = random(rows, h, "z");
-            let norm = Norm {
-                bias: random(tasks, h, "bias"),
-                scale: random(tasks, h, "scale"),
-                shift: random(1, h, "shift"),
-            };
+            let norm =
+                Norm { bias: random(tasks, h, "bias"), scale: random(tasks, h, "scale"), shift: random(1, h, "shift") };
             let shared = (layout.blocks().len() == 1).then(|| random(layout.blocks()[0].rows, h, "shared"));
             let (a, kept) = lanes::norm_gelu(z.clone(), shared.as_ref(), &norm, &layout, true);
             let (b, saved) = composed(z.clone(), shared.as_ref(), &norm, &layout, true);
@@ -237,8 +242,7 @@ mod tests {
             let fused = lanes::norm_gelu_backward(upstream.clone(), &kept, Some(&picked), &norm.scale, &layout);
             let index = indices(picked, &device);
             let pick = |t: Tensor<2>| t.select(0, index.clone());
-            let slow =
-                composed_backward(upstream, pick(normal), pick(inverse), pick(slope), &norm.scale, &layout);
+            let slow = composed_backward(upstream, pick(normal), pick(inverse), pick(slope), &norm.scale, &layout);
             close(fused.delta, slow.delta, "delta");
             close(fused.scale, slow.scale, "scale");
             close(fused.shift, slow.shift, "shift");

@@ -165,7 +165,10 @@ pub fn to_safetensors(values: &TensorMap) -> Result<Vec<u8>> {
     let views = bytes
         .iter()
         .map(|(name, shape, bytes)| {
-            Ok((name.as_str(), TensorView::new(Dtype::F32, (*shape).clone(), bytes).map_err(|e| Error::Model(e.to_string()))?))
+            Ok((
+                name.as_str(),
+                TensorView::new(Dtype::F32, (*shape).clone(), bytes).map_err(|e| Error::Model(e.to_string()))?,
+            ))
         })
         .collect::<Result<Vec<_>>>()?;
     safetensors::serialize(views, None).map_err(|e| Error::Model(e.to_string()))
@@ -182,11 +185,7 @@ pub fn from_safetensors(bytes: &[u8]) -> Result<TensorMap> {
             if view.dtype() != Dtype::F32 {
                 return Err(Error::Model(format!("tensor '{name}' is {:?}, expected F32", view.dtype())));
             }
-            let numbers = view
-                .data()
-                .chunks_exact(4)
-                .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
-                .collect();
+            let numbers = view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
             Ok((name.to_owned(), (view.shape().to_vec(), numbers)))
         })
         .collect()

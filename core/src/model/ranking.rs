@@ -6,6 +6,7 @@
 //! at a time, and the last is folded into the user's vector:
 //! score = a . (W x_u) + b . x_u (low-rank-adaptation.md, step 5).
 
+use crate::Result;
 use crate::model::encoder::Encoder;
 use crate::model::features::Row;
 use crate::model::kernel::{add_bias, norm_gelu};
@@ -14,7 +15,6 @@ use crate::model::parameters::Parameters;
 use crate::model::step::Step;
 use crate::model::two_tower::{Adapted, TwoTower};
 use crate::tensor::{Tensor, read};
-use crate::Result;
 
 /// Users and items of a tile: small enough for a core's cache.
 const TILE_USERS: usize = 4;
@@ -84,7 +84,13 @@ impl TwoTower {
 
 impl Encoder {
     /// Scores of all items for a tile of users with vectors `x` [users, 1, output].
-    async fn rank(&self, parameters: &Parameters, base: &ItemBase, steps: &[Step], x: &Tensor<3>) -> Result<Vec<Vec<f32>>> {
+    async fn rank(
+        &self,
+        parameters: &Parameters,
+        base: &ItemBase,
+        steps: &[Step],
+        x: &Tensor<3>,
+    ) -> Result<Vec<Vec<f32>>> {
         let users = x.dims()[0];
         let items = base.embedded.dims()[0];
         let own: Vec<Tensor<3>> = (1..self.depth()).map(|layer| self.own_weight(parameters, layer, steps)).collect();
@@ -178,6 +184,8 @@ impl Encoder {
 }
 
 /// Inner products of one feature with all items.
+// Few exist at a time.
+#[allow(clippy::large_enum_variant)]
 pub(super) enum Overlap {
     /// Known on the host: [users, items, step rows].
     Host { values: Vec<f32>, users: usize, rows: usize, items: usize },

@@ -2,13 +2,13 @@
 //! step and its outer gradient for many users at once.
 
 use crate::dataset::Catalog;
+use crate::model::ModelConfig;
 use crate::model::encoder::Encoder;
 use crate::model::features::Row;
 use crate::model::layout::{Layout, by_size};
 use crate::model::loss::{Task, TaskItems};
 use crate::model::parameters::Parameters;
 use crate::model::step::Step;
-use crate::model::ModelConfig;
 use crate::random::Key;
 use crate::tensor::{Device, Tensor, from_vec, read};
 use crate::{Error, Result};
@@ -123,8 +123,7 @@ impl TwoTower {
     pub async fn inner_steps(&self, tasks: &[Task], alpha: f32, steps: usize) -> Result<Adapted> {
         let items: Vec<TaskItems> = tasks.iter().map(TaskItems::new).collect();
         let (order, blocks) = by_size(&items.iter().map(|t| t.items.len()).collect::<Vec<_>>());
-        let mut adapted =
-            Adapted { order, blocks, user: Vec::new(), item: Vec::new(), losses: vec![0.0; tasks.len()] };
+        let mut adapted = Adapted { order, blocks, user: Vec::new(), item: Vec::new(), losses: vec![0.0; tasks.len()] };
         if steps == 0 || items.iter().all(|t| t.items.is_empty()) {
             return Ok(adapted);
         }
@@ -227,7 +226,12 @@ impl TwoTower {
     ///
     /// # Errors
     /// When a score is not a number or the device fails.
-    pub async fn outer_gradient(&self, tasks: &[Task], adapted: &Adapted, weight: f32) -> Result<(Parameters, Vec<f32>)> {
+    pub async fn outer_gradient(
+        &self,
+        tasks: &[Task],
+        adapted: &Adapted,
+        weight: f32,
+    ) -> Result<(Parameters, Vec<f32>)> {
         let items: Vec<TaskItems> = tasks.iter().map(TaskItems::new).collect();
         Ok(match self.pass(tasks, &items, adapted, weight).await? {
             None => (self.parameters.zeros_like(), vec![0.0; tasks.len()]),

@@ -52,7 +52,10 @@ pub(crate) fn set_all(config: &Config, changes: &[String]) -> Result<Config> {
         let (key, text) = change.split_once('=').with_context(|| format!("'{change}' is not KEY=VALUE"))?;
         let pointer = format!("/{}", key.trim().replace('.', "/"));
         let Some(slot) = value.pointer_mut(&pointer) else {
-            bail!("there is no setting '{key}'; the settings are:\n{}", keys(&serde_json::to_value(config)?, "").join("\n"));
+            bail!(
+                "there is no setting '{key}'; the settings are:\n{}",
+                keys(&serde_json::to_value(config)?, "").join("\n")
+            );
         };
         *slot = serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()));
     }
@@ -77,7 +80,9 @@ pub(crate) fn keys(value: &Value, prefix: &str) -> Vec<String> {
     match value {
         Value::Object(map) => map
             .iter()
-            .flat_map(|(key, value)| keys(value, &if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") }))
+            .flat_map(|(key, value)| {
+                keys(value, &if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") })
+            })
             .collect(),
         other => vec![format!("  {prefix}={other}")],
     }
@@ -89,7 +94,11 @@ mod tests {
 
     #[test]
     fn settings_are_named_and_checked() {
-        let config = set_all(&Config::default(), &["train.inner_step=0.25".into(), "train.meta=reptile".into(), "train.inner_steps=3".into()]).unwrap();
+        let config = set_all(
+            &Config::default(),
+            &["train.inner_step=0.25".into(), "train.meta=reptile".into(), "train.inner_steps=3".into()],
+        )
+        .unwrap();
         assert_eq!(config.train.inner_step, 0.25);
         let wrong = |change: &str| format!("{:#}", set_all(&Config::default(), &[change.into()]).unwrap_err());
         assert!(wrong("train.iner_step=1").contains("train.inner_step=0.1"));

@@ -47,7 +47,11 @@ pub(crate) fn run(args: &DemoArgs) -> Result<ExitCode> {
         catalog.items.len(),
         deployment.world.interactions.len()
     ))?;
-    let size = if args.full { "the real model (--full)" } else { "a small profile: narrow towers, few epochs; --full uses the real model" };
+    let size = if args.full {
+        "the real model (--full)"
+    } else {
+        "a small profile: narrow towers, few epochs; --full uses the real model"
+    };
     print_line(&format!("Training {size}."))?;
 
     heading("2  Eight shards, eight models that know only their own records")?;
@@ -68,7 +72,9 @@ pub(crate) fn run(args: &DemoArgs) -> Result<ExitCode> {
     heading(&format!("5  Forget \"{FORGOTTEN}\""))?;
     let shard = deployment.world.shard_of(user, item);
     let household = deployment.world.catalog.users.ids[user as usize].clone();
-    print_line(&format!("Household {household} bought it; a keyed hash of household and product put that record in shard {shard}."))?;
+    print_line(&format!(
+        "Household {household} bought it; a keyed hash of household and product put that record in shard {shard}."
+    ))?;
     let done = forget(&mut deployment, &[(user, item)], &[], &device, jobs, &progress)?;
     let retrained: Vec<u32> = done.shards.iter().filter(|t: &&Trained| t.fresh).map(|t| t.shard).collect();
     let untouched = everyone.len() - retrained.len();
@@ -135,7 +141,8 @@ fn list(deployment: &Deployment, models: &[TwoTower], user: u32) -> Result<()> {
     let models: Vec<(usize, &TwoTower)> = models.iter().enumerate().collect();
     let ranker = Ranker::new(&models, &world.key, &world.degrees, &world.config.adapt);
     let person = world.person(user, History::All);
-    let scored = pollster::block_on(ranker.scores(&[person.clone()], 0, true))?.pop().context("no scores")?;
+    let scored =
+        pollster::block_on(ranker.scores(std::slice::from_ref(&person), 0, true))?.pop().context("no scores")?;
     print_line(&format!(
         "Household {}, {} purchases; the ten best of what it has not bought, with each shard's score:",
         world.catalog.users.ids[user as usize],

@@ -5,6 +5,8 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 use eemu_core::dataset::{Holdout, Role};
 use eemu_core::model::TwoTower;
+use eemu_core::tensor::Device;
+use eemu_core::world::World;
 use serde_json::json;
 
 use super::configuring::configured;
@@ -12,7 +14,7 @@ use super::{print_json, print_line};
 use crate::cli::{EvaluateArgs, SplitChoice};
 use crate::deployment::Deployment;
 use crate::device;
-use crate::measuring::{Quality, baseline, ensemble_ranks, popularity};
+use crate::measuring::{Quality, baseline, ensemble_ranks, popularity, sampled, strangers};
 use crate::pool::default_jobs;
 use crate::progress::Progress;
 use crate::store::Access;
@@ -33,8 +35,14 @@ pub(crate) fn run(args: &EvaluateArgs) -> Result<ExitCode> {
     let device = device::open(args.run.device)?;
     let jobs = args.run.jobs.unwrap_or_else(default_jobs);
     let progress = Progress::new(args.run.quiet);
+    if args.strangers {
+        return strangers_table(&deployment.world, &device, jobs, &progress, args.run.json);
+    }
     let models = deployment.models(&device)?;
-    let world = &deployment.world;
+    let world = &match args.users {
+        None => deployment.world.clone(),
+        Some(users) => sampled(&deployment.world, users),
+    };
     let mut models: Vec<(usize, &TwoTower)> = models.iter().enumerate().collect();
     if let Some(shard) = args.only {
         let count = models.len();
@@ -65,5 +73,28 @@ pub(crate) fn run(args: &EvaluateArgs) -> Result<ExitCode> {
     }
     let name = if adapt.size > 0 { "this state, adapted" } else { "this state, without adaptation" };
     print_line(&quality.row(name))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn strangers_table(
+    world: &World,
+    device: &Device,
+    jobs: usize,
+    progress: &Progress,
+    as_json: bool,
+) -> Result<ExitCode> {
+    let rows = strangers(world, device, jobs, progress)?;
+    if as_json {
+        print_json(&json!({"strangers": rows}))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    print_line("HR@10 of people left out of training, by how many of their items they give:")?;
+    print_line("given  adapted  global  popularity  people")?;
+    for row in rows {
+        print_line(&format!(
+            "{:>5}  {:.4}   {:.4}  {:.4}      {}",
+            row.given, row.adapted, row.global, row.popularity, row.users
+        ))?;
+    }
     Ok(ExitCode::SUCCESS)
 }

@@ -40,7 +40,9 @@ pub(crate) fn run(args: &ForgetArgs) -> Result<ExitCode> {
                 let record = (find(&world.catalog.users, "user", user)?, find(&world.catalog.items, "item", item)?);
                 Request { records: vec![record], ..Request::default() }
             }
-            (None, user, _) => account(&world, find(&world.catalog.users, "user", user.as_deref().unwrap_or_default())?),
+            (None, user, _) => {
+                account(&world, find(&world.catalog.users, "user", user.as_deref().unwrap_or_default())?)
+            }
         }
     };
     let device = device::open(args.run.device)?;
@@ -52,7 +54,9 @@ pub(crate) fn run(args: &ForgetArgs) -> Result<ExitCode> {
         blank_accounts(&mut deployment, &accounts)?;
         let waiting = crate::forgetting::waiting_shards(&deployment)?;
         if args.run.json {
-            print_json(&json!({"removed": removed, "shards_retrained": [], "shards_waiting": waiting, "seconds": 0.0, "receipt": null}))?;
+            print_json(
+                &json!({"removed": removed, "shards_retrained": [], "shards_waiting": waiting, "seconds": 0.0, "receipt": null}),
+            )?;
         } else {
             print_line(&format!("{removed} records removed; shards that wait for eemu train: {waiting:?}"))?;
         }
@@ -113,7 +117,8 @@ fn parse(world: &World, file: &str, text: &str) -> Result<Request> {
             line: number,
             column,
             problem,
-            hint: "Each line is USER,ITEM as in the imported files, or USER,* for a whole account; nothing was removed".into(),
+            hint: "Each line is USER,ITEM as in the imported files, or USER,* for a whole account; nothing was removed"
+                .into(),
         };
         let Some((user, item)) = line.split_once(',') else {
             return Err(fault(0, format!("no comma in '{}'", line.chars().take(60).collect::<String>())).into());

@@ -74,7 +74,8 @@ fn report(args: &ImportArgs, imported: &Imported, deployment: &Deployment) -> Re
         world.interactions.len(),
         deployment.settings.duplicates
     ))?;
-    let list = |names: &[String]| std::iter::once("id").chain(names.iter().map(String::as_str)).collect::<Vec<_>>().join(", ");
+    let list =
+        |names: &[String]| std::iter::once("id").chain(names.iter().map(String::as_str)).collect::<Vec<_>>().join(", ");
     print_line(&format!("user features: {}", list(&report.user_features)))?;
     print_line(&format!("item features: {}", list(&report.item_features)))?;
     if report.users_left_out + report.items_left_out > 0 {

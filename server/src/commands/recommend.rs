@@ -34,7 +34,7 @@ pub(crate) fn run(args: &RecommendArgs) -> Result<ExitCode> {
     let models = deployment.models(&device)?;
     let models: Vec<(usize, &TwoTower)> = models.iter().enumerate().collect();
     let ranker = Ranker::new(&models, &world.key, &world.degrees, &adapt);
-    let Some(scored) = pollster::block_on(ranker.scores(&[person.clone()], 0, args.explain))?.pop() else {
+    let Some(scored) = pollster::block_on(ranker.scores(std::slice::from_ref(&person), 0, args.explain))?.pop() else {
         bail!("no scores");
     };
     let ranked = top_k(&scored.mean, &person.history, args.top);

@@ -65,7 +65,13 @@ pub(crate) fn retrain(args: &RetrainArgs) -> Result<ExitCode> {
     launch(&deployment, &shards, &args.run, &Progress::new(args.run.quiet), true)
 }
 
-fn launch(deployment: &Deployment, shards: &[u32], run: &RunArgs, progress: &Progress, again: bool) -> Result<ExitCode> {
+fn launch(
+    deployment: &Deployment,
+    shards: &[u32],
+    run: &RunArgs,
+    progress: &Progress,
+    again: bool,
+) -> Result<ExitCode> {
     let device = device::open(run.device)?;
     let start = Instant::now();
     let trained = train_shards(deployment, shards, &device, run.jobs.unwrap_or_else(default_jobs), progress, again)?;

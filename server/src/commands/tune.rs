@@ -37,19 +37,25 @@ pub(crate) fn run(args: &TuneArgs) -> Result<ExitCode> {
         journal: args.out.with_extension("journal.jsonl"),
     };
     let results = search.run(&trials, &progress)?;
-    let (best, quality) = results.iter().max_by(|a, b| a.1.ndcg10.total_cmp(&b.1.ndcg10)).context("nothing was tried")?;
+    let (best, quality) =
+        results.iter().max_by(|a, b| a.1.ndcg10.total_cmp(&b.1.ndcg10)).context("nothing was tried")?;
     let config = &trials.iter().find(|(name, _)| name == best).context("the journal is of another search")?.1;
     std::fs::write(&args.out, serde_json::to_string_pretty(config)?)
         .with_context(|| format!("cannot write {}", args.out.display()))?;
     if args.run.json {
-        let all: Vec<_> = results.iter().map(|(name, quality)| json!({"changes": name, "validation": quality})).collect();
+        let all: Vec<_> =
+            results.iter().map(|(name, quality)| json!({"changes": name, "validation": quality})).collect();
         print_json(&json!({"best": best, "validation": quality, "trials": all, "config": args.out}))?;
     } else {
         for (name, quality) in &results {
             print_line(&quality.row(name))?;
         }
         print_line(&format!("best on validation: {best}"))?;
-        print_line(&format!("use it with: eemu train --state {} --config {}", args.run.state.state.display(), args.out.display()))?;
+        print_line(&format!(
+            "use it with: eemu train --state {} --config {}",
+            args.run.state.state.display(),
+            args.out.display()
+        ))?;
     }
     Ok(ExitCode::SUCCESS)
 }
