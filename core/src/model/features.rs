@@ -97,7 +97,7 @@ pub(crate) fn of(side: &str, entities: &Entities, config: &ModelConfig, first: u
             Values::Token { vocabulary, rows } => add(
                 &column.name,
                 Kind::Token { values: rows.clone(), size: vocabulary.len() },
-                rows.contains(&UNKNOWN),
+                entities.had_blanks(&column.name),
             ),
             Values::TokenSeq { vocabulary, rows } => {
                 add(&column.name, Kind::Bag { rows: rows.clone(), size: vocabulary.len() }, false);
@@ -119,6 +119,9 @@ impl Feature {
     pub(crate) fn takes(&self, row: Row) -> bool {
         match (&self.kind, row) {
             (Kind::Identifier { .. }, Row::Unnamed(_) | Row::Nobody) | (Kind::Token { .. }, Row::Nobody) => self.unknown_row,
+            (Kind::Token { values, .. }, Row::Known(row) | Row::Unnamed(row)) => {
+                self.unknown_row || values[row as usize] != UNKNOWN
+            }
             _ => true,
         }
     }
