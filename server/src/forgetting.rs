@@ -88,12 +88,11 @@ pub fn forget(
     progress: &Progress,
 ) -> Result<Forgotten> {
     let start = Instant::now();
-    let trained_before = deployment.state.shards()?.iter().any(|s| s.live.is_some());
-    let waiting_before = !waiting_shards(deployment)?.is_empty() && trained_before;
     let removed = remove(deployment, request)?;
     blank_accounts(deployment, accounts)?;
-    // A state that was never trained has nothing to retrain.
-    let waiting = if trained_before || waiting_before { waiting_shards(deployment)? } else { Vec::new() };
+    // A state that was never trained has nothing to retrain. One whose models
+    // are all gone, by a request that was cut short, has everything.
+    let waiting = if deployment.state.trained()? { waiting_shards(deployment)? } else { Vec::new() };
     let shards = train_shards(deployment, &waiting, device, jobs, progress, false)?;
     let seconds = start.elapsed().as_secs_f64();
     let receipt = if removed > 0 || !shards.is_empty() { Some(write_receipt(deployment, removed, &shards, device)?) } else { None };
