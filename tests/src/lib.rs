@@ -1,3 +1,4 @@
 //! Checks that cross rooms: golden cases, a slow reference, worlds to test in.
 
 pub mod golden;
+pub mod worlds;
