@@ -44,7 +44,13 @@ impl Deployment {
     /// When there is none, another process writes it, or it is damaged.
     pub fn open(dir: &Path, access: Access) -> Result<Self> {
         let state = State::open(dir, access)?;
-        Self::load(state)
+        let deployment = Self::load(state)?;
+        if access == Access::Write && deployment.state.shards()?.is_empty() {
+            // An import that was cut short after its last rename.
+            let shards = deployment.settings.config.train.shards;
+            deployment.state.reset_models(&serde_json::to_string(&deployment.settings)?, shards)?;
+        }
+        Ok(deployment)
     }
 
     fn load(state: State) -> Result<Self> {

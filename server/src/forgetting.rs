@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use anyhow::Result;
+use eemu_core::dataset::Entities;
 use eemu_core::ensemble::LearnedState;
 use eemu_core::fingerprint::Fingerprint;
 use eemu_core::receipt::{Receipt, ShardStatement, config_blake3};
@@ -46,6 +47,15 @@ pub fn remove(deployment: &mut Deployment, request: &[(u32, u32)]) -> Result<u64
     Ok(removed)
 }
 
+/// Begins the label of a deleted account's slot.
+const DELETED: &str = "deleted-";
+
+/// Whether some account was deleted. Its name is gone, so a request that is
+/// made again finds nobody of that name.
+pub fn any_deleted(users: &Entities) -> bool {
+    users.ids.iter().any(|id| id.starts_with(DELETED))
+}
+
 /// Blanks the slots of users whose accounts are deleted: a random label, every
 /// feature unknown. Their records must be gone already.
 ///
@@ -56,7 +66,7 @@ pub fn blank_accounts(deployment: &mut Deployment, users: &[u32]) -> Result<()> 
         let mut label = [0u8; 8];
         getrandom::fill(&mut label).map_err(|e| anyhow::anyhow!("the system gave no random bytes: {e}"))?;
         let label: String = label.iter().map(|b| format!("{b:02x}")).collect();
-        deployment.world.catalog.users.blank(user, format!("deleted-{label}"));
+        deployment.world.catalog.users.blank(user, format!("{DELETED}{label}"));
     }
     if !users.is_empty() {
         deployment.state.set_catalog(&deployment.world.catalog)?;
@@ -78,12 +88,11 @@ pub fn forget(
     progress: &Progress,
 ) -> Result<Forgotten> {
     let start = Instant::now();
-    let trained_before = deployment.state.shards()?.iter().any(|s| s.live.is_some());
-    let waiting_before = !waiting_shards(deployment)?.is_empty() && trained_before;
     let removed = remove(deployment, request)?;
     blank_accounts(deployment, accounts)?;
-    // A state that was never trained has nothing to retrain.
-    let waiting = if trained_before || waiting_before { waiting_shards(deployment)? } else { Vec::new() };
+    // A state that was never trained has nothing to retrain. One whose models
+    // are all gone, by a request that was cut short, has everything.
+    let waiting = if deployment.state.trained()? { waiting_shards(deployment)? } else { Vec::new() };
     let shards = train_shards(deployment, &waiting, device, jobs, progress, false)?;
     let seconds = start.elapsed().as_secs_f64();
     let receipt = if removed > 0 || !shards.is_empty() {

@@ -37,6 +37,10 @@ pub struct Entities {
     pub names: Vec<String>,
     /// Features the models read.
     pub columns: Vec<Column>,
+    /// Categories with blanks when this was frozen. Kept, because the shape of
+    /// a model must not follow from who was blanked or admitted since.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    blanks: Vec<String>,
     #[serde(skip)]
     index: HashMap<String, u32>,
 }
@@ -122,7 +126,9 @@ impl Entities {
     /// # Errors
     /// When an identifier appears twice or a feature has another length.
     pub fn new(ids: Vec<String>, names: Vec<String>, columns: Vec<Column>) -> Result<Self> {
-        let mut entities = Self { ids, names, columns, index: HashMap::new() };
+        let blank = |c: &&Column| matches!(&c.values, Values::Token { rows, .. } if rows.contains(&UNKNOWN));
+        let blanks = columns.iter().filter(blank).map(|c| c.name.clone()).collect();
+        let mut entities = Self { ids, names, columns, blanks, index: HashMap::new() };
         entities.reindex()?;
         Ok(entities)
     }
@@ -170,6 +176,11 @@ impl Entities {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.ids.is_empty()
+    }
+
+    /// Whether a category had blanks when the catalogue was frozen.
+    pub(crate) fn had_blanks(&self, column: &str) -> bool {
+        self.blanks.iter().any(|name| name == column)
     }
 
     /// The index of an external identifier.

@@ -101,9 +101,11 @@ pub(crate) fn of(
     }
     for column in &entities.columns {
         match &column.values {
-            Values::Token { vocabulary, rows } => {
-                add(&column.name, Kind::Token { values: rows.clone(), size: vocabulary.len() }, rows.contains(&UNKNOWN))
-            }
+            Values::Token { vocabulary, rows } => add(
+                &column.name,
+                Kind::Token { values: rows.clone(), size: vocabulary.len() },
+                entities.had_blanks(&column.name),
+            ),
             Values::TokenSeq { vocabulary, rows } => {
                 add(&column.name, Kind::Bag { rows: rows.clone(), size: vocabulary.len() }, false);
             }
@@ -125,6 +127,9 @@ impl Feature {
         match (&self.kind, row) {
             (Kind::Identifier { .. }, Row::Unnamed(_) | Row::Nobody) | (Kind::Token { .. }, Row::Nobody) => {
                 self.unknown_row
+            }
+            (Kind::Token { values, .. }, Row::Known(row) | Row::Unnamed(row)) => {
+                self.unknown_row || values[row as usize] != UNKNOWN
             }
             _ => true,
         }

@@ -128,13 +128,16 @@ impl Parameters {
         Ok(values)
     }
 
-    /// Sets every parameter from values by name.
+    /// Sets every parameter from values by name: all of them, or none.
     ///
     /// # Errors
     /// When a name is missing or left over, or a shape differs.
     pub fn set(&mut self, values: &TensorMap) -> Result<()> {
         let device = self.device();
-        for (declared, tensor) in self.declared.iter().zip(&mut self.tensors) {
+        if let Some(name) = values.keys().find(|name| !self.declared.iter().any(|d| d.name == **name)) {
+            return Err(Error::Model(format!("tensor '{name}' belongs to no parameter of this model")));
+        }
+        let tensors = self.declared.iter().map(|declared| {
             let (shape, numbers) = values
                 .get(&declared.name)
                 .ok_or_else(|| Error::Model(format!("tensor '{}' is missing", declared.name)))?;
@@ -144,12 +147,10 @@ impl Parameters {
                     declared.name, declared.shape
                 )));
             }
-            *tensor = from_vec(numbers.clone(), declared.matrix(), &device);
-        }
-        match values.keys().find(|name| !self.declared.iter().any(|d| d.name == **name)) {
-            Some(name) => Err(Error::Model(format!("tensor '{name}' belongs to no parameter of this model"))),
-            None => Ok(()),
-        }
+            Ok(from_vec(numbers.clone(), declared.matrix(), &device))
+        });
+        self.tensors = tensors.collect::<Result<_>>()?;
+        Ok(())
     }
 }
 

@@ -15,7 +15,7 @@ use super::{find, print_json, print_line};
 use crate::cli::ForgetArgs;
 use crate::deployment::Deployment;
 use crate::device;
-use crate::forgetting::{blank_accounts, forget, remove};
+use crate::forgetting::{any_deleted, blank_accounts, forget, remove};
 use crate::pool::default_jobs;
 use crate::progress::Progress;
 use crate::store::Access;
@@ -36,12 +36,16 @@ pub(crate) fn run(args: &ForgetArgs) -> Result<ExitCode> {
         let world = Deployment::open(&args.run.state.state, Access::Read)?.world;
         match (&args.file, &args.user, &args.item) {
             (Some(path), _, _) => from_file(&world, path)?,
-            (None, Some(user), Some(item)) => {
-                let record = (find(&world.catalog.users, "user", user)?, find(&world.catalog.items, "item", item)?);
-                Request { records: vec![record], ..Request::default() }
-            }
-            (None, user, _) => {
-                account(&world, find(&world.catalog.users, "user", user.as_deref().unwrap_or_default())?)
+            (None, user, item) => {
+                let users = &world.catalog.users;
+                let item = item.as_deref().map(|item| find(&world.catalog.items, "item", item)).transpose()?;
+                match (find(users, "user", user.as_deref().unwrap_or_default()), item) {
+                    (Ok(user), Some(item)) => Request { records: vec![(user, item)], ..Request::default() },
+                    (Ok(user), None) => account(&world, user),
+                    // Perhaps this very request, cut short after the name was gone.
+                    (Err(_), _) if any_deleted(users) => Request::default(),
+                    (Err(error), _) => return Err(error),
+                }
             }
         }
     };
@@ -124,6 +128,9 @@ fn parse(world: &World, file: &str, text: &str) -> Result<Request> {
             return Err(fault(0, format!("no comma in '{}'", line.chars().take(60).collect::<String>())).into());
         };
         let Some(user) = world.catalog.users.find(user.trim()) else {
+            if any_deleted(&world.catalog.users) {
+                continue;
+            }
             return Err(fault(1, format!("no user '{}'", user.trim())).into());
         };
         if item.trim() == "*" {

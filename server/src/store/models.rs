@@ -13,7 +13,7 @@ use sqlx::{Row, SqliteConnection};
 use super::atomic_file;
 use super::error::{IoContext, Result, StoreError, absent_is_fine};
 use super::failpoint::failpoint;
-use super::schema::next_version;
+use super::schema::{clear_meta, meta, next_version, set_meta};
 
 /// Folder of the model files inside a state directory.
 pub(super) const MODELS: &str = "models";
@@ -130,6 +130,9 @@ impl Ticket {
     }
 }
 
+/// Set by a deletion that drops models: there were some, and there shall be again.
+const TRAINED: &str = "trained";
+
 /// The path of a model file by its hash.
 fn file_path(dir: &Path, hash: &str) -> PathBuf {
     dir.join(MODELS).join(file_name(hash))
@@ -184,6 +187,7 @@ pub(super) fn unreferenced(dir: &Path, shards: &[Shard]) -> Result<Vec<PathBuf>>
 pub(super) async fn reset(connection: &mut SqliteConnection, count: u32) -> Result<bool> {
     let dropped = sqlx::query("DELETE FROM models").execute(&mut *connection).await?.rows_affected();
     sqlx::query("DELETE FROM shards").execute(&mut *connection).await?;
+    clear_meta(connection, TRAINED).await?;
     let version = next_version(connection).await?;
     for shard in 0..count {
         sqlx::query("INSERT INTO shards (shard, version, stale) VALUES ($1, $2, 1)")
@@ -210,7 +214,14 @@ pub(super) async fn mark_stale(connection: &mut SqliteConnection, shards: &[u32]
             return Err(unknown(connection, shard).await?);
         }
         if drop_models {
-            sqlx::query("DELETE FROM models WHERE shard = $1").bind(i64::from(shard)).execute(&mut *connection).await?;
+            let dropped = sqlx::query("DELETE FROM models WHERE shard = $1")
+                .bind(i64::from(shard))
+                .execute(&mut *connection)
+                .await?
+                .rows_affected();
+            if dropped > 0 {
+                set_meta(connection, TRAINED, "1").await?;
+            }
         }
     }
     Ok(())
@@ -296,6 +307,12 @@ pub(super) async fn switch(
     .execute(connection)
     .await?;
     Ok((live, replaced > 0))
+}
+
+/// Whether a shard has, or before a deletion had, a model since the last [`reset`].
+pub(super) async fn trained(connection: &mut SqliteConnection) -> Result<bool> {
+    let models: i64 = sqlx::query_scalar("SELECT count(*) FROM models").fetch_one(&mut *connection).await?;
+    Ok(models > 0 || meta(connection, TRAINED).await?.is_some())
 }
 
 /// Every shard, in order.

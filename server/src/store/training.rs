@@ -17,6 +17,15 @@ impl State {
         self.read(async |connection| models::shards(connection).await)
     }
 
+    /// Whether a shard was published since [`State::reset_models`]; a deletion
+    /// that drops every model does not change that.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub fn trained(&self) -> Result<bool> {
+        self.read(async |connection| models::trained(connection).await)
+    }
+
     /// The right to publish a shard trained on its records as they are now.
     /// Take it first, then read the records.
     ///

@@ -1,0 +1,294 @@
+//! Small random systems to test in: a catalogue with every kind of feature and
+//! a handful of people, all from one seed, trained in milliseconds.
+
+use anyhow::{Context, Result, anyhow};
+use eemu_core::config::{Config, Meta};
+use eemu_core::dataset::{Catalog, Column, Entities, Holdout, Interaction, UNKNOWN, Values};
+use eemu_core::ensemble::LearnedState;
+use eemu_core::mistakes::{self, Mistake};
+use eemu_core::model::{ModelConfig, TensorMap};
+use eemu_core::random::{Key, Stream};
+use eemu_core::shard::ShardData;
+use eemu_core::tensor::Device;
+use eemu_core::train::train;
+use eemu_core::unlearn;
+use eemu_core::world::World;
+use proptest::prelude::*;
+
+/// Whether and how records have times.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Times {
+    /// None has one.
+    Absent,
+    /// A few values that many share.
+    Tied,
+    /// Hardly two alike.
+    Spread,
+}
+
+/// What a world is made from.
+#[derive(Debug, Clone)]
+pub struct Recipe {
+    /// Of the data and of the deployment.
+    pub seed: u64,
+    /// People.
+    pub users: u32,
+    /// Things, 14 or more so that nobody has everything.
+    pub items: u32,
+    /// Number of shards.
+    pub shards: u32,
+    /// What is held out.
+    pub holdout: Holdout,
+    /// Times of records.
+    pub times: Times,
+    /// How shards learn.
+    pub meta: Meta,
+    /// Passes over a shard.
+    pub epochs: u32,
+    /// Query records a cell.
+    pub query_length: usize,
+    /// Cells are sliced anew each epoch.
+    pub fresh_slices: bool,
+}
+
+impl Default for Recipe {
+    fn default() -> Self {
+        Self {
+            seed: 1,
+            users: 8,
+            items: 16,
+            shards: 3,
+            holdout: Holdout::None,
+            times: Times::Tied,
+            meta: Meta::Maml,
+            epochs: 2,
+            query_length: 1,
+            fresh_slices: true,
+        }
+    }
+}
+
+impl Recipe {
+    fn stream(&self, purpose: &str) -> Stream {
+        Key::from_seed(self.seed).stream("world of a test", &[purpose.as_bytes()])
+    }
+
+    /// A model of a few dozen numbers, and steps large enough that every
+    /// record leaves a trace.
+    pub fn config(&self) -> Config {
+        let mut config = Config { holdout: self.holdout, ..Config::default() };
+        config.model = ModelConfig {
+            width: 4,
+            user_hidden: vec![6],
+            item_hidden: vec![6],
+            output: 4,
+            table_scale: 0.5,
+            ..ModelConfig::default()
+        };
+        config.train.seed = self.seed;
+        config.train.shards = self.shards;
+        config.train.meta = self.meta;
+        config.train.epochs = self.epochs;
+        config.train.users_per_batch = 3;
+        config.train.inner_steps = if self.meta == Meta::Reptile { 2 } else { 1 };
+        config.train.outer_step = if self.meta == Meta::Reptile { 0.5 } else { 0.02 };
+        config.train.query_length = self.query_length;
+        config.train.fresh_slices = self.fresh_slices;
+        config
+    }
+
+    /// Both sides have a category with blanks, a set of words and numbers.
+    ///
+    /// # Errors
+    /// Never, unless the catalogue refuses what is made here.
+    pub fn catalog(&self) -> Result<Catalog> {
+        let mut stream = self.stream("catalogue");
+        let mut side = |kind: &str, count: u32| {
+            let count = count as usize;
+            let vocabulary = |size: usize| (0..size).map(|v| format!("v{v}")).collect::<Vec<_>>();
+            let tokens = (0..count).map(|_| if stream.below(5) == 0 { UNKNOWN } else { stream.below(3) as u32 });
+            let tokens = tokens.collect();
+            let bag = |stream: &mut Stream| (0..5).filter(|_| stream.below(3) == 0).collect::<Vec<u32>>();
+            let bags = (0..count).map(|_| bag(&mut stream)).collect();
+            let numbers = (0..2 * count).map(|_| stream.symmetric(1.0)).collect();
+            let column = |name: &str, values| Column { name: name.to_owned(), values };
+            let columns = vec![
+                column("group", Values::Token { vocabulary: vocabulary(3), rows: tokens }),
+                column("words", Values::TokenSeq { vocabulary: vocabulary(5), rows: bags }),
+                column("numbers", Values::Dense { width: 2, rows: numbers }),
+            ];
+            Entities::new((0..count).map(|n| format!("{kind}-{n}")).collect(), Vec::new(), columns)
+        };
+        let (users, items) = (side("user", self.users)?, side("item", self.items)?);
+        Ok(Catalog { dataset: "small".into(), version: 1, users, items })
+    }
+
+    /// Each person's 1 to 12 distinct records, in no order in particular.
+    pub fn records(&self) -> Vec<Interaction> {
+        let mut stream = self.stream("records");
+        let mut records = Vec::new();
+        for user in 0..self.users {
+            let mut items: Vec<u32> = (0..self.items).collect();
+            // As many short histories as long ones.
+            let count = if stream.below(2) == 0 { 1 + stream.below(4) } else { 1 + stream.below(12) };
+            stream.choose(&mut items, count);
+            for &item in &items[..count] {
+                let timestamp = match self.times {
+                    Times::Absent => None,
+                    Times::Tied => Some(stream.below(3) as f64),
+                    Times::Spread => Some(stream.below(1_000_000) as f64),
+                };
+                records.push(Interaction { user, item, timestamp });
+            }
+        }
+        stream.shuffle(&mut records);
+        records
+    }
+
+    /// The whole system.
+    ///
+    /// # Errors
+    /// When core refuses it.
+    pub fn world(&self) -> Result<World> {
+        self.world_of(self.records())
+    }
+
+    /// The system that only ever had these records.
+    ///
+    /// # Errors
+    /// When core refuses it.
+    pub fn world_of(&self, records: Vec<Interaction>) -> Result<World> {
+        Ok(World::new(self.catalog()?, records, self.config())?.0)
+    }
+
+    /// The system that never had some records (user, item), its other records
+    /// brought in another order.
+    ///
+    /// # Errors
+    /// When core refuses it.
+    pub fn twin_without(&self, gone: &[(u32, u32)]) -> Result<World> {
+        let mut records: Vec<_> = self.records().into_iter().filter(|r| !gone.contains(&(r.user, r.item))).collect();
+        records.reverse();
+        self.stream("another order").shuffle(&mut records);
+        self.world_of(records)
+    }
+}
+
+/// Recipes of all kinds.
+pub fn recipes() -> impl Strategy<Value = Recipe> {
+    let holdout = prop_oneof![Just(Holdout::None), Just(Holdout::LeaveOneOut)];
+    let times = prop_oneof![Just(Times::Absent), Just(Times::Tied), Just(Times::Spread)];
+    let meta = prop_oneof![3 => Just(Meta::Maml), 1 => Just(Meta::Reptile), 1 => Just(Meta::None)];
+    let sizes = (4u32..9, 14u32..20, 2u32..=5, 2u32..=3, 1usize..3);
+    (0u64..1_000_000, sizes, holdout, times, meta, any::<bool>()).prop_map(
+        |(seed, (users, items, shards, epochs, query_length), holdout, times, meta, fresh_slices)| Recipe {
+            seed,
+            users,
+            items,
+            shards,
+            holdout,
+            times,
+            meta,
+            epochs,
+            query_length,
+            fresh_slices,
+        },
+    )
+}
+
+/// The device whose bytes are promised.
+pub fn cpu() -> Device {
+    Device::Flex(Default::default())
+}
+
+/// One shard from scratch.
+///
+/// # Errors
+/// When training fails.
+pub fn train_one(world: &World, shard: &ShardData) -> Result<TensorMap> {
+    let (model, _) = pollster::block_on(train(&world.catalog, &world.config, shard, &cpu()))?;
+    Ok(pollster::block_on(model.parameters().values())?)
+}
+
+/// Every shard from scratch: rightly, or under a mistake.
+///
+/// # Errors
+/// When training fails.
+pub fn train_all(world: &World, mistake: Option<Mistake>) -> Result<Vec<TensorMap>> {
+    match mistake {
+        None => world.shards().iter().map(|shard| train_one(world, shard)).collect(),
+        Some(mistake) => Ok(pollster::block_on(mistakes::train_all(world, mistake, &cpu()))?),
+    }
+}
+
+/// A trained system.
+#[derive(Debug, Clone)]
+pub struct System {
+    /// What it knows.
+    pub world: World,
+    /// What it learned, shard by shard.
+    pub tensors: Vec<TensorMap>,
+    mistake: Option<Mistake>,
+}
+
+impl System {
+    /// Trains a world.
+    ///
+    /// # Errors
+    /// When training fails.
+    pub fn train(world: World, mistake: Option<Mistake>) -> Result<Self> {
+        Ok(Self { tensors: train_all(&world, mistake)?, world, mistake })
+    }
+
+    /// Forgets as the server does: trains the shards that `plan` names, and
+    /// keeps the others. Returns them and how many records went.
+    ///
+    /// # Errors
+    /// When training fails.
+    pub fn forget(&mut self, request: &[(u32, u32)]) -> Result<(Vec<u32>, usize)> {
+        let plan = unlearn::plan(&self.world, request);
+        self.world = self.world.with(plan.after);
+        if self.mistake.is_none_or(|mistake| mistake == Mistake::WarmStart) {
+            let shards = self.world.shards();
+            for &index in &plan.shards {
+                let (shard, kept) = (&shards[index as usize], &mut self.tensors[index as usize]);
+                *kept = match self.mistake {
+                    None => train_one(&self.world, shard)?,
+                    Some(_) => pollster::block_on(mistakes::warm_start(&self.world, shard, kept, &cpu()))?,
+                };
+            }
+        } else {
+            // A mistake may be made across shards, so all of them are trained.
+            let mut trained = train_all(&self.world, self.mistake)?;
+            for &index in &plan.shards {
+                self.tensors[index as usize] = std::mem::take(&mut trained[index as usize]);
+            }
+        }
+        Ok((plan.shards, plan.removed.len()))
+    }
+
+    /// Its learned state in canonical form.
+    pub fn state(&self) -> LearnedState {
+        LearnedState::new(&self.world, self.tensors.clone())
+    }
+}
+
+/// Runs work on so many threads.
+///
+/// # Errors
+/// When the threads cannot be had, or the work fails.
+pub fn on_threads<T: Send>(threads: usize, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+    rayon::ThreadPoolBuilder::new().num_threads(threads).build().context("no threads")?.install(work)
+}
+
+/// Where two states differ, and that their bytes say the same.
+///
+/// # Errors
+/// When the list of differences and the bytes contradict each other.
+pub fn differences(one: &LearnedState, other: &LearnedState) -> Result<Vec<String>> {
+    let found = one.differences(other);
+    if found.is_empty() == (one.to_bytes() == other.to_bytes()) {
+        return Ok(found);
+    }
+    Err(anyhow!("differences say {found:?}, the bytes say otherwise"))
+}
