@@ -62,13 +62,13 @@ impl Default for TrainConfig {
             seed: 1,
             shards: 8,
             meta: Meta::Maml,
-            epochs: 30,
+            epochs: 20,
             users_per_batch: 32,
             inner_step: 0.1,
             inner_steps: 1,
-            outer_step: 1e-3,
+            outer_step: 2e-3,
             decay: true,
-            query_length: 1,
+            query_length: 3,
             fresh_slices: true,
             support_weight: 0.0,
             unknown_share: 0.1,
@@ -107,7 +107,7 @@ pub struct AdaptConfig {
 
 impl Default for AdaptConfig {
     fn default() -> Self {
-        Self { size: 7, sampling: Sampling::Biased, temperature: 0.01, replacement: true, step: 0.02, steps: 1 }
+        Self { size: 7, sampling: Sampling::Biased, temperature: 0.01, replacement: true, step: 0.01, steps: 1 }
     }
 }
 
@@ -191,6 +191,7 @@ impl Config {
     #[must_use]
     pub fn paper(mut self) -> Self {
         self.model = ModelConfig::paper();
+        self.train.query_length = 1;
         self.train.fresh_slices = false;
         self.train.support_weight = 0.0;
         self.train.unknown_share = 0.0;

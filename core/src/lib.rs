@@ -14,14 +14,14 @@
 //! | [`adapt`] | the adaptation set of one person (Eq 7) |
 //! | [`recommend`] | adapt every shard, average, mask, top k (Algorithm 2) |
 //! | [`evaluate`] | HR@k and NDCG@k |
-//!
 //! | [`ensemble`] | learned state: what must be equal, in canonical form |
 //! | [`unlearn`] | which shards retrain, and what is left |
 //! | [`receipt`] | what a deletion leaves behind |
 //!
 //! Beside them: [`fingerprint`] (what bytes depend on besides their input),
-//! [`mistakes`] (how to get it wrong, for tests and lessons), [`config`] (what a deployment decides), [`random`] (every draw
-//! is a named stream), [`tensor`] (the tensor library behind one alias).
+//! [`mistakes`] (how to get it wrong, for tests and lessons), [`config`] (what
+//! a deployment decides), [`random`] (every draw is a named stream), [`tensor`]
+//! (the tensor library behind one alias).
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 

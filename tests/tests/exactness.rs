@@ -605,6 +605,8 @@ fn a_checkerboard_is_learned() {
         let model = &mut config.model;
         (model.width, model.output, model.table_scale) = (8, 8, 0.1);
         (model.user_hidden, model.item_hidden) = (vec![16], vec![16]);
+        // Who somebody is must be learned at theta too, where the plain support loss speaks.
+        config.train.support_weight = 1.0;
         (config.train.unknown_share, config.train.unnamed_share) = (0.0, 0.0);
         let world = World::new(catalog.clone(), records.clone(), config).unwrap().0;
         let models = models(&world);

@@ -16,7 +16,7 @@ pub(crate) fn profile(profile: Profile, current: &Config) -> Config {
         Profile::Default => config,
         Profile::Small => {
             config.model = ModelConfig::small();
-            config.train.epochs = 12;
+            config.train.epochs = 10;
             config.train.outer_step = 3e-3;
             config.train.users_per_batch = 16;
             config
