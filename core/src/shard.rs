@@ -116,17 +116,3 @@ pub(crate) fn partition_by(
     }
     data
 }
-
-/// One shard only, without building the others.
-pub fn shard(
-    key: &Key,
-    catalog: &Catalog,
-    interactions: &Interactions,
-    split: &Split,
-    shards: u32,
-    query_length: usize,
-    index: u32,
-) -> ShardData {
-    let mut data = partition(key, catalog, interactions, split, shards, query_length);
-    data.swap_remove(index as usize)
-}

@@ -21,9 +21,6 @@ pub struct Settings {
     pub config: Config,
     /// Duplicate lines that collapsed at import.
     pub duplicates: usize,
-    /// Where a tuned configuration came from, if it was tuned on this data.
-    #[serde(default)]
-    pub tuned_on: Option<String>,
 }
 
 /// A state directory with everything derived from its records.
@@ -69,7 +66,7 @@ impl Deployment {
         config.check()?;
         let key = Key::from_seed(config.train.seed);
         let (interactions, duplicates) = Interactions::new(imported.records.clone(), &imported.catalog, &key);
-        let settings = Settings { config: config.clone(), duplicates, tuned_on: None };
+        let settings = Settings { config: config.clone(), duplicates };
         let catalog = &imported.catalog;
         let keyed_id = |record: &Interaction| {
             let ids = [&catalog.users.ids[record.user as usize], &catalog.items.ids[record.item as usize]];

@@ -277,36 +277,37 @@ impl Encoder {
         let mut layers = Vec::with_capacity(self.layers.len());
         let mut norms = Vec::with_capacity(trace.saved.len());
         let mut delta = upstream;
-        let mut at_features = None;
-        for (number, layer) in self.layers.iter().enumerate().rev() {
-            if number == 0 && steps.is_empty() {
-                layers.push(delta);
-                break;
-            }
-            let weight = parameters.get(layer.weight).clone();
-            let columns = weight.dims()[0];
-            let mut below = delta.clone().matmul(weight.transpose());
-            for step in steps {
-                let change = Self::low_rank(&delta, layout, step, columns, |b| b.moves(number), |b| b.inputs(number));
-                if let Some(change) = change {
-                    below = below + change;
-                }
-            }
+        for number in (1..self.layers.len()).rev() {
+            let below = self.pull(parameters, number, &delta, layout, steps);
             layers.push(delta);
-            if number == 0 {
-                at_features = Some(below);
-                break;
-            }
-            delta = {
-                let (saved, scale) = (&trace.saved[number - 1], &trace.scales[number - 1]);
-                let pulled = norm_gelu_backward(below, saved, picked, scale, layout);
-                norms.push((pulled.scale, pulled.shift));
-                pulled.delta
-            };
+            let (saved, scale) = (&trace.saved[number - 1], &trace.scales[number - 1]);
+            let pulled = norm_gelu_backward(below, saved, picked, scale, layout);
+            norms.push((pulled.scale, pulled.shift));
+            delta = pulled.delta;
         }
+        let features = (!steps.is_empty()).then(|| self.pull(parameters, 0, &delta, layout, steps));
+        layers.push(delta);
         layers.reverse();
         norms.reverse();
-        Deltas { layers, norms, features: at_features }
+        Deltas { layers, norms, features }
+    }
+
+    /// D W_u^T: the gradient at a layer's input.
+    fn pull(
+        &self,
+        parameters: &Parameters,
+        layer: usize,
+        delta: &Tensor<2>,
+        layout: &Layout,
+        steps: &[Step],
+    ) -> Tensor<2> {
+        let weight = self.weight(parameters, layer);
+        let columns = weight.dims()[0];
+        let shared = delta.clone().matmul(weight.transpose());
+        let changes = steps
+            .iter()
+            .filter_map(|step| Self::low_rank(delta, layout, step, columns, |b| b.moves(layer), |b| b.inputs(layer)));
+        changes.fold(shared, |sum, change| sum + change)
     }
 
     /// The parameter gradient that passes add up to, times `factor`: X^T D for

@@ -505,11 +505,9 @@ fn synthetic(records: usize) -> Result<()> {
     stage("world", &watch, &format!("{} records after {duplicates} duplicates", world.interactions.len()));
 
     let watch = Watch::start();
-    let train = &world.config.train;
-    let (key, catalog) = (&world.key, &world.catalog);
-    let shard =
-        eemu_core::shard::shard(key, catalog, &world.interactions, &world.split, train.shards, train.query_length, 0);
-    stage("shard", &watch, &format!("{} records in shard 0 of {}", shard.len(), train.shards));
+    let shard = world.shards().swap_remove(0);
+    let catalog = &world.catalog;
+    stage("shard", &watch, &format!("{} records in shard 0 of {}", shard.len(), world.config.train.shards));
 
     let watch = Watch::start();
     let mut trainer = Trainer::new(catalog, &world.config, &shard, &Device::Flex(Default::default()))?;
