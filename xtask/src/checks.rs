@@ -15,8 +15,8 @@ pub(crate) fn test(all: bool) -> Outcome {
         report.step("docs", docs);
         report.step("wasm", check_core_for_wasm);
         if all {
-            report.step("cuda", || cargo(&["check", "-p", "eemu-core", "--features", "cuda"]));
-            report.step("wgpu", || cargo(&["check", "-p", "eemu-core", "--features", "wgpu"]));
+            report.step("cuda", || cargo(&["check", "--workspace", "--features", "eemu-server/cuda"]));
+            report.step("wgpu", || cargo(&["check", "--workspace", "--features", "eemu-server/wgpu"]));
         }
     } else {
         for name in ["tests", "golden", "docs", "wasm"] {
