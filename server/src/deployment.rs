@@ -136,13 +136,17 @@ impl Deployment {
                 self.state.dir().display()
             );
         }
-        (0..self.world.config.train.shards)
-            .map(|shard| {
-                let mut model = self.fresh(shard, device)?;
-                model.parameters_mut().set(&self.tensors(shard, device)?)?;
-                Ok(model)
-            })
-            .collect()
+        (0..self.world.config.train.shards).map(|shard| self.model(shard, device)).collect()
+    }
+
+    /// One shard's model.
+    ///
+    /// # Errors
+    /// When it has none, or its files are damaged.
+    pub fn model(&self, shard: u32, device: &Device) -> Result<TwoTower> {
+        let mut model = self.fresh(shard, device)?;
+        model.parameters_mut().set(&self.tensors(shard, device)?)?;
+        Ok(model)
     }
 }
 

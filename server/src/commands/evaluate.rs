@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 use eemu_core::dataset::{Holdout, Role};
 use eemu_core::model::TwoTower;
 use eemu_core::tensor::Device;
@@ -38,19 +38,19 @@ pub(crate) fn run(args: &EvaluateArgs) -> Result<ExitCode> {
     if args.strangers {
         return strangers_table(&deployment.world, &device, jobs, &progress, args.run.json);
     }
-    let models = deployment.models(&device)?;
+    let models = match args.only {
+        None => (0..).zip(deployment.models(&device)?).collect(),
+        Some(shard) => {
+            let last = deployment.world.config.train.shards - 1;
+            ensure!(shard <= last, "there is no shard {shard}: the state has shards 0 to {last}");
+            vec![(shard as usize, deployment.model(shard, &device)?)]
+        }
+    };
+    let models: Vec<(usize, &TwoTower)> = models.iter().map(|(shard, model)| (*shard, model)).collect();
     let world = &match args.users {
         None => deployment.world.clone(),
         Some(users) => sampled(&deployment.world, users),
     };
-    let mut models: Vec<(usize, &TwoTower)> = models.iter().enumerate().collect();
-    if let Some(shard) = args.only {
-        let count = models.len();
-        models.retain(|(index, _)| *index == shard as usize);
-        if models.is_empty() {
-            bail!("there is no shard {shard}: the state has shards 0 to {}", count - 1);
-        }
-    }
     let ranks = ensemble_ranks(world, &models, &adapt, role, jobs, &progress, "evaluate")?;
     let quality = Quality::of(&ranks);
     let mut rows = vec![("popularity".to_owned(), popularity(world, role)?)];
