@@ -147,8 +147,7 @@ pub async fn join_user_rows(shared: TensorMap, rows: TensorMap, fresh: &TwoTower
         if values.len() > full.len() {
             return Err(Error::Model("the model has more user rows than the catalogue has users".into()));
         }
-        let (have, _) = (values.len(), &shape);
-        values.extend_from_slice(&full[have..]);
+        values.extend_from_slice(&full[values.len()..]);
         shape.clone_from(full_shape);
     }
     Ok(tensors)
