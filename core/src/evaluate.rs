@@ -1,9 +1,7 @@
 //! Full ranking: HR@k and NDCG@k with intervals (algorithms.md I.1).
 
 use crate::adapt::Person;
-use crate::config::AdaptConfig;
 use crate::dataset::Role;
-use crate::model::TwoTower;
 use crate::recommend::Ranker;
 use crate::world::{History, World};
 use crate::{Error, Result};
@@ -12,19 +10,17 @@ use crate::{Error, Result};
 const TILE: usize = 64;
 
 /// Ranks from 0 of the held-out items (validation or test) of a range of users
-/// under the mean of the given models, training items masked, by ascending user.
+/// under the mean of the ranker's models, training items masked, by ascending user.
 ///
 /// # Errors
 /// When a score is not a number or the device fails.
 pub async fn ranks(
     world: &World,
-    models: &[(usize, &TwoTower)],
-    adapt: &AdaptConfig,
+    ranker: &Ranker<'_>,
     role: Role,
     users: std::ops::Range<u32>,
     mut seen: impl FnMut(usize, usize),
 ) -> Result<Vec<(u32, usize)>> {
-    let ranker = Ranker::new(models, &world.key, &world.degrees, adapt);
     let targets = targets(world, role, users);
     let mut ranks = Vec::with_capacity(targets.len());
     for tile in targets.chunks(TILE) {

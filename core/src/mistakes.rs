@@ -8,6 +8,7 @@ use crate::dataset::Role;
 use crate::evaluate::{hit_rate, popularity_ranks, ranks};
 use crate::meta::Exclusions;
 use crate::model::{TensorMap, TwoTower};
+use crate::recommend::Ranker;
 use crate::shard::{ShardData, partition_by};
 use crate::tensor::Device;
 use crate::train::Trainer;
@@ -89,7 +90,8 @@ pub async fn train_all(world: &World, mistake: Mistake, device: &Device) -> Resu
 /// break their ties.
 async fn validation(world: &World, trainers: &[Trainer<'_>]) -> Result<f64> {
     let models: Vec<(usize, &TwoTower)> = trainers.iter().map(Trainer::model).enumerate().collect();
-    let ranked = ranks(world, &models, &world.config.adapt, Role::Validation, 0..u32::MAX, |_, _| ()).await?;
+    let ranker = Ranker::new(&models, &world.key, &world.degrees, &world.config.adapt);
+    let ranked = ranks(world, &ranker, Role::Validation, 0..u32::MAX, |_, _| ()).await?;
     let ranked = if ranked.is_empty() { popularity_ranks(world, Role::Train)? } else { ranked };
     let ranks: Vec<usize> = ranked.into_iter().map(|(_, rank)| rank).collect();
     let reciprocal: f64 = ranks.iter().map(|&r| 1.0 / (r as f64 + 1.0)).sum::<f64>() / ranks.len().max(1) as f64;

@@ -92,10 +92,11 @@ pub fn ensemble_ranks(
     let pieces: Vec<(u32, u32)> =
         (0..users).step_by(piece as usize).map(|from| (from, (from + piece).min(users))).collect();
     let bar = progress.bar(label, u64::from(users));
+    let ranker = Ranker::new(models, &world.key, &world.degrees, adapt);
     let done = std::sync::atomic::AtomicU64::new(0);
     let parts = pool::run(&pieces, jobs, |&(from, to)| {
         let mut before = 0;
-        pollster::block_on(ranks(world, models, adapt, role, from..to, |now, _| {
+        pollster::block_on(ranks(world, &ranker, role, from..to, |now, _| {
             let all =
                 done.fetch_add((now - before) as u64, std::sync::atomic::Ordering::Relaxed) + (now - before) as u64;
             before = now;
