@@ -47,6 +47,11 @@ pub struct TrainConfig {
     /// record, so that every record is a query in its turn. The paper slices
     /// once.
     pub fresh_slices: bool,
+    /// Negatives a positive drawn uniformly from the frozen catalogue.
+    pub uniform_negatives: usize,
+    /// Negatives a positive drawn from the other users of the mini-batch, and
+    /// so by popularity: each takes some of an item's popularity out of its score.
+    pub in_batch_negatives: usize,
     /// Weight of the plain support loss at theta in the outer step, beside the
     /// query loss at theta_u. The paper's is 0.
     pub support_weight: f32,
@@ -70,6 +75,8 @@ impl Default for TrainConfig {
             decay: true,
             query_length: 3,
             fresh_slices: true,
+            uniform_negatives: 1,
+            in_batch_negatives: 1,
             support_weight: 0.0,
             unknown_share: 0.1,
             unnamed_share: 0.1,
@@ -167,6 +174,9 @@ impl Config {
         if !(train.support_weight >= 0.0 && train.support_weight.is_finite()) {
             return refuse("support_weight must be 0 or more");
         }
+        if train.uniform_negatives + train.in_batch_negatives == 0 || train.uniform_negatives.max(train.in_batch_negatives) > 64 {
+            return refuse("a positive needs between one and 64 negatives: see uniform_negatives and in_batch_negatives");
+        }
         if train.query_length == 0 {
             return refuse("query_length must be 1 or more");
         }
@@ -193,6 +203,8 @@ impl Config {
         self.model = ModelConfig::paper();
         self.train.query_length = 1;
         self.train.fresh_slices = false;
+        self.train.uniform_negatives = 1;
+        self.train.in_batch_negatives = 1;
         self.train.support_weight = 0.0;
         self.train.unknown_share = 0.0;
         self.train.unnamed_share = 0.0;

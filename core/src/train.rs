@@ -142,6 +142,8 @@ impl<'a> Trainer<'a> {
             unknown_share: self.config.train.unknown_share,
             unnamed_share: self.config.train.unnamed_share,
             fresh_slices: self.config.train.fresh_slices,
+            uniform_negatives: self.config.train.uniform_negatives,
+            in_batch_negatives: self.config.train.in_batch_negatives,
         }
     }
 

@@ -47,6 +47,9 @@ pub(crate) struct Batch<'a> {
     pub(crate) unnamed_share: f64,
     /// Slice cells anew this epoch.
     pub(crate) fresh_slices: bool,
+    /// Negatives a positive: uniform over the catalogue, and of the mini-batch.
+    pub(crate) uniform_negatives: usize,
+    pub(crate) in_batch_negatives: usize,
 }
 
 /// One uniform draw outside a sorted list; `None` when nothing is outside.
@@ -66,6 +69,11 @@ pub(crate) fn out_of_batch(stream: &mut Stream, items: usize, excluded: &[u32]) 
         item += u32::from(e <= item);
     }
     Some(item)
+}
+
+/// Every item so many times, one round after another.
+fn repeated(items: &[u32], times: usize) -> impl Iterator<Item = u32> {
+    std::iter::repeat_n(items, times).flatten().copied()
 }
 
 impl Batch<'_> {
@@ -97,22 +105,26 @@ impl Batch<'_> {
         let mut stream = self.stream(purpose, &self.shard.cells[cell]);
         let excluded = self.exclusions.of(cell);
         let items = self.catalog.items.len();
-        let mut pairs = Vec::with_capacity(2 * positives.len());
-        for &positive in positives {
+        let mut pairs = Vec::with_capacity((self.uniform_negatives + self.in_batch_negatives) * positives.len());
+        for positive in repeated(positives, self.uniform_negatives) {
             if let Some(negative) = out_of_batch(&mut stream, items, excluded) {
                 pairs.push(Pair { positive, negative });
             }
+        }
+        let wanted = self.in_batch_negatives * positives.len();
+        if wanted == 0 {
+            return pairs;
         }
         let mut candidates: Vec<u32> = pool
             .iter()
             .filter(|(owner, item)| *owner != cell && excluded.binary_search(item).is_err())
             .map(|&(_, item)| item)
             .collect();
-        let enough = candidates.len() >= positives.len();
+        let enough = candidates.len() >= wanted;
         if enough {
-            stream.choose(&mut candidates, positives.len());
+            stream.choose(&mut candidates, wanted);
         }
-        for (place, &positive) in positives.iter().enumerate() {
+        for (place, positive) in repeated(positives, self.in_batch_negatives).enumerate() {
             let negative = match candidates.len() {
                 0 => break,
                 _ if enough => candidates[place],
