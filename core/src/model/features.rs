@@ -13,7 +13,8 @@ use crate::model::kernel::{scatter_rows, sum_rows};
 use crate::model::lanes::dot;
 use crate::model::parameters::{Declared, Parameters, Start};
 use crate::model::ranking::Overlap;
-use crate::tensor::{Device, Tensor, from_vec, indices};
+use crate::tensor::{Device, Tensor, from_vec, indices, read};
+use crate::Result;
 
 /// Whose features a row reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -235,6 +236,59 @@ impl Feature {
                 (Some(a), Some(b)) => 1.0 + dot(&host[a * width..][..*width], &host[b * width..][..*width]),
                 _ => 1.0,
             },
+        }
+    }
+
+    /// sum_j <f(i), f(j)> weights\[u, j\] for all items i and every user u of
+    /// a step, given weights [users, rows]: [users, items]. `None` when no
+    /// item shares anything with a row.
+    pub(super) async fn overlaps_folded(
+        &self,
+        steps: &[Row],
+        weights: Tensor<2>,
+        items: usize,
+    ) -> Result<Option<Tensor<2>>> {
+        let [users, rows] = weights.dims();
+        let device = weights.device();
+        if let Kind::Dense { table, width, .. } = &self.kind {
+            let own = Self::dense_rows(table, steps).reshape([users, rows, *width]);
+            let folded = own.transpose().matmul(weights.clone().reshape([users, rows, 1])).reshape([users, *width]);
+            let table = table.clone().narrow(0, 0, items);
+            // The bias is an input of one.
+            return Ok(Some(folded.matmul(table.transpose()) + weights.sum_dim(1)));
+        }
+        let weights = read(weights).await?;
+        let mut folded = vec![0.0; self.tokens()];
+        let mut sums = Vec::with_capacity(users * items);
+        for (steps, weights) in steps.chunks(rows).zip(weights.chunks(rows)) {
+            folded.fill(0.0);
+            for (&step, weight) in steps.iter().zip(weights) {
+                self.each_token(step, |token| folded[token] += weight);
+            }
+            for item in 0..items as u32 {
+                let mut sum = 0.0;
+                self.each_token(Row::Known(item), |token| sum += folded[token]);
+                sums.push(sum);
+            }
+        }
+        Ok(sums.iter().any(|s| *s != 0.0).then(|| from_vec(sums, [users, items], &device)))
+    }
+
+    /// How many rows the table of a token feature has.
+    fn tokens(&self) -> usize {
+        match &self.kind {
+            Kind::Identifier { size } | Kind::Token { size, .. } => size + usize::from(self.unknown_row),
+            Kind::Bag { size, .. } => *size,
+            Kind::Dense { .. } => 0,
+        }
+    }
+
+    /// The table rows a row of a token feature reads.
+    fn each_token(&self, row: Row, mut of: impl FnMut(usize)) {
+        match &self.kind {
+            Kind::Identifier { .. } | Kind::Token { .. } => of(self.token(row) as usize),
+            Kind::Bag { .. } => self.bag(row).iter().for_each(|&token| of(token as usize)),
+            Kind::Dense { .. } => {}
         }
     }
 

@@ -6,6 +6,7 @@
 //! | `encoder` | a tower at theta or at a user's theta_u, which never exists |
 //! | `two_tower` | two towers and their dot product; pairs and the margin loss |
 //! | `ranking` | the scores of all items for many adapted users |
+//! | `linear` | the same for towers of one layer, where everything folds |
 //! | `step`, `layout` | theta_u as the rows a step was made of; how they stand |
 //! | `kernel`, `lanes` | LayerNorm and GELU, fused for the CPU |
 //! | `parameters` | named tensors, their starts, files and hashes |
@@ -15,6 +16,7 @@ mod features;
 mod kernel;
 mod lanes;
 mod layout;
+mod linear;
 mod loss;
 mod parameters;
 mod ranking;

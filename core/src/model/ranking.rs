@@ -62,15 +62,21 @@ impl TwoTower {
         let mut scores = vec![Vec::new(); users.len()];
         let mut first_task = 0;
         for (block, &tasks) in adapted.blocks.iter().enumerate() {
-            for first in (0..tasks).step_by(TILE_USERS) {
-                let count = TILE_USERS.min(tasks - first);
+            // Towers of one layer need no tiles: a user costs little.
+            let tile = if self.item.depth() == 1 { tasks.max(1) } else { TILE_USERS };
+            for first in (0..tasks).step_by(tile) {
+                let count = tile.min(tasks - first);
                 let x = x.clone().narrow(0, first_task + first, count);
                 let steps: Vec<Step> = adapted.item.iter().filter_map(|s| s.cut(block, first, count)).collect();
                 let rows = if steps.is_empty() {
                     let all = read(x.matmul(base.vectors.clone().transpose())).await?;
                     all.chunks(self.items as usize).map(<[f32]>::to_vec).collect()
                 } else {
-                    self.item.rank(self.parameters(), base, &steps, &x.reshape([count, 1, width])).await?
+                    let x = x.reshape([count, 1, width]);
+                    match self.item.depth() {
+                        1 => self.item.rank_linear(self.parameters(), &base.embedded, &steps, &x).await?,
+                        _ => self.item.rank(self.parameters(), base, &steps, &x).await?,
+                    }
                 };
                 for (&task, row) in adapted.order[first_task + first..].iter().zip(rows) {
                     scores[task] = row;
@@ -83,7 +89,8 @@ impl TwoTower {
 }
 
 impl Encoder {
-    /// Scores of all items for a tile of users with vectors `x` [users, 1, output].
+    /// Scores of all items for a tile of users with vectors `x` [users, 1,
+    /// output], by a tower of two layers or more.
     async fn rank(
         &self,
         parameters: &Parameters,
@@ -93,11 +100,12 @@ impl Encoder {
     ) -> Result<Vec<Vec<f32>>> {
         let users = x.dims()[0];
         let items = base.embedded.dims()[0];
-        let own: Vec<Tensor<3>> = (1..self.depth()).map(|layer| self.own_weight(parameters, layer, steps)).collect();
+        let last = self.depth() - 1;
+        let own: Vec<Tensor<3>> = (1..last).map(|layer| self.own_weight(parameters, layer, steps)).collect();
         let norms = self.norms(parameters, steps);
         // The last layer folded into the user's vector: toward [users, h, 1], offset [users, 1].
-        let toward = own.last().map(|last| last.clone().matmul(x.clone().transpose()));
-        let last_bias = self.bias_of(parameters, self.depth() - 1, steps).reshape([users, 1, x.dims()[2]]);
+        let toward = self.own_weight(parameters, last, steps).matmul(x.clone().transpose());
+        let last_bias = self.bias_of(parameters, last, steps).reshape([users, 1, x.dims()[2]]);
         let offset = last_bias.matmul(x.clone().transpose()).reshape([users, 1]);
         let first = self.first_terms(parameters, steps);
         let overlaps = self.overlaps_with_all(steps, users, items);
@@ -109,23 +117,17 @@ impl Encoder {
             let shared = base.first.clone().narrow(0, start, count);
             let layout = Layout::new([(users, count)]);
             let mut z = coefficients.matmul(terms);
-            let tile = match &toward {
-                None => (z + shared.unsqueeze::<3>()).matmul(x.clone().transpose()),
-                Some(toward) => {
-                    for (layer, norm) in norms.iter().enumerate() {
-                        let [users, items, width] = z.dims();
-                        let z_flat = z.reshape([users * items, width]);
-                        let shared = (layer == 0).then_some(&shared);
-                        let (a, _) = norm_gelu(z_flat, shared, norm, &layout, false);
-                        z = a.reshape([users, items, width]);
-                        if layer + 1 < norms.len() {
-                            z = z.matmul(own[layer].clone());
-                        }
-                    }
-                    z.matmul(toward.clone())
+            for (layer, norm) in norms.iter().enumerate() {
+                let [users, items, width] = z.dims();
+                let z_flat = z.reshape([users * items, width]);
+                let shared = (layer == 0).then_some(&shared);
+                let (a, _) = norm_gelu(z_flat, shared, norm, &layout, false);
+                z = a.reshape([users, items, width]);
+                if layer + 1 < norms.len() {
+                    z = z.matmul(own[layer].clone());
                 }
-            };
-            let tile = add_bias(tile.reshape([users * count, 1]), &offset, &layout);
+            }
+            let tile = add_bias(z.matmul(toward.clone()).reshape([users * count, 1]), &offset, &layout);
             for (row, tile) in scores.iter_mut().zip(read(tile).await?.chunks(count)) {
                 row.extend_from_slice(tile);
             }
