@@ -105,7 +105,7 @@ mod tests {
     fn draws_follow_the_softmax() {
         let degrees = [1, 2, 5, 50];
         for temperature in [1.0, 0.3] {
-            let config = AdaptConfig { size: 1, temperature, ..AdaptConfig::default() };
+            let config = AdaptConfig { size: 1, temperature, ..AdaptConfig::paper() };
             for replacement in [true, false] {
                 let config = AdaptConfig { replacement, ..config.clone() };
                 let expected = probabilities(&[0, 1, 2, 3], &degrees, &config);
@@ -114,7 +114,7 @@ mod tests {
                 }
             }
         }
-        let random = AdaptConfig { size: 1, sampling: Sampling::Random, ..AdaptConfig::default() };
+        let random = AdaptConfig { size: 1, sampling: Sampling::Random, ..AdaptConfig::paper() };
         assert!(frequencies(&random, &degrees, 20_000).iter().all(|f| (f - 0.25).abs() < 0.015));
     }
 
@@ -125,7 +125,7 @@ mod tests {
         degrees.extend([200; 57]);
         let history: Vec<u32> = (0..60).collect();
         let at = |temperature| {
-            let config = AdaptConfig { temperature, ..AdaptConfig::default() };
+            let config = AdaptConfig { temperature, ..AdaptConfig::paper() };
             probabilities(&history, &degrees, &config)[0]
         };
         assert!((at(1.0) - 0.0202).abs() < 1e-4, "{}", at(1.0));
@@ -135,7 +135,7 @@ mod tests {
         degrees.extend([1000; 62]);
         let history: Vec<u32> = (0..163).collect();
         let p =
-            |temperature| probabilities(&history, &degrees, &AdaptConfig { temperature, ..AdaptConfig::default() })[0];
+            |temperature| probabilities(&history, &degrees, &AdaptConfig { temperature, ..AdaptConfig::paper() })[0];
         assert!((p(1.0) - 0.0062).abs() < 1e-4 && (p(0.01) - 0.0248).abs() < 1e-3, "{} {}", p(1.0), p(0.01));
     }
 

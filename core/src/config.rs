@@ -67,17 +67,17 @@ impl Default for TrainConfig {
             seed: 1,
             shards: 8,
             meta: Meta::Maml,
-            epochs: 20,
+            epochs: 16,
             users_per_batch: 32,
-            inner_step: 0.1,
+            inner_step: 0.5,
             inner_steps: 1,
             outer_step: 2e-3,
             decay: true,
             query_length: 3,
             fresh_slices: true,
             uniform_negatives: 1,
-            in_batch_negatives: 1,
-            support_weight: 0.0,
+            in_batch_negatives: 0,
+            support_weight: 1.0,
             unknown_share: 0.1,
             unnamed_share: 0.1,
         }
@@ -114,7 +114,16 @@ pub struct AdaptConfig {
 
 impl Default for AdaptConfig {
     fn default() -> Self {
-        Self { size: 7, sampling: Sampling::Biased, temperature: 0.01, replacement: true, step: 0.01, steps: 1 }
+        Self { size: 40, sampling: Sampling::Biased, temperature: 1.0, replacement: false, step: 0.5, steps: 1 }
+    }
+}
+
+impl AdaptConfig {
+    /// Seven draws with replacement at the published code's temperature, at
+    /// which one rare item often comes seven times.
+    #[must_use]
+    pub fn paper() -> Self {
+        Self { size: 7, temperature: 0.01, replacement: true, step: 0.01, ..Self::default() }
     }
 }
 
@@ -201,6 +210,8 @@ impl Config {
     #[must_use]
     pub fn paper(mut self) -> Self {
         self.model = ModelConfig::paper();
+        self.adapt = AdaptConfig::paper();
+        self.train.inner_step = 0.1;
         self.train.query_length = 1;
         self.train.fresh_slices = false;
         self.train.uniform_negatives = 1;

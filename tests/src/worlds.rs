@@ -94,6 +94,9 @@ impl Recipe {
         config.train.outer_step = if self.meta == Meta::Reptile { 0.5 } else { 0.02 };
         config.train.query_length = self.query_length;
         config.train.fresh_slices = self.fresh_slices;
+        // Both kinds of negatives, with and without the plain support loss.
+        config.train.in_batch_negatives = 1;
+        config.train.support_weight = if self.seed.is_multiple_of(2) { 1.0 } else { 0.0 };
         config
     }
 

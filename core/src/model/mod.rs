@@ -58,7 +58,13 @@ pub struct ModelConfig {
 
 impl Default for ModelConfig {
     fn default() -> Self {
-        Self { unknown_rows: true, table_scale: 0.1, ..Self::paper() }
+        Self {
+            user_hidden: Vec::new(),
+            item_hidden: Vec::new(),
+            unknown_rows: true,
+            table_scale: 0.1,
+            ..Self::paper()
+        }
     }
 }
 
@@ -79,7 +85,7 @@ impl ModelConfig {
 
     /// A narrow model for demonstrations on two cores.
     pub fn small() -> Self {
-        Self { width: 32, user_hidden: vec![64, 32], item_hidden: vec![64, 32], output: 32, ..Self::default() }
+        Self { width: 32, output: 32, ..Self::default() }
     }
 
     /// Checks that every size can be used.
