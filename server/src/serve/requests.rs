@@ -12,8 +12,8 @@ use crate::store::Request;
 #[derive(Debug)]
 pub struct Requests {
     by_id: HashMap<[u8; 32], Request>,
-    /// Names of requests not yet done, by a hash of what they asked for. In
-    /// memory only, keyed with a secret of the process.
+    /// Names of requests by a hash of what they asked for, so that asking again
+    /// is the same request. In memory only, keyed with a secret of the process.
     repeated: HashMap<[u8; 32], String>,
     secret: Option<[u8; 32]>,
 }
@@ -43,10 +43,8 @@ impl Requests {
     }
 
     /// Notes a request that the store has noted.
-    pub fn insert(&mut self, id: &str, ask: Option<[u8; 32]>, request: Request) {
-        if let Some(ask) = ask {
-            self.repeated.insert(ask, id.to_owned());
-        }
+    pub fn insert(&mut self, id: &str, ask: [u8; 32], request: Request) {
+        self.repeated.insert(ask, id.to_owned());
         self.by_id.insert(request.id_hash, request);
     }
 
@@ -67,7 +65,7 @@ impl Requests {
         Ok(*hasher.finalize().as_bytes())
     }
 
-    /// The name of an unfinished request for the same.
+    /// The name of an earlier request for the same.
     pub fn repeated(&self, ask: &[u8; 32]) -> Option<&str> {
         self.repeated.get(ask).map(String::as_str)
     }
@@ -86,8 +84,6 @@ impl Requests {
                 request.receipt = Some(receipt);
             }
         }
-        let by_id = &self.by_id;
-        self.repeated.retain(|_, id| by_id.get(&id_hash(id)).is_some_and(|r| r.receipt.is_none()));
     }
 
     /// How many wait.

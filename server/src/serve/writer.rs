@@ -181,7 +181,7 @@ fn delete(service: &Service, deployment: &mut Deployment, jobs: &[Forget]) -> Re
 
     let mut requests = lock(&service.requests);
     let mut names = Vec::new();
-    let mut new: Vec<(String, Option<[u8; 32]>, NewRequest)> = Vec::new();
+    let mut new: Vec<(String, [u8; 32], NewRequest)> = Vec::new();
     let mut within: HashMap<[u8; 32], String> = HashMap::new();
     for (job, records) in jobs.iter().zip(&asked) {
         let removed = records.iter().filter(|record| left.remove(record)).count() as u64;
@@ -212,7 +212,7 @@ fn delete(service: &Service, deployment: &mut Deployment, jobs: &[Forget]) -> Re
             created: now() as f64,
         };
         within.insert(ask, name.clone());
-        new.push((name.clone(), (removed > 0).then_some(ask), request));
+        new.push((name.clone(), ask, request));
         names.push(name);
     }
 
