@@ -63,6 +63,10 @@ enum Command {
     /// Check a receipt from its file alone; give the log a new key.
     #[command(subcommand)]
     Receipt(ReceiptCommand),
+    /// Copy the records out, beside a running server; models are made again.
+    Backup(BackupArgs),
+    /// Make a state of a backup, and delete again what was deleted since.
+    Restore(RestoreArgs),
     /// Check the settings of `serve`; show what there is to set.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -404,6 +408,47 @@ pub(crate) struct ServeArgs {
     pub(crate) given: Given,
 }
 
+/// `backup`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct BackupArgs {
+    #[command(flatten)]
+    pub(crate) state: StateArg,
+    /// Where the backup goes: a new directory.
+    #[arg(long, value_name = "DIR", required_unless_present = "tombstones", conflicts_with = "tombstones")]
+    pub(crate) to: Option<PathBuf>,
+    /// Days until the backup must be destroyed.
+    #[arg(long, value_name = "DAYS", default_value_t = 30.0)]
+    pub(crate) keep: f64,
+    /// Write the tombstones of what was deleted since to a file, to be kept
+    /// beside the backups.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tombstones: Option<PathBuf>,
+    /// One JSON object on standard output.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `restore`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct RestoreArgs {
+    /// The backup.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) backup: PathBuf,
+    /// The new state.
+    #[command(flatten)]
+    pub(crate) state: StateArg,
+    /// What was deleted since: the old state, or the file that
+    /// `backup --tombstones` wrote.
+    #[arg(long, value_name = "PATH", conflicts_with = "without_tombstones")]
+    pub(crate) tombstones: Option<PathBuf>,
+    /// Restore even what was deleted since.
+    #[arg(long)]
+    pub(crate) without_tombstones: bool,
+    /// One JSON object on standard output.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
 /// `config`.
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum ConfigCommand {
@@ -515,6 +560,8 @@ pub fn main() -> ExitCode {
         Command::Serve(args) => commands::serve::run(&args),
         Command::Token(command) => commands::token::run(&command),
         Command::Receipt(command) => commands::receipt::run(&command),
+        Command::Backup(args) => commands::backup::backup(&args),
+        Command::Restore(args) => commands::backup::restore(&args),
         Command::Config(command) => commands::serve::config(&command),
     };
     match result {

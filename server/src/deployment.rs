@@ -42,6 +42,9 @@ impl Deployment {
     /// When there is none, another process writes it, or it is damaged.
     pub fn open(dir: &Path, access: Access) -> Result<Self> {
         let state = State::open(dir, access)?;
+        if access == Access::Write {
+            state.expire_backups()?;
+        }
         let deployment = Self::load(state)?;
         if access == Access::Write && deployment.state.shards()?.is_empty() {
             // An import that was cut short after its last rename.

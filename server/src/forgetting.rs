@@ -66,6 +66,7 @@ pub fn any_deleted(users: &Entities) -> bool {
 /// # Errors
 /// When the store refuses.
 pub fn blank_accounts(deployment: &mut Deployment, users: &[u32]) -> Result<()> {
+    deployment.state.entomb_accounts(users)?;
     for &user in users {
         let mut label = [0u8; 8];
         getrandom::fill(&mut label).map_err(|e| anyhow::anyhow!("the system gave no random bytes: {e}"))?;

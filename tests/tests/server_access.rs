@@ -113,7 +113,9 @@ fn the_matrix_of_routes_and_roles() {
         for (method, operation) in item.as_object().unwrap() {
             routes += 1;
             let security = &operation["security"];
-            for role in [Role::Nobody, Role::Stranger, Role::Other, Role::Missing, Role::Operator, Role::Own, Role::Admin] {
+            for role in
+                [Role::Nobody, Role::Stranger, Role::Other, Role::Missing, Role::Operator, Role::Own, Role::Admin]
+            {
                 // Whoever deletes the account goes before the one who has it no more.
                 if path.contains("account") && role == Role::Admin {
                     continue;
@@ -213,7 +215,11 @@ fn the_demonstration_gives_tokens() {
     for household in households.as_array().unwrap() {
         let who = place.get("/api/v1/whoami", household["token"].as_str().unwrap()).json();
         assert_eq!((&who["role"], &who["user"], &who["demo"]), (&json!("subject"), &household["user"], &json!(true)));
-        assert!(!std::fs::read_to_string(place.dir.join("tokens.json")).unwrap().contains(household["token"].as_str().unwrap()));
+        assert!(
+            !std::fs::read_to_string(place.dir.join("tokens.json"))
+                .unwrap()
+                .contains(household["token"].as_str().unwrap())
+        );
     }
     let plain = Place::new(&Recipe::default()).unwrap();
     assert_eq!(plain.get("/api/v1/demo", "").json(), json!([]));

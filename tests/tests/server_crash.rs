@@ -91,7 +91,11 @@ fn check(process: &Process, admin: &str, promised: &Promised) -> Option<()> {
             let (status, bytes) = process.get(file["address"].as_str().unwrap(), "").ok()?;
             // A newer version may have taken its place since the manifest.
             if status == 200 {
-                assert_eq!(blake3::hash(&bytes).to_hex().as_str(), file["blake3"], "a file that is not in the manifest");
+                assert_eq!(
+                    blake3::hash(&bytes).to_hex().as_str(),
+                    file["blake3"],
+                    "a file that is not in the manifest"
+                );
             }
         }
         if let Some(nonce) = shard["nonce"].as_str() {

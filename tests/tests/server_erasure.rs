@@ -101,7 +101,8 @@ fn no_file_and_no_log_line_holds_it() {
         process.post("/api/v1/interactions/list", &subject, &json!({"user": PERSON})).unwrap();
         process.post("/api/v1/interactions/list", &subject, &json!({"nonsense": THING})).unwrap();
         process.post("/api/v1/interactions/add", &subject, &json!({"interactions": [{"item": "item-1"}]})).unwrap();
-        let (status, answer) = process.post("/api/v1/interactions/delete", &subject, &delete_items(PERSON, &[THING])).unwrap();
+        let (status, answer) =
+            process.post("/api/v1/interactions/delete", &subject, &delete_items(PERSON, &[THING])).unwrap();
         assert_eq!((status, &answer["removed"]), (202, &json!(1)));
         for (what, needle) in needles {
             assert_eq!(holds(&dir, needle), [""; 0], "the {what} is on disk after the acknowledgement");

@@ -37,7 +37,9 @@ fn leaves(value: &Value, path: &str, found: &mut Vec<String>) {
 /// Values that differ from a value a little, or wholly.
 fn others(value: &Value) -> Vec<Value> {
     match value {
-        Value::Number(n) => vec![json!(n.as_f64().unwrap() + 1.0), json!(n.as_u64().unwrap_or(0) + 1), json!(0), json!(7)],
+        Value::Number(n) => {
+            vec![json!(n.as_f64().unwrap() + 1.0), json!(n.as_u64().unwrap_or(0) + 1), json!(0), json!(7)]
+        }
         Value::String(text) => {
             let mut all = vec![json!(""), json!(format!("{text}0")), json!(text.to_uppercase())];
             // One digit at each of several places.
@@ -140,7 +142,10 @@ fn the_log_only_grows() {
             let answer =
                 place.get(&format!("/api/v1/log/consistency?from={}&to={}", earlier.size, later.size), "").json();
             verify_consistency(earlier, later, &hashes(&answer["proof"])).unwrap();
-            assert_eq!((&checkpoint(&answer["earlier"]).root, &checkpoint(&answer["later"]).root), (&earlier.root, &later.root));
+            assert_eq!(
+                (&checkpoint(&answer["earlier"]).root, &checkpoint(&answer["later"]).root),
+                (&earlier.root, &later.root)
+            );
         }
     }
     let size = seen.last().unwrap().size;
@@ -151,7 +156,8 @@ fn the_log_only_grows() {
     for (index, line) in lines.iter().enumerate() {
         for size in [index as u64 + 1, size] {
             let answer = place.get(&format!("/api/v1/log/inclusion?index={index}&size={size}"), "").json();
-            verify_inclusion(line, index as u64, &hashes(&answer["proof"]), &checkpoint(&answer["checkpoint"])).unwrap();
+            verify_inclusion(line, index as u64, &hashes(&answer["proof"]), &checkpoint(&answer["checkpoint"]))
+                .unwrap();
         }
     }
     for beyond in [
@@ -221,7 +227,8 @@ fn a_new_key_takes_over() {
         Command::new(program().unwrap()).args(["receipt", "rotate-key", "--state"]).arg(copy.path()).output().unwrap();
     assert_eq!(run.status.code(), Some(0), "{}", String::from_utf8_lossy(&run.stderr));
     let place =
-        Place::open(copy.path(), eemu_tests::service::quick(), &eemu_server::serve::http::HttpOptions::default()).unwrap();
+        Place::open(copy.path(), eemu_tests::service::quick(), &eemu_server::serve::http::HttpOptions::default())
+            .unwrap();
     let after = checkpoint(&place.get("/api/v1/log/checkpoint", "").json());
     assert_ne!(before.public_key, after.public_key);
     let proof = place.get(&format!("/api/v1/log/consistency?from={}", before.size), "").json();

@@ -1,6 +1,7 @@
 //! One file a command: from arguments to words and JSON.
 
 pub(crate) mod admit;
+pub(crate) mod backup;
 pub(crate) mod demo;
 pub(crate) mod evaluate;
 pub(crate) mod forget;

@@ -168,6 +168,7 @@ fn wanted(world: &World, job: &Forget) -> Vec<(u32, u32)> {
 }
 
 fn delete(service: &Service, deployment: &mut Deployment, jobs: &[Forget]) -> Result<Vec<String>> {
+    deployment.state.expire_backups()?;
     let before = service.snapshot().world.clone();
     let asked: Vec<Vec<(u32, u32)>> = jobs.iter().map(|job| wanted(&before, job)).collect();
     let plan = plan(&before, &asked.concat());

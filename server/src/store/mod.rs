@@ -30,6 +30,7 @@ mod requests;
 mod schema;
 #[cfg(test)]
 mod tests;
+mod tombstones;
 mod training;
 
 use std::path::{Path, PathBuf};
@@ -47,6 +48,7 @@ pub use models::{Live, LoadedModel, Publication, Secret, Shard, Ticket};
 pub use receipts::Receipt;
 pub use records::KeyedId;
 pub use requests::{NewRequest, Request};
+pub use tombstones::{Backup, Tombstones};
 
 use lock::Lock;
 use schema::{BEGIN, MIGRATIONS, SETTINGS};
@@ -340,6 +342,7 @@ impl State {
             }
             models::mark_stale(&mut transaction, stale, true).await?;
             requests::insert(&mut transaction, requests).await?;
+            tombstones::entomb(&mut transaction, records).await?;
             erase::begin(&mut transaction).await?;
             failpoint("remove.deleted");
             transaction.commit().await?;
@@ -388,6 +391,69 @@ impl State {
         self.write(async |connection| {
             requests::prune(connection, since).await?;
             requests::list(connection).await
+        })
+    }
+
+    /// Notes that accounts are being deleted, for backups that are out.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub fn entomb_accounts(&self, users: &[u32]) -> Result<()> {
+        self.write(async |connection| {
+            let places: Vec<(u32, u32)> = users.iter().map(|&user| (user, tombstones::ACCOUNT)).collect();
+            let mut transaction = connection.begin_with(BEGIN).await?;
+            tombstones::entomb(&mut transaction, &places).await?;
+            Ok(transaction.commit().await?)
+        })
+    }
+
+    /// Notes a backup that is about to be made of a state, beside whoever
+    /// writes to it.
+    ///
+    /// # Errors
+    /// When there is no state of this program's format, or the database is
+    /// busy for too long.
+    pub fn register_backup(dir: &Path, backup: &Backup) -> Result<()> {
+        // Checks that there is a state, of this format.
+        let state = Self::open(dir, Access::Read)?;
+        // One row, which SQLite itself orders among other writers.
+        runtime()?.block_on(async {
+            let mut connection = schema::connect(&state.dir, true).await?;
+            tombstones::register(&mut connection, backup).await?;
+            Ok(connection.close().await?)
+        })
+    }
+
+    /// Backups that are out, oldest first.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub fn backups(&self) -> Result<Vec<Backup>> {
+        self.read(async |connection| tombstones::backups(connection).await)
+    }
+
+    /// What a restore needs to delete again.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub fn tombstones(&self) -> Result<Tombstones> {
+        self.read(async |connection| tombstones::all(connection).await)
+    }
+
+    /// Forgets backups whose time is over, and erases the tombstones that only
+    /// they needed.
+    ///
+    /// # Errors
+    /// When the database or the disk refuses.
+    pub fn expire_backups(&self) -> Result<()> {
+        self.write(async |connection| {
+            let mut transaction = connection.begin_with(BEGIN).await?;
+            let gone = tombstones::expire(&mut transaction).await?;
+            if gone {
+                erase::begin(&mut transaction).await?;
+            }
+            transaction.commit().await?;
+            if gone { self.tidy(connection, true).await } else { Ok(()) }
         })
     }
 

@@ -63,6 +63,11 @@ pub(super) const MIGRATIONS: &[&str] = &[
         created REAL NOT NULL,
         receipt INTEGER
     ) STRICT, WITHOUT ROWID;
+    CREATE TABLE backups (id TEXT PRIMARY KEY, created REAL NOT NULL, expires REAL NOT NULL) STRICT, WITHOUT ROWID;
+    CREATE TABLE tombstones (
+        hash BLOB PRIMARY KEY CHECK (length(hash) = 32),
+        created REAL NOT NULL
+    ) STRICT, WITHOUT ROWID;
 ",
 ];
 
