@@ -52,6 +52,9 @@ pub enum Error {
     /// A score or loss that is not a number.
     #[error("{0} is not a number: the model has diverged; lower the step sizes")]
     NotANumber(String),
+    /// A receipt, proof or checkpoint that is not what was signed.
+    #[error("receipt log: {0}")]
+    Log(String),
     /// The device cannot be used.
     #[error("device: {0}")]
     Device(String),

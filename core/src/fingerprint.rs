@@ -8,6 +8,7 @@ use crate::tensor::Device;
 /// Build, compiler, device and processor. Bytes are compared only between
 /// equal fingerprints; anything else is "not comparable", never "different".
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Fingerprint {
     /// Version and hash of this crate's sources.
     pub build: String,

@@ -16,7 +16,9 @@
 //! | [`evaluate`] | HR@k and NDCG@k |
 //! | [`ensemble`] | learned state: what must be equal, in canonical form |
 //! | [`unlearn`] | which shards retrain, and what is left |
-//! | [`receipt`] | what a deletion leaves behind |
+//! | [`receipt`] | what a deletion leaves behind, and the log it stands in |
+//! | [`client`] | what a browser gets of a model, and the model made of it |
+//! | [`api`] | the wire types of the HTTP API |
 //!
 //! Beside them: [`fingerprint`] (what bytes depend on besides their input),
 //! [`mistakes`] (how to get it wrong, for tests and lessons), [`config`] (what
@@ -26,6 +28,8 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod adapt;
+pub mod api;
+pub mod client;
 pub mod config;
 pub mod dataset;
 pub mod ensemble;

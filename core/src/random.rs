@@ -24,6 +24,23 @@ impl Key {
         Self(blake3::derive_key("eemu 2026 deployment seed v1", &seed.to_le_bytes()))
     }
 
+    /// A key of its own for one purpose: it may be published where the
+    /// deployment's own key may not.
+    #[must_use]
+    pub fn derived(&self, purpose: &str) -> Self {
+        Self(self.hash("derived key", &[purpose.as_bytes()]))
+    }
+
+    /// A key from its bytes.
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The key's bytes; only for keys that may be published.
+    pub fn to_bytes(&self) -> [u8; 32] {
+        self.0
+    }
+
     /// A keyed hash of length-prefixed parts, with a domain for each purpose.
     pub fn hash(&self, domain: &str, parts: &[&[u8]]) -> [u8; 32] {
         let mut hasher = blake3::Hasher::new_keyed(&self.0);

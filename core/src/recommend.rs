@@ -47,6 +47,16 @@ impl<'a> Ranker<'a> {
         Self { models, key: key.clone(), degrees, config }
     }
 
+    /// [`Ranker::new`] with the work on items done before, for serving.
+    pub fn with_bases(
+        models: &[(usize, &'a TwoTower, ItemBase)],
+        key: &Key,
+        degrees: &'a [u32],
+        config: &'a AdaptConfig,
+    ) -> Self {
+        Self { models: models.to_vec(), key: key.clone(), degrees, config }
+    }
+
     /// Mean scores of all items for each person; adapted models exist only in
     /// here. Give people in tiles: memory grows with their number.
     ///

@@ -32,12 +32,16 @@ pub fn plan(world: &World, request: &[(u32, u32)]) -> Plan {
     let after = world.with(world.interactions.filtered(|r| !removed.contains(&(r.user, r.item))));
     let mut shards = BTreeSet::new();
     for &user in &users {
-        let training = |world: &World| world.items(user, Role::Train).into_iter().collect::<BTreeSet<u32>>();
-        for &item in training(world).symmetric_difference(&training(&after)) {
-            shards.insert(world.shard_of(user, item));
-        }
+        shards.extend(changed_shards(world, &after, user));
     }
     Plan { removed: removed.into_iter().collect(), after: after.interactions, shards: shards.into_iter().collect() }
+}
+
+/// The shards whose training set differs in one user's records, ascending:
+/// what a deletion, or an addition, makes train anew.
+pub fn changed_shards(before: &World, after: &World, user: u32) -> BTreeSet<u32> {
+    let training = |world: &World| world.items(user, Role::Train).into_iter().collect::<BTreeSet<u32>>();
+    training(before).symmetric_difference(&training(after)).map(|&item| before.shard_of(user, item)).collect()
 }
 
 /// All records of one user: what an account deletion asks for.

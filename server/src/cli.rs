@@ -9,6 +9,7 @@ use eemu_core::dataset::Holdout;
 
 use crate::commands;
 use crate::device::DeviceChoice;
+use crate::serve::settings::Given;
 
 /// Exact machine unlearning for recommender systems.
 ///
@@ -54,6 +55,21 @@ enum Command {
     Tune(TuneArgs),
     /// What a state holds.
     Info(InfoArgs),
+    /// Serve a trained state over HTTP: data, deletions, receipts, models.
+    Serve(ServeArgs),
+    /// Make, list and end bearer tokens.
+    #[command(subcommand)]
+    Token(TokenCommand),
+    /// Check a receipt from its file alone; give the log a new key.
+    #[command(subcommand)]
+    Receipt(ReceiptCommand),
+    /// Copy the records out, beside a running server; models are made again.
+    Backup(BackupArgs),
+    /// Make a state of a backup, and delete again what was deleted since.
+    Restore(RestoreArgs),
+    /// Check the settings of `serve`; show what there is to set.
+    #[command(subcommand)]
+    Config(ConfigCommand),
 }
 
 /// The state directory.
@@ -380,6 +396,151 @@ pub(crate) struct InfoArgs {
     pub(crate) json: bool,
 }
 
+/// `serve`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ServeArgs {
+    #[command(flatten)]
+    pub(crate) state: StateArg,
+    /// Settings file (TOML); flags and environment win over it.
+    #[arg(long, value_name = "FILE", env = "EEMU_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) given: Given,
+}
+
+/// `backup`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct BackupArgs {
+    #[command(flatten)]
+    pub(crate) state: StateArg,
+    /// Where the backup goes: a new directory.
+    #[arg(long, value_name = "DIR", required_unless_present = "tombstones", conflicts_with = "tombstones")]
+    pub(crate) to: Option<PathBuf>,
+    /// Days until the backup must be destroyed.
+    #[arg(long, value_name = "DAYS", default_value_t = 30.0)]
+    pub(crate) keep: f64,
+    /// Write the tombstones of what was deleted since to a file, to be kept
+    /// beside the backups.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tombstones: Option<PathBuf>,
+    /// One JSON object on standard output.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `restore`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct RestoreArgs {
+    /// The backup.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) backup: PathBuf,
+    /// The new state.
+    #[command(flatten)]
+    pub(crate) state: StateArg,
+    /// What was deleted since: the old state, or the file that
+    /// `backup --tombstones` wrote.
+    #[arg(long, value_name = "PATH", conflicts_with = "without_tombstones")]
+    pub(crate) tombstones: Option<PathBuf>,
+    /// Restore even what was deleted since.
+    #[arg(long)]
+    pub(crate) without_tombstones: bool,
+    /// One JSON object on standard output.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `config`.
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Say whether settings can be used, and what they come to.
+    Check(Box<CheckArgs>),
+    /// Every setting, as a table.
+    Reference,
+}
+
+/// `config check`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct CheckArgs {
+    /// Settings file (TOML).
+    #[arg(long, value_name = "FILE", env = "EEMU_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) given: Given,
+}
+
+/// `token`.
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum TokenCommand {
+    /// Make a token; it is shown once and stored nowhere.
+    Create(CreateArgs),
+    /// Show every token's name and scope.
+    List(InfoArgs),
+    /// End a token.
+    Revoke(RevokeArgs),
+}
+
+/// What a token may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TokenScope {
+    /// Everything, about everybody.
+    Admin,
+    /// Metrics and batches; nobody's records.
+    Operator,
+    /// What belongs to one user.
+    Subject,
+}
+
+/// `token create`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct CreateArgs {
+    #[command(flatten)]
+    pub(crate) state: StateArg,
+    /// What it may do.
+    #[arg(long, value_enum)]
+    pub(crate) scope: TokenScope,
+    /// Whose data, for a subject.
+    #[arg(long, value_name = "ID")]
+    pub(crate) user: Option<String>,
+    /// How long it is good; for ever when left out.
+    #[arg(long, value_name = "DAYS")]
+    pub(crate) days: Option<u64>,
+    /// One JSON object on standard output.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `token revoke`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct RevokeArgs {
+    #[command(flatten)]
+    pub(crate) state: StateArg,
+    /// The token's name, from `token list`.
+    pub(crate) id: String,
+}
+
+/// `receipt`.
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum ReceiptCommand {
+    /// Check a receipt from its file alone.
+    Verify(VerifyReceiptArgs),
+    /// Give the log a new key, with the old one's consent in the log. Stop the
+    /// server first.
+    RotateKey(StateArg),
+}
+
+/// `receipt verify`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct VerifyReceiptArgs {
+    /// The receipt, as the server gave it.
+    pub(crate) file: PathBuf,
+    /// The server's public key, hex, when you know it.
+    #[arg(long, value_name = "HEX")]
+    pub(crate) key: Option<String>,
+    /// One JSON object on standard output.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
 /// Runs the command and says what went wrong, with the whole chain of causes.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -396,6 +557,12 @@ pub fn main() -> ExitCode {
         Command::Admit(args) => commands::admit::run(&args),
         Command::Tune(args) => commands::tune::run(&args),
         Command::Info(args) => commands::info::run(&args),
+        Command::Serve(args) => commands::serve::run(&args),
+        Command::Token(command) => commands::token::run(&command),
+        Command::Receipt(command) => commands::receipt::run(&command),
+        Command::Backup(args) => commands::backup::backup(&args),
+        Command::Restore(args) => commands::backup::restore(&args),
+        Command::Config(command) => commands::serve::config(&command),
     };
     match result {
         Ok(code) => code,

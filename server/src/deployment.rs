@@ -1,12 +1,13 @@
 //! A state directory opened for work: settings, world and models.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use eemu_core::config::Config;
 use eemu_core::dataset::{Imported, Interaction, Interactions};
 use eemu_core::ensemble::{join_user_rows, split_user_rows};
-use eemu_core::model::{TensorMap, TwoTower, from_safetensors};
+use eemu_core::model::{TensorMap, TwoTower, from_safetensors, model_blake3};
 use eemu_core::random::Key;
 use eemu_core::tensor::Device;
 use eemu_core::world::World;
@@ -27,7 +28,7 @@ pub struct Settings {
 #[derive(Debug)]
 pub struct Deployment {
     /// The store.
-    pub state: State,
+    pub state: Arc<State>,
     /// What it remembers.
     pub settings: Settings,
     /// What is known.
@@ -41,6 +42,9 @@ impl Deployment {
     /// When there is none, another process writes it, or it is damaged.
     pub fn open(dir: &Path, access: Access) -> Result<Self> {
         let state = State::open(dir, access)?;
+        if access == Access::Write {
+            state.expire_backups()?;
+        }
         let deployment = Self::load(state)?;
         if access == Access::Write && deployment.state.shards()?.is_empty() {
             // An import that was cut short after its last rename.
@@ -50,11 +54,29 @@ impl Deployment {
         Ok(deployment)
     }
 
+    /// Derives everything anew from what the store holds.
+    ///
+    /// # Errors
+    /// When the store refuses.
+    pub fn reload(&mut self) -> Result<()> {
+        let (world, _) = World::new(self.state.catalog()?, self.state.interactions()?, self.settings.config.clone())?;
+        self.world = world;
+        Ok(())
+    }
+
+    /// The id stored beside a record: a keyed hash of its identifiers.
+    pub fn keyed_id(world: &World, record: &Interaction) -> [u8; 16] {
+        let ids = [&world.catalog.users.ids[record.user as usize], &world.catalog.items.ids[record.item as usize]];
+        let mut id = [0; 16];
+        id.copy_from_slice(&world.key.hash("record", &ids.map(|id| id.as_bytes()))[..16]);
+        id
+    }
+
     fn load(state: State) -> Result<Self> {
         let settings: Settings =
             serde_json::from_str(&state.settings()?).context("the state's settings are damaged")?;
         let (world, _) = World::new(state.catalog()?, state.interactions()?, settings.config.clone())?;
-        Ok(Self { state, settings, world })
+        Ok(Self { state: Arc::new(state), settings, world })
     }
 
     /// Makes a state directory from imported data.
@@ -107,15 +129,11 @@ impl Deployment {
     /// # Errors
     /// When the shard has no model or its files are damaged.
     pub fn tensors(&self, shard: u32, device: &Device) -> Result<TensorMap> {
-        let loaded = self.state.load(shard)?.with_context(|| {
+        let (shared, rows) = load_whole(&self.state, shard)?.with_context(|| {
             format!("shard {shard} has no model; run: eemu train --state {}", self.state.dir().display())
         })?;
         let fresh = self.fresh(shard, device)?;
-        Ok(pollster::block_on(join_user_rows(
-            from_safetensors(&loaded.shared)?,
-            from_safetensors(&loaded.user_rows)?,
-            &fresh,
-        ))?)
+        Ok(pollster::block_on(join_user_rows(shared, rows, &fresh))?)
     }
 
     fn fresh(&self, shard: u32, device: &Device) -> Result<TwoTower> {
@@ -148,6 +166,23 @@ impl Deployment {
         model.parameters_mut().set(&self.tensors(shard, device)?)?;
         Ok(model)
     }
+}
+
+/// The tensors of both files of a shard's live model, compared with its hash.
+///
+/// # Errors
+/// When a file is damaged, or the files belong to another model.
+pub fn load_whole(state: &State, shard: u32) -> Result<Option<(TensorMap, TensorMap)>> {
+    let Some(loaded) = state.load(shard)? else { return Ok(None) };
+    let (shared, rows) = (from_safetensors(&loaded.shared)?, from_safetensors(&loaded.user_rows)?);
+    let whole: TensorMap = shared.iter().chain(&rows).map(|(name, tensor)| (name.clone(), tensor.clone())).collect();
+    if model_blake3(&whole) != loaded.live.model_blake3 {
+        bail!(
+            "shard {shard}: its files hold another model than the one published; run: eemu train --state {}",
+            state.dir().display()
+        );
+    }
+    Ok(Some((shared, rows)))
 }
 
 /// The two files of a model, ready to store: shared parameters and user rows.

@@ -7,7 +7,8 @@ use clap::ValueEnum;
 use eemu_core::tensor::Device;
 
 /// A device as people name it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum DeviceChoice {
     /// The processor; the device whose bytes are promised.
     Cpu,

@@ -14,6 +14,10 @@ use crate::deployment::Deployment;
 use crate::progress::Progress;
 use crate::training::{Trained, from_scratch, tensors, train_shards};
 
+/// What a receipt states.
+pub(crate) const STATEMENT: &str = "These records were removed from this state and the shards named here were trained \
+     from scratch without them. The proof is `eemu verify`; copies made before are outside it.";
+
 /// What forgetting came to.
 #[derive(Debug)]
 pub struct Forgotten {
@@ -48,7 +52,7 @@ pub fn remove(deployment: &mut Deployment, request: &[(u32, u32)]) -> Result<u64
 }
 
 /// Begins the label of a deleted account's slot.
-const DELETED: &str = "deleted-";
+pub(crate) const DELETED: &str = "deleted-";
 
 /// Whether some account was deleted. Its name is gone, so a request that is
 /// made again finds nobody of that name.
@@ -62,6 +66,7 @@ pub fn any_deleted(users: &Entities) -> bool {
 /// # Errors
 /// When the store refuses.
 pub fn blank_accounts(deployment: &mut Deployment, users: &[u32]) -> Result<()> {
+    deployment.state.entomb_accounts(users)?;
     for &user in users {
         let mut label = [0u8; 8];
         getrandom::fill(&mut label).map_err(|e| anyhow::anyhow!("the system gave no random bytes: {e}"))?;
@@ -124,9 +129,7 @@ fn write_receipt(deployment: &Deployment, removed: u64, shards: &[Trained], devi
         shards: statements,
         config_blake3: config_blake3(&deployment.settings.config),
         fingerprint: Fingerprint::of(device),
-        statement: "These records were removed from this state and the shards named here were trained from scratch \
-                    without them. The proof is `eemu verify`; copies made before are outside it."
-            .to_owned(),
+        statement: STATEMENT.to_owned(),
     };
     deployment.state.append_receipt(&serde_json::to_string(&receipt)?)?;
     Ok(receipt)

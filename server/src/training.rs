@@ -3,7 +3,6 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use eemu_core::config::Config;
 use eemu_core::fingerprint::Fingerprint;
 use eemu_core::model::{TensorMap, TwoTower, model_blake3};
 use eemu_core::shard::ShardData;
@@ -11,10 +10,10 @@ use eemu_core::tensor::Device;
 use eemu_core::train::{Trainer, input_hash};
 use eemu_core::world::World;
 
-use crate::deployment::{Deployment, model_files};
+use crate::deployment::{Deployment, load_whole, model_files};
 use crate::pool;
 use crate::progress::{Bar, Progress};
-use crate::store::Publication;
+use crate::store::{Live, Publication, State, Ticket};
 
 /// Training done since the last checkpoint that a kill may cost.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(15);
@@ -32,62 +31,134 @@ pub struct Trained {
     pub fresh: bool,
 }
 
-fn epoch_message(trainer: &Trainer<'_>, config: &Config) -> String {
-    let epoch = (trainer.epochs_done() + 1).min(config.train.epochs);
-    let loss = trainer.losses().last().map_or(String::new(), |loss| format!("  loss {loss:.4}"));
-    format!("epoch {epoch}/{}{loss}", config.train.epochs)
+/// What a training unit tells its launcher, and asks of it.
+pub trait Launcher: Sync {
+    /// The unit starts or goes on: epochs done, and of how many.
+    fn started(&self, _shard: u32, _done: u32, _epochs: u32) {}
+    /// Epochs done, the share of the present one, and the latest loss.
+    fn progress(&self, _shard: u32, _done: u32, _share: f64, _loss: Option<f32>) {}
+    /// The model is trained and is being put in place.
+    fn publishing(&self, _shard: u32) {}
+    /// Asked after each epoch.
+    fn wish(&self, _shard: u32) -> Wish {
+        Wish::GoOn
+    }
+    /// A log entry to be stored with the new version, in one transaction.
+    fn entry(&self, _live: &Live) -> Option<String> {
+        None
+    }
+}
+
+/// What the launcher wants of a unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wish {
+    /// Train to the end.
+    GoOn,
+    /// Keep what is done as a checkpoint, and stop.
+    Checkpoint,
+    /// Stop: the shard's records have changed.
+    Drop,
+}
+
+/// Progress bars.
+struct Bars<'a> {
+    progress: &'a Progress,
+    epochs: u32,
+    bar: Bar,
+}
+
+impl<'a> Bars<'a> {
+    fn new(progress: &'a Progress, label: &str, epochs: u32) -> Self {
+        Self { progress, epochs, bar: progress.bar(label, u64::from(epochs)) }
+    }
+}
+
+impl Launcher for Bars<'_> {
+    fn started(&self, shard: u32, done: u32, _: u32) {
+        if done > 0 {
+            self.progress.say(&format!("shard {shard}: going on after epoch {done}"));
+        }
+    }
+
+    fn progress(&self, _: u32, done: u32, share: f64, loss: Option<f32>) {
+        let loss = loss.map_or(String::new(), |loss| format!("  loss {loss:.4}"));
+        let message = format!("epoch {}/{}{loss}", (done + 1).min(self.epochs), self.epochs);
+        self.bar.set(u64::from(done), share, &message);
+    }
 }
 
 /// One epoch with its progress.
-fn epoch(trainer: &mut Trainer<'_>, config: &Config, bar: &Bar) -> Result<()> {
-    let (done, message) = (u64::from(trainer.epochs_done()), epoch_message(trainer, config));
-    pollster::block_on(trainer.epoch(|fraction| bar.set(done, fraction, &message)))?;
+fn epoch(trainer: &mut Trainer<'_>, shard: u32, launcher: &dyn Launcher) -> Result<()> {
+    let (done, loss) = (trainer.epochs_done(), trainer.losses().last().copied());
+    pollster::block_on(trainer.epoch(|share| launcher.progress(shard, done, share, loss)))?;
     Ok(())
 }
 
-/// Trains one shard of a deployment unless its live model is of the same input
-/// and fingerprint. Goes on from a checkpoint of the same input.
-///
-/// # Errors
-/// When training diverges, or the store refuses.
-pub fn train_shard(
-    deployment: &Deployment,
-    data: &ShardData,
-    device: &Device,
-    progress: &Progress,
-    again: bool,
-) -> Result<Trained> {
-    let (world, shard) = (&deployment.world, data.index);
-    let ticket = deployment.state.ticket(shard)?;
-    let fingerprint = serde_json::to_string(&Fingerprint::of(device))?;
+/// The name of a training run's input on a device.
+fn input_of(world: &World, data: &ShardData, fingerprint: &str) -> [u8; 32] {
     let mut hasher = blake3::Hasher::new();
     hasher.update(&input_hash(&world.catalog, &world.config, data));
     hasher.update(fingerprint.as_bytes());
-    let input = *hasher.finalize().as_bytes();
-    let stale = deployment.state.shards()?.iter().any(|s| s.index == shard && s.stale);
-    if let Some(live) = deployment.state.live(shard)?
-        && !stale
+    *hasher.finalize().as_bytes()
+}
+
+/// Trains one shard unless its live model is whole and of the same input and
+/// fingerprint. Goes on from a checkpoint of the same input. `ticket` must have
+/// been taken before `world` was read; `None` when the launcher stopped it.
+///
+/// # Errors
+/// When training diverges, or the store refuses.
+pub fn train_unit(
+    state: &State,
+    world: &World,
+    data: &ShardData,
+    ticket: Ticket,
+    device: &Device,
+    launcher: &dyn Launcher,
+    again: bool,
+) -> Result<Option<Trained>> {
+    let shard = data.index;
+    let fingerprint = serde_json::to_string(&Fingerprint::of(device))?;
+    let input = input_of(world, data, &fingerprint);
+    if let Some(current) = state.shards()?.into_iter().find(|s| s.index == shard)
+        && let Some(live) = current.live
+        && !current.stale
         && !again
         && live.input_hash == input
+        && load_whole(state, shard).is_ok()
     {
-        return Ok(Trained { shard, version: live.version, seconds: 0.0, fresh: false });
+        return Ok(Some(Trained { shard, version: live.version, seconds: 0.0, fresh: false }));
     }
-    let bar = progress.bar(&format!("shard {shard}"), u64::from(world.config.train.epochs));
     let start = Instant::now();
     let mut trainer = Trainer::new(&world.catalog, &world.config, data, device)?;
-    if let Some(bytes) = deployment.state.load_checkpoint(ticket, &input)?
-        && trainer.resume(&bytes).is_ok()
-    {
-        progress.say(&format!("shard {shard}: going on after epoch {}", trainer.epochs_done()));
+    if let Some(bytes) = state.load_checkpoint(ticket, &input)? {
+        // What cannot be taken up is trained from the start.
+        let _ = trainer.resume(&bytes);
     }
+    launcher.started(shard, trainer.epochs_done(), world.config.train.epochs);
+    let checkpoint = |trainer: &Trainer<'_>| -> Result<()> {
+        Ok(state.save_checkpoint(ticket, &input, &pollster::block_on(trainer.checkpoint())?)?)
+    };
     let mut saved = Instant::now();
     while !trainer.is_done() {
-        epoch(&mut trainer, &world.config, &bar)?;
+        match launcher.wish(shard) {
+            Wish::GoOn => {}
+            Wish::Checkpoint => {
+                checkpoint(&trainer)?;
+                return Ok(None);
+            }
+            Wish::Drop => return Ok(None),
+        }
+        epoch(&mut trainer, shard, launcher)?;
         if saved.elapsed() >= CHECKPOINT_EVERY && !trainer.is_done() {
-            deployment.state.save_checkpoint(ticket, &input, &pollster::block_on(trainer.checkpoint())?)?;
+            checkpoint(&trainer)?;
             saved = Instant::now();
         }
     }
+    if launcher.wish(shard) == Wish::Drop {
+        return Ok(None);
+    }
+    launcher.publishing(shard);
     let (model, losses) = trainer.finish();
     let tensors = pollster::block_on(model.parameters().values())?;
     let model_hash = model_blake3(&tensors);
@@ -103,9 +174,30 @@ pub fn train_shard(
         epochs: world.config.train.epochs,
         losses: &losses.iter().map(|l| f64::from(*l)).collect::<Vec<_>>(),
     };
-    let live = deployment.state.publish(ticket, &publication, |_| None)?;
-    bar.finish(&format!("trained in {seconds:.1} s"));
-    Ok(Trained { shard, version: live.version, seconds, fresh: true })
+    let live = state.publish(ticket, &publication, |live| launcher.entry(live))?;
+    Ok(Some(Trained { shard, version: live.version, seconds, fresh: true }))
+}
+
+/// [`train_unit`] of a deployment, with a progress bar.
+///
+/// # Errors
+/// When training diverges, or the store refuses.
+pub fn train_shard(
+    deployment: &Deployment,
+    data: &ShardData,
+    device: &Device,
+    progress: &Progress,
+    again: bool,
+) -> Result<Trained> {
+    let world = &deployment.world;
+    let ticket = deployment.state.ticket(data.index)?;
+    let bars = Bars::new(progress, &format!("shard {}", data.index), world.config.train.epochs);
+    let trained = train_unit(&deployment.state, world, data, ticket, device, &bars, again)?;
+    let trained = trained.context("training was stopped")?;
+    if trained.fresh {
+        bars.bar.finish(&format!("trained in {:.1} s", trained.seconds));
+    }
+    Ok(trained)
 }
 
 /// Trains several shards, `jobs` at once.
@@ -147,13 +239,13 @@ pub fn from_scratch(
 ) -> Result<Vec<TwoTower>> {
     pool::run(shards, jobs, |shard| {
         let name = if shards.len() == 1 { label.to_owned() } else { format!("{label} {}", shard.index) };
-        let bar = progress.bar(&name, u64::from(world.config.train.epochs));
+        let bars = Bars::new(progress, &name, world.config.train.epochs);
         let start = Instant::now();
         let mut trainer = Trainer::new(&world.catalog, &world.config, shard, device)?;
         while !trainer.is_done() {
-            epoch(&mut trainer, &world.config, &bar)?;
+            epoch(&mut trainer, shard.index, &bars)?;
         }
-        bar.finish(&format!("trained in {:.1} s", start.elapsed().as_secs_f64()));
+        bars.bar.finish(&format!("trained in {:.1} s", start.elapsed().as_secs_f64()));
         Ok(trainer.finish().0)
     })
     .into_iter()

@@ -1,5 +1,6 @@
-//! Checks that cross rooms: golden cases, a slow reference, worlds to test in.
+//! Checks that cross rooms: golden cases, a slow reference, worlds to test in, a service.
 
 pub mod golden;
+pub mod service;
 pub mod slow;
 pub mod worlds;

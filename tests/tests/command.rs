@@ -41,7 +41,7 @@ const TINY: [&str; 19] = [
     "3",
     "--quiet",
 ];
-const COMMANDS: [&str; 12] = [
+const COMMANDS: [&str; 18] = [
     "demo",
     "import",
     "train",
@@ -54,6 +54,12 @@ const COMMANDS: [&str; 12] = [
     "admit",
     "tune",
     "info",
+    "serve",
+    "token",
+    "receipt",
+    "backup",
+    "restore",
+    "config",
 ];
 
 /// The program, built beside this test.

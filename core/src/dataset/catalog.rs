@@ -178,6 +178,68 @@ impl Entities {
         self.ids.is_empty()
     }
 
+    /// The same side with some rows only, in the order given: columns,
+    /// vocabularies and what shapes a model stay. Rows that are not there are
+    /// left out.
+    #[must_use]
+    pub fn only(&self, rows: &[u32]) -> Self {
+        let rows: Vec<usize> = rows.iter().map(|&row| row as usize).filter(|&row| row < self.len()).collect();
+        let columns = self
+            .columns
+            .iter()
+            .map(|column| Column {
+                name: column.name.clone(),
+                values: match &column.values {
+                    Values::Token { vocabulary, rows: all } => Values::Token {
+                        vocabulary: vocabulary.clone(),
+                        rows: rows.iter().map(|&row| all[row]).collect(),
+                    },
+                    Values::TokenSeq { vocabulary, rows: all } => Values::TokenSeq {
+                        vocabulary: vocabulary.clone(),
+                        rows: rows.iter().map(|&row| all[row].clone()).collect(),
+                    },
+                    Values::Dense { width, rows: all } => Values::Dense {
+                        width: *width,
+                        rows: rows.iter().flat_map(|&row| &all[row * width..(row + 1) * width]).copied().collect(),
+                    },
+                },
+            })
+            .collect();
+        let pick = |all: &[String]| rows.iter().filter_map(|&row| all.get(row).cloned()).collect::<Vec<_>>();
+        let ids = pick(&self.ids);
+        let index = (0..).zip(&ids).map(|(row, id)| (id.clone(), row)).collect();
+        Self { names: pick(&self.names), ids, columns, blanks: self.blanks.clone(), index }
+    }
+
+    /// The dense features of a side, in column order.
+    pub fn dense(&self) -> Vec<Vec<f32>> {
+        let dense = |column: &Column| match &column.values {
+            Values::Dense { rows, .. } => Some(rows.clone()),
+            Values::Token { .. } | Values::TokenSeq { .. } => None,
+        };
+        self.columns.iter().filter_map(dense).collect()
+    }
+
+    /// Puts back the dense features of a side that came as JSON, which lacks
+    /// them.
+    ///
+    /// # Errors
+    /// When there are more or fewer than the side has, or one has another length.
+    pub fn set_dense(&mut self, dense: Vec<Vec<f32>>) -> Result<()> {
+        let mut dense = dense.into_iter();
+        for column in &mut self.columns {
+            if let Values::Dense { rows, .. } = &mut column.values {
+                *rows = dense
+                    .next()
+                    .ok_or_else(|| Error::Config(format!("catalogue: feature '{}' is missing", column.name)))?;
+            }
+        }
+        if dense.next().is_some() {
+            return Err(Error::Config("catalogue: more dense features than the side has".into()));
+        }
+        self.reindex()
+    }
+
     /// Whether a category had blanks when the catalogue was frozen.
     pub(crate) fn had_blanks(&self, column: &str) -> bool {
         self.blanks.iter().any(|name| name == column)

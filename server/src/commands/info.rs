@@ -41,6 +41,7 @@ pub(crate) fn run(args: &InfoArgs) -> Result<ExitCode> {
             "interactions": world.interactions.len(),
             "erasure": "byte-level",
             "shards": shards,
+            "backups": deployment.state.backups()?,
             "receipts": deployment.state.receipts()?.len(),
             "config": deployment.settings.config,
         }))?;
@@ -54,6 +55,10 @@ pub(crate) fn run(args: &InfoArgs) -> Result<ExitCode> {
         world.interactions.len()
     ))?;
     print_line(&format!("receipts: {}", deployment.state.receipts()?.len()))?;
+    for backup in deployment.state.backups()? {
+        let days = (backup.expires - backup.created) / 86_400.0;
+        print_line(&format!("a backup is out: {} (kept for {days:.0} days)", backup.id))?;
+    }
     for shard in &shards {
         let state = match &shard.live {
             None => "no model".to_owned(),

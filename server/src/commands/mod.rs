@@ -1,12 +1,16 @@
 //! One file a command: from arguments to words and JSON.
 
 pub(crate) mod admit;
+pub(crate) mod backup;
 pub(crate) mod demo;
 pub(crate) mod evaluate;
 pub(crate) mod forget;
 pub(crate) mod import;
 pub(crate) mod info;
+pub(crate) mod receipt;
 pub(crate) mod recommend;
+pub(crate) mod serve;
+pub(crate) mod token;
 pub(crate) mod train;
 pub(crate) mod tune;
 pub(crate) mod verify;

@@ -83,7 +83,7 @@ pub enum StoreError {
         shard: u32,
     },
     /// A model file is not the one that was published.
-    #[error("{}: {problem}. Retrain shard {shard}; the records are not affected", path.display())]
+    #[error("{}: {problem}. Run `eemu train`: it trains shard {shard} again; the records are not affected", path.display())]
     DamagedModel {
         /// Which shard.
         shard: u32,

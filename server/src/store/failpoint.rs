@@ -29,6 +29,8 @@ pub const STEPS: &[&str] = &[
     "erase.truncated",
     "erase.vacuumed",
     "erase.done",
+    "receipt.written",
+    "receipt.committed",
 ];
 
 /// Aborts the process if `EEMU_FAIL_AT` names this step (`step`, or `step:n`

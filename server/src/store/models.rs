@@ -128,6 +128,11 @@ impl Ticket {
     pub fn shard(&self) -> u32 {
         self.shard
     }
+
+    /// The version of its records.
+    pub fn version(&self) -> u64 {
+        self.version as u64
+    }
 }
 
 /// Set by a deletion that drops models: there were some, and there shall be again.

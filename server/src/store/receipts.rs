@@ -26,7 +26,14 @@ pub(super) async fn append(connection: &mut SqliteConnection, json: &str) -> Res
 
 /// All receipts, oldest first.
 pub(super) async fn list(connection: &mut SqliteConnection) -> Result<Vec<Receipt>> {
-    let rows: Vec<(i64, String)> =
-        sqlx::query_as("SELECT id, receipt FROM receipts ORDER BY id").fetch_all(connection).await?;
+    after(connection, 0).await
+}
+
+/// The receipts with a greater id, oldest first.
+pub(super) async fn after(connection: &mut SqliteConnection, id: u64) -> Result<Vec<Receipt>> {
+    let rows: Vec<(i64, String)> = sqlx::query_as("SELECT id, receipt FROM receipts WHERE id > $1 ORDER BY id")
+        .bind(id as i64)
+        .fetch_all(connection)
+        .await?;
     Ok(rows.into_iter().map(|(id, json)| Receipt { id: id as u64, json }).collect())
 }

@@ -23,7 +23,8 @@ pub(super) const BEGIN: &str = "BEGIN IMMEDIATE";
 
 /// Format versions in order. A released one is never edited; the last is the
 /// format that this program writes.
-pub(super) const MIGRATIONS: &[&str] = &["
+pub(super) const MIGRATIONS: &[&str] = &[
+    "
     CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
     CREATE TABLE interactions (
         user_index INTEGER NOT NULL,
@@ -52,7 +53,23 @@ pub(super) const MIGRATIONS: &[&str] = &["
         losses TEXT NOT NULL
     ) STRICT;
     CREATE TABLE receipts (id INTEGER PRIMARY KEY, receipt TEXT NOT NULL) STRICT;
-"];
+",
+    "
+    CREATE TABLE requests (
+        id_hash BLOB PRIMARY KEY CHECK (length(id_hash) = 32),
+        owner BLOB CHECK (length(owner) = 32),
+        removed INTEGER NOT NULL,
+        shards TEXT NOT NULL,
+        created REAL NOT NULL,
+        receipt INTEGER
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE backups (id TEXT PRIMARY KEY, created REAL NOT NULL, expires REAL NOT NULL) STRICT, WITHOUT ROWID;
+    CREATE TABLE tombstones (
+        hash BLOB PRIMARY KEY CHECK (length(hash) = 32),
+        created REAL NOT NULL
+    ) STRICT, WITHOUT ROWID;
+",
+];
 
 /// Opens the database of a state for writing (made if missing) or reading.
 pub(super) async fn connect(dir: &Path, write: bool) -> Result<SqliteConnection> {

@@ -128,7 +128,7 @@ fn a_damaged_file_is_refused() {
     bytes[3] ^= 1;
     fs::write(&path, &bytes).unwrap();
     let text = state.load(1).unwrap_err().to_string();
-    assert!(text.contains("damaged") && text.contains("Retrain shard 1"), "{text}");
+    assert!(text.contains("damaged") && text.contains("trains shard 1 again"), "{text}");
     fs::write(&path, &bytes[..2]).unwrap();
     assert!(state.load(1).is_err());
     fs::remove_file(&path).unwrap();

@@ -5,6 +5,20 @@
 //! the rest of the data can train with and without a guess and compare. So a
 //! receipt holds only keyed commitments, whose nonce and salt live and die
 //! with the model version they speak of (architecture rule 11).
+//!
+//! | file | idea |
+//! |---|---|
+//! | `log` | the append-only log: entries, Merkle tree, signed checkpoint |
+//! | `file` | a receipt that can be checked from its file alone |
+
+mod file;
+mod log;
+
+pub use file::ReceiptFile;
+pub use log::{
+    Checkpoint, Entry, KeyEntry, Log, Published, Rotation, current_key, public_key, verify_consistency,
+    verify_inclusion,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +26,7 @@ use crate::fingerprint::Fingerprint;
 
 /// A statement that a deletion was carried out.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Receipt {
     /// Format of the receipt.
     pub format: u32,
@@ -29,6 +44,7 @@ pub struct Receipt {
 
 /// One retrained shard.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ShardStatement {
     /// Which shard.
     pub shard: u32,

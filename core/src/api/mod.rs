@@ -1,0 +1,42 @@
+//! The wire types of the HTTP API, version 1: shared by the server and the
+//! browser app, so that they cannot drift apart.
+//!
+//! | file | idea |
+//! |---|---|
+//! | `published` | what everybody may read: manifest, catalogue, log |
+//! | `personal` | a person's own data, deletions and what becomes of them |
+//! | `recommending` | recommendations computed on the server |
+//!
+//! Identifiers of people and items travel in bodies only, never in a path or
+//! a query, so that no proxy's log holds them.
+
+mod personal;
+mod published;
+mod recommending;
+
+pub use personal::{
+    AccountRequest, AddRequest, Added, DeleteRequest, Event, NewInteraction, OwnInteraction, OwnInteractions, OwnRow,
+    OwnRows, Phase, Progress, Unlearning, UserRequest,
+};
+pub use published::{
+    CatalogItem, CatalogPage, ClientFile, ConsistencyProof, DemoHousehold, Health, InclusionProof, LogEntries, LogPage,
+    Manifest, ShardEntry, Whoami,
+};
+pub use recommending::{RecommendRequest, Recommendation, Recommendations};
+
+use serde::{Deserialize, Serialize};
+
+/// Where the API begins.
+pub const PREFIX: &str = "/api/v1";
+
+/// What went wrong: the body of every answer that is not a success.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Problem {
+    /// A word for programs: `unauthorized`, `forbidden`, `not_found`,
+    /// `bad_request`, `too_large`, `too_many`, `timeout`, `unavailable`,
+    /// `internal`.
+    pub code: String,
+    /// A sentence for people.
+    pub message: String,
+}

@@ -1,0 +1,183 @@
+//! A person's own data, deletions, and what becomes of them.
+
+use serde::{Deserialize, Serialize};
+
+use crate::dataset::Entities;
+
+/// About whom a request is. A subject's token speaks for its own user, who may
+/// be left out; an administrator names one.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct UserRequest {
+    /// The user's identifier.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+}
+
+/// Everything that the server knows of what a person did.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct OwnInteractions {
+    /// In the person's order.
+    pub interactions: Vec<OwnInteraction>,
+}
+
+/// One thing a person did.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct OwnInteraction {
+    /// The item's identifier.
+    pub item: String,
+    /// The item's name.
+    pub name: String,
+    /// When, in the data's own unit; absent in data without times.
+    pub timestamp: Option<f64>,
+}
+
+/// Adds what a person did.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct AddRequest {
+    /// The user's identifier; a subject may leave it out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// What is added.
+    pub interactions: Vec<NewInteraction>,
+}
+
+/// One thing to add.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct NewInteraction {
+    /// The item's identifier.
+    pub item: String,
+    /// When, in the data's own unit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timestamp: Option<f64>,
+}
+
+/// What adding came to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Added {
+    /// How many were new.
+    pub added: u64,
+}
+
+/// Deletes what a person did: some items, or everything. The account stays.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct DeleteRequest {
+    /// The user's identifier; a subject may leave it out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// Identifiers of the items to forget.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub items: Vec<String>,
+    /// Forget everything instead.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub all: bool,
+}
+
+/// Deletes a person's account: every record, every feature, every token.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct AccountRequest {
+    /// The user's identifier; a subject may leave it out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+}
+
+/// Where an unlearning request stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum Phase {
+    /// Waits for a place among the trainers.
+    Queued,
+    /// Waits for more requests, so that a shard retrains once for them all.
+    Settling,
+    /// A shard is being retrained.
+    Retraining,
+    /// A shard's new model is being put in place.
+    Publishing,
+    /// Every shard is retrained; the receipt is in the log.
+    Done,
+}
+
+/// An unlearning request. When it is answered, the records are gone from disk
+/// and no model that saw them answers anybody.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Unlearning {
+    /// Names the request; it cannot be guessed. Keep it: after an account's
+    /// deletion it is the only way to ask.
+    pub id: String,
+    /// Where it stands.
+    pub phase: Phase,
+    /// Records that it removed.
+    pub removed: u64,
+    /// How many shards it makes retrain.
+    pub shards: u32,
+    /// How many of them are done.
+    pub shards_done: u32,
+    /// What is going on in each shard that is not done.
+    pub progress: Vec<Progress>,
+    /// Estimated seconds until it is done.
+    pub estimated_seconds: u64,
+    /// Where its receipt stands in the log, from 0; once it is done, and if
+    /// anything was removed.
+    pub receipt_index: Option<u64>,
+}
+
+/// One shard on its way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Progress {
+    /// Which shard.
+    pub shard: u32,
+    /// Where it stands.
+    pub phase: Phase,
+    /// The epoch it is in, from 1; 0 before it starts.
+    pub epoch: u32,
+    /// How many epochs there are.
+    pub epochs: u32,
+}
+
+/// A server-sent event about a request: its `event` is the phase, its `data`
+/// this.
+pub type Event = Unlearning;
+
+/// A person's own part of every live model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct OwnRows {
+    /// The user side of the catalogue with this person alone.
+    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
+    pub users: Entities,
+    /// The person's dense features, a list a feature that has numbers, in
+    /// column order.
+    pub dense: Vec<Vec<f32>>,
+    /// A row for each shard with a live model.
+    pub rows: Vec<OwnRow>,
+}
+
+/// A person's row of one model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct OwnRow {
+    /// Which shard.
+    pub shard: u32,
+    /// Of which version.
+    pub version: u64,
+    /// Whether the shard holds records of the person; where it holds none the
+    /// model reads the unknown row.
+    pub known: bool,
+    /// The row; empty when the model has no identifiers.
+    pub row: Vec<f32>,
+}

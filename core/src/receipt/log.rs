@@ -1,0 +1,377 @@
+//! The append-only log of what was published and forgotten: a Merkle tree as
+//! in RFC 6962, and a checkpoint signed with ed25519.
+//!
+//! Everything here is pure, so that a browser checks what the server says with
+//! the same code.
+
+use ct_merkle::mem_backed_tree::MemoryBackedTree;
+use ct_merkle::{ConsistencyProof, InclusionProof, RootHash};
+use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
+use serde::{Deserialize, Serialize};
+use sha2::Sha256;
+
+use super::{Receipt, ShardStatement};
+use crate::{Error, Result};
+
+/// No log is longer; bounds what a hostile proof can ask for.
+const LONGEST: u64 = 1 << 40;
+
+/// One line of the log. The line's bytes as written are the leaf: they are
+/// kept and sent as text, never written anew.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Entry {
+    /// A deletion was carried out.
+    Deletion(Receipt),
+    /// Model versions went live.
+    Published(Published),
+    /// From here on another key signs.
+    Key(KeyEntry),
+}
+
+/// Model versions that went live, without a deletion being their reason.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Published {
+    /// Format of the entry.
+    pub format: u32,
+    /// The versions.
+    pub published: Vec<ShardStatement>,
+}
+
+/// The key that signs checkpoints from here on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct KeyEntry {
+    /// Format of the entry.
+    pub format: u32,
+    /// The key, ed25519, hex.
+    pub public_key: String,
+    /// The key before, and its consent; absent for the first.
+    pub rotation: Option<Rotation>,
+}
+
+/// A key hands over to the next.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Rotation {
+    /// The key before, hex.
+    pub previous: String,
+    /// Its signature over origin and new key, hex.
+    pub signature: String,
+}
+
+impl Entry {
+    /// The line as it is written.
+    ///
+    /// # Errors
+    /// When it cannot be written as JSON.
+    pub fn to_line(&self) -> Result<String> {
+        serde_json::to_string(self).map_err(|e| wrong(format!("cannot be written: {e}")))
+    }
+
+    /// Reads a line.
+    ///
+    /// # Errors
+    /// When it is no entry.
+    pub fn from_line(line: &str) -> Result<Self> {
+        serde_json::from_str(line).map_err(|_| wrong("a line is no entry that this program knows".into()))
+    }
+
+    /// The model versions that the entry commits to.
+    pub fn statements(&self) -> &[ShardStatement] {
+        match self {
+            Self::Deletion(receipt) => &receipt.shards,
+            Self::Published(entry) => &entry.published,
+            Self::Key(_) => &[],
+        }
+    }
+}
+
+impl KeyEntry {
+    /// The first key of a log.
+    pub fn first(key: &[u8; 32]) -> Self {
+        Self { format: 1, public_key: public_key(key), rotation: None }
+    }
+
+    /// `next` takes over from `previous` (secret keys), with its consent.
+    pub fn rotated(origin: &str, previous: &[u8; 32], next: &[u8; 32]) -> Self {
+        let new = public_key(next);
+        let signature = sign(previous, &handover(origin, &new));
+        Self { format: 1, public_key: new, rotation: Some(Rotation { previous: public_key(previous), signature }) }
+    }
+}
+
+fn handover(origin: &str, key: &str) -> String {
+    format!("eemu log key\n{origin}\n{key}\n")
+}
+
+/// The public half of a secret key, hex.
+pub fn public_key(secret: &[u8; 32]) -> String {
+    hex::encode(SigningKey::from_bytes(secret).verifying_key().as_bytes())
+}
+
+fn sign(secret: &[u8; 32], message: &str) -> String {
+    hex::encode(SigningKey::from_bytes(secret).sign(message.as_bytes()).to_bytes())
+}
+
+fn check_signature(key: &str, message: &str, signature: &str) -> Result<()> {
+    let key = VerifyingKey::from_bytes(&bytes::<32>("public key", key)?);
+    let key = key.map_err(|_| wrong("the public key is no ed25519 key".into()))?;
+    let signature = Signature::from_bytes(&bytes::<64>("signature", signature)?);
+    // Strict: a signature has one form only, so that no byte of it can change.
+    key.verify_strict(message.as_bytes(), &signature)
+        .map_err(|_| wrong("the signature is not the key's, or what it signs was changed".into()))
+}
+
+/// Exactly `N` bytes of lower-case hexadecimal.
+fn bytes<const N: usize>(name: &str, text: &str) -> Result<[u8; N]> {
+    let mut bytes = [0; N];
+    let fits = hex::decode_to_slice(text, &mut bytes).is_ok() && !text.bytes().any(|b| b.is_ascii_uppercase());
+    fits.then_some(bytes).ok_or_else(|| wrong(format!("the {name} is not {N} bytes of lower-case hexadecimal")))
+}
+
+fn wrong(problem: String) -> Error {
+    Error::Log(problem)
+}
+
+/// The log's state, signed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Checkpoint {
+    /// Which log: a random name given at its beginning.
+    pub origin: String,
+    /// How many entries.
+    pub size: u64,
+    /// Root of the Merkle tree over them (RFC 6962, SHA-256), hex.
+    pub root: String,
+    /// The key that signs, ed25519, hex.
+    pub public_key: String,
+    /// Its signature over origin, size and root, hex.
+    pub signature: String,
+}
+
+impl Checkpoint {
+    /// Signs a state of a log.
+    pub fn sign(origin: &str, size: u64, root: &str, secret: &[u8; 32]) -> Self {
+        let mut checkpoint = Self {
+            origin: origin.to_owned(),
+            size,
+            root: root.to_owned(),
+            public_key: public_key(secret),
+            signature: String::new(),
+        };
+        checkpoint.signature = sign(secret, &checkpoint.message());
+        checkpoint
+    }
+
+    fn message(&self) -> String {
+        format!("eemu log checkpoint\n{}\n{}\n{}\n{}\n", self.origin, self.size, self.root, self.public_key)
+    }
+
+    /// Checks the signature.
+    ///
+    /// # Errors
+    /// When it is not the key's.
+    pub fn verify(&self) -> Result<()> {
+        if self.size > LONGEST || self.origin.contains('\n') {
+            return Err(wrong("the checkpoint is no checkpoint of a log".into()));
+        }
+        bytes::<32>("root", &self.root)?;
+        check_signature(&self.public_key, &self.message(), &self.signature)
+    }
+
+    fn root_hash(&self) -> Result<RootHash<Sha256>> {
+        Ok(RootHash::new(bytes::<32>("root", &self.root)?.into(), self.size))
+    }
+}
+
+/// A log's entries with the tree over them.
+#[derive(Debug, Clone, Default)]
+pub struct Log {
+    tree: MemoryBackedTree<Sha256, String>,
+}
+
+impl Log {
+    /// The log of these lines.
+    pub fn new(lines: impl IntoIterator<Item = String>) -> Self {
+        let mut log = Self::default();
+        lines.into_iter().for_each(|line| log.push(line));
+        log
+    }
+
+    /// Appends a line.
+    pub fn push(&mut self, line: String) {
+        self.tree.push(line);
+    }
+
+    /// How many entries there are.
+    pub fn len(&self) -> u64 {
+        self.tree.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.tree.is_empty()
+    }
+
+    /// Every line, in order.
+    pub fn lines(&self) -> &[String] {
+        self.tree.items()
+    }
+
+    /// The root over all entries, hex.
+    pub fn root(&self) -> String {
+        hex::encode(self.tree.root().as_bytes())
+    }
+
+    /// The log when it had `size` entries; `None` when it never had so many.
+    pub fn at(&self, size: u64) -> Option<Self> {
+        let lines = self.lines().get(..usize::try_from(size).ok()?)?;
+        Some(Self::new(lines.iter().cloned()))
+    }
+
+    /// Proof that the entry at `index` (from 0) is in the log: hashes, hex.
+    pub fn inclusion(&self, index: u64) -> Option<Vec<String>> {
+        let place = usize::try_from(index).ok().filter(|_| index < self.len())?;
+        Some(split(self.tree.prove_inclusion(place).as_bytes()))
+    }
+
+    /// Proof that this log goes on from what it was at `size` entries (1 or
+    /// more): hashes, hex.
+    pub fn consistency(&self, size: u64) -> Option<Vec<String>> {
+        let added = self.len().checked_sub(size).filter(|_| size > 0)?;
+        Some(split(self.tree.prove_consistency(usize::try_from(added).ok()?).as_bytes()))
+    }
+}
+
+fn split(proof: &[u8]) -> Vec<String> {
+    proof.chunks(32).map(hex::encode).collect()
+}
+
+fn joined(proof: &[String]) -> Result<Vec<u8>> {
+    let hashes = proof.iter().map(|hash| bytes::<32>("proof", hash)).collect::<Result<Vec<_>>>()?;
+    Ok(hashes.concat())
+}
+
+/// Checks that a line stands at `index` of the log that the checkpoint signs.
+///
+/// # Errors
+/// When anything is not as signed.
+pub fn verify_inclusion(line: &str, index: u64, proof: &[String], checkpoint: &Checkpoint) -> Result<()> {
+    checkpoint.verify()?;
+    let malformed = || wrong("the inclusion proof does not lead from the entry to the signed root".into());
+    let proof = InclusionProof::try_from_bytes(joined(proof)?).map_err(|_| malformed())?;
+    checkpoint.root_hash()?.verify_inclusion(&line, index, &proof).map_err(|_| malformed())
+}
+
+/// Checks that the later checkpoint's log begins with the earlier one's. Both
+/// must be of one origin; keys may differ when the log holds the rotation.
+///
+/// # Errors
+/// When the log was rewritten, or anything is not as signed.
+pub fn verify_consistency(earlier: &Checkpoint, later: &Checkpoint, proof: &[String]) -> Result<()> {
+    earlier.verify()?;
+    later.verify()?;
+    let rewritten = || wrong("the later log does not go on from the earlier one: it was rewritten".into());
+    if earlier.origin != later.origin {
+        return Err(wrong("the checkpoints are of two logs".into()));
+    }
+    if earlier.size == 0 || earlier.size > later.size {
+        return Err(rewritten());
+    }
+    let proof = ConsistencyProof::try_from_bytes(joined(proof)?).map_err(|_| rewritten())?;
+    later.root_hash()?.verify_consistency(&earlier.root_hash()?, &proof).map_err(|_| rewritten())
+}
+
+/// The key that signs at the end of these lines, after checking that each key
+/// consented to the next; `None` without any.
+///
+/// # Errors
+/// When a rotation lacks the consent of the key before.
+pub fn current_key(origin: &str, lines: &[String]) -> Result<Option<String>> {
+    let mut current: Option<String> = None;
+    for line in lines {
+        let Entry::Key(entry) = Entry::from_line(line)? else { continue };
+        match (&current, &entry.rotation) {
+            (None, None) => {}
+            (Some(key), Some(rotation)) if *key == rotation.previous => {
+                check_signature(key, &handover(origin, &entry.public_key), &rotation.signature)?;
+            }
+            _ => return Err(wrong("a key took over without the consent of the one before".into())),
+        }
+        current = Some(entry.public_key);
+    }
+    Ok(current)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: [u8; 32] = [7; 32];
+
+    fn log(size: u64) -> Log {
+        Log::new((0..size).map(|n| format!("line {n}")))
+    }
+
+    fn checkpoint(log: &Log) -> Checkpoint {
+        Checkpoint::sign("here", log.len(), &log.root(), &KEY)
+    }
+
+    /// The tree is RFC 6962's: known values from the RFC's reference tests.
+    #[test]
+    fn roots_are_those_of_the_rfc() {
+        assert_eq!(Log::default().root(), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+        assert_eq!(
+            Log::new([String::new()]).root(),
+            "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d"
+        );
+    }
+
+    #[test]
+    fn every_entry_of_every_size_is_proved_and_no_other() {
+        for size in 1..12 {
+            let log = log(size);
+            let signed = checkpoint(&log);
+            for index in 0..size {
+                let proof = log.inclusion(index).unwrap();
+                let line = format!("line {index}");
+                verify_inclusion(&line, index, &proof, &signed).unwrap();
+                assert!(verify_inclusion("line x", index, &proof, &signed).is_err());
+                assert!(verify_inclusion(&line, index + 1, &proof, &signed).is_err() || size == 1);
+            }
+            assert!(log.inclusion(size).is_none());
+        }
+    }
+
+    #[test]
+    fn a_rewritten_log_is_caught() {
+        for (from, to) in (1..9).flat_map(|from| (from..9).map(move |to| (from, to))) {
+            let (earlier, later) = (log(from), log(to));
+            let proof = later.consistency(from).unwrap();
+            verify_consistency(&checkpoint(&earlier), &checkpoint(&later), &proof).unwrap();
+            let mut lines: Vec<String> = later.lines().to_vec();
+            lines[0] = "another".into();
+            let rewritten = Log::new(lines);
+            let proof = rewritten.consistency(from).unwrap();
+            assert!(verify_consistency(&checkpoint(&earlier), &checkpoint(&rewritten), &proof).is_err());
+        }
+        let (one, two) = (checkpoint(&log(3)), checkpoint(&log(2)));
+        assert!(verify_consistency(&one, &two, &[]).is_err());
+    }
+
+    #[test]
+    fn keys_hand_over_with_consent() {
+        let (first, second, thief) = ([1; 32], [2; 32], [3; 32]);
+        let line = |entry: KeyEntry| Entry::Key(entry).to_line().unwrap();
+        let start = line(KeyEntry::first(&first));
+        let good = vec![start.clone(), line(KeyEntry::rotated("here", &first, &second))];
+        assert_eq!(current_key("here", &good).unwrap(), Some(public_key(&second)));
+        assert!(current_key("elsewhere", &good).is_err());
+        assert!(current_key("here", &[start.clone(), line(KeyEntry::rotated("here", &thief, &second))]).is_err());
+        assert!(current_key("here", &[start.clone(), start]).is_err());
+        assert_eq!(current_key("here", &[]).unwrap(), None);
+    }
+}

@@ -1,0 +1,111 @@
+//! `eemu backup` and `eemu restore`.
+//!
+//! A backup is a state directory without models: exact training makes the same
+//! ones again from the records.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result, bail};
+use eemu_core::dataset::{ImportReport, Imported};
+use serde_json::json;
+
+use super::{print_json, print_line};
+use crate::cli::{BackupArgs, RestoreArgs};
+use crate::deployment::Deployment;
+use crate::forgetting::DELETED;
+use crate::store::{Access, Backup, State, Tombstones};
+
+pub(crate) fn backup(args: &BackupArgs) -> Result<ExitCode> {
+    let state = &args.state.state;
+    if let Some(file) = &args.tombstones {
+        // Kept elsewhere, so that a restore can delete again what this state
+        // deleted, even when this state is lost.
+        let tombstones = State::open(state, Access::Read)?.tombstones()?;
+        crate::store::write_whole(file, &serde_json::to_vec(&tombstones)?)?;
+        print_line(&format!("{} tombstones written to {}", tombstones.hashes.len(), file.display()))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let to = args.to.as_ref().context("give --to DIR, or --tombstones FILE")?;
+    let created = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |time| time.as_secs_f64());
+    let mut id = [0; 8];
+    getrandom::fill(&mut id).map_err(|e| anyhow::anyhow!("the system gave no random bytes: {e}"))?;
+    let expires = created + args.keep.max(0.0) * 86_400.0;
+    let backup = Backup { id: hex::encode(id), created, expires };
+    // Before anything is read: what is deleted from here on has a tombstone.
+    State::register_backup(state, &backup)?;
+    let from = Deployment::open(state, Access::Read)?;
+    let copy = copy_of(&from, |_, _| true);
+    let made = Deployment::create(to, &copy, &from.settings.config, false)?;
+    made.state.set_notes(&[("backup", &serde_json::to_string(&backup)?)], None)?;
+    if args.json {
+        print_json(&json!({"backup": backup.id, "records": copy.records.len(), "expires": backup.expires}))?;
+    } else {
+        print_line(&format!(
+            "{} records in {}; destroy it within {} days",
+            copy.records.len(),
+            to.display(),
+            args.keep
+        ))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn copy_of(from: &Deployment, keep: impl Fn(u32, u32) -> bool) -> Imported {
+    let all = from.world.interactions.all();
+    let records = all.iter().filter(|r| keep(r.user, r.item)).copied().collect();
+    Imported { catalog: from.world.catalog.clone(), records, report: ImportReport::default() }
+}
+
+/// Tombstones of a state directory or of a file.
+fn tombstones(path: &Path) -> Result<Tombstones> {
+    if path.is_dir() {
+        return Ok(State::open(path, Access::Read)?.tombstones()?);
+    }
+    let shown = path.display();
+    let text = std::fs::read(path).with_context(|| format!("cannot read {shown}"))?;
+    serde_json::from_slice(&text).with_context(|| format!("{shown} holds no tombstones"))
+}
+
+pub(crate) fn restore(args: &RestoreArgs) -> Result<ExitCode> {
+    let from = Deployment::open(&args.backup, Access::Read)?;
+    if from.state.note("backup")?.is_none() {
+        bail!("{} is no backup; `eemu backup` makes one", args.backup.display());
+    }
+    let tombstones = match &args.tombstones {
+        Some(path) => tombstones(path)?,
+        None if args.without_tombstones => Tombstones::default(),
+        None => bail!(
+            "what was deleted after this backup would come back: give --tombstones (the old state, or the file that \
+             `eemu backup --tombstones` wrote), or say --without-tombstones"
+        ),
+    };
+    let users = &from.world.catalog.users;
+    let accounts: Vec<u32> = (0..users.len() as u32).filter(|&user| tombstones.holds_account(user)).collect();
+    let keep = |user, item| !accounts.contains(&user) && !tombstones.holds_record(user, item);
+    let mut copy = copy_of(&from, keep);
+    for &user in &accounts {
+        let mut label = [0; 8];
+        getrandom::fill(&mut label).map_err(|e| anyhow::anyhow!("the system gave no random bytes: {e}"))?;
+        copy.catalog.users.blank(user, format!("{DELETED}{}", hex::encode(label)));
+    }
+    let removed = from.world.interactions.len() - copy.records.len();
+    Deployment::create(&args.state.state, &copy, &from.settings.config, false)?;
+    if args.json {
+        print_json(
+            &json!({"records": copy.records.len(), "deleted_again": removed, "accounts_deleted_again": accounts.len()}),
+        )?;
+    } else {
+        print_line(&format!(
+            "{} records restored, {removed} deleted again, {} accounts deleted again",
+            copy.records.len(),
+            accounts.len()
+        ))?;
+        print_line(&format!(
+            "next: eemu train --state {}; tokens and the receipt log begin anew",
+            args.state.state.display()
+        ))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,38 @@
+//! `eemu serve` and `eemu config`.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use super::print_line;
+use crate::cli::{ConfigCommand, ServeArgs};
+use crate::serve::settings::{Given, Settings, read, reference, settle};
+use crate::serve::{run as serve, start_logging};
+
+fn settings(args: &ServeArgs) -> Result<Settings> {
+    let file = args.config.as_deref().map_or_else(|| Ok(Given::default()), read)?;
+    settle(&args.given, &file)
+}
+
+pub(crate) fn run(args: &ServeArgs) -> Result<ExitCode> {
+    let settings = settings(args)?;
+    start_logging(settings.log_format, settings.log_level);
+    serve(&args.state.state, &settings)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(crate) fn config(command: &ConfigCommand) -> Result<ExitCode> {
+    match command {
+        ConfigCommand::Check(args) => {
+            let file = args.config.as_deref().map_or_else(|| Ok(Given::default()), read)?;
+            let settings = settle(&args.given, &file)?;
+            if !settings.listen.ip().is_loopback() {
+                print_line("note: this listens beyond this machine; put a proxy that speaks TLS in front")?;
+            }
+            print_line("the settings can be used:")?;
+            print_line(&format!("{settings:#?}"))?;
+        }
+        ConfigCommand::Reference => print_line(reference().trim_end())?,
+    }
+    Ok(ExitCode::SUCCESS)
+}

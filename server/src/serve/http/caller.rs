@@ -1,0 +1,76 @@
+//! Who is asking, and about whom they may ask.
+
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use axum::http::header::AUTHORIZATION;
+use axum::http::request::Parts;
+
+use super::App;
+use super::problem::{Answer, Failure};
+use crate::forgetting::DELETED;
+use crate::serve::service::lock;
+use crate::serve::snapshot::Snapshot;
+use crate::serve::tokens::Scope;
+
+/// The one who asks: nobody in particular, or the holder of a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Caller(pub(super) Option<Scope>);
+
+impl FromRequestParts<Arc<App>> for Caller {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Answer<Self> {
+        let Some(header) = parts.headers.get(AUTHORIZATION) else { return Ok(Self(None)) };
+        let text = header.to_str().ok().and_then(|text| text.split_once(' '));
+        let token = text.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, token)| token.trim());
+        let mut tokens = lock(&app.service.tokens);
+        tokens.refresh().map_err(|error| Failure::internal(&error))?;
+        token.and_then(|token| tokens.find(token)).map(|scope| Self(Some(scope))).ok_or_else(Failure::unauthorized)
+    }
+}
+
+impl Caller {
+    /// The user that a request is about.
+    ///
+    /// # Errors
+    /// 401 without a token; 403 for roles that see nobody's data; 404 when
+    /// there is no such user or it is another's: a subject cannot tell which.
+    pub(super) fn about(self, snapshot: &Snapshot, user: Option<&str>) -> Answer<u32> {
+        let users = &snapshot.world.catalog.users;
+        let alive = |index: u32| users.ids.get(index as usize).is_some_and(|id| !id.starts_with(DELETED));
+        match self.0 {
+            None => Err(Failure::unauthorized()),
+            Some(Scope::Operator) => Err(Failure::forbidden()),
+            Some(Scope::Subject(own)) if !alive(own) => Err(Failure::unauthorized()),
+            Some(Scope::Subject(own)) => match user {
+                Some(id) if users.ids.get(own as usize).is_none_or(|own| own != id) => Err(Failure::not_found()),
+                _ => Ok(own),
+            },
+            Some(Scope::Admin) => match user {
+                None => Err(Failure::bad("name the user that this is about")),
+                Some(id) => users.find(id).filter(|index| alive(*index)).ok_or_else(Failure::not_found),
+            },
+        }
+    }
+
+    /// Lets operators and administrators pass.
+    ///
+    /// # Errors
+    /// 401 without a token, 403 for a subject.
+    pub(super) fn operates(self) -> Answer<()> {
+        match self.0 {
+            None => Err(Failure::unauthorized()),
+            Some(Scope::Subject(_)) => Err(Failure::forbidden()),
+            Some(Scope::Operator | Scope::Admin) => Ok(()),
+        }
+    }
+
+    /// Lets anybody with a token pass.
+    ///
+    /// # Errors
+    /// 401 without a token.
+    pub(super) fn known(self) -> Answer<Scope> {
+        self.0.ok_or_else(Failure::unauthorized)
+    }
+}

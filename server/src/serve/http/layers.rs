@@ -1,0 +1,167 @@
+//! Around every answer: rate limits, time limits, security headers,
+//! compression, counters and one log line.
+//!
+//! A log line holds the method, the route as declared (never the path as
+//! asked), the status and the time. Bodies, tokens and names of requests are
+//! in none.
+
+use std::any::Any;
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::StatusCode;
+use axum::http::header::{self, HeaderName, HeaderValue};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use governor::clock::DefaultClock;
+use governor::state::keyed::DashMapStateStore;
+use governor::{Quota, RateLimiter};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate};
+use tower_http::timeout::TimeoutLayer;
+use tracing::info;
+
+use super::problem::Failure;
+use super::{App, HttpOptions};
+
+/// The address that a request came from.
+#[derive(Debug, Clone, Copy)]
+pub struct Peer(pub IpAddr);
+
+/// Requests of one caller: of one token, or of one address.
+pub struct Limits(Option<RateLimiter<[u8; 32], DashMapStateStore<[u8; 32]>, DefaultClock>>);
+
+impl Limits {
+    /// So many a second, and as many at once; 0 means any.
+    pub fn new(rate: u32) -> Self {
+        Self(NonZeroU32::new(rate).map(|rate| RateLimiter::keyed(Quota::per_second(rate))))
+    }
+
+    /// Whether the caller may ask once more now.
+    fn allow(&self, request: &Request) -> bool {
+        let Some(limiter) = &self.0 else { return true };
+        let mut hasher = blake3::Hasher::new();
+        match (request.headers().get(header::AUTHORIZATION), request.extensions().get::<Peer>()) {
+            (Some(token), _) => hasher.update(b"token").update(token.as_bytes()),
+            (None, Some(Peer(address))) => hasher.update(b"address").update(address.to_string().as_bytes()),
+            (None, None) => hasher.update(b"nobody"),
+        };
+        if limiter.len() > 100_000 {
+            limiter.retain_recent();
+        }
+        limiter.check_key(hasher.finalize().as_bytes()).is_ok()
+    }
+}
+
+pub(super) fn around(
+    router: Router<Arc<App>>,
+    app: &Arc<App>,
+    options: &HttpOptions,
+    scripts: &[String],
+) -> Router<Arc<App>> {
+    let policies = Arc::new(Policies::new(scripts));
+    // Model files gain nothing from compression, and ranges of them lose.
+    let worth = DefaultPredicate::new().and(NotForContentType::const_new("application/octet-stream"));
+    router
+        .layer(CompressionLayer::new().compress_when(worth))
+        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, Duration::from_secs(options.timeout.max(1))))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn_with_state(app.clone(), limit))
+        .layer(from_fn(move |request: Request, next: Next| {
+            let policies = policies.clone();
+            async move { policies.dress(request, next).await }
+        }))
+        .layer(from_fn_with_state(app.clone(), count))
+}
+
+fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
+    Failure::internal(&anyhow::anyhow!("a handler panicked")).into_response()
+}
+
+async fn limit(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    // Who watches over the service is never turned away.
+    if request.uri().path().ends_with("z") || app.limits.allow(&request) {
+        next.run(request).await
+    } else {
+        Failure::too_many().into_response()
+    }
+}
+
+async fn count(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let start = Instant::now();
+    let method = request.method().clone();
+    let route = request.extensions().get::<MatchedPath>().map_or("(files)".to_owned(), |path| path.as_str().to_owned());
+    let response = next.run(request).await;
+    let (status, seconds) = (response.status(), start.elapsed().as_secs_f64());
+    app.service.metrics.answers.with_label_values(&[&route, status.as_str()]).inc();
+    app.service.metrics.seconds.with_label_values(&[&route]).observe(seconds);
+    info!(%method, route, status = status.as_u16(), milliseconds = (seconds * 1e3) as u64, "answered");
+    // Layers that answer for themselves say it with a bare status.
+    let bare = response.status().is_client_error() || response.status().is_server_error();
+    if bare && !response.headers().contains_key(header::CONTENT_TYPE) && status != StatusCode::RANGE_NOT_SATISFIABLE {
+        return with_headers(Failure::of_status(status).into_response(), response.headers());
+    }
+    response
+}
+
+fn with_headers(mut response: Response, headers: &header::HeaderMap) -> Response {
+    for (name, value) in headers {
+        if name != header::CONTENT_LENGTH {
+            response.headers_mut().insert(name.clone(), value.clone());
+        }
+    }
+    response
+}
+
+/// Security headers.
+struct Policies {
+    app: HeaderValue,
+    docs: HeaderValue,
+}
+
+impl Policies {
+    fn new(scripts: &[String]) -> Self {
+        let hashes: String = scripts.iter().map(|hash| format!(" 'sha256-{hash}'")).collect();
+        let app = format!(
+            "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'{hashes}; worker-src 'self'; style-src 'self'; \
+             img-src 'self' data:; font-src 'self'; manifest-src 'self'; connect-src 'self'; base-uri 'none'; \
+             form-action 'none'; frame-ancestors 'none'"
+        );
+        let docs = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
+                    connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+        Self {
+            // Hashes are base64, so this cannot fail; if it did, nothing would run.
+            app: HeaderValue::from_str(&app).unwrap_or(HeaderValue::from_static("default-src 'none'")),
+            docs: HeaderValue::from_static(docs),
+        }
+    }
+
+    async fn dress(&self, request: Request, next: Next) -> Response {
+        let path = request.uri().path();
+        let policy = if path.starts_with("/docs") { &self.docs } else { &self.app };
+        let secret = path.starts_with("/api") || path == "/metrics";
+        let mut response = next.run(request).await;
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy.clone());
+        for (name, value) in [
+            (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+            (header::REFERRER_POLICY, "no-referrer"),
+            (header::X_FRAME_OPTIONS, "DENY"),
+            (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+            (HeaderName::from_static("cross-origin-embedder-policy"), "require-corp"),
+            (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+            (HeaderName::from_static("permissions-policy"), "camera=(), geolocation=(), microphone=()"),
+        ] {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+        if secret {
+            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        }
+        response
+    }
+}

@@ -1,0 +1,171 @@
+//! The HTTP API, version 1.
+//!
+//! | file | what it knows |
+//! |---|---|
+//! | `published`, `log` | what everybody may read |
+//! | `personal`, `unlearning` | a person's own data and deletions |
+//! | `recommending` | recommendations computed here |
+//! | `operating` | health, metrics |
+//! | `caller` | who asks, and about whom |
+//! | `problem` | what is answered when something is wrong |
+//! | `layers` | limits, headers, log lines around every answer |
+//! | `web` | the browser app's files |
+
+mod caller;
+mod layers;
+mod log;
+mod operating;
+mod personal;
+mod problem;
+mod published;
+mod recommending;
+mod unlearning;
+mod web;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::StatusCode;
+use axum::response::IntoResponse;
+use tokio::sync::Semaphore;
+use utoipa::OpenApi;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt};
+use utoipa_axum::routes;
+
+pub use layers::{Limits, Peer};
+
+use super::service::Service;
+
+/// Body of a batch at most.
+const BATCH_BYTES: usize = 32 << 20;
+/// Body of anything else at most.
+const BODY_BYTES: usize = 1 << 20;
+
+/// What handlers share.
+pub struct App {
+    /// The service.
+    pub service: Arc<Service>,
+    /// Places for computing recommendations.
+    pub(crate) computing: Arc<Semaphore>,
+    limits: Limits,
+}
+
+impl std::fmt::Debug for App {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("App").field("service", &self.service).finish_non_exhaustive()
+    }
+}
+
+/// What the HTTP side decides.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpOptions {
+    /// Requests a second from one caller, and as many at once; 0 means any.
+    pub rate: u32,
+    /// Seconds that a request may take until its answer begins.
+    pub timeout: u64,
+    /// Folder of the browser app.
+    pub web: Option<PathBuf>,
+}
+
+impl Default for HttpOptions {
+    fn default() -> Self {
+        Self { rate: 50, timeout: 60, web: None }
+    }
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "eemu",
+        description = "Exact machine unlearning for recommender systems. Identifiers of people and items travel in \
+                       bodies only."
+    ),
+    tags(
+        (name = "published", description = "What everybody may read"),
+        (name = "personal", description = "A person's own data and deletions"),
+        (name = "recommendations", description = "Recommendations computed on the server"),
+        (name = "log", description = "The append-only log of receipts"),
+        (name = "operating", description = "For operators and their machines")
+    )
+)]
+struct Document;
+
+fn api() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::with_openapi(Document::openapi())
+        .routes(routes!(published::manifest))
+        .routes(routes!(published::catalog))
+        .routes(routes!(published::catalog_items))
+        .routes(routes!(published::catalog_dense))
+        .routes(routes!(published::model))
+        .routes(routes!(log::checkpoint))
+        .routes(routes!(log::entries))
+        .routes(routes!(log::inclusion))
+        .routes(routes!(log::consistency))
+        .routes(routes!(personal::list))
+        .routes(routes!(personal::add))
+        .routes(routes!(personal::delete))
+        .routes(routes!(personal::delete_account))
+        .routes(routes!(personal::rows))
+        .routes(routes!(unlearning::status))
+        .routes(routes!(unlearning::events))
+        .routes(routes!(unlearning::receipt))
+        .routes(routes!(recommending::one))
+        .routes(routes!(recommending::batch).layer(DefaultBodyLimit::max(BATCH_BYTES)))
+        .routes(routes!(operating::whoami))
+        .routes(routes!(operating::demo))
+        .routes(routes!(operating::retrain))
+        .routes(routes!(operating::metrics))
+        .routes(routes!(operating::healthz))
+        .routes(routes!(operating::readyz))
+}
+
+/// The OpenAPI document, as it is served and committed.
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    let (_, mut document) = api().split_for_parts();
+    let bearer = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .description(Some("A token of `eemu token create`; the roles that may ask stand beside each route"))
+        .build();
+    document
+        .components
+        .get_or_insert_with(Default::default)
+        .add_security_scheme("bearer", SecurityScheme::Http(bearer));
+    document
+}
+
+/// The router with everything around it.
+///
+/// # Errors
+/// When the folder of the browser app is not one.
+pub fn router(service: Arc<Service>, options: &HttpOptions) -> anyhow::Result<Router> {
+    let app = Arc::new(App {
+        computing: Arc::new(Semaphore::new(service.options.serve_jobs.max(1))),
+        limits: Limits::new(options.rate),
+        service,
+    });
+    let (api, _) = api().split_for_parts();
+    let document = openapi();
+    let docs = utoipa_swagger_ui::SwaggerUi::new("/docs").url("/api/v1/openapi.json", document);
+    let router = api.merge(Router::from(docs)).method_not_allowed_fallback(wrong_method);
+    let router = match &options.web {
+        Some(folder) => router.fallback_service(web::files(folder)?),
+        None => router.fallback(nowhere),
+    };
+    let scripts = web::inline_scripts(options.web.as_deref())?;
+    Ok(layers::around(router.layer(DefaultBodyLimit::max(BODY_BYTES)), &app, options, &scripts).with_state(app))
+}
+
+async fn nowhere(uri: axum::http::Uri) -> axum::response::Response {
+    if uri.path() == "/" {
+        return "eemu: this server runs without the browser app (start it with --web DIR). The API: /docs\n"
+            .into_response();
+    }
+    problem::Failure::not_found().into_response()
+}
+
+async fn wrong_method() -> problem::Failure {
+    problem::Failure::of_status(StatusCode::METHOD_NOT_ALLOWED)
+}

@@ -1,0 +1,154 @@
+//! Recommendations over HTTP: one person, or a file of many.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::{Body as HttpBody, Bytes};
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use eemu_core::api::{Problem, RecommendRequest, Recommendations};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+
+use super::App;
+use super::caller::Caller;
+use super::problem::{Answer, Body, Failure};
+use crate::forgetting::DELETED;
+use crate::serve::recommending::{Who, recommend};
+use crate::serve::snapshot::Snapshot;
+use crate::serve::tokens::Scope;
+
+/// Recommended items at most.
+const MOST: u32 = 1000;
+/// Items that a visitor may pick.
+const MOST_PICKS: usize = 1000;
+/// People computed together; memory grows with it.
+const TILE: usize = 32;
+
+/// Understands a request. `Who::User` still has to be allowed.
+fn understand(snapshot: &Snapshot, ask: &RecommendRequest) -> Answer<(Option<Vec<u32>>, usize)> {
+    let top = ask.top.unwrap_or(10);
+    if top == 0 || top > MOST {
+        return Err(Failure::bad(format!("top is between 1 and {MOST}")));
+    }
+    let Some(picked) = &ask.items else { return Ok((None, top as usize)) };
+    if ask.user.is_some() {
+        return Err(Failure::bad("name a user or a visitor's items, not both"));
+    }
+    if picked.len() > MOST_PICKS {
+        return Err(Failure::bad(format!("at most {MOST_PICKS} items")));
+    }
+    if !snapshot.world.config.model.unknown_rows {
+        return Err(Failure::bad("this model was trained without unknown rows, so it knows only its own users"));
+    }
+    let find = |id: &String| snapshot.world.catalog.items.find(id);
+    let items: Option<Vec<u32>> = picked.iter().map(find).collect();
+    items.map(|items| (Some(items), top as usize)).ok_or_else(|| Failure::bad("an item is not in the catalogue"))
+}
+
+/// Recommendations for a user (with a token), or for a visitor's picks.
+#[utoipa::path(post, path = "/api/v1/recommendations", tag = "recommendations", request_body = RecommendRequest,
+    security((), ("bearer" = ["admin", "operator", "subject"])),
+    responses((status = 200, body = Recommendations), (status = 400, body = Problem), (status = 401, body = Problem),
+        (status = 404, body = Problem), (status = 503, body = Problem)))]
+pub(super) async fn one(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Body(ask): Body<RecommendRequest>,
+) -> Answer<Json<Recommendations>> {
+    let snapshot = app.service.snapshot();
+    let (picked, top) = understand(&snapshot, &ask)?;
+    let who = match picked {
+        Some(items) => Who::Visitor(items),
+        None => Who::User(user_of(&snapshot, caller, ask.user.as_deref())?),
+    };
+    drop(snapshot);
+    let place = app.computing.clone().acquire_owned().await;
+    let place = place.map_err(|_| Failure::unavailable("the service is stopping"))?;
+    let computed = tokio::task::spawn_blocking(move || {
+        let _place = place;
+        recommend(&app.service, &[(who, top)])
+    });
+    let answer = computed.await.map_err(anyhow::Error::from).and_then(|answers| answers);
+    answer.map_err(|e| Failure::internal(&e))?.pop().map(Json).ok_or_else(Failure::not_found)
+}
+
+/// Operators ask for anybody's recommendations, which are not their records.
+fn user_of(snapshot: &Snapshot, caller: Caller, user: Option<&str>) -> Answer<u32> {
+    match (caller.0, user) {
+        (Some(Scope::Operator), Some(id)) => {
+            let users = &snapshot.world.catalog.users;
+            users.find(id).filter(|_| !id.starts_with(DELETED)).ok_or_else(Failure::not_found)
+        }
+        (Some(Scope::Operator), None) => Err(Failure::bad("name the user that this is about")),
+        _ => caller.about(snapshot, user),
+    }
+}
+
+/// Recommendations for many: one request a line, one answer a line, in order.
+/// A line that is wrong gets a problem, and the others their answers.
+#[utoipa::path(post, path = "/api/v1/recommendations/batch", tag = "recommendations",
+    request_body(content = String, content_type = "application/x-ndjson", description = "RecommendRequest a line"),
+    security(("bearer" = ["admin", "operator"])),
+    responses((status = 200, body = String, content_type = "application/x-ndjson",
+        description = "Recommendations or Problem a line"),
+        (status = 401, body = Problem), (status = 403, body = Problem), (status = 413, body = Problem)))]
+pub(super) async fn batch(State(app): State<Arc<App>>, caller: Caller, body: Bytes) -> Answer<Response> {
+    caller.operates()?;
+    let place = app.computing.clone().acquire_owned().await;
+    let place = place.map_err(|_| Failure::unavailable("the service is stopping"))?;
+    let (send, receive) = mpsc::channel::<Result<Bytes, std::io::Error>>(4);
+    tokio::task::spawn_blocking(move || {
+        let _place = place;
+        let lines: Vec<&[u8]> = body.split(|b| *b == b'\n').filter(|line| !line.trim_ascii().is_empty()).collect();
+        for tile in lines.chunks(TILE) {
+            let answer = answer_tile(&app, caller, tile);
+            if send.blocking_send(Ok(answer.into())).is_err() || app.service.is_stopping() {
+                break;
+            }
+        }
+    });
+    let stream = HttpBody::from_stream(ReceiverStream::new(receive));
+    Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], stream).into_response())
+}
+
+fn answer_tile(app: &App, caller: Caller, lines: &[&[u8]]) -> Vec<u8> {
+    let snapshot = app.service.snapshot();
+    let asked: Vec<Answer<(Who, usize)>> = lines
+        .iter()
+        .map(|line| {
+            let ask: RecommendRequest =
+                serde_json::from_slice(line).map_err(|_| Failure::bad("the line is no request"))?;
+            let (picked, top) = understand(&snapshot, &ask)?;
+            let who = match picked {
+                Some(items) => Who::Visitor(items),
+                None => Who::User(user_of(&snapshot, caller, ask.user.as_deref())?),
+            };
+            Ok((who, top))
+        })
+        .collect();
+    drop(snapshot);
+    let people: Vec<(Who, usize)> = asked.iter().filter_map(|ask| ask.as_ref().ok()).cloned().collect();
+    let mut answers = match recommend(&app.service, &people) {
+        Ok(answers) => answers.into_iter(),
+        Err(error) => {
+            Failure::internal(&error);
+            Vec::new().into_iter()
+        }
+    };
+    let mut out = Vec::new();
+    for ask in &asked {
+        let written = match ask {
+            Err(failure) => serde_json::to_writer(&mut out, &failure.problem()),
+            Ok(_) => match answers.next() {
+                Some(answer) => serde_json::to_writer(&mut out, &answer),
+                None => serde_json::to_writer(&mut out, &Failure::unavailable("the server failed").problem()),
+            },
+        };
+        if written.is_ok() {
+            out.push(b'\n');
+        }
+    }
+    out
+}

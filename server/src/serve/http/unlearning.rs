@@ -1,0 +1,179 @@
+//! What becomes of a deletion: status, events, receipt.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::sse::{Event, KeepAlive, Sse};
+use eemu_core::api::{Phase, Problem, Progress, Unlearning};
+use eemu_core::receipt::ReceiptFile;
+use tokio::sync::mpsc;
+use tokio_stream::Stream;
+use tokio_stream::wrappers::ReceiverStream;
+
+use super::App;
+use super::caller::Caller;
+use super::problem::{Answer, Failure, Name};
+use crate::serve::requests::{is_done, owner_of};
+use crate::serve::service::{Service, lock};
+use crate::serve::tokens::Scope;
+
+/// Between events when nothing moves: clients see that the server lives.
+const QUIET: Duration = Duration::from_secs(10);
+
+/// Where a request stands.
+pub(super) fn stands(service: &Service, name: &str) -> Option<Unlearning> {
+    let request = lock(&service.requests).find(name)?.clone();
+    let snapshot = service.snapshot();
+    let live: HashMap<u32, u64> = snapshot.models().map(|m| (m.live.shard, m.live.version)).collect();
+    let waiting: Vec<u32> = request
+        .shards
+        .iter()
+        .filter(|(shard, version)| live.get(shard).is_none_or(|now| now <= version))
+        .map(|(shard, _)| *shard)
+        .collect();
+    let progress: Vec<Progress> = waiting
+        .iter()
+        .map(|&shard| {
+            let at = service.schedule.standing(shard);
+            Progress { shard, phase: at.phase, epoch: at.epoch, epochs: at.epochs }
+        })
+        .collect();
+    let answered = request.receipt.is_some() || request.removed == 0;
+    let phase = if is_done(&request, &live) || request.receipt.is_some() {
+        if answered { Phase::Done } else { Phase::Publishing }
+    } else {
+        // The shard that is furthest speaks for the request.
+        let order = [Phase::Publishing, Phase::Retraining, Phase::Settling];
+        order.into_iter().find(|phase| progress.iter().any(|p| p.phase == *phase)).unwrap_or(Phase::Queued)
+    };
+    let done = phase == Phase::Done;
+    Some(Unlearning {
+        id: name.to_owned(),
+        phase,
+        removed: request.removed,
+        shards: request.shards.len() as u32,
+        shards_done: (request.shards.len() - if done { 0 } else { waiting.len() }) as u32,
+        estimated_seconds: if done { 0 } else { service.estimate(&waiting) },
+        progress: if done { Vec::new() } else { progress },
+        receipt_index: request.receipt.map(|id| id - 1),
+    })
+}
+
+/// Whether a caller may follow a request. Without an owner (an account that is
+/// deleted, with its tokens) knowing its name is enough.
+fn check(app: &App, caller: Caller, name: &str) -> Answer<()> {
+    let requests = lock(&app.service.requests);
+    let owner = requests.find(name).ok_or_else(|| missing(caller))?.owner;
+    drop(requests);
+    match (owner, caller.0) {
+        (None, _) | (Some(_), Some(Scope::Admin)) => Ok(()),
+        (Some(_), None) => Err(Failure::unauthorized()),
+        (Some(owner), Some(Scope::Subject(user))) => {
+            let snapshot = app.service.snapshot();
+            let id = snapshot.world.catalog.users.ids.get(user as usize);
+            let own = id.is_some_and(|id| owner_of(name, id) == owner);
+            if own { Ok(()) } else { Err(Failure::not_found()) }
+        }
+        (Some(_), Some(Scope::Operator)) => Err(Failure::forbidden()),
+    }
+}
+
+/// What is not there is answered as what is another's.
+fn missing(caller: Caller) -> Failure {
+    match caller.0 {
+        None => Failure::unauthorized(),
+        Some(Scope::Operator) => Failure::forbidden(),
+        Some(Scope::Admin | Scope::Subject(_)) => Failure::not_found(),
+    }
+}
+
+/// Where a deletion stands.
+#[utoipa::path(get, path = "/api/v1/unlearning/{id}", tag = "personal",
+    params(("id" = String, Path, description = "the request's name, as it was answered")),
+    security(("bearer" = ["admin", "subject"])),
+    responses((status = 200, body = Unlearning), (status = 401, body = Problem), (status = 403, body = Problem),
+        (status = 404, body = Problem)))]
+pub(super) async fn status(State(app): State<Arc<App>>, caller: Caller, Name(name): Name) -> Answer<Json<Unlearning>> {
+    check(&app, caller, &name)?;
+    stands(&app.service, &name).map(Json).ok_or_else(Failure::not_found)
+}
+
+/// A deletion's progress as server-sent events: the event is the phase, its
+/// data what the status says. Ends after `done`.
+#[utoipa::path(get, path = "/api/v1/unlearning/{id}/events", tag = "personal",
+    params(("id" = String, Path, description = "the request's name, as it was answered")),
+    security(("bearer" = ["admin", "subject"])),
+    responses((status = 200, content_type = "text/event-stream"), (status = 401, body = Problem),
+        (status = 403, body = Problem), (status = 404, body = Problem)))]
+pub(super) async fn events(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Name(name): Name,
+) -> Answer<Sse<impl Stream<Item = Result<Event, Infallible>>>> {
+    check(&app, caller, &name)?;
+    let (send, receive) = mpsc::channel(16);
+    tokio::spawn(async move {
+        let mut ticks = app.service.ticks.subscribe();
+        let mut last: Option<Unlearning> = None;
+        while let Some(now) = stands(&app.service, &name) {
+            let seen = |u: &Unlearning| (u.phase, u.shards_done, u.progress.clone());
+            if last.as_ref().map(seen) != Some(seen(&now)) {
+                let event = Event::default().event(word(now.phase));
+                let Ok(event) = event.json_data(&now) else { break };
+                if send.send(Ok(event)).await.is_err() {
+                    break;
+                }
+            }
+            if now.phase == Phase::Done || app.service.is_stopping() {
+                break;
+            }
+            last = Some(now);
+            tokio::select! {
+                moved = ticks.changed() => if moved.is_err() { break },
+                () = tokio::time::sleep(QUIET) => {}
+                () = send.closed() => break,
+            }
+        }
+    });
+    Ok(Sse::new(ReceiverStream::new(receive)).keep_alive(KeepAlive::new().interval(QUIET)))
+}
+
+fn word(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Queued => "queued",
+        Phase::Settling => "settling",
+        Phase::Retraining => "retraining",
+        Phase::Publishing => "publishing",
+        Phase::Done => "done",
+    }
+}
+
+/// The receipt of a deletion that is done: a file that proves itself.
+#[utoipa::path(get, path = "/api/v1/unlearning/{id}/receipt", tag = "personal",
+    params(("id" = String, Path, description = "the request's name, as it was answered")),
+    security(("bearer" = ["admin", "subject"])),
+    responses((status = 200, body = ReceiptFile), (status = 401, body = Problem), (status = 403, body = Problem),
+        (status = 404, body = Problem)))]
+pub(super) async fn receipt(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Name(name): Name,
+) -> Answer<Json<ReceiptFile>> {
+    check(&app, caller, &name)?;
+    let receipt = lock(&app.service.requests).find(&name).and_then(|request| request.receipt);
+    let index = receipt.ok_or_else(Failure::not_found)? - 1;
+    let ledger = lock(&app.service.ledger);
+    let entry = ledger.log().lines().get(index as usize).cloned();
+    let file = entry.zip(ledger.log().inclusion(index)).map(|(entry, proof)| ReceiptFile {
+        format: 1,
+        entry,
+        index,
+        proof,
+        checkpoint: ledger.checkpoint().clone(),
+    });
+    file.map(Json).ok_or_else(Failure::not_found)
+}

@@ -1,0 +1,107 @@
+//! Counters for Prometheus. None names a person, an item or a shard.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use anyhow::Result;
+use prometheus::{HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
+
+use super::service::Service;
+
+/// Every counter.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    /// Answers by route and status.
+    pub answers: IntCounterVec,
+    /// Seconds by route.
+    pub seconds: HistogramVec,
+    /// Records deleted.
+    pub deleted: IntCounter,
+    /// Records added.
+    pub added: IntCounter,
+    /// Changes that the store refused.
+    pub failed_changes: IntCounter,
+    /// Shards trained.
+    pub trained: IntCounter,
+    /// Trainings that failed.
+    pub failed_trainings: IntCounter,
+    /// Trainings that started anew because records changed.
+    pub restarts: IntCounter,
+    clean: IntGauge,
+    total: IntGauge,
+    queue: IntGauge,
+    changes: IntGauge,
+    requests: IntGauge,
+    /// Seconds that training a shard took last, as bits.
+    training: AtomicU64,
+}
+
+impl Metrics {
+    /// All at zero.
+    ///
+    /// # Errors
+    /// When two have one name.
+    pub fn new() -> Result<Self> {
+        let registry = Registry::new();
+        let counter = |name: &str, help: &str| -> Result<IntCounter> {
+            let counter = IntCounter::new(name, help)?;
+            registry.register(Box::new(counter.clone()))?;
+            Ok(counter)
+        };
+        let gauge = |name: &str, help: &str| -> Result<IntGauge> {
+            let gauge = IntGauge::new(name, help)?;
+            registry.register(Box::new(gauge.clone()))?;
+            Ok(gauge)
+        };
+        let answers = IntCounterVec::new(Opts::new("eemu_answers_total", "Answers given"), &["route", "status"])?;
+        registry.register(Box::new(answers.clone()))?;
+        let buckets = vec![0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+        let options = HistogramOpts::new("eemu_answer_seconds", "Time until the answer begins").buckets(buckets);
+        let seconds = HistogramVec::new(options, &["route"])?;
+        registry.register(Box::new(seconds.clone()))?;
+        Ok(Self {
+            answers,
+            seconds,
+            deleted: counter("eemu_records_deleted_total", "Records deleted")?,
+            added: counter("eemu_records_added_total", "Records added")?,
+            failed_changes: counter("eemu_changes_failed_total", "Changes that were not carried out")?,
+            trained: counter("eemu_shards_trained_total", "Shards trained and published")?,
+            failed_trainings: counter("eemu_trainings_failed_total", "Trainings that failed")?,
+            restarts: counter("eemu_trainings_restarted_total", "Trainings started anew: records changed meanwhile")?,
+            clean: gauge("eemu_shards_clean", "Shards in the mean")?,
+            total: gauge("eemu_shards", "Number of shards")?,
+            queue: gauge("eemu_shards_waiting", "Shards that wait for training or train")?,
+            changes: gauge("eemu_changes_waiting", "Changes that wait for the writer")?,
+            requests: gauge("eemu_requests_waiting", "Unlearning requests without a receipt")?,
+            training: AtomicU64::new(0),
+            registry,
+        })
+    }
+
+    /// Notes how long a shard's training takes.
+    pub fn remember_training(&self, seconds: f64) {
+        self.training.store(seconds.to_bits(), Ordering::Relaxed);
+    }
+
+    /// How long a shard's training took last; 1 before the first.
+    pub fn training_seconds(&self) -> f64 {
+        match f64::from_bits(self.training.load(Ordering::Relaxed)) {
+            0.0 => 1.0,
+            seconds => seconds,
+        }
+    }
+
+    /// The text that Prometheus reads.
+    ///
+    /// # Errors
+    /// When a metric cannot be written.
+    pub fn text(&self, service: &Service) -> Result<String> {
+        let snapshot = service.snapshot();
+        self.clean.set(i64::from(snapshot.clean()));
+        self.total.set(snapshot.shards.len() as i64);
+        self.queue.set(service.schedule.waiting().len() as i64);
+        self.changes.set(service.writer.waiting() as i64);
+        self.requests.set(super::service::lock(&service.requests).waiting() as i64);
+        Ok(TextEncoder::new().encode_to_string(&self.registry.gather())?)
+    }
+}

@@ -1,0 +1,101 @@
+//! `eemu serve`: a trained state directory as a service.
+//!
+//! | file | what it knows |
+//! |---|---|
+//! | `settings` | flags, environment, file, defaults |
+//! | `service` | one deployment in service, and how its parts meet |
+//! | `snapshot` | what answers are made from: immutable, replaced whole |
+//! | `writer` | deletions and additions, those that arrive together in one transaction |
+//! | `schedule`, `trainer` | which shard retrains when; a bounded number at once |
+//! | `requests`, `ledger` | what becomes of a deletion; the receipt log |
+//! | `recommending` | recommendations computed here |
+//! | `tokens` | who may |
+//! | `http`, `listen` | the API and its connections |
+//! | `metrics`, `logging`, `clock` | counters, log lines, time and chance |
+
+mod clock;
+pub mod http;
+mod ledger;
+mod listen;
+mod logging;
+mod metrics;
+mod recommending;
+mod requests;
+mod schedule;
+mod service;
+pub mod settings;
+mod snapshot;
+pub mod tokens;
+mod trainer;
+mod writer;
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use tokio::net::TcpListener;
+use tracing::info;
+
+pub use ledger::Ledger;
+pub use logging::start as start_logging;
+pub use service::{Service, ServiceOptions};
+use settings::Settings;
+
+/// Serves a state directory until the process is asked to end.
+///
+/// # Errors
+/// When the state cannot be opened, a model file is damaged, or the address
+/// cannot be had.
+pub fn run(state: &Path, settings: &Settings) -> Result<()> {
+    let device = crate::device::open(settings.device)?;
+    let service = Service::open(state, device, settings.service.clone())?;
+    let router = http::router(service.clone(), &settings.http)?;
+    let threads = service.start();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(crate::pool::default_jobs().clamp(2, 8))
+        .enable_all()
+        .build()
+        .context("the system gave no threads")?;
+    let served = runtime.block_on(async {
+        let listener = TcpListener::bind(settings.listen).await;
+        let listener = listener.with_context(|| format!("cannot listen on {}", settings.listen))?;
+        let address = listener.local_addr().context("the listener has no address")?;
+        info!(%address, "serving");
+        // For people and for whoever started this with port 0.
+        println!("eemu serves http://{address}");
+        if !service.demo.is_empty() {
+            println!("demonstration: everybody gets tokens for {} households", service.demo.len());
+        }
+        let stopping = service.clone();
+        let stop = async move {
+            asked_to_end().await;
+            info!("stopping: answers under way end, training is kept as checkpoints");
+            stopping.stop();
+        };
+        listen::serve(listener, router, settings.connections, stop).await
+    });
+    service.stop();
+    // Not dropped inside the asynchronous part: the store has its own.
+    drop(runtime);
+    for thread in threads {
+        // A trainer that panicked has said so already.
+        let _ = thread.join();
+    }
+    info!("stopped");
+    served
+}
+
+/// Resolves on SIGTERM, or Ctrl-C.
+async fn asked_to_end() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = tokio::signal::ctrl_c() => {}
+            }
+            return;
+        }
+    }
+    let _ = tokio::signal::ctrl_c().await;
+}

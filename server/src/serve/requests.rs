@@ -1,0 +1,98 @@
+//! Unlearning requests on their way, in memory: the store's rows, and which
+//! name is whose for repeated ones.
+
+use std::collections::HashMap;
+
+use anyhow::Result;
+
+use super::clock::random;
+use crate::store::Request;
+
+/// Every request that is still known.
+#[derive(Debug)]
+pub struct Requests {
+    by_id: HashMap<[u8; 32], Request>,
+    /// Names of requests by a hash of what they asked for, so that asking again
+    /// is the same request. In memory only, keyed with a secret of the process.
+    repeated: HashMap<[u8; 32], String>,
+    secret: Option<[u8; 32]>,
+}
+
+/// The stored hash of a request's name.
+pub(super) fn id_hash(id: &str) -> [u8; 32] {
+    *blake3::hash(id.as_bytes()).as_bytes()
+}
+
+/// Commits a request to its owner, keyed by its name: the stored hash of the
+/// name opens nothing.
+pub(super) fn owner_of(id: &str, user: &str) -> [u8; 32] {
+    *blake3::keyed_hash(&blake3::derive_key("eemu 2026 owner of a request v1", id.as_bytes()), user.as_bytes())
+        .as_bytes()
+}
+
+impl Requests {
+    /// Takes up the store's requests.
+    pub fn new(requests: Vec<Request>) -> Self {
+        let by_id = requests.into_iter().map(|request| (request.id_hash, request)).collect();
+        Self { by_id, repeated: HashMap::new(), secret: random().ok() }
+    }
+
+    /// A request by its name.
+    pub fn find(&self, id: &str) -> Option<&Request> {
+        self.by_id.get(&id_hash(id))
+    }
+
+    /// Notes a request that the store has noted.
+    pub fn insert(&mut self, id: &str, ask: [u8; 32], request: Request) {
+        self.repeated.insert(ask, id.to_owned());
+        self.by_id.insert(request.id_hash, request);
+    }
+
+    /// A keyed hash of what a request asks for.
+    ///
+    /// # Errors
+    /// When the system gave no random bytes.
+    pub fn ask(&mut self, user: u32, items: &[u32], whole: bool) -> Result<[u8; 32]> {
+        let secret = match self.secret {
+            Some(secret) => secret,
+            None => *self.secret.insert(random()?),
+        };
+        let mut hasher = blake3::Hasher::new_keyed(&secret);
+        hasher.update(&user.to_le_bytes()).update(&[u8::from(whole)]);
+        items.iter().for_each(|item| {
+            hasher.update(&item.to_le_bytes());
+        });
+        Ok(*hasher.finalize().as_bytes())
+    }
+
+    /// The name of an earlier request for the same.
+    pub fn repeated(&self, ask: &[u8; 32]) -> Option<&str> {
+        self.repeated.get(ask).map(String::as_str)
+    }
+
+    /// Requests without a receipt that removed something and whose every
+    /// shard has a later live version than they wait for.
+    pub fn ready(&self, live: &HashMap<u32, u64>) -> Vec<Request> {
+        let done = |r: &&Request| r.receipt.is_none() && r.removed > 0 && is_done(r, live);
+        self.by_id.values().filter(done).cloned().collect()
+    }
+
+    /// Notes the receipt of requests.
+    pub fn answer(&mut self, ids: &[[u8; 32]], receipt: u64) {
+        for id in ids {
+            if let Some(request) = self.by_id.get_mut(id) {
+                request.receipt = Some(receipt);
+            }
+        }
+    }
+
+    /// How many wait.
+    pub fn waiting(&self) -> usize {
+        self.by_id.values().filter(|r| r.receipt.is_none() && r.removed > 0).count()
+    }
+}
+
+/// Whether every shard of a request has a later live version.
+pub(super) fn is_done(request: &Request, live: &HashMap<u32, u64>) -> bool {
+    request.shards.iter().all(|(shard, version)| live.get(shard).is_some_and(|now| now > version))
+}

@@ -1,0 +1,241 @@
+//! Settings of `eemu serve`: flags, then environment, then file, then defaults.
+//!
+//! [`REFERENCE`] names each once; tests hold flags, file and the operators'
+//! manual to it.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use clap::{Args, ValueEnum};
+use serde::Deserialize;
+
+use super::http::HttpOptions;
+use super::service::ServiceOptions;
+use crate::device::DeviceChoice;
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// How much is logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogLevel {
+    /// Faults only.
+    Error,
+    /// Faults and what may become one.
+    Warn,
+    /// A line an answer and a line a change.
+    Info,
+}
+
+/// Settings that may be given; what is left out comes from the file, or is the
+/// default.
+#[derive(Debug, Clone, Default, PartialEq, Args, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Given {
+    /// Address to listen on; reach it from elsewhere through a proxy that
+    /// speaks TLS.
+    #[arg(long, value_name = "ADDRESS", env = "EEMU_LISTEN")]
+    pub listen: Option<SocketAddr>,
+    /// Seconds that deletions are collected before their shards retrain.
+    #[arg(long, value_name = "SECONDS", env = "EEMU_SETTLE")]
+    pub settle: Option<f64>,
+    /// Seconds that additions wait before their shards retrain.
+    #[arg(long, value_name = "SECONDS", env = "EEMU_ADDITIONS")]
+    pub additions: Option<f64>,
+    /// Shards that train at once, beside serving.
+    #[arg(long, value_name = "N", env = "EEMU_TRAIN_JOBS")]
+    pub train_jobs: Option<usize>,
+    /// Recommendations that are computed at once.
+    #[arg(long, value_name = "N", env = "EEMU_SERVE_JOBS")]
+    pub serve_jobs: Option<usize>,
+    /// Device that trains and serves.
+    #[arg(long, value_enum, env = "EEMU_DEVICE")]
+    pub device: Option<DeviceChoice>,
+    /// Requests a second from one caller; 0 for any number.
+    #[arg(long, value_name = "N", env = "EEMU_RATE")]
+    pub rate: Option<u32>,
+    /// Seconds that a request may take until its answer begins.
+    #[arg(long, value_name = "SECONDS", env = "EEMU_TIMEOUT")]
+    pub timeout: Option<u64>,
+    /// Connections that are open at once.
+    #[arg(long, value_name = "N", env = "EEMU_CONNECTIONS")]
+    pub connections: Option<usize>,
+    /// Folder of the browser app.
+    #[arg(long, value_name = "DIR", env = "EEMU_WEB")]
+    pub web: Option<PathBuf>,
+    /// Give everybody tokens for this many people of the data. For
+    /// demonstrations only.
+    #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "3", env = "EEMU_DEMO")]
+    pub demo: Option<usize>,
+    /// How log lines are written.
+    #[arg(long, value_enum, env = "EEMU_LOG_FORMAT")]
+    pub log_format: Option<LogFormat>,
+    /// How much is logged.
+    #[arg(long, value_enum, env = "EEMU_LOG_LEVEL")]
+    pub log_level: Option<LogLevel>,
+}
+
+/// Name, default and meaning of each setting.
+pub const REFERENCE: &[(&str, &str, &str)] = &[
+    ("listen", "127.0.0.1:8080", "address to listen on"),
+    ("settle", "30", "seconds that deletions are collected before their shards retrain"),
+    ("additions", "86400", "seconds that additions wait before their shards retrain"),
+    ("train-jobs", "half the cores", "shards that train at once, beside serving"),
+    ("serve-jobs", "the cores", "recommendations that are computed at once"),
+    ("device", "cpu", "device that trains and serves: cpu, cuda, wgpu, auto"),
+    ("rate", "50", "requests a second from one token or address; 0 for any number"),
+    ("timeout", "60", "seconds that a request may take until its answer begins"),
+    ("connections", "1024", "connections that are open at once"),
+    ("web", "none", "folder of the browser app"),
+    ("demo", "0", "tokens for this many people of the data are given to everybody"),
+    ("log-format", "text", "how log lines are written: text, json"),
+    ("log-level", "info", "how much is logged: error, warn, info"),
+];
+
+/// The reference as the operators' manual holds it.
+pub fn reference() -> String {
+    let mut table = "| flag, and key of the file | environment | default | meaning |\n|---|---|---|---|\n".to_owned();
+    for (name, default, meaning) in REFERENCE {
+        let variable = format!("EEMU_{}", name.to_uppercase().replace('-', "_"));
+        table += &format!("| `{name}` | `{variable}` | {default} | {meaning} |\n");
+    }
+    table
+}
+
+/// Settings with nothing left open.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// Address to listen on.
+    pub listen: SocketAddr,
+    /// Device that trains and serves.
+    pub device: DeviceChoice,
+    /// Connections that are open at once.
+    pub connections: usize,
+    /// How log lines are written.
+    pub log_format: LogFormat,
+    /// How much is logged.
+    pub log_level: LogLevel,
+    /// What the service decides.
+    pub service: ServiceOptions,
+    /// What the HTTP side decides.
+    pub http: HttpOptions,
+}
+
+/// Reads a settings file.
+///
+/// # Errors
+/// When it cannot be read, or holds a key or value that is not known.
+pub fn read(path: &Path) -> Result<Given> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    toml::from_str(&text).with_context(|| format!("{} is no settings file", path.display()))
+}
+
+/// Puts flags and environment, file and defaults together, and checks them.
+///
+/// # Errors
+/// When a value cannot be used.
+pub fn settle(given: &Given, file: &Given) -> Result<Settings> {
+    macro_rules! pick {
+        ($key:ident, $default:expr) => {
+            given.$key.clone().or_else(|| file.$key.clone()).unwrap_or($default)
+        };
+    }
+    let service = ServiceOptions::default();
+    let http = HttpOptions::default();
+    let seconds = |name: &str, value: f64| {
+        if (0.0..=3.2e7).contains(&value) {
+            Ok(Duration::from_secs_f64(value))
+        } else {
+            bail!("{name} is {value}; give seconds between 0 and a year")
+        }
+    };
+    let settings = Settings {
+        listen: pick!(listen, SocketAddr::from(([127, 0, 0, 1], 8080))),
+        device: pick!(device, DeviceChoice::Cpu),
+        connections: pick!(connections, 1024),
+        log_format: pick!(log_format, LogFormat::Text),
+        log_level: pick!(log_level, LogLevel::Info),
+        service: ServiceOptions {
+            settle: seconds("settle", pick!(settle, service.settle.as_secs_f64()))?,
+            additions: seconds("additions", pick!(additions, service.additions.as_secs_f64()))?,
+            train_jobs: pick!(train_jobs, service.train_jobs),
+            serve_jobs: pick!(serve_jobs, service.serve_jobs),
+            demo: pick!(demo, service.demo),
+        },
+        http: HttpOptions {
+            rate: pick!(rate, http.rate),
+            timeout: pick!(timeout, http.timeout),
+            web: given.web.clone().or_else(|| file.web.clone()),
+        },
+    };
+    let counts = [
+        ("train-jobs", settings.service.train_jobs),
+        ("serve-jobs", settings.service.serve_jobs),
+        ("connections", settings.connections),
+        ("timeout", settings.http.timeout as usize),
+    ];
+    if let Some((name, _)) = counts.iter().find(|(_, value)| *value == 0) {
+        bail!("{name} must be 1 or more");
+    }
+    Ok(settings)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::{Command, FromArgMatches};
+
+    /// Flags, file keys and reference name the same settings.
+    #[test]
+    fn the_reference_is_whole() {
+        let command = Given::augment_args(Command::new("serve"));
+        let flags: Vec<&str> = command.get_arguments().filter_map(|a| a.get_long()).collect();
+        let names: Vec<&str> = REFERENCE.iter().map(|(name, ..)| *name).collect();
+        assert_eq!(flags, names);
+        for argument in command.get_arguments() {
+            let variable = argument.get_env().and_then(|v| v.to_str()).unwrap();
+            assert!(reference().contains(&format!("`{variable}`")), "{variable}");
+        }
+        // Each key is one that a file may hold: a wrong type, not a wrong key.
+        for name in names {
+            let error = toml::from_str::<Given>(&format!("{name} = [[]]")).unwrap_err().to_string();
+            assert!(!error.contains("unknown field"), "{name}: {error}");
+        }
+        assert!(toml::from_str::<Given>("lisen = 1").unwrap_err().to_string().contains("unknown field"));
+    }
+
+    #[test]
+    fn defaults_are_as_the_reference_says() {
+        let settings = settle(&Given::default(), &Given::default()).unwrap();
+        let default = |name: &str| REFERENCE.iter().find(|(n, ..)| *n == name).unwrap().1.to_owned();
+        assert_eq!(settings.listen.to_string(), default("listen"));
+        assert_eq!(settings.service.settle.as_secs().to_string(), default("settle"));
+        assert_eq!(settings.service.additions.as_secs().to_string(), default("additions"));
+        assert_eq!(settings.http.rate.to_string(), default("rate"));
+        assert_eq!(settings.http.timeout.to_string(), default("timeout"));
+        assert_eq!(settings.connections.to_string(), default("connections"));
+        assert!(settings.listen.ip().is_loopback());
+    }
+
+    #[test]
+    fn flags_win_over_the_file() {
+        let matches = Given::augment_args(Command::new("serve")).get_matches_from(["serve", "--rate", "7"]);
+        let given = Given::from_arg_matches(&matches).unwrap();
+        let file: Given = toml::from_str("rate = 9\nsettle = 1.5\nlog-format = \"json\"").unwrap();
+        let settings = settle(&given, &file).unwrap();
+        assert_eq!((settings.http.rate, settings.service.settle), (7, Duration::from_millis(1500)));
+        assert_eq!(settings.log_format, LogFormat::Json);
+        assert!(settle(&Given { settle: Some(-1.0), ..Given::default() }, &file).is_err());
+        assert!(settle(&Given { timeout: Some(0), ..Given::default() }, &file).is_err());
+    }
+}

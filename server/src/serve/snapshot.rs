@@ -1,0 +1,258 @@
+//! What the service answers from: an immutable picture of records and models.
+//!
+//! Every change makes a new one and puts it in place at once, so an answer
+//! never mixes two. Model files for browsers are kept in memory, verified when
+//! they were loaded: what happens to the disk afterwards reaches nobody.
+
+use std::sync::Arc;
+
+use anyhow::Result;
+use axum::body::Bytes;
+use eemu_core::api::ClientFile;
+use eemu_core::client::{Precision, class_degree, client_catalog, client_file, client_tensors, degree_class, own_row};
+use eemu_core::model::{ItemBase, TensorMap, TwoTower};
+use eemu_core::random::{Key, Stream};
+use eemu_core::tensor::Device;
+use eemu_core::world::World;
+
+use crate::deployment::Deployment;
+use crate::store::{Live, Shard};
+
+/// A loaded model version with all that is made of it.
+#[derive(Debug)]
+pub struct ShardModel {
+    /// What the store says of it.
+    pub live: Live,
+    /// The model.
+    pub model: TwoTower,
+    /// The work on items that all requests share.
+    pub base: ItemBase,
+    /// The files that browsers download.
+    pub files: Vec<(ClientFile, Bytes)>,
+    tensors: TensorMap,
+}
+
+impl ShardModel {
+    /// Loads and verifies a shard's live model.
+    ///
+    /// # Errors
+    /// When its files are damaged or belong to another version.
+    pub fn load(deployment: &Deployment, live: Live, device: &Device) -> Result<Self> {
+        let config = &deployment.world.config.model;
+        let mut tensors = deployment.tensors(live.shard, device)?;
+        let mut model = TwoTower::new(&deployment.world.catalog, config, &deployment.world.key, live.shard, device)?;
+        model.parameters_mut().set(&tensors)?;
+        let shared = client_tensors(&tensors, config);
+        let mut files = Vec::new();
+        for precision in [Precision::F32, Precision::F16] {
+            let bytes = client_file(&shared, precision)?;
+            let blake3 = blake3::hash(&bytes).to_hex().to_string();
+            let address = format!("{}/models/{blake3}", eemu_core::api::PREFIX);
+            files.push((ClientFile { precision, blake3, bytes: bytes.len() as u64, address }, Bytes::from(bytes)));
+        }
+        // Of the tensors only people's rows are asked for again.
+        tensors.retain(|name, _| name == "user.id.table");
+        Ok(Self { base: model.item_base(), live, model, files, tensors })
+    }
+
+    /// A person's own row.
+    ///
+    /// # Errors
+    /// When the model has no such user.
+    pub fn row(&self, world: &World, user: u32) -> Result<Vec<f32>> {
+        Ok(own_row(&self.tensors, &world.config.model, user)?)
+    }
+}
+
+/// One shard as it is served.
+#[derive(Debug, Clone)]
+pub struct ShardView {
+    /// What the store says of it.
+    pub shard: Shard,
+    /// Its model, if it has one: then it is in the mean.
+    pub model: Option<Arc<ShardModel>>,
+}
+
+/// The catalogue as everybody gets it.
+#[derive(Debug)]
+pub struct PublicCatalog {
+    /// The catalogue as JSON, without people.
+    pub json: Bytes,
+    /// Its BLAKE3, hex.
+    pub json_blake3: String,
+    /// Dense features, safetensors.
+    pub dense: Bytes,
+    /// Their BLAKE3, hex.
+    pub dense_blake3: String,
+}
+
+impl PublicCatalog {
+    /// The public part of a catalogue.
+    ///
+    /// # Errors
+    /// When it cannot be written as JSON.
+    pub fn new(world: &World) -> Result<Self> {
+        let catalog = client_catalog(&world.catalog, &[]);
+        let tensors: TensorMap = catalog
+            .dense()
+            .into_iter()
+            .map(|(name, rows, width, values)| (name, (vec![rows, width], values.to_vec())))
+            .collect();
+        let (json, dense) = (catalog.to_json()?.into_bytes(), client_file(&tensors, Precision::F32)?);
+        let hash = |bytes: &[u8]| blake3::hash(bytes).to_hex().to_string();
+        let (json_blake3, dense_blake3) = (hash(&json), hash(&dense));
+        Ok(Self { json: json.into(), json_blake3, dense: dense.into(), dense_blake3 })
+    }
+}
+
+/// The picture.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    /// Rises with every change.
+    pub generation: u64,
+    /// Rises with every deletion: an answer begun before one is not given.
+    pub deletions: u64,
+    /// What is known.
+    pub world: Arc<World>,
+    /// Every shard.
+    pub shards: Vec<ShardView>,
+    /// Published class of each item's degree.
+    pub classes: Arc<Vec<u8>>,
+    /// The degrees that the classes stand for.
+    pub degrees: Arc<Vec<u32>>,
+    /// The catalogue as everybody gets it.
+    pub public: Arc<PublicCatalog>,
+    /// Key of adaptation, which may be published.
+    pub adaptation_key: Key,
+    /// Secret of the noise on classes; lives as long as the process.
+    noise: Key,
+}
+
+impl Snapshot {
+    /// The first picture of a deployment.
+    ///
+    /// # Errors
+    /// When a model is damaged.
+    pub fn new(deployment: &Deployment, noise: [u8; 32], device: &Device) -> Result<Self> {
+        let world = Arc::new(deployment.world.clone());
+        let mut shards = Vec::new();
+        for shard in deployment.state.shards()? {
+            let model = match &shard.live {
+                Some(live) => Some(Arc::new(ShardModel::load(deployment, live.clone(), device)?)),
+                None => None,
+            };
+            shards.push(ShardView { shard, model });
+        }
+        let noise = Key::from_bytes(noise);
+        let (classes, degrees) = published_degrees(&world, &noise, 0);
+        Ok(Self {
+            generation: 0,
+            deletions: 0,
+            public: Arc::new(PublicCatalog::new(&world)?),
+            adaptation_key: world.key.derived("adaptation of clients"),
+            world,
+            shards,
+            classes,
+            degrees,
+            noise,
+        })
+    }
+
+    /// The picture after records changed: the shards named by the store as
+    /// having no model leave the mean, nothing else moves.
+    ///
+    /// # Errors
+    /// When the store refuses.
+    pub fn after_records(&self, deployment: &Deployment, deletion: bool) -> Result<Self> {
+        let mut next = self.clone();
+        next.generation += 1;
+        next.deletions += u64::from(deletion);
+        next.world = Arc::new(deployment.world.clone());
+        for (view, shard) in next.shards.iter_mut().zip(deployment.state.shards()?) {
+            let same = view.model.as_ref().map(|m| m.live.version) == shard.live.as_ref().map(|l| l.version);
+            view.model = view.model.take().filter(|_| same);
+            view.shard = shard;
+        }
+        (next.classes, next.degrees) = published_degrees(&next.world, &self.noise, next.generation);
+        Ok(next)
+    }
+
+    /// The picture after a shard was published.
+    ///
+    /// # Errors
+    /// When its model is damaged.
+    pub fn after_publication(&self, deployment: &Deployment, shard: u32, device: &Device) -> Result<Self> {
+        let mut next = self.clone();
+        next.generation += 1;
+        for (view, row) in next.shards.iter_mut().zip(deployment.state.shards()?) {
+            if row.index == shard {
+                view.model = match &row.live {
+                    Some(live) => Some(Arc::new(ShardModel::load(deployment, live.clone(), device)?)),
+                    None => None,
+                };
+            }
+            view.shard = row;
+        }
+        Ok(next)
+    }
+
+    /// The models in the mean.
+    pub fn models(&self) -> impl Iterator<Item = &Arc<ShardModel>> {
+        self.shards.iter().filter_map(|view| view.model.as_ref())
+    }
+
+    /// How many shards are in the mean.
+    pub fn clean(&self) -> u32 {
+        self.models().count() as u32
+    }
+
+    /// A client file by its hash.
+    pub fn file(&self, blake3: &str) -> Option<Bytes> {
+        self.models().flat_map(|m| &m.files).find(|(file, _)| file.blake3 == blake3).map(|(_, bytes)| bytes.clone())
+    }
+}
+
+/// How likely each further step of noise on a class is.
+const NOISE: f64 = 1.0 / 3.0;
+
+/// Classes as they are published, and the degrees they stand for.
+///
+/// A class that moved would name the item whose record was deleted. So every
+/// class is moved by a two-sided geometric number of steps (half of them by
+/// none), drawn anew at each change of the records: between two readings half
+/// of all classes move, and no observation is more than three times as likely
+/// under a deletion of one item than of another.
+fn published_degrees(world: &World, noise: &Key, generation: u64) -> (Arc<Vec<u8>>, Arc<Vec<u32>>) {
+    let mut stream = noise.stream("noise on classes", &[&generation.to_le_bytes()]);
+    let classes: Vec<u8> = world
+        .degrees
+        .iter()
+        .map(|&degree| {
+            let moved = i32::from(degree_class(degree)) + steps(&mut stream);
+            u8::try_from(moved.max(0)).unwrap_or(u8::MAX).min(60)
+        })
+        .collect();
+    let degrees = classes.iter().map(|&class| class_degree(class)).collect();
+    (Arc::new(classes), Arc::new(degrees))
+}
+
+/// The difference of two geometric draws: P(k) proportional to NOISE^|k|.
+fn steps(stream: &mut Stream) -> i32 {
+    let mut draw = || (stream.unit().max(f64::MIN_POSITIVE).ln() / NOISE.ln()).floor() as i32;
+    draw() - draw()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn noise_is_two_sided_and_half_of_it_is_nothing() {
+        let mut stream = Key::from_seed(1).stream("test", &[]);
+        let draws: Vec<i32> = (0..40_000).map(|_| steps(&mut stream)).collect();
+        let share = |k: i32| draws.iter().filter(|d| **d == k).count() as f64 / draws.len() as f64;
+        for (k, expected) in [(0, 0.5), (1, 1.0 / 6.0), (-1, 1.0 / 6.0), (2, 1.0 / 18.0), (-3, 1.0 / 54.0)] {
+            assert!((share(k) - expected).abs() < 0.01, "{k}: {}", share(k));
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! Bearer tokens: who may do what.
+//!
+//! `tokens.json` in the state directory holds each token's hash, never the
+//! token. It is a file of its own so that `eemu token` works beside a running
+//! server, which looks at the file's time before each request. A subject is
+//! stored by index, so that the file names nobody.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
+
+use super::clock::{now, random_hex};
+
+/// Name of the file inside a state directory.
+const FILE: &str = "tokens.json";
+/// Held while it is rewritten.
+const LOCK: &str = "tokens.lock";
+/// How every token begins, so that people and scanners know one.
+const MARK: &str = "eemu_";
+
+/// What a token may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scope {
+    /// Everything, about everybody.
+    Admin,
+    /// Metrics and batches; nobody's records.
+    Operator,
+    /// What belongs to one user, by index.
+    Subject(u32),
+}
+
+/// One token, without the token.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Token {
+    /// Short name, for `list` and `revoke`.
+    pub id: String,
+    /// BLAKE3 of the token, hex.
+    pub hash: String,
+    /// What it may do.
+    pub scope: Scope,
+    /// When it was made, in seconds since 1970.
+    pub created: u64,
+    /// Until when it is good.
+    pub expires: Option<u64>,
+}
+
+/// The token file, read again when it changes.
+#[derive(Debug)]
+pub struct Tokens {
+    dir: PathBuf,
+    seen: Option<(SystemTime, u64, u64)>,
+    tokens: Vec<Token>,
+    /// Good until the process ends; of the demonstration.
+    passing: Vec<Token>,
+}
+
+/// Tells two files of one time and length apart where the system can.
+#[cfg(unix)]
+fn file_number(meta: &fs::Metadata) -> u64 {
+    std::os::unix::fs::MetadataExt::ino(meta)
+}
+
+#[cfg(not(unix))]
+fn file_number(_: &fs::Metadata) -> u64 {
+    0
+}
+
+fn hash(token: &str) -> String {
+    blake3::hash(token.as_bytes()).to_hex().to_string()
+}
+
+impl Tokens {
+    /// The tokens of a state directory; none when there is no file.
+    ///
+    /// # Errors
+    /// When the file is damaged.
+    pub fn open(dir: &Path) -> Result<Self> {
+        let mut tokens = Self { dir: dir.to_owned(), seen: None, tokens: Vec::new(), passing: Vec::new() };
+        tokens.refresh()?;
+        Ok(tokens)
+    }
+
+    /// Reads the file again if it changed.
+    ///
+    /// # Errors
+    /// When the file is damaged.
+    pub fn refresh(&mut self) -> Result<()> {
+        let path = self.dir.join(FILE);
+        let seen =
+            fs::metadata(&path).ok().and_then(|meta| Some((meta.modified().ok()?, meta.len(), file_number(&meta))));
+        if seen != self.seen || self.seen.is_none() {
+            self.tokens = read(&path)?;
+            self.seen = seen;
+        }
+        Ok(())
+    }
+
+    /// What a token may do; `None` for one that is unknown or past its time.
+    pub fn find(&self, token: &str) -> Option<Scope> {
+        let hash = hash(token);
+        let now = now();
+        // Hashes of 256 random bits: comparing them in variable time tells nothing.
+        let good = |t: &&Token| t.hash == hash && t.expires.is_none_or(|until| now < until);
+        self.tokens.iter().chain(&self.passing).find(good).map(|t| t.scope)
+    }
+
+    /// Every stored token.
+    pub fn list(&self) -> &[Token] {
+        &self.tokens
+    }
+
+    /// Makes a token that is good until the process ends.
+    ///
+    /// # Errors
+    /// When the system gives no random bytes.
+    pub fn create_passing(&mut self, scope: Scope) -> Result<String> {
+        let (token, entry) = draw(scope, None)?;
+        self.passing.push(entry);
+        Ok(token)
+    }
+
+    /// Makes a token. It is returned once and stored nowhere.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn create(&mut self, scope: Scope, lifetime: Option<u64>) -> Result<(String, Token)> {
+        let (token, entry) = draw(scope, lifetime)?;
+        self.change(|tokens| {
+            tokens.push(entry.clone());
+            Ok(())
+        })?;
+        Ok((token, entry))
+    }
+
+    /// Ends a token.
+    ///
+    /// # Errors
+    /// When there is none of that name, or the file cannot be written.
+    pub fn revoke(&mut self, id: &str) -> Result<()> {
+        self.change(|tokens| {
+            let before = tokens.len();
+            tokens.retain(|t| t.id != id);
+            if tokens.len() == before {
+                bail!("there is no token '{id}'; `eemu token list` shows them");
+            }
+            Ok(())
+        })
+    }
+
+    /// Ends every token of users whose accounts are deleted.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn remove_subjects(&mut self, users: &[u32]) -> Result<()> {
+        let gone = |t: &Token| matches!(t.scope, Scope::Subject(user) if users.contains(&user));
+        self.passing.retain(|t| !gone(t));
+        self.refresh()?;
+        if !self.tokens.iter().any(gone) {
+            return Ok(());
+        }
+        self.change(|tokens| {
+            tokens.retain(|t| !gone(t));
+            Ok(())
+        })
+    }
+
+    fn change(&mut self, change: impl FnOnce(&mut Vec<Token>) -> Result<()>) -> Result<()> {
+        let lock_path = self.dir.join(LOCK);
+        let lock = File::options().write(true).create(true).truncate(false).open(&lock_path);
+        let lock = lock.with_context(|| format!("cannot open {}", lock_path.display()))?;
+        lock.lock().with_context(|| format!("cannot lock {}", lock_path.display()))?;
+        let path = self.dir.join(FILE);
+        let mut tokens = read(&path)?;
+        change(&mut tokens)?;
+        crate::store::write_whole(&path, &serde_json::to_vec_pretty(&tokens)?)?;
+        self.seen = None;
+        self.refresh()
+    }
+}
+
+fn draw(scope: Scope, lifetime: Option<u64>) -> Result<(String, Token)> {
+    let token = format!("{MARK}{}", random_hex::<32>()?);
+    let created = now();
+    let expires = lifetime.map(|seconds| created + seconds);
+    let entry = Token { id: random_hex::<4>()?, hash: hash(&token), scope, created, expires };
+    Ok((token, entry))
+}
+
+fn read(path: &Path) -> Result<Vec<Token>> {
+    match fs::read(path) {
+        Ok(bytes) => serde_json::from_slice(&bytes)
+            .with_context(|| format!("{} is damaged; delete it and make new tokens", path.display())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_come_and_go() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut own = Tokens::open(dir.path()).unwrap();
+        let mut beside = Tokens::open(dir.path()).unwrap();
+        let (token, entry) = own.create(Scope::Subject(3), None).unwrap();
+        assert_eq!(beside.find(&token), None);
+        beside.refresh().unwrap();
+        assert_eq!(beside.find(&token), Some(Scope::Subject(3)));
+        assert!(!fs::read_to_string(dir.path().join(FILE)).unwrap().contains(&token));
+        let (short, _) = own.create(Scope::Admin, Some(0)).unwrap();
+        assert_eq!(own.find(&short), None, "past its time");
+        own.revoke(&entry.id).unwrap();
+        assert_eq!(own.find(&token), None);
+        assert!(own.revoke(&entry.id).is_err());
+        let (gone, _) = own.create(Scope::Subject(4), None).unwrap();
+        own.remove_subjects(&[4]).unwrap();
+        assert_eq!(own.find(&gone), None);
+    }
+}

@@ -1,0 +1,396 @@
+//! A small service to test: in this process without a socket, or the real
+//! command over loopback.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderMap, Request, StatusCode};
+use eemu_core::dataset::{ImportReport, Imported};
+use eemu_server::deployment::Deployment;
+use eemu_server::progress::Progress;
+use eemu_server::serve::http::{HttpOptions, router};
+use eemu_server::serve::tokens::{Scope, Tokens};
+use eemu_server::serve::{Service, ServiceOptions};
+use eemu_server::store::Access;
+use eemu_server::training::train_shards;
+use serde_json::{Value, json};
+use tower::ServiceExt;
+
+use crate::worlds::{Recipe, cpu};
+
+/// How long anything may take before a test gives up.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Makes a state of a recipe's world, trained unless told otherwise.
+///
+/// # Errors
+/// When the server refuses.
+pub fn make_state(dir: &Path, recipe: &Recipe, trained: bool) -> Result<()> {
+    let imported = Imported { catalog: recipe.catalog()?, records: recipe.records(), report: ImportReport::default() };
+    let deployment = Deployment::create(dir, &imported, &recipe.config(), false)?;
+    if trained {
+        let shards: Vec<u32> = (0..recipe.shards).collect();
+        train_shards(&deployment, &shards, &cpu(), 1, &Progress::new(true), false)?;
+    }
+    Ok(())
+}
+
+/// A token for a state.
+///
+/// # Errors
+/// When it cannot be stored.
+pub fn token(dir: &Path, scope: Scope) -> Result<String> {
+    Ok(Tokens::open(dir)?.create(scope, None)?.0)
+}
+
+/// An answer.
+#[derive(Debug, Clone)]
+pub struct Reply {
+    /// Its status.
+    pub status: StatusCode,
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// Its body.
+    pub bytes: Vec<u8>,
+}
+
+impl Reply {
+    /// The body as JSON; null when it is none.
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.bytes).unwrap_or(Value::Null)
+    }
+}
+
+/// A service in this process, without a socket.
+pub struct Place {
+    /// Folder of the state.
+    pub dir: PathBuf,
+    /// The service.
+    pub service: Arc<Service>,
+    /// A token for everything.
+    pub admin: String,
+    /// A token for metrics and batches.
+    pub operator: String,
+    router: Router,
+    runtime: tokio::runtime::Runtime,
+    threads: Vec<JoinHandle<()>>,
+    _kept: Option<tempfile::TempDir>,
+}
+
+/// Settles at once, trains one shard at a time.
+pub fn quick() -> ServiceOptions {
+    ServiceOptions {
+        settle: Duration::from_millis(20),
+        additions: Duration::from_secs(3600),
+        train_jobs: 1,
+        serve_jobs: 2,
+        demo: 0,
+    }
+}
+
+impl Place {
+    /// A trained world in service.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub fn new(recipe: &Recipe) -> Result<Self> {
+        Self::with(recipe, quick(), &HttpOptions { rate: 0, ..HttpOptions::default() })
+    }
+
+    /// The same with options.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub fn with(recipe: &Recipe, options: ServiceOptions, http: &HttpOptions) -> Result<Self> {
+        let kept = tempfile::tempdir()?;
+        let dir = kept.path().join("state");
+        make_state(&dir, recipe, true)?;
+        let mut place = Self::open(&dir, options, http)?;
+        place._kept = Some(kept);
+        Ok(place)
+    }
+
+    /// A state that is there already.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub fn open(dir: &Path, options: ServiceOptions, http: &HttpOptions) -> Result<Self> {
+        let service = Service::open(dir, cpu(), options)?;
+        let (admin, operator) = (token(dir, Scope::Admin)?, token(dir, Scope::Operator)?);
+        let router = router(service.clone(), http)?;
+        let threads = service.start();
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+        Ok(Self { dir: dir.to_owned(), service, admin, operator, router, runtime, threads, _kept: None })
+    }
+
+    /// A token for one user by index.
+    ///
+    /// # Errors
+    /// When it cannot be stored.
+    pub fn subject(&self, user: u32) -> Result<String> {
+        token(&self.dir, Scope::Subject(user))
+    }
+
+    /// The router, to be asked many things at once.
+    pub fn router(&self) -> Router {
+        self.router.clone()
+    }
+
+    /// Runs something that waits.
+    pub fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
+        self.runtime.block_on(work)
+    }
+
+    /// Sends a request as it is.
+    pub fn send(&self, request: Request<Body>) -> Reply {
+        self.runtime.block_on(ask(self.router(), request))
+    }
+
+    /// Gets an address.
+    ///
+    /// # Panics
+    /// When the address is none.
+    pub fn get(&self, path: &str, token: &str) -> Reply {
+        self.send(request("GET", path, token, None))
+    }
+
+    /// Posts a JSON body.
+    ///
+    /// # Panics
+    /// When the address is none.
+    pub fn post(&self, path: &str, token: &str, body: &Value) -> Reply {
+        self.send(request("POST", path, token, Some(body)))
+    }
+
+    /// Waits until an unlearning request is done; returns its last status.
+    ///
+    /// # Errors
+    /// When it takes too long.
+    pub fn wait_done(&self, id: &str) -> Result<Value> {
+        let start = Instant::now();
+        loop {
+            let reply = self.get(&format!("/api/v1/unlearning/{id}"), &self.admin);
+            let status = reply.json();
+            if status["phase"] == "done" {
+                return Ok(status);
+            }
+            if start.elapsed() > PATIENCE || reply.status != StatusCode::OK {
+                bail!("never done: {} {status}", reply.status);
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Stops the service and its threads.
+    pub fn stop(&mut self) {
+        self.service.stop();
+        for thread in self.threads.drain(..) {
+            // What panicked there is seen elsewhere.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// Builds a request; an empty token sends none.
+///
+/// # Panics
+/// When the address is none.
+pub fn request(method: &str, path: &str, token: &str, body: Option<&Value>) -> Request<Body> {
+    let mut builder = Request::builder().method(method).uri(path);
+    if !token.is_empty() {
+        builder = builder.header("authorization", format!("Bearer {token}"));
+    }
+    let body = body.map_or(Body::empty(), |body| Body::from(body.to_string()));
+    builder.header("content-type", "application/json").body(body).unwrap_or_else(|e| panic!("{path}: {e}"))
+}
+
+/// Asks a router and reads the whole answer.
+pub async fn ask(router: Router, request: Request<Body>) -> Reply {
+    let response = match router.oneshot(request).await {
+        Ok(response) => response,
+        Err(never) => match never {},
+    };
+    let (head, body) = response.into_parts();
+    let bytes = axum::body::to_bytes(body, usize::MAX).await.map(|b| b.to_vec()).unwrap_or_default();
+    Reply { status: head.status, headers: head.headers, bytes }
+}
+
+/// The program, built beside this test.
+///
+/// # Errors
+/// When it was not built.
+pub fn program() -> Result<PathBuf> {
+    let test = std::env::current_exe()?;
+    let folder = test.ancestors().nth(2).context("no folder above the test")?;
+    let program = folder.join("eemu").with_extension(std::env::consts::EXE_EXTENSION);
+    if !program.is_file() {
+        bail!("{} is missing; run first: cargo build --workspace", program.display());
+    }
+    Ok(program)
+}
+
+/// The real command serving over loopback.
+pub struct Process {
+    /// Its address, `http://127.0.0.1:port`.
+    pub address: String,
+    /// Asks it things.
+    pub client: reqwest::blocking::Client,
+    child: Child,
+    log: Option<JoinHandle<String>>,
+}
+
+impl Process {
+    /// Starts it and waits until it listens.
+    ///
+    /// # Errors
+    /// When it ends before, with what it said.
+    pub fn start(state: &Path, args: &[&str], environment: &[(&str, &str)]) -> Result<Self> {
+        let mut command = Command::new(program()?);
+        command.arg("serve").arg("--state").arg(state).args(["--listen", "127.0.0.1:0", "--rate", "0"]).args(args);
+        for name in ["EEMU_STATE", "EEMU_FAIL_AT", "EEMU_CONFIG"] {
+            command.env_remove(name);
+        }
+        command.envs(environment.iter().copied());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn()?;
+        let mut errors = child.stderr.take().context("no log")?;
+        let log = std::thread::spawn(move || {
+            let mut text = String::new();
+            // A killed process may end in the middle of a letter.
+            let _ = errors.read_to_string(&mut text);
+            text
+        });
+        let mut lines = BufReader::new(child.stdout.take().context("no output")?).lines();
+        let Some(Ok(line)) = lines.next() else {
+            // It is gone or going: wait for it and hand on what it said.
+            let _ = child.kill();
+            let _ = child.wait();
+            bail!("it did not start: {}", log.join().unwrap_or_default());
+        };
+        let address = line.rsplit(' ').next().unwrap_or_default().to_owned();
+        // Read on, so that it never waits for somebody to read.
+        std::thread::spawn(move || lines.for_each(drop));
+        let client = reqwest::blocking::Client::builder().timeout(PATIENCE).build()?;
+        Ok(Self { address, client, child, log: Some(log) })
+    }
+
+    /// Posts a JSON body; status and JSON answer.
+    ///
+    /// # Errors
+    /// When the connection fails.
+    pub fn post(&self, path: &str, token: &str, body: &Value) -> Result<(u16, Value)> {
+        let request = self.client.post(format!("{}{path}", self.address)).bearer_auth(token).json(body);
+        let answer = request.send()?;
+        let status = answer.status().as_u16();
+        Ok((status, serde_json::from_slice(&answer.bytes()?).unwrap_or(Value::Null)))
+    }
+
+    /// Gets an address; status and body.
+    ///
+    /// # Errors
+    /// When the connection fails.
+    pub fn get(&self, path: &str, token: &str) -> Result<(u16, Vec<u8>)> {
+        let mut request = self.client.get(format!("{}{path}", self.address));
+        if !token.is_empty() {
+            request = request.bearer_auth(token);
+        }
+        let answer = request.send()?;
+        Ok((answer.status().as_u16(), answer.bytes()?.to_vec()))
+    }
+
+    /// Gets JSON.
+    ///
+    /// # Errors
+    /// When the connection fails or the answer is no JSON.
+    pub fn json(&self, path: &str, token: &str) -> Result<Value> {
+        Ok(serde_json::from_slice(&self.get(path, token)?.1)?)
+    }
+
+    /// The process's number.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Kills it as `kill -9` does; returns its log.
+    pub fn kill(mut self) -> String {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        self.log.take().and_then(|log| log.join().ok()).unwrap_or_default()
+    }
+
+    /// Waits until it ended by itself; returns its exit code and log.
+    ///
+    /// # Errors
+    /// When it does not end.
+    pub fn ended(mut self) -> Result<(Option<i32>, String)> {
+        let start = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait()? {
+                let log = self.log.take().and_then(|log| log.join().ok()).unwrap_or_default();
+                return Ok((status.code(), log));
+            }
+            if start.elapsed() > PATIENCE {
+                let _ = self.child.kill();
+                bail!("it did not end");
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Waits until every shard is in the mean again and no request waits.
+    ///
+    /// # Errors
+    /// When it takes too long.
+    pub fn wait_clean(&self) -> Result<Value> {
+        let start = Instant::now();
+        loop {
+            let manifest = self.json("/api/v1/manifest", "")?;
+            let shards = manifest["shards"].as_array().context("no shards")?;
+            if shards.iter().all(|s| s["in_mean"] == true && s["stale"] == false) {
+                return Ok(manifest);
+            }
+            if start.elapsed() > PATIENCE {
+                bail!("never clean: {manifest}");
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Killing what ended already does nothing.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The learned state of a directory, in canonical form; for reading beside
+/// nobody.
+///
+/// # Errors
+/// When a shard has no model.
+pub fn learned(dir: &Path) -> Result<eemu_core::ensemble::LearnedState> {
+    let deployment = Deployment::open(dir, Access::Read)?;
+    let tensors =
+        (0..deployment.world.config.train.shards).map(|s| deployment.tensors(s, &cpu())).collect::<Result<_>>()?;
+    Ok(eemu_core::ensemble::LearnedState::new(&deployment.world, tensors))
+}
+
+/// What deleting some items of a user asks.
+pub fn delete_items(user: &str, items: &[&str]) -> Value {
+    json!({"user": user, "items": items})
+}

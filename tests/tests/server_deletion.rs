@@ -1,0 +1,302 @@
+//! Deletion as a promise: gone when acknowledged, no answer from a model that
+//! saw it, the rest as a system that never had it.
+
+#![allow(clippy::unwrap_used)]
+
+use std::time::{Duration, Instant};
+
+use axum::http::StatusCode;
+use eemu_core::dataset::Interaction;
+use eemu_core::ensemble::LearnedState;
+use eemu_server::deployment::Deployment;
+use eemu_server::serve::ServiceOptions;
+use eemu_server::serve::http::HttpOptions;
+use eemu_server::store::Access;
+use eemu_tests::service::{Place, ask, delete_items, learned, make_state, quick, request, token};
+use eemu_tests::worlds::{Recipe, train_all};
+use serde_json::{Value, json};
+
+fn http() -> HttpOptions {
+    HttpOptions { rate: 0, ..HttpOptions::default() }
+}
+
+fn recipe() -> Recipe {
+    Recipe { users: 10, shards: 4, ..Recipe::default() }
+}
+
+/// What a user has, by identifiers.
+fn items(place: &Place, user: &str) -> Vec<String> {
+    let list = place.post("/api/v1/interactions/list", &place.admin, &json!({"user": user})).json();
+    list["interactions"].as_array().unwrap().iter().map(|r| r["item"].as_str().unwrap().to_owned()).collect()
+}
+
+fn accepted(place: &Place, body: &Value) -> Value {
+    let reply = place.post("/api/v1/interactions/delete", &place.admin, body);
+    assert_eq!(reply.status, StatusCode::ACCEPTED, "{}", reply.json());
+    reply.json()
+}
+
+fn in_mean(place: &Place) -> Vec<bool> {
+    let manifest = place.get("/api/v1/manifest", "").json();
+    manifest["shards"].as_array().unwrap().iter().map(|s| s["in_mean"] == true).collect()
+}
+
+/// The learned state of a system that never had anything but these records.
+fn twin(recipe: &Recipe, records: Vec<Interaction>) -> LearnedState {
+    let world = recipe.world_of(records).unwrap();
+    let tensors = train_all(&world, None).unwrap();
+    LearnedState::new(&world, tensors)
+}
+
+fn records(place: &Place) -> Vec<Interaction> {
+    place.service.snapshot().world.interactions.all().to_vec()
+}
+
+/// A user with three or more items.
+fn someone(place: &Place) -> (String, Vec<String>) {
+    let found = (0..10).map(|u| format!("user-{u}")).map(|user| (items(place, &user), user)).find(|(i, _)| i.len() > 3);
+    let (items, user) = found.unwrap();
+    (user, items)
+}
+
+/// From the acknowledgement on the shard is out of the mean and out of the
+/// answers; then it comes back, and everything equals the twin's, byte for byte.
+#[test]
+fn a_deleted_record_leaves_no_trace() {
+    let recipe = recipe();
+    let mut place =
+        Place::with(&recipe, ServiceOptions { settle: Duration::from_secs(1), ..quick() }, &http()).unwrap();
+    let (user, items) = someone(&place);
+    let before = records(&place).len();
+    let status = accepted(&place, &delete_items(&user, &[&items[1]]));
+    assert_eq!((&status["removed"], &status["shards"], &status["phase"]), (&json!(1), &json!(1), &json!("settling")));
+    let masked = in_mean(&place).iter().position(|clean| !clean).unwrap();
+    assert_eq!(in_mean(&place).iter().filter(|clean| !**clean).count(), 1);
+    assert_eq!(records(&place).len(), before - 1);
+    let answer = place.post("/api/v1/recommendations", &place.admin, &json!({"user": user})).json();
+    assert_eq!(answer["degraded"], false);
+    let used: Vec<u64> = answer["shards"].as_array().unwrap().iter().map(|s| s[0].as_u64().unwrap()).collect();
+    assert_eq!(used.len(), 3);
+    assert!(!used.contains(&(masked as u64)), "a model that saw the record answered");
+    let manifest = place.get("/api/v1/manifest", "").json();
+    assert_eq!(manifest["shards"][masked]["files"], json!([]), "its files are still listed");
+    // On disk too: nothing of that shard is left.
+    let live = place.service.state.live(masked as u32).unwrap();
+    assert!(live.is_none());
+
+    let done = place.wait_done(status["id"].as_str().unwrap()).unwrap();
+    assert!(done["receipt_index"].is_u64() && in_mean(&place).iter().all(|clean| *clean));
+    let left = records(&place);
+    place.stop();
+    assert_eq!(learned(&place.dir).unwrap().differences(&twin(&recipe, left)), [""; 0]);
+}
+
+/// Requests of one window retrain a shard once; one that arrives while the
+/// shard trains starts it anew; several shards at once.
+#[test]
+fn requests_settle_and_restart() {
+    let recipe = Recipe { epochs: 60, ..recipe() };
+    let options = ServiceOptions { settle: Duration::from_millis(300), train_jobs: 2, ..quick() };
+    let mut place = Place::with(&recipe, options, &http()).unwrap();
+    let metric = |place: &Place, name: &str| -> f64 {
+        let text = String::from_utf8(place.get("/metrics", &place.operator).bytes).unwrap();
+        let line = text.lines().find(|l| l.starts_with(name)).unwrap_or_else(|| panic!("{name} is missing")).to_owned();
+        line.rsplit(' ').next().unwrap().parse().unwrap()
+    };
+    let (user, items) = someone(&place);
+    let ids: Vec<String> = items[..2]
+        .iter()
+        .map(|item| accepted(&place, &delete_items(&user, &[item]))["id"].as_str().unwrap().to_owned())
+        .collect();
+    let dirty = in_mean(&place).iter().filter(|clean| !**clean).count() as f64;
+    let done: Vec<Value> = ids.iter().map(|id| place.wait_done(id).unwrap()).collect();
+    assert_eq!(metric(&place, "eemu_shards_trained_total"), dirty, "one window retrained a shard twice");
+    assert!(done.iter().all(|d| d["receipt_index"].is_u64()));
+
+    // While a shard trains, another record of the same shard goes.
+    let world = place.service.snapshot().world.clone();
+    let of_one_shard = (0..10u32)
+        .flat_map(|u| world.interactions.of(u).iter().map(move |r| (u, r.item)))
+        .filter(|&(u, i)| world.shard_of(u, i) == 0)
+        .map(|(u, i)| (world.catalog.users.ids[u as usize].clone(), world.catalog.items.ids[i as usize].clone()))
+        .collect::<Vec<_>>();
+    let first = accepted(&place, &delete_items(&of_one_shard[0].0, &[&of_one_shard[0].1]));
+    let start = Instant::now();
+    loop {
+        let status = place.get(&format!("/api/v1/unlearning/{}", first["id"].as_str().unwrap()), &place.admin).json();
+        if status["phase"] == "retraining" && status["progress"][0]["epoch"].as_u64() > Some(1) {
+            break;
+        }
+        assert!(
+            start.elapsed() < Duration::from_secs(20) && status["phase"] != "done",
+            "never seen training: {status}"
+        );
+    }
+    let second = accepted(&place, &delete_items(&of_one_shard[1].0, &[&of_one_shard[1].1]));
+    for id in [&first, &second] {
+        place.wait_done(id["id"].as_str().unwrap()).unwrap();
+    }
+    assert!(metric(&place, "eemu_trainings_restarted_total") >= 1.0, "training went on over a deleted record");
+    let left = records(&place);
+    place.stop();
+    assert_eq!(learned(&place.dir).unwrap().differences(&twin(&recipe, left)), [""; 0]);
+}
+
+/// An account touches every shard: popularity answers, says so, and the
+/// account's name, tokens and records are gone at once.
+#[test]
+fn an_account_goes_and_popularity_answers() {
+    let recipe = recipe();
+    let mut place =
+        Place::with(&recipe, ServiceOptions { settle: Duration::from_secs(2), ..quick() }, &http()).unwrap();
+    let widest = (0..10u32)
+        .max_by_key(|u| {
+            let world = &place.service.snapshot().world;
+            let shards: std::collections::BTreeSet<u32> =
+                world.interactions.of(*u).iter().map(|r| world.shard_of(*u, r.item)).collect();
+            shards.len()
+        })
+        .unwrap();
+    let subject = place.subject(widest).unwrap();
+    let name = format!("user-{widest}");
+    let reply = place.post("/api/v1/account/delete", &subject, &json!({}));
+    assert_eq!(reply.status, 202);
+    let status = reply.json();
+    assert_eq!(status["shards"], 4, "the test needs a user of all shards");
+    assert_eq!(place.post("/api/v1/interactions/list", &subject, &json!({})).status, 401);
+    assert_eq!(place.post("/api/v1/interactions/list", &place.admin, &json!({"user": name})).status, 404);
+    assert!(!std::fs::read_to_string(place.dir.join("catalog.json")).unwrap().contains(&format!("{name}\"")));
+    let answer = place.post("/api/v1/recommendations", "", &json!({"items": ["item-1"]})).json();
+    assert_eq!((&answer["degraded"], answer["items"].as_array().unwrap().len()), (&json!(true), 10));
+    assert!(answer["estimated_seconds"].as_u64().unwrap() >= 1, "{answer}");
+    assert!(answer["items"].as_array().unwrap().iter().all(|i| i["item"] != "item-1"));
+    assert_eq!(place.get("/healthz", "").json()["status"], "degraded");
+    // Whoever holds the request's name follows it, without any token.
+    let id = status["id"].as_str().unwrap();
+    assert_eq!(place.get(&format!("/api/v1/unlearning/{id}"), "").status, 200);
+    place.wait_done(id).unwrap();
+    let receipt = place.get(&format!("/api/v1/unlearning/{id}/receipt"), "");
+    assert_eq!(receipt.status, 200);
+    assert_eq!(place.get("/healthz", "").json()["status"], "ok");
+    let left = records(&place);
+    place.stop();
+    // The slot's label is random, so the tensors are compared with a twin that has it too.
+    let world = Deployment::open(&place.dir, Access::Read).unwrap().world;
+    assert_eq!(world.interactions.all(), &left[..]);
+    let twin = LearnedState::new(&world, train_all(&world, None).unwrap());
+    assert_eq!(learned(&place.dir).unwrap().differences(&twin), [""; 0]);
+}
+
+/// Additions keep their shards in the mean, and retrain when the operator says.
+#[test]
+fn additions_wait_for_the_operator() {
+    let recipe = recipe();
+    let mut place = Place::new(&recipe).unwrap();
+    let has = items(&place, "user-0");
+    let new = (0..16).map(|n| format!("item-{n}")).find(|item| !has.contains(item)).unwrap();
+    let body = json!({"user": "user-0", "interactions": [{"item": new, "timestamp": 1.0}, {"item": has[0]}]});
+    let reply = place.post("/api/v1/interactions/add", &place.admin, &body);
+    assert_eq!((reply.status.as_u16(), reply.json()), (200, json!({"added": 1})));
+    assert!(items(&place, "user-0").contains(&new));
+    let manifest = place.get("/api/v1/manifest", "").json();
+    let stale = manifest["shards"].as_array().unwrap().iter().filter(|s| s["stale"] == true && s["in_mean"] == true);
+    assert_eq!(stale.count(), 1);
+    assert_eq!(place.post("/api/v1/retrain", &place.operator, &json!({})).status, 202);
+    let start = Instant::now();
+    while place.get("/api/v1/manifest", "").json()["shards"].as_array().unwrap().iter().any(|s| s["stale"] == true) {
+        assert!(start.elapsed() < Duration::from_secs(30));
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let left = records(&place);
+    place.stop();
+    assert_eq!(learned(&place.dir).unwrap().differences(&twin(&recipe, left)), [""; 0]);
+}
+
+/// 10,000 askers of one deletion at once: all accepted, one request, one
+/// record gone, nothing else lost.
+#[test]
+fn ten_thousand_duplicates_are_one_deletion() {
+    let recipe = recipe();
+    let mut place = Place::new(&recipe).unwrap();
+    let (user, items) = someone(&place);
+    let before = records(&place).len();
+    let (router, admin) = (place.router(), place.admin.clone());
+    let body = delete_items(&user, &[&items[0]]);
+    let replies = place.block_on(async {
+        let asks: Vec<_> = (0..10_000)
+            .map(|_| {
+                let ask = ask(router.clone(), request("POST", "/api/v1/interactions/delete", &admin, Some(&body)));
+                tokio::spawn(ask)
+            })
+            .collect();
+        let mut replies = Vec::new();
+        for ask in asks {
+            replies.push(ask.await.unwrap());
+        }
+        replies
+    });
+    assert!(replies.iter().all(|reply| reply.status == StatusCode::ACCEPTED));
+    let removed: Vec<Value> = replies.iter().map(|r| r.json()["id"].clone()).collect();
+    let names: std::collections::BTreeSet<&str> = removed.iter().map(|id| id.as_str().unwrap()).collect();
+    assert!(names.len() <= 3, "{} requests were noted for one deletion", names.len());
+    for name in names {
+        place.wait_done(name).unwrap();
+    }
+    assert_eq!(records(&place).len(), before - 1);
+    let left = records(&place);
+    place.stop();
+    assert_eq!(learned(&place.dir).unwrap().differences(&twin(&recipe, left)), [""; 0]);
+}
+
+/// A steady stream of deletions at a rate that the trainers sustain: nobody
+/// waits for ever, and at every moment some shard answers.
+#[test]
+fn a_steady_stream_is_sustained() {
+    let recipe = Recipe { users: 12, shards: 6, ..Recipe::default() };
+    let mut place = Place::new(&recipe).unwrap();
+    let all: Vec<(String, String)> = {
+        let world = &place.service.snapshot().world;
+        let ids = |r: &Interaction| {
+            (world.catalog.users.ids[r.user as usize].clone(), world.catalog.items.ids[r.item as usize].clone())
+        };
+        world.interactions.all().iter().step_by(3).take(15).map(ids).collect()
+    };
+    let mut names = Vec::new();
+    for (user, item) in &all {
+        names.push(accepted(&place, &delete_items(user, &[item]))["id"].as_str().unwrap().to_owned());
+        let answer = place.post("/api/v1/recommendations", "", &json!({"items": ["item-1"]})).json();
+        assert_eq!(answer["degraded"], false, "no shard was left to answer");
+        std::thread::sleep(Duration::from_millis(120));
+    }
+    for name in &names {
+        let done = place.wait_done(name).unwrap();
+        assert_eq!(done["removed"], 1);
+    }
+    let left = records(&place);
+    place.stop();
+    assert_eq!(learned(&place.dir).unwrap().differences(&twin(&recipe, left)), [""; 0]);
+}
+
+/// Stopped with work under way, the next service goes on by itself.
+#[test]
+fn a_restart_goes_on() {
+    let recipe = recipe();
+    let kept = tempfile::tempdir().unwrap();
+    let dir = kept.path().join("state");
+    make_state(&dir, &recipe, true).unwrap();
+    token(&dir, eemu_server::serve::tokens::Scope::Admin).unwrap();
+    let slow = ServiceOptions { settle: Duration::from_secs(3600), ..quick() };
+    let mut first = Place::open(&dir, slow, &http()).unwrap();
+    let (user, items) = someone(&first);
+    let id = accepted(&first, &delete_items(&user, &[&items[0]]))["id"].as_str().unwrap().to_owned();
+    let admin = first.admin.clone();
+    first.stop();
+    drop(first);
+    let mut second = Place::open(&dir, quick(), &http()).unwrap();
+    assert_eq!(second.get("/api/v1/whoami", &admin).status, 200, "tokens outlive the process");
+    let done = second.wait_done(&id).unwrap();
+    assert_eq!(done["removed"], 1);
+    let left = records(&second);
+    second.stop();
+    assert_eq!(learned(&dir).unwrap().differences(&twin(&recipe, left)), [""; 0]);
+}

@@ -1,0 +1,153 @@
+//! States over time: backups that forget what is deleted later, and a state
+//! that an earlier program wrote.
+
+#![allow(clippy::unwrap_used)]
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use eemu_core::dataset::Interaction;
+use eemu_core::ensemble::LearnedState;
+use eemu_server::deployment::Deployment;
+use eemu_server::serve::http::HttpOptions;
+use eemu_server::serve::tokens::Scope;
+use eemu_server::store::Access;
+use eemu_tests::service::{Place, Process, delete_items, learned, make_state, program, quick, token};
+use eemu_tests::worlds::{Recipe, train_all};
+use serde_json::{Value, json};
+
+fn run(args: &[&str]) -> (i32, String, String) {
+    let output = Command::new(program().unwrap()).args(args).env_remove("EEMU_STATE").output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+}
+
+fn done(args: &[&str]) -> Value {
+    let (code, out, err) = run(args);
+    assert_eq!(code, 0, "{args:?}: {err}");
+    serde_json::from_str(&out).unwrap_or(Value::Null)
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+fn records(dir: &Path) -> Vec<Interaction> {
+    Deployment::open(dir, Access::Read).unwrap().world.interactions.all().to_vec()
+}
+
+/// A backup made beside a running server; a record and an account deleted
+/// after it; the restore deletes both again, and its models are those of a
+/// system that never had them.
+#[test]
+fn a_restore_deletes_again() {
+    let kept = tempfile::tempdir().unwrap();
+    let at = |name: &str| kept.path().join(name);
+    let state = at("state");
+    make_state(&state, &Recipe::default(), true).unwrap();
+    let admin = token(&state, Scope::Admin).unwrap();
+    let process = Process::start(&state, &["--settle", "0.05"], &[]).unwrap();
+    let before = records(&state);
+    let made = done(&["backup", "--state", text(&state), "--to", text(&at("backup")), "--json"]);
+    assert_eq!(made["records"], before.len());
+    let catalog = Deployment::open(&state, Access::Read).unwrap().world.catalog;
+    let gone = before.iter().find(|r| r.user != 3).unwrap();
+    let ids = (&catalog.users.ids[gone.user as usize], &catalog.items.ids[gone.item as usize]);
+    assert_eq!(process.post("/api/v1/interactions/delete", &admin, &delete_items(ids.0, &[ids.1])).unwrap().0, 202);
+    assert_eq!(process.post("/api/v1/account/delete", &admin, &json!({"user": "user-3"})).unwrap().0, 202);
+    done(&["backup", "--state", text(&state), "--tombstones", text(&at("tombstones.json"))]);
+    process.wait_clean().unwrap();
+    drop(process.kill());
+
+    let refused = run(&["restore", "--backup", text(&at("backup")), "--state", text(&at("a"))]);
+    assert!(refused.0 == 2 && refused.2.contains("--tombstones"), "{}", refused.2);
+    let not_one = run(&["restore", "--backup", text(&state), "--state", text(&at("a")), "--without-tombstones"]);
+    assert!(not_one.0 == 2 && not_one.2.contains("no backup"), "{}", not_one.2);
+    for (name, tombstones) in [("from-state", state.clone()), ("from-file", at("tombstones.json"))] {
+        let (restored, backup) = (at(name), at("backup"));
+        let args = ["restore", "--backup", text(&backup), "--state", text(&restored), "--json", "--tombstones"];
+        let said = done(&[&args[..], &[text(&tombstones)]].concat());
+        assert_eq!(said["accounts_deleted_again"], 1);
+        assert_eq!(records(&restored), records(&state));
+        assert!(!std::fs::read_to_string(restored.join("catalog.json")).unwrap().contains("user-3\""));
+        done(&["train", "--state", text(&restored), "-q"]);
+        let world = Deployment::open(&restored, Access::Read).unwrap().world;
+        let twin = LearnedState::new(&world, train_all(&world, None).unwrap());
+        assert_eq!(learned(&restored).unwrap().differences(&twin), [""; 0]);
+    }
+    let (backup, all) = (at("backup"), at("all"));
+    done(&["restore", "--backup", text(&backup), "--state", text(&all), "--without-tombstones", "--json"]);
+    assert_eq!(records(&all).len(), before.len());
+}
+
+/// Without a backup there is no tombstone; with the last one's end they go,
+/// key and all, down to the bytes.
+#[test]
+fn tombstones_end_with_the_last_older_backup() {
+    let kept = tempfile::tempdir().unwrap();
+    let state = kept.path().join("state");
+    make_state(&state, &Recipe::default(), true).unwrap();
+    let forget = |n: usize| {
+        let all = records(&state);
+        let catalog = Deployment::open(&state, Access::Read).unwrap().world.catalog;
+        let (user, item) = (&catalog.users.ids[all[n].user as usize], &catalog.items.ids[all[n].item as usize]);
+        done(&["forget", "--state", text(&state), "--user", user, "--item", item, "-q", "--later"]);
+    };
+    let tombstones = || Deployment::open(&state, Access::Read).unwrap().state.tombstones().unwrap();
+    forget(0);
+    assert!(tombstones().hashes.is_empty());
+    // Two seconds, so that the first deletion comes in time.
+    let keep = (2.0f64 / 86_400.0).to_string();
+    done(&["backup", "--state", text(&state), "--to", text(&kept.path().join("short")), "--keep", &keep]);
+    forget(1);
+    let found = tombstones();
+    assert_eq!(found.hashes.len(), 1);
+    let info = done(&["info", "--state", text(&state), "--json"]);
+    assert_eq!(info["backups"].as_array().unwrap().len(), 1);
+    std::thread::sleep(std::time::Duration::from_millis(2200));
+    forget(2);
+    assert!(tombstones().hashes.is_empty() && tombstones().key.is_none());
+    let database = std::fs::read(state.join("eemu.sqlite")).unwrap();
+    let hash = hex::decode(found.hashes.first().unwrap()).unwrap();
+    assert!(!database.windows(32).any(|w| w == hash), "an expired tombstone is still on disk");
+    let key = found.key.unwrap().into_bytes();
+    assert!(!database.windows(key.len()).any(|w| w == key), "the key of the tombstones is still on disk");
+}
+
+fn fixture() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/state-format-1")
+}
+
+/// A state that eemu wrote before it served: it opens, serves, and goes on; a
+/// reader says what to do.
+#[test]
+fn a_state_of_format_1_opens() {
+    let kept = tempfile::tempdir().unwrap();
+    let state = kept.path().join("state");
+    copy(&fixture(), &state);
+    let (code, _, said) = run(&["info", "--state", text(&state)]);
+    assert!(code == 2 && said.contains("format 1") && said.contains("eemu train"), "{said}");
+    let place = Place::open(&state, quick(), &HttpOptions { rate: 0, ..HttpOptions::default() }).unwrap();
+    let manifest = place.get("/api/v1/manifest", "").json();
+    assert!(manifest["shards"].as_array().unwrap().iter().all(|s| s["in_mean"] == true));
+    let log = place.get("/api/v1/log/entries", "").json();
+    assert!(log["entries"][0].as_str().unwrap().contains("\"removed\""), "its receipts are the log's first entries");
+    let user = place.service.snapshot().world.interactions.all()[0].user;
+    let token = place.subject(user).unwrap();
+    let all = place.post("/api/v1/interactions/delete", &token, &json!({"all": true})).json();
+    place.wait_done(all["id"].as_str().unwrap()).unwrap();
+    drop(place);
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let to = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &to);
+        } else {
+            std::fs::copy(entry.path(), to).unwrap();
+        }
+    }
+}
