@@ -10,6 +10,7 @@
 //! | [`forgetting`] | a deletion from request to receipt, and the proof |
 //! | [`measuring`] | quality of an ensemble and of what it is compared with |
 //! | [`tuning`] | a search for hyper-parameters on validation, resumable |
+//! | [`reproduce`] | the paper's tables and figures, from rows that resume |
 //! | [`cli`] | the `eemu` command |
 //! | [`device`], [`pool`], [`progress`] | where, how many at once, how far |
 
@@ -24,6 +25,7 @@ pub mod import;
 pub mod measuring;
 pub mod pool;
 pub mod progress;
+pub mod reproduce;
 pub mod store;
 pub mod training;
 pub mod tuning;

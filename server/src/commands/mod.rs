@@ -7,11 +7,12 @@ pub(crate) mod forget;
 pub(crate) mod import;
 pub(crate) mod info;
 pub(crate) mod recommend;
+pub(crate) mod reproduce;
 pub(crate) mod train;
 pub(crate) mod tune;
 pub(crate) mod verify;
 
-mod configuring;
+pub(crate) mod configuring;
 
 use std::io::Write;
 
