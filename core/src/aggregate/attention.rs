@@ -158,13 +158,7 @@ struct Batch {
 }
 
 impl Batch {
-    fn draw(
-        stream: &mut Stream,
-        active: &[u32],
-        histories: &[Vec<u32>],
-        items: usize,
-        count: usize,
-    ) -> Self {
+    fn draw(stream: &mut Stream, active: &[u32], histories: &[Vec<u32>], items: usize, count: usize) -> Self {
         let (mut users, mut positives, mut negatives) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..count {
             let user = active[stream.below(active.len())];
@@ -239,14 +233,7 @@ impl Net {
     }
 
     /// One Adagrad step on BPR and the maps' penalty.
-    fn step(
-        &mut self,
-        vectors: &Vectors,
-        batch: &Batch,
-        mask: Vec<f32>,
-        config: &AttentionConfig,
-        device: &Device,
-    ) {
+    fn step(&mut self, vectors: &Vectors, batch: &Batch, mask: Vec<f32>, config: &AttentionConfig, device: &Device) {
         let count = batch.users.len();
         if count == 0 {
             return;

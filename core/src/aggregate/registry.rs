@@ -133,9 +133,7 @@ impl Method {
                 let pairs = SampledPairs::of(world, effort.logistic_share);
                 Box::new(Logistic::fit(vectors, &pairs, &effort.logistic)?)
             }
-            Self::RecEraser => {
-                Box::new(Attention::fit(vectors, world, &world.key, &effort.attention, device).await?)
-            }
+            Self::RecEraser => Box::new(Attention::fit(vectors, world, &world.key, &effort.attention, device).await?),
             _ => Box::new(Divergence::of(&world.degrees, &world.shards())),
         })
     }

@@ -2,11 +2,11 @@
 //! all fitted aggregators, are made of.
 
 use super::simplex::Margins;
+use crate::Result;
 use crate::meta::out_of_batch;
 use crate::model::{Adapted, TwoTower};
 use crate::tensor::{Device, Tensor, from_vec};
 use crate::world::{History, World};
-use crate::Result;
 
 /// One shard's vectors at theta.
 #[derive(Debug, Clone, PartialEq)]
@@ -103,9 +103,8 @@ impl Vectors {
         rows: &[u32],
         device: &Device,
     ) -> Tensor<3> {
-        let values: Vec<f32> = tables
-            .flat_map(|table| rows.iter().flat_map(move |&row| table[self.row(row)].iter().copied()))
-            .collect();
+        let values: Vec<f32> =
+            tables.flat_map(|table| rows.iter().flat_map(move |&row| table[self.row(row)].iter().copied())).collect();
         from_vec(values, [self.shards.len(), rows.len(), self.width], device)
     }
 

@@ -78,9 +78,11 @@ mod tests {
         let group: Vec<usize> = (0..users).map(|_| stream.below(clusters)).collect();
         (0..shards)
             .map(|_| {
-                let of = group.iter().map(|&own| {
-                    if stream.unit() < 0.6 { own as u32 } else { stream.below(clusters) as u32 }
-                });
+                let of = group.iter().map(
+                    |&own| {
+                        if stream.unit() < 0.6 { own as u32 } else { stream.below(clusters) as u32 }
+                    },
+                );
                 Labels { of: of.collect(), clusters, inertia: 0.0 }
             })
             .collect()
@@ -90,7 +92,10 @@ mod tests {
     fn explicit(labels: &[Labels]) -> Vec<f64> {
         let users = labels[0].of.len();
         let together = |i: usize, j: usize| labels.iter().filter(|l| l.of[i] == l.of[j]).count() as f64;
-        (0..users).flat_map(|i| (0..users).map(move |j| (i, j))).map(|(i, j)| together(i, j) / labels.len() as f64).collect()
+        (0..users)
+            .flat_map(|i| (0..users).map(move |j| (i, j)))
+            .map(|(i, j)| together(i, j) / labels.len() as f64)
+            .collect()
     }
 
     #[test]

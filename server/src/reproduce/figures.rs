@@ -32,7 +32,13 @@ pub(super) fn write(request: &Request, units: &[Unit], store: &Store) -> Result<
     Ok(written)
 }
 
-fn publish(reader: &Reader<'_>, name: &str, title: &str, sheet: &Sheet, plots: &[(String, String)]) -> Result<Vec<PathBuf>> {
+fn publish(
+    reader: &Reader<'_>,
+    name: &str,
+    title: &str,
+    sheet: &Sheet,
+    plots: &[(String, String)],
+) -> Result<Vec<PathBuf>> {
     let mut text = reader.preamble(title);
     text.push_str(&sheet.markdown());
     let mut written = Vec::new();
@@ -64,7 +70,13 @@ fn figure_4(reader: &Reader<'_>) -> Result<Vec<PathBuf>> {
     }
     let plot = Plot { title: "Figure 4: what adaptation does", x: "", y: "HR@10" };
     let svg = bars(&plot, reader.sets(), &series)?;
-    publish(reader, "fig4", "Figure 4: EEMU and ordinary training, without and with adaptation", &sheet, &[("fig4.svg".into(), svg)])
+    publish(
+        reader,
+        "fig4",
+        "Figure 4: EEMU and ordinary training, without and with adaptation",
+        &sheet,
+        &[("fig4.svg".into(), svg)],
+    )
 }
 
 fn figure_5(reader: &Reader<'_>) -> Result<Vec<PathBuf>> {
@@ -110,7 +122,8 @@ fn figure_5(reader: &Reader<'_>) -> Result<Vec<PathBuf>> {
 fn figure_6(reader: &Reader<'_>) -> Result<Vec<PathBuf>> {
     let metric = Metric::Hits(10);
     let mut sheet = Sheet::new(&["data set", "mean single shard", "best single shard", "mean of all shards"]);
-    let mut series: [Series; 2] = [("single shard (mean)".into(), Vec::new()), ("mean of all shards".into(), Vec::new())];
+    let mut series: [Series; 2] =
+        [("single shard (mean)".into(), Vec::new()), ("mean of all shards".into(), Vec::new())];
     for (group, set) in reader.sets().iter().enumerate() {
         let alone: Vec<f64> = (0..8)
             .filter_map(|shard| reader.cell(set, eemu_with(8), &SERVED, &format!("shard {shard}"), metric).mean())
@@ -170,7 +183,14 @@ fn figure_7(reader: &Reader<'_>) -> Result<Vec<PathBuf>> {
             row(&clusters.to_string(), &How::Clustered { clusters }, Some(clusters as f64));
         }
         let seconds = naive.map_or("-".into(), |s| format!("{s:.1} (from 8 users)"));
-        let one = ["none: one by one".to_owned(), "as the exact mode".into(), String::new(), seconds, "-".into(), "1.0".into()];
+        let one = [
+            "none: one by one".to_owned(),
+            "as the exact mode".into(),
+            String::new(),
+            seconds,
+            "-".into(),
+            "1.0".into(),
+        ];
         sheet.rows.push(std::iter::once(set.clone()).chain(one).collect());
         let exact = reader.cell(set, eemu_with(8), &SERVED, "Mean", Metric::Hits(10)).mean();
         let ends = hits_line.first().zip(hits_line.last()).map(|(a, b)| (a.0, b.0));
@@ -180,7 +200,9 @@ fn figure_7(reader: &Reader<'_>) -> Result<Vec<PathBuf>> {
         speed.push((set.clone(), speed_line));
     }
     let mut plots = Vec::new();
-    for (file, y, series) in [("fig7-quality.svg", "HR@10", &quality), ("fig7-speed.svg", "times faster than one by one", &speed)] {
+    for (file, y, series) in
+        [("fig7-quality.svg", "HR@10", &quality), ("fig7-speed.svg", "times faster than one by one", &speed)]
+    {
         if series.iter().any(|(_, line)| !line.is_empty()) {
             let title = "Figure 7: serving people in clusters";
             plots.push((file.to_owned(), lines(&Plot { title, x: "clusters K", y }, series, false)?));

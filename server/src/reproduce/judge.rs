@@ -59,25 +59,25 @@ fn shard_names(shards: usize) -> impl Iterator<Item = String> {
     (0..shards).map(|shard| format!("shard {shard}"))
 }
 
-/// Every aggregator and every shard alone, without adaptation; of one shard,
-/// that shard.
+/// Every given aggregator and every shard alone, without adaptation. Beside
+/// the ranks: what fitting took, and HR@10 of the methods on validation items.
 pub(super) fn frozen(
     world: &World,
     vectors: &Vectors,
     judges: &[Judge],
+    methods: &[Method],
     effort: &Effort,
     device: &Device,
     jobs: usize,
 ) -> Result<(BTreeMap<String, Ranks>, BTreeMap<String, f64>)> {
     let shards = vectors.shards.len();
-    let methods = if shards == 1 { &[Method::Mean][..] } else { &Method::ALL[..] };
     let (mut aggregators, mut figures): (Vec<Box<dyn Aggregator>>, _) = (Vec::new(), BTreeMap::new());
     for method in methods {
         let start = Instant::now();
         aggregators.push(pollster::block_on(method.fitted(world, vectors, effort, device))?);
         figures.insert(format!("{} refit seconds", method.name()), start.elapsed().as_secs_f64());
     }
-    let parts = pool::run(&judges.chunks(TILE).collect::<Vec<_>>(), jobs, |tile| -> Result<Vec<Vec<usize>>> {
+    let parts = pool::run(&judges.chunks(TILE).collect::<Vec<_>>(), jobs, |tile| -> Result<Vec<[Vec<usize>; 2]>> {
         tile.iter()
             .map(|judge| {
                 let scores = vectors.scores(judge.user);
@@ -87,24 +87,34 @@ pub(super) fn frozen(
                 }
                 let masked = &judge.person.history;
                 let seen = Seen { user: judge.user, masked, counts: &counts, scores: &scores };
-                let blended = aggregators.iter().map(|a| Ok(rank_of(judge.target, &a.combine_for(&seen)?, masked)?));
-                let alone = scores.iter().map(|own| Ok(rank_of(judge.target, own, masked)?));
-                blended.chain(alone).collect()
+                let chosen_on = world.items(judge.user, Role::Validation).first().copied();
+                let (mut tested, mut chosen) = (Vec::new(), Vec::new());
+                for aggregator in &aggregators {
+                    let blended = aggregator.combine_for(&seen)?;
+                    tested.push(rank_of(judge.target, &blended, masked)?);
+                    chosen.push(rank_of(chosen_on.unwrap_or(judge.target), &blended, masked)?);
+                }
+                for own in &scores {
+                    tested.push(rank_of(judge.target, own, masked)?);
+                }
+                Ok([tested, chosen])
             })
             .collect()
     });
-    let mut ranks = Vec::new();
+    let (mut ranks, mut validation) = (Vec::new(), Vec::new());
     for part in parts {
-        ranks.extend(part?);
+        for [tested, chosen] in part? {
+            ranks.push(tested);
+            validation.push(chosen);
+        }
     }
-    let names: Vec<String> =
-        aggregators.iter().map(|a| a.name()).map(pretty).chain(shard_names(shards)).collect();
+    for (place, method) in methods.iter().enumerate() {
+        let hits = validation.iter().filter(|own| own[place] < 10).count();
+        let rate = hits as f64 / validation.len().max(1) as f64;
+        figures.insert(format!("{} HR@10 on validation", method.name()), rate);
+    }
+    let names: Vec<String> = methods.iter().map(|method| method.name().to_owned()).chain(shard_names(shards)).collect();
     Ok((collected(&names, &ranks), figures))
-}
-
-/// The mean's own name is in lower case elsewhere.
-fn pretty(name: &str) -> String {
-    if name == "mean" { "Mean".into() } else { name.into() }
 }
 
 /// Algorithm 2 for everybody, by the exact batch mode: the mean and every

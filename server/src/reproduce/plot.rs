@@ -125,9 +125,11 @@ pub(super) fn bars(plot: &Plot<'_>, groups: &[String], series: &[Series]) -> Res
             let colour = colour(place);
             let start = -0.4 + place as f64 * width;
             chart
-                .draw_series(points.iter().map(|(x, y)| {
-                    Rectangle::new([(x + start, 0.0), (x + start + width * 0.92, *y)], colour.filled())
-                }))
+                .draw_series(
+                    points.iter().map(|(x, y)| {
+                        Rectangle::new([(x + start, 0.0), (x + start + width * 0.92, *y)], colour.filled())
+                    }),
+                )
                 .map_err(drawn)?
                 .label(name)
                 .legend(move |(x, y)| Rectangle::new([(x, y - 5), (x + 12, y + 5)], colour.filled()));

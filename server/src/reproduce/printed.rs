@@ -97,12 +97,8 @@ pub(super) const TABLE_6: Printed = Printed {
 };
 
 /// Table 7: HR@10 with random and with biased sampling of the adaptation set.
-pub(super) const TABLE_7: [[f64; 2]; 4] = [
-    [0.06324, 0.06589],
-    [0.03657, 0.03962],
-    [0.05491, 0.05674],
-    [0.02282, 0.02591],
-];
+pub(super) const TABLE_7: [[f64; 2]; 4] =
+    [[0.06324, 0.06589], [0.03657, 0.03962], [0.05491, 0.05674], [0.02282, 0.02591]];
 
 /// Table 5: GFLOPs a request of Static, GraphEraser, RecEraser, UltraRE and EEMU.
 pub(super) const TABLE_5: [[f64; 5]; 4] = [

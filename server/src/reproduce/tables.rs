@@ -69,9 +69,8 @@ impl Cell {
     /// This minus another, user by user, with its 95% interval.
     fn minus(&self, other: &Self) -> Option<Estimate> {
         let same = self.per_user.len() == other.per_user.len() && self.values.len() == other.values.len();
-        (same && !self.per_user.is_empty()).then(|| {
-            Estimate::of(&self.per_user.iter().zip(&other.per_user).map(|(a, b)| a - b).collect::<Vec<_>>())
-        })
+        (same && !self.per_user.is_empty())
+            .then(|| Estimate::of(&self.per_user.iter().zip(&other.per_user).map(|(a, b)| a - b).collect::<Vec<_>>()))
     }
 }
 
@@ -128,8 +127,13 @@ impl Reader<'_> {
              Paired differences take each user's mean over the seeds. The paper's figures are single runs whose \
              epochs were chosen on test items; its gaps are about one standard error.\n"
         );
+        if !self.request.set.is_empty() {
+            let _ = writeln!(text, "Settings that differ from the recipe: `{}`.\n", self.request.set.join("`, `"));
+        }
         if self.request.scale == Scale::Quick {
-            text.push_str("**A small version (`--quick`): narrow towers, few epochs. Not comparable with the paper.**\n\n");
+            text.push_str(
+                "**A small version (`--quick`): narrow towers, few epochs. Not comparable with the paper.**\n\n",
+            );
         }
         text
     }
@@ -247,7 +251,8 @@ fn method_table(reader: &Reader<'_>, table: &MethodTable) -> Result<Vec<PathBuf>
             let paper = printed(name, 0);
             let difference = paper.zip(hit.mean()).map(|(paper, ours)| ours - paper);
             let last = rows.len() - 1;
-            let against = |cells: &[Cell]| if place == last { "-".into() } else { signed(cells[last].minus(&cells[place])) };
+            let against =
+                |cells: &[Cell]| if place == last { "-".into() } else { signed(cells[last].minus(&cells[place])) };
             sheet.rows.push(vec![
                 (*name).to_owned(),
                 number(paper),
@@ -270,7 +275,8 @@ fn table_6(reader: &Reader<'_>) -> Result<Vec<PathBuf>> {
     let mut sheets = Vec::new();
     let metric = Metric::Hits(10);
     for set in reader.sets() {
-        let mut sheet = Sheet::new(&["shard", "without, paper", "without, ours", "with, paper", "with, ours", "with - without"]);
+        let mut sheet =
+            Sheet::new(&["shard", "without, paper", "without, ours", "with, paper", "with, ours", "with - without"]);
         let names = (0..8).map(|s| (format!("Shard {}", s + 1), format!("shard {s}")));
         for (name, result) in names.chain([("Mean of all".to_owned(), "Mean".to_owned())]) {
             let plain = reader.cell(set, eemu_with(8), &How::Frozen, &result, metric);
@@ -292,8 +298,14 @@ fn table_6(reader: &Reader<'_>) -> Result<Vec<PathBuf>> {
 fn table_7(reader: &Reader<'_>) -> Result<Vec<PathBuf>> {
     let mut sheets = Vec::new();
     for set in reader.sets() {
-        let mut sheet =
-            Sheet::new(&["metric", "random, paper", "random, ours", "biased, paper", "biased, ours", "biased - random"]);
+        let mut sheet = Sheet::new(&[
+            "metric",
+            "random, paper",
+            "random, ours",
+            "biased, paper",
+            "biased, ours",
+            "biased - random",
+        ]);
         for metric in [Metric::Hits(10), Metric::Gain(10)] {
             let paper = printed::SETS.iter().position(|s| s == set).filter(|_| metric == Metric::Hits(10));
             let random = How::Adapted { size: 7, sampling: Sampling::Random };

@@ -183,8 +183,7 @@ pub(super) fn needed(request: &Request, sets: &[Set]) -> Result<Vec<Unit>> {
 
 fn unit(request: &Request, set: &Set, seed: u64, ensemble: Ensemble, how: How) -> Result<Unit> {
     let changes = &request.set;
-    let mut config =
-        recipe::config(&set.name, ensemble.learning, ensemble.shards, seed, request.scale, changes)?;
+    let mut config = recipe::config(&set.name, ensemble.learning, ensemble.shards, seed, request.scale, changes)?;
     if let How::Adapted { size, sampling } = how {
         config.adapt = AdaptConfig { size, sampling, ..config.adapt };
     }
@@ -241,13 +240,7 @@ fn wanted(request: &Request) -> Vec<(Ensemble, How)> {
 }
 
 /// Finds the units of one table among all.
-pub(super) fn find<'a>(
-    units: &'a [Unit],
-    set: &str,
-    seed: u64,
-    ensemble: Ensemble,
-    how: &How,
-) -> Option<&'a Unit> {
+pub(super) fn find<'a>(units: &'a [Unit], set: &str, seed: u64, ensemble: Ensemble, how: &How) -> Option<&'a Unit> {
     units.iter().find(|u| u.set == set && u.seed == seed && u.ensemble == ensemble && u.how == *how)
 }
 

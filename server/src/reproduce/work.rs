@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use eemu_core::aggregate::Vectors;
+use eemu_core::aggregate::{Method, Vectors};
 use eemu_core::config::AdaptConfig;
 use eemu_core::fingerprint::Fingerprint;
 use eemu_core::flops::Costs;
@@ -16,6 +16,7 @@ use eemu_core::tensor::Device;
 use eemu_core::train::Trainer;
 use eemu_core::world::World;
 
+use super::recipe::Learning;
 use super::rows::{Ranks, Row, Store, write};
 use super::sets::Set;
 use super::unit::{How, Unit};
@@ -81,11 +82,8 @@ impl<'a> Worker<'a> {
     /// Does a unit and writes its row.
     pub(super) fn run(&mut self, unit: &Unit) -> Result<()> {
         let start = Instant::now();
-        let (figures, ranks) = if unit.how == How::Train {
-            (self.train(unit)?, BTreeMap::new())
-        } else {
-            self.measure(unit)?
-        };
+        let (figures, ranks) =
+            if unit.how == How::Train { (self.train(unit)?, BTreeMap::new()) } else { self.measure(unit)? };
         let row = Row {
             unit: unit.title(),
             hash: unit.hash(),
@@ -166,8 +164,7 @@ impl<'a> Worker<'a> {
                 let path = self.store.model(unit, shard);
                 let shown = path.display();
                 let bytes = std::fs::read(&path).with_context(|| format!("cannot read {shown}"))?;
-                let mut model =
-                    TwoTower::new(&world.catalog, &world.config.model, &world.key, shard, self.device)?;
+                let mut model = TwoTower::new(&world.catalog, &world.config.model, &world.key, shard, self.device)?;
                 let values = from_safetensors(&bytes).with_context(|| format!("{shown} is damaged; delete it"))?;
                 model.parameters_mut().set(&values).with_context(|| format!("{shown} is another model's"))?;
                 Ok(model)
@@ -193,8 +190,11 @@ impl<'a> Worker<'a> {
             How::Train => BTreeMap::new(),
             How::Frozen => {
                 let vectors = vectors.context("no vectors at hand")?;
-                let (ranks, more) =
-                    judge::frozen(world, vectors, &judges, &self.request.scale.effort(), device, jobs)?;
+                // The paper blends ordinarily trained shards; EEMU takes the mean.
+                let ordinary = unit.ensemble.learning == Learning::Ordinary && models.len() > 1;
+                let methods = if ordinary { &Method::ALL[..] } else { &[Method::Mean][..] };
+                let effort = self.request.scale.effort();
+                let (ranks, more) = judge::frozen(world, vectors, &judges, methods, &effort, device, jobs)?;
                 figures.extend(more);
                 ranks
             }
