@@ -41,7 +41,7 @@ const TINY: [&str; 19] = [
     "3",
     "--quiet",
 ];
-const COMMANDS: [&str; 12] = [
+const COMMANDS: [&str; 13] = [
     "demo",
     "import",
     "train",
@@ -54,6 +54,7 @@ const COMMANDS: [&str; 12] = [
     "admit",
     "tune",
     "info",
+    "reproduce",
 ];
 
 /// The program, built beside this test.

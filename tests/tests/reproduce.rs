@@ -259,7 +259,7 @@ fn everything_runs_resumes_and_agrees() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path();
     data(out);
-    reproduce("all", out, &["--seeds", "1"]);
+    reproduce("all", out, &["--seeds", "1", "--reference"]);
     for name in
         ["table2", "table3", "table4", "table5", "table6", "table7", "table9", "table10", "fig3", "fig4", "fig5"]
             .into_iter()
@@ -283,6 +283,11 @@ fn everything_runs_resumes_and_agrees() {
     for method in Method::ALL {
         assert_eq!(standard["ranks"][method.name()]["users"], 24, "{}", method.name());
     }
+
+    // The published code's dynamics stand beside, and nobody mistakes them for EEMU.
+    let table = fs::read_to_string(out.join("table3.md")).unwrap();
+    assert!(table.contains("| published code |") && table.contains("| EEMU |"), "{table}");
+    named("-published-8-sign-step");
 
     // A lost row, and one that a kill cut short.
     let (lost, served) = named("-maml-8-adapted-7-");

@@ -23,6 +23,7 @@ pub(crate) fn run(args: &ReproduceArgs) -> Result<ExitCode> {
         set: args.set.clone(),
         users: args.users.or(args.quick.then_some(200)),
         from_rows: args.from_rows,
+        reference: args.reference,
         jobs: args.jobs.unwrap_or_else(default_jobs),
     };
     let progress = Progress::new(args.quiet);

@@ -5,11 +5,12 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use eemu_core::adapt::Person;
-use eemu_core::aggregate::{Aggregator, Effort, Method, Seen, Vectors};
+use eemu_core::aggregate::{Aggregator, Effort, Mean, Method, Seen, Vectors};
 use eemu_core::cluster::{KMeans, cluster_users, scores_by_cluster};
 use eemu_core::config::AdaptConfig;
 use eemu_core::dataset::Role;
 use eemu_core::evaluate::rank_of;
+use eemu_core::mistakes::published;
 use eemu_core::model::TwoTower;
 use eemu_core::random::Key;
 use eemu_core::recommend::Ranker;
@@ -191,6 +192,33 @@ pub(super) fn clustered(
     }
     let ranks: Vec<Vec<usize>> = ranks.into_iter().collect::<Option<_>>().context("somebody is in no cluster")?;
     Ok((collected(&["Mean".to_owned()], &ranks), clustering))
+}
+
+/// Every judge's rank after the published code's sign step.
+pub(super) fn sign_step(
+    world: &World,
+    models: &[TwoTower],
+    judges: &[Judge],
+    jobs: usize,
+) -> Result<BTreeMap<String, Ranks>> {
+    let parts = pool::run(judges, jobs, |judge| -> Result<Vec<usize>> {
+        let scores = pollster::block_on(published::scores(world, models, &judge.person, published::RATE))?;
+        Ok(vec![rank_of(judge.target, &scores, &judge.person.history)?])
+    });
+    let ranks = parts.into_iter().collect::<Result<Vec<_>>>()?;
+    Ok(collected(&["Mean".to_owned()], &ranks))
+}
+
+/// HR@10 of the unadapted mean on the test items: what the published code
+/// chooses its epoch by.
+pub(super) fn test_hits(world: &World, models: &[TwoTower], judges: &[Judge]) -> Result<f64> {
+    let vectors = pollster::block_on(Vectors::of(world, models))?;
+    let mut hits = 0;
+    for judge in judges {
+        let blended = Mean.combine(&vectors.scores(judge.user))?;
+        hits += usize::from(rank_of(judge.target, &blended, &judge.person.history)? < 10);
+    }
+    Ok(hits as f64 / judges.len().max(1) as f64)
 }
 
 /// Seconds a user that Algorithm 2 takes as it is written, one user after the

@@ -66,6 +66,9 @@ pub struct Request {
     pub users: Option<usize>,
     /// Train and measure nothing: tables from the rows that are there.
     pub from_rows: bool,
+    /// Beside table 3 and its like: the published code's dynamics, which see test
+    /// items and other shards, and so can never be deployed.
+    pub reference: bool,
     /// Shards, or groups of users, at once.
     pub jobs: usize,
 }

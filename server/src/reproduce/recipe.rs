@@ -5,6 +5,7 @@ use anyhow::Result;
 use eemu_core::aggregate::{AttentionConfig, Effort, FitConfig};
 use eemu_core::config::{Config, Meta};
 use eemu_core::dataset::Holdout;
+use eemu_core::mistakes::published;
 use eemu_core::model::ModelConfig;
 
 use crate::commands::configuring::set_all;
@@ -27,6 +28,8 @@ pub(super) enum Learning {
     Maml,
     /// Reptile: EEMU too.
     Reptile,
+    /// The published code's dynamics; see `core::mistakes::published`.
+    Published,
 }
 
 impl Scale {
@@ -92,7 +95,7 @@ pub(super) fn config(
     train.epochs = epochs(set, learning, shards);
     train.meta = match learning {
         Learning::Ordinary => Meta::None,
-        Learning::Maml => Meta::Maml,
+        Learning::Maml | Learning::Published => Meta::Maml,
         Learning::Reptile => Meta::Reptile,
     };
     if learning == Learning::Reptile {
@@ -108,7 +111,19 @@ pub(super) fn config(
             config.train.outer_step = 5e-3;
         }
     }
-    set_all(&config, changes)
+    let mut config = set_all(&config, changes)?;
+    if learning == Learning::Published {
+        // The published code has no unknown rows, starts tables at N(0, 1),
+        // and slices once.
+        config.model.unknown_rows = false;
+        config.model.table_scale = 1.0;
+        config.train.unnamed_share = 0.0;
+        config.train.query_length = 1;
+        config.train.fresh_slices = false;
+        config.train.outer_step = published::RATE;
+        config.train.in_batch_negatives = 1;
+    }
+    Ok(config)
 }
 
 fn epochs(_set: &str, learning: Learning, shards: u32) -> u32 {

@@ -225,7 +225,7 @@ pub(super) fn write(request: &Request, units: &[Unit], store: &Store) -> Result<
 fn method_table(reader: &Reader<'_>, table: &MethodTable) -> Result<Vec<PathBuf>> {
     debug_assert!(reader.request.what.wants(table.what));
     let metrics = [Metric::Hits(table.k), Metric::Gain(table.k)];
-    let rows = methods(0, table.reptile);
+    let rows = methods(0, table.reptile, reader.request.reference);
     let mut sheets = Vec::new();
     for set in reader.sets() {
         let [hits, gain] = metrics.map(Metric::name);
@@ -330,11 +330,11 @@ fn table_9(reader: &Reader<'_>) -> Result<Vec<PathBuf>> {
     let metric = Metric::Hits(10);
     for set in reader.sets() {
         let mut sheet = Sheet::new(&["method", "q=5% paper", "q=5% ours", "q=10% paper", "q=10% ours"]);
-        for place in 0..methods(0, false).len() {
+        for place in 0..methods(0, false, false).len() {
             let mut cells = Vec::new();
             let mut name = "";
             for (column, percent) in [5, 10].into_iter().enumerate() {
-                let (own, ensemble, how, result) = &methods(percent, false)[place];
+                let (own, ensemble, how, result) = &methods(percent, false, false)[place];
                 name = own;
                 cells.push(number(printed::TABLE_9.get(own, set, column)));
                 cells.push(measured(&reader.cell(set, *ensemble, how, result, metric)));

@@ -71,6 +71,7 @@ impl Ensemble {
     const STANDARD: Self = Self::new(Learning::Ordinary, 8);
     const EEMU: Self = Self::new(Learning::Maml, 8);
     const REPTILE: Self = Self::new(Learning::Reptile, 8);
+    const PUBLISHED: Self = Self::new(Learning::Published, 8);
 
     fn without(self, percent: u32) -> Self {
         Self { without: percent, ..self }
@@ -82,6 +83,7 @@ impl Ensemble {
             Learning::Ordinary => "ordinary",
             Learning::Maml => "maml",
             Learning::Reptile => "reptile",
+            Learning::Published => "published",
         };
         let removed = if self.without > 0 { format!("-without-{}pc", self.without) } else { String::new() };
         format!("{learning}-{}{removed}", self.shards)
@@ -97,6 +99,8 @@ pub(super) enum How {
     Frozen,
     /// Adapted to each user: the mean and each shard alone.
     Adapted { size: usize, sampling: Sampling },
+    /// Adapted as the published code does: one step along the gradient's sign.
+    SignStep,
     /// Adapted to clusters of users.
     Clustered { clusters: usize },
     /// A few users as clusters of their own, for the time it takes.
@@ -112,6 +116,7 @@ impl How {
             Self::Adapted { size, sampling: Sampling::Random } => format!("adapted-{size}-random"),
             Self::Clustered { clusters } => format!("clusters-{clusters}"),
             Self::OneByOne => "one-by-one".into(),
+            Self::SignStep => "sign-step".into(),
         }
     }
 }
@@ -202,6 +207,9 @@ fn wanted(request: &Request) -> Vec<(Ensemble, How)> {
     if methods.into_iter().any(what) {
         list.extend([(Ensemble::RETRAIN, How::Frozen), (Ensemble::STANDARD, How::Frozen)]);
         list.extend([(Ensemble::EEMU, How::Frozen), (Ensemble::EEMU, SERVED)]);
+        if request.reference {
+            list.extend([(Ensemble::PUBLISHED, How::Frozen), (Ensemble::PUBLISHED, How::SignStep)]);
+        }
     }
     if what(What::Table6) || what(What::Fig6) || what(What::Fig4) {
         list.extend([(Ensemble::EEMU, How::Frozen), (Ensemble::EEMU, SERVED)]);
@@ -246,10 +254,18 @@ pub(super) fn find<'a>(units: &'a [Unit], set: &str, seed: u64, ensemble: Ensemb
 
 /// The rows of Table 3 and their like: name, ensemble, measurement, and which
 /// of its results.
-pub(super) fn methods(without: u32, reptile: bool) -> Vec<(&'static str, Ensemble, How, &'static str)> {
+pub(super) fn methods(
+    without: u32,
+    reptile: bool,
+    reference: bool,
+) -> Vec<(&'static str, Ensemble, How, &'static str)> {
     let mut rows = vec![("RETRAIN", Ensemble::RETRAIN, How::Frozen, "Mean")];
     for method in eemu_core::aggregate::Method::ALL {
         rows.push((method.name(), Ensemble::STANDARD, How::Frozen, method.name()));
+    }
+    if reference {
+        rows.push(("published code, unadapted", Ensemble::PUBLISHED, How::Frozen, "Mean"));
+        rows.push(("published code", Ensemble::PUBLISHED, How::SignStep, "Mean"));
     }
     if reptile {
         rows.push(("EEMU (Reptile)", Ensemble::REPTILE, SERVED, "Mean"));

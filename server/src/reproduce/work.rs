@@ -1,14 +1,16 @@
 //! How a unit is done.
 
 use std::collections::BTreeMap;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use eemu_core::aggregate::{Method, Vectors};
 use eemu_core::config::AdaptConfig;
 use eemu_core::fingerprint::Fingerprint;
 use eemu_core::flops::Costs;
+use eemu_core::mistakes::published::{self, Published};
 use eemu_core::model::{TwoTower, from_safetensors, to_safetensors};
 use eemu_core::random::Key;
 use eemu_core::shard::ShardData;
@@ -74,6 +76,7 @@ impl<'a> Worker<'a> {
                 users * costs.low_rank_request(items, shards, *size as u64, &unit.config.model.item_hidden)
             }
             How::Clustered { clusters } => shards * *clusters as u64 * items * 2 * costs.item,
+            How::SignStep => users * costs.honest_adapted(items, shards, 7),
             How::OneByOne => TIMED as u64 * costs.honest_adapted(items, shards, 7),
         };
         cost as f64
@@ -114,6 +117,9 @@ impl<'a> Worker<'a> {
     /// Trains the shards whose models are not there.
     fn train(&mut self, unit: &Unit) -> Result<BTreeMap<String, f64>> {
         let world = self.world(unit)?;
+        if unit.ensemble.learning == Learning::Published {
+            return self.train_published(unit, &world);
+        }
         let shards = world.shards();
         let trained = pool::run(&shards, self.request.jobs, |shard| self.train_shard(unit, &world, shard));
         let seconds = trained.into_iter().collect::<Result<Vec<f64>>>()?;
@@ -122,6 +128,40 @@ impl<'a> Worker<'a> {
         figures.insert("seconds of all shards one after another".to_owned(), seconds.iter().sum());
         self.held = None;
         Ok(figures)
+    }
+
+    /// The published code: shards epoch by epoch together, and of all epochs
+    /// the one that is best on everybody's test items.
+    fn train_published(&mut self, unit: &Unit, world: &World) -> Result<BTreeMap<String, f64>> {
+        let judges = judge::judges(world, self.request.users);
+        let shards = published::shards(world);
+        let trainers = shards
+            .iter()
+            .map(|shard| Ok(Mutex::new(Published::new(world, shard, world.config.train.outer_step, self.device)?)))
+            .collect::<Result<Vec<_>>>()?;
+        let bar = self.progress.bar("published", u64::from(world.config.train.epochs));
+        let (mut best, mut chosen, mut kept) = (f64::NEG_INFINITY, 0, Vec::new());
+        for epoch in 1..=world.config.train.epochs {
+            let losses = pool::run(&trainers, self.request.jobs, |trainer| match trainer.lock() {
+                Ok(mut trainer) => Ok(pollster::block_on(trainer.epoch())?),
+                Err(_) => bail!("a shard's training stopped"),
+            });
+            losses.into_iter().collect::<Result<Vec<f32>>>()?;
+            let models: Vec<TwoTower> =
+                trainers.iter().filter_map(|trainer| Some(trainer.lock().ok()?.model().clone())).collect();
+            let hits = judge::test_hits(world, &models, &judges)?;
+            bar.set(u64::from(epoch), 0.0, &format!("HR@10 on test {hits:.4}"));
+            if hits > best {
+                (best, chosen, kept) = (hits, epoch, models);
+            }
+        }
+        for (shard, model) in (0u32..).zip(&kept) {
+            let values = pollster::block_on(model.parameters().values())?;
+            write(&self.store.model(unit, shard), &to_safetensors(&values)?)?;
+        }
+        bar.finish(&format!("epoch {chosen} chosen on test: HR@10 {best:.4}"));
+        self.held = None;
+        Ok(BTreeMap::from([("epoch chosen on test".to_owned(), f64::from(chosen))]))
     }
 
     fn train_shard(&self, unit: &Unit, world: &World, shard: &ShardData) -> Result<f64> {
@@ -215,6 +255,7 @@ impl<'a> Worker<'a> {
                 figures.insert("clustering seconds".to_owned(), clustering);
                 ranks
             }
+            How::SignStep => judge::sign_step(world, models, &judges, jobs)?,
             How::OneByOne => {
                 figures.insert("seconds a user".to_owned(), judge::one_by_one(world, models, &judges, TIMED)?);
                 BTreeMap::new()
