@@ -84,7 +84,17 @@ impl<'a> Published<'a> {
         let model = TwoTower::new(&world.catalog, &world.config.model, &key, shard.index, device)?;
         let adam = Adam::new(model.parameters());
         let exclusions = Exclusions::new(shard.cells.iter().map(everything).collect());
-        Ok(Self { catalog: &world.catalog, config: &world.config, shard, key, exclusions, model, adam, epochs: 0, rate })
+        Ok(Self {
+            catalog: &world.catalog,
+            config: &world.config,
+            shard,
+            key,
+            exclusions,
+            model,
+            adam,
+            epochs: 0,
+            rate,
+        })
     }
 
     /// The model as it stands.

@@ -50,6 +50,9 @@ pub(super) fn judges(world: &World, users: Option<usize>) -> Vec<Judge> {
         .collect()
 }
 
+/// Name of the result that ranks by training interactions.
+pub(super) const POPULARITY: &str = "popularity";
+
 /// Ranks of one list of results a judge, by the results' names.
 fn collected(names: &[String], ranks: &[Vec<usize>]) -> BTreeMap<String, Ranks> {
     let of = |place: usize| Ranks::of(&ranks.iter().map(|own| own[place]).collect::<Vec<_>>());
@@ -72,6 +75,7 @@ pub(super) fn frozen(
     jobs: usize,
 ) -> Result<(BTreeMap<String, Ranks>, BTreeMap<String, f64>)> {
     let shards = vectors.shards.len();
+    let popularity: Vec<f32> = world.degrees.iter().map(|&degree| degree as f32).collect();
     let (mut aggregators, mut figures): (Vec<Box<dyn Aggregator>>, _) = (Vec::new(), BTreeMap::new());
     for method in methods {
         let start = Instant::now();
@@ -95,7 +99,7 @@ pub(super) fn frozen(
                     tested.push(rank_of(judge.target, &blended, masked)?);
                     chosen.push(rank_of(chosen_on.unwrap_or(judge.target), &blended, masked)?);
                 }
-                for own in &scores {
+                for own in scores.iter().chain([&popularity]) {
                     tested.push(rank_of(judge.target, own, masked)?);
                 }
                 Ok([tested, chosen])
@@ -114,7 +118,12 @@ pub(super) fn frozen(
         let rate = hits as f64 / validation.len().max(1) as f64;
         figures.insert(format!("{} HR@10 on validation", method.name()), rate);
     }
-    let names: Vec<String> = methods.iter().map(|method| method.name().to_owned()).chain(shard_names(shards)).collect();
+    let names: Vec<String> = methods
+        .iter()
+        .map(|method| method.name().to_owned())
+        .chain(shard_names(shards))
+        .chain([POPULARITY.to_owned()])
+        .collect();
     Ok((collected(&names, &ranks), figures))
 }
 

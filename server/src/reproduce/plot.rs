@@ -58,8 +58,12 @@ pub(super) fn lines(plot: &Plot<'_>, series: &[Series], log: bool) -> Result<Str
             .y_label_area_size(64)
             .build_cartesian_2d(left..right.max(left + 1e-9), bottom..high + room)
             .map_err(drawn)?;
-        let x_number = |x: &f64| if log { format!("{:.0}", x.exp2()) } else { format!("{x:.0}") };
-        let y_number = |y: &f64| if log { format!("{:.3e}", 10f64.powf(*y)) } else { format!("{y:.4}") };
+        let x_number = |x: &f64| match log {
+            true if (x - x.round()).abs() > 1e-6 => String::new(),
+            true => format!("{:.0}", x.exp2()),
+            false => format!("{x:.0}"),
+        };
+        let y_number = |y: &f64| if log { format!("{:.0}", 10f64.powf(*y)) } else { format!("{y:.4}") };
         chart
             .configure_mesh()
             .x_desc(plot.x)

@@ -6,6 +6,7 @@ use eemu_core::config::{AdaptConfig, Config, Sampling};
 use serde_json::json;
 
 use super::Request;
+use super::judge::POPULARITY;
 use super::recipe::{self, Learning};
 use super::sets::Set;
 
@@ -259,7 +260,10 @@ pub(super) fn methods(
     reptile: bool,
     reference: bool,
 ) -> Vec<(&'static str, Ensemble, How, &'static str)> {
-    let mut rows = vec![("RETRAIN", Ensemble::RETRAIN, How::Frozen, "Mean")];
+    let mut rows = vec![
+        ("RETRAIN", Ensemble::RETRAIN, How::Frozen, "Mean"),
+        ("popularity", Ensemble::RETRAIN, How::Frozen, POPULARITY),
+    ];
     for method in eemu_core::aggregate::Method::ALL {
         rows.push((method.name(), Ensemble::STANDARD, How::Frozen, method.name()));
     }
