@@ -183,8 +183,12 @@ impl Config {
         if !(train.support_weight >= 0.0 && train.support_weight.is_finite()) {
             return refuse("support_weight must be 0 or more");
         }
-        if train.uniform_negatives + train.in_batch_negatives == 0 || train.uniform_negatives.max(train.in_batch_negatives) > 64 {
-            return refuse("a positive needs between one and 64 negatives: see uniform_negatives and in_batch_negatives");
+        if train.uniform_negatives + train.in_batch_negatives == 0
+            || train.uniform_negatives.max(train.in_batch_negatives) > 64
+        {
+            return refuse(
+                "a positive needs between one and 64 negatives: see uniform_negatives and in_batch_negatives",
+            );
         }
         if train.query_length == 0 {
             return refuse("query_length must be 1 or more");

@@ -14,13 +14,16 @@
 //! | [`adapt`] | the adaptation set of one person (Eq 7) |
 //! | [`recommend`] | adapt every shard, average, mask, top k (Algorithm 2) |
 //! | [`evaluate`] | HR@k and NDCG@k |
+//! | [`aggregate`] | the paper's baselines: other ways to blend the shards |
+//! | [`cluster`] | Algorithm 3: one adapted model for many people |
 //! | [`ensemble`] | learned state: what must be equal, in canonical form |
 //! | [`unlearn`] | which shards retrain, and what is left |
 //! | [`receipt`] | what a deletion leaves behind, and the log it stands in |
 //! | [`client`] | what a browser gets of a model, and the model made of it |
 //! | [`api`] | the wire types of the HTTP API |
 //!
-//! Beside them: [`fingerprint`] (what bytes depend on besides their input),
+//! Beside them: [`flops`] (what things cost, as the paper counts and honestly),
+//! [`fingerprint`] (what bytes depend on besides their input),
 //! [`mistakes`] (how to get it wrong, for tests and lessons), [`config`] (what
 //! a deployment decides), [`random`] (every draw is a named stream), [`tensor`]
 //! (the tensor library behind one alias).
@@ -28,14 +31,17 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod adapt;
+pub mod aggregate;
 pub mod api;
 pub mod client;
+pub mod cluster;
 pub mod config;
 pub mod dataset;
 pub mod ensemble;
 mod error;
 pub mod evaluate;
 pub mod fingerprint;
+pub mod flops;
 pub mod meta;
 pub mod mistakes;
 pub mod model;

@@ -3,6 +3,8 @@
 //! Each breaks one rule of exactness. A test of a rule must be shown to fail
 //! under its mistake; nothing that serves people may name this module.
 
+pub mod published;
+
 use crate::Result;
 use crate::dataset::Role;
 use crate::evaluate::{hit_rate, popularity_ranks, ranks};

@@ -11,6 +11,7 @@
 //! | [`measuring`] | quality of an ensemble and of what it is compared with |
 //! | [`tuning`] | a search for hyper-parameters on validation, resumable |
 //! | [`serve`] | the HTTP service: deletions as a promise, receipts, models |
+//! | [`reproduce`] | the paper's tables and figures, from rows that resume |
 //! | [`cli`] | the `eemu` command |
 //! | [`device`], [`pool`], [`progress`] | where, how many at once, how far |
 
@@ -25,6 +26,7 @@ pub mod import;
 pub mod measuring;
 pub mod pool;
 pub mod progress;
+pub mod reproduce;
 pub mod serve;
 pub mod store;
 pub mod training;

@@ -41,7 +41,7 @@ const TINY: [&str; 19] = [
     "3",
     "--quiet",
 ];
-const COMMANDS: [&str; 18] = [
+const COMMANDS: [&str; 19] = [
     "demo",
     "import",
     "train",
@@ -60,6 +60,7 @@ const COMMANDS: [&str; 18] = [
     "backup",
     "restore",
     "config",
+    "reproduce",
 ];
 
 /// The program, built beside this test.

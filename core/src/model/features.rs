@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 
+use crate::Result;
 use crate::dataset::{Entities, UNKNOWN, Values};
 use crate::model::ModelConfig;
 use crate::model::kernel::{scatter_rows, sum_rows};
@@ -14,7 +15,6 @@ use crate::model::lanes::dot;
 use crate::model::parameters::{Declared, Parameters, Start};
 use crate::model::ranking::Overlap;
 use crate::tensor::{Device, Tensor, from_vec, indices, read};
-use crate::Result;
 
 /// Whose features a row reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -58,13 +58,7 @@ pub struct ModelConfig {
 
 impl Default for ModelConfig {
     fn default() -> Self {
-        Self {
-            user_hidden: Vec::new(),
-            item_hidden: Vec::new(),
-            unknown_rows: true,
-            table_scale: 0.1,
-            ..Self::paper()
-        }
+        Self { user_hidden: Vec::new(), item_hidden: Vec::new(), unknown_rows: true, table_scale: 0.1, ..Self::paper() }
     }
 }
 

@@ -101,6 +101,12 @@ impl Parameters {
         Self { declared: self.declared.clone(), tensors }
     }
 
+    /// The sign of every value: -1, 0 or 1.
+    pub(crate) fn signs(&self) -> Self {
+        let tensors = self.tensors.iter().map(|tensor| tensor.clone().sign()).collect();
+        Self { declared: self.declared.clone(), tensors }
+    }
+
     /// Names and shapes, in order.
     pub fn shapes(&self) -> impl Iterator<Item = (&str, &[usize])> {
         self.declared.iter().map(|d| (d.name.as_str(), d.shape.as_slice()))

@@ -9,13 +9,14 @@ pub(crate) mod import;
 pub(crate) mod info;
 pub(crate) mod receipt;
 pub(crate) mod recommend;
+pub(crate) mod reproduce;
 pub(crate) mod serve;
 pub(crate) mod token;
 pub(crate) mod train;
 pub(crate) mod tune;
 pub(crate) mod verify;
 
-mod configuring;
+pub(crate) mod configuring;
 
 use std::io::Write;
 

@@ -1,0 +1,156 @@
+//! Every shard's user and item vectors at theta: what unadapted scores, and
+//! all fitted aggregators, are made of.
+
+use super::simplex::Margins;
+use crate::Result;
+use crate::meta::out_of_batch;
+use crate::model::{Adapted, TwoTower};
+use crate::tensor::{Device, Tensor, from_vec};
+use crate::world::{History, World};
+
+/// One shard's vectors at theta.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ShardVectors {
+    /// x_u, row-major [users, width].
+    pub users: Vec<f32>,
+    /// y_i, row-major [items, width].
+    pub items: Vec<f32>,
+}
+
+/// All shards' vectors.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Vectors {
+    /// One a shard.
+    pub shards: Vec<ShardVectors>,
+    /// Numbers a vector.
+    pub width: usize,
+}
+
+/// Training pairs that aggregators are fitted on: each record with one uniform
+/// negative outside the user's training items, by a stream of its own.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SampledPairs {
+    /// User, positive, negative.
+    pub pairs: Vec<(u32, u32, u32)>,
+}
+
+impl SampledPairs {
+    /// Pairs of a keyed share of all training records.
+    pub fn of(world: &World, share: f64) -> Self {
+        let mut pairs = Vec::new();
+        for user in 0..world.interactions.users() {
+            let history = world.person(user, History::Training).history;
+            let id = world.catalog.users.ids[user as usize].as_bytes();
+            for &item in &history {
+                let mut stream =
+                    world.key.stream("aggregator", &[id, world.catalog.items.ids[item as usize].as_bytes()]);
+                if stream.unit() >= share {
+                    continue;
+                }
+                if let Some(negative) = out_of_batch(&mut stream, world.catalog.items.len(), &history) {
+                    pairs.push((user, item, negative));
+                }
+            }
+        }
+        Self { pairs }
+    }
+
+    /// Each pair's score of the positive minus that of the negative, a shard.
+    pub fn margins(&self, vectors: &Vectors) -> Margins {
+        Margins::new(
+            self.pairs
+                .iter()
+                .map(|&(user, positive, negative)| {
+                    let each = |shard: &ShardVectors| {
+                        vectors.score(shard, user, positive) - vectors.score(shard, user, negative)
+                    };
+                    vectors.shards.iter().map(|shard| f64::from(each(shard))).collect()
+                })
+                .collect(),
+        )
+    }
+}
+
+impl Vectors {
+    /// Runs both towers of every model once, without adaptation.
+    ///
+    /// # Errors
+    /// When a model does not belong to this world or the device fails.
+    pub async fn of(world: &World, models: &[TwoTower]) -> Result<Self> {
+        const TILE: usize = 512;
+        let mut shards = Vec::with_capacity(models.len());
+        let people: Vec<_> = (0..world.interactions.users()).map(|u| world.person(u, History::Training).rows).collect();
+        for (shard, model) in models.iter().enumerate() {
+            let mut users = Vec::new();
+            for tile in people.chunks(TILE) {
+                let rows: Vec<_> = tile.iter().map(|rows| rows[shard]).collect();
+                rows.iter().try_for_each(|row| model.check_row(*row))?;
+                users.extend(model.user_vectors(&rows, &Adapted::none(rows.len())).await?.into_iter().flatten());
+            }
+            shards.push(ShardVectors { users, items: model.item_base().vectors().await? });
+        }
+        Ok(Self { shards, width: world.config.model.output })
+    }
+
+    fn row(&self, row: u32) -> std::ops::Range<usize> {
+        row as usize * self.width..(row as usize + 1) * self.width
+    }
+
+    /// The same rows of every shard's table, [shards, rows, width].
+    pub(super) fn stacked<'a>(
+        &self,
+        tables: impl Iterator<Item = &'a [f32]>,
+        rows: &[u32],
+        device: &Device,
+    ) -> Tensor<3> {
+        let values: Vec<f32> =
+            tables.flat_map(|table| rows.iter().flat_map(move |&row| table[self.row(row)].iter().copied())).collect();
+        from_vec(values, [self.shards.len(), rows.len(), self.width], device)
+    }
+
+    /// One shard's score of one item.
+    pub fn score(&self, shard: &ShardVectors, user: u32, item: u32) -> f32 {
+        dot(&shard.users[self.row(user)], &shard.items[self.row(item)])
+    }
+
+    /// Each shard's scores of all items for one user.
+    pub fn scores(&self, user: u32) -> Vec<Vec<f32>> {
+        self.shards
+            .iter()
+            .map(|shard| {
+                let x = &shard.users[self.row(user)];
+                shard.items.chunks(self.width).map(|y| dot(x, y)).collect()
+            })
+            .collect()
+    }
+}
+
+/// Eight sums side by side, so that the processor can keep them in one register.
+pub(super) fn dot(x: &[f32], y: &[f32]) -> f32 {
+    let mut sums = [0.0f32; 8];
+    let (mut left, mut right) = (x.chunks_exact(8), y.chunks_exact(8));
+    for (a, b) in (&mut left).zip(&mut right) {
+        for lane in 0..8 {
+            sums[lane] += a[lane] * b[lane];
+        }
+    }
+    let rest: f32 = left.remainder().iter().zip(right.remainder()).map(|(a, b)| a * b).sum();
+    sums.iter().sum::<f32>() + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scores_are_dot_products() {
+        let shard = ShardVectors {
+            users: (0..20).map(|v| v as f32).collect(),
+            items: (0..30).map(|v| (v % 7) as f32).collect(),
+        };
+        let vectors = Vectors { shards: vec![shard.clone()], width: 10 };
+        let by_hand: f32 = (0..10).map(|k| (10 + k) as f32 * ((20 + k) % 7) as f32).sum();
+        assert_eq!(vectors.score(&shard, 1, 2), by_hand);
+        assert_eq!(vectors.scores(1)[0][2], by_hand);
+    }
+}

@@ -1,0 +1,169 @@
+//! Lines and bars as SVG.
+
+use std::fmt::Display;
+
+use anyhow::{Result, anyhow};
+use plotters::prelude::*;
+
+const SIZE: (u32, u32) = (720, 420);
+
+/// What a plot is of.
+#[derive(Debug, Clone)]
+pub(super) struct Plot<'a> {
+    pub(super) title: &'a str,
+    pub(super) x: &'a str,
+    pub(super) y: &'a str,
+}
+
+/// A named series of points; of bars, x counts the groups.
+pub(super) type Series = (String, Vec<(f64, f64)>);
+
+fn drawn<E: Display>(error: E) -> anyhow::Error {
+    anyhow!("cannot draw a plot: {error}")
+}
+
+fn colour(place: usize) -> RGBColor {
+    // Told apart by people who do not see colours alike (Okabe and Ito).
+    const COLOURS: [(u8, u8, u8); 7] =
+        [(0, 114, 178), (213, 94, 0), (0, 158, 115), (204, 121, 167), (230, 159, 0), (86, 180, 233), (0, 0, 0)];
+    let (r, g, b) = COLOURS[place % COLOURS.len()];
+    RGBColor(r, g, b)
+}
+
+fn bounds(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
+    values.filter(|v| v.is_finite()).fold(None, |found, v| {
+        let (low, high) = found.unwrap_or((v, v));
+        Some((v.min(low), v.max(high)))
+    })
+}
+
+/// Lines through points. With `log` both axes' numbers are powers of ten or
+/// two apart and are drawn by their logarithm to base 2 (x) and 10 (y).
+pub(super) fn lines(plot: &Plot<'_>, series: &[Series], log: bool) -> Result<String> {
+    let along = |x: f64| if log { x.log2() } else { x };
+    let up = |y: f64| if log { y.log10() } else { y };
+    let points = || series.iter().flat_map(|(_, points)| points.iter());
+    let Some((left, right)) = bounds(points().map(|(x, _)| along(*x))) else { return Err(anyhow!("no points")) };
+    let (low, high) = bounds(points().map(|(_, y)| up(*y))).unwrap_or((0.0, 1.0));
+    let room = (high - low).max(high.abs() * 0.05).max(1e-9) * 0.1;
+    let bottom = if log { low - room } else { (low - room).max(0.0) };
+    let mut text = String::new();
+    {
+        let area = SVGBackend::with_string(&mut text, SIZE).into_drawing_area();
+        area.fill(&WHITE).map_err(drawn)?;
+        let mut chart = ChartBuilder::on(&area)
+            .caption(plot.title, ("sans-serif", 18))
+            .margin(12)
+            .x_label_area_size(40)
+            .y_label_area_size(64)
+            .build_cartesian_2d(left..right.max(left + 1e-9), bottom..high + room)
+            .map_err(drawn)?;
+        let x_number = |x: &f64| match log {
+            true if (x - x.round()).abs() > 1e-6 => String::new(),
+            true => format!("{:.0}", x.exp2()),
+            false => format!("{x:.0}"),
+        };
+        let y_number = |y: &f64| if log { format!("{:.0}", 10f64.powf(*y)) } else { format!("{y:.4}") };
+        chart
+            .configure_mesh()
+            .x_desc(plot.x)
+            .y_desc(plot.y)
+            .x_label_formatter(&x_number)
+            .y_label_formatter(&y_number)
+            .light_line_style(WHITE)
+            .draw()
+            .map_err(drawn)?;
+        for (place, (name, points)) in series.iter().enumerate() {
+            let colour = colour(place);
+            let line = points.iter().map(|(x, y)| (along(*x), up(*y)));
+            chart
+                .draw_series(LineSeries::new(line.clone(), colour.stroke_width(2)))
+                .map_err(drawn)?
+                .label(name)
+                .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(2)));
+            chart.draw_series(line.map(|point| Circle::new(point, 3, colour.filled()))).map_err(drawn)?;
+        }
+        chart
+            .configure_series_labels()
+            .background_style(WHITE.mix(0.8))
+            .border_style(BLACK.mix(0.3))
+            .draw()
+            .map_err(drawn)?;
+        area.present().map_err(drawn)?;
+    }
+    Ok(text)
+}
+
+/// Bars side by side in named groups: point x is the group's number.
+pub(super) fn bars(plot: &Plot<'_>, groups: &[String], series: &[Series]) -> Result<String> {
+    let high = bounds(series.iter().flat_map(|(_, p)| p.iter().map(|(_, y)| *y))).map_or(1.0, |(_, high)| high);
+    let mut text = String::new();
+    {
+        let area = SVGBackend::with_string(&mut text, SIZE).into_drawing_area();
+        area.fill(&WHITE).map_err(drawn)?;
+        let mut chart = ChartBuilder::on(&area)
+            .caption(plot.title, ("sans-serif", 18))
+            .margin(12)
+            .x_label_area_size(40)
+            .y_label_area_size(64)
+            .build_cartesian_2d(-0.5..groups.len() as f64 - 0.5, 0.0..high.max(1e-9) * 1.25)
+            .map_err(drawn)?;
+        let name = |x: &f64| {
+            let whole = (x - x.round()).abs() < 1e-6 && *x > -0.5;
+            let group = if whole { groups.get(x.round() as usize) } else { None };
+            group.cloned().unwrap_or_default()
+        };
+        chart
+            .configure_mesh()
+            .disable_x_mesh()
+            .x_desc(plot.x)
+            .y_desc(plot.y)
+            .x_labels(2 * groups.len() + 1)
+            .x_label_formatter(&name)
+            .y_label_formatter(&|y| format!("{y:.4}"))
+            .light_line_style(WHITE)
+            .draw()
+            .map_err(drawn)?;
+        let width = 0.8 / series.len().max(1) as f64;
+        for (place, (name, points)) in series.iter().enumerate() {
+            let colour = colour(place);
+            let start = -0.4 + place as f64 * width;
+            chart
+                .draw_series(
+                    points.iter().map(|(x, y)| {
+                        Rectangle::new([(x + start, 0.0), (x + start + width * 0.92, *y)], colour.filled())
+                    }),
+                )
+                .map_err(drawn)?
+                .label(name)
+                .legend(move |(x, y)| Rectangle::new([(x, y - 5), (x + 12, y + 5)], colour.filled()));
+        }
+        chart
+            .configure_series_labels()
+            .background_style(WHITE.mix(0.8))
+            .border_style(BLACK.mix(0.3))
+            .draw()
+            .map_err(drawn)?;
+        area.present().map_err(drawn)?;
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plots_are_svg_with_their_words() {
+        let plot = Plot { title: "What", x: "shards", y: "HR@10" };
+        let series = vec![("EEMU".to_owned(), vec![(1.0, 0.1), (8.0, 0.2)]), ("Mean".to_owned(), vec![(1.0, 0.1)])];
+        for text in [lines(&plot, &series, false), lines(&plot, &series, true)] {
+            let text = text.unwrap();
+            assert!(text.starts_with("<svg") && text.contains("EEMU") && text.contains("HR@10"), "{text}");
+        }
+        let groups = ["epinions".to_owned(), "gowalla".to_owned()];
+        let text = bars(&plot, &groups, &[("EEMU".to_owned(), vec![(0.0, 0.1), (1.0, 0.2)])]).unwrap();
+        assert!(text.contains("gowalla") && text.contains("epinions"), "{text}");
+        assert!(lines(&plot, &[], false).is_err());
+    }
+}

@@ -1,0 +1,134 @@
+//! Hyper-parameters of each data set, chosen on validation, and how large a
+//! run is. The paper publishes ML-1M's only, and chose its epochs on test.
+
+use anyhow::Result;
+use eemu_core::aggregate::{AttentionConfig, Effort, FitConfig};
+use eemu_core::config::{Config, Meta};
+use eemu_core::dataset::Holdout;
+use eemu_core::mistakes::published;
+use eemu_core::model::ModelConfig;
+
+use crate::commands::configuring::set_all;
+
+/// The whole thing, or a small version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scale {
+    /// The paper's model and grids.
+    Full,
+    /// Narrow towers, few epochs, few points a figure: minutes on two cores.
+    Quick,
+}
+
+/// How an ensemble learns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Learning {
+    /// Ordinary training.
+    Ordinary,
+    /// First-order MAML: EEMU.
+    Maml,
+    /// Reptile: EEMU too.
+    Reptile,
+    /// The published code's dynamics; see `core::mistakes::published`.
+    Published,
+}
+
+impl Scale {
+    /// Figure 5c and d: numbers of shards.
+    pub(super) fn shard_counts(self) -> &'static [u32] {
+        match self {
+            Self::Full => &[2, 4, 8, 16, 32],
+            Self::Quick => &[2, 8],
+        }
+    }
+
+    /// Figure 5a and b: sizes of the adaptation set.
+    pub(super) fn adaptation_sizes(self) -> &'static [usize] {
+        match self {
+            Self::Full => &[1, 3, 5, 7, 10, 15],
+            Self::Quick => &[1, 7],
+        }
+    }
+
+    /// Figure 7: numbers of clusters.
+    pub(super) fn cluster_counts(self) -> &'static [usize] {
+        match self {
+            Self::Full => &[1, 5, 25, 50, 100, 200],
+            Self::Quick => &[1, 25],
+        }
+    }
+
+    /// Work of fitting aggregators. RecEraser's 50 epochs at full width would
+    /// cost more than all models together on a small machine: 5 here.
+    pub(super) fn effort(self) -> Effort {
+        let epochs = match self {
+            Self::Full => 5,
+            Self::Quick => 1,
+        };
+        Effort {
+            attention: AttentionConfig { epochs, patience: 2, ..AttentionConfig::default() },
+            simplex: FitConfig { epochs: 10 * epochs, ..FitConfig::default() },
+            ..Effort::default()
+        }
+    }
+}
+
+/// The configuration of an ensemble on a data set.
+pub(super) fn config(
+    set: &str,
+    learning: Learning,
+    shards: u32,
+    seed: u64,
+    scale: Scale,
+    changes: &[String],
+) -> Result<Config> {
+    let mut config = Config { holdout: Holdout::LeaveOneOut, ..Config::default() };
+    let train = &mut config.train;
+    train.seed = seed;
+    train.shards = shards;
+    // Everybody measured is in the tables, so no share of the tasks is spent
+    // on people who are not; a user whom a shard never saw reads its unnamed row.
+    train.unknown_share = 0.0;
+    train.unnamed_share = if shards > 1 { 0.05 } else { 0.0 };
+    train.uniform_negatives = 1;
+    train.in_batch_negatives = 0;
+    train.outer_step = 1e-3;
+    train.epochs = epochs(set, learning, shards);
+    train.meta = match learning {
+        Learning::Ordinary => Meta::None,
+        Learning::Maml | Learning::Published => Meta::Maml,
+        Learning::Reptile => Meta::Reptile,
+    };
+    if learning == Learning::Reptile {
+        train.inner_steps = 5;
+        train.outer_step = 1.0;
+    }
+    config.adapt.step = 0.01;
+    if scale == Scale::Quick {
+        config.model = ModelConfig::small();
+        config.train.epochs = 4;
+        config.train.users_per_batch = 16;
+        if learning != Learning::Reptile {
+            config.train.outer_step = 5e-3;
+        }
+    }
+    let mut config = set_all(&config, changes)?;
+    if learning == Learning::Published {
+        // The published code has no unknown rows, starts tables at N(0, 1),
+        // and slices once.
+        config.model.unknown_rows = false;
+        config.model.table_scale = 1.0;
+        config.train.unnamed_share = 0.0;
+        config.train.query_length = 1;
+        config.train.fresh_slices = false;
+        config.train.outer_step = published::RATE;
+        config.train.in_batch_negatives = 1;
+    }
+    Ok(config)
+}
+
+fn epochs(_set: &str, learning: Learning, shards: u32) -> u32 {
+    match (learning, shards) {
+        (Learning::Ordinary, 1) => 10,
+        _ => 20,
+    }
+}

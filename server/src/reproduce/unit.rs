@@ -1,0 +1,291 @@
+//! What can be trained and measured, and which tables need what.
+
+use anyhow::Result;
+use clap::ValueEnum;
+use eemu_core::config::{AdaptConfig, Config, Sampling};
+use serde_json::json;
+
+use super::Request;
+use super::judge::POPULARITY;
+use super::recipe::{self, Learning};
+use super::sets::Set;
+
+/// A table or figure of the paper, or a remark of its text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum What {
+    /// Statistics of the data sets.
+    Table2,
+    /// HR@10 and NDCG@10 of all methods.
+    Table3,
+    /// HR@20 and NDCG@20 of the same models.
+    Table4,
+    /// Cost of a request.
+    Table5,
+    /// Each shard's model alone, with and without adaptation.
+    Table6,
+    /// Random against biased adaptation sets.
+    Table7,
+    /// All methods after 5% and 10% of the users were removed.
+    Table9,
+    /// Table 3 with Reptile.
+    Table10,
+    /// Cost of a shard's epoch by the number of shards.
+    Fig3,
+    /// What adaptation does to EEMU and to ordinary training.
+    Fig4,
+    /// Size of the adaptation set; number of shards.
+    Fig5,
+    /// One shard's model against the mean of all.
+    Fig6,
+    /// Serving people in clusters.
+    Fig7,
+    /// Expected overhead of a deletion.
+    Eq8,
+    /// Entropy of the users' degrees (section 5.5).
+    Entropy,
+    /// Everything.
+    All,
+}
+
+impl What {
+    /// Whether this is asked for.
+    pub(super) fn wants(self, other: Self) -> bool {
+        self == other || self == Self::All
+    }
+}
+
+/// A trained ensemble.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Ensemble {
+    pub(super) learning: Learning,
+    pub(super) shards: u32,
+    /// Percent of the users whose records are removed before anything else.
+    pub(super) without: u32,
+}
+
+impl Ensemble {
+    const fn new(learning: Learning, shards: u32) -> Self {
+        Self { learning, shards, without: 0 }
+    }
+
+    const RETRAIN: Self = Self::new(Learning::Ordinary, 1);
+    const STANDARD: Self = Self::new(Learning::Ordinary, 8);
+    const EEMU: Self = Self::new(Learning::Maml, 8);
+    const REPTILE: Self = Self::new(Learning::Reptile, 8);
+    const PUBLISHED: Self = Self::new(Learning::Published, 8);
+
+    fn without(self, percent: u32) -> Self {
+        Self { without: percent, ..self }
+    }
+
+    /// A name for files and people.
+    pub(super) fn name(self) -> String {
+        let learning = match self.learning {
+            Learning::Ordinary => "ordinary",
+            Learning::Maml => "maml",
+            Learning::Reptile => "reptile",
+            Learning::Published => "published",
+        };
+        let removed = if self.without > 0 { format!("-without-{}pc", self.without) } else { String::new() };
+        format!("{learning}-{}{removed}", self.shards)
+    }
+}
+
+/// What is done with an ensemble.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum How {
+    /// Train it.
+    Train,
+    /// The seven aggregators and each shard alone, without adaptation.
+    Frozen,
+    /// Adapted to each user: the mean and each shard alone.
+    Adapted { size: usize, sampling: Sampling },
+    /// Adapted as the published code does: one step along the gradient's sign.
+    SignStep,
+    /// Adapted to clusters of users.
+    Clustered { clusters: usize },
+    /// A few users as clusters of their own, for the time it takes.
+    OneByOne,
+}
+
+impl How {
+    fn name(&self) -> String {
+        match self {
+            Self::Train => "train".into(),
+            Self::Frozen => "frozen".into(),
+            Self::Adapted { size, sampling: Sampling::Biased } => format!("adapted-{size}"),
+            Self::Adapted { size, sampling: Sampling::Random } => format!("adapted-{size}-random"),
+            Self::Clustered { clusters } => format!("clusters-{clusters}"),
+            Self::OneByOne => "one-by-one".into(),
+            Self::SignStep => "sign-step".into(),
+        }
+    }
+}
+
+/// One piece of work.
+#[derive(Debug, Clone)]
+pub(super) struct Unit {
+    pub(super) set: String,
+    pub(super) seed: u64,
+    pub(super) ensemble: Ensemble,
+    pub(super) how: How,
+    /// The whole configuration, adaptation included.
+    pub(super) config: Config,
+    /// Users measured; all when `None`. Counts in the hash of measurements only.
+    users: Option<usize>,
+    data: String,
+}
+
+impl Unit {
+    /// For progress.
+    pub(super) fn title(&self) -> String {
+        format!("{} seed {}: {} {}", self.set, self.seed, self.ensemble.name(), self.how.name())
+    }
+
+    /// Hash of everything that the result depends on besides the build.
+    pub(super) fn hash(&self) -> String {
+        let mut named = json!({
+            "data": self.data, "model": self.config.model, "train": self.config.train,
+            "holdout": self.config.holdout, "without": self.ensemble.without,
+        });
+        if self.how != How::Train {
+            named["how"] = json!(self.how.name());
+            named["adapt"] = json!(self.config.adapt);
+            named["users"] = json!(self.users);
+        }
+        blake3::hash(named.to_string().as_bytes()).to_hex()[..16].to_owned()
+    }
+
+    /// File name of the row.
+    pub(super) fn file(&self) -> String {
+        format!("{}-s{}-{}-{}-{}.json", self.set, self.seed, self.ensemble.name(), self.how.name(), self.hash())
+    }
+
+    /// The unit that trains what this one measures.
+    pub(super) fn training(&self) -> Self {
+        Self { how: How::Train, ..self.clone() }
+    }
+}
+
+/// The units that a request needs, each once, training first.
+pub(super) fn needed(request: &Request, sets: &[Set]) -> Result<Vec<Unit>> {
+    let mut units: Vec<Unit> = Vec::new();
+    for set in sets {
+        for seed in 1..=request.seeds {
+            for (ensemble, how) in wanted(request) {
+                let measured = unit(request, set, seed, ensemble, how)?;
+                for unit in [measured.training(), measured] {
+                    if !units.iter().any(|known| known.file() == unit.file()) {
+                        units.push(unit);
+                    }
+                }
+            }
+        }
+    }
+    // Seed by seed, so that every data set has something early.
+    units.sort_by_key(|unit| unit.seed);
+    Ok(units)
+}
+
+fn unit(request: &Request, set: &Set, seed: u64, ensemble: Ensemble, how: How) -> Result<Unit> {
+    let changes = &request.set;
+    let mut config = recipe::config(&set.name, ensemble.learning, ensemble.shards, seed, request.scale, changes)?;
+    if let How::Adapted { size, sampling } = how {
+        config.adapt = AdaptConfig { size, sampling, ..config.adapt };
+    }
+    let data = format!("{} {}", set.catalog.hash()?, set.records.len());
+    Ok(Unit { set: set.name.clone(), seed, ensemble, how, config, users: request.users, data })
+}
+
+/// EEMU as it serves: seven items, rare ones first.
+pub(super) const SERVED: How = How::Adapted { size: 7, sampling: Sampling::Biased };
+
+/// Ensembles and measurements, in the order in which they are most telling.
+fn wanted(request: &Request) -> Vec<(Ensemble, How)> {
+    let what = |other| request.what.wants(other);
+    let mut list = Vec::new();
+    let methods = [What::Table3, What::Table4, What::Table10];
+    if methods.into_iter().any(what) {
+        list.extend([(Ensemble::RETRAIN, How::Frozen), (Ensemble::STANDARD, How::Frozen)]);
+        list.extend([(Ensemble::EEMU, How::Frozen), (Ensemble::EEMU, SERVED)]);
+        if request.reference {
+            list.extend([(Ensemble::PUBLISHED, How::Frozen), (Ensemble::PUBLISHED, How::SignStep)]);
+        }
+    }
+    if what(What::Table6) || what(What::Fig6) || what(What::Fig4) {
+        list.extend([(Ensemble::EEMU, How::Frozen), (Ensemble::EEMU, SERVED)]);
+    }
+    if what(What::Fig4) {
+        list.extend([(Ensemble::STANDARD, How::Frozen), (Ensemble::STANDARD, SERVED)]);
+    }
+    if what(What::Table7) {
+        list.push((Ensemble::EEMU, SERVED));
+        list.push((Ensemble::EEMU, How::Adapted { size: 7, sampling: Sampling::Random }));
+    }
+    if what(What::Fig7) {
+        list.push((Ensemble::EEMU, SERVED));
+        list.extend(request.scale.cluster_counts().iter().map(|&k| (Ensemble::EEMU, How::Clustered { clusters: k })));
+        list.push((Ensemble::EEMU, How::OneByOne));
+    }
+    if what(What::Table10) {
+        list.push((Ensemble::REPTILE, SERVED));
+    }
+    if what(What::Fig5) {
+        for &size in request.scale.adaptation_sizes() {
+            list.push((Ensemble::EEMU, How::Adapted { size, sampling: Sampling::Biased }));
+        }
+        for &shards in request.scale.shard_counts() {
+            list.push((Ensemble::new(Learning::Maml, shards), SERVED));
+        }
+    }
+    if what(What::Table9) {
+        for percent in [5, 10] {
+            list.push((Ensemble::RETRAIN.without(percent), How::Frozen));
+            list.push((Ensemble::STANDARD.without(percent), How::Frozen));
+            list.push((Ensemble::EEMU.without(percent), SERVED));
+        }
+    }
+    list
+}
+
+/// Finds the units of one table among all.
+pub(super) fn find<'a>(units: &'a [Unit], set: &str, seed: u64, ensemble: Ensemble, how: &How) -> Option<&'a Unit> {
+    units.iter().find(|u| u.set == set && u.seed == seed && u.ensemble == ensemble && u.how == *how)
+}
+
+/// The rows of Table 3 and their like: name, ensemble, measurement, and which
+/// of its results.
+pub(super) fn methods(
+    without: u32,
+    reptile: bool,
+    reference: bool,
+) -> Vec<(&'static str, Ensemble, How, &'static str)> {
+    let mut rows = vec![
+        ("RETRAIN", Ensemble::RETRAIN, How::Frozen, "Mean"),
+        ("popularity", Ensemble::RETRAIN, How::Frozen, POPULARITY),
+    ];
+    for method in eemu_core::aggregate::Method::ALL {
+        rows.push((method.name(), Ensemble::STANDARD, How::Frozen, method.name()));
+    }
+    if reference {
+        rows.push(("published code, unadapted", Ensemble::PUBLISHED, How::Frozen, "Mean"));
+        rows.push(("published code", Ensemble::PUBLISHED, How::SignStep, "Mean"));
+    }
+    if reptile {
+        rows.push(("EEMU (Reptile)", Ensemble::REPTILE, SERVED, "Mean"));
+        rows.push(("EEMU (MAML)", Ensemble::EEMU, SERVED, "Mean"));
+    } else {
+        rows.push(("EEMU", Ensemble::EEMU, SERVED, "Mean"));
+    }
+    rows.into_iter().map(|(name, ensemble, how, result)| (name, ensemble.without(without), how, result)).collect()
+}
+
+/// The three ensembles of figure 4 and their like.
+pub(super) const fn served_ensembles() -> [(&'static str, Ensemble); 2] {
+    [("EEMU", Ensemble::EEMU), ("Ordinary training", Ensemble::STANDARD)]
+}
+
+/// EEMU with another number of shards.
+pub(super) const fn eemu_with(shards: u32) -> Ensemble {
+    Ensemble::new(Learning::Maml, shards)
+}

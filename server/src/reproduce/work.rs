@@ -1,0 +1,267 @@
+//! How a unit is done.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+use eemu_core::aggregate::{Method, Vectors};
+use eemu_core::config::AdaptConfig;
+use eemu_core::fingerprint::Fingerprint;
+use eemu_core::flops::Costs;
+use eemu_core::mistakes::published::{self, Published};
+use eemu_core::model::{TwoTower, from_safetensors, to_safetensors};
+use eemu_core::random::Key;
+use eemu_core::shard::ShardData;
+use eemu_core::tensor::Device;
+use eemu_core::train::Trainer;
+use eemu_core::world::World;
+
+use super::recipe::Learning;
+use super::rows::{Ranks, Row, Store, write};
+use super::sets::Set;
+use super::unit::{How, Unit};
+use super::{Request, judge};
+use crate::pool;
+use crate::progress::Progress;
+
+/// People whom the one-by-one mode serves to be timed.
+const TIMED: usize = 8;
+
+/// Does units, and keeps the last ensemble at hand.
+pub(super) struct Worker<'a> {
+    request: &'a Request,
+    sets: &'a [Set],
+    store: &'a Store,
+    device: &'a Device,
+    progress: &'a Progress,
+    held: Option<Held>,
+}
+
+/// An ensemble in memory.
+struct Held {
+    hash: String,
+    world: World,
+    models: Vec<TwoTower>,
+    vectors: Option<Vectors>,
+}
+
+impl<'a> Worker<'a> {
+    pub(super) fn new(
+        request: &'a Request,
+        sets: &'a [Set],
+        store: &'a Store,
+        device: &'a Device,
+        progress: &'a Progress,
+    ) -> Self {
+        Self { request, sets, store, device, progress, held: None }
+    }
+
+    fn set(&self, unit: &Unit) -> Result<&'a Set> {
+        self.sets.iter().find(|set| set.name == unit.set).context("a data set that was not read")
+    }
+
+    /// Multiply-adds that a unit takes, for estimates.
+    pub(super) fn weight(&self, unit: &Unit) -> f64 {
+        let Ok(set) = self.set(unit) else { return 0.0 };
+        let costs = Costs::of(&set.catalog, &unit.config.model);
+        let users = self.request.users.unwrap_or(usize::MAX).min(set.catalog.users.len()) as u64;
+        let (items, records) = (set.catalog.items.len() as u64, set.records.len() as u64);
+        let shards = u64::from(unit.config.train.shards);
+        let cost = match &unit.how {
+            How::Train => costs.epoch(records) * u64::from(unit.config.train.epochs) / 2,
+            How::Frozen => users * shards * items * costs.output * if shards > 1 { 10 } else { 1 },
+            How::Adapted { size, .. } => {
+                users * costs.low_rank_request(items, shards, *size as u64, &unit.config.model.item_hidden)
+            }
+            How::Clustered { clusters } => shards * *clusters as u64 * items * 2 * costs.item,
+            How::SignStep => users * costs.honest_adapted(items, shards, 7),
+            How::OneByOne => TIMED as u64 * costs.honest_adapted(items, shards, 7),
+        };
+        cost as f64
+    }
+
+    /// Does a unit and writes its row.
+    pub(super) fn run(&mut self, unit: &Unit) -> Result<()> {
+        let start = Instant::now();
+        let (figures, ranks) =
+            if unit.how == How::Train { (self.train(unit)?, BTreeMap::new()) } else { self.measure(unit)? };
+        let row = Row {
+            unit: unit.title(),
+            hash: unit.hash(),
+            set: unit.set.clone(),
+            seed: unit.seed,
+            config: unit.config.clone(),
+            fingerprint: Fingerprint::of(self.device),
+            seconds: start.elapsed().as_secs_f64(),
+            figures,
+            ranks,
+        };
+        self.store.put(unit, &row)
+    }
+
+    /// The data set as the unit's ensemble sees it.
+    fn world(&self, unit: &Unit) -> Result<World> {
+        let world = self.set(unit)?.world(&unit.config)?;
+        if unit.ensemble.without == 0 {
+            return Ok(world);
+        }
+        let (key, ids) = (Key::from_seed(unit.seed), world.catalog.users.ids.clone());
+        let removed = |user: u32| {
+            key.number("removed users", &[ids[user as usize].as_bytes()]) % 100 < u64::from(unit.ensemble.without)
+        };
+        Ok(world.with(world.interactions.filtered(|record| !removed(record.user))))
+    }
+
+    /// Trains the shards whose models are not there.
+    fn train(&mut self, unit: &Unit) -> Result<BTreeMap<String, f64>> {
+        let world = self.world(unit)?;
+        if unit.ensemble.learning == Learning::Published {
+            return self.train_published(unit, &world);
+        }
+        let shards = world.shards();
+        let trained = pool::run(&shards, self.request.jobs, |shard| self.train_shard(unit, &world, shard));
+        let seconds = trained.into_iter().collect::<Result<Vec<f64>>>()?;
+        let mut figures = BTreeMap::new();
+        figures.insert("training records".to_owned(), shards.iter().map(ShardData::len).sum::<usize>() as f64);
+        figures.insert("seconds of all shards one after another".to_owned(), seconds.iter().sum());
+        self.held = None;
+        Ok(figures)
+    }
+
+    /// The published code: shards epoch by epoch together, and of all epochs
+    /// the one that is best on everybody's test items.
+    fn train_published(&mut self, unit: &Unit, world: &World) -> Result<BTreeMap<String, f64>> {
+        let judges = judge::judges(world, self.request.users);
+        let shards = published::shards(world);
+        let trainers = shards
+            .iter()
+            .map(|shard| Ok(Mutex::new(Published::new(world, shard, world.config.train.outer_step, self.device)?)))
+            .collect::<Result<Vec<_>>>()?;
+        let bar = self.progress.bar("published", u64::from(world.config.train.epochs));
+        let (mut best, mut chosen, mut kept) = (f64::NEG_INFINITY, 0, Vec::new());
+        for epoch in 1..=world.config.train.epochs {
+            let losses = pool::run(&trainers, self.request.jobs, |trainer| match trainer.lock() {
+                Ok(mut trainer) => Ok(pollster::block_on(trainer.epoch())?),
+                Err(_) => bail!("a shard's training stopped"),
+            });
+            losses.into_iter().collect::<Result<Vec<f32>>>()?;
+            let models: Vec<TwoTower> =
+                trainers.iter().filter_map(|trainer| Some(trainer.lock().ok()?.model().clone())).collect();
+            let hits = judge::test_hits(world, &models, &judges)?;
+            bar.set(u64::from(epoch), 0.0, &format!("HR@10 on test {hits:.4}"));
+            if hits > best {
+                (best, chosen, kept) = (hits, epoch, models);
+            }
+        }
+        for (shard, model) in (0u32..).zip(&kept) {
+            let values = pollster::block_on(model.parameters().values())?;
+            write(&self.store.model(unit, shard), &to_safetensors(&values)?)?;
+        }
+        bar.finish(&format!("epoch {chosen} chosen on test: HR@10 {best:.4}"));
+        self.held = None;
+        Ok(BTreeMap::from([("epoch chosen on test".to_owned(), f64::from(chosen))]))
+    }
+
+    fn train_shard(&self, unit: &Unit, world: &World, shard: &ShardData) -> Result<f64> {
+        let path = self.store.model(unit, shard.index);
+        if path.exists() {
+            return Ok(0.0);
+        }
+        let start = Instant::now();
+        let epochs = world.config.train.epochs;
+        let bar = self.progress.bar(&format!("shard {}", shard.index), u64::from(epochs));
+        let mut trainer = Trainer::new(&world.catalog, &world.config, shard, self.device)?;
+        while !trainer.is_done() {
+            let (done, loss) = (u64::from(trainer.epochs_done()), trainer.losses().last().copied().unwrap_or(0.0));
+            let message = format!("epoch {}/{epochs}  loss {loss:.4}", done + 1);
+            pollster::block_on(trainer.epoch(|fraction| bar.set(done, fraction, &message)))?;
+        }
+        let (model, losses) = trainer.finish();
+        write(&path, &to_safetensors(&pollster::block_on(model.parameters().values())?)?)?;
+        let seconds = start.elapsed().as_secs_f64();
+        let loss = losses.last().copied().unwrap_or(0.0);
+        bar.finish(&format!("trained in {seconds:.1} s, last loss {loss:.4}"));
+        Ok(seconds)
+    }
+
+    /// Brings the unit's ensemble to hand, training what is missing.
+    fn hold(&mut self, unit: &Unit) -> Result<()> {
+        let hash = unit.training().hash();
+        if let Some(held) = self.held.take_if(|held| held.hash == hash) {
+            let config = unit.config.clone();
+            let world = World { config, ..held.world };
+            self.held = Some(Held { world, ..held });
+            return Ok(());
+        }
+        let world = self.world(unit)?;
+        if (0..world.config.train.shards).any(|shard| !self.store.model(unit, shard).exists()) {
+            self.train(unit)?;
+        }
+        let models = (0..world.config.train.shards)
+            .map(|shard| {
+                let path = self.store.model(unit, shard);
+                let shown = path.display();
+                let bytes = std::fs::read(&path).with_context(|| format!("cannot read {shown}"))?;
+                let mut model = TwoTower::new(&world.catalog, &world.config.model, &world.key, shard, self.device)?;
+                let values = from_safetensors(&bytes).with_context(|| format!("{shown} is damaged; delete it"))?;
+                model.parameters_mut().set(&values).with_context(|| format!("{shown} is another model's"))?;
+                Ok(model)
+            })
+            .collect::<Result<Vec<_>>>()?;
+        self.held = Some(Held { hash, world, models, vectors: None });
+        Ok(())
+    }
+
+    fn measure(&mut self, unit: &Unit) -> Result<(BTreeMap<String, f64>, BTreeMap<String, Ranks>)> {
+        self.hold(unit)?;
+        let (jobs, device, progress) = (self.request.jobs, self.device, self.progress);
+        let held = self.held.as_mut().context("no ensemble at hand")?;
+        let judges = judge::judges(&held.world, self.request.users);
+        if held.vectors.is_none() && matches!(unit.how, How::Frozen | How::Clustered { .. }) {
+            held.vectors = Some(pollster::block_on(Vectors::of(&held.world, &held.models))?);
+        }
+        let (world, models, vectors) = (&held.world, &held.models, held.vectors.as_ref());
+        let mut figures = BTreeMap::new();
+        figures.insert("users".to_owned(), judges.len() as f64);
+        let start = Instant::now();
+        let ranks = match &unit.how {
+            How::Train => BTreeMap::new(),
+            How::Frozen => {
+                let vectors = vectors.context("no vectors at hand")?;
+                // The paper blends ordinarily trained shards; EEMU takes the mean.
+                let ordinary = unit.ensemble.learning == Learning::Ordinary && models.len() > 1;
+                let methods = if ordinary { &Method::ALL[..] } else { &[Method::Mean][..] };
+                let effort = self.request.scale.effort();
+                let (ranks, more) = judge::frozen(world, vectors, &judges, methods, &effort, device, jobs)?;
+                figures.extend(more);
+                ranks
+            }
+            How::Adapted { .. } => {
+                let bar = progress.bar("adapted", judges.len() as u64);
+                let done = AtomicUsize::new(0);
+                let adapt: &AdaptConfig = &world.config.adapt;
+                let ranks = judge::adapted(world, models, &judges, adapt, jobs, |count| {
+                    let all = done.fetch_add(count, Ordering::Relaxed) + count;
+                    bar.set(all as u64, 0.0, "users ranked");
+                })?;
+                bar.finish(&format!("{} users ranked", judges.len()));
+                ranks
+            }
+            How::Clustered { clusters } => {
+                let vectors = vectors.context("no vectors at hand")?;
+                let (ranks, clustering) = judge::clustered(world, models, vectors, &judges, *clusters, jobs)?;
+                figures.insert("clustering seconds".to_owned(), clustering);
+                ranks
+            }
+            How::SignStep => judge::sign_step(world, models, &judges, jobs)?,
+            How::OneByOne => {
+                figures.insert("seconds a user".to_owned(), judge::one_by_one(world, models, &judges, TIMED)?);
+                BTreeMap::new()
+            }
+        };
+        figures.insert("seconds of measuring".to_owned(), start.elapsed().as_secs_f64());
+        Ok((figures, ranks))
+    }
+}

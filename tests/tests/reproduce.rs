@@ -1,0 +1,308 @@
+//! What `eemu reproduce` must hold: the degenerate cases of its parts, and the
+//! command itself on the built-in data, cut short and gone on with.
+
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use eemu_core::adapt::Person;
+use eemu_core::aggregate::{Aggregator, AttentionConfig, Effort, FitConfig, Mean, Method, Seen, Vectors};
+use eemu_core::cluster::{KMeans, cluster_users, scores_by_cluster};
+use eemu_core::config::AdaptConfig;
+use eemu_core::dataset::Holdout;
+use eemu_core::model::TwoTower;
+use eemu_core::recommend::Ranker;
+use eemu_core::world::{History, World};
+use eemu_tests::worlds::{Recipe, System, cpu};
+use pollster::block_on;
+use serde_json::Value;
+
+fn models(system: &System) -> Vec<TwoTower> {
+    let world = &system.world;
+    (0u32..)
+        .zip(&system.tensors)
+        .map(|(shard, tensors)| {
+            let mut model = TwoTower::new(&world.catalog, &world.config.model, &world.key, shard, &cpu()).unwrap();
+            model.parameters_mut().set(tensors).unwrap();
+            model
+        })
+        .collect()
+}
+
+fn system(shards: u32) -> (System, Vec<TwoTower>) {
+    let recipe = Recipe { users: 12, shards, holdout: Holdout::LeaveOneOut, ..Recipe::default() };
+    let system = System::train(recipe.world().unwrap(), None).unwrap();
+    let models = models(&system);
+    (system, models)
+}
+
+fn everybody(world: &World) -> Vec<Person> {
+    (0..world.interactions.users()).map(|user| world.person(user, History::Training)).collect()
+}
+
+/// Adapted scores of everybody by the exact batch mode.
+fn exact(world: &World, models: &[TwoTower], adapt: &AdaptConfig) -> Vec<Vec<f32>> {
+    let numbered: Vec<(usize, &TwoTower)> = models.iter().enumerate().collect();
+    let ranker = Ranker::new(&numbered, &world.key, &world.degrees, adapt);
+    block_on(ranker.scores(&everybody(world), 0, false)).unwrap().into_iter().map(|s| s.mean).collect()
+}
+
+fn close(a: &[f32], b: &[f32]) -> bool {
+    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-4)
+}
+
+/// All pairs, and no pull of the weights towards zero, so that every record counts.
+fn effort() -> Effort {
+    let attention = AttentionConfig { epochs: 1, batch: 8, ..AttentionConfig::default() };
+    let simplex = FitConfig { share: 1.0, penalty: 0.0, epochs: 5, ..FitConfig::default() };
+    Effort { attention, simplex, ..Effort::default() }
+}
+
+/// With one shard every method that blends scores ranks as that shard does,
+/// which is RETRAIN.
+#[test]
+fn one_shard_is_retrain() {
+    let (system, models) = system(1);
+    let world = &system.world;
+    let vectors = block_on(Vectors::of(world, &models)).unwrap();
+    let masked = [];
+    for method in Method::ALL.into_iter().filter(|m| *m != Method::RecEraser) {
+        let blend = block_on(method.fitted(world, &vectors, &effort(), &cpu())).unwrap();
+        for user in 0..world.interactions.users() {
+            let scores = vectors.scores(user);
+            let seen = Seen { user, masked: &masked, counts: &[3], scores: &scores };
+            let blended = blend.combine_for(&seen).unwrap();
+            let order = |scores: &[f32]| {
+                let mut items: Vec<usize> = (0..scores.len()).collect();
+                items.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]).then(a.cmp(&b)));
+                items
+            };
+            // A logistic weight below zero would turn the order round.
+            if method == Method::UltraRe {
+                let up = scores[0].iter().zip(&blended).all(|(a, b)| a.signum() == b.signum());
+                let down = scores[0].iter().zip(&blended).all(|(a, b)| a.signum() == -b.signum());
+                assert!(up || down, "{user}");
+                continue;
+            }
+            assert_eq!(order(&blended), order(&scores[0]), "{} {user}", method.name());
+        }
+    }
+}
+
+/// Both ways to unadapted scores agree, and adaptation of size 0 is none.
+#[test]
+fn no_adaptation_set_is_no_adaptation() {
+    let (system, models) = system(3);
+    let world = &system.world;
+    let vectors = block_on(Vectors::of(world, &models)).unwrap();
+    let none = AdaptConfig { size: 0, ..world.config.adapt.clone() };
+    let adapted = exact(world, &models, &world.config.adapt);
+    let mut moved = 0;
+    for ((user, plain), adapted) in (0..).zip(exact(world, &models, &none)).zip(adapted) {
+        assert!(close(&plain, &Mean.combine(&vectors.scores(user)).unwrap()), "{user}");
+        moved += usize::from(!close(&plain, &adapted));
+    }
+    assert!(moved > 0, "adaptation moved nobody, so that size 0 changes nothing says nothing");
+}
+
+/// Every user a cluster of their own: one by one, as Algorithm 2 says; and
+/// everybody in one cluster: not so.
+#[test]
+fn as_many_clusters_as_users_is_one_by_one() {
+    let (system, models) = system(3);
+    let world = &system.world;
+    let vectors = block_on(Vectors::of(world, &models)).unwrap();
+    let users = world.interactions.users() as usize;
+    let clusters = cluster_users(world, &vectors, KMeans { clusters: users, starts: 1, iterations: 9 }).unwrap();
+    let people = everybody(world);
+    let adapt = &world.config.adapt;
+    let one_by_one = exact(world, &models, adapt);
+    for members in clusters.users.members() {
+        let [user] = members[..] else { panic!("{members:?}") };
+        let own = std::slice::from_ref(&people[user as usize]);
+        let scores = block_on(scores_by_cluster(world, &models, adapt, own, own)).unwrap();
+        assert!(close(&scores[0], &one_by_one[user as usize]), "{user}");
+    }
+    let together = block_on(scores_by_cluster(world, &models, adapt, &people, &people)).unwrap();
+    assert!(together.iter().zip(&one_by_one).any(|(a, b)| !close(a, b)));
+    // The models that were adapted are as they were.
+    assert_eq!(vectors, block_on(Vectors::of(world, &models)).unwrap());
+}
+
+/// After a deletion the clusters, and every aggregator fitted anew, are those
+/// of a system that never had the record; a fitted aggregator that is kept is
+/// not, for some record.
+#[test]
+fn clusters_and_aggregators_are_exact_when_made_anew_and_not_when_kept() {
+    let recipe = Recipe { users: 12, ..Recipe::default() };
+    let config = KMeans { clusters: 3, starts: 2, iterations: 20 };
+    let fit = |world: &World, models: &[TwoTower], method: Method| {
+        let vectors = block_on(Vectors::of(world, models)).unwrap();
+        let blend = block_on(method.fitted(world, &vectors, &effort(), &cpu())).unwrap();
+        let scores = vectors.scores(0);
+        let counts = vec![1; scores.len()];
+        blend.combine_for(&Seen { user: 0, masked: &[], counts: &counts, scores: &scores }).unwrap()
+    };
+    let mut kept_was_wrong: BTreeMap<Method, bool> = BTreeMap::new();
+    for record in recipe.records().iter().step_by(9).take(4) {
+        let gone = [(record.user, record.item)];
+        let mut system = System::train(recipe.world().unwrap(), None).unwrap();
+        let before = models(&system);
+        let vectors = block_on(Vectors::of(&system.world, &before)).unwrap();
+        let old: Vec<_> = Method::ALL
+            .into_iter()
+            .map(|m| (m, block_on(m.fitted(&system.world, &vectors, &effort(), &cpu())).unwrap()))
+            .collect();
+        system.forget(&gone).unwrap();
+        let after = models(&system);
+        let twin = System::train(recipe.twin_without(&gone).unwrap(), None).unwrap();
+        let twin_models = models(&twin);
+        let of = |world, models: &[TwoTower]| {
+            cluster_users(world, &block_on(Vectors::of(world, models)).unwrap(), config).unwrap()
+        };
+        assert_eq!(of(&system.world, &after), of(&twin.world, &twin_models));
+        for (method, old) in old {
+            let anew = fit(&system.world, &after, method);
+            assert_eq!(anew, fit(&twin.world, &twin_models, method), "{}", method.name());
+            let scores = block_on(Vectors::of(&system.world, &after)).unwrap().scores(0);
+            let counts = vec![1; scores.len()];
+            let kept = old.combine_for(&Seen { user: 0, masked: &[], counts: &counts, scores: &scores }).unwrap();
+            *kept_was_wrong.entry(method).or_default() |= kept != anew;
+        }
+    }
+    for (method, wrong) in kept_was_wrong {
+        assert_eq!(wrong, method.exact().is_none(), "{}: kept as it was", method.name());
+    }
+}
+
+/// Aggregators that learn belong to `reproduce` and to lessons: what serves
+/// people names none.
+#[test]
+fn what_serves_names_no_fitted_aggregator() {
+    fn walk(folder: &Path, found: &mut Vec<String>, seen: &mut usize) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.file_name().unwrap().to_string_lossy().starts_with("reproduce") {
+                continue;
+            }
+            if path.is_dir() {
+                walk(&path, found, seen);
+            } else if path.extension().is_some_and(|e| e == "rs") {
+                *seen += 1;
+                let text = fs::read_to_string(&path).unwrap();
+                found.extend(text.lines().filter(|l| l.contains("aggregate::")).map(|l| format!("{path:?}: {l}")));
+            }
+        }
+    }
+    let (mut found, mut seen) = (Vec::new(), 0);
+    walk(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../server/src"), &mut found, &mut seen);
+    assert!(seen > 20, "only {seen} files were looked at");
+    assert!(found.is_empty(), "{found:#?}");
+}
+
+fn program() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let program = test.ancestors().nth(2).unwrap().join("eemu").with_extension(std::env::consts::EXE_EXTENSION);
+    assert!(program.is_file(), "{} is missing; run first: cargo build --workspace", program.display());
+    program
+}
+
+/// Atomic files of 40 people who each did 12 of 60 things.
+fn data(folder: &Path) {
+    let mut lines = "user_id:token\titem_id:token\ttimestamp:float\n".to_owned();
+    for user in 0..40 {
+        for step in 0..12 {
+            lines.push_str(&format!("u{user}\ti{}\t{step}\n", (user * 7 + step * (1 + user % 3)) % 60));
+        }
+    }
+    fs::create_dir_all(folder.join("tiny")).unwrap();
+    fs::write(folder.join("tiny/tiny.inter"), lines).unwrap();
+}
+
+fn reproduce(what: &str, out: &Path, more: &[&str]) -> String {
+    let tiny = [
+        "model.width=4",
+        "model.user_hidden=[6]",
+        "model.item_hidden=[6]",
+        "model.output=4",
+        "train.epochs=1",
+        "train.users_per_batch=64",
+    ];
+    let mut command = Command::new(program());
+    command.args(["reproduce", what, "--quick", "--users", "24", "--out"]).arg(out);
+    command.args(tiny.iter().flat_map(|set| ["--set", set])).args(more);
+    command.args(["--datasets", "tiny", "--data"]).arg(out);
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{said}");
+    said
+}
+
+fn rows(out: &Path) -> BTreeMap<String, Value> {
+    fs::read_dir(out.join("rows"))
+        .unwrap()
+        .map(|entry| {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            (name, serde_json::from_slice(&fs::read(&path).unwrap()).unwrap())
+        })
+        .collect()
+}
+
+/// Everything once, on narrow models of a tiny data set; then a row is lost,
+/// another is cut short, and the run goes on to the same figures.
+#[test]
+fn everything_runs_resumes_and_agrees() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path();
+    data(out);
+    reproduce("all", out, &["--seeds", "1", "--reference"]);
+    for name in
+        ["table2", "table3", "table4", "table5", "table6", "table7", "table9", "table10", "fig3", "fig4", "fig5"]
+            .into_iter()
+            .chain(["fig6", "fig7", "fig7d", "eq8", "entropy"])
+    {
+        let text = fs::read_to_string(out.join(format!("{name}.md"))).unwrap();
+        assert!(text.starts_with("# ") && text.contains("| --- |"), "{name}: {text}");
+        let csv = fs::read_to_string(out.join(format!("{name}.csv"))).unwrap();
+        assert!(csv.lines().count() >= 2, "{name}: {csv}");
+    }
+    for plot in ["fig3-ml-1m", "fig4", "fig5-shards-hr10", "fig6", "fig7-quality", "fig7-speed"] {
+        assert!(fs::read_to_string(out.join(format!("{plot}.svg"))).unwrap().starts_with("<svg"), "{plot}");
+    }
+    let before = rows(out);
+    let named = |part: &str| before.iter().find(|(name, _)| name.contains(part)).unwrap();
+    let ranks = |row: &Value, result: &str| row["ranks"][result].clone();
+    // RETRAIN is the mean of its one shard.
+    let (_, retrain) = named("-ordinary-1-frozen");
+    assert_eq!(ranks(retrain, "Mean"), ranks(retrain, "shard 0"));
+    let (_, standard) = named("-ordinary-8-frozen");
+    for method in Method::ALL {
+        assert_eq!(standard["ranks"][method.name()]["users"], 24, "{}", method.name());
+    }
+
+    // The published code's dynamics stand beside, and nobody mistakes them for EEMU.
+    let table = fs::read_to_string(out.join("table3.md")).unwrap();
+    assert!(table.contains("| published code |") && table.contains("| EEMU |"), "{table}");
+    named("-published-8-sign-step");
+
+    // A lost row, and one that a kill cut short.
+    let (lost, served) = named("-maml-8-adapted-7-");
+    fs::remove_file(out.join("rows").join(lost)).unwrap();
+    let (cut, _) = named("-ordinary-1-frozen");
+    fs::write(out.join("rows").join(cut), "{\"unit\": \"comp").unwrap();
+    let said = reproduce("table3", out, &[]);
+    assert!(said.contains("[1/2]") && said.contains("[2/2]") && !said.contains("[3/"), "{said}");
+    let after = rows(out);
+    assert_eq!(after[lost]["ranks"], served["ranks"]);
+    assert_eq!(after[cut]["ranks"], retrain["ranks"]);
+    assert!(!reproduce("table3", out, &[]).contains("[1/"));
+    // Without models too.
+    fs::remove_file(out.join("rows").join(lost)).unwrap();
+    fs::remove_dir_all(out.join("models")).unwrap();
+    reproduce("table7", out, &[]);
+    assert_eq!(rows(out)[lost]["ranks"], served["ranks"]);
+}
