@@ -18,7 +18,8 @@
 //! | [`unlearn`] | which shards retrain, and what is left |
 //! | [`receipt`] | what a deletion leaves behind |
 //!
-//! Beside them: [`fingerprint`] (what bytes depend on besides their input),
+//! Beside them: [`aggregate`] (other ways to blend the shards' scores),
+//! [`fingerprint`] (what bytes depend on besides their input),
 //! [`mistakes`] (how to get it wrong, for tests and lessons), [`config`] (what
 //! a deployment decides), [`random`] (every draw is a named stream), [`tensor`]
 //! (the tensor library behind one alias).
@@ -26,6 +27,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod adapt;
+pub mod aggregate;
 pub mod config;
 pub mod dataset;
 pub mod ensemble;

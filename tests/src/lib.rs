@@ -1,5 +1,6 @@
-//! Checks that cross rooms: golden cases, a slow reference, worlds to test in.
+//! Checks that cross rooms: golden cases, a slow reference, worlds to test in, a browser.
 
+pub mod browser;
 pub mod golden;
 pub mod slow;
 pub mod worlds;

@@ -1,0 +1,216 @@
+//! GraphEraser's learned aggregator, for ranking (algorithms.md H): one weight
+//! a shard on the simplex, fitted on training pairs of all shards.
+//!
+//! The weights know every shard's data. Kept after a deletion they remember
+//! what was deleted, though every shard's model has forgotten it.
+
+use super::{Aggregator, Refit, weighted};
+use crate::meta::out_of_batch;
+use crate::model::{Adapted, TwoTower};
+use crate::random::Key;
+use crate::world::{History, World};
+use crate::{Error, Result};
+
+/// How the weights are fitted; the defaults are GraphEraser's.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct FitConfig {
+    /// Share of the training records whose pairs are fitted on, by keyed hash.
+    pub share: f64,
+    /// Adam's rate.
+    pub rate: f64,
+    /// Passes over the pairs.
+    pub epochs: u32,
+    /// Pairs a step.
+    pub batch: usize,
+    /// Weight lambda of the weights' norm in the loss.
+    pub penalty: f64,
+}
+
+impl Default for FitConfig {
+    fn default() -> Self {
+        Self { share: 0.1, rate: 1e-3, epochs: 50, batch: 32, penalty: 1.0 }
+    }
+}
+
+/// For each sampled pair: every shard's score of the positive minus its score
+/// of the negative.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Margins(Vec<Vec<f64>>);
+
+impl Margins {
+    /// Pairs of a keyed share of all training records, each with one uniform
+    /// negative outside the user's training items, scored without adaptation
+    /// by every shard's model.
+    ///
+    /// # Errors
+    /// When a model does not belong to this world or the device fails.
+    pub async fn of(world: &World, models: &[TwoTower], share: f64) -> Result<Self> {
+        let bases: Vec<_> = models.iter().map(TwoTower::item_base).collect();
+        let mut margins = Vec::new();
+        for user in 0..world.interactions.users() {
+            let person = world.person(user, History::Training);
+            let pairs: Vec<(u32, u32)> =
+                person.history.iter().filter_map(|&item| pair(world, user, item, &person.history, share)).collect();
+            if pairs.is_empty() {
+                continue;
+            }
+            let mut own = vec![Vec::with_capacity(models.len()); pairs.len()];
+            for ((model, base), &row) in models.iter().zip(&bases).zip(&person.rows) {
+                let scores = model.scores(base, &[row], &Adapted::none(1)).await?.concat();
+                for (margin, &(positive, negative)) in own.iter_mut().zip(&pairs) {
+                    margin.push(f64::from(scores[positive as usize]) - f64::from(scores[negative as usize]));
+                }
+            }
+            margins.extend(own);
+        }
+        Ok(Self(margins))
+    }
+
+    /// Margins that were worked out elsewhere: one list of S numbers a pair.
+    #[must_use]
+    pub fn new(margins: Vec<Vec<f64>>) -> Self {
+        Self(margins)
+    }
+}
+
+/// A record's pair, if the record is sampled and a negative exists.
+fn pair(world: &World, user: u32, item: u32, history: &[u32], share: f64) -> Option<(u32, u32)> {
+    let parts = [world.catalog.users.ids[user as usize].as_bytes(), world.catalog.items.ids[item as usize].as_bytes()];
+    let mut stream = world.key.stream("aggregator", &parts);
+    if stream.unit() >= share {
+        return None;
+    }
+    Some((item, out_of_batch(&mut stream, world.catalog.items.len(), history)?))
+}
+
+/// Weights on the simplex.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Simplex {
+    weights: Vec<f64>,
+}
+
+impl Simplex {
+    /// Fits the weights, from equal ones: mean max(0, Delta - sum_s a_s
+    /// margin_s) + lambda ||a||, Adam, negatives clamped to zero after every
+    /// step, the epoch with the least total loss kept, scaled to sum to one.
+    /// Starts over from nothing each time: the same input gives the same bytes.
+    ///
+    /// # Errors
+    /// When there is no pair, or a margin is not a number.
+    pub fn fit(margins: &Margins, delta: f64, key: &Key, config: &FitConfig) -> Result<Self> {
+        let Some(shards) = margins.0.first().map(Vec::len) else {
+            return Err(Error::Config("aggregation: there is no pair to fit the weights on".into()));
+        };
+        if margins.0.iter().flatten().any(|m| !m.is_finite()) {
+            return Err(Error::NotANumber("a score".into()));
+        }
+        let mut weights = vec![1.0 / shards as f64; shards];
+        let (mut first, mut second) = (vec![0.0; shards], vec![0.0; shards]);
+        let (mut best, mut kept, mut steps) = (f64::INFINITY, weights.clone(), 0);
+        let mut order: Vec<usize> = (0..margins.0.len()).collect();
+        for epoch in 0..config.epochs {
+            key.stream("aggregator batches", &[&epoch.to_le_bytes()]).shuffle(&mut order);
+            let mut total = 0.0;
+            for batch in order.chunks(config.batch.max(1)) {
+                let norm = weights.iter().map(|w| w * w).sum::<f64>().sqrt();
+                let mut gradient: Vec<f64> = weights.iter().map(|w| config.penalty * w / norm.max(1e-12)).collect();
+                let mut loss = 0.0;
+                for &pair in batch {
+                    let own = &margins.0[pair];
+                    let gap = delta - own.iter().zip(&weights).map(|(m, w)| m * w).sum::<f64>();
+                    if gap > 0.0 {
+                        loss += gap / batch.len() as f64;
+                        gradient.iter_mut().zip(own).for_each(|(g, m)| *g -= m / batch.len() as f64);
+                    }
+                }
+                total += loss + config.penalty * norm;
+                steps += 1;
+                for shard in 0..shards {
+                    first[shard] = 0.9 * first[shard] + 0.1 * gradient[shard];
+                    second[shard] = 0.999 * second[shard] + 0.001 * gradient[shard] * gradient[shard];
+                    let mean = first[shard] / (1.0 - 0.9f64.powi(steps));
+                    let spread = second[shard] / (1.0 - 0.999f64.powi(steps));
+                    weights[shard] = (weights[shard] - config.rate * mean / (spread.sqrt() + 1e-8)).max(0.0);
+                }
+            }
+            if total < best {
+                best = total;
+                kept.clone_from(&weights);
+            }
+        }
+        let sum: f64 = kept.iter().sum();
+        // All at zero says nothing about any shard.
+        let scaled = |w: f64| if sum > 0.0 { w / sum } else { 1.0 / shards as f64 };
+        Ok(Self { weights: kept.into_iter().map(scaled).collect() })
+    }
+
+    /// One weight a shard; they sum to one.
+    pub fn weights(&self) -> &[f64] {
+        &self.weights
+    }
+
+    /// BLAKE3 of the weights' bytes.
+    pub fn hash(&self) -> String {
+        let bytes: Vec<u8> = self.weights.iter().flat_map(|w| w.to_le_bytes()).collect();
+        blake3::hash(&bytes).to_hex().to_string()
+    }
+}
+
+impl Aggregator for Simplex {
+    fn name(&self) -> &'static str {
+        "GraphEraser"
+    }
+
+    fn after_deletion(&self) -> Refit {
+        Refit::Everything
+    }
+
+    fn combine(&self, per_shard: &[Vec<f32>]) -> Result<Vec<f32>> {
+        weighted(per_shard, &self.weights)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aggregate::Mean;
+
+    fn fit(margins: &[[f64; 3]]) -> Simplex {
+        let margins = Margins::new(margins.iter().map(|m| m.to_vec()).collect());
+        Simplex::fit(&margins, 1.0, &Key::from_seed(3), &FitConfig { rate: 0.02, ..FitConfig::default() }).unwrap()
+    }
+
+    #[test]
+    fn weights_lie_on_the_simplex_and_prefer_the_shard_that_ranks_well() {
+        let fitted = fit(&[[2.0, 0.0, -2.0]; 40]);
+        assert!((fitted.weights().iter().sum::<f64>() - 1.0).abs() < 1e-12, "{fitted:?}");
+        assert!(fitted.weights().iter().all(|w| *w >= 0.0));
+        assert!(fitted.weights()[0] > fitted.weights()[1] && fitted.weights()[1] > fitted.weights()[2], "{fitted:?}");
+    }
+
+    #[test]
+    fn fitting_anew_gives_the_same_bytes_and_one_pair_more_does_not() {
+        let mut margins: Vec<[f64; 3]> = (0..50).map(|n| [f64::from(n).sin(), f64::from(n).cos(), 0.1]).collect();
+        let fitted = fit(&margins);
+        assert_eq!(fitted.hash(), fit(&margins).hash());
+        margins.pop();
+        assert_ne!(fitted.hash(), fit(&margins).hash());
+    }
+
+    #[test]
+    fn what_cannot_be_fitted_is_refused() {
+        let refused = |margins| Simplex::fit(&Margins::new(margins), 1.0, &Key::from_seed(1), &FitConfig::default());
+        assert!(refused(vec![]).unwrap_err().to_string().contains("no pair"));
+        assert!(refused(vec![vec![f64::NAN]]).is_err());
+    }
+
+    #[test]
+    fn combining_is_a_weighted_mean() {
+        let scores = [vec![1.0, 4.0], vec![3.0, 0.0], vec![2.0, 2.0]];
+        assert_eq!(Mean.combine(&scores).unwrap(), [2.0, 2.0]);
+        let weights = Simplex { weights: vec![0.5, 0.25, 0.25] };
+        assert_eq!(weights.combine(&scores).unwrap(), [1.75, 2.5]);
+        assert!(weights.combine(&scores[..2]).is_err());
+        assert_eq!((Mean.after_deletion(), weights.after_deletion()), (Refit::Nothing, Refit::Everything));
+    }
+}
