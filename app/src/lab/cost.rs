@@ -14,7 +14,7 @@ use super::watch::{Halt, Watch};
 pub const SHARDS: [u32; 6] = [1, 2, 4, 8, 16, 32];
 
 /// Trains the world once for each number of shards, each household's last two
-/// purchases held out, and ranks the last one.
+/// purchases held out, and ranks both.
 ///
 /// # Errors
 /// When it is stopped or core refuses.
@@ -27,9 +27,11 @@ pub async fn measure(table: Table, seed: u64, watch: &mut impl Watch) -> Result<
         let models: Vec<_> = system.models.iter().enumerate().collect();
         let world = &system.world;
         let ranker = Ranker::new(&models, &world.key, &world.degrees, &world.config.adapt);
-        let ranked = ranks(world, &ranker, Role::Test, 0..u32::MAX, |_, _| ()).await?;
-        watch.breathe().await?;
-        let ranked: Vec<usize> = ranked.into_iter().map(|(_, rank)| rank).collect();
+        let mut ranked = Vec::new();
+        for role in [Role::Validation, Role::Test] {
+            ranked.extend(ranks(world, &ranker, role, 0..u32::MAX, |_, _| ()).await?.into_iter().map(|(_, rank)| rank));
+            watch.breathe().await?;
+        }
         let quality = ndcg(&ranked, 10);
         let all: f64 = system.millis.iter().sum();
         costs.push(Cost {

@@ -9,7 +9,7 @@ use eemu_core::unlearn;
 use eemu_core::world::{History, World};
 
 use super::protocol::{Answer, Built, Dot, Forgot, List, ListAsk, ListRow, Placed, Twin, What};
-use super::setup::{Setup, Source, world};
+use super::setup::{Setup, Source, city, world};
 use super::system::System;
 use super::table::{self, Table};
 use super::watch::{Halt, Watch};
@@ -225,7 +225,7 @@ impl Lab {
     fn cost_table(&self) -> Result<Table, Halt> {
         match &self.setup {
             Some(Setup { source: Source::Own(_), .. }) => Ok(self.table()?.clone()),
-            _ => Source::Town.built_in()?.ok_or_else(nothing),
+            _ => Ok(city()?),
         }
     }
 }

@@ -62,6 +62,28 @@ fn line_fault(line: u64, problem: impl std::fmt::Display) -> TableFault {
 /// With the first fault, when the table is too large to watch, or when too
 /// little is left to learn from.
 pub fn read(bytes: &[u8], skip: bool) -> Result<Table, TableFault> {
+    let table = read_any(bytes, skip, (MAX_HOUSEHOLDS, MAX_PRODUCTS))?;
+    if table.households.len() < 2 || table.products.len() < 4 || table.records.len() < 8 {
+        let problem = format!(
+            "There are {} households, {} products and {} purchases.",
+            table.households.len(),
+            table.products.len(),
+            table.records.len()
+        );
+        return Err(fault(problem, "The Lab needs at least 2, 4 and 8, below a heading."));
+    }
+    Ok(table)
+}
+
+/// [`read`] with other limits on households and products.
+///
+/// # Errors
+/// With the first fault.
+pub(super) fn read_any(
+    bytes: &[u8],
+    skip: bool,
+    (most_households, most_products): (usize, usize),
+) -> Result<Table, TableFault> {
     if bytes.len() > MAX_BYTES {
         let size = bytes.len() as f64 / (1 << 20) as f64;
         return Err(fault(format!("The file has {size:.1} MB; the Lab takes 1 MB at most."), "Cut it down."));
@@ -106,21 +128,12 @@ pub fn read(bytes: &[u8], skip: bool) -> Result<Table, TableFault> {
             }
         }
         let (who, what) = (table.households.len(), table.products.len());
-        if who > MAX_HOUSEHOLDS || what > MAX_PRODUCTS {
+        if who > most_households || what > most_products {
             let problem = format!(
-                "Line {line}: this is more than the Lab can draw ({MAX_HOUSEHOLDS} households and {MAX_PRODUCTS} products)."
+                "Line {line}: this is more than the Lab can draw ({most_households} households and {most_products} products)."
             );
             return Err(fault(problem, "Take a part of the table."));
         }
-    }
-    if table.households.len() < 2 || table.products.len() < 4 || table.records.len() < 8 {
-        let problem = format!(
-            "There are {} households, {} products and {} purchases.",
-            table.households.len(),
-            table.products.len(),
-            table.records.len()
-        );
-        return Err(fault(problem, "The Lab needs at least 2, 4 and 8, below a heading."));
     }
     Ok(table)
 }

@@ -276,7 +276,7 @@ pub(super) fn Forgetting() -> impl IntoView {
                             t.as_ref().and_then(|t| t.value.hashes.get(shard as usize).map(|h| h[..4].to_owned()))
                         });
                         let after = shown.value.after.hashes[shard as usize].get(..4).unwrap_or_default().to_owned();
-                        format!("{}… → {after}…", before.unwrap_or_default())
+                        before.map_or_else(|| format!("rebuilt: {after}…"), |before| format!("{before}… → {after}…"))
                     }
                     (Some(_), false) => "= unchanged".to_owned(),
                 };

@@ -161,7 +161,7 @@ pub(super) fn Grid(
     };
     view! {
         <svg
-            class="mx"
+            class=format!("mx {}", grid_name.get_value())
             viewBox=format!("-3 -3 {} {}", columns * CELL + 6.0, rows * CELL + 6.0)
             role=if choose.is_some() { "grid" } else { "img" }
             aria-label=label

@@ -194,7 +194,7 @@ fn set(state: State) -> AnyView {
                 <svg class="chance" viewBox="0 0 100 6" preserveAspectRatio="none" role="img" aria-label=format!("chance {:.1} %", p * 100.0)>
                     <rect width="100" height="6" class="sunk"></rect>
                     <rect width=bar height="6"></rect>
-                    <rect x=tick width="0.8" height="6" class="tick"></rect>
+                    <rect x=tick width="0.8" height="6" class="even"></rect>
                 </svg>
             </li>
         }

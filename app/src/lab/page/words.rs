@@ -22,7 +22,7 @@ pub(super) const STEPS: [Words; 8] = [
         name: "Cut it into shards",
         say: &[
             "A keyed hash of household and product picks the shard. No other dot has a say.",
-            "Within a shard, one dot of each household judges (query, ringed); the others shape (support).",
+            "Within a shard, one dot of each household judges (query, hollow); the others shape (support).",
         ],
         play: None,
     },
@@ -70,7 +70,7 @@ pub(super) const STEPS: [Words; 8] = [
         say: &[
             "More shards, cheaper forgetting, weaker lists. Eight is a choice, not a law.",
             "Measured on this machine: everything is trained once for each number of shards, and every household’s \
-             last purchase is guessed.",
+             last two purchases are guessed, among 200 households or in your own table.",
         ],
         play: Some("Measure here"),
     },
