@@ -31,6 +31,14 @@ pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
+/// Runs a test's future on this thread.
+pub fn drive(test: impl Future<Output = ()>) {
+    match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime.block_on(test),
+        Err(why) => panic!("no runtime: {why}"),
+    }
+}
+
 /// One browser with a fresh profile.
 pub struct Browser {
     /// For whatever has no method here.
