@@ -27,6 +27,9 @@ pub enum Mistake {
     /// All shards keep the epoch that scores best on everybody's validation
     /// items (row 17).
     SharedEpochChoice,
+    /// The weights that blend the shards were fitted on everybody's data and
+    /// are kept (K.4 item 16). The shards themselves are trained rightly.
+    KeptAggregator,
     /// A retrained shard starts from its old parameters (K.4 item 13).
     WarmStart,
     /// A resumed run starts with fresh Adam moments.
@@ -62,27 +65,90 @@ fn trainer<'a>(world: &'a World, shard: &'a ShardData, mistake: Mistake, device:
     Trainer::with_exclusions(&world.catalog, &world.config, shard, Exclusions::new(everywhere), device)
 }
 
+/// All shards in training side by side, rightly or under a mistake.
+pub struct Run<'a> {
+    world: &'a World,
+    mistake: Option<Mistake>,
+    trainers: Vec<Trainer<'a>>,
+    best: f64,
+    /// The models of the epoch that everybody's validation items chose.
+    kept: Vec<TwoTower>,
+}
+
+impl<'a> Run<'a> {
+    /// Every shard at its start. `data` are the shards to train: those of
+    /// [`shards`] under this mistake.
+    ///
+    /// # Errors
+    /// When the configuration cannot be used.
+    pub fn new(world: &'a World, data: &'a [ShardData], mistake: Option<Mistake>, device: &Device) -> Result<Self> {
+        let start = |shard| match mistake {
+            Some(mistake) => trainer(world, shard, mistake, device),
+            None => Trainer::new(&world.catalog, &world.config, shard, device),
+        };
+        let trainers = data.iter().map(start).collect::<Result<_>>()?;
+        Ok(Self { world, mistake, trainers, best: f64::NEG_INFINITY, kept: Vec::new() })
+    }
+
+    /// Whether every epoch is done.
+    pub fn is_done(&self) -> bool {
+        self.trainers.iter().all(Trainer::is_done)
+    }
+
+    /// Mean training loss of each epoch so far, one list a shard.
+    pub fn losses(&self) -> Vec<Vec<f32>> {
+        self.trainers.iter().map(|trainer| trainer.losses().to_vec()).collect()
+    }
+
+    /// One epoch of one shard, counted from 0 among the shards given.
+    ///
+    /// # Errors
+    /// As [`crate::train::train`].
+    pub async fn epoch_of(&mut self, shard: usize) -> Result<f32> {
+        self.trainers[shard].epoch(|_| ()).await
+    }
+
+    /// After an epoch of every shard: the mistake that looks at all of them.
+    ///
+    /// # Errors
+    /// When a score is not a number or the device fails.
+    pub async fn look_around(&mut self) -> Result<()> {
+        if self.mistake == Some(Mistake::SharedEpochChoice) {
+            let score = validation(self.world, &self.trainers).await?;
+            if score > self.best || self.kept.is_empty() {
+                self.best = score;
+                self.kept = self.trainers.iter().map(|trainer| trainer.model().clone()).collect();
+            }
+        }
+        Ok(())
+    }
+
+    /// The models that this system would serve.
+    pub fn finish(self) -> Vec<TwoTower> {
+        if self.kept.is_empty() {
+            self.trainers.into_iter().map(|trainer| trainer.finish().0).collect()
+        } else {
+            self.kept
+        }
+    }
+}
+
 /// Trains every shard under a mistake.
 ///
 /// # Errors
 /// As [`crate::train::train`].
 pub async fn train_all(world: &World, mistake: Mistake, device: &Device) -> Result<Vec<TensorMap>> {
     let shards = shards(world, mistake);
-    let mut trainers = shards.iter().map(|shard| trainer(world, shard, mistake, device)).collect::<Result<Vec<_>>>()?;
-    let (mut best, mut kept): (f64, Vec<TwoTower>) = (f64::NEG_INFINITY, Vec::new());
-    for _ in 0..world.config.train.epochs {
-        for trainer in &mut trainers {
-            trainer.epoch(|_| ()).await?;
+    let mut run = Run::new(world, &shards, Some(mistake), device)?;
+    while !run.is_done() {
+        for shard in 0..shards.len() {
+            run.epoch_of(shard).await?;
         }
-        let score =
-            if mistake == Mistake::SharedEpochChoice { validation(world, &trainers).await? } else { best + 1.0 };
-        if score > best || kept.is_empty() {
-            best = score;
-            kept = trainers.iter().map(|trainer| trainer.model().clone()).collect();
-        }
+        run.look_around().await?;
     }
-    let mut tensors = Vec::with_capacity(kept.len());
-    for model in &kept {
+    let models = run.finish();
+    let mut tensors = Vec::with_capacity(models.len());
+    for model in &models {
         tensors.push(model.parameters().values().await?);
     }
     Ok(tensors)

@@ -1,5 +1,7 @@
-//! Checks that cross rooms: golden cases, a slow reference, worlds to test in, a service.
+//! Checks that cross rooms: golden cases, a slow reference, worlds to test in,
+//! a service, a browser.
 
+pub mod browser;
 pub mod golden;
 pub mod service;
 pub mod slow;

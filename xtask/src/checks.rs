@@ -1,7 +1,10 @@
 //! `test` and `check`: which steps there are, and in which order.
 
 use crate::report::{End, Report};
-use crate::{Outcome, golden, place, run, wasm};
+use crate::{Outcome, golden, place, run, wasm, web};
+
+/// Compiles the tests that need a browser; everything else builds without.
+const BROWSER_TESTS: &str = "eemu-tests/browser";
 
 /// Everything that must hold; `all` adds what is long.
 pub(crate) fn test(all: bool) -> Outcome {
@@ -13,13 +16,18 @@ pub(crate) fn test(all: bool) -> Outcome {
         report.step("tests", || tests(all));
         report.step("golden", || run::pass(&mut golden::command(&place::root().join(golden::DIR))?));
         report.step("docs", docs);
-        report.step("wasm", check_core_for_wasm);
+        if report.step("web", build_web) {
+            report.step("browser", browser);
+        } else {
+            report.skip("browser", "the app was not built");
+        }
         if all {
             report.step("cuda", || cargo(&["check", "--workspace", "--features", "eemu-server/cuda"]));
+            report.step("webgpu", check_core_for_webgpu);
             report.step("wgpu", || cargo(&["check", "--workspace", "--features", "eemu-server/wgpu"]));
         }
     } else {
-        for name in ["tests", "golden", "docs", "wasm"] {
+        for name in ["tests", "golden", "docs", "web", "browser"] {
             report.skip(name, "the build failed");
         }
     }
@@ -35,14 +43,6 @@ pub(crate) fn check() -> Outcome {
     Ok(report.finish(in_ci()))
 }
 
-/// The browser build of the core alone.
-pub(crate) fn wasm_check() -> Outcome {
-    let mut report = Report::default();
-    report.step("wasm", check_core_for_wasm);
-    // Whoever asks for this one thing wants to know when it did not happen.
-    Ok(report.finish(true))
-}
-
 fn fmt() -> End {
     if let Err(why) = component("fmt", "rustfmt") {
         return End::NotRun(why);
@@ -54,7 +54,7 @@ fn clippy() -> End {
     if let Err(why) = component("clippy", "clippy") {
         return End::NotRun(why);
     }
-    cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]).into()
+    cargo(&["clippy", "--workspace", "--all-targets", "--features", BROWSER_TESTS, "--", "-D", "warnings"]).into()
 }
 
 fn tests(all: bool) -> Result<(), String> {
@@ -70,12 +70,32 @@ fn docs() -> Result<(), String> {
     run::pass(run::cargo(&["doc", "--workspace", "--no-deps"])?.env("RUSTDOCFLAGS", "-D warnings"))
 }
 
-fn check_core_for_wasm() -> End {
+fn build_web() -> End {
     if let Err(why) = wasm::ensure() {
         return End::NotRun(why);
     }
-    let core = ["check", "-p", "eemu-core", "--target", wasm::TARGET, "--no-default-features"];
-    cargo(&core).and_then(|()| cargo(&[&core[..], &["--features", "wgpu"]].concat())).into()
+    web::build().into()
+}
+
+/// The app in a real browser. Both programs come from the system, not from cargo.
+fn browser() -> End {
+    for (program, package) in [("chromedriver", "chromium-driver"), ("chromium", "chromium")] {
+        if !run::answers(run::program(program).arg("--version")) {
+            return End::NotRun(format!("`{program}` is not installed; Debian's package is {package}"));
+        }
+    }
+    let mut args = vec!["test", "--workspace", "--features", BROWSER_TESTS];
+    for name in ["web_golden", "web_lab", "web_access"] {
+        args.extend(["--test", name]);
+    }
+    cargo(&args).into()
+}
+
+fn check_core_for_webgpu() -> End {
+    if let Err(why) = wasm::ensure() {
+        return End::NotRun(why);
+    }
+    cargo(&["check", "-p", "eemu-core", "--target", wasm::TARGET, "--no-default-features", "--features", "wgpu"]).into()
 }
 
 fn cargo(args: &[&str]) -> Result<(), String> {

@@ -12,8 +12,7 @@ Developer commands of eemu. New here? Run `cargo xtask demo`, then read the READ
   cargo xtask check       the cheap part of it, for while you write
   cargo xtask golden      compare with hand-checked answers, printed as one worst error
   cargo xtask bench       speed against doing it one user at a time
-  cargo xtask wasm-check  does the core still compile for a browser?
-  cargo xtask web         the browser app
+  cargo xtask web         the browser app: built into dist/, and shown with --serve
 
 `cargo xtask COMMAND --help` says what a command does, step by step.
 Nothing here needs more than git, a C compiler and Rust; what wants another tool
@@ -45,13 +44,15 @@ Runs each of these, even when an earlier one fails, and times it:
   tests    unit, property and end-to-end tests, and the examples in the documentation
   golden   the cases of tests/golden, each quantity within 1e-4
   docs     the documentation builds without a warning
-  wasm     the core compiles for a browser, with WebGPU and without
+  web      the browser app is built (`cargo xtask web`)
+  browser  the app in a real Chromium, driven by chromedriver: both must be installed
   cuda     the core compiles for NVIDIA GPUs          (only with --all; needs no GPU)
   wgpu     the core compiles for Vulkan, Metal, DX12  (only with --all; needs no GPU)
+  webgpu   the core compiles for WebGPU in a browser  (only with --all)
 
 A part whose tool is missing is listed in the last lines as `NOT RUN: part: why`.
 
-  --all    also the long tests (sets EEMU_LONG=1) and the two GPU builds
+  --all    also the long tests (sets EEMU_LONG=1) and the three GPU builds
 
 Exit code: 0 when everything that ran passed. With CI set in the environment,
 NOT RUN counts as a failure.
@@ -85,21 +86,20 @@ and on two; without, they are listed as NOT RUN. Set EEMU_PYTHON to use another 
   MORE        passed on to the benchmark
 "
         }
-        "wasm-check" => {
-            "\
-cargo xtask wasm-check
-
-Sees to it that rustc can compile for wasm32-unknown-unknown, then checks the core for
-it. A missing target is added with rustup. Where rustup has no network, the standard
-library is built once from the source that the toolchain's own rust-src component or
-Debian's package rust-src holds, which must be of exactly rustc's version.
-"
-        }
         "web" => {
             "\
-cargo xtask web
+cargo xtask web [--serve]
 
-Will build and serve the browser app. It is not there yet.
+Builds the browser app into dist/, which any static host can serve: sees to it that
+rustc can compile for wasm32-unknown-unknown, compiles page and worker, writes their
+bindings, names every file in the service worker, packs them with gzip and brotli, and
+lists the sizes. Needs no tool besides Rust; `trunk serve` works too while developing.
+
+A missing target is added with rustup. Where rustup has no network, the standard
+library is built once from the source that the toolchain's own rust-src component or
+Debian's package rust-src holds, which must be of exactly rustc's version.
+
+  --serve  then show it on http://127.0.0.1:8080/
 "
         }
         _ => return None,

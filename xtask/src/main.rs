@@ -1,4 +1,4 @@
-//! Developer commands: `cargo xtask demo | test | check | golden | bench | wasm-check`.
+//! Developer commands: `cargo xtask demo | test | check | golden | bench | web`.
 //!
 //! | module | what it knows |
 //! |---|---|
@@ -8,7 +8,7 @@
 //! | `report` | steps in order, their minutes, what was not run |
 //! | `checks` | `test` and `check`: which steps there are |
 //! | `wasm` | the wasm32 target: found, added or built |
-//! | `golden`, `bench`, `demo` | one command each |
+//! | `golden`, `bench`, `demo`, `web` | one command each |
 
 // A test may stop where it stands.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
@@ -22,6 +22,7 @@ mod place;
 mod report;
 mod run;
 mod wasm;
+mod web;
 
 use std::process::ExitCode;
 
@@ -53,8 +54,7 @@ fn dispatch(args: &[String]) -> Outcome {
         "check" => only(rest, &[]).and_then(|_| checks::check()),
         "golden" => golden::run(rest),
         "bench" => bench::run(rest),
-        "wasm-check" => only(rest, &[]).and_then(|_| checks::wasm_check()),
-        "web" => Err("the web app is not built yet; `cargo xtask demo` shows everything in the terminal".into()),
+        "web" => web::run(only(rest, &["--serve"])?),
         "help" | "--help" | "-h" => rest.first().map_or_else(|| help::show(""), |topic| help::show(topic)),
         other => Err(format!("there is no command `{other}`; `cargo xtask --help` lists them")),
     }
@@ -85,14 +85,9 @@ mod tests {
     fn every_command_that_help_lists_has_its_own_page() {
         let listed = help::OVERVIEW.lines().filter_map(|line| line.strip_prefix("  cargo xtask "));
         let names: Vec<&str> = listed.filter_map(|line| line.split_whitespace().next()).collect();
-        assert_eq!(names, ["demo", "test", "check", "golden", "bench", "wasm-check", "web"]);
+        assert_eq!(names, ["demo", "test", "check", "golden", "bench", "web"]);
         for name in names {
             assert!(help::page(name).is_some(), "no page for {name}");
         }
-    }
-
-    #[test]
-    fn the_web_app_says_that_it_is_not_there() {
-        assert!(dispatch(&["web".to_owned()]).unwrap_err().contains("not built yet"));
     }
 }

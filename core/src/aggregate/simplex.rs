@@ -177,7 +177,7 @@ mod tests {
 
     fn fit(margins: &[[f64; 3]]) -> Simplex {
         let margins = Margins::new(margins.iter().map(|m| m.to_vec()).collect());
-        Simplex::fit(&margins, 1.0, &Key::from_seed(3), &FitConfig::default()).unwrap()
+        Simplex::fit(&margins, 1.0, &Key::from_seed(3), &FitConfig { rate: 0.02, ..FitConfig::default() }).unwrap()
     }
 
     #[test]

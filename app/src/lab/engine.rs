@@ -1,0 +1,247 @@
+//! The Lab's computations, in the order of its steps. What a later step needs
+//! is computed when it is missing and kept while the setup stays the same.
+
+use eemu_core::adapt::probabilities;
+use eemu_core::config::AdaptConfig;
+use eemu_core::dataset::Holdout;
+use eemu_core::recommend::{Ranker, top_k};
+use eemu_core::unlearn;
+use eemu_core::world::{History, World};
+
+use super::protocol::{Answer, Built, Dot, Forgot, List, ListAsk, ListRow, Placed, Twin, What};
+use super::setup::{Setup, Source, city, world};
+use super::system::System;
+use super::table::{self, Table};
+use super::watch::{Halt, Watch};
+use super::{cost, lesson};
+
+/// Products on a list.
+const LIST: usize = 10;
+
+/// What has been computed so far.
+#[derive(Default)]
+pub struct Lab {
+    setup: Option<Setup>,
+    own_table: Option<Table>,
+    table: Option<Table>,
+    world: Option<World>,
+    full: Option<System>,
+    forgot: Option<(Dot, Vec<u32>, System)>,
+    /// Systems trained on everything under a mistake.
+    pub(super) spoiled: lesson::Cache,
+}
+
+impl Lab {
+    /// Computes an answer.
+    ///
+    /// # Errors
+    /// When it is stopped, when core refuses, or when there is nothing to
+    /// compute from.
+    pub async fn answer(&mut self, setup: &Setup, what: &What, watch: &mut impl Watch) -> Result<Answer, Halt> {
+        if let What::Load { text, skip } = what {
+            let table = table::read(text.as_bytes(), *skip)?;
+            let setup = Setup { source: Source::Own(table.hash[..16].to_owned()), ..setup.clone() };
+            self.own_table = Some(table);
+            self.setup = None;
+            self.prepare(&setup)?;
+            return Ok(Answer::Built(self.built()?));
+        }
+        self.prepare(setup)?;
+        Ok(match what {
+            What::Load { .. } | What::Build => Answer::Built(self.built()?),
+            What::Train => Answer::Trained(self.full(watch).await?.trained.clone()),
+            What::List(ask) => Answer::List(self.list(ask, watch).await?),
+            What::Forget(dot) => Answer::Forgot(self.forget(*dot, watch).await?),
+            What::Twin(dot) => Answer::Twin(self.twin(*dot, watch).await?),
+            What::Break(lesson, dot) => {
+                self.known(*dot)?;
+                Answer::Broken(lesson::broken(self, *lesson, *dot, watch).await?)
+            }
+            What::Find(lesson) => {
+                let (dot, tried) = lesson::find(self, *lesson, watch).await?;
+                Answer::Found(*lesson, dot, tried)
+            }
+            What::Cost => Answer::Cost(cost::measure(self.cost_table()?, setup.seed, watch).await?),
+        })
+    }
+
+    /// Drops what belongs to another setup.
+    fn prepare(&mut self, setup: &Setup) -> Result<(), Halt> {
+        if self.setup.as_ref() == Some(setup) {
+            return Ok(());
+        }
+        let own = || match (&setup.source, &self.own_table) {
+            (Source::Own(hash), Some(table)) if table.hash.starts_with(hash) => Ok(table.clone()),
+            _ => Err(Halt::Sentence("This link belongs to a table of your own. Open the same file again.".into())),
+        };
+        let table = setup.source.built_in()?.map_or_else(own, Ok)?;
+        self.world = Some(world(&table, setup.seed, setup.shards, Holdout::None)?);
+        self.table = Some(table);
+        self.full = None;
+        self.forgot = None;
+        self.spoiled = lesson::Cache::default();
+        self.setup = Some(setup.clone());
+        Ok(())
+    }
+
+    pub(super) fn table(&self) -> Result<&Table, Halt> {
+        self.table.as_ref().ok_or_else(nothing)
+    }
+
+    pub(super) fn world(&self) -> Result<&World, Halt> {
+        self.world.as_ref().ok_or_else(nothing)
+    }
+
+    /// The world that never had a dot.
+    pub(super) fn world_without(&self, dot: Dot) -> Result<World, Halt> {
+        let table = self.table()?;
+        let world = self.world()?;
+        let mut without = table.clone();
+        without.records.retain(|&(household, product, _)| (household, product) != (dot.household, dot.product));
+        Ok(super::setup::world(&without, world.config.train.seed, world.config.train.shards, world.config.holdout)?)
+    }
+
+    fn known(&self, dot: Dot) -> Result<(), Halt> {
+        let found = self.world()?.interactions.of(dot.household).iter().any(|record| record.item == dot.product);
+        if found { Ok(()) } else { Err(Halt::Sentence("There is no such dot in this world. Choose another.".into())) }
+    }
+
+    fn built(&self) -> Result<Built, Halt> {
+        let (table, world) = (self.table()?, self.world()?);
+        let mut dots = Vec::new();
+        for shard in world.shards() {
+            for cell in &shard.cells {
+                let place = |&product: &u32, query| Placed {
+                    dot: Dot { household: cell.user, product },
+                    shard: shard.index,
+                    query,
+                };
+                dots.extend(cell.query.iter().map(|product| place(product, true)));
+                dots.extend(cell.support.iter().map(|product| place(product, false)));
+            }
+        }
+        dots.sort_by_key(|placed| placed.dot);
+        Ok(Built {
+            hash: table.hash[..16].to_owned(),
+            households: table.households.clone(),
+            products: table.products.clone(),
+            dots,
+            degrees: world.degrees.clone(),
+            left_out: (table.duplicates, table.skipped),
+        })
+    }
+
+    /// Every shard, trained on everything.
+    pub(super) async fn full(&mut self, watch: &mut impl Watch) -> Result<&System, Halt> {
+        if self.full.is_none() {
+            let world = self.world()?.clone();
+            let phase = format!("Training {} models", world.config.train.shards);
+            self.full = Some(System::train(world, None, &phase, watch).await?);
+        }
+        self.full.as_ref().ok_or_else(nothing)
+    }
+
+    async fn list(&mut self, ask: &ListAsk, watch: &mut impl Watch) -> Result<List, Halt> {
+        let system = self.full(watch).await?.clone();
+        let began = watch.now();
+        if ask.household as usize >= system.world.catalog.users.len() {
+            return Err(Halt::Sentence("There is no such household in this world. Choose another.".into()));
+        }
+        let models: Vec<_> =
+            system.models.iter().enumerate().filter(|(shard, _)| !ask.off.contains(&(*shard as u32))).collect();
+        if models.is_empty() {
+            return Err(Halt::Sentence("Every shard is switched off. Switch one on.".into()));
+        }
+        let world = &system.world;
+        let adapt = AdaptConfig {
+            size: ask.size,
+            step: ask.step,
+            steps: ask.steps,
+            temperature: ask.temperature,
+            ..world.config.adapt.clone()
+        };
+        let plain = AdaptConfig { size: 0, ..adapt.clone() };
+        let person = world.person(ask.household, History::All);
+        let mut lists = Vec::new();
+        for config in [&plain, &adapt] {
+            let ranker = Ranker::new(&models, &world.key, &world.degrees, config);
+            lists.extend(ranker.scores(std::slice::from_ref(&person), 0, true).await?);
+        }
+        let [before, after] = &lists[..] else { return Err(nothing()) };
+        let ranked_before = top_k(&before.mean, &person.history, world.catalog.items.len());
+        let rows = top_k(&after.mean, &person.history, LIST)
+            .into_iter()
+            .map(|ranked| {
+                let mut own = after.per_shard.iter().map(|scores| scores[ranked.item as usize]);
+                let per_shard = (0..world.config.train.shards)
+                    .map(|shard| if ask.off.contains(&shard) { None } else { own.next() })
+                    .collect();
+                let before = ranked_before.iter().position(|r| r.item == ranked.item).map_or(0, |place| place + 1);
+                ListRow { product: ranked.item, score: ranked.score, per_shard, before, rank: ranked.rank }
+            })
+            .collect();
+        let chances = probabilities(&person.history, &world.degrees, &adapt);
+        let mut set: Vec<(u32, f64, u32)> = person
+            .history
+            .iter()
+            .zip(chances)
+            .map(|(&item, p)| (item, p, after.pairs.iter().filter(|pair| pair.positive == item).count() as u32))
+            .collect();
+        set.sort_by_key(|&(item, ..)| (world.degrees[item as usize], item));
+        Ok(List { household: ask.household, set, rows, millis: watch.now() - began })
+    }
+
+    /// Retrains what a deletion touches, unless it was done already.
+    pub(super) async fn forgotten(&mut self, dot: Dot, watch: &mut impl Watch) -> Result<(Vec<u32>, System), Halt> {
+        self.known(dot)?;
+        let full = self.full(watch).await?.clone();
+        if let Some((done, shards, system)) = &self.forgot
+            && *done == dot
+        {
+            return Ok((shards.clone(), system.clone()));
+        }
+        let plan = unlearn::plan(&full.world, &[(dot.household, dot.product)]);
+        let after = full.world.with(plan.after);
+        let system = full.retrained(after, &plan.shards, "Retraining one model", watch).await?;
+        self.forgot = Some((dot, plan.shards.clone(), system.clone()));
+        Ok((plan.shards, system))
+    }
+
+    async fn forget(&mut self, dot: Dot, watch: &mut impl Watch) -> Result<Forgot, Halt> {
+        let (shards, system) = self.forgotten(dot, watch).await?;
+        let all_millis = self.full(watch).await?.trained.millis;
+        Ok(Forgot { dot, shards, after: system.trained, all_millis })
+    }
+
+    async fn twin(&mut self, dot: Dot, watch: &mut impl Watch) -> Result<Twin, Halt> {
+        let (shards, own) = self.forgotten(dot, watch).await?;
+        let without = self.world_without(dot)?;
+        let twin = System::train(without, None, "Training the twin from nothing", watch).await?;
+        Ok(compared(dot, shards, &own, &twin))
+    }
+
+    /// What the cost is measured on: the reader's own table, or the built-in
+    /// world that is large enough.
+    fn cost_table(&self) -> Result<Table, Halt> {
+        match &self.setup {
+            Some(Setup { source: Source::Own(_), .. }) => Ok(self.table()?.clone()),
+            _ => Ok(city()?),
+        }
+    }
+}
+
+/// Two systems side by side.
+pub(super) fn compared(dot: Dot, shards: Vec<u32>, own: &System, twin: &System) -> Twin {
+    Twin {
+        dot,
+        shards,
+        own: own.trained.hashes.clone(),
+        differences: own.differences(twin),
+        records_equal: own.same_records(twin),
+        twin: twin.trained.clone(),
+    }
+}
+
+fn nothing() -> Halt {
+    Halt::Sentence("Nothing is built yet. Choose a world first.".into())
+}

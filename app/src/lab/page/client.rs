@@ -1,0 +1,223 @@
+//! The page's end of the worker: what is asked, what comes back.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use leptos::prelude::*;
+use wasm_bindgen::prelude::*;
+use web_sys::{MessageEvent, Worker, WorkerOptions, WorkerType};
+
+use crate::lab::protocol::{Answer, Failure, Lesson, Order, Progress, Tell, What};
+
+use super::state::{Shown, State};
+
+/// Where the worker's program starts, from the page.
+const WORKER: &str = "static/worker.js";
+
+/// What is under way.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Running {
+    pub(super) id: u32,
+    pub(super) what: What,
+    pub(super) progress: Progress,
+    pub(super) paused: bool,
+}
+
+/// The worker, and the number of the last question.
+#[derive(Clone, Copy)]
+pub(super) struct Client {
+    inner: StoredValue<Option<Rc<RefCell<Inner>>>, LocalStorage>,
+    state: State,
+}
+
+struct Inner {
+    worker: Worker,
+    last: u32,
+    // Dropping it would end the listening.
+    _heard: Closure<dyn FnMut(MessageEvent)>,
+    _failed: Closure<dyn FnMut(web_sys::Event)>,
+}
+
+impl Client {
+    pub(super) fn start(state: State) -> Self {
+        let client = Self { inner: StoredValue::new_local(None), state };
+        let options = WorkerOptions::new();
+        options.set_type(WorkerType::Module);
+        let Ok(worker) = Worker::new_with_options(WORKER, &options) else {
+            client.broke();
+            return client;
+        };
+        let heard = Closure::new(move |event: MessageEvent| {
+            let text = event.data().as_string().unwrap_or_default();
+            if let Ok(tell) = serde_json::from_str::<Tell>(&text) {
+                client.hear(tell);
+            }
+        });
+        let failed = Closure::new(move |_: web_sys::Event| client.broke());
+        worker.set_onmessage(Some(heard.as_ref().unchecked_ref()));
+        worker.set_onerror(Some(failed.as_ref().unchecked_ref()));
+        let inner = Inner { worker, last: 0, _heard: heard, _failed: failed };
+        client.inner.set_value(Some(Rc::new(RefCell::new(inner))));
+        client
+    }
+
+    /// Asks for a computation; what is under way ends first.
+    pub(super) fn ask(self, what: What) {
+        let busy = self.state.running.with_untracked(Option::is_some);
+        if busy {
+            self.send(&Order::Stop);
+        }
+        let Some(inner) = self.inner.get_value() else { return self.broke() };
+        inner.borrow_mut().last += 1;
+        let id = inner.borrow().last;
+        self.state.failure.set(None);
+        let progress = Progress { phase: phase(&what).to_owned(), ..Progress::default() };
+        // Lists follow the sliders: too quick to be announced each time.
+        if !matches!(what, What::List(_) | What::Build) {
+            self.state.say(format!("{} started.", progress.phase));
+        }
+        self.state.running.set(Some(Running { id, what: what.clone(), progress, paused: false }));
+        let setup = self.state.address.with_untracked(|address| address.setup.clone());
+        self.send(&Order::Ask { id, setup, what });
+    }
+
+    pub(super) fn stop(self) {
+        self.send(&Order::Stop);
+    }
+
+    pub(super) fn pause(self, pause: bool) {
+        self.send(if pause { &Order::Pause } else { &Order::Resume });
+        self.state.running.update(|running| {
+            if let Some(running) = running {
+                running.paused = pause;
+            }
+        });
+    }
+
+    pub(super) fn step(self) {
+        self.send(&Order::Step);
+    }
+
+    fn send(self, order: &Order) {
+        if let (Some(inner), Ok(text)) = (self.inner.get_value(), serde_json::to_string(order)) {
+            // Posting text cannot fail.
+            let _ = inner.borrow().worker.post_message(&JsValue::from_str(&text));
+        }
+    }
+
+    fn broke(self) {
+        self.state.running.set(None);
+        self.state.failure.set(Some(Failure {
+            sentence: "The calculation could not go on in this browser. Reload the page to start it again.".into(),
+            skippable: false,
+        }));
+    }
+
+    /// The question an answer belongs to, if nothing newer was asked.
+    fn current(self, id: u32) -> Option<Running> {
+        self.state.running.get_untracked().filter(|running| running.id == id)
+    }
+
+    fn hear(self, tell: Tell) {
+        match tell {
+            Tell::Ready => self.state.ready.set(true),
+            Tell::Progress(id, progress) => {
+                if let Some(running) = self.current(id) {
+                    let quarter = |share: f64| (share * 4.0).floor();
+                    if quarter(progress.share) > quarter(running.progress.share) && progress.share < 1.0 {
+                        self.state.say(format!("{}: {:.0}%.", progress.phase, progress.share * 100.0));
+                    }
+                    self.state.running.set(Some(Running { progress, ..running }));
+                }
+            }
+            Tell::Done(id, answer) => {
+                if let Some(running) = self.current(id) {
+                    self.state.running.set(None);
+                    self.take(answer, matches!(running.what, What::Load { .. }));
+                }
+            }
+            Tell::Stopped(id) => {
+                if self.current(id).is_some() {
+                    self.state.running.set(None);
+                    self.state.say("Stopped.".into());
+                }
+            }
+            Tell::Failed(id, failure) => {
+                if self.current(id).is_some() {
+                    self.state.running.set(None);
+                    self.state.failure.set(Some(failure));
+                }
+            }
+        }
+    }
+
+    fn take(self, answer: Answer, own_table: bool) {
+        let state = self.state;
+        match answer {
+            Answer::Built(built) => state.take_built(built, own_table),
+            Answer::Trained(trained) => {
+                state.say(format!("{} models trained.", trained.hashes.len()));
+                state.trained.set(Some(Shown::live(trained)));
+            }
+            Answer::List(list) => {
+                let moved = list.rows.iter().filter(|row| row.before != row.rank).count();
+                state.say(format!("List updated, {moved} places changed."));
+                state.list.set(Some(Shown::live(list)));
+            }
+            Answer::Forgot(forgot) => {
+                state.say("Forgotten. One model rebuilt, the others untouched.".into());
+                state.forgot.set(Some(Shown::live(forgot)));
+            }
+            Answer::Twin(twin) => {
+                let (equal, all) = (twin.own.len() - twin.differing(), twin.own.len());
+                state.say(format!("{equal} of {all} hashes equal."));
+                state.twin.set(Some(Shown::live(twin)));
+            }
+            Answer::Broken(broken) => {
+                state.say(match broken.differing() {
+                    0 => "No difference this time.".into(),
+                    n => format!("{n} of {} hashes differ.", broken.twin.own.len()),
+                });
+                state.broken.update(|all| {
+                    all.retain(|shown| shown.value.lesson != broken.lesson);
+                    all.push(Shown::live(broken));
+                });
+            }
+            Answer::Found(lesson, found, tried) => self.found(lesson, found, tried),
+            Answer::Cost(cost) => {
+                state.say("Measured for 1 to 32 shards.".into());
+                state.cost.set(Some(Shown::live(cost)));
+            }
+        }
+    }
+
+    /// A dot was found: try the mistake on it at once.
+    fn found(self, lesson: Lesson, found: Option<crate::lab::protocol::Dot>, tried: u32) {
+        match found {
+            Some(dot) => {
+                self.state.choose(dot);
+                self.ask(What::Break(lesson, dot));
+            }
+            None => self.state.failure.set(Some(Failure {
+                sentence: format!(
+                    "None of {tried} dots shows it with this seed. The leak is still there: try another seed."
+                ),
+                skippable: false,
+            })),
+        }
+    }
+}
+
+fn phase(what: &What) -> &'static str {
+    match what {
+        What::Load { .. } => "Reading the table",
+        What::Build => "Cutting the world",
+        What::Train => "Training",
+        What::List(_) => "Making the list",
+        What::Forget(_) => "Forgetting",
+        What::Twin(_) => "Training the twin",
+        What::Break(..) => "Training both worlds with the mistake",
+        What::Find(_) => "Looking for a dot",
+        What::Cost => "Measuring",
+    }
+}

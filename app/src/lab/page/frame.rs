@@ -1,0 +1,301 @@
+//! Header, rail of steps, the stage, keys and the live region.
+
+use leptos::prelude::*;
+use wasm_bindgen::JsCast;
+
+use super::client::Client;
+use super::controls::{Controls, Go, Tag, Trouble};
+use super::state::State;
+use super::words::{self, STEPS};
+use super::{costs, early, listing, location, mistakes, twins};
+use crate::lab::address::{Address, STEPS as COUNT};
+use crate::lab::protocol::What;
+use crate::lab::setup::Setup;
+
+/// The whole page.
+#[component]
+pub(super) fn Frame() -> impl IntoView {
+    let (address, complaints) = Address::parse(&location::fragment());
+    let state = State::new(address, complaints);
+    let client = Client::start(state);
+    location::follow(state);
+    build_when_asked(state, client);
+    keys(state, client);
+    let help = RwSignal::new(false);
+    provide_context(state);
+    provide_context(client);
+    provide_context(help);
+    let step = Memo::new(move |_| state.address.with(|address| address.step));
+    let shards = Memo::new(move |_| state.address.with(|address| address.setup.shards));
+    Effect::new(move |before: Option<u8>| {
+        document().set_title(&format!("{} · Lab · eemu", words::name(step.get(), shards.get())));
+        // A new step begins at its headline.
+        if before.is_some_and(|before| before != step.get()) {
+            focus("headline");
+            window().scroll_to_with_x_and_y(0.0, 0.0);
+        }
+        step.get()
+    });
+    view! {
+        <a class="skip" href="#headline" on:click=move |event| { event.prevent_default(); focus("headline") }>
+            "Skip to the step"
+        </a>
+        <Header/>
+        <Rail step shards/>
+        <main class="wrap" id="main">
+            <div class="stage">
+                <section class="say" aria-labelledby="headline">
+                    <h1 id="headline" tabindex="-1">{move || words::name(step.get(), shards.get())}</h1>
+                    <div class="text">
+                        {move || STEPS[usize::from(step.get()) - 1].say.iter().map(|p| view! { <p>{*p}</p> }).collect_view()}
+                    </div>
+                    <Verdict step/>
+                    <Controls step/>
+                    <Go step/>
+                </section>
+                <section class="fig card" aria-label="Figure">
+                    <Trouble/>
+                    <Tag step/>
+                    {move || figure(step.get())}
+                </section>
+            </div>
+        </main>
+        <Foot/>
+        <p class="sr" role="status" aria-live="polite" id="said">{move || state.said.get()}</p>
+    }
+}
+
+fn figure(step: u8) -> AnyView {
+    match step {
+        1 => view! { <early::World/> }.into_any(),
+        2 => view! { <early::Trays/> }.into_any(),
+        3 => view! { <early::Training/> }.into_any(),
+        4 => view! { <listing::Listing/> }.into_any(),
+        5 => view! { <early::Forgetting/> }.into_any(),
+        6 => view! { <twins::Twins/> }.into_any(),
+        7 => view! { <mistakes::Mistakes/> }.into_any(),
+        _ => view! { <costs::Costs/> }.into_any(),
+    }
+}
+
+pub(super) fn focus(id: &str) {
+    let element = document().get_element_by_id(id).and_then(|e| e.dyn_into::<web_sys::HtmlElement>().ok());
+    if let Some(element) = element {
+        // An element that is gone needs no focus.
+        let _ = element.focus();
+    }
+}
+
+/// Cuts the world as soon as the worker listens, and again when it changes.
+fn build_when_asked(state: State, client: Client) {
+    let setup = Memo::new(move |_| state.address.with(|address| address.setup.clone()));
+    Effect::new(move |known: Option<Option<Setup>>| {
+        let setup = setup.get();
+        if !state.ready.get() {
+            return None;
+        }
+        let first = known.clone().flatten().is_none();
+        if known.flatten().as_ref() != Some(&setup) {
+            if first && state.address.with_untracked(|address| address.play) {
+                super::controls::play(state, client);
+            } else {
+                client.ask(What::Build);
+            }
+        }
+        Some(setup)
+    });
+}
+
+/// Opens another step, if there is one.
+pub(super) fn go(state: State, step: u8) {
+    if (1..=COUNT).contains(&step) {
+        state.address.update(|address| address.step = step);
+    }
+}
+
+/// Keys act anywhere but in fields, and can be switched off.
+fn keys(state: State, client: Client) {
+    let handle = window_event_listener(leptos::ev::keydown, move |event| {
+        if !state.keys.get_untracked() || event.ctrl_key() || event.alt_key() || event.meta_key() {
+            return;
+        }
+        let target = event.target().and_then(|target| target.dyn_into::<web_sys::Element>().ok());
+        let tag = target.as_ref().map_or_else(String::new, web_sys::Element::tag_name).to_ascii_lowercase();
+        if matches!(tag.as_str(), "input" | "select" | "textarea") {
+            return;
+        }
+        let step = state.address.with_untracked(|address| address.step);
+        match event.key().as_str() {
+            "[" => go(state, step.saturating_sub(1)),
+            "]" => go(state, step + 1),
+            "Escape" => {
+                if state.running.with_untracked(Option::is_some) {
+                    client.stop();
+                }
+            }
+            // A button that has the focus acts by itself.
+            " " if !matches!(tag.as_str(), "button" | "a" | "summary") => {
+                event.prevent_default();
+                super::controls::play(state, client);
+            }
+            "?" => toggle_help(),
+            _ => {}
+        }
+    });
+    on_cleanup(move || handle.remove());
+}
+
+fn toggle_help() {
+    if let Some(element) = document().get_element_by_id("keys") {
+        // Opening by attribute keeps `details` in charge.
+        let _ = if element.has_attribute("open") {
+            element.remove_attribute("open")
+        } else {
+            element.set_attribute("open", "")
+        };
+        element.scroll_into_view();
+    }
+}
+
+#[component]
+fn Header() -> impl IntoView {
+    view! {
+        <header class="top">
+            <div class="wrap">
+                <a class="brand" href="#v=1">
+                    <svg width="32" height="32" viewBox="0 0 32 32" aria-hidden="true">
+                        <path d="M14 15.1 9.33 3.83h9.34zM16.97 13.03l4.67-11.27 6.6 6.6zM14.9 16l11.27-4.67v9.34zM14.64 16.64l11.27 4.67-6.6 6.6zM14 16.9l4.67 11.27H9.33zM13.36 16.64 8.69 27.91l-6.6-6.6zM13.1 16 1.83 20.67v-9.34zM13.36 15.36 2.09 10.69l6.6-6.6z"></path>
+                    </svg>
+                    "eemu"
+                </a>
+                <nav class="nav" aria-label="Places">
+                    <a href="#v=1" aria-current="page">"Lab"</a>
+                </nav>
+                <div class="end">
+                    <span class="badge">
+                        <svg width="16" height="16" viewBox="0 0 16 16" aria-hidden="true">
+                            <rect x="3.5" y="3.5" width="9" height="9" rx="1"></rect>
+                            <path d="M6 1v2M10 1v2M6 13v2M10 13v2M1 6h2M1 10h2M13 6h2M13 10h2"></path>
+                        </svg>
+                        "CPU"
+                        <span class="muted hide-s">"· where bytes are promised"</span>
+                    </span>
+                </div>
+            </div>
+        </header>
+    }
+}
+
+#[component]
+fn Rail(step: Memo<u8>, shards: Memo<u32>) -> impl IntoView {
+    let state = expect_context::<State>();
+    let item = move |number: u8| {
+        let link = move || state.address.with(|address| format!("#{}", address.at(number).fragment()));
+        view! {
+            <li>
+                <a
+                    href=link
+                    class:done=move || number < step.get()
+                    aria-current=move || (number == step.get()).then_some("step")
+                    on:click=move |event| {
+                        event.prevent_default();
+                        go(state, number);
+                    }
+                >
+                    <span class="n num">{number}</span>
+                    <span class="t">{move || words::name(number, shards.get())}</span>
+                </a>
+            </li>
+        }
+    };
+    view! {
+        <nav class="rail" aria-label="Steps">
+            <div class="wrap"><ol>{(1..=COUNT).map(item).collect_view()}</ol></div>
+        </nav>
+    }
+}
+
+/// The result in a few large words.
+#[component]
+fn Verdict(step: Memo<u8>) -> impl IntoView {
+    let state = expect_context::<State>();
+    let words = move || -> Option<(&'static str, String)> {
+        match step.get() {
+            5 => state.forgot.with(|shown| {
+                shown.as_ref().map(|shown| {
+                    let again = shown.value.shards.len();
+                    let still = shown.value.after.hashes.len() - again;
+                    ("ok", format!("{again} model rebuilt, {still} untouched"))
+                })
+            }),
+            6 => state.twin.with(|shown| {
+                shown.as_ref().map(|shown| {
+                    let (differing, all) = (shown.value.differing(), shown.value.own.len());
+                    match differing {
+                        0 if shown.value.records_equal => ("ok", format!("{all} of {all} hashes equal, byte for byte")),
+                        _ => ("bad", format!("{differing} of {all} hashes differ")),
+                    }
+                })
+            }),
+            7 => {
+                let lesson = state.address.with(|address| address.lesson)?;
+                state.broken.with(|all| {
+                    let shown = all.iter().find(|shown| shown.value.lesson == lesson)?;
+                    let (differing, all) = (shown.value.differing(), shown.value.twin.own.len());
+                    Some(match differing {
+                        0 => ("caution", "No difference this time".to_owned()),
+                        n => ("bad", format!("{n} of {all} hashes differ")),
+                    })
+                })
+            }
+            _ => None,
+        }
+    };
+    let picture = |kind: &str| match kind {
+        "ok" => "m5.4 10.4 3.1 3.1 6.2-6.6",
+        "bad" => "M6.4 6.4l7.2 7.2m0-7.2l-7.2 7.2",
+        _ => "M10 5.4v5.4m0 3v.2",
+    };
+    move || {
+        words().map(|(kind, text)| {
+            view! {
+                <div class=format!("verdict {kind}")>
+                    <svg class="tick" viewBox="0 0 20 20" aria-hidden="true">
+                        <circle cx="10" cy="10" r="10"></circle>
+                        <path d=picture(kind)></path>
+                    </svg>
+                    <span>{text}</span>
+                </div>
+            }
+        })
+    }
+}
+
+#[component]
+fn Foot() -> impl IntoView {
+    let state = expect_context::<State>();
+    view! {
+        <footer class="wrap foot small muted">
+            <details id="keys">
+                <summary>"Keys"</summary>
+                <p>
+                    "Arrows move between dots, Enter chooses one, Delete forgets it. "
+                    <kbd>"["</kbd> " and " <kbd>"]"</kbd> " change the step, " <kbd>"Space"</kbd> " plays, "
+                    <kbd>"Esc"</kbd> " stops, " <kbd>"?"</kbd> " opens this list."
+                </p>
+                <label class="chk">
+                    <input
+                        type="checkbox"
+                        prop:checked=move || state.keys.get()
+                        on:change=move |event| state.keys.set(event_target_checked(&event))
+                    />
+                    "Single keys act"
+                </label>
+            </details>
+            <p>
+                "Everything here is computed in this browser; nothing is sent anywhere. The built-in worlds are samples of "
+                "The Complete Journey by 84.51°. Exactness is not secrecy: what somebody copied before a deletion keeps its influence."
+            </p>
+        </footer>
+    }
+}

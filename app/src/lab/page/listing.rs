@@ -1,0 +1,266 @@
+//! Step 4: a household's adaptation set, eight opinions, one list.
+
+use leptos::prelude::*;
+
+use super::client::Client;
+use super::early::shards;
+use super::figures::{Pane, Piece};
+use super::shapes;
+use super::state::State;
+use crate::lab::protocol::{ListRow, What};
+
+/// How often a product is bought, in words.
+fn rarity(households: u32, degree: u32) -> &'static str {
+    match f64::from(degree) / f64::from(households.max(1)) {
+        share if share <= 0.2 => "rare",
+        share if share <= 0.4 => "uncommon",
+        share if share <= 0.6 => "common",
+        _ => "nearly everywhere",
+    }
+}
+
+/// Asks anew, if the reader has asked before: sliders act at once.
+fn again(state: State, client: Client) {
+    let live = state.list.with_untracked(|list| list.as_ref().is_some_and(|list| !list.example));
+    if live && state.ready.get_untracked() {
+        client.ask(What::List(state.address.with_untracked(|address| address.list.clone())));
+    }
+}
+
+#[component]
+pub(super) fn Listing() -> impl IntoView {
+    let state = expect_context::<State>();
+    let client = expect_context::<Client>();
+    let shards = shards(state);
+    let pieces = Signal::derive(move || {
+        let off = state.address.with(|address| address.list.off.clone());
+        let piece = |shard: u32| {
+            let masked = off.contains(&shard);
+            let caption = if masked { "out of the mean" } else { "in the mean" };
+            Piece { caption: caption.into(), level: None, lifted: false, masked }
+        };
+        (0..shards.get()).map(piece).collect()
+    });
+    let toggle = Callback::new(move |shard: u32| {
+        state.address.update(|address| {
+            let off = &mut address.list.off;
+            if off.contains(&shard) {
+                off.retain(|other| *other != shard);
+            } else {
+                off.push(shard);
+                off.sort_unstable();
+            }
+        });
+        again(state, client);
+    });
+    view! {
+        <h2>{move || heading(state)}</h2>
+        <p class="muted">{move || took(state)}</p>
+        <Pane pieces shards toggle/>
+        {move || (!state.address.with(|a| a.hides("settings"))).then(|| view! { <Settings/> })}
+        <div class="asked">
+            <section><h3>"Adaptation set (Eq 7)"</h3>{move || set(state)}</section>
+            <section><h3>"List"</h3>{move || rows(state)}</section>
+        </div>
+    }
+}
+
+fn heading(state: State) -> String {
+    let household = state.address.with(|address| address.list.household);
+    let name = state.built.with(|b| b.as_ref().and_then(|b| b.value.households.get(household as usize).cloned()));
+    name.unwrap_or_default()
+}
+
+fn took(state: State) -> String {
+    match state.list.get() {
+        Some(shown) if !shown.example => {
+            format!("Eight copies tuned, {} products ranked, in {:.0} ms.", products(state), shown.value.millis)
+        }
+        _ => "Every model is tuned to this household, asked, and put back.".into(),
+    }
+}
+
+fn products(state: State) -> usize {
+    state.built.with(|b| b.as_ref().map_or(0, |b| b.value.products.len()))
+}
+
+fn product(state: State, place: u32) -> String {
+    state.built.with(|b| b.as_ref().and_then(|b| b.value.products.get(place as usize).cloned())).unwrap_or_default()
+}
+
+/// Household and the sliders.
+#[component]
+fn Settings() -> impl IntoView {
+    let state = expect_context::<State>();
+    let client = expect_context::<Client>();
+    let households = move || state.built.with(|b| b.as_ref().map(|b| b.value.households.clone()).unwrap_or_default());
+    let chosen = Memo::new(move |_| state.address.with(|address| address.list.household));
+    let choose = move |event| {
+        if let Ok(household) = event_target_value(&event).parse() {
+            state.address.update(|address| address.list.household = household);
+            again(state, client);
+        }
+    };
+    let list = move || state.address.with(|address| address.list.clone());
+    let slide = move |act: fn(&mut crate::lab::protocol::ListAsk, f64)| {
+        move |event: web_sys::Event| {
+            if let Ok(value) = event_target_value(&event).parse::<f64>() {
+                state.address.update(|address| act(&mut address.list, value));
+                again(state, client);
+            }
+        }
+    };
+    view! {
+        <div class="settings">
+            <label class="field">
+                <span>"Household"</span>
+                <select id="household" on:change=choose>
+                    {move || households().into_iter().enumerate().map(|(place, name)| view! {
+                        <option value=place prop:selected=move || chosen.get() as usize == place>{name}</option>
+                    }).collect_view()}
+                </select>
+            </label>
+            <Slider
+                name="n" label="Adaptation set" low=0.0 high=20.0 step=1.0
+                value=Signal::derive(move || list().size as f64)
+                shown=Signal::derive(move || list().size.to_string())
+                slide=Callback::new(slide(|list, value| list.size = value as usize))
+            />
+            <Slider
+                name="tau" label="Prefer rare purchases (1/τ)" low=1.0 high=60.0 step=1.0
+                value=Signal::derive(move || 1.0 / list().temperature)
+                shown=Signal::derive(move || format!("{:.0}", 1.0 / list().temperature))
+                slide=Callback::new(slide(|list, value| list.temperature = (1000.0 / value).round() / 1000.0))
+            />
+            <Slider
+                name="a" label="Inner step" low=0.01 high=1.0 step=0.01
+                value=Signal::derive(move || f64::from(list().step))
+                shown=Signal::derive(move || format!("{:.2}", list().step))
+                slide=Callback::new(slide(|list, value| list.step = value as f32))
+            />
+            <Slider
+                name="t" label="Steps" low=1.0 high=5.0 step=1.0
+                value=Signal::derive(move || list().steps as f64)
+                shown=Signal::derive(move || list().steps.to_string())
+                slide=Callback::new(slide(|list, value| list.steps = value as usize))
+            />
+        </div>
+    }
+}
+
+#[component]
+fn Slider(
+    name: &'static str,
+    label: &'static str,
+    low: f64,
+    high: f64,
+    step: f64,
+    value: Signal<f64>,
+    shown: Signal<String>,
+    slide: Callback<web_sys::Event>,
+) -> impl IntoView {
+    view! {
+        <label class="sl">
+            <span class="row"><span>{label}</span><b class="num">{shown}</b></span>
+            <input
+                id=format!("slide-{name}")
+                type="range"
+                min=low
+                max=high
+                step=step
+                prop:value=move || value.get().to_string()
+                on:input=move |event| slide.run(event)
+            />
+        </label>
+    }
+}
+
+fn set(state: State) -> AnyView {
+    let Some(list) = fitting(state) else {
+        return view! { <p class="empty muted">"Ask to see which purchases tune the models."</p> }.into_any();
+    };
+    let households = state.built.with(|b| b.as_ref().map_or(1, |b| b.value.households.len())) as u32;
+    let degrees = state.built.with(|b| b.as_ref().map(|b| b.value.degrees.clone()).unwrap_or_default());
+    let even = 1.0 / list.set.len().max(1) as f64;
+    let highest = list.set.iter().map(|(_, p, _)| *p).fold(even, f64::max);
+    let rows = list.set.iter().map(|&(place, p, drawn)| {
+        let bar = format!("{:.1}", p / highest * 100.0);
+        let tick = format!("{:.1}", even / highest * 100.0);
+        let class = rarity(households, degrees.get(place as usize).copied().unwrap_or(0));
+        view! {
+            <li class:drawn=move || { drawn > 0 }>
+                <span>{product(state, place)}<span class="tiny muted">{format!(" {class}")}</span></span>
+                <span class="num small">{if drawn > 0 { format!("{drawn}×") } else { String::new() }}</span>
+                <svg class="chance" viewBox="0 0 100 6" preserveAspectRatio="none" role="img" aria-label=format!("chance {:.1} %", p * 100.0)>
+                    <rect width="100" height="6" class="sunk"></rect>
+                    <rect width=bar height="6"></rect>
+                    <rect x=tick width="0.8" height="6" class="even"></rect>
+                </svg>
+            </li>
+        }
+    });
+    view! {
+        <ul class="set">{rows.collect_view()}</ul>
+        <p class="tiny muted">"Bar: chance to be drawn. Tick: an even draw. ×: how often it was drawn."</p>
+    }
+    .into_any()
+}
+
+/// The list, if it is for the household that is chosen.
+fn fitting(state: State) -> Option<crate::lab::protocol::List> {
+    let household = state.address.with(|address| address.list.household);
+    state.list.get().map(|shown| shown.value).filter(|list| list.household == household)
+}
+
+fn rows(state: State) -> AnyView {
+    let Some(list) = fitting(state) else {
+        return view! { <p class="empty muted">"Ask for a list: the models answer."</p> }.into_any();
+    };
+    let scores = || list.rows.iter().flat_map(|row| row.per_shard.iter().flatten().copied());
+    let (low, high) = scores().fold((0.0f32, 0.1f32), |(low, high), s| (low.min(s), high.max(s)));
+    let rows = list.rows.iter().map(|row| list_row(state, row, low, high));
+    view! { <ol class="list">{rows.collect_view()}</ol> }.into_any()
+}
+
+fn list_row(state: State, row: &ListRow, low: f32, high: f32) -> impl IntoView + use<> {
+    let (before, rank) = (row.before, row.rank);
+    let (class, moved) = match before.cmp(&rank) {
+        std::cmp::Ordering::Greater => ("ok", format!("{before} → {rank}")),
+        std::cmp::Ordering::Less => ("caution", format!("{before} → {rank}")),
+        std::cmp::Ordering::Equal => ("muted", format!("{rank} = {rank}")),
+    };
+    let count = row.per_shard.len().max(1);
+    let wide = 96.0 / count as f64;
+    let y = |score: f32| f64::from(1.0 - (score - low) / (high - low)) * 28.0 + 1.0;
+    let zero = y(0.0);
+    let bars = row.per_shard.iter().enumerate().map(|(shard, score)| {
+        let x = shard as f64 * wide + wide * 0.12;
+        match score {
+            Some(score) => {
+                let top = y(*score).min(zero);
+                let tall = (y(*score) - zero).abs().max(0.8);
+                view! { <rect class=shapes::class(shard as u32) x=x y=top width=wide * 0.76 height=tall></rect> }
+                    .into_any()
+            }
+            None => view! { <rect class="slot" x=x y="8" width=wide * 0.76 height="14"></rect> }.into_any(),
+        }
+    });
+    let says = row.per_shard.iter().enumerate().map(|(shard, score)| {
+        let label = shapes::label(shard as u32, count as u32);
+        score.map_or_else(|| format!("{label} left out"), |score| format!("{label} {score:.2}"))
+    });
+    let says = says.collect::<Vec<_>>().join(", ");
+    let mean = y(row.score);
+    view! {
+        <li>
+            <span class="rank num">{rank}</span>
+            <span class="what">{product(state, row.product)}</span>
+            <svg class="bars" viewBox="0 0 96 30" preserveAspectRatio="none" role="img" aria-label=says>
+                {bars.collect_view()}
+                <path class="mean" d=format!("M0 {mean:.1}H96")></path>
+            </svg>
+            <span class="num score">{format!("{:.2}", row.score)}</span>
+            <span class=format!("num small {class}")>{moved}</span>
+        </li>
+    }
+}

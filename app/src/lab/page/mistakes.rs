@@ -1,0 +1,155 @@
+//! Step 7: four mistakes of real systems, one switch each.
+
+use leptos::prelude::*;
+
+use super::client::Client;
+use super::early::shards;
+use super::figures::{Mirror, short, verdict};
+use super::state::{Shown, State};
+use super::twins::{compared, evidence};
+use crate::lab::protocol::{Broken, Lesson, What};
+
+fn words(lesson: Lesson) -> (&'static str, &'static str) {
+    match lesson {
+        Lesson::Negatives => (
+            "Negatives that look into other shards",
+            "A model asks other shards which products to avoid as bad examples.",
+        ),
+        Lesson::Aggregator => {
+            ("A learned aggregator that is kept", "All eight hashes agree. The ninth, the blend, still remembers.")
+        }
+        Lesson::Order => (
+            "Sharding that depends on order",
+            "Records are dealt like cards. Remove one card and every later card moves.",
+        ),
+        Lesson::Epoch => (
+            "Best epoch chosen on everybody’s data",
+            "One shared score, measured on each household’s last purchases, decides when all stop.",
+        ),
+    }
+}
+
+#[component]
+pub(super) fn Mistakes() -> impl IntoView {
+    let state = expect_context::<State>();
+    let hidden = move || state.address.with(|address| address.hides("mistakes"));
+    view! {
+        <h2>"Make a mistake that real systems make"</h2>
+        <p class="muted">"Switch one on. Both worlds train again with it."</p>
+        {move || (!hidden()).then(|| view! {
+            <ul class="lessons">{Lesson::ALL.map(|lesson| view! { <Row lesson/> })}</ul>
+        })}
+        {move || outcome(state)}
+    }
+}
+
+#[component]
+fn Row(lesson: Lesson) -> impl IntoView {
+    let state = expect_context::<State>();
+    let client = expect_context::<Client>();
+    let (title, says) = words(lesson);
+    let on = Memo::new(move |_| state.address.with(|address| address.lesson == Some(lesson)));
+    let switch = move |_| {
+        let on = !on.get_untracked();
+        state.address.update(|address| address.lesson = on.then_some(lesson));
+        if on {
+            client.ask(What::Break(lesson, state.address.with_untracked(|address| address.dot)));
+        } else {
+            client.stop();
+        }
+    };
+    let result = move || {
+        if !on.get() {
+            return ("muted", "off".to_owned());
+        }
+        if state
+            .running
+            .with(|r| r.as_ref().is_some_and(|r| matches!(r.what, What::Break(l, _) | What::Find(l) if l == lesson)))
+        {
+            return ("muted", "training …".to_owned());
+        }
+        state.broken.with(|all| match all.iter().find(|shown| shown.value.lesson == lesson) {
+            None => ("muted", "not tried yet".to_owned()),
+            Some(shown) => match (shown.value.differing(), shown.value.twin.own.len()) {
+                (0, _) => ("caution", "no difference this time".to_owned()),
+                (n, all) => ("bad", format!("differs in {n} of {all}")),
+            },
+        })
+    };
+    let id = format!("lesson-{lesson:?}").to_lowercase();
+    view! {
+        <li class="ms">
+            <div>
+                <h3 id=format!("{id}-name")>{title}</h3>
+                <p class="small muted">{says}</p>
+            </div>
+            <button
+                type="button"
+                role="switch"
+                class="sw"
+                id=id.clone()
+                aria-checked=move || on.get().to_string()
+                aria-labelledby=format!("{id}-name")
+                disabled=move || !state.ready.get()
+                on:click=switch
+            ><i></i></button>
+            <p class=move || format!("res small {}", result().0)>{move || result().1}</p>
+        </li>
+    }
+}
+
+/// The mirrors of the mistake that is on.
+fn outcome(state: State) -> Option<AnyView> {
+    let lesson = state.address.with(|address| address.lesson)?;
+    let shown = state.broken.with(|all| all.iter().find(|shown| shown.value.lesson == lesson).cloned());
+    let shards = shards(state).get();
+    let title = words(lesson).0;
+    Some(match shown {
+        None => view! { <p class="empty muted">{format!("{title}: both worlds are waiting to train.")}</p> }.into_any(),
+        Some(Shown { value, .. }) => {
+            let nothing = value.differing() == 0;
+            view! {
+                <h3 class="after">{title}</h3>
+                {compared(&value.twin, shards, true)}
+                {ninth(&value)}
+                {nothing.then(|| view! { <Another lesson/> })}
+                {(!nothing && lesson != Lesson::Aggregator).then(|| evidence(&value.twin, shards))}
+            }
+            .into_any()
+        }
+    })
+}
+
+/// The blend's own mirror and its weights.
+fn ninth(broken: &Broken) -> Option<AnyView> {
+    let (kept, fresh) = broken.weights.clone()?;
+    let (own, twin) = (broken.twin.own.last()?.clone(), broken.twin.twin.hashes.last()?.clone());
+    let state = verdict(&own, Some(&twin)).0;
+    let list = |weights: &[f64]| weights.iter().map(|w| format!("{w:.4}")).collect::<Vec<_>>().join("  ");
+    Some(
+        view! {
+            <div class="ninth">
+                <h3>"The blend"</h3>
+                <Mirror own=own.clone() twin=Some(twin.clone())/>
+                <span class=format!("eq {state}")>{if state == "equal" { "= equal" } else { "≠ differs" }}</span>
+                <dl class="small">
+                    <dt>"kept"</dt><dd class="mono">{short(&own)}" "<span class="muted">{list(&kept)}</span></dd>
+                    <dt>"fitted anew"</dt><dd class="mono">{short(&twin)}" "<span class="muted">{list(&fresh)}</span></dd>
+                </dl>
+            </div>
+        }
+        .into_any(),
+    )
+}
+
+/// No trace of this dot: the leak is still there, and some other dot shows it.
+#[component]
+fn Another(lesson: Lesson) -> impl IntoView {
+    let client = expect_context::<Client>();
+    view! {
+        <p>"No difference with this dot and seed. The leak is still there; some other dot shows it."</p>
+        <button type="button" class="btn s" id="another" on:click=move |_| client.ask(What::Find(lesson))>
+            "Find a dot that shows it"
+        </button>
+    }
+}

@@ -1,0 +1,155 @@
+//! What the page shows: one set of signals, copied into every component.
+
+use leptos::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::client::Running;
+use crate::lab::address::Address;
+use crate::lab::protocol::{Broken, Built, Cost, Dot, Failure, Forgot, List, Trained, Twin};
+use crate::lab::setup::{Setup, Source};
+
+/// Something to show: computed here, or the example that came with the page.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Shown<T> {
+    pub(super) value: T,
+    pub(super) example: bool,
+}
+
+impl<T> Shown<T> {
+    pub(super) fn live(value: T) -> Self {
+        Self { value, example: false }
+    }
+
+    fn example(value: T) -> Option<Self> {
+        Some(Self { value, example: true })
+    }
+}
+
+/// A finished run of the usual setup: the first paint.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Example {
+    /// Step 2.
+    pub built: Built,
+    /// Step 3.
+    pub trained: Trained,
+    /// Step 4.
+    pub list: List,
+    /// Step 5.
+    pub forgot: Forgot,
+    /// Step 6.
+    pub twin: Twin,
+    /// Step 7.
+    pub broken: Vec<Broken>,
+    /// Step 8.
+    pub cost: Vec<Cost>,
+}
+
+/// The example that is built in, if its file is whole; a test sees that it is.
+pub fn example() -> Option<Example> {
+    serde_json::from_str(include_str!("../../../data/example.json")).ok()
+}
+
+/// Every signal of the page.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct State {
+    pub(super) address: RwSignal<Address>,
+    pub(super) built: RwSignal<Option<Shown<Built>>>,
+    pub(super) trained: RwSignal<Option<Shown<Trained>>>,
+    pub(super) list: RwSignal<Option<Shown<List>>>,
+    pub(super) forgot: RwSignal<Option<Shown<Forgot>>>,
+    pub(super) twin: RwSignal<Option<Shown<Twin>>>,
+    pub(super) broken: RwSignal<Vec<Shown<Broken>>>,
+    pub(super) cost: RwSignal<Option<Shown<Vec<Cost>>>>,
+    pub(super) running: RwSignal<Option<Running>>,
+    pub(super) failure: RwSignal<Option<Failure>>,
+    pub(super) ready: RwSignal<bool>,
+    /// Faults of the link.
+    pub(super) complaints: RwSignal<Vec<String>>,
+    /// The live region's words.
+    pub(super) said: RwSignal<String>,
+    /// Whether single keys act.
+    pub(super) keys: RwSignal<bool>,
+    /// The reader's file, for skipping its faulty lines.
+    pub(super) file: RwSignal<String>,
+}
+
+impl State {
+    pub(super) fn new(address: Address, complaints: Vec<String>) -> Self {
+        let state = Self {
+            address: RwSignal::new(address),
+            built: RwSignal::new(None),
+            trained: RwSignal::new(None),
+            list: RwSignal::new(None),
+            forgot: RwSignal::new(None),
+            twin: RwSignal::new(None),
+            broken: RwSignal::new(Vec::new()),
+            cost: RwSignal::new(None),
+            running: RwSignal::new(None),
+            failure: RwSignal::new(None),
+            ready: RwSignal::new(false),
+            complaints: RwSignal::new(complaints),
+            said: RwSignal::new(String::new()),
+            keys: RwSignal::new(true),
+            file: RwSignal::new(String::new()),
+        };
+        state.reset();
+        state
+    }
+
+    /// Forgets what was computed for another setup; the example stands in
+    /// where it fits.
+    pub(super) fn reset(self) {
+        let usual = Address::default();
+        let (setup, dot) = self.address.with_untracked(|address| (address.setup.clone(), address.dot));
+        let fits = setup == usual.setup;
+        let example = example().filter(|_| fits);
+        let same_dot = dot == usual.dot;
+        let of = |take: bool| example.clone().filter(|_| take);
+        self.built.set(of(true).and_then(|e| Shown::example(e.built)));
+        self.trained.set(of(true).and_then(|e| Shown::example(e.trained)));
+        self.list.set(of(true).and_then(|e| Shown::example(e.list)));
+        self.forgot.set(of(same_dot).and_then(|e| Shown::example(e.forgot)));
+        self.twin.set(of(same_dot).and_then(|e| Shown::example(e.twin)));
+        let broken = of(same_dot).map_or_else(Vec::new, |e| e.broken);
+        self.broken.set(broken.into_iter().filter_map(Shown::example).collect());
+        let measured = |cost: Option<Shown<Vec<Cost>>>| cost.filter(|_| !matches!(setup.source, Source::Own(_)));
+        self.cost.set(measured(self::example().and_then(|e| Shown::example(e.cost))));
+    }
+
+    /// Another dot: what was computed for the last one goes.
+    pub(super) fn choose(self, dot: Dot) {
+        if self.address.with_untracked(|address| address.dot) != dot {
+            self.address.update(|address| address.dot = dot);
+            self.forgot.set(None);
+            self.twin.set(None);
+            self.broken.set(Vec::new());
+        }
+    }
+
+    /// A world came from the worker. A reader's own table, just
+    /// read, names the setup.
+    pub(super) fn take_built(self, built: Built, own_table: bool) {
+        if own_table {
+            let source = Source::Own(built.hash.clone());
+            self.address.update(|address| address.setup = Setup { source, ..address.setup.clone() });
+            self.reset();
+        }
+        // A link may name a dot that this world lacks.
+        let dot = self.address.with_untracked(|address| address.dot);
+        if !built.dots.iter().any(|placed| placed.dot == dot)
+            && let Some(first) = built.dots.get(built.dots.len() / 2)
+        {
+            self.choose(first.dot);
+        }
+        let household = self.address.with_untracked(|address| address.list.household);
+        if household as usize >= built.households.len() {
+            self.address.update(|address| address.list.household = 0);
+        }
+        self.built.set(Some(Shown::live(built)));
+    }
+
+    /// Tells those who listen.
+    pub(super) fn say(self, words: String) {
+        self.said.set(words);
+    }
+}

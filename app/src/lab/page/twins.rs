@@ -1,0 +1,116 @@
+//! Step 6: two worlds, and eight mirrors that close one by one.
+
+use leptos::prelude::*;
+
+use super::early::{chosen_dot, shards};
+use super::figures::{Curve, Side};
+use super::grid::{Chosen, Grid};
+use super::state::State;
+use crate::lab::protocol::{Difference, Twin};
+use crate::lab::setup::EPOCHS;
+
+#[component]
+pub(super) fn Twins() -> impl IntoView {
+    let state = expect_context::<State>();
+    let shards = shards(state);
+    let world = move |name: &'static str, title: &'static str, note: &'static str, chosen: Chosen| {
+        let grid = move || {
+            state.built.get().map(|shown| {
+                view! {
+                    <Grid
+                        built=shown.value
+                        shards=shards.get()
+                        coloured=true
+                        name=name
+                        label=format!("{title}: {note}")
+                        dot=chosen_dot(state)
+                        chosen
+                    />
+                }
+            })
+        };
+        view! { <section><h2>{title}</h2><p class="muted">{note}</p>{grid}</section> }
+    };
+    view! {
+        <div class="worlds">
+            {world("own", "Your world", "had the dot, forgot it", Chosen::Forgotten)}
+            {world("twin", "Twin world", "never had the dot", Chosen::Never)}
+        </div>
+        {move || mirrors(state, shards.get())}
+    }
+}
+
+/// The eight columns; before there is a twin, the upper halves alone.
+fn mirrors(state: State, shards: u32) -> AnyView {
+    let dot = state.address.with(|address| address.dot);
+    let twin = state.twin.get().map(|shown| shown.value).filter(|twin| twin.dot == dot);
+    if let Some(twin) = twin {
+        return view! { {compared(&twin, shards, false)} {evidence(&twin, shards)} }.into_any();
+    }
+    // What the world knows so far: after forgetting, or before.
+    let forgot = state.forgot.get().filter(|f| f.value.dot == dot).map(|f| f.value.after.hashes);
+    let Some(hashes) = forgot.or_else(|| state.trained.get().map(|t| t.value.hashes)) else {
+        return view! { <p class="empty muted">"No model is trained yet. The button trains both worlds."</p> }
+            .into_any();
+    };
+    let sides = hashes.into_iter().zip(0..).map(|(own, shard)| {
+        view! {
+            <Side shard shards note="" hot=false own twin=None><span></span></Side>
+        }
+    });
+    view! { <ul class="cmp">{sides.collect_view()}</ul> }.into_any()
+}
+
+/// A column a shard. `small` leaves the curves out.
+pub(super) fn compared(twin: &Twin, shards: u32, small: bool) -> AnyView {
+    let highest = twin.twin.losses.iter().flatten().copied().fold(0.1f32, f32::max);
+    let sides = twin.own.iter().zip(&twin.twin.hashes).zip(0..shards).map(|((own, other), shard)| {
+        let again = twin.shards.contains(&shard);
+        let note = if again { "retrained" } else { "untouched" };
+        let curve = (!small).then(|| {
+            let losses = twin.twin.losses.get(shard as usize).cloned().unwrap_or_default();
+            let drawn = Signal::stored(losses.clone());
+            view! { <Curve shard losses=drawn twin=losses highest=Signal::stored(highest) epochs=EPOCHS/> }
+        });
+        view! {
+            <Side shard shards note hot=again own=own.clone() twin=Some(other.clone())>
+                {curve}
+            </Side>
+        }
+    });
+    view! { <ul class="cmp" class:sm=small class:many=move || { shards > 8 }>{sides.collect_view()}</ul> }.into_any()
+}
+
+/// What was compared, and where it differs.
+pub(super) fn evidence(twin: &Twin, shards: u32) -> AnyView {
+    let differing: Vec<(u32, Vec<Difference>)> =
+        (0..).zip(twin.differences.iter().cloned()).filter(|(_, found)| !found.is_empty()).collect();
+    if differing.is_empty() {
+        let records = if twin.records_equal { "are equal too" } else { "differ" };
+        return view! {
+            <p class="small muted">
+                {format!("Every number of every tensor was compared. The remaining purchases, their shards, slices and counts {records}.")}
+            </p>
+        }
+        .into_any();
+    }
+    let shard = |(shard, found): (u32, Vec<Difference>)| {
+        let rows = found.into_iter().map(|difference| {
+            let rows = match difference.rows.len() {
+                0 => String::new(),
+                _ => format!(": {} …", difference.rows.join(", ")),
+            };
+            view! {
+                <li><span class="mono">{difference.tensor}</span>
+                    {format!(" {} of {} values{rows}", difference.unequal, difference.values)}</li>
+            }
+        });
+        view! {
+            <details class="numbers">
+                <summary>{format!("Where shard {} differs", super::shapes::label(shard, shards))}</summary>
+                <ul class="places small">{rows.collect_view()}</ul>
+            </details>
+        }
+    };
+    differing.into_iter().map(shard).collect_view().into_any()
+}

@@ -1,0 +1,188 @@
+//! A trained system of the Lab: every shard's model with its hash, trained
+//! side by side so that people can watch, rightly or under a mistake.
+
+use eemu_core::ensemble::LearnedState;
+use eemu_core::mistakes::{self, Mistake, Run};
+use eemu_core::model::{TensorMap, TwoTower, model_blake3};
+use eemu_core::shard::ShardData;
+use eemu_core::tensor::Device;
+use eemu_core::world::World;
+
+use super::protocol::{Difference, Progress, Trained};
+use super::watch::{Halt, Watch};
+
+/// Rows that are named when a tensor differs.
+const NAMED_ROWS: usize = 4;
+
+/// The device whose bytes are promised: the Lab computes on no other.
+pub fn cpu() -> Device {
+    Device::Flex(Default::default())
+}
+
+/// Every shard of one world, trained.
+#[derive(Debug, Clone)]
+pub struct System {
+    /// What it trained on.
+    pub world: World,
+    /// One model a shard.
+    pub models: Vec<TwoTower>,
+    /// Their tensors.
+    pub tensors: Vec<TensorMap>,
+    /// What people see.
+    pub trained: Trained,
+    /// Milliseconds each shard took.
+    pub millis: Vec<f64>,
+}
+
+impl System {
+    /// Trains every shard from nothing.
+    ///
+    /// # Errors
+    /// When it is stopped or core refuses.
+    pub async fn train(
+        world: World,
+        mistake: Option<Mistake>,
+        phase: &str,
+        watch: &mut impl Watch,
+    ) -> Result<Self, Halt> {
+        let data = mistake.map_or_else(|| world.shards(), |mistake| mistakes::shards(&world, mistake));
+        let all: Vec<usize> = (0..data.len()).collect();
+        let (models, losses, millis) = train(&world, &data, &all, mistake, phase, watch).await?;
+        let tensors = values(&models).await?;
+        let hashes = tensors.iter().map(model_blake3).collect();
+        let trained = Trained { losses, hashes, millis: millis.iter().sum() };
+        Ok(Self { world, models, tensors, trained, millis })
+    }
+
+    /// The system after a deletion, as one does it that follows the rule:
+    /// `again` is trained from nothing on what is left, the others stay.
+    ///
+    /// # Errors
+    /// When it is stopped or core refuses.
+    pub async fn retrained(
+        &self,
+        after: World,
+        again: &[u32],
+        phase: &str,
+        watch: &mut impl Watch,
+    ) -> Result<Self, Halt> {
+        let data = after.shards();
+        let places: Vec<usize> = again.iter().map(|&shard| shard as usize).collect();
+        let (models, losses, millis) = train(&after, &data, &places, None, phase, watch).await?;
+        let mut system = Self { world: after, ..self.clone() };
+        for (model, &place) in models.into_iter().zip(&places) {
+            system.tensors[place] = model.parameters().values().await?;
+            system.trained.hashes[place] = model_blake3(&system.tensors[place]);
+            system.trained.losses[place].clone_from(&losses[place]);
+            system.millis[place] = millis[place];
+            system.models[place] = model;
+        }
+        system.trained.millis = places.iter().map(|&place| millis[place]).sum();
+        Ok(system)
+    }
+
+    /// This system with some shards of another: what is left when only those
+    /// were retrained.
+    #[must_use]
+    pub fn with_shards_of(&self, other: &Self, shards: &[u32]) -> Self {
+        let mut system = Self { world: other.world.clone(), ..self.clone() };
+        for place in shards.iter().map(|&shard| shard as usize) {
+            system.models[place] = other.models[place].clone();
+            system.tensors[place] = other.tensors[place].clone();
+            system.trained.hashes[place].clone_from(&other.trained.hashes[place]);
+            system.trained.losses[place].clone_from(&other.trained.losses[place]);
+        }
+        system
+    }
+
+    /// Where each shard's tensors differ from another system's.
+    pub fn differences(&self, other: &Self) -> Vec<Vec<Difference>> {
+        self.tensors.iter().zip(&other.tensors).map(|(own, theirs)| differing(&self.world, own, theirs)).collect()
+    }
+
+    /// Whether all learned state but the tensors is equal: records, split,
+    /// shards, slices, degrees.
+    pub fn same_records(&self, other: &Self) -> bool {
+        let state = |system: &Self| LearnedState::new(&system.world, Vec::new());
+        state(self).differences(&state(other)).is_empty()
+    }
+}
+
+/// Models, losses of every shard of the world (empty for those not trained),
+/// and milliseconds likewise.
+type Outcome = (Vec<TwoTower>, Vec<Vec<f32>>, Vec<f64>);
+
+async fn train(
+    world: &World,
+    data: &[ShardData],
+    places: &[usize],
+    mistake: Option<Mistake>,
+    phase: &str,
+    watch: &mut impl Watch,
+) -> Result<Outcome, Halt> {
+    let chosen: Vec<ShardData> = places.iter().map(|&place| data[place].clone()).collect();
+    let mut run = Run::new(world, &chosen, mistake, &cpu())?;
+    let mut millis = vec![0.0; data.len()];
+    let mut losses = vec![Vec::new(); data.len()];
+    let total = f64::from(world.config.train.epochs) * places.len().max(1) as f64;
+    let mut done = 0.0;
+    while !run.is_done() {
+        for (number, &place) in places.iter().enumerate() {
+            let began = watch.now();
+            run.epoch_of(number).await?;
+            millis[place] += watch.now() - began;
+            done += 1.0;
+            if number % 8 == 7 {
+                watch.breathe().await?;
+            }
+        }
+        run.look_around().await?;
+        for (&place, own) in places.iter().zip(run.losses()) {
+            losses[place] = own;
+        }
+        watch.tell(Progress { phase: phase.to_owned(), share: done / total, losses: losses.clone() });
+        watch.pause().await?;
+    }
+    Ok((run.finish(), losses, millis))
+}
+
+async fn values(models: &[TwoTower]) -> Result<Vec<TensorMap>, Halt> {
+    let mut tensors = Vec::with_capacity(models.len());
+    for model in models {
+        tensors.push(model.parameters().values().await?);
+    }
+    Ok(tensors)
+}
+
+fn differing(world: &World, own: &TensorMap, theirs: &TensorMap) -> Vec<Difference> {
+    let mut found = Vec::new();
+    for (tensor, (shape, values)) in own {
+        let Some((_, others)) = theirs.get(tensor) else { continue };
+        let places: Vec<usize> = values
+            .iter()
+            .zip(others)
+            .enumerate()
+            .filter(|(_, (a, b))| a.to_bits() != b.to_bits())
+            .map(|(place, _)| place)
+            .collect();
+        if places.is_empty() {
+            continue;
+        }
+        let names = match tensor.as_str() {
+            "user.id.table" => Some(&world.catalog.users.ids),
+            "item.id.table" => Some(&world.catalog.items.ids),
+            _ => None,
+        };
+        let width = shape.last().copied().unwrap_or(1).max(1);
+        let mut rows: Vec<usize> = places.iter().map(|place| place / width).collect();
+        rows.dedup();
+        let name = |row: usize, names: &Vec<String>| match row {
+            0 => "unknown".to_owned(),
+            row => names.get(row - 1).cloned().unwrap_or_default(),
+        };
+        let rows =
+            names.map_or_else(Vec::new, |names| rows.iter().take(NAMED_ROWS).map(|&row| name(row, names)).collect());
+        found.push(Difference { tensor: tensor.clone(), unequal: places.len(), values: values.len(), rows });
+    }
+    found
+}

@@ -1,0 +1,12 @@
+// One golden case a message, in a worker as the app computes in one.
+import init, { run_case } from "./eemu_cases.js";
+
+await init({ module_or_path: new URL("./eemu_cases_bg.wasm", import.meta.url) });
+self.onmessage = async (event) => {
+  try {
+    self.postMessage({ result: await run_case(event.data) });
+  } catch (error) {
+    self.postMessage({ error: String(error) });
+  }
+};
+self.postMessage({ ready: true });

@@ -1,0 +1,251 @@
+//! A real Chromium, driven by chromedriver: both start here, on ports of
+//! their own, and end with the test.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use eemu_bundle::Served;
+use fantoccini::wd::WebDriverCompatibleCommand;
+use fantoccini::{Client, ClientBuilder};
+use hyper_util::client::legacy::connect::HttpConnector;
+use serde_json::{Value, json};
+
+/// The longest that a page may take for one thing on a busy machine.
+pub const PATIENCE: Duration = Duration::from_secs(120);
+
+/// The built app.
+pub fn dist() -> PathBuf {
+    root().join("dist")
+}
+
+/// The golden cases' runner, built beside it.
+pub fn dist_cases() -> PathBuf {
+    root().join("dist-cases")
+}
+
+/// The checkout.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// Runs a test's future on this thread.
+pub fn drive(test: impl Future<Output = ()>) {
+    match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime.block_on(test),
+        Err(why) => panic!("no runtime: {why}"),
+    }
+}
+
+/// One browser with a fresh profile.
+pub struct Browser {
+    /// For whatever has no method here.
+    pub client: Client,
+    /// The server that it looks at.
+    pub served: Served,
+    driver: Child,
+    _profile: tempfile::TempDir,
+}
+
+#[derive(Debug)]
+struct Devtools(&'static str, Value);
+
+impl WebDriverCompatibleCommand for Devtools {
+    fn endpoint(&self, base: &url::Url, session: Option<&str>) -> Result<url::Url, url::ParseError> {
+        base.join(&format!("session/{}/goog/cdp/execute", session.unwrap_or_default()))
+    }
+
+    fn method_and_body(&self, _: &url::Url) -> (http::Method, Option<String>) {
+        (http::Method::POST, Some(json!({ "cmd": self.0, "params": self.1 }).to_string()))
+    }
+}
+
+impl Browser {
+    /// Starts everything and serves `folder`.
+    ///
+    /// # Errors
+    /// When the app is not built or a program does not start.
+    pub async fn start(folder: &Path) -> Result<Self> {
+        if !folder.join("index.html").is_file() {
+            bail!("{} is not built: run `cargo xtask web` first", folder.display());
+        }
+        let served = eemu_bundle::serve(folder, 0)?;
+        let mut driver = Command::new("chromedriver")
+            .arg("--port=0")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .context("chromedriver does not start")?;
+        let port = port(&mut driver)?;
+        let profile = tempfile::tempdir()?;
+        let arguments = [
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-quic",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            "--disable-dev-shm-usage",
+            "--hide-scrollbars",
+            "--window-size=1440,900",
+            &format!("--user-data-dir={}", profile.path().display()),
+        ];
+        let options = json!({ "args": arguments });
+        let mut capabilities = serde_json::Map::new();
+        capabilities.insert("goog:chromeOptions".into(), options);
+        capabilities.insert("goog:loggingPrefs".into(), json!({ "browser": "ALL" }));
+        let client = ClientBuilder::new(HttpConnector::new())
+            .capabilities(capabilities)
+            .connect(&format!("http://127.0.0.1:{port}"))
+            .await
+            .context("chromium does not start")?;
+        Ok(Self { client, served, driver, _profile: profile })
+    }
+
+    /// The address of a page.
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}/{path}", self.served.address)
+    }
+
+    /// Opens a page anew, even where only its fragment is another.
+    ///
+    /// # Errors
+    /// When the browser does not answer.
+    pub async fn open(&self, path: &str) -> Result<()> {
+        self.client.goto("about:blank").await?;
+        Ok(self.client.goto(&self.url(path)).await?)
+    }
+
+    /// Runs a script in the page.
+    ///
+    /// # Errors
+    /// When it throws.
+    pub async fn run(&self, script: &str) -> Result<Value> {
+        self.client.execute(script, Vec::new()).await.with_context(|| script.to_owned())
+    }
+
+    /// Waits until a script's value is neither null nor false, and returns it.
+    ///
+    /// # Errors
+    /// When it never is; says what the page shows then.
+    pub async fn until(&self, what: &str, script: &str) -> Result<Value> {
+        let began = Instant::now();
+        loop {
+            let value = self.run(script).await?;
+            if !matches!(value, Value::Null | Value::Bool(false)) {
+                return Ok(value);
+            }
+            if began.elapsed() > PATIENCE {
+                let shown = self.run("return document.body.innerText").await?;
+                bail!("waited in vain for {what}; the page shows:\n{}", shown.as_str().unwrap_or_default());
+            }
+            // One frame of the page's own clock: no fixed wait.
+            self.client
+                .execute_async("const done = arguments[0]; requestAnimationFrame(() => setTimeout(done, 0))", vec![])
+                .await?;
+        }
+    }
+
+    /// Clicks what a selector finds.
+    ///
+    /// # Errors
+    /// When there is no such element.
+    pub async fn click(&self, selector: &str) -> Result<()> {
+        let quoted = serde_json::to_string(selector)?;
+        self.until(selector, &format!("const e = document.querySelector({quoted}); return !!e && !e.disabled")).await?;
+        self.run(&format!("document.querySelector({quoted}).click()")).await?;
+        Ok(())
+    }
+
+    /// The text of what a selector finds; empty when nothing is there.
+    ///
+    /// # Errors
+    /// When the browser does not answer.
+    pub async fn text(&self, selector: &str) -> Result<String> {
+        let script = format!("return document.querySelector({})?.innerText ?? ''", serde_json::to_string(selector)?);
+        Ok(self.run(&script).await?.as_str().unwrap_or_default().to_owned())
+    }
+
+    /// Sends keys to whatever has the focus.
+    ///
+    /// # Errors
+    /// When the browser does not answer.
+    pub async fn keys(&self, keys: &[&str]) -> Result<()> {
+        for key in keys {
+            self.client.active_element().await?.send_keys(key).await?;
+        }
+        Ok(())
+    }
+
+    /// One command of the browser's own debugging protocol.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub async fn devtools(&self, command: &'static str, parameters: Value) -> Result<Value> {
+        Ok(self.client.issue_cmd(Devtools(command, parameters)).await?)
+    }
+
+    /// Width and height of the page, its theme, and whether motion is reduced.
+    ///
+    /// # Errors
+    /// When the browser refuses.
+    pub async fn look(&self, width: u32, height: u32, dark: bool) -> Result<()> {
+        let metrics = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
+        self.devtools("Emulation.setDeviceMetricsOverride", metrics).await?;
+        let scheme = if dark { "dark" } else { "light" };
+        let features = json!([
+            { "name": "prefers-color-scheme", "value": scheme },
+            { "name": "prefers-reduced-motion", "value": "reduce" },
+        ]);
+        self.devtools("Emulation.setEmulatedMedia", json!({ "features": features })).await?;
+        Ok(())
+    }
+
+    /// Writes a picture of the whole page where `EEMU_SHOTS` says, if it does.
+    ///
+    /// # Errors
+    /// When the picture cannot be taken or written.
+    pub async fn picture(&self, name: &str) -> Result<()> {
+        let Some(folder) = std::env::var_os("EEMU_SHOTS") else { return Ok(()) };
+        std::fs::create_dir_all(&folder)?;
+        let bytes = self.client.screenshot().await?;
+        Ok(std::fs::write(Path::new(&folder).join(format!("{name}.png")), bytes)?)
+    }
+
+    /// Ends the browser.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn close(self) -> Result<()> {
+        Ok(self.client.clone().close().await?)
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        // Ends the browser too: it is the driver's child.
+        let _ = self.driver.kill();
+        let _ = self.driver.wait();
+    }
+}
+
+/// The port that the driver took.
+fn port(driver: &mut Child) -> Result<u16> {
+    let out = driver.stdout.take().context("chromedriver has no output")?;
+    let mut lines = BufReader::new(out).lines();
+    for line in lines.by_ref() {
+        let line = line?;
+        if let Some(rest) = line.split("on port ").nth(1)
+            && let Ok(port) = rest.trim_end_matches('.').trim().parse()
+            && line.contains("successfully")
+        {
+            // Read on, or a full pipe would stop the driver.
+            std::thread::spawn(move || lines.for_each(drop));
+            return Ok(port);
+        }
+    }
+    bail!("chromedriver ended before it listened")
+}

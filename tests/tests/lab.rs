@@ -1,0 +1,234 @@
+//! The Lab's promises, natively: every dot is forgotten byte for byte, each
+//! mistake leaves a trace where the page says it does, and the example that
+//! the page opens with is what the Lab computes.
+
+use std::time::Instant;
+
+use eemu_app::lab::address::Address;
+use eemu_app::lab::engine::Lab;
+use eemu_app::lab::page::{Example, example};
+use eemu_app::lab::protocol::{Answer, Broken, Built, Dot, Lesson, ListAsk, Progress, Trained, Twin, What};
+use eemu_app::lab::setup::{EPOCHS, Setup, Source};
+use eemu_app::lab::watch::{Halt, Unwatched, Watch};
+use pollster::block_on;
+
+fn ask(lab: &mut Lab, setup: &Setup, what: What) -> Result<Answer, Halt> {
+    block_on(lab.answer(setup, &what, &mut Unwatched))
+}
+
+macro_rules! answer {
+    ($kind:ident, $lab:expr, $setup:expr, $what:expr) => {
+        match ask($lab, $setup, $what).unwrap() {
+            Answer::$kind(answer) => answer,
+            other => panic!("{other:?}"),
+        }
+    };
+}
+
+fn broken(lab: &mut Lab, setup: &Setup, lesson: Lesson, dot: Dot) -> Result<Broken, Halt> {
+    ask(lab, setup, What::Break(lesson, dot)).map(|answer| match answer {
+        Answer::Broken(broken) => broken,
+        other => panic!("{other:?}"),
+    })
+}
+
+/// Every seventh dot of the shop, and some of other setups: exactly one shard
+/// retrains, the others keep their bytes, and everything equals the twin.
+#[test]
+fn every_dot_tried_is_forgotten_byte_for_byte() {
+    let setups = [
+        (Setup::default(), 7),
+        (Setup { seed: 8, shards: 3, ..Setup::default() }, 40),
+        (Setup { shards: 1, ..Setup::default() }, 60),
+        (Setup { source: Source::Town, seed: 1, shards: 16 }, 700),
+    ];
+    for (setup, stride) in setups {
+        let mut lab = Lab::default();
+        let built: Built = answer!(Built, &mut lab, &setup, What::Build);
+        let full: Trained = answer!(Trained, &mut lab, &setup, What::Train);
+        for placed in built.dots.iter().step_by(stride) {
+            let forgot = answer!(Forgot, &mut lab, &setup, What::Forget(placed.dot));
+            assert_eq!(forgot.shards, [placed.shard], "{placed:?}");
+            for (shard, (before, after)) in full.hashes.iter().zip(&forgot.after.hashes).enumerate() {
+                assert_eq!(before == after, shard as u32 != placed.shard, "shard {shard} after {placed:?}");
+            }
+            let twin: Twin = answer!(Twin, &mut lab, &setup, What::Twin(placed.dot));
+            assert_eq!(twin.own, twin.twin.hashes, "{placed:?}");
+            assert!(twin.records_equal && twin.differences.iter().all(Vec::is_empty), "{placed:?}");
+        }
+    }
+}
+
+/// The dot of the guided steps shows every mistake, and says where.
+#[test]
+fn the_guided_dot_shows_every_mistake() {
+    let address = Address::default();
+    let mut lab = Lab::default();
+    for lesson in Lesson::ALL {
+        let broken = broken(&mut lab, &address.setup, lesson, address.dot).unwrap();
+        assert!(broken.differing() > 0, "{lesson:?}");
+        let tensors: usize = broken.twin.differences.iter().map(Vec::len).sum();
+        if lesson == Lesson::Aggregator {
+            // All eight agree: only the ninth remembers.
+            assert_eq!((tensors, broken.differing(), broken.twin.own.len()), (0, 1, 9));
+            let (kept, fresh) = broken.weights.unwrap();
+            assert_ne!(kept, fresh);
+            assert!((kept.iter().sum::<f64>() - 1.0).abs() < 1e-9);
+        } else {
+            assert!(tensors > 0, "{lesson:?}");
+            // The shard that was retrained agrees: the leak is in the others.
+            for shard in &broken.twin.shards {
+                assert!(broken.twin.differences[*shard as usize].is_empty(), "{lesson:?} shard {shard}");
+            }
+        }
+    }
+}
+
+/// Luck hides a mistake on some dots; the search finds one on which it shows.
+#[test]
+fn where_luck_hides_a_mistake_another_dot_shows_it() {
+    let setup = Setup::default();
+    let mut lab = Lab::default();
+    // The latest purchase of the last household: no card comes after it.
+    let last = Dot { household: 11, product: 8 };
+    assert_eq!(broken(&mut lab, &setup, Lesson::Order, last).unwrap().differing(), 0);
+    for lesson in Lesson::ALL {
+        let (found, tried) = match ask(&mut lab, &setup, What::Find(lesson)).unwrap() {
+            Answer::Found(_, found, tried) => (found, tried),
+            other => panic!("{other:?}"),
+        };
+        let found = found.unwrap_or_else(|| panic!("{lesson:?}: none of {tried}"));
+        assert!(broken(&mut lab, &setup, lesson, found).unwrap().differing() > 0, "{lesson:?}");
+    }
+}
+
+/// Lists, and what cannot be asked.
+#[test]
+fn lists_and_sentences() {
+    let setup = Setup::default();
+    let mut lab = Lab::default();
+    let usual = Address::default().list;
+    let list = answer!(List, &mut lab, &setup, What::List(usual.clone()));
+    assert_eq!(list.rows.len(), 10);
+    assert_eq!(list.set.iter().map(|(.., drawn)| *drawn as usize).sum::<usize>(), usual.size);
+    assert!((list.set.iter().map(|(_, p, _)| p).sum::<f64>() - 1.0).abs() < 1e-9);
+    assert!(list.rows.windows(2).all(|pair| pair[0].score >= pair[1].score));
+    assert!(list.rows.iter().any(|row| row.before != row.rank), "adaptation changes nothing");
+    for row in &list.rows {
+        let mean = row.per_shard.iter().flatten().sum::<f32>() / 8.0;
+        assert!((mean - row.score).abs() < 1e-5);
+        assert!(list.set.iter().all(|(product, ..)| *product != row.product), "it has that already");
+    }
+    let off = answer!(List, &mut lab, &setup, What::List(ListAsk { off: vec![2], ..usual.clone() }));
+    assert!(off.rows.iter().all(|row| row.per_shard[2].is_none() && row.per_shard[3].is_some()));
+    let none = answer!(List, &mut lab, &setup, What::List(ListAsk { size: 0, ..usual.clone() }));
+    assert!(none.rows.iter().all(|row| row.before == row.rank), "nothing adapts to nothing");
+
+    let refused = |lab: &mut Lab, what| ask(lab, &setup, what).unwrap_err().to_string();
+    let all = ListAsk { off: (0..8).collect(), ..usual.clone() };
+    assert!(refused(&mut lab, What::List(all)).contains("Switch one on"));
+    assert!(refused(&mut lab, What::List(ListAsk { household: 999, ..usual })).contains("no such household"));
+    assert!(refused(&mut lab, What::Forget(Dot { household: 0, product: 999 })).contains("no such dot"));
+    let stranger = Setup { source: Source::Own("0123456789abcdef".into()), ..setup };
+    assert!(ask(&mut lab, &stranger, What::Build).unwrap_err().to_string().contains("Open the same file"));
+}
+
+/// Stops after some epochs.
+struct Impatient(u32);
+
+impl Watch for Impatient {
+    fn tell(&mut self, _: Progress) {
+        self.0 -= 1;
+    }
+
+    fn now(&self) -> f64 {
+        0.0
+    }
+
+    async fn breathe(&mut self) -> Result<(), Halt> {
+        Ok(())
+    }
+
+    async fn pause(&mut self) -> Result<(), Halt> {
+        if self.0 == 0 { Err(Halt::Stopped) } else { Ok(()) }
+    }
+}
+
+/// What was stopped leaves nothing half done.
+#[test]
+fn stopping_leaves_no_trace() {
+    let setup = Setup::default();
+    let (mut lab, mut fresh) = (Lab::default(), Lab::default());
+    let dot = Address::default().dot;
+    for what in [What::Train, What::Twin(dot), What::Break(Lesson::Negatives, dot)] {
+        let stopped = block_on(lab.answer(&setup, &what, &mut Impatient(5)));
+        assert!(matches!(stopped, Err(Halt::Stopped)), "{what:?}");
+        assert_eq!(ask(&mut lab, &setup, what.clone()).unwrap(), ask(&mut fresh, &setup, what).unwrap());
+    }
+}
+
+/// Measures time, for the example.
+struct Clock(Instant);
+
+impl Watch for Clock {
+    fn tell(&mut self, _: Progress) {}
+
+    fn now(&self) -> f64 {
+        self.0.elapsed().as_secs_f64() * 1000.0
+    }
+
+    async fn breathe(&mut self) -> Result<(), Halt> {
+        Ok(())
+    }
+
+    async fn pause(&mut self) -> Result<(), Halt> {
+        Ok(())
+    }
+}
+
+/// The page's first paint. Hashes and times belong to the machine that wrote
+/// it; everything else must be what the Lab computes today. With
+/// EEMU_WRITE_EXAMPLE set, this writes it anew.
+#[test]
+fn the_example_is_what_the_lab_computes() {
+    let address = Address::default();
+    let mut lab = Lab::default();
+    let mut computed = |what: What| block_on(lab.answer(&address.setup, &what, &mut Clock(Instant::now()))).unwrap();
+    macro_rules! part {
+        ($kind:ident, $what:expr) => {
+            match computed($what) {
+                Answer::$kind(answer) => answer,
+                other => panic!("{other:?}"),
+            }
+        };
+    }
+    let now = Example {
+        built: part!(Built, What::Build),
+        trained: part!(Trained, What::Train),
+        list: part!(List, What::List(address.list.clone())),
+        forgot: part!(Forgot, What::Forget(address.dot)),
+        twin: part!(Twin, What::Twin(address.dot)),
+        broken: Lesson::ALL.map(|lesson| part!(Broken, What::Break(lesson, address.dot))).into(),
+        cost: part!(Cost, What::Cost),
+    };
+    if std::env::var_os("EEMU_WRITE_EXAMPLE").is_some() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../app/data/example.json");
+        std::fs::write(path, serde_json::to_string(&now).unwrap() + "\n").unwrap();
+        return;
+    }
+    let stored = example().expect("app/data/example.json is no example");
+    let stale = "the example is stale: run this test with EEMU_WRITE_EXAMPLE=1";
+    assert_eq!(stored.built, now.built, "{stale}");
+    let close = |own: &[Vec<f32>], other: &[Vec<f32>]| {
+        own.len() == other.len()
+            && own.iter().flatten().zip(other.iter().flatten()).all(|(a, b)| (a - b).abs() < 0.02)
+            && own.iter().all(|losses| losses.len() == EPOCHS as usize)
+    };
+    assert!(close(&stored.trained.losses, &now.trained.losses), "{stale}");
+    assert!(close(&stored.twin.twin.losses, &now.twin.twin.losses), "{stale}");
+    assert_eq!((stored.forgot.dot, &stored.forgot.shards), (now.forgot.dot, &now.forgot.shards), "{stale}");
+    assert_eq!(stored.twin.differing(), 0, "{stale}");
+    let differing = |example: &Example| example.broken.iter().map(|b| (b.lesson, b.differing())).collect::<Vec<_>>();
+    assert_eq!(differing(&stored), differing(&now), "{stale}");
+    assert_eq!(stored.cost.len(), now.cost.len(), "{stale}");
+}

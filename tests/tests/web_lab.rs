@@ -1,0 +1,247 @@
+//! The Lab in a real browser, from a cold start to equal hashes, and each
+//! mistake to unequal ones.
+
+use eemu_tests::browser::{Browser, dist, drive};
+
+/// The eight hashes that the page shows, and what their mirrors say.
+async fn mirrors(browser: &Browser) -> (Vec<String>, Vec<String>) {
+    let list = |value: serde_json::Value| -> Vec<String> { serde_json::from_value(value).unwrap() };
+    let hashes = browser.run("return [...document.querySelectorAll('.cmp .hx')].map((e) => e.textContent)").await;
+    let says = browser
+        .run("return [...document.querySelectorAll('.cmp .mirror')].map((e) => e.getAttribute('aria-label'))")
+        .await;
+    (list(hashes.unwrap()), list(says.unwrap()))
+}
+
+async fn no_example(browser: &Browser) {
+    browser
+        .until(
+            "a result of one's own",
+            "return !document.querySelector('.tag') && !document.querySelector('.progress')",
+        )
+        .await
+        .unwrap();
+}
+
+#[test]
+fn from_the_first_dot_to_equal_hashes() {
+    drive(async {
+        let browser = Browser::start(&dist()).await.unwrap();
+        browser.open("").await.unwrap();
+        // First paint: a finished example, before the worker is there.
+        browser.until("the world", "return document.querySelectorAll('.dot').length > 100").await.unwrap();
+        browser.click("#next").await.unwrap();
+        browser.until("the trays", "return document.querySelectorAll('.tray').length === 8").await.unwrap();
+        browser.click("#next").await.unwrap();
+        browser.until("the example", "return !!document.querySelector('.tag')").await.unwrap();
+        browser.click("#play").await.unwrap();
+        no_example(&browser).await;
+        let hash = "return /[0-9a-f]{4}…[0-9a-f]{4}$/.test(document.querySelector('.piece .cap').textContent)";
+        assert_eq!(browser.run(hash).await.unwrap(), true);
+        browser.click("#next").await.unwrap();
+        browser.click("#play").await.unwrap();
+        no_example(&browser).await;
+        assert_eq!(browser.run("return document.querySelectorAll('.list li').length").await.unwrap(), 10);
+        browser.click("#next").await.unwrap();
+        browser.click("#play").await.unwrap();
+        no_example(&browser).await;
+        assert!(browser.text(".verdict").await.unwrap().contains("1 model rebuilt, 7 untouched"));
+        browser.click("#next").await.unwrap();
+        browser.click("#play").await.unwrap();
+        no_example(&browser).await;
+        assert_eq!(browser.text(".verdict").await.unwrap(), "8 of 8 hashes equal, byte for byte");
+        let (hashes, says) = mirrors(&browser).await;
+        assert_eq!(hashes.len(), 8);
+        assert!(says.iter().all(|says| says == "equal, 32 of 32 bytes"), "{says:?}");
+
+        // CPU wasm against CPU wasm: a second visit with a new worker, the same bytes.
+        browser.open("#v=1&step=6&play=1").await.unwrap();
+        browser.until("the twin", "return document.querySelectorAll('.eq.equal').length === 8").await.unwrap();
+        no_example(&browser).await;
+        assert_eq!(mirrors(&browser).await.0, hashes);
+
+        // Nothing but the app's own files was asked for, and no history was sent.
+        for path in browser.served.requests() {
+            assert!(!path.contains('?') && !path.contains("del") && !path.contains("csv"), "{path}");
+        }
+        browser.close().await.unwrap();
+    });
+}
+
+#[test]
+fn each_mistake_breaks_the_mirrors() {
+    drive(async {
+        let browser = Browser::start(&dist()).await.unwrap();
+        browser.open("#v=1&step=7").await.unwrap();
+        for (lesson, differing) in [("negatives", 1), ("aggregator", 1), ("order", 2), ("epoch", 1)] {
+            browser.click(&format!("#lesson-{lesson}")).await.unwrap();
+            no_example(&browser).await;
+            browser
+                .until("the outcome", "return document.querySelectorAll('.cmp .mirror').length === 8")
+                .await
+                .unwrap();
+            let bad = "return document.querySelectorAll('.cmp .mirror.differs, .ninth .mirror.differs').length";
+            let found = browser.run(bad).await.unwrap().as_u64().unwrap();
+            assert!(found >= differing, "{lesson}: {found} mirrors differ");
+            if lesson == "aggregator" {
+                // The eight agree: only the blend remembers.
+                assert_eq!(
+                    browser.run("return document.querySelectorAll('.cmp .mirror.differs').length").await.unwrap(),
+                    0
+                );
+            }
+            let verdict = browser.text(".verdict").await.unwrap();
+            assert!(verdict.contains("hashes differ"), "{lesson}: {verdict}");
+        }
+        browser.close().await.unwrap();
+    });
+}
+
+#[test]
+fn a_dot_without_a_trace_gets_one_that_has() {
+    drive(async {
+        let browser = Browser::start(&dist()).await.unwrap();
+        // The latest purchase of the last household: no later card moves.
+        browser.open("#v=1&step=7&del=12.9").await.unwrap();
+        browser.until("the dot", "return document.querySelector('.dotline b')?.innerText").await.unwrap();
+        browser.click("#lesson-order").await.unwrap();
+        no_example(&browser).await;
+        browser.until("an offer", "return !!document.querySelector('#another')").await.unwrap();
+        assert!(browser.text(".verdict").await.unwrap().contains("No difference this time"));
+        browser.click("#another").await.unwrap();
+        browser
+            .until("a dot that shows it", "return document.querySelectorAll('.cmp .mirror.differs').length > 0")
+            .await
+            .unwrap();
+        let link = browser.run("return location.hash").await.unwrap();
+        assert!(!link.as_str().unwrap().contains("del=12.9"), "{link}");
+        browser.close().await.unwrap();
+    });
+}
+
+#[test]
+fn the_fragment_restores_a_state_and_hides_controls() {
+    drive(async {
+        let browser = Browser::start(&dist()).await.unwrap();
+        browser.open("#v=1&seed=9&s=4&step=2&hide=shards,link&later=1").await.unwrap();
+        browser.until("four trays", "return document.querySelectorAll('.tray').length === 4").await.unwrap();
+        assert_eq!(browser.run("return document.querySelector('#seed').value").await.unwrap(), "9");
+        assert_eq!(browser.run("return document.querySelectorAll('#shards, .seed').length").await.unwrap(), 0);
+        browser.click("#next").await.unwrap();
+        let link =
+            browser.until("the next step", "return location.hash.includes('step=3') && location.hash").await.unwrap();
+        assert_eq!(link, "#v=1&seed=9&s=4&step=3&hide=shards,link&later=1");
+        browser.client.back().await.unwrap();
+        browser
+            .until("the step before", "return document.querySelector('h1').innerText === 'Cut it into shards'")
+            .await
+            .unwrap();
+        // What cannot be used falls back, with a sentence.
+        browser.open("#v=1&s=99").await.unwrap();
+        browser
+            .until("a sentence", "return document.querySelector('.trouble')?.innerText.includes('s=99')")
+            .await
+            .unwrap();
+        browser.close().await.unwrap();
+    });
+}
+
+#[test]
+fn a_table_of_ones_own_good_and_hostile() {
+    drive(async {
+        let browser = Browser::start(&dist()).await.unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("table.csv");
+        let mut lines: Vec<String> = (0..60).map(|n| format!("P{},<b>item {}</b>,{n}", n % 6, n % 11)).collect();
+        lines.insert(0, "who,what,when".into());
+        lines[40] = "P1,item,3,4,5".into();
+        std::fs::write(&file, lines.join("\n")).unwrap();
+        let upload = async || {
+            let input = browser.client.find(fantoccini::Locator::Css("#csv")).await.unwrap();
+            input.send_keys(file.to_str().unwrap()).await.unwrap();
+        };
+        browser.open("").await.unwrap();
+        browser.until("the file field", "return !!document.querySelector('#csv')").await.unwrap();
+        upload().await;
+        browser.until("the sentence", "return !!document.querySelector('.trouble')").await.unwrap();
+        let said = browser.text(".trouble p").await.unwrap();
+        assert_eq!(said, "Line 41: 3 columns expected, 5 found. Nothing was imported. Fix the line, or skip it.");
+        browser.click("#skip-lines").await.unwrap();
+        browser.until("the table", "return location.hash.includes('world=csv-')").await.unwrap();
+        browser
+            .until("its names", "return document.querySelector('.names')?.innerText.includes('<b>item')")
+            .await
+            .unwrap();
+        assert_eq!(browser.run("return document.querySelectorAll('.names b').length").await.unwrap(), 0);
+
+        // The whole way with it.
+        let link = browser.run("return location.hash").await.unwrap().as_str().unwrap().to_owned();
+        for _ in 0..5 {
+            browser.click("#next").await.unwrap();
+        }
+        browser.click("#play").await.unwrap();
+        browser.until("equal hashes", "return document.querySelectorAll('.eq.equal').length === 8").await.unwrap();
+
+        // Its link names a hash and asks for the file; nothing of it was sent.
+        browser.open(&link).await.unwrap();
+        browser
+            .until(
+                "a request for the file",
+                "return document.querySelector('.trouble')?.innerText.includes('Open the same file')",
+            )
+            .await
+            .unwrap();
+        assert!(browser.served.requests().iter().all(|path| !path.contains("csv")));
+        browser.close().await.unwrap();
+    });
+}
+
+#[test]
+fn stopping_keeps_the_page_at_hand() {
+    drive(async {
+        let browser = Browser::start(&dist()).await.unwrap();
+        browser.open("#v=1&step=8").await.unwrap();
+        browser.click("#play").await.unwrap();
+        browser
+            .until("progress", "return Number(document.querySelector('[role=progressbar]')?.ariaValueNow) > 5")
+            .await
+            .unwrap();
+        // The page's thread stays free while the worker computes: a task that held it
+        // for the length of a blink would be seen here (over 50 ms counts as long; a
+        // busy machine stretches any).
+        let longest = "
+            const done = arguments[0];
+            let worst = 0, frames = 0;
+            new PerformanceObserver((list) => list.getEntries().forEach((e) => (worst = Math.max(worst, e.duration))))
+                .observe({ type: 'longtask' });
+            const tick = () => (++frames < 60 ? requestAnimationFrame(tick) : done(worst));
+            requestAnimationFrame(tick);
+        ";
+        let worst = browser.client.execute_async(longest, vec![]).await.unwrap().as_f64().unwrap();
+        eprintln!("longest task of the page while the worker measured: {worst} ms");
+        assert!(worst < 200.0, "the page was blocked for {worst} ms");
+        browser.click("#stop").await.unwrap();
+        browser.until("the end", "return !document.querySelector('.progress')").await.unwrap();
+        browser.until("words", "return document.querySelector('#said').innerText.includes('Stopped')").await.unwrap();
+        browser.close().await.unwrap();
+    });
+}
+
+#[test]
+fn the_second_visit_needs_no_network() {
+    drive(async {
+        let browser = Browser::start(&dist()).await.unwrap();
+        browser.open("").await.unwrap();
+        browser.until("the service worker", "return navigator.serviceWorker.controller !== null").await.unwrap();
+        browser.served.go_down();
+        browser.open("#v=1&step=6&play=1").await.unwrap();
+        browser
+            .until(
+                "equal hashes",
+                "return document.querySelectorAll('.eq.equal').length === 8 && !document.querySelector('.tag')",
+            )
+            .await
+            .unwrap();
+        browser.close().await.unwrap();
+    });
+}

@@ -1,1 +1,0 @@
-//! The wasm entry of the web app. Empty until the browser work begins.

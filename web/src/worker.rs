@@ -1,0 +1,6 @@
+//! The compute worker's program.
+
+fn main() {
+    #[cfg(target_arch = "wasm32")]
+    eemu_app::lab::worker::start();
+}

@@ -1,0 +1,39 @@
+// The app works without a network after the first visit. The build fills in
+// the list of files and a version that changes with any of them; without it
+// (during development) nothing is kept.
+const FILES = [/*FILES*/];
+const CACHE = "eemu-/*VERSION*/";
+
+self.addEventListener("install", (event) => {
+  event.waitUntil(
+    (async () => {
+      const cache = await caches.open(CACHE);
+      await cache.addAll(FILES.map((file) => new Request(file, { cache: "no-cache" })));
+      await self.skipWaiting();
+    })(),
+  );
+});
+
+self.addEventListener("activate", (event) => {
+  event.waitUntil(
+    (async () => {
+      const names = await caches.keys();
+      await Promise.all(names.filter((name) => name.startsWith("eemu-") && name !== CACHE).map((name) => caches.delete(name)));
+      await self.clients.claim();
+    })(),
+  );
+});
+
+self.addEventListener("fetch", (event) => {
+  const url = new URL(event.request.url);
+  if (FILES.length === 0 || event.request.method !== "GET" || url.origin !== self.location.origin) {
+    return;
+  }
+  event.respondWith(
+    (async () => {
+      const cache = await caches.open(CACHE);
+      const asked = url.pathname.endsWith("/") ? new URL("index.html", url).href : event.request;
+      return (await cache.match(asked, { ignoreSearch: true })) ?? fetch(event.request);
+    })(),
+  );
+});
