@@ -270,8 +270,7 @@ fn an_overtaken_answer_is_computed_again() {
     };
     let start = Instant::now();
     for (user, item) in &all {
-        let (router, batch) = (place.router(), batch());
-        let answering = place.block_on(async { tokio::spawn(ask(router, batch)) });
+        let answering = place.begin(batch());
         accepted(&place, &delete_items(user, &[item]));
         let reply = place.block_on(answering).unwrap();
         assert_eq!(String::from_utf8(reply.bytes).unwrap().lines().count(), 600);

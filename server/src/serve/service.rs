@@ -167,7 +167,7 @@ impl Service {
         self.stop();
     }
 
-    /// Whether the service ended by [`Service::fail`].
+    /// Whether the service ended because going on could break a promise.
     pub fn has_failed(&self) -> bool {
         self.failed.load(Ordering::SeqCst)
     }
