@@ -148,6 +148,11 @@ impl Place {
         self.runtime.block_on(work)
     }
 
+    /// Sends a request and goes on; its answer is waited for later.
+    pub fn begin(&self, request: Request<Body>) -> tokio::task::JoinHandle<Reply> {
+        self.runtime.spawn(ask(self.router(), request))
+    }
+
     /// Sends a request as it is.
     pub fn send(&self, request: Request<Body>) -> Reply {
         self.runtime.block_on(ask(self.router(), request))
@@ -233,12 +238,11 @@ pub async fn ask(router: Router, request: Request<Body>) -> Reply {
 /// # Errors
 /// When it was not built.
 pub fn program() -> Result<PathBuf> {
-    let test = std::env::current_exe()?;
-    let folder = test.ancestors().nth(2).context("no folder above the test")?;
-    let program = folder.join("eemu").with_extension(std::env::consts::EXE_EXTENSION);
-    if !program.is_file() {
-        bail!("{} is missing; run first: cargo build --workspace", program.display());
-    }
+    // Beside a program of this crate, or above a test.
+    let own = std::env::current_exe()?;
+    let named = |folder: &Path| folder.join("eemu").with_extension(std::env::consts::EXE_EXTENSION);
+    let program = own.ancestors().skip(1).take(2).map(named).find(|program| program.is_file());
+    let program = program.context("the eemu program is missing; run first: cargo build --workspace")?;
     Ok(program)
 }
 

@@ -248,6 +248,41 @@ fn ten_thousand_duplicates_are_one_deletion() {
     assert_eq!(learned(&place.dir).unwrap().differences(&twin(&recipe, left)), [""; 0]);
 }
 
+/// An answer that a deletion overtakes is computed again. Overtaking is made
+/// likely, not certain, so it is tried until it is seen.
+#[test]
+fn an_overtaken_answer_is_computed_again() {
+    let recipe = Recipe { users: 40, items: 60, shards: 6, ..Recipe::default() };
+    let place = Place::new(&recipe).unwrap();
+    let all: Vec<(String, String)> = {
+        let world = &place.service.snapshot().world;
+        let ids = |r: &Interaction| {
+            (world.catalog.users.ids[r.user as usize].clone(), world.catalog.items.ids[r.item as usize].clone())
+        };
+        world.interactions.all().iter().map(ids).collect()
+    };
+    let lines: String = (0..600).map(|n| format!("{{\"user\":\"user-{}\"}}\n", n % 40)).collect();
+    let batch = || {
+        axum::http::Request::post("/api/v1/recommendations/batch")
+            .header("authorization", format!("Bearer {}", place.operator))
+            .body(lines.clone().into())
+            .unwrap()
+    };
+    let start = Instant::now();
+    for (user, item) in &all {
+        let answering = place.begin(batch());
+        accepted(&place, &delete_items(user, &[item]));
+        let reply = place.block_on(answering).unwrap();
+        assert_eq!(String::from_utf8(reply.bytes).unwrap().lines().count(), 600);
+        let text = String::from_utf8(place.get("/metrics", &place.operator).bytes).unwrap();
+        if !text.contains("eemu_answers_overtaken_total 0") {
+            return;
+        }
+        assert!(start.elapsed() < Duration::from_secs(40), "no answer was ever overtaken");
+    }
+    panic!("no answer was ever overtaken");
+}
+
 /// A steady stream of deletions at a rate that the trainers sustain: nobody
 /// waits for ever, and at every moment some shard answers.
 #[test]

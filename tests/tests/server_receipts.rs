@@ -179,6 +179,21 @@ fn every_live_version_is_in_the_log() {
     let place = Place::new(&Recipe::default()).unwrap();
     let old = place.get("/api/v1/manifest", "").json();
     receipt(&place);
+    // An addition has no receipt, and its version is in the log all the same.
+    let (has, items) = {
+        let world = &place.service.snapshot().world;
+        let has: Vec<u32> = world.interactions.of(2).iter().map(|r| r.item).collect();
+        (has, world.catalog.items.ids.clone())
+    };
+    let new = (0..16).find(|item| !has.contains(item)).unwrap();
+    let add = json!({"user": "user-2", "interactions": [{"item": items[new as usize]}]});
+    assert_eq!(place.post("/api/v1/interactions/add", &place.admin, &add).json(), json!({"added": 1}));
+    place.post("/api/v1/retrain", &place.operator, &json!({}));
+    let start = std::time::Instant::now();
+    while place.get("/api/v1/manifest", "").json()["shards"].as_array().unwrap().iter().any(|s| s["stale"] == true) {
+        assert!(start.elapsed() < eemu_tests::service::PATIENCE);
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
     let manifest = place.get("/api/v1/manifest", "").json();
     let log = place.get("/api/v1/log/entries?count=1000", "").json()["entries"].to_string();
     let mut changed = 0;

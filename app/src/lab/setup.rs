@@ -84,9 +84,11 @@ pub fn config(seed: u64, shards: u32, holdout: Holdout) -> Config {
             inner_step: 0.05,
             outer_step: 0.01,
             query_length: 1,
+            in_batch_negatives: 1,
+            support_weight: 0.0,
             ..TrainConfig::default()
         },
-        adapt: AdaptConfig { size: 6, temperature: 0.06, step: 0.05, ..AdaptConfig::default() },
+        adapt: AdaptConfig { size: 6, temperature: 0.06, step: 0.05, ..AdaptConfig::paper() },
     }
 }
 

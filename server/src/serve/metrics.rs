@@ -25,6 +25,8 @@ pub struct Metrics {
     pub trained: IntCounter,
     /// Trainings that failed.
     pub failed_trainings: IntCounter,
+    /// Answers computed again because a deletion overtook them.
+    pub overtaken: IntCounter,
     /// Trainings that started anew because records changed.
     pub restarts: IntCounter,
     clean: IntGauge,
@@ -67,6 +69,7 @@ impl Metrics {
             failed_changes: counter("eemu_changes_failed_total", "Changes that were not carried out")?,
             trained: counter("eemu_shards_trained_total", "Shards trained and published")?,
             failed_trainings: counter("eemu_trainings_failed_total", "Trainings that failed")?,
+            overtaken: counter("eemu_answers_overtaken_total", "Answers computed again: a deletion came between")?,
             restarts: counter("eemu_trainings_restarted_total", "Trainings started anew: records changed meanwhile")?,
             clean: gauge("eemu_shards_clean", "Shards in the mean")?,
             total: gauge("eemu_shards", "Number of shards")?,

@@ -31,7 +31,7 @@ mod writer;
 
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use tokio::net::TcpListener;
 use tracing::info;
 
@@ -67,7 +67,12 @@ pub fn run(state: &Path, settings: &Settings) -> Result<()> {
         }
         let stopping = service.clone();
         let stop = async move {
-            asked_to_end().await;
+            let mut ticks = stopping.ticks.subscribe();
+            let failed = async { while !stopping.is_stopping() && ticks.changed().await.is_ok() {} };
+            tokio::select! {
+                () = asked_to_end() => {}
+                () = failed => {}
+            }
             info!("stopping: answers under way end, training is kept as checkpoints");
             stopping.stop();
         };
@@ -79,6 +84,9 @@ pub fn run(state: &Path, settings: &Settings) -> Result<()> {
     for thread in threads {
         // A trainer that panicked has said so already.
         let _ = thread.join();
+    }
+    if service.has_failed() {
+        bail!("the service could not go on (its log says why); start it again: it recovers from what is on disk");
     }
     info!("stopped");
     served

@@ -42,6 +42,7 @@ pub(super) fn recommend(service: &Service, people: &[(Who, usize)]) -> Result<Ve
         if service.snapshot().deletions == snapshot.deletions {
             return Ok(answers);
         }
+        service.metrics.overtaken.inc();
     }
     let snapshot = service.snapshot();
     let waiting: Vec<u32> =

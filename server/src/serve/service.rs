@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 use eemu_core::receipt::{Entry, Receipt};
 use eemu_core::tensor::Device;
 use tokio::sync::watch;
-use tracing::{info, warn};
+use tracing::{error, info};
 
 use super::clock::{now, random};
 use super::ledger::{Ledger, statement};
@@ -84,6 +84,7 @@ pub struct Service {
     pub(super) writer: Writer,
     snapshot: RwLock<Arc<Snapshot>>,
     answering: Mutex<()>,
+    failed: AtomicBool,
     tick: AtomicU64,
 }
 
@@ -124,6 +125,7 @@ impl Service {
             writer: Writer::default(),
             snapshot: RwLock::new(Arc::new(snapshot)),
             answering: Mutex::new(()),
+            failed: AtomicBool::new(false),
             tick: AtomicU64::new(0),
             options,
             device,
@@ -155,6 +157,19 @@ impl Service {
         self.writer.stop();
         self.schedule.stop();
         self.tick();
+    }
+
+    /// Ends the service because going on could break a promise; the next start
+    /// recovers.
+    pub(super) fn fail(&self, reason: &str) {
+        error!("{reason}; the service stops");
+        self.failed.store(true, Ordering::SeqCst);
+        self.stop();
+    }
+
+    /// Whether the service ended because going on could break a promise.
+    pub fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::SeqCst)
     }
 
     /// Whether the service stops.
@@ -260,8 +275,7 @@ impl Service {
             Ok(next) => self.set_snapshot(next),
             Err(error) => {
                 // Nothing that may be wrong is answered any more.
-                warn!("{error:#}; the service stops");
-                self.stop();
+                self.fail(&format!("{error:#}"));
             }
         }
     }

@@ -32,7 +32,8 @@ pub(super) fn start(service: &Arc<Service>) -> JoinHandle<()> {
 fn work(service: &Service) {
     while let Some(shard) = service.schedule.take() {
         service.tick();
-        match train(service, shard) {
+        let trained = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| train(service, shard)));
+        match trained.unwrap_or_else(|_| Err(anyhow::anyhow!("a trainer panicked"))) {
             Ok(Some(trained)) => {
                 if trained.fresh {
                     service.metrics.trained.inc();

@@ -124,11 +124,19 @@ pub(super) fn start(service: &Arc<Service>) -> JoinHandle<()> {
             }
             // An addition that came before a deletion of the same record is
             // carried out first: what was deleted last stays deleted.
-            if !adds.is_empty() {
-                carry_out_additions(&service, adds);
-            }
-            if !forgets.is_empty() {
-                carry_out_deletions(&service, forgets);
+            let work = std::panic::AssertUnwindSafe(|| {
+                if !adds.is_empty() {
+                    carry_out_additions(&service, adds);
+                }
+                if !forgets.is_empty() {
+                    carry_out_deletions(&service, forgets);
+                }
+            });
+            if std::panic::catch_unwind(work).is_err() {
+                // What is in memory may not be what is on disk: the next start
+                // looks at the disk alone.
+                service.fail("the writer panicked");
+                return;
             }
         }
     })

@@ -195,7 +195,7 @@ fn formats_of_another_time_are_refused_or_upgraded() {
     });
     for access in [Access::Read, Access::Write] {
         let text = State::open(&dir, access).unwrap_err().to_string();
-        assert!(text.contains("format 2") && text.contains("newer"), "{text}");
+        assert!(text.contains(&format!("format {}", longer.len())) && text.contains("newer"), "{text}");
     }
 }
 

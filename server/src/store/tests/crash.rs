@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use super::super::{Access, STEPS, State};
+use super::super::{Access, NewRequest, STEPS, State};
 use super::*;
 
 /// What the child process does before it dies.
@@ -27,6 +27,9 @@ fn child() {
         }
         "publish" => drop(publish(&State::open(&dir, Access::Write).unwrap(), 1, b"one again")),
         "catalog" => State::open(&dir, Access::Write).unwrap().set_catalog(&smaller()).unwrap(),
+        "receipt" => {
+            State::open(&dir, Access::Write).unwrap().answer_requests(&[[7; 32]], "{}").unwrap();
+        }
         "reset" => State::open(&dir, Access::Write).unwrap().reset_models("{}", 2).unwrap(),
         "hold" => {
             let _state = State::open(&dir, Access::Write).unwrap();
@@ -75,7 +78,7 @@ fn is_after_commit(step: &str) -> bool {
 
 #[test]
 fn every_step_is_tried() {
-    let tried = ["create.", "remove.", "publish.", "catalog.", "erase."];
+    let tried = ["create.", "remove.", "publish.", "catalog.", "erase.", "receipt."];
     assert_eq!(steps(&tried).count(), STEPS.len());
 }
 
@@ -110,6 +113,26 @@ fn a_removal_that_dies_is_finished_by_one_opening() {
                 assert_gone(&dir, &planted());
             }
         }
+    }
+}
+
+/// The receipt and the request that it answers go together.
+#[test]
+fn a_receipt_that_dies_is_there_whole_or_not() {
+    for step in steps(&["receipt."]) {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path().join("run");
+        let state = trained(&dir);
+        let before = state.receipts().unwrap().len();
+        let request = NewRequest { id_hash: [7; 32], owner: None, removed: 1, shards: vec![1], created: 1.0 };
+        let first = records()[0];
+        assert_eq!(state.forget(&[(first.user, first.item)], &[1], &[request]).unwrap(), 1);
+        drop(state);
+        die(&dir, "receipt", step);
+        let state = State::open(&dir, Access::Write).unwrap();
+        let answered = state.requests(0.0).unwrap()[0].receipt;
+        assert_eq!(state.receipts().unwrap().len(), before + usize::from(is_after_commit(step)), "{step}");
+        assert_eq!(answered.is_some(), is_after_commit(step), "{step}");
     }
 }
 
