@@ -54,7 +54,7 @@ impl Cell {
         (!self.values.is_empty()).then(|| self.values.iter().sum::<f64>() / self.values.len() as f64)
     }
 
-    /// Standard deviation over the seeds; over users' half interval says more for one.
+    /// Standard deviation over the seeds; none for one seed.
     fn spread(&self) -> Option<f64> {
         let mean = self.mean()?;
         let count = self.values.len() as f64;
