@@ -260,10 +260,11 @@ fn everything_runs_resumes_and_agrees() {
     let out = folder.path();
     data(out);
     reproduce("all", out, &["--seeds", "1", "--reference"]);
+    reproduce("second-order", out, &[]);
     for name in
         ["table2", "table3", "table4", "table5", "table6", "table7", "table9", "table10", "fig3", "fig4", "fig5"]
             .into_iter()
-            .chain(["fig6", "fig7", "fig7d", "eq8", "entropy"])
+            .chain(["fig6", "fig7", "fig7d", "eq8", "entropy", "second-order"])
     {
         let text = fs::read_to_string(out.join(format!("{name}.md"))).unwrap();
         assert!(text.starts_with("# ") && text.contains("| --- |"), "{name}: {text}");

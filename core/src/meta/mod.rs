@@ -6,6 +6,7 @@
 //! | `maml` | one outer step: adapt every user, judge, move theta (Algorithm 1) |
 //! | `reptile` | one outer step: adapt every user, move theta towards them |
 //! | `standard` | ordinary training on pairs, for the baselines |
+//! | `second_order` | MAML with the inner step's derivative, for an ablation |
 //! | `adam` | the outer optimiser |
 //!
 //! The inner step itself is [`crate::model::TwoTower::inner_steps`]: the one
@@ -14,11 +15,13 @@
 mod adam;
 mod maml;
 mod reptile;
+mod second_order;
 mod standard;
 mod tasks;
 
 pub use adam::Adam;
 pub(crate) use maml::maml_step;
 pub(crate) use reptile::reptile_step;
+pub use second_order::SecondOrder;
 pub(crate) use standard::standard_step;
 pub(crate) use tasks::{Batch, Exclusions, out_of_batch};

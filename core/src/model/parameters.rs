@@ -94,6 +94,10 @@ impl Parameters {
         &mut self.tensors
     }
 
+    pub(crate) fn tensors(&self) -> &[Tensor<2>] {
+        &self.tensors
+    }
+
     /// Moves every parameter by `factor` times `other`'s.
     #[must_use]
     pub fn moved(&self, other: &Self, factor: f32) -> Self {

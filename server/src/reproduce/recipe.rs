@@ -28,6 +28,8 @@ pub(super) enum Learning {
     Maml,
     /// Reptile: EEMU too.
     Reptile,
+    /// MAML with the derivative of the inner step.
+    SecondOrder,
     /// The published code's dynamics; see `core::mistakes::published`.
     Published,
 }
@@ -95,7 +97,7 @@ pub(super) fn config(
     train.epochs = epochs(set, learning, shards);
     train.meta = match learning {
         Learning::Ordinary => Meta::None,
-        Learning::Maml | Learning::Published => Meta::Maml,
+        Learning::Maml | Learning::SecondOrder | Learning::Published => Meta::Maml,
         Learning::Reptile => Meta::Reptile,
     };
     if learning == Learning::Reptile {

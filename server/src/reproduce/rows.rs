@@ -82,9 +82,9 @@ pub(super) struct Row {
     pub(super) seed: u64,
     pub(super) config: Config,
     pub(super) fingerprint: Fingerprint,
-    /// Seconds that the work took.
+    /// Seconds that the work took, whatever else the machine did meanwhile.
     pub(super) seconds: f64,
-    /// Work in the background made `seconds` longer; what else was counted.
+    /// What else was counted: users, seconds of parts, HR@10 on validation.
     pub(super) figures: BTreeMap<String, f64>,
     /// Ranks by method: "Mean", "GraphEraser", "shard 3".
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]

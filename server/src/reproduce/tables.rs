@@ -9,7 +9,7 @@ use eemu_core::evaluate::Estimate;
 
 use super::printed::{self, Printed};
 use super::rows::{Metric, Row, Store};
-use super::unit::{Ensemble, How, SERVED, Unit, What, eemu_with, find, methods};
+use super::unit::{Ensemble, How, SERVED, Unit, What, eemu_with, find, methods, orders};
 use super::{Request, Scale};
 
 /// A table as people and programs read it.
@@ -54,7 +54,7 @@ impl Cell {
         (!self.values.is_empty()).then(|| self.values.iter().sum::<f64>() / self.values.len() as f64)
     }
 
-    /// Standard deviation over the seeds; over users' half interval says more for one.
+    /// Standard deviation over the seeds; none for one seed.
     fn spread(&self) -> Option<f64> {
         let mean = self.mean()?;
         let count = self.values.len() as f64;
@@ -216,6 +216,9 @@ pub(super) fn write(request: &Request, units: &[Unit], store: &Store) -> Result<
     if request.what.wants(What::Table7) {
         written.extend(table_7(&reader)?);
     }
+    if request.what.wants(What::SecondOrder) {
+        written.extend(second_order(&reader)?);
+    }
     if request.what.wants(What::Table9) {
         written.extend(table_9(&reader)?);
     }
@@ -323,6 +326,27 @@ fn table_7(reader: &Reader<'_>) -> Result<Vec<PathBuf>> {
         sheets.push((set.clone(), sheet));
     }
     write_sheets(reader, "table7", "Table 7: random and biased adaptation sets", &sheets)
+}
+
+fn second_order(reader: &Reader<'_>) -> Result<Vec<PathBuf>> {
+    let mut sheets = Vec::new();
+    for set in reader.sets() {
+        let mut sheet =
+            Sheet::new(&["MAML", "HR@10 unadapted", "HR@10 adapted", "NDCG@10 adapted", "training seconds"]);
+        for (name, ensemble) in orders() {
+            let cell = |how: &How, metric| measured(&reader.cell(set, ensemble, how, "Mean", metric));
+            let seconds: f64 = reader.rows(set, ensemble, &How::Train).iter().map(|row| row.seconds).sum();
+            sheet.rows.push(vec![
+                name.into(),
+                cell(&How::Frozen, Metric::Hits(10)),
+                cell(&SERVED, Metric::Hits(10)),
+                cell(&SERVED, Metric::Gain(10)),
+                format!("{seconds:.0}"),
+            ]);
+        }
+        sheets.push((set.clone(), sheet));
+    }
+    write_sheets(reader, "second-order", "What first-order MAML leaves out", &sheets)
 }
 
 fn table_9(reader: &Reader<'_>) -> Result<Vec<PathBuf>> {

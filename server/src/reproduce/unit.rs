@@ -43,14 +43,16 @@ pub enum What {
     Eq8,
     /// Entropy of the users' degrees (section 5.5).
     Entropy,
-    /// Everything.
+    /// What first-order MAML leaves out. Slow: for small data, or --quick.
+    SecondOrder,
+    /// Everything but the second-order ablation.
     All,
 }
 
 impl What {
     /// Whether this is asked for.
     pub(super) fn wants(self, other: Self) -> bool {
-        self == other || self == Self::All
+        self == other || (self == Self::All && other != Self::SecondOrder)
     }
 }
 
@@ -72,6 +74,7 @@ impl Ensemble {
     const STANDARD: Self = Self::new(Learning::Ordinary, 8);
     const EEMU: Self = Self::new(Learning::Maml, 8);
     const REPTILE: Self = Self::new(Learning::Reptile, 8);
+    const SECOND_ORDER: Self = Self::new(Learning::SecondOrder, 8);
     const PUBLISHED: Self = Self::new(Learning::Published, 8);
 
     fn without(self, percent: u32) -> Self {
@@ -84,6 +87,7 @@ impl Ensemble {
             Learning::Ordinary => "ordinary",
             Learning::Maml => "maml",
             Learning::Reptile => "reptile",
+            Learning::SecondOrder => "second-order",
             Learning::Published => "published",
         };
         let removed = if self.without > 0 { format!("-without-{}pc", self.without) } else { String::new() };
@@ -238,6 +242,11 @@ fn wanted(request: &Request) -> Vec<(Ensemble, How)> {
             list.push((Ensemble::new(Learning::Maml, shards), SERVED));
         }
     }
+    if what(What::SecondOrder) {
+        for (_, ensemble) in orders() {
+            list.extend([(ensemble, How::Frozen), (ensemble, SERVED)]);
+        }
+    }
     if what(What::Table9) {
         for percent in [5, 10] {
             list.push((Ensemble::RETRAIN.without(percent), How::Frozen));
@@ -283,6 +292,11 @@ pub(super) fn methods(
 /// The three ensembles of figure 4 and their like.
 pub(super) const fn served_ensembles() -> [(&'static str, Ensemble); 2] {
     [("EEMU", Ensemble::EEMU), ("Ordinary training", Ensemble::STANDARD)]
+}
+
+/// First-order and second-order MAML.
+pub(super) const fn orders() -> [(&'static str, Ensemble); 2] {
+    [("first order", Ensemble::EEMU), ("second order", Ensemble::SECOND_ORDER)]
 }
 
 /// EEMU with another number of shards.

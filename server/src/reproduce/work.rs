@@ -10,6 +10,7 @@ use eemu_core::aggregate::{Method, Vectors};
 use eemu_core::config::AdaptConfig;
 use eemu_core::fingerprint::Fingerprint;
 use eemu_core::flops::Costs;
+use eemu_core::meta::SecondOrder;
 use eemu_core::mistakes::published::{self, Published};
 use eemu_core::model::{TwoTower, from_safetensors, to_safetensors};
 use eemu_core::random::Key;
@@ -170,6 +171,11 @@ impl<'a> Worker<'a> {
             return Ok(0.0);
         }
         let start = Instant::now();
+        if unit.ensemble.learning == Learning::SecondOrder {
+            let model = self.second_order(world, shard)?;
+            write(&path, &to_safetensors(&pollster::block_on(model.parameters().values())?)?)?;
+            return Ok(start.elapsed().as_secs_f64());
+        }
         let epochs = world.config.train.epochs;
         let bar = self.progress.bar(&format!("shard {}", shard.index), u64::from(epochs));
         let mut trainer = Trainer::new(&world.catalog, &world.config, shard, self.device)?;
@@ -184,6 +190,18 @@ impl<'a> Worker<'a> {
         let loss = losses.last().copied().unwrap_or(0.0);
         bar.finish(&format!("trained in {seconds:.1} s, last loss {loss:.4}"));
         Ok(seconds)
+    }
+
+    fn second_order(&self, world: &World, shard: &ShardData) -> Result<TwoTower> {
+        let epochs = u64::from(world.config.train.epochs);
+        let bar = self.progress.bar(&format!("shard {}", shard.index), epochs);
+        let mut trainer = SecondOrder::new(world, shard, self.device)?;
+        for epoch in 0..epochs {
+            bar.set(epoch, 0.0, "second order");
+            pollster::block_on(trainer.epoch())?;
+        }
+        bar.finish("trained to second order");
+        Ok(trainer.finish())
     }
 
     /// Brings the unit's ensemble to hand, training what is missing.

@@ -86,9 +86,8 @@ fn measured(world: &World, mistake: Option<Mistake>, first: usize) -> Result<[Ve
     }
     let models = run.finish();
     let models: Vec<(usize, &TwoTower)> = models.iter().enumerate().collect();
-    let ranks = |adapt: &AdaptConfig| {
-        ensemble_ranks(world, &models, adapt, Role::Test, 1, &Progress::new(true), "users")
-    };
+    let ranks =
+        |adapt: &AdaptConfig| ensemble_ranks(world, &models, adapt, Role::Test, 1, &Progress::new(true), "users");
     let adapt = &world.config.adapt;
     Ok([ranks(&AdaptConfig { size: 0, ..adapt.clone() })?, ranks(adapt)?])
 }

@@ -1,0 +1,153 @@
+//! Arguments of the commands around the HTTP service.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use super::{InfoArgs, StateArg};
+use crate::serve::settings::Given;
+
+/// `serve`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ServeArgs {
+    #[command(flatten)]
+    pub(crate) state: StateArg,
+    /// Settings file (TOML); flags and environment win over it.
+    #[arg(long, value_name = "FILE", env = "EEMU_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) given: Given,
+}
+
+/// `backup`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct BackupArgs {
+    #[command(flatten)]
+    pub(crate) state: StateArg,
+    /// Where the backup goes: a new directory.
+    #[arg(long, value_name = "DIR", required_unless_present = "tombstones", conflicts_with = "tombstones")]
+    pub(crate) to: Option<PathBuf>,
+    /// Days until the backup must be destroyed.
+    #[arg(long, value_name = "DAYS", default_value_t = 30.0)]
+    pub(crate) keep: f64,
+    /// Write the tombstones of what was deleted since to a file, to be kept
+    /// beside the backups.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tombstones: Option<PathBuf>,
+    /// One JSON object on standard output.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `restore`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct RestoreArgs {
+    /// The backup.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) backup: PathBuf,
+    /// The new state.
+    #[command(flatten)]
+    pub(crate) state: StateArg,
+    /// What was deleted since: the old state, or the file that
+    /// `backup --tombstones` wrote.
+    #[arg(long, value_name = "PATH", conflicts_with = "without_tombstones")]
+    pub(crate) tombstones: Option<PathBuf>,
+    /// Restore even what was deleted since.
+    #[arg(long)]
+    pub(crate) without_tombstones: bool,
+    /// One JSON object on standard output.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `config`.
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Say whether settings can be used, and what they come to.
+    Check(Box<CheckArgs>),
+    /// Every setting, as a table.
+    Reference,
+}
+
+/// `config check`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct CheckArgs {
+    /// Settings file (TOML).
+    #[arg(long, value_name = "FILE", env = "EEMU_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) given: Given,
+}
+
+/// `token`.
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum TokenCommand {
+    /// Make a token; it is shown once and stored nowhere.
+    Create(CreateArgs),
+    /// Show every token's name and scope.
+    List(InfoArgs),
+    /// End a token.
+    Revoke(RevokeArgs),
+}
+
+/// What a token may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TokenScope {
+    /// Everything, about everybody.
+    Admin,
+    /// Metrics and batches; nobody's records.
+    Operator,
+    /// What belongs to one user.
+    Subject,
+}
+
+/// `token create`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct CreateArgs {
+    #[command(flatten)]
+    pub(crate) state: StateArg,
+    /// What it may do.
+    #[arg(long, value_enum)]
+    pub(crate) scope: TokenScope,
+    /// Whose data, for a subject.
+    #[arg(long, value_name = "ID")]
+    pub(crate) user: Option<String>,
+    /// How long it is good; for ever when left out.
+    #[arg(long, value_name = "DAYS")]
+    pub(crate) days: Option<u64>,
+    /// One JSON object on standard output.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `token revoke`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct RevokeArgs {
+    #[command(flatten)]
+    pub(crate) state: StateArg,
+    /// The token's name, from `token list`.
+    pub(crate) id: String,
+}
+
+/// `receipt`.
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum ReceiptCommand {
+    /// Check a receipt from its file alone.
+    Verify(VerifyReceiptArgs),
+    /// Give the log a new key, with the old one's consent in the log. Stop the
+    /// server first.
+    RotateKey(StateArg),
+}
+
+/// `receipt verify`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct VerifyReceiptArgs {
+    /// The receipt, as the server gave it.
+    pub(crate) file: PathBuf,
+    /// The server's public key, hex, when you know it.
+    #[arg(long, value_name = "HEX")]
+    pub(crate) key: Option<String>,
+    /// One JSON object on standard output.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
