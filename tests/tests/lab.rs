@@ -2,6 +2,8 @@
 //! mistake leaves a trace where the page says it does, and the example that
 //! the page opens with is what the Lab computes.
 
+#![allow(clippy::unwrap_used)]
+
 use std::time::Instant;
 
 use eemu_app::lab::address::Address;
