@@ -2,6 +2,8 @@
 //! mistake leaves a trace where the page says it does, and the example that
 //! the page opens with is what the Lab computes.
 
+#![allow(clippy::unwrap_used)]
+
 use std::time::Instant;
 
 use eemu_app::lab::address::Address;
@@ -12,13 +14,13 @@ use eemu_app::lab::setup::{EPOCHS, Setup, Source};
 use eemu_app::lab::watch::{Halt, Unwatched, Watch};
 use pollster::block_on;
 
-fn ask(lab: &mut Lab, setup: &Setup, what: What) -> Result<Answer, Halt> {
-    block_on(lab.answer(setup, &what, &mut Unwatched))
+fn ask(lab: &mut Lab, setup: &Setup, what: &What) -> Result<Answer, Halt> {
+    block_on(lab.answer(setup, what, &mut Unwatched))
 }
 
 macro_rules! answer {
     ($kind:ident, $lab:expr, $setup:expr, $what:expr) => {
-        match ask($lab, $setup, $what).unwrap() {
+        match ask($lab, $setup, &$what).unwrap() {
             Answer::$kind(answer) => answer,
             other => panic!("{other:?}"),
         }
@@ -26,7 +28,7 @@ macro_rules! answer {
 }
 
 fn broken(lab: &mut Lab, setup: &Setup, lesson: Lesson, dot: Dot) -> Result<Broken, Halt> {
-    ask(lab, setup, What::Break(lesson, dot)).map(|answer| match answer {
+    ask(lab, setup, &What::Break(lesson, dot)).map(|answer| match answer {
         Answer::Broken(broken) => broken,
         other => panic!("{other:?}"),
     })
@@ -93,7 +95,7 @@ fn where_luck_hides_a_mistake_another_dot_shows_it() {
     let last = Dot { household: 11, product: 8 };
     assert_eq!(broken(&mut lab, &setup, Lesson::Order, last).unwrap().differing(), 0);
     for lesson in Lesson::ALL {
-        let (found, tried) = match ask(&mut lab, &setup, What::Find(lesson)).unwrap() {
+        let (found, tried) = match ask(&mut lab, &setup, &What::Find(lesson)).unwrap() {
             Answer::Found(_, found, tried) => (found, tried),
             other => panic!("{other:?}"),
         };
@@ -124,13 +126,13 @@ fn lists_and_sentences() {
     let none = answer!(List, &mut lab, &setup, What::List(ListAsk { size: 0, ..usual.clone() }));
     assert!(none.rows.iter().all(|row| row.before == row.rank), "nothing adapts to nothing");
 
-    let refused = |lab: &mut Lab, what| ask(lab, &setup, what).unwrap_err().to_string();
+    let refused = |lab: &mut Lab, what: What| ask(lab, &setup, &what).unwrap_err().to_string();
     let all = ListAsk { off: (0..8).collect(), ..usual.clone() };
     assert!(refused(&mut lab, What::List(all)).contains("Switch one on"));
     assert!(refused(&mut lab, What::List(ListAsk { household: 999, ..usual })).contains("no such household"));
     assert!(refused(&mut lab, What::Forget(Dot { household: 0, product: 999 })).contains("no such dot"));
     let stranger = Setup { source: Source::Own("0123456789abcdef".into()), ..setup };
-    assert!(ask(&mut lab, &stranger, What::Build).unwrap_err().to_string().contains("Open the same file"));
+    assert!(ask(&mut lab, &stranger, &What::Build).unwrap_err().to_string().contains("Open the same file"));
 }
 
 /// Stops after some epochs.
@@ -163,7 +165,7 @@ fn stopping_leaves_no_trace() {
     for what in [What::Train, What::Twin(dot), What::Break(Lesson::Negatives, dot)] {
         let stopped = block_on(lab.answer(&setup, &what, &mut Impatient(5)));
         assert!(matches!(stopped, Err(Halt::Stopped)), "{what:?}");
-        assert_eq!(ask(&mut lab, &setup, what.clone()).unwrap(), ask(&mut fresh, &setup, what).unwrap());
+        assert_eq!(ask(&mut lab, &setup, &what).unwrap(), ask(&mut fresh, &setup, &what).unwrap());
     }
 }
 

@@ -1,6 +1,8 @@
 //! Everybody gets in: the keyboard alone, axe-core on every page in both
 //! themes and three widths, no sideways scrolling.
 
+#![allow(clippy::unwrap_used)]
+
 use eemu_tests::browser::{Browser, dist, drive, root};
 
 const WIDTHS: [(u32, u32); 3] = [(360, 800), (900, 1000), (1440, 900)];

@@ -1,6 +1,8 @@
 //! The golden cases in a real browser, computed by a worker on the CPU
 //! backend: within the same tolerance as natively, and twice the same.
 
+#![allow(clippy::unwrap_used)]
+
 use eemu_tests::browser::{Browser, dist_cases, drive, root};
 use eemu_tests::golden::TOLERANCE;
 use serde_json::Value;

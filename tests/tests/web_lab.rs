@@ -1,6 +1,8 @@
 //! The Lab in a real browser, from a cold start to equal hashes, and each
 //! mistake to unequal ones.
 
+#![allow(clippy::unwrap_used)]
+
 use eemu_tests::browser::{Browser, dist, drive};
 
 /// The eight hashes that the page shows, and what their mirrors say.

@@ -62,7 +62,7 @@ fn lesson_key(lesson: Lesson) -> &'static str {
 }
 
 /// A number within bounds.
-fn within<T: std::str::FromStr + PartialOrd>(text: &str, low: T, high: T) -> Option<T> {
+fn within<T: std::str::FromStr + PartialOrd + Copy>(text: &str, low: T, high: T) -> Option<T> {
     text.parse().ok().filter(|value| *value >= low && *value <= high)
 }
 

@@ -185,12 +185,15 @@ mod tests {
         let fitted = fit(&[[2.0, 0.0, -2.0]; 40]);
         assert!((fitted.weights().iter().sum::<f64>() - 1.0).abs() < 1e-12, "{fitted:?}");
         assert!(fitted.weights().iter().all(|w| *w >= 0.0));
-        assert!(fitted.weights()[0] > fitted.weights()[1] && fitted.weights()[1] > fitted.weights()[2], "{fitted:?}");
+        // The norm's weight takes what helps no pair to zero.
+        assert!(fitted.weights()[0] > 0.9, "{fitted:?}");
     }
 
     #[test]
     fn fitting_anew_gives_the_same_bytes_and_one_pair_more_does_not() {
-        let mut margins: Vec<[f64; 3]> = (0..50).map(|n| [f64::from(n).sin(), f64::from(n).cos(), 0.1]).collect();
+        // Every shard ranks well on the whole, or the norm would take all weights to zero.
+        let pair = |n: i32| [2.0 + f64::from(n).sin(), 2.0 + f64::from(n).cos(), 1.5];
+        let mut margins: Vec<[f64; 3]> = (0..50).map(pair).collect();
         let fitted = fit(&margins);
         assert_eq!(fitted.hash(), fit(&margins).hash());
         margins.pop();

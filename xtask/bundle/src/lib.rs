@@ -103,7 +103,7 @@ fn find(folder: &Path, path: &str) -> Option<(PathBuf, Vec<u8>)> {
     let plain = |part: &&str| {
         !part.starts_with('.') && part.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_'))
     };
-    if !parts.iter().all(|part| plain(part)) {
+    if !parts.iter().all(plain) {
         return None;
     }
     let file = parts.iter().fold(folder.to_path_buf(), |folder, part| folder.join(part));

@@ -43,27 +43,23 @@ pub(super) fn Pane(
         let caption = move || get().map_or_else(String::new, |piece| piece.caption);
         let level = move || format!("{}%", get().and_then(|piece| piece.level).unwrap_or(100));
         let name = shapes::label(shard, shards.get_untracked());
-        let glass = view! {
-            <span class="glass" aria-hidden="true">
-                <svg class="g" viewBox="0 0 24 24"><path d=shapes::outline(shard)></path></svg>
-                <span>{name.clone()}</span>
+        let inside = view! {
+            <span class="glass">
+                <svg class="g" viewBox="0 0 24 24" aria-hidden="true"><path d=shapes::outline(shard)></path></svg>
+                <span><span class="sr">"Shard "</span>{name}</span>
             </span>
+            <span class="cap">{caption}</span>
         };
         let inside = match toggle {
-            None => {
-                view! { {glass}<span class="cap"><span class="sr">{format!("Shard {name}, ")}</span>{caption}</span> }
-                    .into_any()
-            }
+            None => inside.into_any(),
             Some(toggle) => view! {
                 <button
                     type="button"
                     class="plain"
                     aria-pressed=move || (!get().is_some_and(|piece| piece.masked)).to_string()
-                    aria-label=move || format!("Shard {}, {}", shapes::label(shard, shards.get()), caption())
                     on:click=move |_| toggle.run(shard)
                 >
-                    {glass}
-                    <span class="cap" aria-hidden="true">{caption}</span>
+                    {inside}
                 </button>
             }
             .into_any(),

@@ -128,11 +128,7 @@ fn keys(state: State, client: Client) {
         match event.key().as_str() {
             "[" => go(state, step.saturating_sub(1)),
             "]" => go(state, step + 1),
-            "Escape" => {
-                if state.running.with_untracked(Option::is_some) {
-                    client.stop();
-                }
-            }
+            "Escape" if state.running.with_untracked(Option::is_some) => client.stop(),
             // A button that has the focus acts by itself.
             " " if !matches!(tag.as_str(), "button" | "a" | "summary") => {
                 event.prevent_default();

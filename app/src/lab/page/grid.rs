@@ -31,11 +31,11 @@ pub(super) fn neighbour(dots: &[Placed], from: Dot, key: &str) -> Option<Dot> {
     rows.dedup();
     match key {
         "ArrowRight" => own(from.household).find(|dot| dot.product > from.product),
-        "ArrowLeft" => own(from.household).filter(|dot| dot.product < from.product).last(),
+        "ArrowLeft" => own(from.household).rfind(|dot| dot.product < from.product),
         "ArrowDown" => rows.iter().find(|row| **row > from.household).and_then(|row| nearest(*row)),
         "ArrowUp" => rows.iter().rev().find(|row| **row < from.household).and_then(|row| nearest(*row)),
         "Home" => own(from.household).next(),
-        "End" => own(from.household).last(),
+        "End" => own(from.household).next_back(),
         _ => None,
     }
 }

@@ -12,8 +12,8 @@
 //! | `shapes`, `grid`, `figures`, `chart` | how shards, worlds, hashes and costs are drawn |
 //! | `early`, `listing`, `twins`, `mistakes`, `costs` | the steps' figures |
 
-// Leptos writes `pub` before what a component takes.
-#![allow(unreachable_pub)]
+// Leptos writes `pub` before what a component takes, and a component owns it.
+#![allow(unreachable_pub, clippy::needless_pass_by_value)]
 
 mod chart;
 mod client;
