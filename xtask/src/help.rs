@@ -93,7 +93,7 @@ cargo xtask web [--serve]
 Builds the browser app into dist/, which any static host can serve: sees to it that
 rustc can compile for wasm32-unknown-unknown, compiles page and worker, writes their
 bindings, names every file in the service worker, packs them with gzip and brotli, and
-lists the sizes. Needs no tool besides Rust; `trunk serve` works too while developing.
+lists the sizes. Needs no tool besides Rust.
 
 A missing target is added with rustup. Where rustup has no network, the standard
 library is built once from the source that the toolchain's own rust-src component or
