@@ -176,7 +176,7 @@ pub(crate) struct ImportArgs {
 /// A named configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Profile {
-    /// The default: the paper's towers, unknown rows, tuned steps.
+    /// The default: towers of one layer, unknown rows, tuned steps.
     Default,
     /// Narrow towers and few epochs, for demonstrations.
     Small,
@@ -380,7 +380,7 @@ pub(crate) struct TuneArgs {
     #[arg(long, value_name = "FILE", default_value = "tuned.json")]
     pub(crate) out: PathBuf,
     /// Values to try: KEY=V,V,V; all combinations are tried.
-    #[arg(long, value_name = "KEY=V,V", default_values_t = ["train.inner_step=0.05,0.1,0.2".to_owned(), "adapt.step=0.01,0.02,0.05".to_owned()])]
+    #[arg(long, value_name = "KEY=V,V", default_values_t = ["train.inner_step=0.25,0.5,1".to_owned(), "adapt.step=0.25,0.5,1".to_owned()])]
     pub(crate) grid: Vec<String>,
     /// Train and judge only this many shards (all by default).
     #[arg(long, value_name = "N")]

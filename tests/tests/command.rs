@@ -286,7 +286,8 @@ fn the_whole_story() {
     let list = json(&["recommend", "--state", &state, "--user", user, "--top", "4", "--explain"]);
     check_list(&list, 4, &items);
     assert_eq!(list["items"][0]["shards"].as_array().unwrap().len(), 3);
-    assert_eq!(list["adaptation_set"].as_array().unwrap().len(), 7);
+    // Fewer records than the set holds: without replacement all of them come.
+    assert_eq!(list["adaptation_set"].as_array().unwrap().len(), items.len());
     assert_eq!(done(&["recommend", "--state", &state, "--user", user]).out.lines().count(), 14 - items.len());
 
     // Of all that was held out, only the record itself goes; the split moves.

@@ -261,6 +261,14 @@ fn everything_runs_resumes_and_agrees() {
     data(out);
     reproduce("all", out, &["--seeds", "1", "--reference"]);
     reproduce("second-order", out, &[]);
+    // Models of its own, not those of first order.
+    let trained = |learning: &str| {
+        let name = |entry: std::io::Result<fs::DirEntry>| entry.unwrap().file_name().into_string().unwrap();
+        let mut names = fs::read_dir(out.join("rows")).unwrap().map(name);
+        let found = names.find(|name| name.contains(learning) && name.contains("-train-")).unwrap();
+        found.rsplit_once('-').unwrap().1.to_owned()
+    };
+    assert_ne!(trained("-maml-8-"), trained("-second-order-8-"));
     for name in
         ["table2", "table3", "table4", "table5", "table6", "table7", "table9", "table10", "fig3", "fig4", "fig5"]
             .into_iter()

@@ -101,7 +101,7 @@ mod tests {
         .unwrap();
         assert_eq!(config.train.inner_step, 0.25);
         let wrong = |change: &str| format!("{:#}", set_all(&Config::default(), &[change.into()]).unwrap_err());
-        assert!(wrong("train.iner_step=1").contains("train.inner_step=0.1"));
+        assert!(wrong("train.iner_step=1").contains("train.inner_step=0.5"));
         assert!(wrong("train.epochs=many").contains("wrong kind"));
         assert!(wrong("train.epochs=0").contains("epochs must be 1"));
         assert!(wrong("train.epochs").contains("KEY=VALUE"));

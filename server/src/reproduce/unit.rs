@@ -152,6 +152,10 @@ impl Unit {
             "data": self.data, "model": self.config.model, "train": self.config.train,
             "holdout": self.config.holdout, "without": self.ensemble.without,
         });
+        // Another way to train with the same configuration.
+        if self.ensemble.learning == Learning::SecondOrder {
+            named["order"] = json!(2);
+        }
         if self.how != How::Train {
             named["how"] = json!(self.how.name());
             named["adapt"] = json!(self.config.adapt);

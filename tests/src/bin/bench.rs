@@ -1,7 +1,7 @@
 //! How fast one shard trains and ranks, beside the naive loop that does the
 //! same one user at a time:
 //!
-//!     bench [--data DIR] [--threads N] [--seconds S]
+//!     bench [--data DIR] [--threads N] [--seconds S] [--model paper|default]
 //!     bench --synthetic RECORDS [--threads N]
 //!
 //! A table for people goes to standard error, one JSON object a figure to
@@ -20,7 +20,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
 use eemu_core::adapt::{Person, adaptation_pairs};
-use eemu_core::config::Config;
+use eemu_core::config::{AdaptConfig, Config};
 use eemu_core::dataset::{AtomicFiles, Holdout, ImportOptions, Source, read_atomic};
 use eemu_core::model::{ModelConfig, Pair, Row, Task, TensorMap, TwoTower};
 use eemu_core::random::{Key, Stream};
@@ -45,6 +45,9 @@ struct Args {
     synthetic: Option<usize>,
     threads: usize,
     seconds: f64,
+    /// The paper's towers, negatives and seven pairs, which is what the peers
+    /// have, or what a deployment has by default.
+    paper: bool,
 }
 
 fn main() -> ExitCode {
@@ -64,7 +67,7 @@ fn main() -> ExitCode {
 }
 
 fn arguments() -> Result<Args> {
-    let mut args = Args { data: None, synthetic: None, threads: 0, seconds: 20.0 };
+    let mut args = Args { data: None, synthetic: None, threads: 0, seconds: 20.0, paper: true };
     let mut given = std::env::args().skip(1);
     while let Some(name) = given.next() {
         let value = given.next().with_context(|| format!("{name} wants a value after it"));
@@ -73,7 +76,14 @@ fn arguments() -> Result<Args> {
             "--synthetic" => args.synthetic = Some(value?.parse().context("--synthetic wants a number of records")?),
             "--threads" => args.threads = value?.parse().context("--threads wants a number")?,
             "--seconds" => args.seconds = value?.parse().context("--seconds wants a number")?,
-            other => bail!("unknown argument {other}; known are --data, --threads, --seconds and --synthetic"),
+            "--model" => {
+                args.paper = match value?.as_str() {
+                    "paper" => true,
+                    "default" => false,
+                    other => bail!("--model is paper or default, not {other}"),
+                }
+            }
+            other => bail!("unknown argument {other}; known are --data, --threads, --seconds, --model and --synthetic"),
         }
     }
     ensure!(args.seconds > 0.0, "--seconds must be more than 0");
@@ -153,18 +163,24 @@ fn json_megabytes(value: Option<f64>) -> String {
     value.map_or("null".into(), |mb| format!("{mb:.0}"))
 }
 
-fn world(data: Option<&Path>) -> Result<World> {
+fn world(data: Option<&Path>, paper: bool) -> Result<World> {
     let imported = match data {
         Some(path) => import::open(path, &import::ImportOptions::default())?,
         None => import::built_in()?,
     };
     let mut catalog = imported.catalog;
-    let paper = ["age", "gender", "occupation"];
+    let features = ["age", "gender", "occupation"];
     let columns = &mut catalog.users.columns;
-    if paper.iter().all(|name| columns.iter().any(|c| c.name == *name)) {
-        columns.retain(|c| paper.contains(&c.name.as_str()));
+    if features.iter().all(|name| columns.iter().any(|c| c.name == *name)) {
+        columns.retain(|c| features.contains(&c.name.as_str()));
     }
-    let config = Config { holdout: Holdout::LeaveOneOut, ..Config::default() };
+    let mut config = Config { holdout: Holdout::LeaveOneOut, ..Config::default() };
+    if paper {
+        config.model = ModelConfig { unknown_rows: true, table_scale: 0.1, ..ModelConfig::paper() };
+        config.adapt = AdaptConfig::paper();
+        config.train.in_batch_negatives = 1;
+        config.train.support_weight = 0.0;
+    }
     Ok(World::new(catalog, imported.records, config)?.0)
 }
 
@@ -174,7 +190,7 @@ fn first(shard: &ShardData, cells: usize) -> ShardData {
 
 fn bench(args: &Args) -> Result<()> {
     let device = Device::Flex(Default::default());
-    let world = world(args.data.as_deref())?;
+    let world = world(args.data.as_deref(), args.paper)?;
     let shard = world.shards().swap_remove(0);
     let (model, train) = train(&world, &shard, args.seconds, &device)?;
     let people: Vec<Person> = (0..world.interactions.users())
