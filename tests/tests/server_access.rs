@@ -199,6 +199,10 @@ fn callers_are_held_to_their_rate() {
     assert!(statuses[..5].iter().all(|s| *s == 200) && statuses.contains(&429), "{statuses:?}");
     let refused = (0..20).map(|_| place.get("/api/v1/manifest", "")).find(|r| r.status == 429).unwrap();
     assert_eq!((&refused.headers["retry-after"], &refused.json()["code"]), (&"1".parse().unwrap(), &json!("too_many")));
+    // Invented tokens are nobody's: they do not make one caller many.
+    let invented: Vec<u16> =
+        (0..20).map(|n| place.get("/api/v1/manifest", &format!("eemu_{n:064x}")).status.as_u16()).collect();
+    assert!(invented.contains(&429), "{invented:?}");
     assert_eq!(place.get("/healthz", "").status, 200, "watchers are never turned away");
     assert_eq!(place.get("/api/v1/whoami", &place.admin).status, 200, "each caller has a rate of its own");
 }

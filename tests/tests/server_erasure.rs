@@ -89,6 +89,11 @@ fn no_file_and_no_log_line_holds_it() {
         let keyed = planted(&dir);
         let admin = token(&dir, Scope::Admin).unwrap();
         let subject = token(&dir, Scope::Subject(4)).unwrap();
+        let other = token(&dir, Scope::Subject(0)).unwrap();
+        let has: BTreeSet<(u32, u32)> = {
+            let world = Deployment::open(&dir, Access::Read).unwrap().world;
+            world.interactions.all().iter().map(|r| (r.user, r.item)).collect()
+        };
         let process = Process::start(&dir, &["--settle", "0.3", "--log-format", format], &[]).unwrap();
         let needles: [(&str, &[u8]); 2] = [("time", &TIME.to_be_bytes()), ("keyed id", &keyed)];
         for (what, needle) in needles {
@@ -100,7 +105,14 @@ fn no_file_and_no_log_line_holds_it() {
         process.post("/api/v1/recommendations", &admin, &json!({"user": PERSON, "items": [THING]})).unwrap();
         process.post("/api/v1/interactions/list", &subject, &json!({"user": PERSON})).unwrap();
         process.post("/api/v1/interactions/list", &subject, &json!({"nonsense": THING})).unwrap();
-        process.post("/api/v1/interactions/add", &subject, &json!({"interactions": [{"item": "item-1"}]})).unwrap();
+        // An addition without a time takes none from anybody: the canary's is
+        // the latest, and both its owner and another add what they lack.
+        for (user, bearer) in [(4, &subject), (0, &other)] {
+            let new = (0..16).filter(|n| *n != 7).find(|n| !has.contains(&(user, *n))).unwrap();
+            let add = json!({"interactions": [{"item": format!("item-{new}")}]});
+            let (status, added) = process.post("/api/v1/interactions/add", bearer, &add).unwrap();
+            assert_eq!((status, &added["added"]), (200, &json!(1)));
+        }
         let (status, answer) =
             process.post("/api/v1/interactions/delete", &subject, &delete_items(PERSON, &[THING])).unwrap();
         assert_eq!((status, &answer["removed"]), (202, &json!(1)));

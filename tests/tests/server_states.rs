@@ -80,6 +80,43 @@ fn a_restore_deletes_again() {
     assert_eq!(records(&all).len(), before.len());
 }
 
+/// The backup is still out after a restore: what was deleted before it, and
+/// what is deleted after it, stays deleted when the same backup is restored
+/// from the restored state.
+#[test]
+fn a_second_restore_deletes_everything_again() {
+    let kept = tempfile::tempdir().unwrap();
+    let at = |name: &str| kept.path().join(name);
+    let (state, backup) = (at("state"), at("backup"));
+    make_state(&state, &Recipe::default(), false).unwrap();
+    done(&["backup", "--state", text(&state), "--to", text(&backup), "--json"]);
+    let catalog = Deployment::open(&state, Access::Read).unwrap().world.catalog;
+    let forget = |dir: &Path| {
+        let gone = records(dir)[0];
+        let ids = (&catalog.users.ids[gone.user as usize], &catalog.items.ids[gone.item as usize]);
+        done(&["forget", "--state", text(dir), "--user", ids.0, "--item", ids.1, "-q", "--later"]);
+    };
+    let out = |dir: &Path| Deployment::open(dir, Access::Read).unwrap().state.backups().unwrap();
+    forget(&state);
+    for (name, from) in [("by-state", state.clone()), ("by-file", at("tombstones.json"))] {
+        if name == "by-file" {
+            done(&["backup", "--state", text(&state), "--tombstones", text(&from)]);
+        }
+        let (once, twice) = (at(&format!("{name}-1")), at(&format!("{name}-2")));
+        let restore = |to: &Path, from: &Path| {
+            let args =
+                ["restore", "--backup", text(&backup), "--state", text(to), "--json", "--tombstones", text(from)];
+            done(&args)
+        };
+        assert_eq!(restore(&once, &from)["deleted_again"], 1);
+        assert_eq!(out(&once), out(&state), "the backup is still out, with its own end");
+        forget(&once);
+        assert_eq!(restore(&twice, &once)["deleted_again"], 2, "a deletion came back");
+        assert_eq!(records(&twice), records(&once));
+        assert_eq!(out(&twice), out(&state));
+    }
+}
+
 /// Without a backup there is no tombstone; with the last one's end they go,
 /// key and all, down to the bytes.
 #[test]

@@ -70,9 +70,11 @@ fn tombstones(path: &Path) -> Result<Tombstones> {
 
 pub(crate) fn restore(args: &RestoreArgs) -> Result<ExitCode> {
     let from = Deployment::open(&args.backup, Access::Read)?;
-    if from.state.note("backup")?.is_none() {
+    let Some(note) = from.state.note("backup")? else {
         bail!("{} is no backup; `eemu backup` makes one", args.backup.display());
-    }
+    };
+    let backup: Backup = serde_json::from_str(&note)
+        .with_context(|| format!("what {} says of itself is damaged; take another backup", args.backup.display()))?;
     let tombstones = match &args.tombstones {
         Some(path) => tombstones(path)?,
         None if args.without_tombstones => Tombstones::default(),
@@ -91,7 +93,14 @@ pub(crate) fn restore(args: &RestoreArgs) -> Result<ExitCode> {
         copy.catalog.users.blank(user, format!("{DELETED}{}", hex::encode(label)));
     }
     let removed = from.world.interactions.len() - copy.records.len();
-    Deployment::create(&args.state.state, &copy, &from.settings.config, false)?;
+    let restored = Deployment::create(&args.state.state, &copy, &from.settings.config, false)?;
+    // The backups are still out: a later restore must delete all of this again.
+    let mut out = tombstones.backups.clone();
+    if !out.iter().any(|known| known.id == backup.id) {
+        out.push(backup);
+    }
+    restored.state.carry_over(&out, &tombstones)?;
+    drop(restored);
     if args.json {
         print_json(
             &json!({"records": copy.records.len(), "deleted_again": removed, "accounts_deleted_again": accounts.len()}),

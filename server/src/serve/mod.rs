@@ -29,6 +29,7 @@ pub mod tokens;
 mod trainer;
 mod writer;
 
+use std::io::Write as _;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
@@ -39,6 +40,7 @@ pub use ledger::Ledger;
 pub use logging::start as start_logging;
 pub use service::{Service, ServiceOptions};
 use settings::Settings;
+pub use writer::{Add, Change, Forget};
 
 /// Serves a state directory until the process is asked to end.
 ///
@@ -61,9 +63,9 @@ pub fn run(state: &Path, settings: &Settings) -> Result<()> {
         let address = listener.local_addr().context("the listener has no address")?;
         info!(%address, "serving");
         // For people and for whoever started this with port 0.
-        println!("eemu serves http://{address}");
+        say(&format!("eemu serves http://{address}"));
         if !service.demo.is_empty() {
-            println!("demonstration: everybody gets tokens for {} households", service.demo.len());
+            say(&format!("demonstration: everybody gets tokens for {} households", service.demo.len()));
         }
         let stopping = service.clone();
         let stop = async move {
@@ -90,6 +92,13 @@ pub fn run(state: &Path, settings: &Settings) -> Result<()> {
     }
     info!("stopped");
     served
+}
+
+/// One line on standard output; whether anybody reads it is not the service's
+/// concern, and the log says the same.
+fn say(line: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
 }
 
 /// Resolves on SIGTERM, or Ctrl-C.

@@ -251,7 +251,7 @@ impl Service {
         Ok(())
     }
 
-    /// Seconds until every shard that waits is retrained, roughly.
+    /// Seconds until these shards are retrained, roughly.
     pub fn estimate(&self, shards: &[u32]) -> u64 {
         let snapshot = self.snapshot();
         let times: Vec<f64> = snapshot.models().map(|m| m.live.seconds).collect();
@@ -259,8 +259,11 @@ impl Service {
             self.metrics.remember_training(times.iter().sum::<f64>() / times.len() as f64);
         }
         let waiting = self.schedule.waiting();
-        let before = waiting.iter().map(|(_, seconds)| *seconds).fold(0.0, f64::max);
-        let rounds = waiting.len().max(shards.len()).div_ceil(self.options.train_jobs.max(1));
+        let asked = waiting.iter().filter(|(shard, _)| shards.contains(shard));
+        let before = asked.map(|(_, seconds)| *seconds).fold(0.0, f64::max);
+        // What is due later, such as additions, is in nobody's way.
+        let ahead = waiting.iter().filter(|(_, seconds)| *seconds <= before).count();
+        let rounds = ahead.max(shards.len()).div_ceil(self.options.train_jobs.max(1));
         (before + rounds as f64 * self.metrics.training_seconds()).ceil() as u64
     }
 

@@ -93,7 +93,7 @@ pub const REFERENCE: &[(&str, &str, &str)] = &[
     ("train-jobs", "half the cores", "shards that train at once, beside serving"),
     ("serve-jobs", "the cores", "recommendations that are computed at once"),
     ("device", "cpu", "device that trains and serves: cpu, cuda, wgpu, auto"),
-    ("rate", "50", "requests a second from one token or address; 0 for any number"),
+    ("rate", "50", "requests a second from one known token, or from one address; 0 for any number"),
     ("timeout", "60", "seconds that a request may take until its answer begins"),
     ("connections", "1024", "connections that are open at once"),
     ("web", "none", "folder of the browser app"),

@@ -220,8 +220,11 @@ const NOISE: f64 = 1.0 / 3.0;
 /// A class that moved would name the item whose record was deleted. So every
 /// class is moved by a two-sided geometric number of steps (half of them by
 /// none), drawn anew at each change of the records: between two readings half
-/// of all classes move, and no observation is more than three times as likely
-/// under a deletion of one item than of another.
+/// of all classes move. A record moves its item by one class at most, so one
+/// reading is at most three times as likely without the record as with it, and
+/// at most nine times as likely under a deletion of one item as of another:
+/// two items' classes differ. The bound is for one reading. Each further one is
+/// drawn anew and may tell as much again, so many add up.
 fn published_degrees(world: &World, noise: &Key, generation: u64) -> (Arc<Vec<u8>>, Arc<Vec<u32>>) {
     let mut stream = noise.stream("noise on classes", &[&generation.to_le_bytes()]);
     let classes: Vec<u8> = world

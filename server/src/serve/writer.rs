@@ -17,7 +17,7 @@ use super::clock::{now, random_hex};
 use super::requests::{id_hash, owner_of};
 use super::service::{Service, lock};
 use crate::deployment::Deployment;
-use crate::forgetting::blank_accounts;
+use crate::forgetting::{DELETED, blank_accounts};
 use crate::store::{NewRequest, Request};
 
 /// Changes that wait at once; beyond that the service is overloaded.
@@ -52,7 +52,8 @@ pub struct Forget {
 pub struct Add {
     /// Whose.
     pub user: u32,
-    /// Items and times.
+    /// Items and times. A record without a time gets none, from nowhere: it
+    /// orders as time 0 does, and among its like by hash.
     pub records: Vec<(u32, Option<f64>)>,
     /// Gets the number of new records.
     pub reply: oneshot::Sender<Result<u64>>,
@@ -149,6 +150,10 @@ fn carry_out_deletions(service: &Service, jobs: Vec<Forget>) {
         Ok(names) => {
             drop(deployment);
             service.schedule_changes(true);
+            // What changed no training set waits for no shard.
+            if let Err(problem) = service.answer_requests() {
+                error!("receipts are not written yet: {problem:#}");
+            }
             for (job, name) in jobs.into_iter().zip(names) {
                 // Whoever went away has the record deleted all the same.
                 let _ = job.reply.send(Ok(name));
@@ -237,7 +242,11 @@ fn delete(service: &Service, deployment: &mut Deployment, jobs: &[Forget]) -> Re
         let next = service.snapshot().after_records(deployment, true)?;
         service.set_snapshot(next);
     }
-    lock(&service.tokens).remove_subjects(&accounts)?;
+    // The records are gone already, and a token of a deleted account opens
+    // nothing: the acknowledgement must not be lost over the file.
+    if let Err(problem) = lock(&service.tokens).remove_subjects(&accounts) {
+        error!("tokens of deleted accounts stay in their file: {problem:#}");
+    }
     let versions: HashMap<u32, u64> =
         service.snapshot().shards.iter().map(|view| (view.shard.index, view.shard.version)).collect();
     let mut requests = lock(&service.requests);
@@ -264,7 +273,7 @@ fn carry_out_additions(service: &Service, jobs: Vec<Add>) {
     service.schedule_changes(true);
     match result {
         Ok(counts) => jobs.into_iter().zip(counts).for_each(|(job, count)| {
-            let _ = job.reply.send(Ok(count));
+            let _ = job.reply.send(count.ok_or_else(|| anyhow!("the account was deleted meanwhile")));
         }),
         Err(_) => jobs.into_iter().for_each(|job| {
             let _ = job.reply.send(Err(anyhow!("the change was not carried out; try again")));
@@ -272,22 +281,27 @@ fn carry_out_additions(service: &Service, jobs: Vec<Add>) {
     }
 }
 
-fn add(service: &Service, deployment: &mut Deployment, jobs: &[Add]) -> Result<Vec<u64>> {
+/// Adds what is new; how much that was for each job, `None` where the account
+/// is gone.
+fn add(service: &Service, deployment: &mut Deployment, jobs: &[Add]) -> Result<Vec<Option<u64>>> {
     let before = service.snapshot().world.clone();
-    let latest = before.interactions.all().iter().filter_map(|r| r.timestamp).reduce(f64::max);
     let mut known: HashSet<(u32, u32)> = HashSet::new();
     let (mut counts, mut new) = (Vec::new(), Vec::new());
     for job in jobs {
+        // The request was let in by an earlier picture than this one.
+        if before.catalog.users.ids.get(job.user as usize).is_none_or(|id| id.starts_with(DELETED)) {
+            counts.push(None);
+            continue;
+        }
         known.extend(before.interactions.of(job.user).iter().map(|r| (r.user, r.item)));
         let mut count = 0;
         for &(item, time) in &job.records {
             if known.insert((job.user, item)) {
-                // Without a time of its own it is as late as anything known.
-                new.push(Interaction { user: job.user, item, timestamp: latest.and(time.or(latest)) });
+                new.push(Interaction { user: job.user, item, timestamp: time });
                 count += 1;
             }
         }
-        counts.push(count);
+        counts.push(Some(count));
     }
     if new.is_empty() {
         return Ok(counts);

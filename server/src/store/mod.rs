@@ -424,6 +424,19 @@ impl State {
         })
     }
 
+    /// Takes over backups that are out and tombstones of the state that this
+    /// one was restored for, in one transaction.
+    ///
+    /// # Errors
+    /// When a tombstone is unreadable or the database refuses.
+    pub fn carry_over(&self, backups: &[Backup], tombstones: &Tombstones) -> Result<()> {
+        self.write(async |connection| {
+            let mut transaction = connection.begin_with(BEGIN).await?;
+            tombstones::carry_over(&mut transaction, backups, tombstones).await?;
+            Ok(transaction.commit().await?)
+        })
+    }
+
     /// Backups that are out, oldest first.
     ///
     /// # Errors

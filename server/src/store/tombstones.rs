@@ -2,8 +2,9 @@
 //! again.
 //!
 //! A tombstone is a hash of a record's place (or an account's) keyed with a
-//! secret of the state: it names nobody by itself, but whoever holds the state
-//! could try all places. So none is made unless a backup is out, and when the
+//! secret of the state. The key lies beside the hashes, in the state and in an
+//! exported file: whoever holds either can try all places and learn which were
+//! deleted. So none is made unless a backup is out, and when the
 //! last backup that is older than it expires it is erased, and with the last
 //! of them the key.
 
@@ -31,12 +32,15 @@ pub struct Backup {
 }
 
 /// What a restore needs to delete again.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Tombstones {
     /// Key of the hashes, hex; none when there are none.
     pub key: Option<String>,
     /// Hashes, hex.
     pub hashes: std::collections::BTreeSet<String>,
+    /// Backups that are out: a restored state goes on deleting for them.
+    #[serde(default)]
+    pub backups: Vec<Backup>,
 }
 
 impl Tombstones {
@@ -79,11 +83,35 @@ pub(super) async fn entomb(connection: &mut SqliteConnection, places: &[(u32, u3
         }
     };
     for &(user, item) in places {
-        sqlx::query("INSERT INTO tombstones (hash, created) VALUES ($1, $2) ON CONFLICT (hash) DO UPDATE SET created = excluded.created")
-            .bind(hash(&key, user, item).to_vec())
-            .bind(now())
-            .execute(&mut *connection)
-            .await?;
+        put(&mut *connection, &hash(&key, user, item)).await?;
+    }
+    Ok(())
+}
+
+async fn put(connection: &mut SqliteConnection, hash: &[u8]) -> Result<()> {
+    sqlx::query("INSERT INTO tombstones (hash, created) VALUES ($1, $2) ON CONFLICT (hash) DO UPDATE SET created = excluded.created")
+        .bind(hash)
+        .bind(now())
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Takes over what another state knew: backups with their own times, and its
+/// tombstones as of now, so that each lasts as long as any of these backups.
+pub(super) async fn carry_over(
+    connection: &mut SqliteConnection,
+    backups: &[Backup],
+    tombstones: &Tombstones,
+) -> Result<()> {
+    for backup in backups {
+        register(&mut *connection, backup).await?;
+    }
+    let Some(key) = tombstones.key.as_ref().filter(|_| !tombstones.hashes.is_empty()) else { return Ok(()) };
+    set_meta(&mut *connection, KEY, key).await?;
+    for text in &tombstones.hashes {
+        let bytes = hex::decode(text).map_err(|_| StoreError::DamagedRow("an unreadable tombstone".into()))?;
+        put(&mut *connection, &bytes).await?;
     }
     Ok(())
 }
@@ -109,8 +137,9 @@ pub(super) async fn backups(connection: &mut SqliteConnection) -> Result<Vec<Bac
 /// Every tombstone.
 pub(super) async fn all(connection: &mut SqliteConnection) -> Result<Tombstones> {
     let hashes: Vec<Vec<u8>> = sqlx::query_scalar("SELECT hash FROM tombstones").fetch_all(&mut *connection).await?;
-    let key = if hashes.is_empty() { None } else { meta(connection, KEY).await? };
-    Ok(Tombstones { key, hashes: hashes.into_iter().map(hex::encode).collect() })
+    let key = if hashes.is_empty() { None } else { meta(&mut *connection, KEY).await? };
+    let backups = backups(connection).await?;
+    Ok(Tombstones { key, hashes: hashes.into_iter().map(hex::encode).collect(), backups })
 }
 
 /// Forgets backups whose time is over and the tombstones that no older backup

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
+use axum::http::HeaderValue;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 
@@ -17,13 +18,18 @@ use crate::serve::tokens::Scope;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Caller(pub(super) Option<Scope>);
 
+/// The token of an `Authorization` header.
+pub(super) fn bearer(header: &HeaderValue) -> Option<&str> {
+    let text = header.to_str().ok().and_then(|text| text.split_once(' '));
+    text.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, token)| token.trim())
+}
+
 impl FromRequestParts<Arc<App>> for Caller {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Answer<Self> {
         let Some(header) = parts.headers.get(AUTHORIZATION) else { return Ok(Self(None)) };
-        let text = header.to_str().ok().and_then(|text| text.split_once(' '));
-        let token = text.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, token)| token.trim());
+        let token = bearer(header);
         let mut tokens = lock(&app.service.tokens);
         tokens.refresh().map_err(|error| Failure::internal(&error))?;
         token.and_then(|token| tokens.find(token)).map(|scope| Self(Some(scope))).ok_or_else(Failure::unauthorized)

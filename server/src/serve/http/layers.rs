@@ -26,8 +26,10 @@ use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Pr
 use tower_http::timeout::TimeoutLayer;
 use tracing::info;
 
+use super::caller::bearer;
 use super::problem::Failure;
 use super::{App, HttpOptions};
+use crate::serve::service::lock;
 
 /// The address that a request came from.
 #[derive(Debug, Clone, Copy)]
@@ -42,11 +44,13 @@ impl Limits {
         Self(NonZeroU32::new(rate).map(|rate| RateLimiter::keyed(Quota::per_second(rate))))
     }
 
-    /// Whether the caller may ask once more now.
-    fn allow(&self, request: &Request) -> bool {
+    /// Whether the caller may ask once more now. Only a token that `known`
+    /// knows has a rate of its own; invented ones share their address's.
+    fn allow(&self, request: &Request, known: impl Fn(&str) -> bool) -> bool {
         let Some(limiter) = &self.0 else { return true };
         let mut hasher = blake3::Hasher::new();
-        match (request.headers().get(header::AUTHORIZATION), request.extensions().get::<Peer>()) {
+        let token = request.headers().get(header::AUTHORIZATION).and_then(bearer).filter(|token| known(token));
+        match (token, request.extensions().get::<Peer>()) {
             (Some(token), _) => hasher.update(b"token").update(token.as_bytes()),
             (None, Some(Peer(address))) => hasher.update(b"address").update(address.to_string().as_bytes()),
             (None, None) => hasher.update(b"nobody"),
@@ -84,8 +88,13 @@ fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
 }
 
 async fn limit(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let known = |token: &str| {
+        let mut tokens = lock(&app.service.tokens);
+        // A file that cannot be read makes nobody known; the answer says so.
+        tokens.find(token).is_some() || (tokens.refresh().is_ok() && tokens.find(token).is_some())
+    };
     // Who watches over the service is never turned away.
-    if ["/healthz", "/readyz"].contains(&request.uri().path()) || app.limits.allow(&request) {
+    if ["/healthz", "/readyz"].contains(&request.uri().path()) || app.limits.allow(&request, known) {
         next.run(request).await
     } else {
         Failure::too_many().into_response()

@@ -51,7 +51,13 @@ pub(super) async fn inclusion(
     Query(ask): Query<Inclusion>,
 ) -> Answer<Json<InclusionProof>> {
     let ledger = lock(&app.service.ledger);
-    let size = ask.size.unwrap_or_else(|| ledger.log().len());
+    let earlier = ask.size.filter(|size| *size != ledger.log().len());
+    let Some(size) = earlier else {
+        // As it stands the log is proved without a copy of it.
+        let proof = ledger.log().inclusion(ask.index).ok_or_else(Failure::not_found)?;
+        let entry = ledger.log().lines()[ask.index as usize].clone();
+        return Ok(Json(InclusionProof { index: ask.index, entry, proof, checkpoint: ledger.checkpoint().clone() }));
+    };
     let (log, checkpoint) = ledger.at(size).ok_or_else(Failure::not_found)?;
     drop(ledger);
     let proof = log.inclusion(ask.index).ok_or_else(Failure::not_found)?;
@@ -77,10 +83,13 @@ pub(super) async fn consistency(
     Query(ask): Query<Sizes>,
 ) -> Answer<Json<ConsistencyProof>> {
     let ledger = lock(&app.service.ledger);
-    let to = ask.to.unwrap_or_else(|| ledger.log().len());
-    let pair = ledger.at(ask.from).zip(ledger.at(to));
+    let (_, earlier) = ledger.at(ask.from).ok_or_else(Failure::not_found)?;
+    let Some(to) = ask.to.filter(|to| *to != ledger.log().len()) else {
+        let proof = ledger.log().consistency(ask.from).ok_or_else(Failure::not_found)?;
+        return Ok(Json(ConsistencyProof { earlier, later: ledger.checkpoint().clone(), proof }));
+    };
+    let (log, later) = ledger.at(to).ok_or_else(Failure::not_found)?;
     drop(ledger);
-    let ((_, earlier), (log, later)) = pair.ok_or_else(Failure::not_found)?;
     let proof = log.consistency(ask.from).ok_or_else(Failure::not_found)?;
     Ok(Json(ConsistencyProof { earlier, later, proof }))
 }
