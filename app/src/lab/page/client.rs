@@ -27,6 +27,8 @@ pub(super) struct Running {
 #[derive(Clone, Copy)]
 pub(super) struct Client {
     inner: StoredValue<Option<Rc<RefCell<Inner>>>, LocalStorage>,
+    /// What was asked before the worker listened: it would be lost.
+    early: StoredValue<Option<What>, LocalStorage>,
     state: State,
 }
 
@@ -40,7 +42,7 @@ struct Inner {
 
 impl Client {
     pub(super) fn start(state: State) -> Self {
-        let client = Self { inner: StoredValue::new_local(None), state };
+        let client = Self { inner: StoredValue::new_local(None), early: StoredValue::new_local(None), state };
         let options = WorkerOptions::new();
         options.set_type(WorkerType::Module);
         let Ok(worker) = Worker::new_with_options(WORKER, &options) else {
@@ -61,8 +63,17 @@ impl Client {
         client
     }
 
-    /// Asks for a computation; what is under way ends first.
+    /// The last question that was asked before the worker listened.
+    pub(super) fn take_early(self) -> Option<What> {
+        self.early.try_update_value(Option::take).flatten()
+    }
+
+    /// Asks for a computation; what is under way ends first. Before the worker
+    /// listens the question is kept for [`Client::take_early`].
     pub(super) fn ask(self, what: What) {
+        if !self.state.ready.get_untracked() {
+            return self.early.set_value(Some(what));
+        }
         let busy = self.state.running.with_untracked(Option::is_some);
         if busy {
             self.send(&Order::Stop);

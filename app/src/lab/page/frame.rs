@@ -96,7 +96,10 @@ fn build_when_asked(state: State, client: Client) {
         }
         let first = known.clone().flatten().is_none();
         if known.flatten().as_ref() != Some(&setup) {
-            if first && state.address.with_untracked(|address| address.play) {
+            // A table that was opened meanwhile comes before the world of the link.
+            if let Some(early) = client.take_early() {
+                client.ask(early);
+            } else if first && state.address.with_untracked(|address| address.play) {
                 super::controls::play(state, client);
             } else {
                 client.ask(What::Build);
