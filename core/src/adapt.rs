@@ -14,18 +14,60 @@ pub struct Person {
     pub stream: Vec<u8>,
     /// Whose features each shard's model reads, one row a shard.
     pub rows: Vec<Row>,
-    /// H(u): the items the adaptation set is drawn from; sorted.
-    pub history: Vec<u32>,
+    /// H(u): what the adaptation set is drawn from.
+    pub history: Past,
 }
 
-/// Probabilities of Eq 7 over a history: p_i proportional to
-/// exp((1/d_i) / temperature), or uniform.
-pub fn probabilities(history: &[u32], degrees: &[u32], config: &AdaptConfig) -> Vec<f64> {
-    let logits: Vec<f64> = history
+/// H(u), with what is known of its order in time.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Past {
+    items: Vec<u32>,
+    ages: Vec<u32>,
+}
+
+impl Past {
+    /// A history of (item, time). Without times every record is of one age.
+    pub fn new(records: impl IntoIterator<Item = (u32, Option<f64>)>) -> Self {
+        let mut records: Vec<(u32, f64)> =
+            records.into_iter().map(|(item, time)| (item, time.unwrap_or(f64::NEG_INFINITY))).collect();
+        // Of an item that comes twice the earlier stays, as in `Interactions`.
+        records.sort_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)));
+        records.dedup_by_key(|(item, _)| *item);
+        let mut times: Vec<f64> = records.iter().map(|(_, time)| *time).collect();
+        times.sort_by(f64::total_cmp);
+        let newer = |time: f64| (times.len() - times.partition_point(|t| t.total_cmp(&time).is_le())) as u32;
+        let (items, ages) = records.into_iter().map(|(item, time)| (item, newer(time))).unzip();
+        Self { items, ages }
+    }
+
+    /// The items, ascending.
+    #[must_use]
+    pub fn items(&self) -> &[u32] {
+        &self.items
+    }
+
+    /// For each of the items, how many of the person's records are newer.
+    #[must_use]
+    pub fn ages(&self) -> &[u32] {
+        &self.ages
+    }
+}
+
+/// Probabilities of Eq 7 over a history, faded with age: p_i proportional to
+/// exp((1/d_i) / temperature - age_i / recency); uniform sampling leaves the
+/// first term out, a recency of 0 the second.
+pub fn probabilities(past: &Past, degrees: &[u32], config: &AdaptConfig) -> Vec<f64> {
+    let logits: Vec<f64> = past
+        .items
         .iter()
-        .map(|&item| match config.sampling {
-            Sampling::Biased => 1.0 / f64::from(degrees[item as usize].max(1)) / config.temperature,
-            Sampling::Random => 0.0,
+        .zip(&past.ages)
+        .map(|(&item, &age)| {
+            let rare = match config.sampling {
+                Sampling::Biased => 1.0 / f64::from(degrees[item as usize].max(1)) / config.temperature,
+                Sampling::Random => 0.0,
+            };
+            let faded = if config.recency > 0.0 { f64::from(age) / config.recency } else { 0.0 };
+            rare - faded
         })
         .collect();
     let highest = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
@@ -36,11 +78,12 @@ pub fn probabilities(history: &[u32], degrees: &[u32], config: &AdaptConfig) -> 
 
 /// Draws the adaptation set. With replacement an item may come several times;
 /// without, at most the whole history comes.
-pub fn adaptation_set(stream: &mut Stream, history: &[u32], degrees: &[u32], config: &AdaptConfig) -> Vec<u32> {
+pub fn adaptation_set(stream: &mut Stream, past: &Past, degrees: &[u32], config: &AdaptConfig) -> Vec<u32> {
+    let history = past.items();
     if history.is_empty() {
         return Vec::new();
     }
-    let p = probabilities(history, degrees, config);
+    let p = probabilities(past, degrees, config);
     if config.replacement {
         return (0..config.size)
             .map(|_| {
@@ -73,7 +116,7 @@ pub fn adaptation_pairs(key: &Key, person: &Person, degrees: &[u32], config: &Ad
     drawn
         .into_iter()
         .filter_map(|positive| {
-            let negative = out_of_batch(&mut stream, degrees.len(), &person.history)?;
+            let negative = out_of_batch(&mut stream, degrees.len(), person.history.items())?;
             Some(Pair { positive, negative })
         })
         .collect()
@@ -88,8 +131,12 @@ pub(crate) fn tasks(people: &[Person], pairs: &[Vec<Pair>], shard: usize) -> Vec
 mod tests {
     use super::*;
 
+    fn timeless(items: impl IntoIterator<Item = u32>) -> Past {
+        Past::new(items.into_iter().map(|item| (item, None)))
+    }
+
     fn frequencies(config: &AdaptConfig, degrees: &[u32], draws: usize) -> Vec<f64> {
-        let history: Vec<u32> = (0..degrees.len() as u32).collect();
+        let history = timeless(0..degrees.len() as u32);
         let mut counts = vec![0usize; degrees.len()];
         for request in 0..draws as u64 {
             let mut stream = Key::from_seed(9).stream("test", &[&request.to_le_bytes()]);
@@ -108,7 +155,7 @@ mod tests {
             let config = AdaptConfig { size: 1, temperature, ..AdaptConfig::paper() };
             for replacement in [true, false] {
                 let config = AdaptConfig { replacement, ..config.clone() };
-                let expected = probabilities(&[0, 1, 2, 3], &degrees, &config);
+                let expected = probabilities(&timeless(0..4), &degrees, &config);
                 for (f, p) in frequencies(&config, &degrees, 40_000).iter().zip(&expected) {
                     assert!((f - p).abs() < 0.012, "{f} {p}");
                 }
@@ -123,7 +170,7 @@ mod tests {
     fn temperature_decides_how_rare_items_win() {
         let mut degrees = vec![5, 20, 50];
         degrees.extend([200; 57]);
-        let history: Vec<u32> = (0..60).collect();
+        let history = timeless(0..60);
         let at = |temperature| {
             let config = AdaptConfig { temperature, ..AdaptConfig::paper() };
             probabilities(&history, &degrees, &config)[0]
@@ -133,17 +180,39 @@ mod tests {
         let mut degrees = vec![60];
         degrees.extend([300; 100]);
         degrees.extend([1000; 62]);
-        let history: Vec<u32> = (0..163).collect();
+        let history = timeless(0..163);
         let p =
             |temperature| probabilities(&history, &degrees, &AdaptConfig { temperature, ..AdaptConfig::paper() })[0];
         assert!((p(1.0) - 0.0062).abs() < 1e-4 && (p(0.01) - 0.0248).abs() < 1e-3, "{} {}", p(1.0), p(0.01));
     }
 
     #[test]
+    fn ages_count_the_newer_records() {
+        let past = Past::new([(7, Some(30.0)), (2, Some(10.0)), (5, Some(30.0)), (9, None), (2, Some(40.0))]);
+        assert_eq!(past.items(), [2, 5, 7, 9]);
+        // Item 2 counts from its first record; equal times are of one age; no time is oldest.
+        assert_eq!(past.ages(), [2, 0, 0, 3]);
+    }
+
+    #[test]
+    fn older_records_fade() {
+        let past = Past::new((0..4).map(|item| (item, Some(f64::from(item)))));
+        let fading = AdaptConfig { sampling: Sampling::Random, recency: 2.0, ..AdaptConfig::default() };
+        let p = probabilities(&past, &[1; 4], &fading);
+        for (older, newer) in p.iter().zip(&p[1..]) {
+            assert!((older / newer - (-0.5f64).exp()).abs() < 1e-12, "{p:?}");
+        }
+        // Without times, and with a recency of 0, all are alike.
+        let alike = [0.25; 4];
+        assert_eq!(probabilities(&timeless(0..4), &[1; 4], &fading), alike);
+        assert_eq!(probabilities(&past, &[1; 4], &AdaptConfig { recency: 0.0, ..fading }), alike);
+    }
+
+    #[test]
     fn without_replacement_nothing_comes_twice() {
         let config = AdaptConfig { replacement: false, size: 7, ..AdaptConfig::default() };
         let mut stream = Key::from_seed(2).stream("test", &[]);
-        let mut drawn = adaptation_set(&mut stream, &[3, 5, 9], &[1; 10], &config);
+        let mut drawn = adaptation_set(&mut stream, &timeless([3, 5, 9]), &[1; 10], &config);
         drawn.sort_unstable();
         assert_eq!(drawn, [3, 5, 9]);
     }

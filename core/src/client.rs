@@ -9,7 +9,7 @@ use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 use serde::{Deserialize, Serialize};
 
-use crate::adapt::Person;
+use crate::adapt::{Past, Person};
 use crate::dataset::Catalog;
 use crate::ensemble::USER_ROWS;
 use crate::model::{ModelConfig, Row, TensorMap, TwoTower, to_safetensors};
@@ -150,9 +150,7 @@ pub fn client_model(
 /// A person as the client's models see them: `known` says for each shard
 /// whether it holds records of theirs (all false for a visitor, who has no
 /// `id`).
-pub fn client_person(config: &ModelConfig, id: Option<&str>, known: &[bool], mut history: Vec<u32>) -> Person {
-    history.sort_unstable();
-    history.dedup();
+pub fn client_person(config: &ModelConfig, id: Option<&str>, known: &[bool], history: Past) -> Person {
     let row = |&known: &bool| match id {
         None => Row::Nobody,
         Some(_) if known || !config.unknown_rows => Row::Known(0),

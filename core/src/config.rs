@@ -104,6 +104,9 @@ pub struct AdaptConfig {
     pub sampling: Sampling,
     /// Temperature of Eq 7; 1 is the printed equation, nearly uniform.
     pub temperature: f64,
+    /// How fast older records fade: one with n newer ones weighs exp(-n / recency)
+    /// beside Eq 7. 0, as in the paper, for all ages alike.
+    pub recency: f64,
     /// Draw with replacement.
     pub replacement: bool,
     /// Step size.
@@ -114,7 +117,15 @@ pub struct AdaptConfig {
 
 impl Default for AdaptConfig {
     fn default() -> Self {
-        Self { size: 40, sampling: Sampling::Biased, temperature: 1.0, replacement: false, step: 0.5, steps: 1 }
+        Self {
+            size: 10,
+            sampling: Sampling::Biased,
+            temperature: 1.0,
+            recency: 3.0,
+            replacement: false,
+            step: 0.7,
+            steps: 4,
+        }
     }
 }
 
@@ -123,7 +134,7 @@ impl AdaptConfig {
     /// which one rare item often comes seven times.
     #[must_use]
     pub fn paper() -> Self {
-        Self { size: 7, temperature: 0.01, replacement: true, step: 0.01, ..Self::default() }
+        Self { size: 7, temperature: 0.01, recency: 0.0, replacement: true, step: 0.01, steps: 1, ..Self::default() }
     }
 }
 
@@ -203,6 +214,9 @@ impl Config {
         let adapt = &self.adapt;
         if !(adapt.temperature > 0.0 && adapt.temperature.is_finite()) {
             return refuse("the temperature must be a positive number");
+        }
+        if !(adapt.recency >= 0.0 && adapt.recency.is_finite()) {
+            return refuse("recency must be 0 or more: 0 for all ages alike");
         }
         if adapt.size > 0 && (!positive(adapt.step) || adapt.steps == 0) {
             return refuse("adaptation needs a positive step and at least one step; give size 0 for none");

@@ -27,7 +27,7 @@ pub async fn ranks(
         let people: Vec<Person> = tile.iter().map(|&(user, _)| world.person(user, History::Training)).collect();
         let scored = ranker.scores(&people, 0, false).await?;
         for ((&(user, target), person), scored) in tile.iter().zip(&people).zip(scored) {
-            ranks.push((user, rank_of(target, &scored.mean, &person.history)?));
+            ranks.push((user, rank_of(target, &scored.mean, person.history.items())?));
         }
         seen(ranks.len(), targets.len());
     }
@@ -42,7 +42,9 @@ pub fn popularity_ranks(world: &World, role: Role) -> Result<Vec<(u32, usize)>> 
     let scores: Vec<f32> = world.degrees.iter().map(|&d| d as f32).collect();
     targets(world, role, 0..world.interactions.users())
         .into_iter()
-        .map(|(user, target)| Ok((user, rank_of(target, &scores, &world.person(user, History::Training).history)?)))
+        .map(|(user, target)| {
+            Ok((user, rank_of(target, &scores, world.person(user, History::Training).history.items())?))
+        })
         .collect()
 }
 

@@ -2,7 +2,7 @@
 //! everything that is derived from them and nothing that is learned.
 
 use crate::Result;
-use crate::adapt::Person;
+use crate::adapt::{Past, Person};
 use crate::config::Config;
 use crate::dataset::{Catalog, Interaction, Interactions, Role, Split};
 use crate::model::Row;
@@ -79,15 +79,12 @@ impl World {
     /// A user of the catalogue as a person to recommend to.
     pub fn person(&self, user: u32, history: History) -> Person {
         let mut trained_in = vec![false; self.config.train.shards as usize];
-        let mut items = Vec::new();
         for item in self.split.items(&self.interactions, user, Role::Train) {
             trained_in[self.shard_of(user, item) as usize] = true;
-            items.push(item);
         }
-        if history == History::All {
-            items = self.interactions.of(user).iter().map(|r| r.item).collect();
-        }
-        items.sort_unstable();
+        let roles = &self.split.roles()[self.interactions.start(user)..];
+        let records = self.interactions.of(user).iter().zip(roles);
+        let past = records.filter(|(_, role)| history == History::All || **role == Role::Train);
         // Where a shard never saw the user, the identifier's row is its random
         // start; the unknown row knows better.
         let row =
@@ -95,18 +92,16 @@ impl World {
         Person {
             stream: self.catalog.users.ids[user as usize].clone().into_bytes(),
             rows: trained_in.into_iter().map(row).collect(),
-            history: items,
+            history: Past::new(past.map(|(record, _)| (record.item, record.timestamp))),
         }
     }
 
     /// A visitor who is in no table, with a few items of their own.
-    pub fn visitor(&self, mut items: Vec<u32>) -> Person {
-        items.sort_unstable();
-        items.dedup();
+    pub fn visitor(&self, items: Vec<u32>) -> Person {
         Person {
             stream: b"visitor".to_vec(),
             rows: vec![Row::Nobody; self.config.train.shards as usize],
-            history: items,
+            history: Past::new(items.into_iter().map(|item| (item, None))),
         }
     }
 }

@@ -139,7 +139,7 @@ pub struct Stranger {
 }
 
 /// People who are in no table: a keyed tenth of the users is left out of
-/// training entirely; each then gives the first few of their items and is
+/// training entirely; each then gives the last few of their items and is
 /// served from the unknown row.
 ///
 /// # Errors
@@ -162,7 +162,8 @@ pub fn strangers(world: &World, device: &Device, jobs: usize, progress: &Progres
                 let own = world.items(user, Role::Train);
                 let target = *world.items(user, Role::Test).first()?;
                 let stream = world.catalog.users.ids[user as usize].clone().into_bytes();
-                (own.len() >= given).then(|| (Person { stream, ..known.visitor(own[..given].to_vec()) }, target))
+                (own.len() >= given)
+                    .then(|| (Person { stream, ..known.visitor(own[own.len() - given..].to_vec()) }, target))
             })
             .collect();
         let bar = progress.bar(&format!("{given} given"), people.len() as u64);
@@ -172,11 +173,12 @@ pub fn strangers(world: &World, device: &Device, jobs: usize, progress: &Progres
             let rank = |adapt: &AdaptConfig| -> Result<Vec<usize>> {
                 let ranker = Ranker::new(&models, &known.key, &known.degrees, adapt);
                 let scored = pollster::block_on(ranker.scores(&visitors, 0, false))?;
-                let ranked = tile.iter().zip(scored).map(|((p, target), s)| rank_of(*target, &s.mean, &p.history));
+                let ranked =
+                    tile.iter().zip(scored).map(|((p, target), s)| rank_of(*target, &s.mean, p.history.items()));
                 Ok(ranked.collect::<eemu_core::Result<_>>()?)
             };
             let (adapted, global) = (rank(&known.config.adapt)?, rank(&plain)?);
-            let popular = tile.iter().map(|(p, target)| rank_of(*target, &popularity, &p.history));
+            let popular = tile.iter().map(|(p, target)| rank_of(*target, &popularity, p.history.items()));
             let popular = popular.collect::<eemu_core::Result<Vec<_>>>()?;
             Ok((0..tile.len()).map(|i| [adapted[i], global[i], popular[i]]).collect())
         });

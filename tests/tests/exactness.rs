@@ -613,7 +613,7 @@ fn a_checkerboard_is_learned() {
         for size in [0, 7] {
             let mut wrong = Vec::new();
             for (user, scores) in (0u32..).zip(ranked_scores(&world, &models, size)) {
-                let top = top_k(&scores, &world.person(user, History::All).history, 2);
+                let top = top_k(&scores, world.person(user, History::All).history.items(), 2);
                 wrong.extend(top.iter().filter(|r| r.item % 2 != user % 2).map(|r| (user, r.item)));
             }
             // None here. One in a few hundred is left to other processors'

@@ -168,8 +168,8 @@ impl Lab {
             lists.extend(ranker.scores(std::slice::from_ref(&person), 0, true).await?);
         }
         let [before, after] = &lists[..] else { return Err(nothing()) };
-        let ranked_before = top_k(&before.mean, &person.history, world.catalog.items.len());
-        let rows = top_k(&after.mean, &person.history, LIST)
+        let ranked_before = top_k(&before.mean, person.history.items(), world.catalog.items.len());
+        let rows = top_k(&after.mean, person.history.items(), LIST)
             .into_iter()
             .map(|ranked| {
                 let mut own = after.per_shard.iter().map(|scores| scores[ranked.item as usize]);
@@ -183,6 +183,7 @@ impl Lab {
         let chances = probabilities(&person.history, &world.degrees, &adapt);
         let mut set: Vec<(u32, f64, u32)> = person
             .history
+            .items()
             .iter()
             .zip(chances)
             .map(|(&item, p)| (item, p, after.pairs.iter().filter(|pair| pair.positive == item).count() as u32))

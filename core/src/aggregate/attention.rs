@@ -68,8 +68,9 @@ impl Attention {
         config: &AttentionConfig,
         device: &Device,
     ) -> Result<Self> {
-        let histories: Vec<Vec<u32>> =
-            (0..world.interactions.users()).map(|user| world.person(user, History::Training).history).collect();
+        let histories: Vec<Vec<u32>> = (0..world.interactions.users())
+            .map(|user| world.person(user, History::Training).history.items().to_vec())
+            .collect();
         let active: Vec<u32> = (0u32..).zip(&histories).filter(|(_, own)| !own.is_empty()).map(|(u, _)| u).collect();
         if active.is_empty() {
             return Err(Error::Config("aggregation: there is no record to fit the attention on".into()));

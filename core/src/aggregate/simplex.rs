@@ -49,8 +49,12 @@ impl Margins {
         let mut margins = Vec::new();
         for user in 0..world.interactions.users() {
             let person = world.person(user, History::Training);
-            let pairs: Vec<(u32, u32)> =
-                person.history.iter().filter_map(|&item| pair(world, user, item, &person.history, share)).collect();
+            let pairs: Vec<(u32, u32)> = person
+                .history
+                .items()
+                .iter()
+                .filter_map(|&item| pair(world, user, item, person.history.items(), share))
+                .collect();
             if pairs.is_empty() {
                 continue;
             }

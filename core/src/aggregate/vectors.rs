@@ -39,15 +39,16 @@ impl SampledPairs {
     pub fn of(world: &World, share: f64) -> Self {
         let mut pairs = Vec::new();
         for user in 0..world.interactions.users() {
-            let history = world.person(user, History::Training).history;
+            let person = world.person(user, History::Training);
+            let history = person.history.items();
             let id = world.catalog.users.ids[user as usize].as_bytes();
-            for &item in &history {
+            for &item in history {
                 let mut stream =
                     world.key.stream("aggregator", &[id, world.catalog.items.ids[item as usize].as_bytes()]);
                 if stream.unit() >= share {
                     continue;
                 }
-                if let Some(negative) = out_of_batch(&mut stream, world.catalog.items.len(), &history) {
+                if let Some(negative) = out_of_batch(&mut stream, world.catalog.items.len(), history) {
                     pairs.push((user, item, negative));
                 }
             }

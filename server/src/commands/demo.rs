@@ -146,9 +146,9 @@ fn list(deployment: &Deployment, models: &[TwoTower], user: u32) -> Result<()> {
     print_line(&format!(
         "Household {}, {} purchases; the ten best of what it has not bought, with each shard's score:",
         world.catalog.users.ids[user as usize],
-        person.history.len()
+        person.history.items().len()
     ))?;
-    as_text(world, &scored, &top_k(&scored.mean, &person.history, 10), true)
+    as_text(world, &scored, &top_k(&scored.mean, person.history.items(), 10), true)
 }
 
 fn goodbye(args: &DemoArgs, dir: &Path) -> Result<()> {

@@ -37,7 +37,7 @@ pub(crate) fn run(args: &RecommendArgs) -> Result<ExitCode> {
     let Some(scored) = pollster::block_on(ranker.scores(std::slice::from_ref(&person), 0, args.explain))?.pop() else {
         bail!("no scores");
     };
-    let ranked = top_k(&scored.mean, &person.history, args.top);
+    let ranked = top_k(&scored.mean, person.history.items(), args.top);
     if args.run.json {
         print_json(&as_json(world, &scored, &ranked, args.explain))?;
     } else {

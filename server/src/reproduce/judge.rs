@@ -90,7 +90,7 @@ pub(super) fn frozen(
                 for item in world.items(judge.user, Role::Train) {
                     counts[world.shard_of(judge.user, item) as usize] += 1;
                 }
-                let masked = &judge.person.history;
+                let masked = judge.person.history.items();
                 let seen = Seen { user: judge.user, masked, counts: &counts, scores: &scores };
                 let chosen_on = world.items(judge.user, Role::Validation).first().copied();
                 let (mut tested, mut chosen) = (Vec::new(), Vec::new());
@@ -147,7 +147,7 @@ pub(super) fn adapted(
             .zip(&scored)
             .map(|(judge, scored)| {
                 let all = std::iter::once(&scored.mean).chain(&scored.per_shard);
-                all.map(|scores| Ok(rank_of(judge.target, scores, &judge.person.history)?)).collect()
+                all.map(|scores| Ok(rank_of(judge.target, scores, judge.person.history.items())?)).collect()
             })
             .collect()
     });
@@ -188,7 +188,7 @@ pub(super) fn clustered(
             let people: Vec<Person> = tile.iter().map(|judge| judge.person.clone()).collect();
             let scored = scores_by_cluster(world, models, &world.config.adapt, &everyone, &people);
             for ((&place, judge), scores) in places.iter().zip(tile).zip(pollster::block_on(scored)?) {
-                ranks.push((place, rank_of(judge.target, &scores, &judge.person.history)?));
+                ranks.push((place, rank_of(judge.target, &scores, judge.person.history.items())?));
             }
         }
         Ok(ranks)
@@ -212,7 +212,7 @@ pub(super) fn sign_step(
 ) -> Result<BTreeMap<String, Ranks>> {
     let parts = pool::run(judges, jobs, |judge| -> Result<Vec<usize>> {
         let scores = pollster::block_on(published::scores(world, models, &judge.person, published::RATE))?;
-        Ok(vec![rank_of(judge.target, &scores, &judge.person.history)?])
+        Ok(vec![rank_of(judge.target, &scores, judge.person.history.items())?])
     });
     let ranks = parts.into_iter().collect::<Result<Vec<_>>>()?;
     Ok(collected(&["Mean".to_owned()], &ranks))
@@ -225,7 +225,7 @@ pub(super) fn test_hits(world: &World, models: &[TwoTower], judges: &[Judge]) ->
     let mut hits = 0;
     for judge in judges {
         let blended = Mean.combine(&vectors.scores(judge.user))?;
-        hits += usize::from(rank_of(judge.target, &blended, &judge.person.history)? < 10);
+        hits += usize::from(rank_of(judge.target, &blended, judge.person.history.items())? < 10);
     }
     Ok(hits as f64 / judges.len().max(1) as f64)
 }

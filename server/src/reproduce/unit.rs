@@ -159,6 +159,12 @@ impl Unit {
         if self.how != How::Train {
             named["how"] = json!(self.how.name());
             named["adapt"] = json!(self.config.adapt);
+            // Rows from before there was a recency stay what they are.
+            if self.config.adapt.recency == 0.0
+                && let Some(adapt) = named["adapt"].as_object_mut()
+            {
+                adapt.remove("recency");
+            }
             named["users"] = json!(self.users);
         }
         blake3::hash(named.to_string().as_bytes()).to_hex()[..16].to_owned()

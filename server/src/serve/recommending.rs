@@ -71,7 +71,7 @@ fn adapted(snapshot: &Snapshot, people: &[(Who, usize)]) -> Result<Vec<Recommend
         .zip(&asked)
         .zip(people)
         .map(|((scored, person), (_, top))| Recommendations {
-            items: named(world, &top_k(&scored.mean, &person.history, *top)),
+            items: named(world, &top_k(&scored.mean, person.history.items(), *top)),
             shards: shards.clone(),
             degraded: false,
             estimated_seconds: None,
@@ -84,7 +84,7 @@ fn popular(snapshot: &Snapshot, who: &Who, top: usize, estimate: u64) -> Recomme
     let scores: Vec<f32> = snapshot.classes.iter().map(|&class| f32::from(class)).collect();
     let known = person(&snapshot.world, who).history;
     Recommendations {
-        items: named(&snapshot.world, &top_k(&scores, &known, top)),
+        items: named(&snapshot.world, &top_k(&scores, known.items(), top)),
         shards: Vec::new(),
         degraded: true,
         estimated_seconds: Some(estimate),

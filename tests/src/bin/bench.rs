@@ -195,7 +195,7 @@ fn bench(args: &Args) -> Result<()> {
     let (model, train) = train(&world, &shard, args.seconds, &device)?;
     let people: Vec<Person> = (0..world.interactions.users())
         .map(|u| world.person(u, History::Training))
-        .filter(|p| !p.history.is_empty())
+        .filter(|p| !p.history.items().is_empty())
         .collect();
     let (rank, scores) = rank(&world, &people, &model, args.seconds)?;
     let peak = memory("VmHWM");
