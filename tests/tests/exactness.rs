@@ -11,7 +11,7 @@ use eemu_core::config::{Config, Meta};
 use eemu_core::dataset::{Catalog, Entities, Holdout, ImportReport, Imported, Interaction, Role, Values};
 use eemu_core::ensemble::LearnedState;
 use eemu_core::mistakes::{self, Mistake};
-use eemu_core::model::{Adapted, ModelConfig, Pair, Row, Task, TensorMap, TwoTower, from_safetensors, model_blake3};
+use eemu_core::model::{Adapted, ModelConfig, Pair, Recommender, Row, Task, TensorMap, from_safetensors, model_blake3};
 use eemu_core::random::Key;
 use eemu_core::receipt::commitment;
 use eemu_core::recommend::{Ranker, top_k};
@@ -400,7 +400,7 @@ fn a_user_goes_from_every_shard() {
         system.forget(&all).unwrap();
         for (shard, tensors) in (0..).zip(&system.tensors) {
             let start =
-                TwoTower::new(&system.world.catalog, &system.world.config.model, &system.world.key, shard, &cpu())
+                Recommender::new(&system.world.catalog, &system.world.config.model, &system.world.key, shard, &cpu())
                     .unwrap();
             let start = block_on(start.parameters().values()).unwrap();
             assert_eq!(row(tensors, user), row(&start, user), "shard {shard}");
@@ -430,7 +430,7 @@ fn the_admitted_change_nothing() {
                 input_hash(&grown.catalog, &grown.config, other)
             );
             let (before, after) = (train_one(&world, own).unwrap(), train_one(&grown, other).unwrap());
-            let start = TwoTower::new(&grown.catalog, &grown.config.model, &grown.key, own.index, &cpu()).unwrap();
+            let start = Recommender::new(&grown.catalog, &grown.config.model, &grown.key, own.index, &cpu()).unwrap();
             let initial = block_on(start.parameters().values()).unwrap();
             assert_eq!(row(&after, new), row(&initial, new));
             // What the store does with a model from before the admission.
@@ -457,7 +457,7 @@ fn blanked_and_admitted_people_keep_shapes() {
     catalog.users = Entities::new(catalog.users.ids, Vec::new(), columns).unwrap();
     let shapes = |catalog: &Catalog| {
         let world = World::new(catalog.clone(), recipe.records(), config.clone()).unwrap().0;
-        let model = TwoTower::new(&world.catalog, &world.config.model, &world.key, 0, &cpu()).unwrap();
+        let model = Recommender::new(&world.catalog, &world.config.model, &world.key, 0, &cpu()).unwrap();
         let tables = model.parameters().shapes().filter(|(name, _)| *name != "user.id.table");
         tables.map(|(name, shape)| (name.to_owned(), shape.to_vec())).collect::<Vec<_>>()
     };
@@ -470,7 +470,7 @@ fn blanked_and_admitted_people_keep_shapes() {
     assert_eq!(shapes(&grown), before, "a person with a blank");
     // Such a model has no row for the blank: it says so, and takes no other.
     let world = World::new(grown, recipe.records(), config).unwrap().0;
-    let model = TwoTower::new(&world.catalog, &world.config.model, &world.key, 0, &cpu()).unwrap();
+    let model = Recommender::new(&world.catalog, &world.config.model, &world.key, 0, &cpu()).unwrap();
     assert!(model.check_row(Row::Known(0)).is_ok());
     assert!(model.check_row(Row::Known(recipe.users)).is_err());
 }
@@ -480,7 +480,7 @@ fn blanked_and_admitted_people_keep_shapes() {
 fn order_inside_a_batch_is_rounding() {
     let recipe = Recipe { users: 9, shards: 1, ..Recipe::default() };
     let world = recipe.world().unwrap();
-    let model = TwoTower::new(&world.catalog, &world.config.model, &world.key, 0, &cpu()).unwrap();
+    let model = Recommender::new(&world.catalog, &world.config.model, &world.key, 0, &cpu()).unwrap();
     let tasks: Vec<Task> = (0..9).map(|user| task(&world, user)).collect();
     let gradient = |tasks: &[Task]| {
         let adapted = block_on(model.inner_steps(tasks, 0.1, 1)).unwrap();
@@ -509,14 +509,14 @@ fn task(world: &World, user: u32) -> Task {
 }
 
 /// A trained system's models, in shard order.
-fn models(world: &World) -> Vec<TwoTower> {
+fn models(world: &World) -> Vec<Recommender> {
     let trained = |shard| block_on(train(&world.catalog, &world.config, &shard, &cpu())).unwrap().0;
     world.shards().into_iter().map(trained).collect()
 }
 
-fn ranked_scores(world: &World, models: &[TwoTower], size: usize) -> Vec<Vec<f32>> {
+fn ranked_scores(world: &World, models: &[Recommender], size: usize) -> Vec<Vec<f32>> {
     let adapt = eemu_core::config::AdaptConfig { size, step: 0.1, ..world.config.adapt.clone() };
-    let models: Vec<(usize, &TwoTower)> = models.iter().enumerate().collect();
+    let models: Vec<(usize, &Recommender)> = models.iter().enumerate().collect();
     let ranker = Ranker::new(&models, &world.key, &world.degrees, &adapt);
     let people: Vec<_> = (0..world.interactions.users()).map(|u| world.person(u, History::All)).collect();
     block_on(ranker.scores(&people, 0, false)).unwrap().into_iter().map(|s| s.mean).collect()

@@ -13,26 +13,26 @@ use eemu_core::aggregate::{Aggregator, AttentionConfig, Effort, FitConfig, Mean,
 use eemu_core::cluster::{KMeans, cluster_users, scores_by_cluster};
 use eemu_core::config::AdaptConfig;
 use eemu_core::dataset::Holdout;
-use eemu_core::model::TwoTower;
+use eemu_core::model::Recommender;
 use eemu_core::recommend::Ranker;
 use eemu_core::world::{History, World};
 use eemu_tests::worlds::{Recipe, System, cpu};
 use pollster::block_on;
 use serde_json::Value;
 
-fn models(system: &System) -> Vec<TwoTower> {
+fn models(system: &System) -> Vec<Recommender> {
     let world = &system.world;
     (0u32..)
         .zip(&system.tensors)
         .map(|(shard, tensors)| {
-            let mut model = TwoTower::new(&world.catalog, &world.config.model, &world.key, shard, &cpu()).unwrap();
+            let mut model = Recommender::new(&world.catalog, &world.config.model, &world.key, shard, &cpu()).unwrap();
             model.parameters_mut().set(tensors).unwrap();
             model
         })
         .collect()
 }
 
-fn system(shards: u32) -> (System, Vec<TwoTower>) {
+fn system(shards: u32) -> (System, Vec<Recommender>) {
     let recipe = Recipe { users: 12, shards, holdout: Holdout::LeaveOneOut, ..Recipe::default() };
     let system = System::train(recipe.world().unwrap(), None).unwrap();
     let models = models(&system);
@@ -44,8 +44,8 @@ fn everybody(world: &World) -> Vec<Person> {
 }
 
 /// Adapted scores of everybody by the exact batch mode.
-fn exact(world: &World, models: &[TwoTower], adapt: &AdaptConfig) -> Vec<Vec<f32>> {
-    let numbered: Vec<(usize, &TwoTower)> = models.iter().enumerate().collect();
+fn exact(world: &World, models: &[Recommender], adapt: &AdaptConfig) -> Vec<Vec<f32>> {
+    let numbered: Vec<(usize, &Recommender)> = models.iter().enumerate().collect();
     let ranker = Ranker::new(&numbered, &world.key, &world.degrees, adapt);
     block_on(ranker.scores(&everybody(world), 0, false)).unwrap().into_iter().map(|s| s.mean).collect()
 }
@@ -139,7 +139,7 @@ fn as_many_clusters_as_users_is_one_by_one() {
 fn clusters_and_aggregators_are_exact_when_made_anew_and_not_when_kept() {
     let recipe = Recipe { users: 12, ..Recipe::default() };
     let config = KMeans { clusters: 3, starts: 2, iterations: 20 };
-    let fit = |world: &World, models: &[TwoTower], method: Method| {
+    let fit = |world: &World, models: &[Recommender], method: Method| {
         let vectors = block_on(Vectors::of(world, models)).unwrap();
         let blend = block_on(method.fitted(world, &vectors, &effort(), &cpu())).unwrap();
         let scores = vectors.scores(0);
@@ -160,7 +160,7 @@ fn clusters_and_aggregators_are_exact_when_made_anew_and_not_when_kept() {
         let after = models(&system);
         let twin = System::train(recipe.twin_without(&gone).unwrap(), None).unwrap();
         let twin_models = models(&twin);
-        let of = |world, models: &[TwoTower]| {
+        let of = |world, models: &[Recommender]| {
             cluster_users(world, &block_on(Vectors::of(world, models)).unwrap(), config).unwrap()
         };
         assert_eq!(of(&system.world, &after), of(&twin.world, &twin_models));

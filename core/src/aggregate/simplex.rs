@@ -6,7 +6,7 @@
 
 use super::{Aggregator, Refit, weighted};
 use crate::meta::out_of_batch;
-use crate::model::{Adapted, TwoTower};
+use crate::model::{Adapted, Recommender};
 use crate::random::Key;
 use crate::world::{History, World};
 use crate::{Error, Result};
@@ -44,8 +44,8 @@ impl Margins {
     ///
     /// # Errors
     /// When a model does not belong to this world or the device fails.
-    pub async fn of(world: &World, models: &[TwoTower], share: f64) -> Result<Self> {
-        let bases: Vec<_> = models.iter().map(TwoTower::item_base).collect();
+    pub async fn of(world: &World, models: &[Recommender], share: f64) -> Result<Self> {
+        let bases: Vec<_> = models.iter().map(Recommender::item_base).collect();
         let mut margins = Vec::new();
         for user in 0..world.interactions.users() {
             let person = world.person(user, History::Training);

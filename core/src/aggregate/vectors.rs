@@ -4,7 +4,7 @@
 use super::simplex::Margins;
 use crate::Result;
 use crate::meta::out_of_batch;
-use crate::model::{Adapted, TwoTower};
+use crate::model::{Adapted, Recommender};
 use crate::tensor::{Device, Tensor, from_vec};
 use crate::world::{History, World};
 
@@ -76,7 +76,7 @@ impl Vectors {
     ///
     /// # Errors
     /// When a model does not belong to this world or the device fails.
-    pub async fn of(world: &World, models: &[TwoTower]) -> Result<Self> {
+    pub async fn of(world: &World, models: &[Recommender]) -> Result<Self> {
         const TILE: usize = 512;
         let mut shards = Vec::with_capacity(models.len());
         let people: Vec<_> = (0..world.interactions.users()).map(|u| world.person(u, History::Training).rows).collect();
