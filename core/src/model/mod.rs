@@ -141,16 +141,24 @@ impl ModelConfig {
         }
     }
 
-    /// This configuration as DeepFM: the deep part has the user tower's hidden
-    /// layers where there are any (the paper's are 512, 256, 128 and 64), and
-    /// else `deep_hidden`.
+    /// This configuration as DeepFM. A deep part that nobody chose has the user
+    /// tower's hidden layers where there are any: the paper's are 512, 256, 128
+    /// and 64.
     #[must_use]
     pub fn deep_fm(mut self) -> Self {
         self.kind = ModelKind::DeepFm;
-        if !self.user_hidden.is_empty() {
+        if is_default_deep(&self.deep_hidden) && !self.user_hidden.is_empty() {
             self.deep_hidden.clone_from(&self.user_hidden);
         }
         self
+    }
+
+    /// Hidden layers that run for every item.
+    pub fn item_layers(&self) -> &[usize] {
+        match self.kind {
+            ModelKind::TwoTower => &self.item_hidden,
+            ModelKind::DeepFm => &self.deep_hidden,
+        }
     }
 
     /// A narrow model for demonstrations on two cores.

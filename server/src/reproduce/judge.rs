@@ -85,7 +85,7 @@ pub(super) fn frozen(
     let parts = pool::run(&judges.chunks(TILE).collect::<Vec<_>>(), jobs, |tile| -> Result<Vec<[Vec<usize>; 2]>> {
         tile.iter()
             .map(|judge| {
-                let scores = vectors.scores(judge.user);
+                let scores = pollster::block_on(vectors.scores(judge.user))?;
                 let mut counts = vec![0; shards];
                 for item in world.items(judge.user, Role::Train) {
                     counts[world.shard_of(judge.user, item) as usize] += 1;
@@ -224,7 +224,7 @@ pub(super) fn test_hits(world: &World, models: &[Recommender], judges: &[Judge])
     let vectors = pollster::block_on(Vectors::of(world, models))?;
     let mut hits = 0;
     for judge in judges {
-        let blended = Mean.combine(&vectors.scores(judge.user))?;
+        let blended = Mean.combine(&pollster::block_on(vectors.scores(judge.user))?)?;
         hits += usize::from(rank_of(judge.target, &blended, &judge.person.history)? < 10);
     }
     Ok(hits as f64 / judges.len().max(1) as f64)

@@ -72,9 +72,9 @@ impl<'a> Worker<'a> {
         let shards = u64::from(unit.config.train.shards);
         let cost = match &unit.how {
             How::Train => costs.epoch(records) * u64::from(unit.config.train.epochs) / 2,
-            How::Frozen => users * shards * items * costs.output * if shards > 1 { 10 } else { 1 },
+            How::Frozen => users * costs.honest_request(items, shards) * if shards > 1 { 10 } else { 1 },
             How::Adapted { size, .. } => {
-                users * costs.low_rank_request(items, shards, *size as u64, &unit.config.model.item_hidden)
+                users * costs.low_rank_request(items, shards, *size as u64, unit.config.model.item_layers())
             }
             How::Clustered { clusters } => shards * *clusters as u64 * items * 2 * costs.item,
             How::SignStep => users * costs.honest_adapted(items, shards, 7),
