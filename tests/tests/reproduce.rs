@@ -13,7 +13,8 @@ use eemu_core::aggregate::{Aggregator, AttentionConfig, Effort, FitConfig, Mean,
 use eemu_core::cluster::{KMeans, cluster_users, scores_by_cluster};
 use eemu_core::config::AdaptConfig;
 use eemu_core::dataset::Holdout;
-use eemu_core::model::{ModelKind, Recommender};
+use eemu_core::flops::Costs;
+use eemu_core::model::{ModelConfig, ModelKind, Recommender};
 use eemu_core::recommend::Ranker;
 use eemu_core::world::{History, World};
 use eemu_tests::program;
@@ -195,6 +196,19 @@ fn made_anew_is_exact_and_kept_is_not(model: ModelKind) {
     for (method, wrong) in kept_was_wrong {
         assert_eq!(wrong, method.exact().is_none(), "{}: kept as it was", method.name());
     }
+}
+
+/// DeepFM's parts on MovieLens-1M's features, by hand: each side's half of the
+/// first layer, and the layers above, which unadapted requests run too.
+#[test]
+fn deep_fm_costs_by_hand() {
+    let costs = Costs::new(&ModelConfig::paper().deep_fm(), 4, 4, 402);
+    let above = 512 * 256 + 256 * 128 + 128 * 64 + 64 + 5 * (512 + 256 + 128 + 64);
+    assert_eq!((costs.user, costs.item), (4 * 96 * 512, 4 * 96 * 512 + above));
+    assert_eq!(costs.honest_request(1000, 8), 8 * (costs.user + 1000 * (97 + above)));
+    // Two towers keep their vectors: dot products only.
+    let towers = Costs::new(&ModelConfig::paper(), 4, 4, 402);
+    assert_eq!(towers.honest_request(1000, 8), 8 * (towers.user + 1000 * 128));
 }
 
 /// Aggregators that learn belong to `reproduce` and to lessons: what serves
