@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::adapt::{Past, Person};
 use crate::dataset::Catalog;
 use crate::ensemble::USER_ROWS;
-use crate::model::{ModelConfig, Row, TensorMap, TwoTower, to_safetensors};
+use crate::model::{ModelConfig, Recommender, Row, TensorMap, to_safetensors};
 use crate::random::Key;
 use crate::tensor::Device;
 use crate::{Error, Result};
@@ -128,9 +128,9 @@ pub fn client_model(
     mut tensors: TensorMap,
     rows: &[Vec<f32>],
     device: &Device,
-) -> Result<TwoTower> {
+) -> Result<Recommender> {
     // Its start is overwritten whole, so any key will do.
-    let mut model = TwoTower::new(catalog, config, &Key::from_bytes([0; 32]), shard, device)?;
+    let mut model = Recommender::new(catalog, config, &Key::from_bytes([0; 32]), shard, device)?;
     if config.identifiers {
         let (shape, values) = tensors.entry(USER_ROWS.to_owned()).or_insert((vec![0, config.width], Vec::new()));
         for row in rows {

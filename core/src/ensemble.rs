@@ -7,7 +7,7 @@
 //! learned state.
 
 use crate::dataset::Role;
-use crate::model::{TensorMap, TwoTower, model_blake3};
+use crate::model::{Recommender, TensorMap, model_blake3};
 use crate::world::World;
 use crate::{Error, Result};
 
@@ -139,7 +139,7 @@ pub fn split_user_rows(mut tensors: TensorMap) -> (TensorMap, TensorMap) {
 ///
 /// # Errors
 /// When the files do not belong to this model.
-pub async fn join_user_rows(shared: TensorMap, rows: TensorMap, fresh: &TwoTower) -> Result<TensorMap> {
+pub async fn join_user_rows(shared: TensorMap, rows: TensorMap, fresh: &Recommender) -> Result<TensorMap> {
     let mut tensors = shared;
     tensors.extend(rows);
     let start = fresh.parameters().values().await?;

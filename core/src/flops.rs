@@ -7,7 +7,7 @@
 //! (a positive and two negatives, forward and backward once each).
 
 use crate::dataset::{Catalog, Entities, Values};
-use crate::model::ModelConfig;
+use crate::model::{ModelConfig, ModelKind};
 
 /// RecEraser's attention an entity, as Table 5 implies it: 33 x 128^2. The
 /// inner sizes behind it cannot be told from the number.
@@ -16,7 +16,8 @@ pub const PAPER_ATTENTION: u64 = 540_672;
 /// Row-forwards a training record.
 const ROWS_PER_RECORD: u64 = 6;
 
-/// Multiply-adds of one evaluation of a model's parts.
+/// Multiply-adds of one evaluation of a model's parts. Of DeepFM the user's
+/// part is its half of the first deep layer, and the item's the rest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Costs {
     /// u: the user tower.
@@ -29,6 +30,9 @@ pub struct Costs {
     pub output: u64,
     /// Columns of the first item layer's output, and its input.
     first: (u64, u64),
+    /// Layers above the one that both sides enter, which even unadapted are run
+    /// for every user and item. Two towers have none.
+    above: u64,
     /// Item features.
     item_features: u64,
 }
@@ -37,20 +41,33 @@ impl Costs {
     /// A model over sides of so many features, whose multi-hot and dense ones
     /// have `inputs` columns in all.
     pub fn new(model: &ModelConfig, user_features: usize, item_features: usize, inputs: usize) -> Self {
-        let tower = |features: usize, hidden: &[usize]| {
+        let tower = |features: usize, hidden: &[usize], output: usize| {
             let mut sizes = vec![features * model.width];
             sizes.extend(hidden);
-            sizes.push(model.output);
+            sizes.push(output);
             let products: usize = sizes.windows(2).map(|pair| pair[0] * pair[1]).sum();
             (products + 5 * hidden.iter().sum::<usize>()) as u64
         };
-        let first = model.item_hidden.first().copied().unwrap_or(model.output);
+        let first = model.item_layers().first().copied().unwrap_or(model.output);
+        let (user, item, output) = match model.kind {
+            ModelKind::TwoTower => (
+                tower(user_features, &model.user_hidden, model.output),
+                tower(item_features, &model.item_hidden, model.output),
+                model.output,
+            ),
+            ModelKind::DeepFm => {
+                let item = tower(item_features, &model.deep_hidden, 1);
+                (tower(user_features, &[], first), item, model.width + 1)
+            }
+        };
+        let inputs_of_items = (item_features * model.width) as u64;
         Self {
-            user: tower(user_features, &model.user_hidden),
-            item: tower(item_features, &model.item_hidden),
+            user,
+            item,
             maps: (inputs * model.width) as u64,
-            output: model.output as u64,
-            first: (first as u64, (item_features * model.width) as u64),
+            output: output as u64,
+            first: (first as u64, inputs_of_items),
+            above: if model.kind == ModelKind::DeepFm { item - inputs_of_items * first as u64 } else { 0 },
             item_features: item_features as u64,
         }
     }
@@ -117,7 +134,7 @@ impl Costs {
     /// An unadapted request over all shards that keep their item vectors: user
     /// towers and dot products.
     pub fn honest_request(&self, items: u64, shards: u64) -> u64 {
-        shards * (self.user + self.output * items)
+        shards * (self.user + (self.output + self.above) * items)
     }
 
     /// An adapted request over all shards with `size` positives: forward and

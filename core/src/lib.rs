@@ -8,7 +8,7 @@
 //! | [`dataset`] | what is known: the frozen catalogue, the interactions, the split |
 //! | [`world`] | one system's knowledge, and all that is derived from it |
 //! | [`shard`] | who trains on what: keyed assignment, support and query |
-//! | [`model`] | what scores: features, towers, the two-tower model, ranking |
+//! | [`model`] | what scores: features, towers, two-tower and DeepFM, ranking |
 //! | [`meta`] | how a model learns to adapt: MAML, Reptile, and neither |
 //! | [`train`] | one shard, start to end |
 //! | [`adapt`] | the adaptation set of one person (Eq 7) |

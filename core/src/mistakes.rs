@@ -9,7 +9,7 @@ use crate::Result;
 use crate::dataset::Role;
 use crate::evaluate::{hit_rate, popularity_ranks, ranks};
 use crate::meta::Exclusions;
-use crate::model::{TensorMap, TwoTower};
+use crate::model::{Recommender, TensorMap};
 use crate::recommend::Ranker;
 use crate::shard::{ShardData, partition_by};
 use crate::tensor::Device;
@@ -72,7 +72,7 @@ pub struct Run<'a> {
     trainers: Vec<Trainer<'a>>,
     best: f64,
     /// The models of the epoch that everybody's validation items chose.
-    kept: Vec<TwoTower>,
+    kept: Vec<Recommender>,
 }
 
 impl<'a> Run<'a> {
@@ -124,7 +124,7 @@ impl<'a> Run<'a> {
     }
 
     /// The models that this system would serve.
-    pub fn finish(self) -> Vec<TwoTower> {
+    pub fn finish(self) -> Vec<Recommender> {
         if self.kept.is_empty() {
             self.trainers.into_iter().map(|trainer| trainer.finish().0).collect()
         } else {
@@ -157,7 +157,7 @@ pub async fn train_all(world: &World, mistake: Mistake, device: &Device) -> Resu
 /// What everybody's validation items say: hits, and the reciprocal ranks that
 /// break their ties.
 async fn validation(world: &World, trainers: &[Trainer<'_>]) -> Result<f64> {
-    let models: Vec<(usize, &TwoTower)> = trainers.iter().map(Trainer::model).enumerate().collect();
+    let models: Vec<(usize, &Recommender)> = trainers.iter().map(Trainer::model).enumerate().collect();
     let ranker = Ranker::new(&models, &world.key, &world.degrees, &world.config.adapt);
     let ranked = ranks(world, &ranker, Role::Validation, 0..u32::MAX, |_, _| ()).await?;
     let ranked = if ranked.is_empty() { popularity_ranks(world, Role::Train)? } else { ranked };

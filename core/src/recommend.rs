@@ -3,13 +3,13 @@
 
 use crate::adapt::{Person, adaptation_pairs, tasks};
 use crate::config::AdaptConfig;
-use crate::model::{Adapted, ItemBase, Pair, Row, TwoTower};
+use crate::model::{Adapted, ItemBase, Pair, Recommender, Row};
 use crate::random::Key;
 use crate::{Error, Result};
 
 /// The shards' models that take part in the mean, ready to rank.
 pub struct Ranker<'a> {
-    models: Vec<(usize, &'a TwoTower, ItemBase)>,
+    models: Vec<(usize, &'a Recommender, ItemBase)>,
     key: Key,
     degrees: &'a [u32],
     config: &'a AdaptConfig,
@@ -42,14 +42,14 @@ impl<'a> Ranker<'a> {
     /// a mean over some of the shards only.
     ///
     /// `degrees` are d_i, training interactions per item over all shards.
-    pub fn new(models: &[(usize, &'a TwoTower)], key: &Key, degrees: &'a [u32], config: &'a AdaptConfig) -> Self {
+    pub fn new(models: &[(usize, &'a Recommender)], key: &Key, degrees: &'a [u32], config: &'a AdaptConfig) -> Self {
         let models = models.iter().map(|(shard, model)| (*shard, *model, model.item_base())).collect();
         Self { models, key: key.clone(), degrees, config }
     }
 
     /// [`Ranker::new`] with the work on items done before, for serving.
     pub fn with_bases(
-        models: &[(usize, &'a TwoTower, ItemBase)],
+        models: &[(usize, &'a Recommender, ItemBase)],
         key: &Key,
         degrees: &'a [u32],
         config: &'a AdaptConfig,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::{Config, Meta};
 use crate::dataset::Catalog;
 use crate::meta::{Adam, Batch, Exclusions, maml_step, reptile_step, standard_step};
-use crate::model::{TensorMap, TwoTower, from_safetensors, to_safetensors};
+use crate::model::{Recommender, TensorMap, from_safetensors, to_safetensors};
 use crate::random::Key;
 use crate::shard::ShardData;
 use crate::tensor::Device;
@@ -20,7 +20,7 @@ pub struct Trainer<'a> {
     key: Key,
     shard: &'a ShardData,
     exclusions: Exclusions,
-    model: TwoTower,
+    model: Recommender,
     adam: Adam,
     losses: Vec<f32>,
 }
@@ -50,7 +50,7 @@ impl<'a> Trainer<'a> {
     ) -> Result<Self> {
         config.check()?;
         let key = Key::from_seed(config.train.seed);
-        let model = TwoTower::new(catalog, &config.model, &key, shard.index, device)?;
+        let model = Recommender::new(catalog, &config.model, &key, shard.index, device)?;
         let adam = Adam::new(model.parameters());
         Ok(Self { catalog, config, key, shard, exclusions, model, adam, losses: Vec::new() })
     }
@@ -71,12 +71,12 @@ impl<'a> Trainer<'a> {
     }
 
     /// The model as it stands.
-    pub fn model(&self) -> &TwoTower {
+    pub fn model(&self) -> &Recommender {
         &self.model
     }
 
     /// The model, to be spoiled; for `core::mistakes` only.
-    pub(crate) fn model_mut(&mut self) -> &mut TwoTower {
+    pub(crate) fn model_mut(&mut self) -> &mut Recommender {
         &mut self.model
     }
 
@@ -86,7 +86,7 @@ impl<'a> Trainer<'a> {
     }
 
     /// The finished model and the losses.
-    pub fn finish(self) -> (TwoTower, Vec<f32>) {
+    pub fn finish(self) -> (Recommender, Vec<f32>) {
         (self.model, self.losses)
     }
 
@@ -236,7 +236,7 @@ pub async fn train(
     config: &Config,
     shard: &ShardData,
     device: &Device,
-) -> Result<(TwoTower, Vec<f32>)> {
+) -> Result<(Recommender, Vec<f32>)> {
     let mut trainer = Trainer::new(catalog, config, shard, device)?;
     while !trainer.is_done() {
         trainer.epoch(|_| ()).await?;

@@ -72,6 +72,9 @@ enum Command {
     /// Check the settings of `serve`; show what there is to set.
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Download a public data set, resuming what was cut short.
+    #[command(subcommand)]
+    Data(commands::data::DataCommand),
     /// The paper's tables and figures, with the paper's numbers beside ours; resumable.
     Reproduce(commands::reproduce::ReproduceArgs),
 }
@@ -210,6 +213,9 @@ impl From<MetaChoice> for Meta {
 pub(crate) enum ModelChoice {
     /// Two towers and their dot product.
     TwoTower,
+    /// A factorization machine and a deep part over the same features.
+    #[value(name = "deepfm")]
+    DeepFm,
 }
 
 /// Changes to the configuration.
@@ -422,6 +428,7 @@ pub fn main() -> ExitCode {
         Command::Backup(args) => commands::backup::backup(&args),
         Command::Restore(args) => commands::backup::restore(&args),
         Command::Config(command) => commands::serve::config(&command),
+        Command::Data(command) => commands::data::run(&command),
         Command::Reproduce(args) => commands::reproduce::run(&args),
     };
     match result {

@@ -4,6 +4,7 @@
 //! | module | what it knows |
 //! |---|---|
 //! | [`import`] | files of all kinds into a catalogue and records |
+//! | [`fetch`] | public data sets, resumed and checked |
 //! | [`store`] | the state directory: whole changes, erasure down to the bytes |
 //! | [`deployment`] | a state directory opened for work |
 //! | [`training`] | one shard as an idempotent, resumable unit; several at once |
@@ -21,6 +22,7 @@ pub mod cli;
 mod commands;
 pub mod deployment;
 pub mod device;
+pub mod fetch;
 pub mod forgetting;
 pub mod import;
 pub mod measuring;

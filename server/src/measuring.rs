@@ -7,7 +7,7 @@ use eemu_core::adapt::Person;
 use eemu_core::config::{AdaptConfig, Config, Meta};
 use eemu_core::dataset::Role;
 use eemu_core::evaluate::{Estimate, hit_rate, ndcg, popularity_ranks, rank_of, ranks};
-use eemu_core::model::TwoTower;
+use eemu_core::model::Recommender;
 use eemu_core::recommend::Ranker;
 use eemu_core::tensor::Device;
 use eemu_core::world::World;
@@ -79,7 +79,7 @@ impl Quality {
 /// When a score is not a number or the device fails.
 pub fn ensemble_ranks(
     world: &World,
-    models: &[(usize, &TwoTower)],
+    models: &[(usize, &Recommender)],
     adapt: &AdaptConfig,
     role: Role,
     jobs: usize,
@@ -151,7 +151,7 @@ pub fn strangers(world: &World, device: &Device, jobs: usize, progress: &Progres
     };
     let known = world.with(world.interactions.filtered(|r| !out(r.user)));
     let models = from_scratch(&known, &known.shards(), device, jobs, progress, "shard")?;
-    let models: Vec<(usize, &TwoTower)> = models.iter().enumerate().collect();
+    let models: Vec<(usize, &Recommender)> = models.iter().enumerate().collect();
     let popularity: Vec<f32> = known.degrees.iter().map(|&d| d as f32).collect();
     let plain = AdaptConfig { size: 0, ..known.config.adapt.clone() };
     let mut rows = Vec::new();
@@ -221,6 +221,6 @@ pub fn baseline(
     config.adapt.size = 0;
     let world = World { config, ..world.clone() };
     let models = from_scratch(&world, &world.shards(), device, jobs, progress, label)?;
-    let models: Vec<(usize, &TwoTower)> = models.iter().enumerate().collect();
+    let models: Vec<(usize, &Recommender)> = models.iter().enumerate().collect();
     Ok(Quality::of(&ensemble_ranks(&world, &models, &world.config.adapt, role, jobs, progress, label)?))
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use eemu_core::fingerprint::Fingerprint;
-use eemu_core::model::{TensorMap, TwoTower, model_blake3};
+use eemu_core::model::{Recommender, TensorMap, model_blake3};
 use eemu_core::shard::ShardData;
 use eemu_core::tensor::Device;
 use eemu_core::train::{Trainer, input_hash};
@@ -236,7 +236,7 @@ pub fn from_scratch(
     jobs: usize,
     progress: &Progress,
     label: &str,
-) -> Result<Vec<TwoTower>> {
+) -> Result<Vec<Recommender>> {
     pool::run(shards, jobs, |shard| {
         let name = if shards.len() == 1 { label.to_owned() } else { format!("{label} {}", shard.index) };
         let bars = Bars::new(progress, &name, world.config.train.epochs);
@@ -256,6 +256,6 @@ pub fn from_scratch(
 ///
 /// # Errors
 /// When the device fails.
-pub fn tensors(models: &[TwoTower]) -> Result<Vec<TensorMap>> {
+pub fn tensors(models: &[Recommender]) -> Result<Vec<TensorMap>> {
     models.iter().map(|model| Ok(pollster::block_on(model.parameters().values())?)).collect()
 }

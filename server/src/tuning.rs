@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail};
 use eemu_core::config::Config;
 use eemu_core::dataset::Role;
-use eemu_core::model::TwoTower;
+use eemu_core::model::Recommender;
 use eemu_core::tensor::Device;
 use eemu_core::world::World;
 use serde_json::Value;
@@ -63,7 +63,7 @@ impl Search<'_> {
     pub fn run(&self, trials: &[(String, Config)], progress: &Progress) -> Result<Vec<(String, Quality)>> {
         let mut known = self.journalled()?;
         let mut results = Vec::new();
-        let mut trained: Option<(Config, Vec<TwoTower>)> = None;
+        let mut trained: Option<(Config, Vec<Recommender>)> = None;
         for (number, (name, config)) in trials.iter().enumerate() {
             let key = self.key(config)?;
             if let Some(quality) = known.remove(&key) {
@@ -90,8 +90,8 @@ impl Search<'_> {
         Ok(results)
     }
 
-    fn judge(&self, world: &World, models: &[TwoTower], progress: &Progress) -> Result<Quality> {
-        let models: Vec<(usize, &TwoTower)> = models.iter().enumerate().collect();
+    fn judge(&self, world: &World, models: &[Recommender], progress: &Progress) -> Result<Quality> {
+        let models: Vec<(usize, &Recommender)> = models.iter().enumerate().collect();
         let world = match self.users {
             None => world.clone(),
             Some(count) => sampled(world, count),

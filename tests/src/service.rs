@@ -23,6 +23,7 @@ use eemu_server::training::train_shards;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
+use crate::program;
 use crate::worlds::{Recipe, cpu};
 
 /// How long anything may take before a test gives up.
@@ -232,20 +233,6 @@ pub async fn ask(router: Router, request: Request<Body>) -> Reply {
     let bytes = axum::body::to_bytes(body, usize::MAX).await.map(|b| b.to_vec()).unwrap_or_default();
     Reply { status: head.status, headers: head.headers, bytes }
 }
-
-/// The program, built beside this test.
-///
-/// # Errors
-/// When it was not built.
-pub fn program() -> Result<PathBuf> {
-    // Beside a program of this crate, or above a test.
-    let own = std::env::current_exe()?;
-    let named = |folder: &Path| folder.join("eemu").with_extension(std::env::consts::EXE_EXTENSION);
-    let program = own.ancestors().skip(1).take(2).map(named).find(|program| program.is_file());
-    let program = program.context("the eemu program is missing; run first: cargo build --workspace")?;
-    Ok(program)
-}
-
 /// The real command serving over loopback.
 pub struct Process {
     /// Its address, `http://127.0.0.1:port`.

@@ -1,5 +1,5 @@
 //! The slow way: one user at a time, a copy of every parameter for each, and
-//! reverse-mode differentiation of the plain network (algorithms.md B.1, D.1
+//! reverse-mode differentiation of the plain network (algorithms.md B.1, B.2, D.1
 //! to D.3). Nothing of it is clever, so that it can judge what is.
 //!
 //! It shares with the core the catalogue, the configuration and the names of
@@ -10,17 +10,19 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result, ensure};
 use burn::tensor::activation::relu;
 use eemu_core::dataset::{Catalog, Entities, UNKNOWN, Values};
-use eemu_core::model::{ModelConfig, Pair, Row, Task, TensorMap};
+use eemu_core::model::{ModelConfig, ModelKind, Pair, Row, Task, TensorMap};
 use eemu_core::tensor::{Device, Tensor, from_vec, indices};
 
 /// LayerNorm's epsilon.
 const EPSILON: f32 = 1e-5;
 
-/// The plain two-tower network over one catalogue.
+/// The plain network over one catalogue: two towers, or DeepFM.
 pub struct Slow {
     device: Device,
     tracking: Device,
     margin: f32,
+    kind: ModelKind,
+    width: usize,
     users: Side,
     items: Side,
 }
@@ -142,6 +144,8 @@ impl Slow {
             device: device.clone(),
             tracking: Device::autodiff(device.clone()),
             margin: config.margin,
+            kind: config.kind,
+            width: config.width,
             users: Side::new("user", &catalog.users, config, device),
             items: Side::new("item", &catalog.items, config, device),
         }
@@ -157,8 +161,9 @@ impl Slow {
         Theta(copies.collect())
     }
 
-    /// Tower outputs of rows. `tracked` says whether theta is part of a graph.
-    fn encode(&self, side: &Side, theta: &Theta, rows: &[Row], tracked: bool) -> Result<Tensor<2>> {
+    /// The embeddings of rows, one a feature. `tracked` says whether theta is
+    /// part of a graph.
+    fn embed(&self, side: &Side, theta: &Theta, rows: &[Row], tracked: bool) -> Result<Vec<Tensor<2>>> {
         let mut parts = Vec::with_capacity(side.features.len());
         for feature in &side.features {
             let parameter = |what: &str| theta.get(&format!("{}.{}.{what}", side.name, feature.name));
@@ -193,18 +198,58 @@ impl Slow {
                 }
             });
         }
-        let mut x = Tensor::cat(parts, 1);
-        for layer in 0.. {
-            let parameter = |what: &str| theta.get(&format!("{}.tower.{layer}.{what}", side.name));
+        Ok(parts)
+    }
+
+    /// The layers from number `first` on, `name` being their parameters' prefix.
+    fn layers(theta: &Theta, name: &str, first: usize, mut x: Tensor<2>) -> Result<Tensor<2>> {
+        for layer in first.. {
+            let parameter = |what: &str| theta.get(&format!("{name}.{layer}.{what}"));
             x = x.matmul(parameter("weight")?) + parameter("bias")?;
             let (Ok(scale), Ok(shift)) = (parameter("norm_scale"), parameter("norm_shift")) else { break };
-            let centred = x.clone() - x.mean_dim(1);
-            let variance = centred.clone().powi_scalar(2).mean_dim(1);
-            let normed = centred / (variance + EPSILON).sqrt() * scale + shift;
-            // Not Burn's own GELU: its derivative is that of an approximation.
-            x = normed.clone() * ((normed / std::f32::consts::SQRT_2).erf() + 1.0) * 0.5;
+            x = normed_gelu(x, scale, shift);
         }
         Ok(x)
+    }
+
+    /// A tower's outputs of rows.
+    fn tower(&self, side: &Side, theta: &Theta, rows: &[Row], tracked: bool) -> Result<Tensor<2>> {
+        let x = Tensor::cat(self.embed(side, theta, rows, tracked)?, 1);
+        Self::layers(theta, &format!("{}.tower", side.name), 0, x)
+    }
+
+    /// The scores of item rows for one user, [rows, 1].
+    fn score(&self, theta: &Theta, user: Row, rows: &[Row], tracked: bool) -> Result<Tensor<2>> {
+        match self.kind {
+            ModelKind::TwoTower => {
+                let x = self.tower(&self.users, theta, &[user], tracked)?;
+                Ok(self.tower(&self.items, theta, rows, tracked)?.matmul(x.transpose()))
+            }
+            ModelKind::DeepFm => self.deep_fm(theta, user, rows, tracked),
+        }
+    }
+
+    /// DeepFM by the book: every row is a user and an item with all their
+    /// fields, the user's own second-order term among the others.
+    fn deep_fm(&self, theta: &Theta, user: Row, rows: &[Row], tracked: bool) -> Result<Tensor<2>> {
+        let mut fields = self.embed(&self.users, theta, &vec![user; rows.len()], tracked)?;
+        let mut first_order = fields[0].clone().narrow(1, 0, 1) * 0.0;
+        for table in self.embed(&self.items, theta, rows, tracked)? {
+            first_order = first_order + table.clone().narrow(1, self.width, 1);
+            fields.push(table.narrow(1, 0, self.width));
+        }
+        let mut sum = fields[0].clone() * 0.0;
+        let mut squares = sum.clone();
+        for field in &fields {
+            sum = sum + field.clone();
+            squares = squares + field.clone().powi_scalar(2);
+        }
+        let second_order = (sum.powi_scalar(2) - squares).sum_dim(1) * 0.5;
+        let halves = vec![theta.get("user.deep.0.weight")?, theta.get("item.deep.0.weight")?];
+        let z = Tensor::cat(fields, 1).matmul(Tensor::cat(halves, 0)) + theta.get("item.deep.0.bias")?;
+        let (scale, shift) = (theta.get("item.deep.0.norm_scale")?, theta.get("item.deep.0.norm_shift")?);
+        let deep = Self::layers(theta, "item.deep", 1, normed_gelu(z, scale, shift))?;
+        Ok(first_order + second_order + deep)
     }
 
     /// The mean hinge loss of a task's pairs, and its gradient at theta.
@@ -218,8 +263,7 @@ impl Slow {
         }
         let side = |of: fn(&Pair) -> u32| task.pairs.iter().map(move |pair| Row::Known(of(pair)));
         let rows: Vec<Row> = side(|p| p.positive).chain(side(|p| p.negative)).collect();
-        let x = self.encode(&self.users, theta, &[task.user], true)?;
-        let scores = self.encode(&self.items, theta, &rows, true)?.matmul(x.transpose());
+        let scores = self.score(theta, task.user, &rows, true)?;
         let violations = scores.clone().narrow(0, count, count) - scores.narrow(0, 0, count) + self.margin;
         let loss = relu(violations.clone()).mean();
         let mut gradients = loss.backward();
@@ -247,12 +291,21 @@ impl Slow {
         Ok(Adapted { theta, steps: taken })
     }
 
-    /// x_u at theta.
+    /// x_u at theta; of DeepFM the sum of the user's fields, and a one.
     ///
     /// # Errors
     /// As [`Slow::judge`].
     pub fn user_vector(&self, theta: &Theta, user: Row) -> Result<Vec<f32>> {
-        read(self.encode(&self.users, &theta.plain(), &[user], false)?)
+        let theta = theta.plain();
+        if self.kind == ModelKind::TwoTower {
+            return read(self.tower(&self.users, &theta, &[user], false)?);
+        }
+        let mut sum = vec![0.0; self.width];
+        for field in self.embed(&self.users, &theta, &[user], false)? {
+            sum.iter_mut().zip(read(field)?).for_each(|(sum, value)| *sum += value);
+        }
+        sum.push(1.0);
+        Ok(sum)
     }
 
     /// The scores of all items for one user at theta.
@@ -262,9 +315,17 @@ impl Slow {
     pub fn scores(&self, theta: &Theta, user: Row) -> Result<Vec<f32>> {
         let theta = theta.plain();
         let rows: Vec<Row> = (0..self.items.count).map(Row::Known).collect();
-        let x = self.encode(&self.users, &theta, &[user], false)?;
-        read(x.matmul(self.encode(&self.items, &theta, &rows, false)?.transpose()))
+        read(self.score(&theta, user, &rows, false)?)
     }
+}
+
+/// GELU(LayerNorm(x)).
+fn normed_gelu(x: Tensor<2>, scale: Tensor<2>, shift: Tensor<2>) -> Tensor<2> {
+    let centred = x.clone() - x.mean_dim(1);
+    let variance = centred.clone().powi_scalar(2).mean_dim(1);
+    let normed = centred / (variance + EPSILON).sqrt() * scale + shift;
+    // Not Burn's own GELU: its derivative is that of an approximation.
+    normed.clone() * ((normed / std::f32::consts::SQRT_2).erf() + 1.0) * 0.5
 }
 
 /// A tensor's values. Blocks, as nothing in a browser may.

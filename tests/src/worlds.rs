@@ -6,7 +6,7 @@ use eemu_core::config::{Config, Meta};
 use eemu_core::dataset::{Catalog, Column, Entities, Holdout, Interaction, UNKNOWN, Values};
 use eemu_core::ensemble::LearnedState;
 use eemu_core::mistakes::{self, Mistake};
-use eemu_core::model::{ModelConfig, TensorMap};
+use eemu_core::model::{ModelConfig, ModelKind, TensorMap};
 use eemu_core::random::{Key, Stream};
 use eemu_core::shard::ShardData;
 use eemu_core::tensor::Device;
@@ -49,6 +49,8 @@ pub struct Recipe {
     pub query_length: usize,
     /// Cells are sliced anew each epoch.
     pub fresh_slices: bool,
+    /// What the model is.
+    pub model: ModelKind,
 }
 
 impl Default for Recipe {
@@ -64,6 +66,7 @@ impl Default for Recipe {
             epochs: 2,
             query_length: 1,
             fresh_slices: true,
+            model: ModelKind::TwoTower,
         }
     }
 }
@@ -78,6 +81,8 @@ impl Recipe {
     pub fn config(&self) -> Config {
         let mut config = Config { holdout: self.holdout, ..Config::default() };
         config.model = ModelConfig {
+            kind: self.model,
+            deep_hidden: vec![6, 5],
             width: 4,
             user_hidden: vec![6],
             item_hidden: vec![6],
@@ -182,9 +187,10 @@ pub fn recipes() -> impl Strategy<Value = Recipe> {
     let holdout = prop_oneof![Just(Holdout::None), Just(Holdout::LeaveOneOut)];
     let times = prop_oneof![Just(Times::Absent), Just(Times::Tied), Just(Times::Spread)];
     let meta = prop_oneof![3 => Just(Meta::Maml), 1 => Just(Meta::Reptile), 1 => Just(Meta::None)];
+    let model = prop_oneof![2 => Just(ModelKind::TwoTower), 1 => Just(ModelKind::DeepFm)];
     let sizes = (4u32..9, 14u32..20, 2u32..=5, 2u32..=3, 1usize..3);
-    (0u64..1_000_000, sizes, holdout, times, meta, any::<bool>()).prop_map(
-        |(seed, (users, items, shards, epochs, query_length), holdout, times, meta, fresh_slices)| Recipe {
+    (0u64..1_000_000, sizes, holdout, times, meta, any::<bool>(), model).prop_map(
+        |(seed, (users, items, shards, epochs, query_length), holdout, times, meta, fresh_slices, model)| Recipe {
             seed,
             users,
             items,
@@ -195,6 +201,7 @@ pub fn recipes() -> impl Strategy<Value = Recipe> {
             epochs,
             query_length,
             fresh_slices,
+            model,
         },
     )
 }

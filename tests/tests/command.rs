@@ -16,6 +16,7 @@ use eemu_core::train::{Trainer, input_hash};
 use eemu_server::deployment::{Deployment, model_files};
 use eemu_server::device::cpu;
 use eemu_server::store::{Access, Publication, STEPS};
+use eemu_tests::program;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -41,7 +42,7 @@ const TINY: [&str; 19] = [
     "3",
     "--quiet",
 ];
-const COMMANDS: [&str; 19] = [
+const COMMANDS: [&str; 20] = [
     "demo",
     "import",
     "train",
@@ -60,19 +61,12 @@ const COMMANDS: [&str; 19] = [
     "backup",
     "restore",
     "config",
+    "data",
     "reproduce",
 ];
 
-/// The program, built beside this test.
-fn program() -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    let program = test.ancestors().nth(2).unwrap().join("eemu").with_extension(std::env::consts::EXE_EXTENSION);
-    assert!(program.is_file(), "{} is missing; run first: cargo build --workspace", program.display());
-    program
-}
-
 fn command(args: &[&str]) -> Command {
-    let mut command = Command::new(program());
+    let mut command = Command::new(program().unwrap());
     command.args(args).env_remove("EEMU_STATE").env_remove("EEMU_FAIL_AT").stdin(Stdio::null());
     command
 }
@@ -250,9 +244,18 @@ fn reader() -> (&'static str, Vec<String>) {
 
 #[test]
 fn the_whole_story() {
+    story("two-tower");
+}
+
+#[test]
+fn the_whole_story_of_deep_fm() {
+    story("deepfm");
+}
+
+fn story(model: &str) {
     let place = Place::new();
     let state = place.imported("run", "leave-one-out");
-    let trained = json(&[&["train", "--state", &state], &TINY[..]].concat());
+    let trained = json(&[&["train", "--state", &state, "--model", model], &TINY[..]].concat());
     assert_eq!(numbers(&trained["shards_trained"]), [0, 1, 2]);
     let again = json(&["train", "--state", &state]);
     assert_eq!(numbers(&again["shards_trained"]), [0u64; 0], "a trained state has nothing to do");
@@ -261,6 +264,11 @@ fn the_whole_story() {
     let before = info(&state);
     assert_eq!((&before["dataset"], &before["users"], &before["items"]), (&"shop".into(), &12.into(), &14.into()));
     assert_eq!(before["interactions"], records().len());
+    // Named only where it is not the first of its kind, which older states were.
+    let kind = if model == "two-tower" { Value::Null } else { model.into() };
+    assert_eq!(before["config"]["model"]["kind"], kind);
+    let shown = done(&["info", "--state", &state]).out;
+    assert!(shown.contains(&format!("model.kind=\"{model}\"")) && shown.contains("model.deep_hidden=["), "{shown}");
     let shards = before["shards"].as_array().unwrap();
     assert_eq!(shards.len(), 3);
     for (number, shard) in (0u64..).zip(shards) {

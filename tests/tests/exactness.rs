@@ -7,11 +7,14 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use eemu_core::client::{client_catalog, client_model, client_tensors, own_row};
 use eemu_core::config::{Config, Meta};
 use eemu_core::dataset::{Catalog, Entities, Holdout, ImportReport, Imported, Interaction, Role, Values};
 use eemu_core::ensemble::LearnedState;
 use eemu_core::mistakes::{self, Mistake};
-use eemu_core::model::{Adapted, ModelConfig, Pair, Row, Task, TensorMap, TwoTower, from_safetensors, model_blake3};
+use eemu_core::model::{
+    Adapted, ModelConfig, ModelKind, Pair, Recommender, Row, Task, TensorMap, from_safetensors, model_blake3,
+};
 use eemu_core::random::Key;
 use eemu_core::receipt::commitment;
 use eemu_core::recommend::{Ranker, top_k};
@@ -26,6 +29,8 @@ use eemu_tests::worlds::{Recipe, System, Times, cpu, differences, on_threads, re
 use pollster::block_on;
 use proptest::prelude::*;
 use proptest::sample::Index;
+
+const MODELS: [ModelKind; 2] = [ModelKind::TwoTower, ModelKind::DeepFm];
 
 fn long() -> bool {
     std::env::var_os("EEMU_LONG").is_some()
@@ -200,9 +205,11 @@ proptest! {
 #[test]
 fn threads_leave_no_trace_in_large_tensors() {
     let recipe = Recipe { users: 80, items: 1200, shards: 1, epochs: 1, ..Recipe::default() };
-    for meta in [Meta::Maml, Meta::None] {
+    let kinds = [(Meta::Maml, ModelConfig::default()), (Meta::None, ModelConfig::default())];
+    let deep = [Meta::Maml, Meta::None].map(|meta| (meta, ModelConfig::default().deep_fm()));
+    for (meta, model) in kinds.into_iter().chain(deep) {
         let mut config = Recipe { meta, ..recipe.clone() }.config();
-        config.model = ModelConfig::default();
+        config.model = model;
         let world = World::new(recipe.catalog().unwrap(), recipe.records(), config).unwrap().0;
         let shard = &world.shards()[0];
         let results = [1, 2, 3, 4].map(|threads| hash(&on_threads(threads, || train_one(&world, shard)).unwrap()));
@@ -214,16 +221,18 @@ fn threads_leave_no_trace_in_large_tensors() {
 #[test]
 fn every_kind_of_record_is_forgotten() {
     let mut seen = BTreeSet::new();
-    for (holdout, times, meta) in [
-        (Holdout::None, Times::Tied, Meta::Maml),
-        (Holdout::LeaveOneOut, Times::Absent, Meta::Maml),
-        (Holdout::LeaveOneOut, Times::Spread, Meta::None),
+    for (holdout, times, meta, model) in [
+        (Holdout::None, Times::Tied, Meta::Maml, ModelKind::TwoTower),
+        (Holdout::LeaveOneOut, Times::Absent, Meta::Maml, ModelKind::TwoTower),
+        (Holdout::LeaveOneOut, Times::Spread, Meta::None, ModelKind::TwoTower),
+        (Holdout::None, Times::Tied, Meta::Maml, ModelKind::DeepFm),
+        (Holdout::LeaveOneOut, Times::Spread, Meta::Reptile, ModelKind::DeepFm),
     ] {
         for seed in 0..4 {
-            let recipe = Recipe { seed, holdout, times, meta, shards: 2 + seed as u32, ..Recipe::default() };
+            let recipe = Recipe { seed, holdout, times, meta, model, shards: 2 + seed as u32, ..Recipe::default() };
             let world = recipe.world().unwrap();
             for (kind, record) in telling(&world) {
-                if !seen.insert((kind, holdout as u8, times as u8)) {
+                if !seen.insert((kind, holdout as u8, times as u8, model as u8)) {
                     continue;
                 }
                 let found = p1(&recipe, &[record], None);
@@ -400,7 +409,7 @@ fn a_user_goes_from_every_shard() {
         system.forget(&all).unwrap();
         for (shard, tensors) in (0..).zip(&system.tensors) {
             let start =
-                TwoTower::new(&system.world.catalog, &system.world.config.model, &system.world.key, shard, &cpu())
+                Recommender::new(&system.world.catalog, &system.world.config.model, &system.world.key, shard, &cpu())
                     .unwrap();
             let start = block_on(start.parameters().values()).unwrap();
             assert_eq!(row(tensors, user), row(&start, user), "shard {shard}");
@@ -417,8 +426,10 @@ fn row(tensors: &TensorMap, user: u32) -> &[f32] {
 /// Somebody admitted later changes no tensor of anybody, and starts at the start.
 #[test]
 fn the_admitted_change_nothing() {
-    for meta in [Meta::Maml, Meta::None] {
-        let recipe = Recipe { meta, ..Recipe::default() };
+    for (meta, model) in
+        [(Meta::Maml, ModelKind::TwoTower), (Meta::None, ModelKind::TwoTower), (Meta::Maml, ModelKind::DeepFm)]
+    {
+        let recipe = Recipe { meta, model, ..Recipe::default() };
         let world = recipe.world().unwrap();
         let mut larger = recipe.catalog().unwrap();
         let features = [Some("v1".to_owned()), Some("v0 v4".to_owned()), None];
@@ -430,13 +441,40 @@ fn the_admitted_change_nothing() {
                 input_hash(&grown.catalog, &grown.config, other)
             );
             let (before, after) = (train_one(&world, own).unwrap(), train_one(&grown, other).unwrap());
-            let start = TwoTower::new(&grown.catalog, &grown.config.model, &grown.key, own.index, &cpu()).unwrap();
+            let start = Recommender::new(&grown.catalog, &grown.config.model, &grown.key, own.index, &cpu()).unwrap();
             let initial = block_on(start.parameters().values()).unwrap();
             assert_eq!(row(&after, new), row(&initial, new));
             // What the store does with a model from before the admission.
             let (shared, rows) = eemu_core::ensemble::split_user_rows(before);
             let joined = block_on(eemu_core::ensemble::join_user_rows(shared, rows, &start)).unwrap();
             assert_eq!(hash(&joined), hash(&after));
+        }
+    }
+}
+
+/// A browser's model, of what everybody gets and one person's row, scores that
+/// person as the server's does, adapted or not.
+#[test]
+fn a_clients_model_is_the_servers() {
+    for kind in MODELS {
+        let world = Recipe { shards: 1, model: kind, ..Recipe::default() }.world().unwrap();
+        let (config, user) = (&world.config.model, 3);
+        let tensors = train_one(&world, &world.shards()[0]).unwrap();
+        let shared = client_tensors(&tensors, config);
+        assert_eq!(shared["user.id.table"].0, [1, config.width], "the unknown row and nobody's own");
+        let row = own_row(&tensors, config, user).unwrap();
+        let catalog = client_catalog(&world.catalog, &[user]);
+        let client = client_model(&catalog, config, 0, shared, &[row], &cpu()).unwrap();
+        let mut server = Recommender::new(&world.catalog, config, &world.key, 0, &cpu()).unwrap();
+        server.parameters_mut().set(&tensors).unwrap();
+        let scores = |model: &Recommender, task: Task, steps| {
+            let adapted = block_on(model.inner_steps(std::slice::from_ref(&task), 0.2, steps)).unwrap();
+            block_on(model.scores(&model.item_base(), &[task.user], &adapted)).unwrap()
+        };
+        let own = task(&world, user);
+        let here = Task { user: Row::Known(0), ..own.clone() };
+        for steps in [0, 1, 2] {
+            assert_eq!(scores(&client, here.clone(), steps), scores(&server, own.clone(), steps), "{kind:?} {steps}");
         }
     }
 }
@@ -457,7 +495,7 @@ fn blanked_and_admitted_people_keep_shapes() {
     catalog.users = Entities::new(catalog.users.ids, Vec::new(), columns).unwrap();
     let shapes = |catalog: &Catalog| {
         let world = World::new(catalog.clone(), recipe.records(), config.clone()).unwrap().0;
-        let model = TwoTower::new(&world.catalog, &world.config.model, &world.key, 0, &cpu()).unwrap();
+        let model = Recommender::new(&world.catalog, &world.config.model, &world.key, 0, &cpu()).unwrap();
         let tables = model.parameters().shapes().filter(|(name, _)| *name != "user.id.table");
         tables.map(|(name, shape)| (name.to_owned(), shape.to_vec())).collect::<Vec<_>>()
     };
@@ -470,7 +508,7 @@ fn blanked_and_admitted_people_keep_shapes() {
     assert_eq!(shapes(&grown), before, "a person with a blank");
     // Such a model has no row for the blank: it says so, and takes no other.
     let world = World::new(grown, recipe.records(), config).unwrap().0;
-    let model = TwoTower::new(&world.catalog, &world.config.model, &world.key, 0, &cpu()).unwrap();
+    let model = Recommender::new(&world.catalog, &world.config.model, &world.key, 0, &cpu()).unwrap();
     assert!(model.check_row(Row::Known(0)).is_ok());
     assert!(model.check_row(Row::Known(recipe.users)).is_err());
 }
@@ -478,9 +516,13 @@ fn blanked_and_admitted_people_keep_shapes() {
 /// Who stands before whom in a batch changes nothing beyond rounding.
 #[test]
 fn order_inside_a_batch_is_rounding() {
-    let recipe = Recipe { users: 9, shards: 1, ..Recipe::default() };
+    MODELS.into_iter().for_each(order_inside_a_batch);
+}
+
+fn order_inside_a_batch(model: ModelKind) {
+    let recipe = Recipe { users: 9, shards: 1, model, ..Recipe::default() };
     let world = recipe.world().unwrap();
-    let model = TwoTower::new(&world.catalog, &world.config.model, &world.key, 0, &cpu()).unwrap();
+    let model = Recommender::new(&world.catalog, &world.config.model, &world.key, 0, &cpu()).unwrap();
     let tasks: Vec<Task> = (0..9).map(|user| task(&world, user)).collect();
     let gradient = |tasks: &[Task]| {
         let adapted = block_on(model.inner_steps(tasks, 0.1, 1)).unwrap();
@@ -509,14 +551,14 @@ fn task(world: &World, user: u32) -> Task {
 }
 
 /// A trained system's models, in shard order.
-fn models(world: &World) -> Vec<TwoTower> {
+fn models(world: &World) -> Vec<Recommender> {
     let trained = |shard| block_on(train(&world.catalog, &world.config, &shard, &cpu())).unwrap().0;
     world.shards().into_iter().map(trained).collect()
 }
 
-fn ranked_scores(world: &World, models: &[TwoTower], size: usize) -> Vec<Vec<f32>> {
+fn ranked_scores(world: &World, models: &[Recommender], size: usize) -> Vec<Vec<f32>> {
     let adapt = eemu_core::config::AdaptConfig { size, step: 0.1, ..world.config.adapt.clone() };
-    let models: Vec<(usize, &TwoTower)> = models.iter().enumerate().collect();
+    let models: Vec<(usize, &Recommender)> = models.iter().enumerate().collect();
     let ranker = Ranker::new(&models, &world.key, &world.degrees, &adapt);
     let people: Vec<_> = (0..world.interactions.users()).map(|u| world.person(u, History::All)).collect();
     block_on(ranker.scores(&people, 0, false)).unwrap().into_iter().map(|s| s.mean).collect()
@@ -526,14 +568,18 @@ fn ranked_scores(world: &World, models: &[TwoTower], size: usize) -> Vec<Vec<f32
 /// and requests leave theta as it was.
 #[test]
 fn trivial_ensembles_are_trivial() {
-    let one = Recipe { shards: 1, users: 6, ..Recipe::default() }.world().unwrap();
+    MODELS.into_iter().for_each(trivial_ensembles);
+}
+
+fn trivial_ensembles(model: ModelKind) {
+    let one = Recipe { shards: 1, users: 6, model, ..Recipe::default() }.world().unwrap();
     let single = models(&one);
     assert_eq!(one.shards()[0].len(), one.interactions.len(), "one shard holds every record");
     let rows: Vec<Row> = (0..6).map(|u| one.person(u, History::All).rows[0]).collect();
     let plain = block_on(single[0].scores(&single[0].item_base(), &rows, &Adapted::none(6))).unwrap();
     assert_eq!(ranked_scores(&one, &single, 0), plain);
 
-    let world = Recipe { shards: 3, users: 6, ..Recipe::default() }.world().unwrap();
+    let world = Recipe { shards: 3, users: 6, model, ..Recipe::default() }.world().unwrap();
     let models = models(&world);
     let hashes = || models.iter().map(|m| hash(&block_on(m.parameters().values()).unwrap())).collect::<Vec<_>>();
     let before = hashes();
@@ -556,7 +602,11 @@ fn trivial_ensembles_are_trivial() {
 /// a task that moves.
 #[test]
 fn zero_loss_adapts_nothing() {
-    let mut world = Recipe { shards: 1, users: 6, epochs: 3, ..Recipe::default() }.world().unwrap();
+    MODELS.into_iter().for_each(zero_loss);
+}
+
+fn zero_loss(kind: ModelKind) {
+    let mut world = Recipe { shards: 1, users: 6, epochs: 3, model: kind, ..Recipe::default() }.world().unwrap();
     world.config.model.margin = 1e-3;
     let model = &models(&world)[0];
     let (base, row) = (model.item_base(), Row::Known(0));

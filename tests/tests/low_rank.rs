@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use eemu_core::dataset::{Catalog, Column, Entities, UNKNOWN, Values};
-use eemu_core::model::{Adapted, ModelConfig, Pair, Parameters, Row, Task, TensorMap, TwoTower};
+use eemu_core::model::{Adapted, ModelConfig, ModelKind, Pair, Parameters, Recommender, Row, Task, TensorMap};
 use eemu_core::random::{Key, Stream};
 use eemu_core::tensor::Device;
 use eemu_tests::slow::{self, Gradient, Slow};
@@ -81,8 +81,9 @@ fn pairs(stream: &mut Stream, positives: usize, items: usize) -> Vec<Pair> {
     pairs
 }
 
-fn case(seed: u64) -> Case {
+fn case(seed: u64, kind: ModelKind) -> Case {
     let stream = &mut Key::from_seed(seed).stream("low-rank case", &[]);
+    let mut deep = Key::from_seed(seed).stream("deep part of a low-rank case", &[]);
     let identifiers = stream.below(4) > 0;
     // More items than a ranking tile holds, in some cases.
     let items = if stream.below(6) == 0 { between(stream, 500, 1100) } else { between(stream, 2, 40) };
@@ -104,8 +105,11 @@ fn case(seed: u64) -> Case {
         margin: if stream.below(5) == 0 { 1e-3 } else { 0.3 + stream.unit() as f32 },
         unknown_rows: stream.below(3) > 0,
         table_scale: 1.0,
+        kind,
+        deep_hidden: (0..between(&mut deep, 1, 3)).map(|_| between(&mut deep, 3, 23)).collect(),
     };
-    let model = TwoTower::new(&catalog, &config, &Key::from_seed(seed), 0, &Device::Flex(Default::default())).unwrap();
+    let model =
+        Recommender::new(&catalog, &config, &Key::from_seed(seed), 0, &Device::Flex(Default::default())).unwrap();
     let mut parameters = block_on(model.parameters().values()).unwrap();
     for (name, (shape, values)) in &mut parameters {
         // Starts are special (zeros, ones): anywhere else is more telling.
@@ -167,6 +171,16 @@ impl Worst {
     }
 }
 
+/// Scores without what all items of a user share, which DeepFM by the book has
+/// and no pair, gradient or ranking depends on.
+fn centred(kind: ModelKind, mut scores: Vec<f32>) -> Vec<f32> {
+    if kind == ModelKind::DeepFm {
+        let mean = scores.iter().map(|s| f64::from(*s)).sum::<f64>() / scores.len() as f64;
+        scores.iter_mut().for_each(|score| *score = (f64::from(*score) - mean) as f32);
+    }
+    scores
+}
+
 /// Adds `factor` times a gradient.
 fn add(sum: &mut BTreeMap<String, Vec<f32>>, gradient: &Gradient, factor: f32) {
     for (name, gradient) in gradient {
@@ -179,7 +193,7 @@ fn add(sum: &mut BTreeMap<String, Vec<f32>>, gradient: &Gradient, factor: f32) {
 fn compare(case: &Case) -> Option<Worst> {
     let device = Device::Flex(Default::default());
     let Case { catalog, config, parameters, support, query, alpha, steps } = case;
-    let mut model = TwoTower::new(catalog, config, &Key::from_seed(0), 0, &device).unwrap();
+    let mut model = Recommender::new(catalog, config, &Key::from_seed(0), 0, &device).unwrap();
     model.parameters_mut().set(parameters).unwrap();
     let slow = Slow::new(catalog, config, &device);
     let zeros: BTreeMap<String, Vec<f32>> =
@@ -192,7 +206,7 @@ fn compare(case: &Case) -> Option<Worst> {
     let (mut plain_scores, mut scores, mut vectors) = (Vec::new(), Vec::new(), Vec::new());
     for (support, query) in support.iter().zip(query) {
         let theta = slow.copy(parameters);
-        plain_scores.push(slow.scores(&theta, support.user).unwrap());
+        plain_scores.push(centred(config.kind, slow.scores(&theta, support.user).unwrap()));
         let adapted = slow.adapt(parameters, support, *alpha, *steps).unwrap();
         let judged = slow.judge(&adapted.theta, query).unwrap();
         if adapted.nearest().min(judged.nearest) < HINGE {
@@ -206,7 +220,7 @@ fn compare(case: &Case) -> Option<Worst> {
         support_losses.push(adapted.steps[0].loss);
         query_losses.push(judged.loss);
         vectors.push(slow.user_vector(&adapted.theta, support.user).unwrap());
-        scores.push(slow.scores(&adapted.theta, support.user).unwrap());
+        scores.push(centred(config.kind, slow.scores(&adapted.theta, support.user).unwrap()));
     }
 
     let mut worst = Worst { error: 0.0, quantity: "nothing".into() };
@@ -217,9 +231,14 @@ fn compare(case: &Case) -> Option<Worst> {
     let adapted_vectors = block_on(model.user_vectors(&users, &adapted)).unwrap();
     let adapted_scores = block_on(model.scores(&base, &users, &adapted)).unwrap();
     for (task, plain) in plain.iter().enumerate() {
-        worst.see(&format!("plain scores {task}"), plain, &plain_scores[task], 0.0);
+        let centred = |scores: &[f32]| centred(config.kind, scores.to_vec());
+        worst.see(&format!("plain scores {task}"), &centred(plain), &plain_scores[task], 0.0);
         worst.see(&format!("user vector {task}"), &adapted_vectors[task], &vectors[task], 0.0);
-        worst.see(&format!("scores {task}"), &adapted_scores[task], &scores[task], 0.0);
+        worst.see(&format!("scores {task}"), &centred(&adapted_scores[task]), &scores[task], 0.0);
+        let some: Vec<u32> = (0..plain.len() as u32).filter(|item| item % 3 != 1).collect();
+        let of_some: Vec<f32> = some.iter().map(|&item| plain[item as usize]).collect();
+        let own = block_on(model.scores_of(users[task], &some)).unwrap();
+        worst.see(&format!("scores of some items {task}"), &own, &of_some, 0.0);
     }
     worst.see("support losses", &adapted.losses, &support_losses, 0.0);
     worst.see_all("mean move", &model.mean_move(&adapted), &moved);
@@ -232,12 +251,11 @@ fn compare(case: &Case) -> Option<Worst> {
     Some(worst)
 }
 
-#[test]
-fn low_rank_steps_equal_copies_of_the_model() {
+fn compare_all(kind: ModelKind) {
     let (mut compared, mut skipped, mut worst) = (0, 0, 0.0f32);
     let mut seed = 0;
     while compared < CASES {
-        match compare(&case(seed)) {
+        match compare(&case(seed, kind)) {
             None => skipped += 1,
             Some(found) => {
                 assert!(
@@ -256,14 +274,27 @@ fn low_rank_steps_equal_copies_of_the_model() {
     println!("{compared} cases compared, {skipped} skipped, worst relative error {worst:.1e}");
 }
 
+#[test]
+fn low_rank_steps_equal_copies_of_the_model() {
+    compare_all(ModelKind::TwoTower);
+}
+
+#[test]
+fn low_rank_steps_equal_copies_of_deep_fm() {
+    compare_all(ModelKind::DeepFm);
+}
+
 /// The draws above hold what they are meant to hold.
 #[test]
 fn the_cases_are_of_every_kind() {
-    let cases: Vec<Case> = (0..CASES as u64).map(case).collect();
+    let cases: Vec<Case> = (0..CASES as u64).map(|seed| case(seed, ModelKind::TwoTower)).collect();
     let any = |what: &str, of: &dyn Fn(&Case) -> bool| assert!(cases.iter().any(of), "no case with {what}");
     for layers in 0..=3 {
         any("as many hidden user layers", &|c| c.config.user_hidden.len() == layers);
         any("as many hidden item layers", &|c| c.config.item_hidden.len() == layers);
+    }
+    for layers in 1..=3 {
+        any("as many hidden layers of the deep part", &|c| c.config.deep_hidden.len() == layers);
     }
     for steps in 1..=3 {
         any("as many steps", &|c| c.steps == steps);

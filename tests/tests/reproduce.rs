@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use eemu_core::adapt::Person;
@@ -13,27 +13,31 @@ use eemu_core::aggregate::{Aggregator, AttentionConfig, Effort, FitConfig, Mean,
 use eemu_core::cluster::{KMeans, cluster_users, scores_by_cluster};
 use eemu_core::config::AdaptConfig;
 use eemu_core::dataset::Holdout;
-use eemu_core::model::TwoTower;
+use eemu_core::flops::Costs;
+use eemu_core::model::{ModelConfig, ModelKind, Recommender};
 use eemu_core::recommend::Ranker;
 use eemu_core::world::{History, World};
+use eemu_tests::program;
 use eemu_tests::worlds::{Recipe, System, cpu};
 use pollster::block_on;
 use serde_json::Value;
 
-fn models(system: &System) -> Vec<TwoTower> {
+fn models(system: &System) -> Vec<Recommender> {
     let world = &system.world;
     (0u32..)
         .zip(&system.tensors)
         .map(|(shard, tensors)| {
-            let mut model = TwoTower::new(&world.catalog, &world.config.model, &world.key, shard, &cpu()).unwrap();
+            let mut model = Recommender::new(&world.catalog, &world.config.model, &world.key, shard, &cpu()).unwrap();
             model.parameters_mut().set(tensors).unwrap();
             model
         })
         .collect()
 }
 
-fn system(shards: u32) -> (System, Vec<TwoTower>) {
-    let recipe = Recipe { users: 12, shards, holdout: Holdout::LeaveOneOut, ..Recipe::default() };
+const MODELS: [ModelKind; 2] = [ModelKind::TwoTower, ModelKind::DeepFm];
+
+fn system(shards: u32, model: ModelKind) -> (System, Vec<Recommender>) {
+    let recipe = Recipe { users: 12, shards, holdout: Holdout::LeaveOneOut, model, ..Recipe::default() };
     let system = System::train(recipe.world().unwrap(), None).unwrap();
     let models = models(&system);
     (system, models)
@@ -44,8 +48,8 @@ fn everybody(world: &World) -> Vec<Person> {
 }
 
 /// Adapted scores of everybody by the exact batch mode.
-fn exact(world: &World, models: &[TwoTower], adapt: &AdaptConfig) -> Vec<Vec<f32>> {
-    let numbered: Vec<(usize, &TwoTower)> = models.iter().enumerate().collect();
+fn exact(world: &World, models: &[Recommender], adapt: &AdaptConfig) -> Vec<Vec<f32>> {
+    let numbered: Vec<(usize, &Recommender)> = models.iter().enumerate().collect();
     let ranker = Ranker::new(&numbered, &world.key, &world.degrees, adapt);
     block_on(ranker.scores(&everybody(world), 0, false)).unwrap().into_iter().map(|s| s.mean).collect()
 }
@@ -65,14 +69,18 @@ fn effort() -> Effort {
 /// which is RETRAIN.
 #[test]
 fn one_shard_is_retrain() {
-    let (system, models) = system(1);
+    MODELS.into_iter().for_each(one_shard_is_retrain_with);
+}
+
+fn one_shard_is_retrain_with(model: ModelKind) {
+    let (system, models) = system(1, model);
     let world = &system.world;
     let vectors = block_on(Vectors::of(world, &models)).unwrap();
     let masked = [];
     for method in Method::ALL.into_iter().filter(|m| *m != Method::RecEraser) {
         let blend = block_on(method.fitted(world, &vectors, &effort(), &cpu())).unwrap();
         for user in 0..world.interactions.users() {
-            let scores = vectors.scores(user);
+            let scores = block_on(vectors.scores(user)).unwrap();
             let seen = Seen { user, masked: &masked, counts: &[3], scores: &scores };
             let blended = blend.combine_for(&seen).unwrap();
             let order = |scores: &[f32]| {
@@ -95,14 +103,18 @@ fn one_shard_is_retrain() {
 /// Both ways to unadapted scores agree, and adaptation of size 0 is none.
 #[test]
 fn no_adaptation_set_is_no_adaptation() {
-    let (system, models) = system(3);
+    MODELS.into_iter().for_each(no_adaptation_set_is_no_adaptation_with);
+}
+
+fn no_adaptation_set_is_no_adaptation_with(model: ModelKind) {
+    let (system, models) = system(3, model);
     let world = &system.world;
     let vectors = block_on(Vectors::of(world, &models)).unwrap();
     let none = AdaptConfig { size: 0, ..world.config.adapt.clone() };
     let adapted = exact(world, &models, &world.config.adapt);
     let mut moved = 0;
     for ((user, plain), adapted) in (0..).zip(exact(world, &models, &none)).zip(adapted) {
-        assert!(close(&plain, &Mean.combine(&vectors.scores(user)).unwrap()), "{user}");
+        assert!(close(&plain, &Mean.combine(&block_on(vectors.scores(user)).unwrap()).unwrap()), "{user}");
         moved += usize::from(!close(&plain, &adapted));
     }
     assert!(moved > 0, "adaptation moved nobody, so that size 0 changes nothing says nothing");
@@ -112,7 +124,11 @@ fn no_adaptation_set_is_no_adaptation() {
 /// everybody in one cluster: not so.
 #[test]
 fn as_many_clusters_as_users_is_one_by_one() {
-    let (system, models) = system(3);
+    MODELS.into_iter().for_each(as_many_clusters_as_users_is_one_by_one_with);
+}
+
+fn as_many_clusters_as_users_is_one_by_one_with(model: ModelKind) {
+    let (system, models) = system(3, model);
     let world = &system.world;
     let vectors = block_on(Vectors::of(world, &models)).unwrap();
     let users = world.interactions.users() as usize;
@@ -129,7 +145,7 @@ fn as_many_clusters_as_users_is_one_by_one() {
     let together = block_on(scores_by_cluster(world, &models, adapt, &people, &people)).unwrap();
     assert!(together.iter().zip(&one_by_one).any(|(a, b)| !close(a, b)));
     // The models that were adapted are as they were.
-    assert_eq!(vectors, block_on(Vectors::of(world, &models)).unwrap());
+    assert_eq!(vectors.shards, block_on(Vectors::of(world, &models)).unwrap().shards);
 }
 
 /// After a deletion the clusters, and every aggregator fitted anew, are those
@@ -137,12 +153,16 @@ fn as_many_clusters_as_users_is_one_by_one() {
 /// not, for some record.
 #[test]
 fn clusters_and_aggregators_are_exact_when_made_anew_and_not_when_kept() {
-    let recipe = Recipe { users: 12, ..Recipe::default() };
+    MODELS.into_iter().for_each(made_anew_is_exact_and_kept_is_not);
+}
+
+fn made_anew_is_exact_and_kept_is_not(model: ModelKind) {
+    let recipe = Recipe { users: 12, model, ..Recipe::default() };
     let config = KMeans { clusters: 3, starts: 2, iterations: 20 };
-    let fit = |world: &World, models: &[TwoTower], method: Method| {
+    let fit = |world: &World, models: &[Recommender], method: Method| {
         let vectors = block_on(Vectors::of(world, models)).unwrap();
         let blend = block_on(method.fitted(world, &vectors, &effort(), &cpu())).unwrap();
-        let scores = vectors.scores(0);
+        let scores = block_on(vectors.scores(0)).unwrap();
         let counts = vec![1; scores.len()];
         blend.combine_for(&Seen { user: 0, masked: &[], counts: &counts, scores: &scores }).unwrap()
     };
@@ -160,14 +180,14 @@ fn clusters_and_aggregators_are_exact_when_made_anew_and_not_when_kept() {
         let after = models(&system);
         let twin = System::train(recipe.twin_without(&gone).unwrap(), None).unwrap();
         let twin_models = models(&twin);
-        let of = |world, models: &[TwoTower]| {
+        let of = |world, models: &[Recommender]| {
             cluster_users(world, &block_on(Vectors::of(world, models)).unwrap(), config).unwrap()
         };
         assert_eq!(of(&system.world, &after), of(&twin.world, &twin_models));
         for (method, old) in old {
             let anew = fit(&system.world, &after, method);
             assert_eq!(anew, fit(&twin.world, &twin_models, method), "{}", method.name());
-            let scores = block_on(Vectors::of(&system.world, &after)).unwrap().scores(0);
+            let scores = block_on(block_on(Vectors::of(&system.world, &after)).unwrap().scores(0)).unwrap();
             let counts = vec![1; scores.len()];
             let kept = old.combine_for(&Seen { user: 0, masked: &[], counts: &counts, scores: &scores }).unwrap();
             *kept_was_wrong.entry(method).or_default() |= kept != anew;
@@ -176,6 +196,19 @@ fn clusters_and_aggregators_are_exact_when_made_anew_and_not_when_kept() {
     for (method, wrong) in kept_was_wrong {
         assert_eq!(wrong, method.exact().is_none(), "{}: kept as it was", method.name());
     }
+}
+
+/// DeepFM's parts on MovieLens-1M's features, by hand: each side's half of the
+/// first layer, and the layers above, which unadapted requests run too.
+#[test]
+fn deep_fm_costs_by_hand() {
+    let costs = Costs::new(&ModelConfig::paper().deep_fm(), 4, 4, 402);
+    let above = 512 * 256 + 256 * 128 + 128 * 64 + 64 + 5 * (512 + 256 + 128 + 64);
+    assert_eq!((costs.user, costs.item), (4 * 96 * 512, 4 * 96 * 512 + above));
+    assert_eq!(costs.honest_request(1000, 8), 8 * (costs.user + 1000 * (97 + above)));
+    // Two towers keep their vectors: dot products only.
+    let towers = Costs::new(&ModelConfig::paper(), 4, 4, 402);
+    assert_eq!(towers.honest_request(1000, 8), 8 * (towers.user + 1000 * 128));
 }
 
 /// Aggregators that learn belong to `reproduce` and to lessons: what serves
@@ -203,13 +236,6 @@ fn what_serves_names_no_fitted_aggregator() {
     assert!(found.is_empty(), "{found:#?}");
 }
 
-fn program() -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    let program = test.ancestors().nth(2).unwrap().join("eemu").with_extension(std::env::consts::EXE_EXTENSION);
-    assert!(program.is_file(), "{} is missing; run first: cargo build --workspace", program.display());
-    program
-}
-
 /// Atomic files of 40 people who each did 12 of 60 things.
 fn data(folder: &Path) {
     let mut lines = "user_id:token\titem_id:token\ttimestamp:float\n".to_owned();
@@ -231,7 +257,7 @@ fn reproduce(what: &str, out: &Path, more: &[&str]) -> String {
         "train.epochs=1",
         "train.users_per_batch=64",
     ];
-    let mut command = Command::new(program());
+    let mut command = Command::new(program().unwrap());
     command.args(["reproduce", what, "--quick", "--users", "24", "--out"]).arg(out);
     command.args(tiny.iter().flat_map(|set| ["--set", set])).args(more);
     command.args(["--datasets", "tiny", "--data"]).arg(out);
@@ -269,10 +295,12 @@ fn everything_runs_resumes_and_agrees() {
         found.rsplit_once('-').unwrap().1.to_owned()
     };
     assert_ne!(trained("-maml-8-"), trained("-second-order-8-"));
-    for name in
-        ["table2", "table3", "table4", "table5", "table6", "table7", "table9", "table10", "fig3", "fig4", "fig5"]
-            .into_iter()
-            .chain(["fig6", "fig7", "fig7d", "eq8", "entropy", "second-order"])
+    for name in [
+        "table2", "table3", "table4", "table5", "table6", "table7", "table8", "table9", "table10", "fig3", "fig4",
+        "fig5",
+    ]
+    .into_iter()
+    .chain(["fig6", "fig7", "fig7d", "eq8", "entropy", "second-order"])
     {
         let text = fs::read_to_string(out.join(format!("{name}.md"))).unwrap();
         assert!(text.starts_with("# ") && text.contains("| --- |"), "{name}: {text}");
@@ -289,9 +317,17 @@ fn everything_runs_resumes_and_agrees() {
     let (_, retrain) = named("-ordinary-1-frozen");
     assert_eq!(ranks(retrain, "Mean"), ranks(retrain, "shard 0"));
     let (_, standard) = named("-ordinary-8-frozen");
+    let (_, deep) = named("-ordinary-deepfm-8-frozen");
+    assert_eq!(
+        (&deep["config"]["model"]["kind"], &standard["config"]["model"]["kind"]),
+        (&"deepfm".into(), &Value::Null)
+    );
     for method in Method::ALL {
-        assert_eq!(standard["ranks"][method.name()]["users"], 24, "{}", method.name());
+        for row in [standard, deep] {
+            assert_eq!(row["ranks"][method.name()]["users"], 24, "{}", method.name());
+        }
     }
+    assert_ne!(deep["ranks"], standard["ranks"]);
 
     // The published code's dynamics stand beside, and nobody mistakes them for EEMU.
     let table = fs::read_to_string(out.join("table3.md")).unwrap();

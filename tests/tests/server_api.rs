@@ -11,7 +11,7 @@ use eemu_core::adapt::Past;
 use eemu_core::api::{Manifest, OwnRows, Recommendations};
 use eemu_core::client::{class_degree, client_model, client_person, read_client_file};
 use eemu_core::dataset::Catalog;
-use eemu_core::model::TwoTower;
+use eemu_core::model::Recommender;
 use eemu_core::random::Key;
 use eemu_core::recommend::{Ranker, top_k};
 use eemu_tests::service::{Place, Reply};
@@ -34,7 +34,13 @@ fn catalog(place: &Place, manifest: &Manifest) -> Catalog {
 }
 
 /// Models of the browser: of a visitor, or of a person with own rows.
-fn models(place: &Place, manifest: &Manifest, catalog: &Catalog, own: Option<&OwnRows>, file: usize) -> Vec<TwoTower> {
+fn models(
+    place: &Place,
+    manifest: &Manifest,
+    catalog: &Catalog,
+    own: Option<&OwnRows>,
+    file: usize,
+) -> Vec<Recommender> {
     let models = manifest.shards.iter().map(|shard| {
         let file = &shard.files[file];
         let bytes = place.get(&file.address, "").bytes;
@@ -49,14 +55,14 @@ fn models(place: &Place, manifest: &Manifest, catalog: &Catalog, own: Option<&Ow
 fn rank(
     manifest: &Manifest,
     catalog: &Catalog,
-    models: &[TwoTower],
+    models: &[Recommender],
     id: Option<&str>,
     known: &[bool],
     history: Vec<(u32, Option<f64>)>,
 ) -> Vec<(String, f32)> {
     let key: [u8; 32] = hex::decode(&manifest.adaptation_key).unwrap().try_into().unwrap();
     let degrees: Vec<u32> = manifest.degree_classes.iter().map(|&class| class_degree(class)).collect();
-    let models: Vec<(usize, &TwoTower)> = models.iter().enumerate().collect();
+    let models: Vec<(usize, &Recommender)> = models.iter().enumerate().collect();
     let ranker = Ranker::new(&models, &Key::from_bytes(key), &degrees, &manifest.config.adapt);
     let person = client_person(&manifest.config.model, id, known, Past::new(history));
     let scored = pollster::block_on(ranker.scores(std::slice::from_ref(&person), 0, false)).unwrap().pop().unwrap();

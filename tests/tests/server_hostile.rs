@@ -12,7 +12,8 @@ use axum::body::Body;
 use axum::http::Request;
 use eemu_server::serve::http::HttpOptions;
 use eemu_server::serve::tokens::Scope;
-use eemu_tests::service::{Place, Process, make_state, program, quick, token};
+use eemu_tests::program;
+use eemu_tests::service::{Place, Process, make_state, quick, token};
 use eemu_tests::worlds::Recipe;
 use serde_json::{Value, json};
 

@@ -7,7 +7,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use eemu_core::receipt::{Checkpoint, ReceiptFile, current_key, verify_consistency, verify_inclusion};
-use eemu_tests::service::{Place, program};
+use eemu_tests::program;
+use eemu_tests::service::Place;
 use eemu_tests::worlds::Recipe;
 use serde_json::{Value, json};
 

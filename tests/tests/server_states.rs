@@ -12,7 +12,8 @@ use eemu_server::deployment::Deployment;
 use eemu_server::serve::http::HttpOptions;
 use eemu_server::serve::tokens::Scope;
 use eemu_server::store::Access;
-use eemu_tests::service::{Place, Process, delete_items, learned, make_state, program, quick, token};
+use eemu_tests::program;
+use eemu_tests::service::{Place, Process, delete_items, learned, make_state, quick, token};
 use eemu_tests::worlds::{Recipe, train_all};
 use serde_json::{Value, json};
 

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use eemu_core::aggregate::{FitConfig, Margins, Simplex};
+use eemu_core::aggregate::{FitConfig, SampledPairs, Simplex, Vectors};
 use eemu_core::dataset::{Holdout, Role};
 use eemu_core::mistakes::{self, Mistake};
 use eemu_core::world::World;
@@ -97,8 +97,9 @@ async fn kept_aggregator(lab: &mut Lab, dot: Dot, watch: &mut impl Watch) -> Res
 /// The blend's weights of a system, from nothing.
 pub(super) async fn fit(system: &System) -> Result<Simplex, Halt> {
     let config = FitConfig { share: 1.0, rate: 0.01, ..FitConfig::default() };
-    let margins = Margins::of(&system.world, &system.models, config.share).await?;
     let world = &system.world;
+    let vectors = Vectors::of(world, &system.models).await?;
+    let margins = SampledPairs::of(world, config.share).margins(&vectors).await?;
     Ok(Simplex::fit(&margins, f64::from(world.config.model.margin), &world.key, &config)?)
 }
 

@@ -3,7 +3,7 @@
 
 use eemu_core::ensemble::LearnedState;
 use eemu_core::mistakes::{self, Mistake, Run};
-use eemu_core::model::{TensorMap, TwoTower, model_blake3};
+use eemu_core::model::{Recommender, TensorMap, model_blake3};
 use eemu_core::shard::ShardData;
 use eemu_core::tensor::Device;
 use eemu_core::world::World;
@@ -25,7 +25,7 @@ pub struct System {
     /// What it trained on.
     pub world: World,
     /// One model a shard.
-    pub models: Vec<TwoTower>,
+    pub models: Vec<Recommender>,
     /// Their tensors.
     pub tensors: Vec<TensorMap>,
     /// What people see.
@@ -110,7 +110,7 @@ impl System {
 
 /// Models, losses of every shard of the world (empty for those not trained),
 /// and milliseconds likewise.
-type Outcome = (Vec<TwoTower>, Vec<Vec<f32>>, Vec<f64>);
+type Outcome = (Vec<Recommender>, Vec<Vec<f32>>, Vec<f64>);
 
 async fn train(
     world: &World,
@@ -146,7 +146,7 @@ async fn train(
     Ok((run.finish(), losses, millis))
 }
 
-async fn values(models: &[TwoTower]) -> Result<Vec<TensorMap>, Halt> {
+async fn values(models: &[Recommender]) -> Result<Vec<TensorMap>, Halt> {
     let mut tensors = Vec::with_capacity(models.len());
     for model in models {
         tensors.push(model.parameters().values().await?);

@@ -1,9 +1,10 @@
 //! UltraRE's combination as the paper describes it: a logistic regression of
 //! the shards' scores, one set of weights for all users (algorithms.md H).
 
+use super::descent::{Descent, shards_of};
 use super::vectors::{SampledPairs, Vectors};
 use super::{Aggregator, Refit, weighted};
-use crate::{Error, Result};
+use crate::Result;
 
 /// How the regression is fitted. The published code has none; these are ours.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -33,26 +34,17 @@ impl Logistic {
     /// Fits on pairs: label 1 for the positive, 0 for the negative.
     ///
     /// # Errors
-    /// When there is no pair or a score is not a number.
-    pub fn fit(vectors: &Vectors, sample: &SampledPairs, config: &LogisticConfig) -> Result<Self> {
-        let examples: Vec<(Vec<f64>, f64)> = sample
-            .pairs
-            .iter()
-            .flat_map(|&(user, positive, negative)| [(user, positive, 1.0), (user, negative, 0.0)])
-            .map(|(user, item, label)| {
-                (vectors.shards.iter().map(|s| f64::from(vectors.score(s, user, item))).collect(), label)
-            })
-            .collect();
+    /// When there is no pair, a score is not a number or the device fails.
+    pub async fn fit(vectors: &Vectors, sample: &SampledPairs, config: &LogisticConfig) -> Result<Self> {
+        let mut examples = Vec::with_capacity(2 * sample.pairs.len());
+        for [positive, negative] in sample.scores(vectors).await? {
+            examples.extend([(positive, 1.0), (negative, 0.0)]);
+        }
         Self::fit_on(examples, config)
     }
 
     fn fit_on(mut examples: Vec<(Vec<f64>, f64)>, config: &LogisticConfig) -> Result<Self> {
-        let Some(shards) = examples.first().map(|(scores, _)| scores.len()) else {
-            return Err(Error::Config("aggregation: there is no pair to fit the weights on".into()));
-        };
-        if examples.iter().flat_map(|(scores, _)| scores).any(|score| !score.is_finite()) {
-            return Err(Error::NotANumber("a score".into()));
-        }
+        let shards = shards_of(examples.iter().map(|(scores, _)| scores))?;
         let count = examples.len() as f64;
         let mut spreads = Vec::with_capacity(shards);
         for shard in 0..shards {
@@ -64,8 +56,8 @@ impl Logistic {
         }
         // The last weight is the bias, which the penalty leaves alone.
         let mut weights = vec![0.0; shards + 1];
-        let (mut first, mut second) = (vec![0.0; shards + 1], vec![0.0; shards + 1]);
-        for step in 1..=config.steps {
+        let mut descent = Descent::new(shards + 1, config.rate);
+        for _ in 0..config.steps {
             let mut gradient: Vec<f64> = weights.iter().map(|w| config.penalty * w / count).collect();
             gradient[shards] = 0.0;
             for (scores, label) in &examples {
@@ -74,13 +66,7 @@ impl Logistic {
                 gradient.iter_mut().zip(scores).for_each(|(g, s)| *g += error * s);
                 gradient[shards] += error;
             }
-            for place in 0..=shards {
-                first[place] = 0.9 * first[place] + 0.1 * gradient[place];
-                second[place] = 0.999 * second[place] + 0.001 * gradient[place] * gradient[place];
-                let mean = first[place] / (1.0 - 0.9f64.powi(step));
-                let spread = second[place] / (1.0 - 0.999f64.powi(step));
-                weights[place] -= config.rate * mean / (spread.sqrt() + 1e-8);
-            }
+            descent.step(&mut weights, &gradient);
         }
         // Means and bias move every item of a user alike: they do not rank.
         Ok(Self { weights: weights.iter().zip(&spreads).map(|(w, spread)| w / spread).collect() })

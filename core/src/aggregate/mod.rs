@@ -11,10 +11,12 @@
 //! | `mean`, `counts`, `divergence` | weights that are counted, not fitted: Mean, ItemC, JS |
 //! | `median_rank` | MRA: the median of the shards' ranks |
 //! | `simplex`, `logistic`, `attention` | fitted: GraphEraser, UltraRE, RecEraser |
+//! | `descent` | Adam on a handful of numbers |
 //! | `vectors` | every shard's user and item vectors at theta, which all of them read |
 
 mod attention;
 mod counts;
+mod descent;
 mod divergence;
 mod logistic;
 mod mean;

@@ -125,13 +125,13 @@ impl Method {
         }
         Ok(match self {
             Self::GraphEraser => {
-                let margins = SampledPairs::of(world, effort.simplex.share).margins(vectors);
+                let margins = SampledPairs::of(world, effort.simplex.share).margins(vectors).await?;
                 let delta = f64::from(world.config.model.margin);
                 Box::new(Simplex::fit(&margins, delta, &world.key, &effort.simplex)?)
             }
             Self::UltraRe => {
                 let pairs = SampledPairs::of(world, effort.logistic_share);
-                Box::new(Logistic::fit(vectors, &pairs, &effort.logistic)?)
+                Box::new(Logistic::fit(vectors, &pairs, &effort.logistic).await?)
             }
             Self::RecEraser => Box::new(Attention::fit(vectors, world, &world.key, &effort.attention, device).await?),
             _ => Box::new(Divergence::of(&world.degrees, &world.shards())),

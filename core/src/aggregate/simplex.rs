@@ -4,12 +4,10 @@
 //! The weights know every shard's data. Kept after a deletion they remember
 //! what was deleted, though every shard's model has forgotten it.
 
+use super::descent::{Descent, shards_of};
 use super::{Aggregator, Refit, weighted};
-use crate::meta::out_of_batch;
-use crate::model::{Adapted, TwoTower};
+use crate::Result;
 use crate::random::Key;
-use crate::world::{History, World};
-use crate::{Error, Result};
 
 /// How the weights are fitted; the defaults are GraphEraser's.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -32,59 +30,17 @@ impl Default for FitConfig {
     }
 }
 
-/// For each sampled pair: every shard's score of the positive minus its score
+/// For each sampled pair ([`super::SampledPairs::margins`]): every shard's score of the positive minus its score
 /// of the negative.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Margins(Vec<Vec<f64>>);
 
 impl Margins {
-    /// Pairs of a keyed share of all training records, each with one uniform
-    /// negative outside the user's training items, scored without adaptation
-    /// by every shard's model.
-    ///
-    /// # Errors
-    /// When a model does not belong to this world or the device fails.
-    pub async fn of(world: &World, models: &[TwoTower], share: f64) -> Result<Self> {
-        let bases: Vec<_> = models.iter().map(TwoTower::item_base).collect();
-        let mut margins = Vec::new();
-        for user in 0..world.interactions.users() {
-            let person = world.person(user, History::Training);
-            let pairs: Vec<(u32, u32)> = person
-                .history
-                .items()
-                .iter()
-                .filter_map(|&item| pair(world, user, item, person.history.items(), share))
-                .collect();
-            if pairs.is_empty() {
-                continue;
-            }
-            let mut own = vec![Vec::with_capacity(models.len()); pairs.len()];
-            for ((model, base), &row) in models.iter().zip(&bases).zip(&person.rows) {
-                let scores = model.scores(base, &[row], &Adapted::none(1)).await?.concat();
-                for (margin, &(positive, negative)) in own.iter_mut().zip(&pairs) {
-                    margin.push(f64::from(scores[positive as usize]) - f64::from(scores[negative as usize]));
-                }
-            }
-            margins.extend(own);
-        }
-        Ok(Self(margins))
-    }
-
-    /// Margins that were worked out elsewhere: one list of S numbers a pair.
+    /// One list of S numbers a pair.
     #[must_use]
     pub fn new(margins: Vec<Vec<f64>>) -> Self {
         Self(margins)
     }
-}
-
-/// A record's pair, if the record is sampled and a negative exists.
-fn pair(world: &World, user: u32, item: u32, history: &[u32], share: f64) -> Option<(u32, u32)> {
-    let parts = [world.catalog.users.ids[user as usize].as_bytes(), world.catalog.items.ids[item as usize].as_bytes()];
-    let mut stream = world.key.stream("aggregator", &parts);
-    if stream.unit() >= share {
-        return None;
-    }
-    Some((item, out_of_batch(&mut stream, world.catalog.items.len(), history)?))
 }
 
 /// Weights on the simplex.
@@ -102,15 +58,10 @@ impl Simplex {
     /// # Errors
     /// When there is no pair, or a margin is not a number.
     pub fn fit(margins: &Margins, delta: f64, key: &Key, config: &FitConfig) -> Result<Self> {
-        let Some(shards) = margins.0.first().map(Vec::len) else {
-            return Err(Error::Config("aggregation: there is no pair to fit the weights on".into()));
-        };
-        if margins.0.iter().flatten().any(|m| !m.is_finite()) {
-            return Err(Error::NotANumber("a score".into()));
-        }
+        let shards = shards_of(margins.0.iter())?;
         let mut weights = vec![1.0 / shards as f64; shards];
-        let (mut first, mut second) = (vec![0.0; shards], vec![0.0; shards]);
-        let (mut best, mut kept, mut steps) = (f64::INFINITY, weights.clone(), 0);
+        let mut descent = Descent::new(shards, config.rate);
+        let (mut best, mut kept) = (f64::INFINITY, weights.clone());
         let mut order: Vec<usize> = (0..margins.0.len()).collect();
         for epoch in 0..config.epochs {
             key.stream("aggregator batches", &[&epoch.to_le_bytes()]).shuffle(&mut order);
@@ -128,14 +79,8 @@ impl Simplex {
                     }
                 }
                 total += loss + config.penalty * norm;
-                steps += 1;
-                for shard in 0..shards {
-                    first[shard] = 0.9 * first[shard] + 0.1 * gradient[shard];
-                    second[shard] = 0.999 * second[shard] + 0.001 * gradient[shard] * gradient[shard];
-                    let mean = first[shard] / (1.0 - 0.9f64.powi(steps));
-                    let spread = second[shard] / (1.0 - 0.999f64.powi(steps));
-                    weights[shard] = (weights[shard] - config.rate * mean / (spread.sqrt() + 1e-8)).max(0.0);
-                }
+                descent.step(&mut weights, &gradient);
+                weights.iter_mut().for_each(|weight| *weight = weight.max(0.0));
             }
             if total < best {
                 best = total;

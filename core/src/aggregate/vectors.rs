@@ -1,10 +1,11 @@
 //! Every shard's user and item vectors at theta: what unadapted scores, and
-//! all fitted aggregators, are made of.
+//! all fitted aggregators, are made of. Where a score is more than a dot
+//! product (DeepFM's deep part), the models themselves stand beside.
 
 use super::simplex::Margins;
 use crate::Result;
 use crate::meta::out_of_batch;
-use crate::model::{Adapted, TwoTower};
+use crate::model::{Adapted, ItemBase, Recommender, Row};
 use crate::tensor::{Device, Tensor, from_vec};
 use crate::world::{History, World};
 
@@ -18,12 +19,22 @@ pub struct ShardVectors {
 }
 
 /// All shards' vectors.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Vectors {
     /// One a shard.
     pub shards: Vec<ShardVectors>,
     /// Numbers a vector.
     pub width: usize,
+    /// The models, where vectors alone are not the score; none where they are.
+    scorers: Vec<Scorer>,
+}
+
+/// A shard's model and what it reads of every user.
+#[derive(Debug, Clone)]
+struct Scorer {
+    model: Recommender,
+    base: ItemBase,
+    users: Vec<Row>,
 }
 
 /// Training pairs that aggregators are fitted on: each record with one uniform
@@ -57,18 +68,37 @@ impl SampledPairs {
     }
 
     /// Each pair's score of the positive minus that of the negative, a shard.
-    pub fn margins(&self, vectors: &Vectors) -> Margins {
-        Margins::new(
-            self.pairs
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub async fn margins(&self, vectors: &Vectors) -> Result<Margins> {
+        if vectors.scorers.is_empty() {
+            let margin = |&(user, positive, negative): &(u32, u32, u32)| {
+                let each =
+                    |shard: &ShardVectors| vectors.score(shard, user, positive) - vectors.score(shard, user, negative);
+                vectors.shards.iter().map(|shard| f64::from(each(shard))).collect()
+            };
+            return Ok(Margins::new(self.pairs.iter().map(margin).collect()));
+        }
+        let scores = self.scores(vectors).await?;
+        Ok(Margins::new(
+            scores
                 .iter()
-                .map(|&(user, positive, negative)| {
-                    let each = |shard: &ShardVectors| {
-                        vectors.score(shard, user, positive) - vectors.score(shard, user, negative)
-                    };
-                    vectors.shards.iter().map(|shard| f64::from(each(shard))).collect()
-                })
+                .map(|[positive, negative]| positive.iter().zip(negative).map(|(p, n)| p - n).collect())
                 .collect(),
-        )
+        ))
+    }
+
+    /// Every shard's scores of each pair's positive and of its negative.
+    pub(super) async fn scores(&self, vectors: &Vectors) -> Result<Vec<[Vec<f64>; 2]>> {
+        let mut scores = Vec::with_capacity(self.pairs.len());
+        for own in self.pairs.chunk_by(|a, b| a.0 == b.0) {
+            let items: Vec<u32> = own.iter().flat_map(|&(_, positive, negative)| [positive, negative]).collect();
+            let shards = vectors.scores_of(own[0].0, &items).await?;
+            let of = |place: usize| shards.iter().map(|shard| f64::from(shard[place])).collect();
+            scores.extend((0..own.len()).map(|pair| [of(2 * pair), of(2 * pair + 1)]));
+        }
+        Ok(scores)
     }
 }
 
@@ -77,9 +107,9 @@ impl Vectors {
     ///
     /// # Errors
     /// When a model does not belong to this world or the device fails.
-    pub async fn of(world: &World, models: &[TwoTower]) -> Result<Self> {
+    pub async fn of(world: &World, models: &[Recommender]) -> Result<Self> {
         const TILE: usize = 512;
-        let mut shards = Vec::with_capacity(models.len());
+        let (mut shards, mut scorers) = (Vec::with_capacity(models.len()), Vec::new());
         let people: Vec<_> = (0..world.interactions.users()).map(|u| world.person(u, History::Training).rows).collect();
         for (shard, model) in models.iter().enumerate() {
             let mut users = Vec::new();
@@ -88,9 +118,15 @@ impl Vectors {
                 rows.iter().try_for_each(|row| model.check_row(*row))?;
                 users.extend(model.user_vectors(&rows, &Adapted::none(rows.len())).await?.into_iter().flatten());
             }
-            shards.push(ShardVectors { users, items: model.item_base().vectors().await? });
+            let base = model.item_base();
+            shards.push(ShardVectors { users, items: base.vectors().await? });
+            if !model.folds() {
+                let users = people.iter().map(|rows| rows[shard]).collect();
+                scorers.push(Scorer { model: model.clone(), base, users });
+            }
         }
-        Ok(Self { shards, width: world.config.model.output })
+        let numbers = shards.first().map_or(0, |shard| shard.items.len());
+        Ok(Self { shards, width: numbers / world.catalog.items.len().max(1), scorers })
     }
 
     fn row(&self, row: u32) -> std::ops::Range<usize> {
@@ -109,20 +145,42 @@ impl Vectors {
         from_vec(values, [self.shards.len(), rows.len(), self.width], device)
     }
 
-    /// One shard's score of one item.
-    pub fn score(&self, shard: &ShardVectors, user: u32, item: u32) -> f32 {
+    /// The dot product of one shard's vectors.
+    fn score(&self, shard: &ShardVectors, user: u32, item: u32) -> f32 {
         dot(&shard.users[self.row(user)], &shard.items[self.row(item)])
     }
 
+    /// Each shard's scores of some items for one user.
+    async fn scores_of(&self, user: u32, items: &[u32]) -> Result<Vec<Vec<f32>>> {
+        if self.scorers.is_empty() {
+            let of = |shard| items.iter().map(|&item| self.score(shard, user, item)).collect();
+            return Ok(self.shards.iter().map(of).collect());
+        }
+        let mut scores = Vec::with_capacity(self.scorers.len());
+        for scorer in &self.scorers {
+            scores.push(scorer.model.scores_of(scorer.users[user as usize], items).await?);
+        }
+        Ok(scores)
+    }
+
     /// Each shard's scores of all items for one user.
-    pub fn scores(&self, user: u32) -> Vec<Vec<f32>> {
-        self.shards
-            .iter()
-            .map(|shard| {
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub async fn scores(&self, user: u32) -> Result<Vec<Vec<f32>>> {
+        if self.scorers.is_empty() {
+            let of = |shard: &ShardVectors| {
                 let x = &shard.users[self.row(user)];
                 shard.items.chunks(self.width).map(|y| dot(x, y)).collect()
-            })
-            .collect()
+            };
+            return Ok(self.shards.iter().map(of).collect());
+        }
+        let mut scores = Vec::with_capacity(self.scorers.len());
+        for scorer in &self.scorers {
+            let row = scorer.users[user as usize];
+            scores.extend(scorer.model.scores(&scorer.base, &[row], &Adapted::none(1)).await?);
+        }
+        Ok(scores)
     }
 }
 
@@ -149,9 +207,9 @@ mod tests {
             users: (0..20).map(|v| v as f32).collect(),
             items: (0..30).map(|v| (v % 7) as f32).collect(),
         };
-        let vectors = Vectors { shards: vec![shard.clone()], width: 10 };
+        let vectors = Vectors { shards: vec![shard.clone()], width: 10, scorers: Vec::new() };
         let by_hand: f32 = (0..10).map(|k| (10 + k) as f32 * ((20 + k) % 7) as f32).sum();
         assert_eq!(vectors.score(&shard, 1, 2), by_hand);
-        assert_eq!(vectors.scores(1)[0][2], by_hand);
+        assert_eq!(pollster::block_on(vectors.scores(1)).unwrap()[0][2], by_hand);
     }
 }

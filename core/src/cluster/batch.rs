@@ -4,7 +4,7 @@ use super::{KMeans, Labels, coassociation, kmeans};
 use crate::adapt::{Person, adaptation_pairs};
 use crate::aggregate::Vectors;
 use crate::config::AdaptConfig;
-use crate::model::{Adapted, Row, Task, TwoTower};
+use crate::model::{Adapted, Recommender, Row, Task};
 use crate::world::World;
 use crate::{Error, Result};
 
@@ -45,7 +45,7 @@ pub fn cluster_users(world: &World, vectors: &Vectors, config: KMeans) -> Result
 /// When a row is unknown to a model, a score is not a number or the device fails.
 pub async fn scores_by_cluster(
     world: &World,
-    models: &[TwoTower],
+    models: &[Recommender],
     adapt: &AdaptConfig,
     members: &[Person],
     people: &[Person],

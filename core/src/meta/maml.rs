@@ -5,14 +5,14 @@
 use crate::Result;
 use crate::config::TrainConfig;
 use crate::meta::Batch;
-use crate::model::{Parameters, TwoTower};
+use crate::model::{Parameters, Recommender};
 
 /// The outer gradient of one batch, averaged over its users, and the mean
 /// query loss. With a support weight the plain support loss at theta counts
 /// too: a query of one record a user sees a twentieth of the data, and the
 /// published code's own dynamics weigh the support gradient far above the
 /// query's (algorithms.md D.4).
-pub(crate) async fn maml_step(model: &TwoTower, batch: Batch<'_>, train: &TrainConfig) -> Result<(Parameters, f32)> {
+pub(crate) async fn maml_step(model: &Recommender, batch: Batch<'_>, train: &TrainConfig) -> Result<(Parameters, f32)> {
     let (support, query) = batch.tasks();
     let adapted = model.inner_steps(&support, train.inner_step, train.inner_steps).await?;
     let share = 1.0 / query.len().max(1) as f32;

@@ -9,7 +9,7 @@
 //! | `second_order` | MAML with the inner step's derivative, for an ablation |
 //! | `adam` | the outer optimiser |
 //!
-//! The inner step itself is [`crate::model::TwoTower::inner_steps`]: the one
+//! The inner step itself is [`crate::model::Recommender::inner_steps`]: the one
 //! implementation for training, evaluation, serving and the browser.
 
 mod adam;

@@ -8,7 +8,7 @@
 
 use super::{Adam, Batch, Exclusions};
 use crate::Result;
-use crate::model::{Parameters, Task, TwoTower};
+use crate::model::{Parameters, Recommender, Task};
 use crate::random::Key;
 use crate::shard::ShardData;
 use crate::tensor::{Device, read};
@@ -24,7 +24,7 @@ pub struct SecondOrder<'a> {
     shard: &'a ShardData,
     key: Key,
     exclusions: Exclusions,
-    model: TwoTower,
+    model: Recommender,
     adam: Adam,
     epochs: u32,
 }
@@ -37,13 +37,13 @@ impl<'a> SecondOrder<'a> {
     pub fn new(world: &'a World, shard: &'a ShardData, device: &Device) -> Result<Self> {
         world.config.check()?;
         let key = Key::from_seed(world.config.train.seed);
-        let model = TwoTower::new(&world.catalog, &world.config.model, &key, shard.index, device)?;
+        let model = Recommender::new(&world.catalog, &world.config.model, &key, shard.index, device)?;
         let (exclusions, adam) = (Exclusions::local(shard), Adam::new(model.parameters()));
         Ok(Self { world, shard, key, exclusions, model, adam, epochs: 0 })
     }
 
     /// The finished model.
-    pub fn finish(self) -> TwoTower {
+    pub fn finish(self) -> Recommender {
         self.model
     }
 
@@ -87,7 +87,7 @@ impl<'a> SecondOrder<'a> {
 }
 
 /// (I - alpha H) q for one user.
-async fn outer_gradient(model: &TwoTower, support: &Task, query: &Task, alpha: f32) -> Result<Parameters> {
+async fn outer_gradient(model: &Recommender, support: &Task, query: &Task, alpha: f32) -> Result<Parameters> {
     let support = std::slice::from_ref(support);
     let adapted = model.inner_steps(support, alpha, 1).await?;
     let (q, _) = model.outer_gradient(std::slice::from_ref(query), &adapted, 1.0).await?;
@@ -120,7 +120,7 @@ mod tests {
     use crate::dataset::{Catalog, Column, Entities, Values};
     use crate::model::{ModelConfig, Pair, Row};
 
-    fn model() -> TwoTower {
+    fn model() -> Recommender {
         let entities = |count: u32, columns| {
             Entities::new((0..count).map(|id| id.to_string()).collect(), Vec::new(), columns).unwrap()
         };
@@ -139,7 +139,7 @@ mod tests {
             table_scale: 1.0,
             ..ModelConfig::paper()
         };
-        TwoTower::new(&catalog, &config, &Key::from_seed(4), 0, &Device::Flex(Default::default())).unwrap()
+        Recommender::new(&catalog, &config, &Key::from_seed(4), 0, &Device::Flex(Default::default())).unwrap()
     }
 
     fn task(pairs: [(u32, u32); 2]) -> Task {
@@ -148,7 +148,7 @@ mod tests {
     }
 
     /// The query loss after the inner step, which is what is differentiated.
-    fn loss(model: &TwoTower, alpha: f32) -> f64 {
+    fn loss(model: &Recommender, alpha: f32) -> f64 {
         let (support, query) = (task([(0, 1), (2, 3)]), task([(4, 5), (1, 2)]));
         let adapted = pollster::block_on(model.inner_steps(&[support], alpha, 1)).unwrap();
         f64::from(pollster::block_on(model.outer_gradient(&[query], &adapted, 1.0)).unwrap().1[0])

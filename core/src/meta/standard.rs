@@ -4,9 +4,9 @@
 
 use crate::Result;
 use crate::meta::Batch;
-use crate::model::{Parameters, TwoTower};
+use crate::model::{Parameters, Recommender};
 
 /// The gradient of the mean loss over all pairs of the batch's users.
-pub(crate) async fn standard_step(model: &TwoTower, batch: Batch<'_>) -> Result<(Parameters, f32)> {
+pub(crate) async fn standard_step(model: &Recommender, batch: Batch<'_>) -> Result<(Parameters, f32)> {
     model.joint_gradient(&batch.whole_tasks()).await
 }

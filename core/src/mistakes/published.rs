@@ -17,7 +17,7 @@ use crate::adapt::{Person, adaptation_pairs};
 use crate::config::Config;
 use crate::dataset::{Catalog, Role, record_number};
 use crate::meta::{Adam, Batch, Exclusions};
-use crate::model::{Adapted, Pair, Task, TwoTower};
+use crate::model::{Adapted, Pair, Recommender, Task};
 use crate::random::Key;
 use crate::shard::{Cell, ShardData, partition_by};
 use crate::tensor::Device;
@@ -63,7 +63,7 @@ pub struct Published<'a> {
     shard: &'a ShardData,
     key: Key,
     exclusions: Exclusions,
-    model: TwoTower,
+    model: Recommender,
     adam: Adam,
     epochs: u64,
     rate: f32,
@@ -81,7 +81,7 @@ impl<'a> Published<'a> {
             items
         };
         let key = Key::from_seed(world.config.train.seed);
-        let model = TwoTower::new(&world.catalog, &world.config.model, &key, shard.index, device)?;
+        let model = Recommender::new(&world.catalog, &world.config.model, &key, shard.index, device)?;
         let adam = Adam::new(model.parameters());
         let exclusions = Exclusions::new(shard.cells.iter().map(everything).collect());
         Ok(Self {
@@ -98,7 +98,7 @@ impl<'a> Published<'a> {
     }
 
     /// The model as it stands.
-    pub fn model(&self) -> &TwoTower {
+    pub fn model(&self) -> &Recommender {
         &self.model
     }
 
@@ -173,7 +173,7 @@ fn misalign(pairs: &mut [Pair]) {
 ///
 /// # Errors
 /// When a score is not a number or the device fails.
-pub async fn scores(world: &World, models: &[TwoTower], person: &Person, rate: f32) -> Result<Vec<f32>> {
+pub async fn scores(world: &World, models: &[Recommender], person: &Person, rate: f32) -> Result<Vec<f32>> {
     let pairs = adaptation_pairs(&world.key, person, &world.degrees, &world.config.adapt, 0);
     let mut mean = vec![0.0f32; world.catalog.items.len()];
     for (shard, model) in models.iter().enumerate() {

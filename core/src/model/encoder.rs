@@ -19,7 +19,8 @@ use crate::tensor::{Device, Tensor, from_vec, indices};
 #[derive(Debug, Clone)]
 struct Layer {
     weight: usize,
-    bias: usize,
+    /// Left out where another tower's layer has it.
+    bias: Option<usize>,
     /// Scale of the norm; the shift follows. The output layer has none.
     norm: Option<usize>,
 }
@@ -31,6 +32,34 @@ pub(crate) struct Encoder {
     layers: Vec<Layer>,
     /// Columns a feature.
     width: usize,
+    /// Columns a feature that the tower reads: the first ones.
+    read: usize,
+}
+
+/// The layers above one side's features.
+pub(crate) struct Tower<'a> {
+    /// Part of the parameters' names.
+    pub(crate) name: &'a str,
+    /// Columns of the hidden layers.
+    pub(crate) hidden: &'a [usize],
+    /// Columns of the last layer.
+    pub(crate) output: usize,
+    /// Columns of a feature that the tower does not read.
+    pub(crate) unread: usize,
+    /// Inputs of the first layer that the other side's tower holds.
+    pub(crate) elsewhere: usize,
+    /// Whether the layers have biases of their own.
+    pub(crate) biased: bool,
+}
+
+/// What enters the layers.
+pub(crate) struct Input {
+    /// Whose features they are.
+    pub(crate) rows: Vec<Row>,
+    /// Input of the first layer, [rows, in].
+    pub(crate) x: Tensor<2>,
+    /// What another tower adds to the first, hidden layer: [tasks, out].
+    pub(crate) beside: Option<Tensor<2>>,
 }
 
 /// A forward pass, kept for the backward pass: [rows, columns] throughout.
@@ -38,7 +67,7 @@ pub(crate) struct Encoder {
 pub(crate) struct Trace {
     rows: Vec<Row>,
     /// X_l: the input of each layer.
-    inputs: Vec<Tensor<2>>,
+    pub(crate) inputs: Vec<Tensor<2>>,
     saved: Vec<Saved>,
     /// The norm's scale of each hidden layer, [1 or tasks, h].
     scales: Vec<Tensor<2>>,
@@ -67,35 +96,40 @@ impl Encoder {
         side: &str,
         entities: &Entities,
         config: &ModelConfig,
+        tower: &Tower<'_>,
         first: usize,
         device: &Device,
     ) -> (Self, Vec<Declared>) {
-        let (features, mut declared) = features::of(side, entities, config, first, device);
-        let hidden = if side == "user" { &config.user_hidden } else { &config.item_hidden };
+        let width = config.width + tower.unread;
+        let (features, mut declared) = features::of(side, entities, config, width, first, device);
         let mut layers = Vec::new();
         let mut inputs = features.len() * config.width;
-        for (number, &outputs) in hidden.iter().chain(std::iter::once(&config.output)).enumerate() {
-            let bound = Start::Uniform(1.0 / (inputs as f64).sqrt());
+        for (number, &outputs) in tower.hidden.iter().chain(std::iter::once(&tower.output)).enumerate() {
+            let all = inputs + if number == 0 { tower.elsewhere } else { 0 };
+            let bound = Start::Uniform(1.0 / (all as f64).sqrt());
             let at = first + declared.len();
             let mut declare = |name: &str, shape: Vec<usize>, start: Start| {
                 declared.push(Declared {
-                    name: format!("{side}.tower.{number}.{name}"),
+                    name: format!("{side}.{}.{number}.{name}", tower.name),
                     shape,
                     start,
                     first_row_zero: false,
                 });
             };
             declare("weight", vec![inputs, outputs], bound);
-            declare("bias", vec![outputs], bound);
-            let norm = (number < hidden.len()).then(|| {
+            let bias = tower.biased.then(|| {
+                declare("bias", vec![outputs], bound);
+                at + 1
+            });
+            let norm = (number < tower.hidden.len()).then(|| {
                 declare("norm_scale", vec![outputs], Start::Constant(1.0));
                 declare("norm_shift", vec![outputs], Start::Constant(0.0));
-                at + 2
+                bias.unwrap_or(at) + 1
             });
-            layers.push(Layer { weight: at, bias: at + 1, norm });
+            layers.push(Layer { weight: at, bias, norm });
             inputs = outputs;
         }
-        (Self { features, layers, width: config.width }, declared)
+        (Self { features, layers, width, read: config.width }, declared)
     }
 
     pub(crate) fn features(&self) -> &[Feature] {
@@ -180,9 +214,14 @@ impl Encoder {
         any.then(|| Tensor::cat(blocks, 0))
     }
 
-    /// The block of W_1 that reads one feature, [width, out].
+    /// The block of W_1 that reads one feature, [columns read, out].
     pub(crate) fn feature_weight(&self, parameters: &Parameters, feature: usize) -> Tensor<2> {
-        self.weight(parameters, 0).narrow(0, feature * self.width, self.width)
+        self.weight(parameters, 0).narrow(0, feature * self.read, self.read)
+    }
+
+    /// Columns a feature has in the embeddings.
+    pub(crate) fn width(&self) -> usize {
+        self.width
     }
 
     /// How many layers the tower has.
@@ -195,10 +234,13 @@ impl Encoder {
         parameters.get(self.layers[layer].weight).clone()
     }
 
-    /// b of a layer at theta_u, [1 or tasks, out].
+    /// b of a layer at theta_u, [1 or tasks, out]; zero where it has none.
     pub(crate) fn bias_of(&self, parameters: &Parameters, layer: usize, steps: &[Step]) -> Tensor<2> {
-        let shared = parameters.get(self.layers[layer].bias).clone();
-        steps.iter().fold(shared, |bias, step| bias + step.bias[layer].clone())
+        let Some(index) = self.layers[layer].bias else {
+            let columns = parameters.get(self.layers[layer].weight).dims()[1];
+            return Tensor::zeros([1, columns], &parameters.device());
+        };
+        steps.iter().fold(parameters.get(index).clone(), |bias, step| bias + step.bias[layer].clone())
     }
 
     /// A hidden layer's vectors at theta_u; `index` is its scale's parameter.
@@ -217,6 +259,17 @@ impl Encoder {
         hidden.map(|(layer, index)| self.norm_of(parameters, layer, index, steps)).collect()
     }
 
+    /// e at theta_u = theta plus `steps`, [rows, features * width].
+    pub(crate) fn embed_at(&self, parameters: &Parameters, rows: &[Row], layout: &Layout, steps: &[Step]) -> Tensor<2> {
+        let mut x = self.embed(parameters, rows);
+        for step in steps {
+            if let Some(change) = self.embedding_change(parameters, rows, layout, step) {
+                x = x + change;
+            }
+        }
+        x
+    }
+
     /// Forward at theta_u = theta plus `steps`.
     pub(crate) fn forward(
         &self,
@@ -226,12 +279,20 @@ impl Encoder {
         steps: &[Step],
         save: bool,
     ) -> Trace {
-        let mut x = self.embed(parameters, &rows);
-        for step in steps {
-            if let Some(change) = self.embedding_change(parameters, &rows, layout, step) {
-                x = x + change;
-            }
-        }
+        let x = self.embed_at(parameters, &rows, layout, steps);
+        self.through(parameters, Input { rows, x, beside: None }, layout, steps, save)
+    }
+
+    /// Forward through the layers alone.
+    pub(crate) fn through(
+        &self,
+        parameters: &Parameters,
+        input: Input,
+        layout: &Layout,
+        steps: &[Step],
+        save: bool,
+    ) -> Trace {
+        let Input { rows, mut x, beside } = input;
         let (mut inputs, mut all_saved, mut scales) = (Vec::new(), Vec::new(), Vec::new());
         for (number, layer) in self.layers.iter().enumerate() {
             let weight = parameters.get(layer.weight).clone();
@@ -246,10 +307,15 @@ impl Encoder {
             if save {
                 inputs.push(x);
             }
+            let beside = beside.as_ref().filter(|_| number == 0);
             x = match layer.norm {
+                None if layer.bias.is_none() => z,
                 None => add_bias(z, &self.bias_of(parameters, number, steps), layout),
                 Some(index) => {
-                    let norm = self.norm_of(parameters, number, index, steps);
+                    let mut norm = self.norm_of(parameters, number, index, steps);
+                    if let Some(beside) = beside {
+                        norm.bias = norm.bias + beside.clone();
+                    }
                     let (activation, saved) = norm_gelu(z, None, &norm, layout, save);
                     if let Some(saved) = saved {
                         all_saved.push(saved);
@@ -293,7 +359,7 @@ impl Encoder {
     }
 
     /// D W_u^T: the gradient at a layer's input.
-    fn pull(
+    pub(crate) fn pull(
         &self,
         parameters: &Parameters,
         layer: usize,
@@ -326,7 +392,9 @@ impl Encoder {
             let inputs = all(&|p| p.inputs[number].clone());
             let moves = all(&|p| p.moves.layers[number].clone());
             gradients.put(layer.weight, scaled(inputs.transpose().matmul(moves)));
-            gradients.put(layer.bias, scaled(all(&|p| p.bias[number].clone()).sum_dim(0)));
+            if let Some(index) = layer.bias {
+                gradients.put(index, scaled(all(&|p| p.bias[number].clone()).sum_dim(0)));
+            }
             if let Some(index) = layer.norm {
                 gradients.put(index, scaled(all(&|p| p.moves.norms[number].0.clone()).sum_dim(0)));
                 gradients.put(index + 1, scaled(all(&|p| p.moves.norms[number].1.clone()).sum_dim(0)));

@@ -58,15 +58,16 @@ pub(crate) struct Feature {
     parameter: usize,
 }
 
-/// The features of one side: the identifier, then the catalogue's columns.
+/// The features of one side: the identifier, then the catalogue's columns,
+/// each with `width` columns in the embedding.
 pub(crate) fn of(
     side: &str,
     entities: &Entities,
     config: &ModelConfig,
+    width: usize,
     first: usize,
     device: &Device,
 ) -> (Vec<Feature>, Vec<Declared>) {
-    let width = config.width;
     let mut features = Vec::new();
     let mut declared = Vec::new();
     let mut add = |name: &str, kind: Kind, blank: bool| {

@@ -3,14 +3,18 @@
 //! | file | idea |
 //! |---|---|
 //! | `features` | a feature is a linear layer of a one-hot, multi-hot or dense input |
+//! | `recommender` | one shard's model: all that the other modules need of it |
+//! | `two_tower` | two towers and their dot product |
+//! | `deep_fm` | a factorization machine and a deep part over the same fields |
 //! | `encoder` | a tower at theta or at a user's theta_u, which never exists |
-//! | `two_tower` | two towers and their dot product; pairs and the margin loss |
-//! | `ranking` | the scores of all items for many adapted users |
+//! | `ranking` | a tower's scores of all items for many adapted users |
 //! | `linear` | the same for towers of one layer, where everything folds |
+//! | `loss` | pairs and the margin loss |
 //! | `step`, `layout` | theta_u as the rows a step was made of; how they stand |
 //! | `kernel`, `lanes` | LayerNorm and GELU, fused for the CPU |
 //! | `parameters` | named tensors, their starts, files and hashes |
 
+mod deep_fm;
 mod encoder;
 mod features;
 mod kernel;
@@ -20,6 +24,7 @@ mod linear;
 mod loss;
 mod parameters;
 mod ranking;
+mod recommender;
 mod step;
 mod two_tower;
 
@@ -30,18 +35,46 @@ pub(crate) use lanes::{each, slice, slice_mut, take};
 pub use loss::{Pair, Task};
 pub use parameters::{Parameters, TensorMap, from_safetensors, model_blake3, to_safetensors};
 pub use ranking::ItemBase;
-pub use two_tower::{Adapted, TwoTower};
+pub use recommender::{Adapted, Recommender};
 
 use crate::{Error, Result};
 
-/// Shape and start of a two-tower model.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// What a model is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ModelKind {
+    /// Two towers and their dot product.
+    #[default]
+    TwoTower,
+    /// A factorization machine and a deep part over the same fields.
+    #[serde(rename = "deepfm")]
+    DeepFm,
+}
+
+impl ModelKind {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// Shape and start of a model.
+///
+/// A setting that came after the first states were made is written only where
+/// it is not at its default, here and in [`std::fmt::Debug`]: a configuration
+/// without it keeps its bytes, and with them its hashes.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ModelConfig {
+    /// What it is.
+    #[serde(skip_serializing_if = "ModelKind::is_default")]
+    pub kind: ModelKind,
     /// Each side's identifier is a feature.
     pub identifiers: bool,
     /// Columns of each feature's embedding.
     pub width: usize,
+    /// Hidden layers of DeepFM's deep part, one or more.
+    #[serde(skip_serializing_if = "is_default_deep")]
+    pub deep_hidden: Vec<usize>,
     /// Hidden layers of the user tower.
     pub user_hidden: Vec<usize>,
     /// Hidden layers of the item tower.
@@ -56,6 +89,35 @@ pub struct ModelConfig {
     pub table_scale: f64,
 }
 
+/// Default hidden layers of DeepFM's deep part.
+const DEEP_HIDDEN: [usize; 2] = [64, 32];
+
+fn is_default_deep(hidden: &[usize]) -> bool {
+    hidden == DEEP_HIDDEN
+}
+
+impl std::fmt::Debug for ModelConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut shown = f.debug_struct("ModelConfig");
+        shown
+            .field("identifiers", &self.identifiers)
+            .field("width", &self.width)
+            .field("user_hidden", &self.user_hidden)
+            .field("item_hidden", &self.item_hidden)
+            .field("output", &self.output)
+            .field("margin", &self.margin)
+            .field("unknown_rows", &self.unknown_rows)
+            .field("table_scale", &self.table_scale);
+        if !self.kind.is_default() {
+            shown.field("kind", &self.kind);
+        }
+        if !is_default_deep(&self.deep_hidden) {
+            shown.field("deep_hidden", &self.deep_hidden);
+        }
+        shown.finish()
+    }
+}
+
 impl Default for ModelConfig {
     fn default() -> Self {
         Self { user_hidden: Vec::new(), item_hidden: Vec::new(), unknown_rows: true, table_scale: 0.1, ..Self::paper() }
@@ -66,6 +128,8 @@ impl ModelConfig {
     /// The paper's two-tower model: 1,530,720 parameters on MovieLens-1M.
     pub fn paper() -> Self {
         Self {
+            kind: ModelKind::TwoTower,
+            deep_hidden: DEEP_HIDDEN.to_vec(),
             identifiers: true,
             width: 96,
             user_hidden: vec![512, 256, 128, 64],
@@ -74,6 +138,26 @@ impl ModelConfig {
             margin: 1.0,
             unknown_rows: false,
             table_scale: 1.0,
+        }
+    }
+
+    /// This configuration as DeepFM. A deep part that nobody chose has the user
+    /// tower's hidden layers where there are any: the paper's are 512, 256, 128
+    /// and 64.
+    #[must_use]
+    pub fn deep_fm(mut self) -> Self {
+        self.kind = ModelKind::DeepFm;
+        if is_default_deep(&self.deep_hidden) && !self.user_hidden.is_empty() {
+            self.deep_hidden.clone_from(&self.user_hidden);
+        }
+        self
+    }
+
+    /// Hidden layers that run for every item.
+    pub fn item_layers(&self) -> &[usize] {
+        match self.kind {
+            ModelKind::TwoTower => &self.item_hidden,
+            ModelKind::DeepFm => &self.deep_hidden,
         }
     }
 
@@ -87,9 +171,13 @@ impl ModelConfig {
     /// # Errors
     /// When a size is zero or the margin is not a positive number.
     pub fn check(&self) -> Result<()> {
-        let sizes = self.user_hidden.iter().chain(&self.item_hidden).chain([&self.width, &self.output]);
+        let towers = self.user_hidden.iter().chain(&self.item_hidden).chain(&self.deep_hidden);
+        let sizes = towers.chain([&self.width, &self.output]);
         if sizes.copied().any(|size| size == 0 || size > 65_536) {
             return Err(Error::Config("model: every layer needs between 1 and 65536 columns".into()));
+        }
+        if self.kind == ModelKind::DeepFm && self.deep_hidden.is_empty() {
+            return Err(Error::Config("model: DeepFM needs a hidden layer or more in deep_hidden".into()));
         }
         if !(self.margin > 0.0 && self.margin.is_finite()) {
             return Err(Error::Config("model: the margin must be a positive number".into()));

@@ -8,31 +8,30 @@
 
 use crate::Result;
 use crate::model::encoder::Encoder;
-use crate::model::features::Row;
 use crate::model::kernel::{add_bias, norm_gelu};
 use crate::model::layout::Layout;
 use crate::model::parameters::Parameters;
 use crate::model::step::Step;
-use crate::model::two_tower::{Adapted, TwoTower};
-use crate::tensor::{Tensor, read};
+use crate::tensor::{Device, Tensor, from_vec, read};
 
-/// Users and items of a tile: small enough for a core's cache.
-const TILE_USERS: usize = 4;
-const TILE_ITEMS: usize = 512;
+/// Items of a tile: small enough for a core's cache.
+pub(super) const TILE_ITEMS: usize = 512;
 
 /// What ranking shares between users: made once a model.
 #[derive(Debug, Clone)]
 pub struct ItemBase {
-    /// Concatenated embeddings of all items at theta, [items, columns].
-    embedded: Tensor<2>,
-    /// First layer's pre-activations at theta, [items, h].
-    first: Tensor<2>,
-    /// y_i at theta, [items, output].
-    vectors: Tensor<2>,
+    /// What the first layer reads of all items at theta, [items, columns].
+    pub(super) embedded: Tensor<2>,
+    /// The items' part of its pre-activations at theta, [items, h].
+    pub(super) first: Tensor<2>,
+    /// What meets a user's vector at theta: y_i, or DeepFM's \[Q, s\]; [items, width].
+    pub(super) vectors: Tensor<2>,
 }
 
 impl ItemBase {
-    /// y_i at theta for all items, row-major [items, output].
+    /// The items' vectors at theta, row-major [items, width]. Their dot
+    /// products with users' are the scores where the model folds
+    /// ([`super::Recommender::folds`]), and DeepFM's without its deep part.
     ///
     /// # Errors
     /// When the device fails.
@@ -41,82 +40,43 @@ impl ItemBase {
     }
 }
 
-impl TwoTower {
-    /// Runs the item tower once over the catalogue.
-    pub fn item_base(&self) -> ItemBase {
-        let parameters = self.parameters();
-        let rows: Vec<Row> = (0..self.items).map(Row::Known).collect();
-        let embedded = self.item.embed(parameters, &rows);
-        let first = embedded.clone().matmul(self.item.weight(parameters, 0));
-        let vectors = self.item.forward(parameters, rows, &Layout::shared(self.items as usize), &[], false).output;
-        ItemBase { embedded, first, vectors }
-    }
-
-    /// SF(u, i; theta_u) for every user and every item, one row of scores a user.
-    ///
-    /// # Errors
-    /// When the device fails.
-    pub async fn scores(&self, base: &ItemBase, users: &[Row], adapted: &Adapted) -> Result<Vec<Vec<f32>>> {
-        let x = self.adapted_users(users, adapted);
-        let width = x.dims()[1];
-        let mut scores = vec![Vec::new(); users.len()];
-        let mut first_task = 0;
-        for (block, &tasks) in adapted.blocks.iter().enumerate() {
-            // Towers of one layer need no tiles: a user costs little.
-            let tile = if self.item.depth() == 1 { tasks.max(1) } else { TILE_USERS };
-            for first in (0..tasks).step_by(tile) {
-                let count = tile.min(tasks - first);
-                let x = x.clone().narrow(0, first_task + first, count);
-                let steps: Vec<Step> = adapted.item.iter().filter_map(|s| s.cut(block, first, count)).collect();
-                let rows = if steps.is_empty() {
-                    let all = read(x.matmul(base.vectors.clone().transpose())).await?;
-                    all.chunks(self.items as usize).map(<[f32]>::to_vec).collect()
-                } else {
-                    let x = x.reshape([count, 1, width]);
-                    match self.item.depth() {
-                        1 => self.item.rank_linear(self.parameters(), &base.embedded, &steps, &x).await?,
-                        _ => self.item.rank(self.parameters(), base, &steps, &x).await?,
-                    }
-                };
-                for (&task, row) in adapted.order[first_task + first..].iter().zip(rows) {
-                    scores[task] = row;
-                }
-            }
-            first_task += tasks;
-        }
-        Ok(scores)
-    }
-}
-
 impl Encoder {
     /// Scores of all items for a tile of users with vectors `x` [users, 1,
-    /// output], by a tower of two layers or more.
-    async fn rank(
+    /// output], by a tower of two layers or more. `beside` [users, h] is added
+    /// to the first layer.
+    pub(super) async fn rank(
         &self,
         parameters: &Parameters,
         base: &ItemBase,
         steps: &[Step],
+        overlaps: &[Vec<Overlap>],
         x: &Tensor<3>,
+        beside: Option<&Tensor<2>>,
     ) -> Result<Vec<Vec<f32>>> {
         let users = x.dims()[0];
         let items = base.embedded.dims()[0];
         let last = self.depth() - 1;
         let own: Vec<Tensor<3>> = (1..last).map(|layer| self.own_weight(parameters, layer, steps)).collect();
-        let norms = self.norms(parameters, steps);
+        let mut norms = self.norms(parameters, steps);
+        if let (Some(norm), Some(beside)) = (norms.first_mut(), beside) {
+            norm.bias = norm.bias.clone() + beside.clone();
+        }
         // The last layer folded into the user's vector: toward [users, h, 1], offset [users, 1].
         let toward = self.own_weight(parameters, last, steps).matmul(x.clone().transpose());
-        let last_bias = self.bias_of(parameters, last, steps).reshape([users, 1, x.dims()[2]]);
+        let last_bias = self.bias_of(parameters, last, steps).expand([users, x.dims()[2]]);
+        let last_bias = last_bias.reshape([users, 1, x.dims()[2]]);
         let offset = last_bias.matmul(x.clone().transpose()).reshape([users, 1]);
         let first = self.first_terms(parameters, steps);
-        let overlaps = self.overlaps_with_all(steps, users, items);
         let mut scores = vec![Vec::with_capacity(items); users];
         for start in (0..items).step_by(TILE_ITEMS) {
             let count = TILE_ITEMS.min(items - start);
             let e = base.embedded.clone().narrow(0, start, count);
-            let (coefficients, terms) = first.with(&e, &overlaps, start, count);
             let shared = base.first.clone().narrow(0, start, count);
             let layout = Layout::new([(users, count)]);
-            let mut z = coefficients.matmul(terms);
+            let mut z = match first.with(&e, overlaps, start, count) {
+                Some((coefficients, terms)) => coefficients.matmul(terms),
+                None => Tensor::zeros([users, count, shared.dims()[1]], &e.device()),
+            };
             for (layer, norm) in norms.iter().enumerate() {
                 let [users, items, width] = z.dims();
                 let z_flat = z.reshape([users * items, width]);
@@ -157,7 +117,7 @@ impl Encoder {
                 (0..self.features().len())
                     .map(|place| {
                         let part = self.feature_weight(parameters, place);
-                        let moves = own.feature_moves(place, &part);
+                        let moves = own.feature_moves(place, self.width(), &part);
                         let [users, n, width] = moves.dims();
                         let outputs = part.dims()[1];
                         // F_k W_1u: the shared block, and what every step changed in it.
@@ -177,7 +137,7 @@ impl Encoder {
     }
 
     /// <f_k(i), f_k(j)> of every item with every step row, a step and feature.
-    fn overlaps_with_all(&self, steps: &[Step], users: usize, items: usize) -> Vec<Vec<Overlap>> {
+    pub(super) fn overlaps_with_all(&self, steps: &[Step], users: usize, items: usize) -> Vec<Vec<Overlap>> {
         steps
             .iter()
             .map(|step| self.features().iter().map(|f| f.overlap_with_all(&step.rows, users, items)).collect())
@@ -202,8 +162,15 @@ struct FirstTerms {
 }
 
 impl FirstTerms {
-    /// Coefficients [users, items of the tile, terms] and terms [users, terms, h].
-    fn with(&self, e: &Tensor<2>, overlaps: &[Vec<Overlap>], start: usize, count: usize) -> (Tensor<3>, Tensor<3>) {
+    /// Coefficients [users, items of the tile, terms] and terms [users, terms,
+    /// h]; `None` without steps.
+    fn with(
+        &self,
+        e: &Tensor<2>,
+        overlaps: &[Vec<Overlap>],
+        start: usize,
+        count: usize,
+    ) -> Option<(Tensor<3>, Tensor<3>)> {
         let device = e.device();
         let (mut coefficients, mut terms) = (Vec::new(), Vec::new());
         for (inputs, along) in self.inputs.iter().zip(&self.along) {
@@ -212,28 +179,33 @@ impl FirstTerms {
         }
         for (overlaps, features) in overlaps.iter().zip(&self.features) {
             for (overlap, term) in overlaps.iter().zip(features) {
-                let tile = match overlap {
-                    Overlap::Dense { table, rows } => {
-                        let part = table.clone().narrow(0, start, count).unsqueeze::<3>();
-                        Some(part.matmul(rows.clone().transpose()) + 1.0)
-                    }
-                    Overlap::Host { values, users, rows, items } => {
-                        let tile: Vec<f32> = values
-                            .chunks(*items * *rows)
-                            .flat_map(|own| own[start * rows..(start + count) * rows].iter().copied())
-                            .collect();
-                        // An identifier meets itself in one tile only; the others skip it.
-                        tile.iter()
-                            .any(|v| *v != 0.0)
-                            .then(|| crate::tensor::from_vec(tile, [*users, count, *rows], &device))
-                    }
-                };
-                if let Some(tile) = tile {
+                if let Some(tile) = overlap.tile(start, count, &device) {
                     coefficients.push(tile);
                     terms.push(term.clone());
                 }
             }
         }
-        (Tensor::cat(coefficients, 2), Tensor::cat(terms, 1))
+        (!terms.is_empty()).then(|| (Tensor::cat(coefficients, 2), Tensor::cat(terms, 1)))
+    }
+}
+
+impl Overlap {
+    /// The inner products of a tile of items, [users, items of the tile, step
+    /// rows]; `None` where all are zero.
+    pub(super) fn tile(&self, start: usize, count: usize, device: &Device) -> Option<Tensor<3>> {
+        match self {
+            Self::Dense { table, rows } => {
+                let part = table.clone().narrow(0, start, count).unsqueeze::<3>();
+                Some(part.matmul(rows.clone().transpose()) + 1.0)
+            }
+            Self::Host { values, users, rows, items } => {
+                let tile: Vec<f32> = values
+                    .chunks(*items * *rows)
+                    .flat_map(|own| own[start * rows..(start + count) * rows].iter().copied())
+                    .collect();
+                // An identifier meets itself in one tile only; the others skip it.
+                tile.iter().any(|v| *v != 0.0).then(|| from_vec(tile, [*users, count, *rows], device))
+            }
+        }
     }
 }

@@ -91,14 +91,19 @@ impl StepBlock<'_> {
         self.block.of(&self.step.moves.layers[layer])
     }
 
-    /// F_j of one feature, [tasks, rows, width]; `weight` is that feature's
-    /// block of W_1, [width, out].
-    pub(crate) fn feature_moves(&self, feature: usize, weight: &Tensor<2>) -> Tensor<3> {
-        let width = weight.dims()[0];
+    /// F_j of one feature of `width` columns, [tasks, rows, columns read];
+    /// `weight` is that feature's block of W_1, [columns read, out].
+    pub(crate) fn feature_moves(&self, feature: usize, width: usize, weight: &Tensor<2>) -> Tensor<3> {
         match &self.step.moves.features {
-            Some(features) => self.block.of(features).narrow(2, feature * width, width),
+            Some(features) => self.block.of(features).narrow(2, feature * width, weight.dims()[0]),
             None => self.moves(0).matmul(weight.clone().transpose().unsqueeze()),
         }
+    }
+
+    /// F_j of one feature with all its columns, [tasks, rows, width], where F
+    /// was kept.
+    pub(crate) fn kept_moves(&self, feature: usize, width: usize) -> Option<Tensor<3>> {
+        Some(self.block.of(self.step.moves.features.as_ref()?).narrow(2, feature * width, width))
     }
 
     /// F_j . a of one feature for a user's own `a` [tasks, width]: [tasks,

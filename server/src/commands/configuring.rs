@@ -47,21 +47,26 @@ pub(crate) fn configured(current: &Config, args: &ConfigArgs) -> Result<Config> 
 /// # Errors
 /// When a key does not exist or a value does not fit.
 pub(crate) fn set_all(config: &Config, changes: &[String]) -> Result<Config> {
-    let mut value = serde_json::to_value(config)?;
+    let mut value = whole(config)?;
     for change in changes {
         let (key, text) = change.split_once('=').with_context(|| format!("'{change}' is not KEY=VALUE"))?;
         let pointer = format!("/{}", key.trim().replace('.', "/"));
         let Some(slot) = value.pointer_mut(&pointer) else {
-            bail!(
-                "there is no setting '{key}'; the settings are:\n{}",
-                keys(&serde_json::to_value(config)?, "").join("\n")
-            );
+            bail!("there is no setting '{key}'; the settings are:\n{}", keys(&whole(config)?, "").join("\n"));
         };
         *slot = serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()));
     }
     let config: Config = serde_json::from_value(value).context("a setting has a value of the wrong kind")?;
     config.check()?;
     Ok(config)
+}
+
+/// A configuration with the settings that files leave out at their defaults.
+pub(crate) fn whole(config: &Config) -> Result<Value> {
+    let mut value = serde_json::to_value(config)?;
+    value["model"]["kind"] = serde_json::to_value(config.model.kind)?;
+    value["model"]["deep_hidden"] = serde_json::to_value(&config.model.deep_hidden)?;
+    Ok(value)
 }
 
 fn merge(into: &mut Value, from: &Value) {
@@ -90,6 +95,8 @@ pub(crate) fn keys(value: &Value, prefix: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use eemu_core::model::ModelKind;
+
     use super::*;
 
     #[test]
@@ -100,6 +107,8 @@ mod tests {
         )
         .unwrap();
         assert_eq!(config.train.inner_step, 0.25);
+        let deep = set_all(&config, &["model.kind=deepfm".into(), "model.deep_hidden=[8]".into()]).unwrap();
+        assert_eq!((deep.model.kind, &deep.model.deep_hidden[..]), (ModelKind::DeepFm, &[8][..]));
         let wrong = |change: &str| format!("{:#}", set_all(&Config::default(), &[change.into()]).unwrap_err());
         assert!(wrong("train.iner_step=1").contains("train.inner_step=0.5"));
         assert!(wrong("train.epochs=many").contains("wrong kind"));

@@ -7,7 +7,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use eemu_core::config::{AdaptConfig, Config};
 use eemu_core::dataset::{Holdout, Role};
-use eemu_core::model::TwoTower;
+use eemu_core::model::Recommender;
 use eemu_core::recommend::{Ranker, top_k};
 use eemu_core::world::{History, World};
 
@@ -103,10 +103,10 @@ fn heading(text: &str) -> Result<()> {
     print_line(&format!("\n{text}"))
 }
 
-fn quality(world: &World, models: &[TwoTower], jobs: usize, progress: &Progress) -> Result<()> {
+fn quality(world: &World, models: &[Recommender], jobs: usize, progress: &Progress) -> Result<()> {
     let device = device::cpu();
     let role = Role::Test;
-    let models: Vec<(usize, &TwoTower)> = models.iter().enumerate().collect();
+    let models: Vec<(usize, &Recommender)> = models.iter().enumerate().collect();
     let measure = |adapt: &AdaptConfig, label: &str| -> Result<Quality> {
         Ok(Quality::of(&ensemble_ranks(world, &models, adapt, role, jobs, progress, label)?))
     };
@@ -136,9 +136,9 @@ fn witness(world: &World) -> Result<(u32, u32)> {
         .context("no household has it as a training record")
 }
 
-fn list(deployment: &Deployment, models: &[TwoTower], user: u32) -> Result<()> {
+fn list(deployment: &Deployment, models: &[Recommender], user: u32) -> Result<()> {
     let world = &deployment.world;
-    let models: Vec<(usize, &TwoTower)> = models.iter().enumerate().collect();
+    let models: Vec<(usize, &Recommender)> = models.iter().enumerate().collect();
     let ranker = Ranker::new(&models, &world.key, &world.degrees, &world.config.adapt);
     let person = world.person(user, History::All);
     let scored =

@@ -6,7 +6,7 @@ use anyhow::Result;
 use eemu_core::fingerprint::Fingerprint;
 use serde_json::{Value, json};
 
-use super::configuring::keys;
+use super::configuring::{keys, whole};
 use super::{print_json, print_line};
 use crate::cli::InfoArgs;
 use crate::deployment::Deployment;
@@ -75,7 +75,7 @@ pub(crate) fn run(args: &InfoArgs) -> Result<ExitCode> {
         print_line(&format!("shard {:>2}: {count:>7} records  {state}", shard.index))?;
     }
     print_line("settings (change with: eemu train --set KEY=VALUE):")?;
-    for line in keys(&serde_json::to_value(&deployment.settings.config)?, "") {
+    for line in keys(&whole(&deployment.settings.config)?, "") {
         print_line(&line)?;
     }
     Ok(ExitCode::SUCCESS)

@@ -2,6 +2,7 @@
 
 pub(crate) mod admit;
 pub(crate) mod backup;
+pub(crate) mod data;
 pub(crate) mod demo;
 pub(crate) mod evaluate;
 pub(crate) mod forget;

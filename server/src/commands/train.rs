@@ -5,11 +5,12 @@ use std::time::Instant;
 
 use anyhow::{Result, bail};
 use eemu_core::fingerprint::Fingerprint;
+use eemu_core::model::ModelKind;
 use serde_json::json;
 
 use super::configuring::configured;
 use super::{print_json, print_line};
-use crate::cli::{RetrainArgs, RunArgs, TrainArgs, TrainShardArgs};
+use crate::cli::{ModelChoice, RetrainArgs, RunArgs, TrainArgs, TrainShardArgs};
 use crate::deployment::Deployment;
 use crate::device;
 use crate::pool::default_jobs;
@@ -20,6 +21,11 @@ use crate::training::{Trained, train_shards};
 pub(crate) fn train(args: &TrainArgs) -> Result<ExitCode> {
     let mut deployment = Deployment::open(&args.run.state.state, Access::Write)?;
     let mut config = configured(&deployment.settings.config, &args.config)?;
+    match args.model {
+        Some(ModelChoice::TwoTower) => config.model.kind = ModelKind::TwoTower,
+        Some(ModelChoice::DeepFm) => config.model = config.model.deep_fm(),
+        None => {}
+    }
     let train = &mut config.train;
     train.shards = args.shards.unwrap_or(train.shards);
     train.epochs = args.epochs.unwrap_or(train.epochs);

@@ -11,7 +11,7 @@ use eemu_core::config::AdaptConfig;
 use eemu_core::dataset::Role;
 use eemu_core::evaluate::rank_of;
 use eemu_core::mistakes::published;
-use eemu_core::model::TwoTower;
+use eemu_core::model::Recommender;
 use eemu_core::random::Key;
 use eemu_core::recommend::Ranker;
 use eemu_core::tensor::Device;
@@ -85,7 +85,7 @@ pub(super) fn frozen(
     let parts = pool::run(&judges.chunks(TILE).collect::<Vec<_>>(), jobs, |tile| -> Result<Vec<[Vec<usize>; 2]>> {
         tile.iter()
             .map(|judge| {
-                let scores = vectors.scores(judge.user);
+                let scores = pollster::block_on(vectors.scores(judge.user))?;
                 let mut counts = vec![0; shards];
                 for item in world.items(judge.user, Role::Train) {
                     counts[world.shard_of(judge.user, item) as usize] += 1;
@@ -131,13 +131,13 @@ pub(super) fn frozen(
 /// shard alone.
 pub(super) fn adapted(
     world: &World,
-    models: &[TwoTower],
+    models: &[Recommender],
     judges: &[Judge],
     adapt: &AdaptConfig,
     jobs: usize,
     seen: impl Fn(usize) + Sync,
 ) -> Result<BTreeMap<String, Ranks>> {
-    let numbered: Vec<(usize, &TwoTower)> = models.iter().enumerate().collect();
+    let numbered: Vec<(usize, &Recommender)> = models.iter().enumerate().collect();
     let ranker = Ranker::new(&numbered, &world.key, &world.degrees, adapt);
     let parts = pool::run(&judges.chunks(TILE).collect::<Vec<_>>(), jobs, |tile| -> Result<Vec<Vec<usize>>> {
         let people: Vec<Person> = tile.iter().map(|judge| judge.person.clone()).collect();
@@ -163,7 +163,7 @@ pub(super) fn adapted(
 /// clustering took.
 pub(super) fn clustered(
     world: &World,
-    models: &[TwoTower],
+    models: &[Recommender],
     vectors: &Vectors,
     judges: &[Judge],
     clusters: usize,
@@ -206,7 +206,7 @@ pub(super) fn clustered(
 /// Every judge's rank after the published code's sign step.
 pub(super) fn sign_step(
     world: &World,
-    models: &[TwoTower],
+    models: &[Recommender],
     judges: &[Judge],
     jobs: usize,
 ) -> Result<BTreeMap<String, Ranks>> {
@@ -220,11 +220,11 @@ pub(super) fn sign_step(
 
 /// HR@10 of the unadapted mean on the test items: what the published code
 /// chooses its epoch by.
-pub(super) fn test_hits(world: &World, models: &[TwoTower], judges: &[Judge]) -> Result<f64> {
+pub(super) fn test_hits(world: &World, models: &[Recommender], judges: &[Judge]) -> Result<f64> {
     let vectors = pollster::block_on(Vectors::of(world, models))?;
     let mut hits = 0;
     for judge in judges {
-        let blended = Mean.combine(&vectors.scores(judge.user))?;
+        let blended = Mean.combine(&pollster::block_on(vectors.scores(judge.user))?)?;
         hits += usize::from(rank_of(judge.target, &blended, judge.person.history.items())? < 10);
     }
     Ok(hits as f64 / judges.len().max(1) as f64)
@@ -232,7 +232,7 @@ pub(super) fn test_hits(world: &World, models: &[TwoTower], judges: &[Judge]) ->
 
 /// Seconds a user that Algorithm 2 takes as it is written, one user after the
 /// other with an adapted copy of every model, over the first `count` judges.
-pub(super) fn one_by_one(world: &World, models: &[TwoTower], judges: &[Judge], count: usize) -> Result<f64> {
+pub(super) fn one_by_one(world: &World, models: &[Recommender], judges: &[Judge], count: usize) -> Result<f64> {
     let judges = &judges[..count.min(judges.len())];
     let start = Instant::now();
     for judge in judges {

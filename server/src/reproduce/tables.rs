@@ -9,7 +9,7 @@ use eemu_core::evaluate::Estimate;
 
 use super::printed::{self, Printed};
 use super::rows::{Metric, Row, Store};
-use super::unit::{Ensemble, How, SERVED, Unit, What, eemu_with, find, methods, orders};
+use super::unit::{Ensemble, How, SERVED, Unit, What, deep_methods, eemu_with, find, methods, orders};
 use super::{Request, Scale};
 
 /// A table as people and programs read it.
@@ -186,28 +186,29 @@ fn write_sheets(reader: &Reader<'_>, name: &str, title: &str, sheets: &[(String,
     Ok(vec![reader.store.publish(&format!("{name}.md"), &text)?, reader.store.publish(&format!("{name}.csv"), &csv)?])
 }
 
-/// Which printed table, at which k.
+/// Which printed table, at which k, of which rows.
 struct MethodTable {
-    what: What,
     name: &'static str,
     title: &'static str,
     printed: Printed,
     k: usize,
-    reptile: bool,
+    rows: Vec<(&'static str, Ensemble, How, &'static str)>,
 }
 
 /// Writes the tables that were asked for.
 pub(super) fn write(request: &Request, units: &[Unit], store: &Store) -> Result<Vec<PathBuf>> {
     let reader = Reader { request, units, store };
     let mut written = Vec::new();
+    let reference = request.reference;
     let tables = [
-        (What::Table3, "table3", "Table 3: all methods at 10", printed::TABLE_3, 10, false),
-        (What::Table4, "table4", "Table 4: all methods at 20", printed::TABLE_4, 20, false),
-        (What::Table10, "table10", "Table 10: Reptile beside MAML", printed::TABLE_10, 10, true),
+        (What::Table3, "table3", "Table 3: all methods at 10", printed::TABLE_3, 10, methods(0, false, reference)),
+        (What::Table4, "table4", "Table 4: all methods at 20", printed::TABLE_4, 20, methods(0, false, reference)),
+        (What::Table8, "table8", "Table 8: all methods with DeepFM", printed::TABLE_8, 10, deep_methods()),
+        (What::Table10, "table10", "Table 10: Reptile beside MAML", printed::TABLE_10, 10, methods(0, true, reference)),
     ];
-    for (what, name, title, printed, k, reptile) in tables {
+    for (what, name, title, printed, k, rows) in tables {
         if request.what.wants(what) {
-            written.extend(method_table(&reader, &MethodTable { what, name, title, printed, k, reptile })?);
+            written.extend(method_table(&reader, &MethodTable { name, title, printed, k, rows })?);
         }
     }
     if request.what.wants(What::Table6) {
@@ -226,9 +227,8 @@ pub(super) fn write(request: &Request, units: &[Unit], store: &Store) -> Result<
 }
 
 fn method_table(reader: &Reader<'_>, table: &MethodTable) -> Result<Vec<PathBuf>> {
-    debug_assert!(reader.request.what.wants(table.what));
     let metrics = [Metric::Hits(table.k), Metric::Gain(table.k)];
-    let rows = methods(0, table.reptile, reader.request.reference);
+    let rows = &table.rows;
     let mut sheets = Vec::new();
     for set in reader.sets() {
         let [hits, gain] = metrics.map(Metric::name);

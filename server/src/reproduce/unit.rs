@@ -25,6 +25,8 @@ pub enum What {
     Table6,
     /// Random against biased adaptation sets.
     Table7,
+    /// Table 3 with DeepFM.
+    Table8,
     /// All methods after 5% and 10% of the users were removed.
     Table9,
     /// Table 3 with Reptile.
@@ -63,11 +65,13 @@ pub(super) struct Ensemble {
     pub(super) shards: u32,
     /// Percent of the users whose records are removed before anything else.
     pub(super) without: u32,
+    /// DeepFM in place of two towers.
+    deep: bool,
 }
 
 impl Ensemble {
     const fn new(learning: Learning, shards: u32) -> Self {
-        Self { learning, shards, without: 0 }
+        Self { learning, shards, without: 0, deep: false }
     }
 
     const RETRAIN: Self = Self::new(Learning::Ordinary, 1);
@@ -81,6 +85,10 @@ impl Ensemble {
         Self { without: percent, ..self }
     }
 
+    fn deep(self) -> Self {
+        Self { deep: true, ..self }
+    }
+
     /// A name for files and people.
     pub(super) fn name(self) -> String {
         let learning = match self.learning {
@@ -91,7 +99,8 @@ impl Ensemble {
             Learning::Published => "published",
         };
         let removed = if self.without > 0 { format!("-without-{}pc", self.without) } else { String::new() };
-        format!("{learning}-{}{removed}", self.shards)
+        let model = if self.deep { "deepfm-" } else { "" };
+        format!("{learning}-{model}{}{removed}", self.shards)
     }
 }
 
@@ -204,6 +213,9 @@ pub(super) fn needed(request: &Request, sets: &[Set]) -> Result<Vec<Unit>> {
 fn unit(request: &Request, set: &Set, seed: u64, ensemble: Ensemble, how: How) -> Result<Unit> {
     let changes = &request.set;
     let mut config = recipe::config(&set.name, ensemble.learning, ensemble.shards, seed, request.scale, changes)?;
+    if ensemble.deep {
+        config.model = config.model.deep_fm();
+    }
     if let How::Adapted { size, sampling } = how {
         config.adapt = AdaptConfig { size, sampling, ..config.adapt };
     }
@@ -225,6 +237,10 @@ fn wanted(request: &Request) -> Vec<(Ensemble, How)> {
         if request.reference {
             list.extend([(Ensemble::PUBLISHED, How::Frozen), (Ensemble::PUBLISHED, How::SignStep)]);
         }
+    }
+    if what(What::Table8) {
+        list.extend([(Ensemble::RETRAIN.deep(), How::Frozen), (Ensemble::STANDARD.deep(), How::Frozen)]);
+        list.extend([(Ensemble::EEMU.deep(), How::Frozen), (Ensemble::EEMU.deep(), SERVED)]);
     }
     if what(What::Table6) || what(What::Fig6) || what(What::Fig4) {
         list.extend([(Ensemble::EEMU, How::Frozen), (Ensemble::EEMU, SERVED)]);
@@ -297,6 +313,12 @@ pub(super) fn methods(
         rows.push(("EEMU", Ensemble::EEMU, SERVED, "Mean"));
     }
     rows.into_iter().map(|(name, ensemble, how, result)| (name, ensemble.without(without), how, result)).collect()
+}
+
+/// The rows of Table 8: those of Table 3 with DeepFM.
+pub(super) fn deep_methods() -> Vec<(&'static str, Ensemble, How, &'static str)> {
+    let rows = methods(0, false, false).into_iter();
+    rows.map(|(name, ensemble, how, result)| (name, ensemble.deep(), how, result)).collect()
 }
 
 /// The three ensembles of figure 4 and their like.

@@ -12,7 +12,7 @@ use eemu_core::fingerprint::Fingerprint;
 use eemu_core::flops::Costs;
 use eemu_core::meta::SecondOrder;
 use eemu_core::mistakes::published::{self, Published};
-use eemu_core::model::{TwoTower, from_safetensors, to_safetensors};
+use eemu_core::model::{Recommender, from_safetensors, to_safetensors};
 use eemu_core::random::Key;
 use eemu_core::shard::ShardData;
 use eemu_core::tensor::Device;
@@ -44,7 +44,7 @@ pub(super) struct Worker<'a> {
 struct Held {
     hash: String,
     world: World,
-    models: Vec<TwoTower>,
+    models: Vec<Recommender>,
     vectors: Option<Vectors>,
 }
 
@@ -72,9 +72,9 @@ impl<'a> Worker<'a> {
         let shards = u64::from(unit.config.train.shards);
         let cost = match &unit.how {
             How::Train => costs.epoch(records) * u64::from(unit.config.train.epochs) / 2,
-            How::Frozen => users * shards * items * costs.output * if shards > 1 { 10 } else { 1 },
+            How::Frozen => users * costs.honest_request(items, shards) * if shards > 1 { 10 } else { 1 },
             How::Adapted { size, .. } => {
-                users * costs.low_rank_request(items, shards, *size as u64, &unit.config.model.item_hidden)
+                users * costs.low_rank_request(items, shards, *size as u64, unit.config.model.item_layers())
             }
             How::Clustered { clusters } => shards * *clusters as u64 * items * 2 * costs.item,
             How::SignStep => users * costs.honest_adapted(items, shards, 7),
@@ -148,7 +148,7 @@ impl<'a> Worker<'a> {
                 Err(_) => bail!("a shard's training stopped"),
             });
             losses.into_iter().collect::<Result<Vec<f32>>>()?;
-            let models: Vec<TwoTower> =
+            let models: Vec<Recommender> =
                 trainers.iter().filter_map(|trainer| Some(trainer.lock().ok()?.model().clone())).collect();
             let hits = judge::test_hits(world, &models, &judges)?;
             bar.set(u64::from(epoch), 0.0, &format!("HR@10 on test {hits:.4}"));
@@ -192,7 +192,7 @@ impl<'a> Worker<'a> {
         Ok(seconds)
     }
 
-    fn second_order(&self, world: &World, shard: &ShardData) -> Result<TwoTower> {
+    fn second_order(&self, world: &World, shard: &ShardData) -> Result<Recommender> {
         let epochs = u64::from(world.config.train.epochs);
         let bar = self.progress.bar(&format!("shard {}", shard.index), epochs);
         let mut trainer = SecondOrder::new(world, shard, self.device)?;
@@ -222,7 +222,7 @@ impl<'a> Worker<'a> {
                 let path = self.store.model(unit, shard);
                 let shown = path.display();
                 let bytes = std::fs::read(&path).with_context(|| format!("cannot read {shown}"))?;
-                let mut model = TwoTower::new(&world.catalog, &world.config.model, &world.key, shard, self.device)?;
+                let mut model = Recommender::new(&world.catalog, &world.config.model, &world.key, shard, self.device)?;
                 let values = from_safetensors(&bytes).with_context(|| format!("{shown} is damaged; delete it"))?;
                 model.parameters_mut().set(&values).with_context(|| format!("{shown} is another model's"))?;
                 Ok(model)

@@ -10,7 +10,7 @@ use anyhow::Result;
 use axum::body::Bytes;
 use eemu_core::api::ClientFile;
 use eemu_core::client::{Precision, class_degree, client_catalog, client_file, client_tensors, degree_class, own_row};
-use eemu_core::model::{ItemBase, TensorMap, TwoTower};
+use eemu_core::model::{ItemBase, Recommender, TensorMap};
 use eemu_core::random::{Key, Stream};
 use eemu_core::tensor::Device;
 use eemu_core::world::World;
@@ -24,7 +24,7 @@ pub struct ShardModel {
     /// What the store says of it.
     pub live: Live,
     /// The model.
-    pub model: TwoTower,
+    pub model: Recommender,
     /// The work on items that all requests share.
     pub base: ItemBase,
     /// The files that browsers download.
@@ -40,7 +40,7 @@ impl ShardModel {
     pub fn load(deployment: &Deployment, live: Live, device: &Device) -> Result<Self> {
         let config = &deployment.world.config.model;
         let mut tensors = deployment.tensors(live.shard, device)?;
-        let mut model = TwoTower::new(&deployment.world.catalog, config, &deployment.world.key, live.shard, device)?;
+        let mut model = Recommender::new(&deployment.world.catalog, config, &deployment.world.key, live.shard, device)?;
         model.parameters_mut().set(&tensors)?;
         let shared = client_tensors(&tensors, config);
         let mut files = Vec::new();

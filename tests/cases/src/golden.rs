@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, bail};
 use eemu_core::dataset::{Catalog, Column, Entities, Values};
-use eemu_core::model::{Adapted, ModelConfig, Pair, Parameters, Row, Task, TwoTower};
+use eemu_core::model::{Adapted, ModelConfig, Pair, Parameters, Recommender, Row, Task};
 use eemu_core::random::Key;
 use eemu_core::tensor::Device;
 use serde::Deserialize;
@@ -200,8 +200,9 @@ pub async fn run(text: &str, device: &Device) -> Result<Worst> {
         margin: case.margin,
         unknown_rows: false,
         table_scale: 1.0,
+        ..ModelConfig::default()
     };
-    let mut model = TwoTower::new(&catalog, &config, &Key::from_seed(0), 0, device)?;
+    let mut model = Recommender::new(&catalog, &config, &Key::from_seed(0), 0, device)?;
     let values = case
         .parameters
         .iter()

@@ -22,7 +22,7 @@ use anyhow::{Context, Result, bail, ensure};
 use eemu_core::adapt::{Person, adaptation_pairs};
 use eemu_core::config::{AdaptConfig, Config};
 use eemu_core::dataset::{AtomicFiles, Holdout, ImportOptions, Source, read_atomic};
-use eemu_core::model::{ModelConfig, Pair, Row, Task, TensorMap, TwoTower};
+use eemu_core::model::{ModelConfig, Pair, Recommender, Row, Task, TensorMap};
 use eemu_core::random::{Key, Stream};
 use eemu_core::recommend::Ranker;
 use eemu_core::shard::{Cell, ShardData};
@@ -221,7 +221,7 @@ fn bench(args: &Args) -> Result<()> {
 }
 
 /// Trains a few batches to warm up, then one epoch, or as much of one as fits.
-fn train(world: &World, shard: &ShardData, seconds: f64, device: &Device) -> Result<(TwoTower, Speed)> {
+fn train(world: &World, shard: &ShardData, seconds: f64, device: &Device) -> Result<(Recommender, Speed)> {
     let batch = world.config.train.users_per_batch;
     let warm = first(shard, 8 * batch);
     let mut trainer = Trainer::new(&world.catalog, &world.config, &warm, device)?;
@@ -268,7 +268,7 @@ fn train(world: &World, shard: &ShardData, seconds: f64, device: &Device) -> Res
 
 /// Ranks tiles of people until the time is up. Returns the first tile's
 /// scores too, for the loop to be held against.
-fn rank(world: &World, people: &[Person], model: &TwoTower, seconds: f64) -> Result<(Speed, Vec<Vec<f32>>)> {
+fn rank(world: &World, people: &[Person], model: &Recommender, seconds: f64) -> Result<(Speed, Vec<Vec<f32>>)> {
     let ranker = Ranker::new(&[(0, model)], &world.key, &world.degrees, &world.config.adapt);
     let tile = &people[..TILE.min(people.len())];
     // Warm-up, and what the loop must find as well.

@@ -1,0 +1,341 @@
+//! One shard's model, of either kind: what training, adaptation, ranking,
+//! measuring and files need of it. Nothing outside this folder asks which kind
+//! it is, but for the configuration and for what is blended
+//! ([`Recommender::folds`]).
+
+use crate::dataset::Catalog;
+use crate::model::encoder::Encoder;
+use crate::model::features::Row;
+use crate::model::layout::{Layout, by_size};
+use crate::model::loss::{Task, TaskItems};
+use crate::model::parameters::Parameters;
+use crate::model::ranking::ItemBase;
+use crate::model::step::Step;
+use crate::model::{ModelConfig, ModelKind, deep_fm, two_tower};
+use crate::random::Key;
+use crate::tensor::{Device, Tensor, read};
+use crate::{Error, Result};
+
+/// Users of a tile when later layers are made for each: small enough for a
+/// core's cache.
+const TILE_USERS: usize = 4;
+
+/// One shard's model.
+#[derive(Debug, Clone)]
+pub struct Recommender {
+    pub(super) user: Encoder,
+    pub(super) item: Encoder,
+    pub(super) items: u32,
+    pub(super) margin: f32,
+    parameters: Parameters,
+    kind: ModelKind,
+}
+
+/// Adapted parameters of a batch of tasks, held as low-rank steps on the
+/// shared ones. Exists only between a request and its answer (rule 8).
+#[derive(Debug, Clone)]
+pub struct Adapted {
+    /// Places in the batch, smallest task first.
+    pub(super) order: Vec<usize>,
+    /// How many tasks of that order stand in each block.
+    pub(super) blocks: Vec<usize>,
+    pub(super) user: Vec<Step>,
+    pub(super) item: Vec<Step>,
+    /// The loss of each task at the parameters before the first step.
+    pub losses: Vec<f32>,
+}
+
+impl Adapted {
+    /// No adaptation: theta_u = theta for every task.
+    pub fn none(tasks: usize) -> Self {
+        Self {
+            order: (0..tasks).collect(),
+            blocks: vec![tasks],
+            user: Vec::new(),
+            item: Vec::new(),
+            losses: vec![0.0; tasks],
+        }
+    }
+
+    /// Tasks in order of size, standing at theta.
+    fn at_theta(items: &[TaskItems]) -> Self {
+        let (order, blocks) = by_size(&items.iter().map(|t| t.items.len()).collect::<Vec<_>>());
+        Self { order, blocks, user: Vec::new(), item: Vec::new(), losses: vec![0.0; items.len()] }
+    }
+
+    /// One row a task.
+    pub(super) fn user_layout(&self) -> Layout {
+        Layout::new([(self.order.len(), 1)])
+    }
+
+    /// Rows of every task padded to the longest of its block.
+    pub(super) fn padded<T: Copy>(&self, of: impl Fn(usize) -> Vec<T>, filler: T) -> (Vec<T>, Layout) {
+        let (mut rows, mut blocks, mut first) = (Vec::new(), Vec::new(), 0);
+        for &tasks in &self.blocks {
+            let own: Vec<Vec<T>> = self.order[first..first + tasks].iter().map(|&task| of(task)).collect();
+            let longest = own.iter().map(Vec::len).max().unwrap_or(0);
+            for list in own {
+                let missing = longest - list.len();
+                rows.extend(list);
+                rows.extend(std::iter::repeat_n(filler, missing));
+            }
+            blocks.push((tasks, longest));
+            first += tasks;
+        }
+        (rows, Layout::new(blocks))
+    }
+}
+
+/// A forward and backward pass of all tasks: each task's loss, and the passes
+/// of the user's and the items' side; none where no score moves the loss.
+pub(super) struct Pass {
+    pub(super) losses: Vec<f32>,
+    pub(super) steps: Option<(Step, Step)>,
+}
+
+/// What ranking reads of users at their theta_u, in the order of an [`Adapted`].
+pub(super) struct UserSide {
+    /// What meets the items' vectors in a dot product, [tasks, width].
+    pub(super) vectors: Tensor<2>,
+    /// What is added to the items' first layer, [tasks, out].
+    pub(super) beside: Option<Tensor<2>>,
+}
+
+impl Recommender {
+    /// A model at its start: every value a function of (seed, shard, tensor, row).
+    ///
+    /// # Errors
+    /// When the configuration cannot be used.
+    pub fn new(catalog: &Catalog, config: &ModelConfig, key: &Key, shard: u32, device: &Device) -> Result<Self> {
+        config.check()?;
+        let (user, item, declared) = match config.kind {
+            ModelKind::TwoTower => two_tower::encoders(catalog, config, device),
+            ModelKind::DeepFm => deep_fm::encoders(catalog, config, device),
+        };
+        // A second tensor of a name would be lost when the model is saved.
+        let mut names: Vec<&str> = declared.iter().map(|d| d.name.as_str()).collect();
+        names.sort_unstable();
+        if let Some(twice) = names.windows(2).find(|w| w[0] == w[1]) {
+            let problem = format!("model: two parameters would be called '{}'; rename the feature", twice[0]);
+            return Err(Error::Config(problem));
+        }
+        let parameters = Parameters::initial(declared, key, shard, device);
+        Ok(Self { user, item, items: catalog.items.len() as u32, parameters, margin: config.margin, kind: config.kind })
+    }
+
+    /// The shared parameters theta.
+    pub fn parameters(&self) -> &Parameters {
+        &self.parameters
+    }
+
+    /// The shared parameters, for an optimiser or a loader.
+    pub fn parameters_mut(&mut self) -> &mut Parameters {
+        &mut self.parameters
+    }
+
+    /// Whether a user row can be read by this model.
+    ///
+    /// # Errors
+    /// When it has an unknown value and the model has no unknown rows.
+    pub fn check_row(&self, row: Row) -> Result<()> {
+        if self.user.features().iter().all(|feature| feature.takes(row)) {
+            Ok(())
+        } else {
+            Err(Error::Config("this model was trained without unknown rows, so it knows only its own users".into()))
+        }
+    }
+
+    /// `steps` inner steps of every task: theta_u <- theta_u - alpha * grad of
+    /// the mean hinge loss over the task's pairs (Eq 1, Algorithm 1 line 6).
+    ///
+    /// # Errors
+    /// When a score is not a number or the device fails.
+    pub async fn inner_steps(&self, tasks: &[Task], alpha: f32, steps: usize) -> Result<Adapted> {
+        let items: Vec<TaskItems> = tasks.iter().map(TaskItems::new).collect();
+        let mut adapted = Adapted::at_theta(&items);
+        if steps == 0 || items.iter().all(|t| t.items.is_empty()) {
+            return Ok(adapted);
+        }
+        for step in 0..steps {
+            // The dot product lets everything of the first step be shared.
+            if step == 0 && self.kind == ModelKind::TwoTower {
+                two_tower::first_step(self, tasks, &items, alpha, &mut adapted).await?;
+                continue;
+            }
+            let pass = self.pass(tasks, &items, &adapted, &vec![-alpha; tasks.len()]).await?;
+            if step == 0 {
+                adapted.losses = pass.losses;
+            }
+            if let Some((user, item)) = pass.steps {
+                adapted.item.push(item);
+                adapted.user.push(user);
+            }
+        }
+        Ok(adapted)
+    }
+
+    /// Forward and backward of all tasks at theta_u, with its weight times the
+    /// gradient of each task's mean loss.
+    async fn pass(&self, tasks: &[Task], items: &[TaskItems], adapted: &Adapted, weights: &[f32]) -> Result<Pass> {
+        match self.kind {
+            ModelKind::TwoTower => two_tower::pass(self, tasks, items, adapted, weights).await,
+            ModelKind::DeepFm => deep_fm::pass(self, tasks, items, adapted, weights).await,
+        }
+    }
+
+    /// The gradient of the tasks' losses at theta_u, summed over tasks with
+    /// the given weight each, to be applied to theta (Algorithm 1 lines 8 and
+    /// 10, first order). `adapted` must come from as many tasks.
+    ///
+    /// # Errors
+    /// When a score is not a number or the device fails.
+    pub async fn outer_gradient(
+        &self,
+        tasks: &[Task],
+        adapted: &Adapted,
+        weight: f32,
+    ) -> Result<(Parameters, Vec<f32>)> {
+        let items: Vec<TaskItems> = tasks.iter().map(TaskItems::new).collect();
+        let pass = self.pass(tasks, &items, adapted, &vec![weight; tasks.len()]).await?;
+        Ok((self.gradient_of_pass(pass.steps), pass.losses))
+    }
+
+    /// The gradient of the mean loss over all pairs of all tasks at theta
+    /// itself: ordinary training.
+    ///
+    /// # Errors
+    /// When a score is not a number or the device fails.
+    pub async fn joint_gradient(&self, tasks: &[Task]) -> Result<(Parameters, f32)> {
+        if self.kind == ModelKind::TwoTower {
+            return two_tower::joint_gradient(self, tasks).await;
+        }
+        let items: Vec<TaskItems> = tasks.iter().map(TaskItems::new).collect();
+        let total = tasks.iter().map(|t| t.pairs.len()).sum::<usize>().max(1) as f32;
+        let shares: Vec<f32> = tasks.iter().map(|t| t.pairs.len() as f32 / total).collect();
+        let pass = self.pass(tasks, &items, &Adapted::at_theta(&items), &shares).await?;
+        let loss = pass.losses.iter().zip(&shares).map(|(loss, share)| loss * share).sum();
+        Ok((self.gradient_of_pass(pass.steps), loss))
+    }
+
+    fn gradient_of_pass(&self, steps: Option<(Step, Step)>) -> Parameters {
+        match steps {
+            None => self.parameters.zeros_like(),
+            Some((user, item)) => self.gradient_of(&[user], &[item], 1.0),
+        }
+    }
+
+    /// The parameter gradient that passes of both sides add up to.
+    pub(super) fn gradient_of(&self, user: &[Step], item: &[Step], factor: f32) -> Parameters {
+        let mut gradients = self.parameters.zeros_like();
+        self.user.accumulate(&self.parameters, &mut gradients, user, factor);
+        self.item.accumulate(&self.parameters, &mut gradients, item, factor);
+        gradients
+    }
+
+    /// The mean move of Reptile: (1/B) sum_u (phi_u - theta).
+    pub fn mean_move(&self, adapted: &Adapted) -> Parameters {
+        let share = 1.0 / adapted.losses.len().max(1) as f32;
+        self.gradient_of(&adapted.user, &adapted.item, share)
+    }
+
+    fn user_side(&self, users: &[Row], adapted: &Adapted) -> UserSide {
+        let rows = adapted.order.iter().map(|&t| users[t]).collect();
+        let trace = self.user.forward(&self.parameters, rows, &adapted.user_layout(), &adapted.user, !self.folds());
+        match self.kind {
+            ModelKind::TwoTower => UserSide { vectors: trace.output, beside: None },
+            ModelKind::DeepFm => deep_fm::user_side(&self.user, trace),
+        }
+    }
+
+    /// Each user's vector at theta_u, in the tasks' order: what meets the
+    /// items' vectors ([`ItemBase::vectors`]) in a dot product.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub async fn user_vectors(&self, users: &[Row], adapted: &Adapted) -> Result<Vec<Vec<f32>>> {
+        let output = self.user_side(users, adapted).vectors;
+        let width = output.dims()[1];
+        let mut vectors = vec![Vec::new(); users.len()];
+        for (&task, vector) in adapted.order.iter().zip(read(output).await?.chunks(width)) {
+            vectors[task] = vector.to_vec();
+        }
+        Ok(vectors)
+    }
+
+    /// Whether a score is the dot product of the two vectors and nothing else.
+    pub fn folds(&self) -> bool {
+        self.kind == ModelKind::TwoTower
+    }
+
+    /// What ranking shares between users, over the whole catalogue.
+    pub fn item_base(&self) -> ItemBase {
+        match self.kind {
+            ModelKind::TwoTower => two_tower::item_base(self),
+            ModelKind::DeepFm => deep_fm::item_base(self),
+        }
+    }
+
+    /// SF(u, i; theta_u) for every user and every item, one row of scores a user.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub async fn scores(&self, base: &ItemBase, users: &[Row], adapted: &Adapted) -> Result<Vec<Vec<f32>>> {
+        let side = self.user_side(users, adapted);
+        let mut scores = vec![Vec::new(); users.len()];
+        let mut first_task = 0;
+        for (block, &tasks) in adapted.blocks.iter().enumerate() {
+            // Towers of one layer need no tiles: a user costs little.
+            let tile = if self.item.depth() == 1 { tasks.max(1) } else { TILE_USERS };
+            for first in (0..tasks).step_by(tile) {
+                let count = tile.min(tasks - first);
+                let cut = |rows: &Tensor<2>| rows.clone().narrow(0, first_task + first, count);
+                let steps: Vec<Step> = adapted.item.iter().filter_map(|s| s.cut(block, first, count)).collect();
+                let own = UserSide { vectors: cut(&side.vectors), beside: side.beside.as_ref().map(cut) };
+                let rows = match self.kind {
+                    ModelKind::TwoTower => two_tower::tile(self, base, &steps, own.vectors).await?,
+                    ModelKind::DeepFm => deep_fm::tile(self, base, &steps, own).await?,
+                };
+                for (&task, row) in adapted.order[first_task + first..].iter().zip(rows) {
+                    scores[task] = row;
+                }
+            }
+            first_task += tasks;
+        }
+        Ok(scores)
+    }
+
+    /// SF(u, i; theta) of some items for one user.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub async fn scores_of(&self, user: Row, items: &[u32]) -> Result<Vec<f32>> {
+        match self.kind {
+            ModelKind::TwoTower => two_tower::scores_of(self, user, items).await,
+            ModelKind::DeepFm => deep_fm::scores_of(self, user, items).await,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dataset::{Column, Entities, Values};
+
+    #[test]
+    fn features_must_not_share_a_name() {
+        let entities = |names: &[&str]| {
+            let values = Values::Token { vocabulary: vec!["a".into()], rows: vec![0] };
+            let columns = names.iter().map(|n| Column { name: (*n).into(), values: values.clone() }).collect();
+            Entities::new(vec!["1".into()], Vec::new(), columns).unwrap()
+        };
+        let new = |users: &[&str], identifiers| {
+            let catalog = Catalog { dataset: "x".into(), version: 1, users: entities(users), items: entities(&["b"]) };
+            let config = ModelConfig { identifiers, ..ModelConfig::small() };
+            Recommender::new(&catalog, &config, &Key::from_seed(1), 0, &Device::Flex(Default::default()))
+        };
+        assert!(new(&["a", "b"], true).is_ok() && new(&["id"], false).is_ok());
+        for found in [new(&["id"], true), new(&["a", "a"], false)] {
+            assert!(found.unwrap_err().to_string().contains("rename the feature"));
+        }
+    }
+}
