@@ -11,6 +11,7 @@ use eemu_core::dataset::Holdout;
 
 use crate::commands;
 use crate::device::DeviceChoice;
+use crate::store::{DatabaseUrl, Location};
 pub(crate) use service::{BackupArgs, ConfigCommand, ReceiptCommand, RestoreArgs, ServeArgs, TokenCommand, TokenScope};
 
 /// Exact machine unlearning for recommender systems.
@@ -76,12 +77,27 @@ enum Command {
     Reproduce(commands::reproduce::ReproduceArgs),
 }
 
-/// The state directory.
+/// Where the state is.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct StateArg {
     /// State directory.
     #[arg(long, value_name = "DIR", env = "EEMU_STATE")]
     pub(crate) state: PathBuf,
+    /// PostgreSQL in place of a database in the directory:
+    /// postgres://USER@HOST/NAME.
+    #[arg(long, value_name = "URL", env = "EEMU_DATABASE", hide_env_values = true)]
+    pub(crate) database: Option<DatabaseUrl>,
+    /// Where model files are: a folder or s3://BUCKET/PREFIX, in place of what
+    /// the state remembers.
+    #[arg(long, value_name = "PLACE", env = "EEMU_MODELS")]
+    pub(crate) models: Option<String>,
+}
+
+impl StateArg {
+    /// All of it.
+    pub(crate) fn location(&self) -> Location {
+        Location { dir: self.state.clone(), database: self.database.clone(), models: self.models.clone() }
+    }
 }
 
 /// How to run.

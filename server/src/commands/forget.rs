@@ -15,7 +15,7 @@ use super::{find, print_json, print_line};
 use crate::cli::ForgetArgs;
 use crate::deployment::Deployment;
 use crate::device;
-use crate::forgetting::{any_deleted, blank_accounts, forget, remove};
+use crate::forgetting::{any_deleted, forget, remove};
 use crate::pool::default_jobs;
 use crate::progress::Progress;
 use crate::store::Access;
@@ -33,7 +33,7 @@ struct Request {
 pub(crate) fn run(args: &ForgetArgs) -> Result<ExitCode> {
     // The request is understood before anything is opened for writing.
     let request = {
-        let world = Deployment::open(&args.run.state.state, Access::Read)?.world;
+        let world = Deployment::open(args.run.state.location(), Access::Read)?.world;
         match (&args.file, &args.user, &args.item) {
             (Some(path), _, _) => from_file(&world, path)?,
             (None, user, item) => {
@@ -50,12 +50,11 @@ pub(crate) fn run(args: &ForgetArgs) -> Result<ExitCode> {
         }
     };
     let device = device::open(args.run.device)?;
-    let mut deployment = Deployment::open(&args.run.state.state, Access::Write)?;
+    let mut deployment = Deployment::open(args.run.state.location(), Access::Write)?;
     let accounts: Vec<u32> = request.accounts.iter().copied().collect();
     let progress = Progress::new(args.run.quiet);
     if args.later {
-        let removed = remove(&mut deployment, &request.records)?;
-        blank_accounts(&mut deployment, &accounts)?;
+        let removed = remove(&mut deployment, &request.records, &accounts)?;
         let waiting = crate::forgetting::waiting_shards(&deployment)?;
         if args.run.json {
             print_json(

@@ -35,7 +35,7 @@ pub(crate) fn run(args: &ImportArgs) -> Result<ExitCode> {
     };
     let mut config = Config { holdout: args.holdout.into(), ..Config::default() };
     config.train.seed = args.seed;
-    let deployment = Deployment::create(&args.state.state, &imported, &config, args.replace)?;
+    let deployment = Deployment::create(args.state.location(), &imported, &config, args.replace)?;
     report(args, &imported, &deployment)?;
     Ok(ExitCode::SUCCESS)
 }

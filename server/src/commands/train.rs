@@ -18,7 +18,7 @@ use crate::store::Access;
 use crate::training::{Trained, train_shards};
 
 pub(crate) fn train(args: &TrainArgs) -> Result<ExitCode> {
-    let mut deployment = Deployment::open(&args.run.state.state, Access::Write)?;
+    let mut deployment = Deployment::open(args.run.state.location(), Access::Write)?;
     let mut config = configured(&deployment.settings.config, &args.config)?;
     let train = &mut config.train;
     train.shards = args.shards.unwrap_or(train.shards);
@@ -43,7 +43,7 @@ pub(crate) fn train(args: &TrainArgs) -> Result<ExitCode> {
 }
 
 pub(crate) fn train_shard(args: &TrainShardArgs) -> Result<ExitCode> {
-    let deployment = Deployment::open(&args.run.state.state, Access::Write)?;
+    let deployment = Deployment::open(args.run.state.location(), Access::Write)?;
     let shards = deployment.world.config.train.shards;
     if args.shard >= shards {
         bail!("there is no shard {}: the state has shards 0 to {}", args.shard, shards - 1);
@@ -52,7 +52,7 @@ pub(crate) fn train_shard(args: &TrainShardArgs) -> Result<ExitCode> {
 }
 
 pub(crate) fn retrain(args: &RetrainArgs) -> Result<ExitCode> {
-    let deployment = Deployment::open(&args.run.state.state, Access::Write)?;
+    let deployment = Deployment::open(args.run.state.location(), Access::Write)?;
     let device = device::open(args.run.device)?;
     let here = serde_json::to_string(&Fingerprint::of(&device))?;
     let shards: Vec<u32> = deployment

@@ -17,7 +17,7 @@ use crate::store::Access;
 use crate::tuning::{Search, grid};
 
 pub(crate) fn run(args: &TuneArgs) -> Result<ExitCode> {
-    let deployment = Deployment::open(&args.run.state.state, Access::Read)?;
+    let deployment = Deployment::open(args.run.state.location(), Access::Read)?;
     let world = &deployment.world;
     if world.config.holdout == Holdout::None {
         bail!("this state holds nothing out; import with --holdout leave-one-out to tune on validation");
