@@ -178,9 +178,12 @@ pub(crate) struct ImportArgs {
     /// Item columns that become features; all by default.
     #[arg(long, value_delimiter = ',', value_name = "A,B")]
     pub(crate) item_features: Option<Vec<String>>,
-    /// Seed of every hash, start and draw.
-    #[arg(long, default_value_t = 1)]
-    pub(crate) seed: u64,
+    /// Seed of every hash, start and draw. Left out, it is 1 where records are
+    /// held out, so that measurements can be repeated, and random with
+    /// --holdout none: whoever knows the seed of a deployment can compute which
+    /// shard holds a record.
+    #[arg(long)]
+    pub(crate) seed: Option<u64>,
     /// Replace a state that is there already.
     #[arg(long)]
     pub(crate) replace: bool,
@@ -391,8 +394,9 @@ pub(crate) struct AdmitArgs {
 pub(crate) struct TuneArgs {
     #[command(flatten)]
     pub(crate) run: RunArgs,
-    /// Where to write the best configuration; the journal beside it lets an
-    /// interrupted search go on.
+    /// Where to write the best configuration, with a keyed commitment to the
+    /// data that it was tuned on; the journal beside it lets an interrupted
+    /// search go on.
     #[arg(long, value_name = "FILE", default_value = "tuned.json")]
     pub(crate) out: PathBuf,
     /// Values to try: KEY=V,V,V; all combinations are tried.

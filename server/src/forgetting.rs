@@ -235,8 +235,8 @@ pub fn residual(state: &State) -> Result<Option<String>> {
     let tuned = state.tuned()?;
     Ok((!tuned.is_empty()).then(|| {
         format!(
-            " Removed records may have been among the data {} on which a configuration was tuned: it stays a residual \
-             of them until it is tuned again without them.",
+            " A configuration tuned on data {} of this state stays a residual of removed records that were among \
+             them, until it is tuned again without them.",
             tuned.join(", ")
         )
     }))

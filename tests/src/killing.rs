@@ -120,7 +120,8 @@ fn check(process: &Process, admin: &str, promised: &Promised) -> Option<()> {
 
 fn files(dir: &Path) -> BTreeSet<String> {
     let names = std::fs::read_dir(dir.join("models")).unwrap();
-    names.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names.filter(|name| name.ends_with(".safetensors") || name.ends_with(".tmp")).collect()
 }
 
 /// How often to kill, and for how long at most.

@@ -53,6 +53,14 @@ impl Ledger {
         Ok(ledger)
     }
 
+    /// Whether a state has a log: it serves, or has served.
+    ///
+    /// # Errors
+    /// When the store refuses.
+    pub fn is_open(state: &State) -> Result<bool> {
+        Ok(state.note(KEY)?.is_some())
+    }
+
     fn read(state: &State) -> Result<Self> {
         let origin = state.note(ORIGIN)?.context("the receipt log has no name")?;
         let key = state.note(KEY)?.and_then(|key| hex::decode(key).ok()).and_then(|key| key.try_into().ok());
