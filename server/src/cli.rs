@@ -11,6 +11,7 @@ use eemu_core::dataset::Holdout;
 
 use crate::commands;
 use crate::device::DeviceChoice;
+use crate::store::{DatabaseUrl, Location};
 pub(crate) use service::{BackupArgs, ConfigCommand, ReceiptCommand, RestoreArgs, ServeArgs, TokenCommand, TokenScope};
 
 /// Exact machine unlearning for recommender systems.
@@ -79,12 +80,27 @@ enum Command {
     Reproduce(commands::reproduce::ReproduceArgs),
 }
 
-/// The state directory.
+/// Where the state is.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct StateArg {
     /// State directory.
     #[arg(long, value_name = "DIR", env = "EEMU_STATE")]
     pub(crate) state: PathBuf,
+    /// PostgreSQL in place of a database in the directory:
+    /// postgres://USER@HOST/NAME.
+    #[arg(long, value_name = "URL", env = "EEMU_DATABASE", hide_env_values = true)]
+    pub(crate) database: Option<DatabaseUrl>,
+    /// Where model files are: a folder or s3://BUCKET/PREFIX, in place of what
+    /// the state remembers.
+    #[arg(long, value_name = "PLACE", env = "EEMU_MODELS")]
+    pub(crate) models: Option<String>,
+}
+
+impl StateArg {
+    /// All of it.
+    pub(crate) fn location(&self) -> Location {
+        Location { dir: self.state.clone(), database: self.database.clone(), models: self.models.clone() }
+    }
 }
 
 /// How to run.
@@ -165,9 +181,12 @@ pub(crate) struct ImportArgs {
     /// Item columns that become features; all by default.
     #[arg(long, value_delimiter = ',', value_name = "A,B")]
     pub(crate) item_features: Option<Vec<String>>,
-    /// Seed of every hash, start and draw.
-    #[arg(long, default_value_t = 1)]
-    pub(crate) seed: u64,
+    /// Seed of every hash, start and draw. Left out, it is 1 where records are
+    /// held out, so that measurements can be repeated, and random with
+    /// --holdout none: whoever knows the seed of a deployment can compute which
+    /// shard holds a record.
+    #[arg(long)]
+    pub(crate) seed: Option<u64>,
     /// Replace a state that is there already.
     #[arg(long)]
     pub(crate) replace: bool,
@@ -381,8 +400,9 @@ pub(crate) struct AdmitArgs {
 pub(crate) struct TuneArgs {
     #[command(flatten)]
     pub(crate) run: RunArgs,
-    /// Where to write the best configuration; the journal beside it lets an
-    /// interrupted search go on.
+    /// Where to write the best configuration, with a keyed commitment to the
+    /// data that it was tuned on; the journal beside it lets an interrupted
+    /// search go on.
     #[arg(long, value_name = "FILE", default_value = "tuned.json")]
     pub(crate) out: PathBuf,
     /// Values to try: KEY=V,V,V; all combinations are tried.

@@ -1,11 +1,10 @@
 //! A state directory opened for work: settings, world and models.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use eemu_core::config::Config;
-use eemu_core::dataset::{Imported, Interaction, Interactions};
+use eemu_core::dataset::{Catalog, Imported, Interaction, Interactions};
 use eemu_core::ensemble::{join_user_rows, split_user_rows};
 use eemu_core::model::{Recommender, TensorMap, from_safetensors, model_blake3};
 use eemu_core::random::Key;
@@ -13,7 +12,7 @@ use eemu_core::tensor::Device;
 use eemu_core::world::World;
 use serde::{Deserialize, Serialize};
 
-use crate::store::{Access, Import, State};
+use crate::store::{Access, Done, Extra, Head, Import, Location, Shard, State, Ticket};
 
 /// What the state remembers of its import and configuration.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -22,9 +21,27 @@ pub struct Settings {
     pub config: Config,
     /// Duplicate lines that collapsed at import.
     pub duplicates: usize,
+    /// Commitment to the data that the configuration was tuned on, if a
+    /// configuration of `eemu tune` was taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tuned_on: Option<String>,
 }
 
-/// A state directory with everything derived from its records.
+fn keyed_id(key: &Key, catalog: &Catalog, record: &Interaction) -> [u8; 16] {
+    let ids = [&catalog.users.ids[record.user as usize], &catalog.items.ids[record.item as usize]];
+    let mut id = [0; 16];
+    id.copy_from_slice(&key.hash("record", &ids.map(|id| id.as_bytes()))[..16]);
+    id
+}
+
+fn derive(state: &State) -> Result<(Settings, World, Vec<Shard>, Head)> {
+    let picture = state.picture()?;
+    let settings: Settings = serde_json::from_str(&picture.settings).context("the state's settings are damaged")?;
+    let (world, _) = World::new(picture.catalog, picture.interactions, settings.config.clone())?;
+    Ok((settings, world, picture.shards, picture.head))
+}
+
+/// A state with everything derived from its records.
 #[derive(Debug)]
 pub struct Deployment {
     /// The store.
@@ -33,23 +50,28 @@ pub struct Deployment {
     pub settings: Settings,
     /// What is known.
     pub world: World,
+    /// Every shard, as of the records of `world`.
+    pub shards: Vec<Shard>,
+    /// How far the state had come when all this was so.
+    pub head: Head,
 }
 
 impl Deployment {
-    /// Opens a state directory.
+    /// Opens a state.
     ///
     /// # Errors
     /// When there is none, another process writes it, or it is damaged.
-    pub fn open(dir: &Path, access: Access) -> Result<Self> {
-        let state = State::open(dir, access)?;
+    pub fn open(location: impl Into<Location>, access: Access) -> Result<Self> {
+        let state = State::open(location, access)?;
         if access == Access::Write {
             state.expire_backups()?;
         }
-        let deployment = Self::load(state)?;
-        if access == Access::Write && deployment.state.shards()?.is_empty() {
-            // An import that was cut short after its last rename.
+        let mut deployment = Self::load(state)?;
+        if access == Access::Write && deployment.shards.is_empty() {
+            // An earlier program's import that was cut short.
             let shards = deployment.settings.config.train.shards;
             deployment.state.reset_models(&serde_json::to_string(&deployment.settings)?, shards)?;
+            deployment.refresh()?;
         }
         Ok(deployment)
     }
@@ -59,48 +81,86 @@ impl Deployment {
     /// # Errors
     /// When the store refuses.
     pub fn reload(&mut self) -> Result<()> {
-        let (world, _) = World::new(self.state.catalog()?, self.state.interactions()?, self.settings.config.clone())?;
-        self.world = world;
+        let (settings, world, shards, head) = derive(&self.state)?;
+        (self.settings, self.world, self.shards, self.head) = (settings, world, shards, head);
         Ok(())
+    }
+
+    /// Takes in what changed in the store since: everything anew when records
+    /// did, else only the shards.
+    ///
+    /// # Errors
+    /// When the store refuses.
+    pub fn refresh(&mut self) -> Result<()> {
+        let (head, shards) = self.state.moment()?;
+        if head.records != self.head.records {
+            return self.reload();
+        }
+        (self.head, self.shards) = (head, shards);
+        Ok(())
+    }
+
+    /// Takes in a change that was planned on `world` and led to `after`.
+    pub fn moved_on(&mut self, after: World, done: Done) {
+        (self.world, self.shards, self.head) = (after, done.shards, done.head);
+    }
+
+    /// The right to publish a shard trained on the records of `world`.
+    ///
+    /// # Errors
+    /// When there is no such shard.
+    pub fn ticket(&self, shard: u32) -> Result<Ticket> {
+        let found = self.shards.iter().find(|s| s.index == shard);
+        found.map(Ticket::of).with_context(|| format!("there is no shard {shard}"))
     }
 
     /// The id stored beside a record: a keyed hash of its identifiers.
     pub fn keyed_id(world: &World, record: &Interaction) -> [u8; 16] {
-        let ids = [&world.catalog.users.ids[record.user as usize], &world.catalog.items.ids[record.item as usize]];
-        let mut id = [0; 16];
-        id.copy_from_slice(&world.key.hash("record", &ids.map(|id| id.as_bytes()))[..16]);
-        id
+        keyed_id(&world.key, &world.catalog, record)
     }
 
     fn load(state: State) -> Result<Self> {
-        let settings: Settings =
-            serde_json::from_str(&state.settings()?).context("the state's settings are damaged")?;
-        let (world, _) = World::new(state.catalog()?, state.interactions()?, settings.config.clone())?;
-        Ok(Self { state: Arc::new(state), settings, world })
+        let (settings, world, shards, head) = derive(&state)?;
+        Ok(Self { state: Arc::new(state), settings, world, shards, head })
     }
 
-    /// Makes a state directory from imported data.
+    /// Makes a state from imported data.
     ///
     /// # Errors
-    /// When the directory is in use or the data does not fit; an earlier state
+    /// When the place is in use or the data does not fit; an earlier state
     /// then stays as it was.
-    pub fn create(dir: &Path, imported: &Imported, config: &Config, replace: bool) -> Result<Self> {
+    pub fn create(
+        location: impl Into<Location>,
+        imported: &Imported,
+        config: &Config,
+        replace: bool,
+    ) -> Result<Self> {
+        let settings = Settings { config: config.clone(), duplicates: 0, tuned_on: None };
+        Self::create_with(location, imported, &settings, replace, Extra::default())
+    }
+
+    /// The same with what else is to be there from the first moment.
+    ///
+    /// # Errors
+    /// As [`Deployment::create`].
+    pub fn create_with(
+        location: impl Into<Location>,
+        imported: &Imported,
+        settings: &Settings,
+        replace: bool,
+        extra: Extra,
+    ) -> Result<Self> {
+        let config = &settings.config;
         config.check()?;
         let key = Key::from_seed(config.train.seed);
         let (interactions, duplicates) = Interactions::new(imported.records.clone(), &imported.catalog, &key);
-        let settings = Settings { config: config.clone(), duplicates };
+        let settings = Settings { duplicates, ..settings.clone() };
         let catalog = &imported.catalog;
-        let keyed_id = |record: &Interaction| {
-            let ids = [&catalog.users.ids[record.user as usize], &catalog.items.ids[record.item as usize]];
-            let hash = key.hash("record", &ids.map(|id| id.as_bytes()));
-            let mut id = [0; 16];
-            id.copy_from_slice(&hash[..16]);
-            id
-        };
-        let import = Import { catalog, settings: &serde_json::to_string(&settings)?, keyed_id: &keyed_id, replace };
-        let state = State::create(dir, &import, interactions.all().iter().copied())?;
-        state.reset_models(&serde_json::to_string(&settings)?, config.train.shards)?;
-        Self::load(state)
+        let keyed_id = |record: &Interaction| keyed_id(&key, catalog, record);
+        let settings = serde_json::to_string(&settings)?;
+        let extra = Extra { shards: Some(config.train.shards), ..extra };
+        let import = Import { catalog, settings: &settings, keyed_id: &keyed_id, replace, extra };
+        Self::load(State::create(location, &import, interactions.all().iter().copied())?)
     }
 
     /// Takes another configuration. Returns whether the models had to go
@@ -112,15 +172,14 @@ impl Deployment {
         config.check()?;
         let old = &self.settings.config;
         let shapes_models = (&old.model, &old.train, old.holdout) != (&config.model, &config.train, config.holdout);
-        self.settings.config = config.clone();
+        self.settings.config = config;
         let json = serde_json::to_string(&self.settings)?;
         if shapes_models {
-            self.state.reset_models(&json, config.train.shards)?;
+            self.state.reset_models(&json, self.settings.config.train.shards)?;
         } else {
             self.state.set_settings(&json)?;
         }
-        let (world, _) = World::new(self.world.catalog.clone(), self.state.interactions()?, config)?;
-        self.world = world;
+        self.reload()?;
         Ok(shapes_models)
     }
 

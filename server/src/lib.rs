@@ -5,7 +5,7 @@
 //! |---|---|
 //! | [`import`] | files of all kinds into a catalogue and records |
 //! | [`fetch`] | public data sets, resumed and checked |
-//! | [`store`] | the state directory: whole changes, erasure down to the bytes |
+//! | [`store`] | a state: whole changes, erasure down to the bytes |
 //! | [`deployment`] | a state directory opened for work |
 //! | [`training`] | one shard as an idempotent, resumable unit; several at once |
 //! | [`forgetting`] | a deletion from request to receipt, and the proof |
@@ -15,10 +15,12 @@
 //! | [`reproduce`] | the paper's tables and figures, from rows that resume |
 //! | [`cli`] | the `eemu` command |
 //! | [`device`], [`pool`], [`progress`] | where, how many at once, how far |
+//! | `clock` | time and chance |
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod cli;
+mod clock;
 mod commands;
 pub mod deployment;
 pub mod device;

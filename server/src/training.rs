@@ -13,7 +13,7 @@ use eemu_core::world::World;
 use crate::deployment::{Deployment, load_whole, model_files};
 use crate::pool;
 use crate::progress::{Bar, Progress};
-use crate::store::{Live, Publication, State, Ticket};
+use crate::store::{Claim, Live, Publication, State, StoreError, Ticket};
 
 /// Training done since the last checkpoint that a kill may cost.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(15);
@@ -129,6 +129,9 @@ pub fn train_unit(
     {
         return Ok(Some(Trained { shard, version: live.version, seconds: 0.0, fresh: false }));
     }
+    if state.ticket(shard)? != ticket {
+        return Err(StoreError::Outdated { shard }.into());
+    }
     let start = Instant::now();
     let mut trainer = Trainer::new(&world.catalog, &world.config, data, device)?;
     if let Some(bytes) = state.load_checkpoint(ticket, &input)? {
@@ -190,14 +193,32 @@ pub fn train_shard(
     again: bool,
 ) -> Result<Trained> {
     let world = &deployment.world;
-    let ticket = deployment.state.ticket(data.index)?;
+    let ticket = deployment.ticket(data.index)?;
+    let claim = claimed(&deployment.state, data.index, progress)?;
     let bars = Bars::new(progress, &format!("shard {}", data.index), world.config.train.epochs);
     let trained = train_unit(&deployment.state, world, data, ticket, device, &bars, again)?;
+    drop(claim);
     let trained = trained.context("training was stopped")?;
     if trained.fresh {
         bars.bar.finish(&format!("trained in {:.1} s", trained.seconds));
     }
     Ok(trained)
+}
+
+/// Waits for the sole right to train a shard. Whoever had it has trained it
+/// then, so that training it again is finding it trained.
+fn claimed<'a>(state: &'a State, shard: u32, progress: &Progress) -> Result<Claim<'a>> {
+    let mut said = false;
+    loop {
+        if let Some(claim) = state.claim(shard)? {
+            return Ok(claim);
+        }
+        if !said {
+            progress.say(&format!("shard {shard}: another process trains it; waiting"));
+            said = true;
+        }
+        std::thread::sleep(Duration::from_millis(200));
+    }
 }
 
 /// Trains several shards, `jobs` at once.

@@ -2,7 +2,10 @@
 //! a service, a browser.
 
 pub mod browser;
+pub mod bucket;
 pub mod golden;
+pub mod killing;
+pub mod postgres;
 pub mod service;
 pub mod slow;
 pub mod worlds;

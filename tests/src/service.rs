@@ -18,7 +18,7 @@ use eemu_server::progress::Progress;
 use eemu_server::serve::http::{HttpOptions, router};
 use eemu_server::serve::tokens::{Scope, Tokens};
 use eemu_server::serve::{Service, ServiceOptions};
-use eemu_server::store::Access;
+use eemu_server::store::{Access, Location};
 use eemu_server::training::train_shards;
 use serde_json::{Value, json};
 use tower::ServiceExt;
@@ -33,9 +33,9 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 ///
 /// # Errors
 /// When the server refuses.
-pub fn make_state(dir: &Path, recipe: &Recipe, trained: bool) -> Result<()> {
+pub fn make_state(location: impl Into<Location>, recipe: &Recipe, trained: bool) -> Result<()> {
     let imported = Imported { catalog: recipe.catalog()?, records: recipe.records(), report: ImportReport::default() };
-    let deployment = Deployment::create(dir, &imported, &recipe.config(), false)?;
+    let deployment = Deployment::create(location, &imported, &recipe.config(), false)?;
     if trained {
         let shards: Vec<u32> = (0..recipe.shards).collect();
         train_shards(&deployment, &shards, &cpu(), 1, &Progress::new(true), false)?;
@@ -43,7 +43,11 @@ pub fn make_state(dir: &Path, recipe: &Recipe, trained: bool) -> Result<()> {
     Ok(())
 }
 
-/// A token for a state.
+fn lock<T>(mutex: &std::sync::Mutex<T>) -> Result<std::sync::MutexGuard<'_, T>> {
+    mutex.lock().map_err(|_| anyhow::anyhow!("a thread panicked"))
+}
+
+/// A token for a state in a directory.
 ///
 /// # Errors
 /// When it cannot be stored.
@@ -93,6 +97,7 @@ pub fn quick() -> ServiceOptions {
         train_jobs: 1,
         serve_jobs: 2,
         demo: 0,
+        housekeeping: Duration::from_secs(60),
     }
 }
 
@@ -122,13 +127,16 @@ impl Place {
     ///
     /// # Errors
     /// When the server refuses.
-    pub fn open(dir: &Path, options: ServiceOptions, http: &HttpOptions) -> Result<Self> {
-        let service = Service::open(dir, cpu(), options)?;
-        let (admin, operator) = (token(dir, Scope::Admin)?, token(dir, Scope::Operator)?);
+    pub fn open(location: impl Into<Location>, options: ServiceOptions, http: &HttpOptions) -> Result<Self> {
+        let location = location.into();
+        let dir = &location.dir;
+        let service = Service::open(&location, cpu(), options)?;
+        let made = |scope| Ok::<_, anyhow::Error>(lock(&service.tokens)?.create(scope, None)?.0);
+        let (admin, operator) = (made(Scope::Admin)?, made(Scope::Operator)?);
         let router = router(service.clone(), http)?;
         let threads = service.start();
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-        Ok(Self { dir: dir.to_owned(), service, admin, operator, router, runtime, threads, _kept: None })
+        Ok(Self { dir: dir.clone(), service, admin, operator, router, runtime, threads, _kept: None })
     }
 
     /// A token for one user by index.
@@ -136,7 +144,7 @@ impl Place {
     /// # Errors
     /// When it cannot be stored.
     pub fn subject(&self, user: u32) -> Result<String> {
-        token(&self.dir, Scope::Subject(user))
+        Ok(lock(&self.service.tokens)?.create(Scope::Subject(user), None)?.0)
     }
 
     /// The router, to be asked many things at once.
@@ -251,7 +259,7 @@ impl Process {
     pub fn start(state: &Path, args: &[&str], environment: &[(&str, &str)]) -> Result<Self> {
         let mut command = Command::new(program()?);
         command.arg("serve").arg("--state").arg(state).args(["--listen", "127.0.0.1:0", "--rate", "0"]).args(args);
-        for name in ["EEMU_STATE", "EEMU_FAIL_AT", "EEMU_CONFIG"] {
+        for name in ["EEMU_STATE", "EEMU_FAIL_AT", "EEMU_CONFIG", "EEMU_DATABASE", "EEMU_MODELS"] {
             command.env_remove(name);
         }
         command.envs(environment.iter().copied());
@@ -369,13 +377,13 @@ impl Drop for Process {
     }
 }
 
-/// The learned state of a directory, in canonical form; for reading beside
+/// The learned state of a place, in canonical form; for reading beside
 /// nobody.
 ///
 /// # Errors
 /// When a shard has no model.
-pub fn learned(dir: &Path) -> Result<eemu_core::ensemble::LearnedState> {
-    let deployment = Deployment::open(dir, Access::Read)?;
+pub fn learned(location: impl Into<Location>) -> Result<eemu_core::ensemble::LearnedState> {
+    let deployment = Deployment::open(location, Access::Read)?;
     let tensors =
         (0..deployment.world.config.train.shards).map(|s| deployment.tensors(s, &cpu())).collect::<Result<_>>()?;
     Ok(eemu_core::ensemble::LearnedState::new(&deployment.world, tensors))

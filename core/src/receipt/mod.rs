@@ -36,8 +36,11 @@ pub struct Receipt {
     pub shards: Vec<ShardStatement>,
     /// BLAKE3 of the configuration.
     pub config_blake3: String,
-    /// What computed.
+    /// What trained the shards.
     pub fingerprint: Fingerprint,
+    /// What else did, where they were not all trained by one build.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub further_fingerprints: Vec<Fingerprint>,
     /// What the statement covers.
     pub statement: String,
 }

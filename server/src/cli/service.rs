@@ -10,8 +10,9 @@ use crate::serve::settings::Given;
 /// `serve`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ServeArgs {
-    #[command(flatten)]
-    pub(crate) state: StateArg,
+    /// State directory.
+    #[arg(long, value_name = "DIR", env = "EEMU_STATE")]
+    pub(crate) state: PathBuf,
     /// Settings file (TOML); flags and environment win over it.
     #[arg(long, value_name = "FILE", env = "EEMU_CONFIG")]
     pub(crate) config: Option<PathBuf>,
@@ -48,7 +49,7 @@ pub(crate) struct RestoreArgs {
     /// The new state.
     #[command(flatten)]
     pub(crate) state: StateArg,
-    /// What was deleted since: the old state, or the file that
+    /// What was deleted since: the old state's directory, or the file that
     /// `backup --tombstones` wrote.
     #[arg(long, value_name = "PATH", conflicts_with = "without_tombstones")]
     pub(crate) tombstones: Option<PathBuf>,

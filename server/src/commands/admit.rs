@@ -13,7 +13,7 @@ use crate::deployment::Deployment;
 use crate::store::Access;
 
 pub(crate) fn run(args: &AdmitArgs) -> Result<ExitCode> {
-    let mut deployment = Deployment::open(&args.state.state, Access::Write)?;
+    let mut deployment = Deployment::open(args.state.location(), Access::Write)?;
     let shown = args.user_file.display().to_string();
     let file = std::fs::File::open(&args.user_file).with_context(|| format!("cannot open {shown}"))?;
     let people = read_people(Source::new(shown, BufReader::new(file)), &deployment.world.catalog.users)?;

@@ -5,7 +5,6 @@
 
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
 use eemu_core::dataset::{ImportReport, Imported};
@@ -13,32 +12,32 @@ use serde_json::json;
 
 use super::{print_json, print_line};
 use crate::cli::{BackupArgs, RestoreArgs};
+use crate::clock::{now_exactly, random_hex};
 use crate::deployment::Deployment;
-use crate::forgetting::DELETED;
-use crate::store::{Access, Backup, State, Tombstones};
+use crate::forgetting::blank;
+use crate::store::{Access, Backup, Extra, State, Tombstones};
 
 pub(crate) fn backup(args: &BackupArgs) -> Result<ExitCode> {
-    let state = &args.state.state;
+    let state = args.state.location();
     if let Some(file) = &args.tombstones {
         // Kept elsewhere, so that a restore can delete again what this state
         // deleted, even when this state is lost.
-        let tombstones = State::open(state, Access::Read)?.tombstones()?;
+        let tombstones = State::open(&state, Access::Read)?.tombstones()?;
         crate::store::write_whole(file, &serde_json::to_vec(&tombstones)?)?;
         print_line(&format!("{} tombstones written to {}", tombstones.hashes.len(), file.display()))?;
         return Ok(ExitCode::SUCCESS);
     }
     let to = args.to.as_ref().context("give --to DIR, or --tombstones FILE")?;
-    let created = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |time| time.as_secs_f64());
-    let mut id = [0; 8];
-    getrandom::fill(&mut id).map_err(|e| anyhow::anyhow!("the system gave no random bytes: {e}"))?;
+    let created = now_exactly();
     let expires = created + args.keep.max(0.0) * 86_400.0;
-    let backup = Backup { id: hex::encode(id), created, expires };
+    let backup = Backup { id: random_hex::<8>()?, created, expires };
     // Before anything is read: what is deleted from here on has a tombstone.
-    State::register_backup(state, &backup)?;
-    let from = Deployment::open(state, Access::Read)?;
+    State::register_backup(&state, &backup)?;
+    let from = Deployment::open(&state, Access::Read)?;
     let copy = copy_of(&from, |_, _| true);
-    let made = Deployment::create(to, &copy, &from.settings.config, false)?;
-    made.state.set_notes(&[("backup", &serde_json::to_string(&backup)?)], None)?;
+    let notes = vec![("backup".to_owned(), serde_json::to_string(&backup)?)];
+    let extra = Extra { notes, ..Extra::default() };
+    drop(Deployment::create_with(to, &copy, &from.settings, false, extra)?);
     if args.json {
         print_json(&json!({"backup": backup.id, "records": copy.records.len(), "expires": backup.expires}))?;
     } else {
@@ -87,20 +86,17 @@ pub(crate) fn restore(args: &RestoreArgs) -> Result<ExitCode> {
     let accounts: Vec<u32> = (0..users.len() as u32).filter(|&user| tombstones.holds_account(user)).collect();
     let keep = |user, item| !accounts.contains(&user) && !tombstones.holds_record(user, item);
     let mut copy = copy_of(&from, keep);
-    for &user in &accounts {
-        let mut label = [0; 8];
-        getrandom::fill(&mut label).map_err(|e| anyhow::anyhow!("the system gave no random bytes: {e}"))?;
-        copy.catalog.users.blank(user, format!("{DELETED}{}", hex::encode(label)));
-    }
+    blank(&mut copy.catalog, &accounts)?;
     let removed = from.world.interactions.len() - copy.records.len();
-    let restored = Deployment::create(&args.state.state, &copy, &from.settings.config, false)?;
-    // The backups are still out: a later restore must delete all of this again.
-    let mut out = tombstones.backups.clone();
-    if !out.iter().any(|known| known.id == backup.id) {
-        out.push(backup);
+    // The backups are still out: a later restore must delete all of this
+    // again. So that no death in between leaves a state that does not know of
+    // them, they come with its first moment.
+    let mut backups = tombstones.backups.clone();
+    if !backups.iter().any(|known| known.id == backup.id) {
+        backups.push(backup);
     }
-    restored.state.carry_over(&out, &tombstones)?;
-    drop(restored);
+    let extra = Extra { backups, tombstones, ..Extra::default() };
+    drop(Deployment::create_with(args.state.location(), &copy, &from.settings, false, extra)?);
     if args.json {
         print_json(
             &json!({"records": copy.records.len(), "deleted_again": removed, "accounts_deleted_again": accounts.len()}),

@@ -34,12 +34,35 @@ pub(crate) fn configured(current: &Config, args: &ConfigArgs) -> Result<Config> 
     if let Some(path) = &args.config {
         let shown = path.display();
         let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {shown}"))?;
-        let changes: Value = serde_json::from_str(&text).with_context(|| format!("{shown} is not JSON"))?;
+        let mut changes: Value = serde_json::from_str(&text).with_context(|| format!("{shown} is not JSON"))?;
+        // Not a setting: see `tuned_on`.
+        changes.as_object_mut().map(|changes| changes.remove(TUNED_ON));
         let mut value = serde_json::to_value(&config)?;
         merge(&mut value, &changes);
         config = serde_json::from_value(value).with_context(|| format!("{shown}: not a configuration"))?;
     }
     set_all(&config, &args.set)
+}
+
+/// Key of a file of `eemu tune` that names the data it was tuned on.
+pub(crate) const TUNED_ON: &str = "tuned_on";
+
+/// The commitment to the data that the configuration was tuned on, after these
+/// changes: that of the file, or as it was unless everything is set anew.
+///
+/// # Errors
+/// When the file cannot be read.
+pub(crate) fn tuned_on(current: Option<&String>, args: &ConfigArgs) -> Result<Option<String>> {
+    if let Some(path) = &args.config {
+        let shown = path.display();
+        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {shown}"))?;
+        let file: Value = serde_json::from_str(&text).with_context(|| format!("{shown} is not JSON"))?;
+        if let Some(named) = file.get(TUNED_ON) {
+            let named = named.as_str().with_context(|| format!("{shown}: {TUNED_ON} is no text"))?;
+            return Ok(Some(named.to_owned()));
+        }
+    }
+    Ok(current.filter(|_| args.profile.is_none()).cloned())
 }
 
 /// Applies KEY=VALUE changes.

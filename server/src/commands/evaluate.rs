@@ -20,7 +20,7 @@ use crate::progress::Progress;
 use crate::store::Access;
 
 pub(crate) fn run(args: &EvaluateArgs) -> Result<ExitCode> {
-    let deployment = Deployment::open(&args.run.state.state, Access::Read)?;
+    let deployment = Deployment::open(args.run.state.location(), Access::Read)?;
     if deployment.world.config.holdout == Holdout::None {
         bail!("this state holds nothing out, so there is nothing to measure on; import with --holdout leave-one-out");
     }

@@ -15,7 +15,7 @@ use super::{find, print_json, print_line};
 use crate::cli::ForgetArgs;
 use crate::deployment::Deployment;
 use crate::device;
-use crate::forgetting::{any_deleted, blank_accounts, forget, remove};
+use crate::forgetting::{any_deleted, forget, remove, residual};
 use crate::pool::default_jobs;
 use crate::progress::Progress;
 use crate::store::Access;
@@ -33,7 +33,7 @@ struct Request {
 pub(crate) fn run(args: &ForgetArgs) -> Result<ExitCode> {
     // The request is understood before anything is opened for writing.
     let request = {
-        let world = Deployment::open(&args.run.state.state, Access::Read)?.world;
+        let world = Deployment::open(args.run.state.location(), Access::Read)?.world;
         match (&args.file, &args.user, &args.item) {
             (Some(path), _, _) => from_file(&world, path)?,
             (None, user, item) => {
@@ -50,19 +50,20 @@ pub(crate) fn run(args: &ForgetArgs) -> Result<ExitCode> {
         }
     };
     let device = device::open(args.run.device)?;
-    let mut deployment = Deployment::open(&args.run.state.state, Access::Write)?;
+    let mut deployment = Deployment::open(args.run.state.location(), Access::Write)?;
     let accounts: Vec<u32> = request.accounts.iter().copied().collect();
     let progress = Progress::new(args.run.quiet);
     if args.later {
-        let removed = remove(&mut deployment, &request.records)?;
-        blank_accounts(&mut deployment, &accounts)?;
+        let removed = remove(&mut deployment, &request.records, &accounts)?;
         let waiting = crate::forgetting::waiting_shards(&deployment)?;
         if args.run.json {
             print_json(
-                &json!({"removed": removed, "shards_retrained": [], "shards_waiting": waiting, "seconds": 0.0, "receipt": null}),
+                &json!({"removed": removed, "shards_retrained": [], "shards_waiting": waiting, "seconds": 0.0, "receipt": null,
+                    "residual": left_behind(&deployment, removed)?}),
             )?;
         } else {
             print_line(&format!("{removed} records removed; shards that wait for eemu train: {waiting:?}"))?;
+            left_behind(&deployment, removed)?.map_or(Ok(()), |text| print_line(&text))?;
         }
         return Ok(ExitCode::SUCCESS);
     }
@@ -75,6 +76,7 @@ pub(crate) fn run(args: &ForgetArgs) -> Result<ExitCode> {
             "shards_retrained": retrained,
             "seconds": done.seconds,
             "receipt": done.receipt,
+            "residual": left_behind(&deployment, done.removed)?,
         }))?;
     } else if done.removed == 0 && retrained.is_empty() {
         print_line("nothing to forget: no such record (or it is forgotten already)")?;
@@ -86,9 +88,18 @@ pub(crate) fn run(args: &ForgetArgs) -> Result<ExitCode> {
             if shards.is_empty() { "none" } else { &shards },
             done.seconds
         ))?;
+        left_behind(&deployment, done.removed)?.map_or(Ok(()), |text| print_line(&text))?;
         print_line(&format!("proof: eemu verify --state {}", args.run.state.state.display()))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What a search that read these records left of them.
+fn left_behind(deployment: &Deployment, removed: u64) -> Result<Option<String>> {
+    if removed == 0 {
+        return Ok(None);
+    }
+    Ok(residual(&deployment.state)?.map(|text| format!("note: {}", text.trim())))
 }
 
 fn account(world: &World, user: u32) -> Request {

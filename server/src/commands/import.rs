@@ -6,12 +6,13 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use eemu_core::config::Config;
-use eemu_core::dataset::{Catalog, Imported};
+use eemu_core::dataset::{Catalog, Holdout, Imported};
 use eemu_core::model::from_safetensors;
 use serde_json::json;
 
 use super::{print_json, print_line};
 use crate::cli::ImportArgs;
+use crate::clock::random;
 use crate::deployment::Deployment;
 use crate::import::{self, ImportOptions};
 
@@ -34,8 +35,12 @@ pub(crate) fn run(args: &ImportArgs) -> Result<ExitCode> {
         import::open(&args.data, &options)?
     };
     let mut config = Config { holdout: args.holdout.into(), ..Config::default() };
-    config.train.seed = args.seed;
-    let deployment = Deployment::create(&args.state.state, &imported, &config, args.replace)?;
+    config.train.seed = match (args.seed, config.holdout) {
+        (Some(seed), _) => seed,
+        (None, Holdout::LeaveOneOut) => 1,
+        (None, Holdout::None) => u64::from_le_bytes(random()?),
+    };
+    let deployment = Deployment::create(args.state.location(), &imported, &config, args.replace)?;
     report(args, &imported, &deployment)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -52,6 +57,15 @@ fn frozen_catalog(path: &Path) -> Result<Catalog> {
     Catalog::from_json(&text, &features).with_context(|| path.display().to_string())
 }
 
+/// Where the seed is from.
+fn seed_of(args: &ImportArgs) -> &'static str {
+    match (args.seed, Holdout::from(args.holdout)) {
+        (Some(_), _) => "given",
+        (None, Holdout::LeaveOneOut) => "default",
+        (None, Holdout::None) => "random",
+    }
+}
+
 fn report(args: &ImportArgs, imported: &Imported, deployment: &Deployment) -> Result<()> {
     let (world, report) = (&deployment.world, &imported.report);
     if args.json {
@@ -63,6 +77,7 @@ fn report(args: &ImportArgs, imported: &Imported, deployment: &Deployment) -> Re
             "duplicates": deployment.settings.duplicates,
             "user_features": report.user_features,
             "item_features": report.item_features,
+            "seed": seed_of(args),
             "notes": report.notes,
         }));
     }
@@ -84,6 +99,11 @@ fn report(args: &ImportArgs, imported: &Imported, deployment: &Deployment) -> Re
             report.users_left_out, report.items_left_out, report.records_left_out
         ))?;
     }
+    print_line(match seed_of(args) {
+        "random" => "seed: random, and kept in the state only: it is a secret of this deployment (--seed gives another)",
+        "given" => "seed: as given; a deployment's must be a secret",
+        _ => "seed: 1, so that measurements can be repeated; not for a deployment",
+    })?;
     for note in &report.notes {
         print_line(&format!("note: {note}"))?;
     }

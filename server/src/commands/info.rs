@@ -10,10 +10,10 @@ use super::configuring::{keys, whole};
 use super::{print_json, print_line};
 use crate::cli::InfoArgs;
 use crate::deployment::Deployment;
-use crate::store::Access;
+use crate::store::{Access, Erasure};
 
 pub(crate) fn run(args: &InfoArgs) -> Result<ExitCode> {
-    let deployment = Deployment::open(&args.state.state, Access::Read)?;
+    let deployment = Deployment::open(args.state.location(), Access::Read)?;
     let world = &deployment.world;
     let records: Vec<usize> = world.shards().iter().map(eemu_core::shard::ShardData::len).collect();
     let shards = deployment.state.shards()?;
@@ -39,7 +39,11 @@ pub(crate) fn run(args: &InfoArgs) -> Result<ExitCode> {
             "users": world.catalog.users.len(),
             "items": world.catalog.items.len(),
             "interactions": world.interactions.len(),
-            "erasure": "byte-level",
+            "database": if deployment.state.is_shared() { "PostgreSQL" } else { "SQLite" },
+            "models": deployment.state.models_at(),
+            "erasure": deployment.state.erasure().name(),
+            "tuned_on": deployment.settings.tuned_on,
+            "data_of_searches": deployment.state.tuned()?,
             "shards": shards,
             "backups": deployment.state.backups()?,
             "receipts": deployment.state.receipts()?.len(),
@@ -54,6 +58,21 @@ pub(crate) fn run(args: &InfoArgs) -> Result<ExitCode> {
         world.catalog.items.len(),
         world.interactions.len()
     ))?;
+    let database = if deployment.state.is_shared() { "PostgreSQL" } else { "SQLite" };
+    print_line(&format!("records in {database}, models in {}", deployment.state.models_at()))?;
+    print_line(match deployment.state.erasure() {
+        Erasure::Bytes => "erasure: byte-level, in every file of the state directory",
+        Erasure::Logical => {
+            "erasure: logical: PostgreSQL or the bucket may keep deleted rows and objects in old pages, logs, replicas \
+             and archives"
+        }
+    })?;
+    if let Some(commitment) = &deployment.settings.tuned_on {
+        print_line(&format!("configuration tuned on data {commitment}"))?;
+    }
+    for commitment in deployment.state.tuned()? {
+        print_line(&format!("a search read this data: {commitment}"))?;
+    }
     print_line(&format!("receipts: {}", deployment.state.receipts()?.len()))?;
     for backup in deployment.state.backups()? {
         let days = (backup.expires - backup.created) / 86_400.0;

@@ -46,7 +46,7 @@ pub(crate) fn run(command: &ReceiptCommand) -> Result<ExitCode> {
             }
         }
         ReceiptCommand::RotateKey(args) => {
-            let deployment = Deployment::open(&args.state, Access::Write)?;
+            let deployment = Deployment::open(args.location(), Access::Write)?;
             let key = Ledger::rotate(&deployment.state)?;
             print_line(&format!("from here on {key} signs; the log holds the old key's consent"))?;
         }

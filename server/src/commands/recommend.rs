@@ -16,7 +16,7 @@ use crate::device;
 use crate::store::Access;
 
 pub(crate) fn run(args: &RecommendArgs) -> Result<ExitCode> {
-    let deployment = Deployment::open(&args.run.state.state, Access::Read)?;
+    let deployment = Deployment::open(args.run.state.location(), Access::Read)?;
     let world = &deployment.world;
     let mut adapt = configured(&deployment.settings.config, &args.config)?.adapt;
     if args.no_adapt {

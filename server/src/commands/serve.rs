@@ -8,6 +8,7 @@ use super::print_line;
 use crate::cli::{ConfigCommand, ServeArgs};
 use crate::serve::settings::{Given, Settings, read, reference, settle};
 use crate::serve::{run as serve, start_logging};
+use crate::store::Location;
 
 fn settings(args: &ServeArgs) -> Result<Settings> {
     let file = args.config.as_deref().map_or_else(|| Ok(Given::default()), read)?;
@@ -17,7 +18,9 @@ fn settings(args: &ServeArgs) -> Result<Settings> {
 pub(crate) fn run(args: &ServeArgs) -> Result<ExitCode> {
     let settings = settings(args)?;
     start_logging(settings.log_format, settings.log_level);
-    serve(&args.state.state, &settings)?;
+    let Settings { database, models, .. } = &settings;
+    let location = Location { dir: args.state.clone(), database: database.clone(), models: models.clone() };
+    serve(location, &settings)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -13,13 +13,13 @@ use crate::store::Access;
 
 pub(crate) fn run(command: &TokenCommand) -> Result<ExitCode> {
     let state = match command {
-        TokenCommand::Create(args) => &args.state.state,
-        TokenCommand::List(args) => &args.state.state,
-        TokenCommand::Revoke(args) => &args.state.state,
+        TokenCommand::Create(args) => &args.state,
+        TokenCommand::List(args) => &args.state,
+        TokenCommand::Revoke(args) => &args.state,
     };
     // Says what is wrong with a state that is none.
-    let deployment = Deployment::open(state, Access::Read)?;
-    let mut tokens = Tokens::open(deployment.state.dir())?;
+    let deployment = Deployment::open(state.location(), Access::Read)?;
+    let mut tokens = Tokens::of_state(&deployment.state)?;
     let users = &deployment.world.catalog.users;
     match command {
         TokenCommand::Create(args) => {

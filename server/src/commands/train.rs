@@ -8,18 +8,19 @@ use eemu_core::fingerprint::Fingerprint;
 use eemu_core::model::ModelKind;
 use serde_json::json;
 
-use super::configuring::configured;
+use super::configuring::{configured, tuned_on};
 use super::{print_json, print_line};
 use crate::cli::{ModelChoice, RetrainArgs, RunArgs, TrainArgs, TrainShardArgs};
 use crate::deployment::Deployment;
 use crate::device;
+use crate::forgetting::{TRIES, answer_waiting};
 use crate::pool::default_jobs;
 use crate::progress::Progress;
-use crate::store::Access;
+use crate::store::{Access, StoreError};
 use crate::training::{Trained, train_shards};
 
 pub(crate) fn train(args: &TrainArgs) -> Result<ExitCode> {
-    let mut deployment = Deployment::open(&args.run.state.state, Access::Write)?;
+    let mut deployment = Deployment::open(args.run.state.location(), Access::Write)?;
     let mut config = configured(&deployment.settings.config, &args.config)?;
     match args.model {
         Some(ModelChoice::TwoTower) => config.model.kind = ModelKind::TwoTower,
@@ -38,27 +39,29 @@ pub(crate) fn train(args: &TrainArgs) -> Result<ExitCode> {
         }
     }
     let progress = Progress::new(args.run.quiet);
-    if config != deployment.settings.config {
+    let tuned_on = tuned_on(deployment.settings.tuned_on.as_ref(), &args.config)?;
+    if config != deployment.settings.config || tuned_on != deployment.settings.tuned_on {
+        deployment.settings.tuned_on = tuned_on;
         let had = deployment.state.shards()?.iter().any(|s| s.live.is_some());
         if deployment.configure(config)? && had {
             progress.say("the configuration changed: every shard is trained anew");
         }
     }
     let shards: Vec<u32> = (0..deployment.world.config.train.shards).collect();
-    launch(&deployment, &shards, &args.run, &progress, false)
+    launch(&mut deployment, &shards, &args.run, &progress, false)
 }
 
 pub(crate) fn train_shard(args: &TrainShardArgs) -> Result<ExitCode> {
-    let deployment = Deployment::open(&args.run.state.state, Access::Write)?;
+    let mut deployment = Deployment::open(args.run.state.location(), Access::Write)?;
     let shards = deployment.world.config.train.shards;
     if args.shard >= shards {
         bail!("there is no shard {}: the state has shards 0 to {}", args.shard, shards - 1);
     }
-    launch(&deployment, &[args.shard], &args.run, &Progress::new(args.run.quiet), false)
+    launch(&mut deployment, &[args.shard], &args.run, &Progress::new(args.run.quiet), false)
 }
 
 pub(crate) fn retrain(args: &RetrainArgs) -> Result<ExitCode> {
-    let deployment = Deployment::open(&args.run.state.state, Access::Write)?;
+    let mut deployment = Deployment::open(args.run.state.location(), Access::Write)?;
     let device = device::open(args.run.device)?;
     let here = serde_json::to_string(&Fingerprint::of(&device))?;
     let shards: Vec<u32> = deployment
@@ -68,11 +71,11 @@ pub(crate) fn retrain(args: &RetrainArgs) -> Result<ExitCode> {
         .filter(|s| s.stale || s.live.as_ref().is_none_or(|live| live.fingerprint != here))
         .map(|s| s.index)
         .collect();
-    launch(&deployment, &shards, &args.run, &Progress::new(args.run.quiet), true)
+    launch(&mut deployment, &shards, &args.run, &Progress::new(args.run.quiet), true)
 }
 
 fn launch(
-    deployment: &Deployment,
+    deployment: &mut Deployment,
     shards: &[u32],
     run: &RunArgs,
     progress: &Progress,
@@ -80,7 +83,22 @@ fn launch(
 ) -> Result<ExitCode> {
     let device = device::open(run.device)?;
     let start = Instant::now();
-    let trained = train_shards(deployment, shards, &device, run.jobs.unwrap_or_else(default_jobs), progress, again)?;
+    let jobs = run.jobs.unwrap_or_else(default_jobs);
+    let mut trained = train_shards(deployment, shards, &device, jobs, progress, again);
+    for _ in 0..TRIES {
+        let outdated = |error: &anyhow::Error| matches!(error.downcast_ref(), Some(StoreError::Outdated { .. }));
+        if !deployment.state.is_shared() || !trained.as_ref().is_err_and(outdated) {
+            break;
+        }
+        progress.say("another process changed records meanwhile: what they changed is trained again");
+        deployment.reload()?;
+        trained = train_shards(deployment, shards, &device, jobs, progress, again);
+    }
+    let trained = trained?;
+    // A deletion that was cut short before its receipt waits for this.
+    if let Some(receipt) = answer_waiting(deployment, &device)? {
+        progress.say(&format!("receipt written: {} records were removed before", receipt.removed));
+    }
     report(&trained, start.elapsed().as_secs_f64(), run)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -4,26 +4,37 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use eemu_core::dataset::Holdout;
+use eemu_core::receipt::commitment;
 use serde_json::json;
 
-use super::configuring::set_all;
+use super::configuring::{TUNED_ON, set_all};
 use super::{print_json, print_line};
 use crate::cli::TuneArgs;
+use crate::clock::random;
 use crate::deployment::Deployment;
 use crate::device;
 use crate::pool::default_jobs;
 use crate::progress::Progress;
-use crate::store::Access;
+use crate::serve::Ledger;
+use crate::store::{Access, Location, State};
 use crate::tuning::{Search, grid};
 
 pub(crate) fn run(args: &TuneArgs) -> Result<ExitCode> {
-    let deployment = Deployment::open(&args.run.state.state, Access::Read)?;
+    let deployment = Deployment::open(args.run.state.location(), Access::Read)?;
     let world = &deployment.world;
     if world.config.holdout == Holdout::None {
         bail!("this state holds nothing out; import with --holdout leave-one-out to tune on validation");
     }
     let progress = Progress::new(args.run.quiet);
     progress.say("tuning reads this state's validation records: what it finds is a residual of them (see the README)");
+    if Ledger::is_open(&deployment.state)? {
+        // Said even where progress is not.
+        eprintln!(
+            "warning: this state serves people. A configuration that is tuned on their records stays a residual of \
+             whatever they delete later; tune on data you keep, or tune again after deletions"
+        );
+    }
+    let commitment = commit(&deployment, args.run.state.location())?;
     let trials = grid(&args.grid)?
         .into_iter()
         .map(|changes| Ok((changes.join(" "), set_all(&world.config, &changes)?)))
@@ -40,12 +51,14 @@ pub(crate) fn run(args: &TuneArgs) -> Result<ExitCode> {
     let (best, quality) =
         results.iter().max_by(|a, b| a.1.ndcg10.total_cmp(&b.1.ndcg10)).context("nothing was tried")?;
     let config = &trials.iter().find(|(name, _)| name == best).context("the journal is of another search")?.1;
-    std::fs::write(&args.out, serde_json::to_string_pretty(config)?)
+    let mut file = serde_json::to_value(config)?;
+    file[TUNED_ON] = commitment.clone().into();
+    std::fs::write(&args.out, serde_json::to_string_pretty(&file)?)
         .with_context(|| format!("cannot write {}", args.out.display()))?;
     if args.run.json {
         let all: Vec<_> =
             results.iter().map(|(name, quality)| json!({"changes": name, "validation": quality})).collect();
-        print_json(&json!({"best": best, "validation": quality, "trials": all, "config": args.out}))?;
+        print_json(&json!({"best": best, "validation": quality, "trials": all, "config": args.out, "tuned_on": commitment}))?;
     } else {
         for (name, quality) in &results {
             print_line(&quality.row(name))?;
@@ -58,4 +71,29 @@ pub(crate) fn run(args: &TuneArgs) -> Result<ExitCode> {
         ))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Commits to the data that the search reads, with a key that the state keeps
+/// until a record of the data is deleted. The same search taken up again
+/// commits to the same.
+fn commit(deployment: &Deployment, location: Location) -> Result<String> {
+    let state = &deployment.state;
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(deployment.world.catalog.hash()?.as_bytes());
+    for record in deployment.world.interactions.all() {
+        hasher.update(&record.user.to_le_bytes()).update(&record.item.to_le_bytes());
+        hasher.update(&record.timestamp.unwrap_or(f64::NAN).to_le_bytes());
+    }
+    let data = hasher.finalize();
+    let known = state.tuning_key()?.and_then(|key| <[u8; 32]>::try_from(hex::decode(key).ok()?).ok());
+    if let Some(key) = known {
+        let before = commitment(&key, data.as_bytes());
+        if state.tuned()?.contains(&before) {
+            return Ok(before);
+        }
+    }
+    let key = random()?;
+    let commitment = commitment(&key, data.as_bytes());
+    State::register_tuning(location, &commitment, &key)?;
+    Ok(commitment)
 }

@@ -20,7 +20,7 @@ const DIFFERENT: u8 = 1;
 const NOT_COMPARABLE: u8 = 3;
 
 pub(crate) fn run(args: &RunArgs) -> Result<ExitCode> {
-    let deployment = Deployment::open(&args.state.state, Access::Read)?;
+    let deployment = Deployment::open(args.state.location(), Access::Read)?;
     let device = device::open(args.device)?;
     let verdict = verify(&deployment, &device, args.jobs.unwrap_or_else(default_jobs), &Progress::new(args.quiet))?;
     let equal = verdict.differences.is_empty() && verdict.not_comparable.is_empty();

@@ -4,10 +4,11 @@
 use std::sync::Mutex;
 
 use anyhow::{Context, Result, bail};
-use eemu_core::receipt::{Checkpoint, Entry, KeyEntry, Log, Published, ShardStatement, current_key, public_key};
+use eemu_core::receipt::{Checkpoint, Entry, KeyEntry, Log, Published, current_key, public_key};
 
-use super::clock::{random, random_hex};
 use super::service::lock;
+use crate::clock::{random, random_hex};
+use crate::forgetting::statement;
 use crate::store::{Live, State};
 
 const ORIGIN: &str = "log-origin";
@@ -19,12 +20,6 @@ pub struct Ledger {
     key: [u8; 32],
     log: Log,
     checkpoint: Checkpoint,
-}
-
-/// The statement of a live model version.
-pub(super) fn statement(live: &Live) -> ShardStatement {
-    let (nonce, salt) = (&live.nonce.0, &live.salt.0);
-    ShardStatement::new(live.shard, live.version, &live.model_blake3, &live.input_hash, nonce, salt)
 }
 
 /// The log line of a version that goes live.
@@ -42,7 +37,7 @@ impl Ledger {
         if state.note(KEY)?.is_none() {
             let (origin, key) = (random_hex::<16>()?, random::<32>()?);
             let line = Entry::Key(KeyEntry::first(&key)).to_line()?;
-            state.set_notes(&[(ORIGIN, &origin), (KEY, &hex::encode(key))], Some(&line))?;
+            state.set_first_notes(&[(KEY, &hex::encode(key)), (ORIGIN, &origin)], &line)?;
         }
         let mut ledger = Self::read(state)?;
         let lines = ledger.log.lines().iter().map(|line| Entry::from_line(line)).collect::<Result<Vec<_>, _>>();
@@ -56,6 +51,14 @@ impl Ledger {
             ledger = Self::read(state)?;
         }
         Ok(ledger)
+    }
+
+    /// Whether a state has a log: it serves, or has served.
+    ///
+    /// # Errors
+    /// When the store refuses.
+    pub fn is_open(state: &State) -> Result<bool> {
+        Ok(state.note(KEY)?.is_some())
     }
 
     fn read(state: &State) -> Result<Self> {
@@ -78,6 +81,12 @@ impl Ledger {
     pub fn refresh(ledger: &Mutex<Self>, state: &State) -> Result<()> {
         let known = lock(ledger).log.len();
         let new = state.receipts_after(known)?;
+        if new.iter().any(|receipt| matches!(Entry::from_line(&receipt.json), Ok(Entry::Key(_)))) {
+            // Another process gave the log a new key.
+            let read = Self::read(state)?;
+            *lock(ledger) = read;
+            return Ok(());
+        }
         let mut ledger = lock(ledger);
         for receipt in new {
             // Another thread may have been here.

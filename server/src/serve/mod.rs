@@ -1,4 +1,4 @@
-//! `eemu serve`: a trained state directory as a service.
+//! `eemu serve`: a trained state as a service.
 //!
 //! | file | what it knows |
 //! |---|---|
@@ -11,9 +11,10 @@
 //! | `recommending` | recommendations computed here |
 //! | `tokens` | who may |
 //! | `http`, `listen` | the API and its connections |
-//! | `metrics`, `logging`, `clock` | counters, log lines, time and chance |
+//! | `housekeeping` | what time brings about, and what other processes do |
+//! | `metrics`, `logging` | counters, log lines |
 
-mod clock;
+mod housekeeping;
 pub mod http;
 mod ledger;
 mod listen;
@@ -30,7 +31,6 @@ mod trainer;
 mod writer;
 
 use std::io::Write as _;
-use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use tokio::net::TcpListener;
@@ -42,12 +42,14 @@ pub use service::{Service, ServiceOptions};
 use settings::Settings;
 pub use writer::{Add, Change, Forget};
 
-/// Serves a state directory until the process is asked to end.
+use crate::store::Location;
+
+/// Serves a state until the process is asked to end.
 ///
 /// # Errors
 /// When the state cannot be opened, a model file is damaged, or the address
 /// cannot be had.
-pub fn run(state: &Path, settings: &Settings) -> Result<()> {
+pub fn run(state: Location, settings: &Settings) -> Result<()> {
     let device = crate::device::open(settings.device)?;
     let service = Service::open(state, device, settings.service.clone())?;
     let router = http::router(service.clone(), &settings.http)?;

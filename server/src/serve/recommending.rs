@@ -9,6 +9,7 @@ use eemu_core::world::{History, World};
 
 use super::service::Service;
 use super::snapshot::Snapshot;
+use crate::store::Head;
 
 /// For whom.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +18,13 @@ pub(super) enum Who {
     User(u32),
     /// A visitor with a few items.
     Visitor(Vec<u32>),
+}
+
+/// Answers, and how far the state was when they were computed.
+#[derive(Debug)]
+pub(super) struct Answers {
+    pub(super) people: Vec<Recommendations>,
+    pub(super) head: Head,
 }
 
 /// How often an answer that a deletion overtook is computed again before
@@ -29,9 +37,9 @@ const TRIES: u32 = 3;
 ///
 /// # Errors
 /// When a model fails.
-pub(super) fn recommend(service: &Service, people: &[(Who, usize)]) -> Result<Vec<Recommendations>> {
+pub(super) fn recommend(service: &Service, people: &[(Who, usize)]) -> Result<Answers> {
     if people.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Answers { people: Vec::new(), head: service.snapshot().head });
     }
     for _ in 0..TRIES {
         let snapshot = service.snapshot();
@@ -39,16 +47,19 @@ pub(super) fn recommend(service: &Service, people: &[(Who, usize)]) -> Result<Ve
             break;
         }
         let answers = adapted(&snapshot, people)?;
-        if service.snapshot().deletions == snapshot.deletions {
-            return Ok(answers);
+        if !service.is_overtaken(snapshot.head)? {
+            return Ok(Answers { people: answers, head: snapshot.head });
         }
         service.metrics.overtaken.inc();
+        service.freshen()?;
     }
+    service.freshen()?;
     let snapshot = service.snapshot();
     let waiting: Vec<u32> =
         snapshot.shards.iter().filter(|view| view.model.is_none()).map(|view| view.shard.index).collect();
     let estimate = service.estimate(&waiting);
-    Ok(people.iter().map(|(who, top)| popular(&snapshot, who, *top, estimate)).collect())
+    let answers = people.iter().map(|(who, top)| popular(&snapshot, who, *top, estimate)).collect();
+    Ok(Answers { people: answers, head: snapshot.head })
 }
 
 fn person(world: &World, who: &Who) -> Person {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use anyhow::Result;
 
-use super::clock::random;
+use crate::clock::random;
 use crate::store::Request;
 
 /// Every request that is still known.
@@ -35,6 +35,19 @@ impl Requests {
     pub fn new(requests: Vec<Request>) -> Self {
         let by_id = requests.into_iter().map(|request| (request.id_hash, request)).collect();
         Self { by_id, repeated: HashMap::new(), secret: random().ok() }
+    }
+
+    /// Takes up what the store holds now, by this or another process.
+    pub fn reread(&mut self, requests: Vec<Request>) {
+        self.by_id = requests.into_iter().map(|request| (request.id_hash, request)).collect();
+    }
+
+    /// Forgets answered requests of long ago, as the store does.
+    pub fn prune(&mut self, since: f64) {
+        let kept = |r: &Request| r.created >= since || (r.receipt.is_none() && r.removed > 0);
+        self.by_id.retain(|_, request| kept(request));
+        let by_id = &self.by_id;
+        self.repeated.retain(|_, name| by_id.contains_key(&id_hash(name)));
     }
 
     /// A request by its name.
@@ -73,8 +86,7 @@ impl Requests {
     /// Requests without a receipt that removed something and whose every
     /// shard has a later live version than they wait for.
     pub fn ready(&self, live: &HashMap<u32, u64>) -> Vec<Request> {
-        let done = |r: &&Request| r.receipt.is_none() && r.removed > 0 && is_done(r, live);
-        self.by_id.values().filter(done).cloned().collect()
+        self.by_id.values().filter(|request| request.is_ready(live)).cloned().collect()
     }
 
     /// Notes the receipt of requests.
@@ -90,9 +102,4 @@ impl Requests {
     pub fn waiting(&self) -> usize {
         self.by_id.values().filter(|r| r.receipt.is_none() && r.removed > 0).count()
     }
-}
-
-/// Whether every shard of a request has a later live version.
-pub(super) fn is_done(request: &Request, live: &HashMap<u32, u64>) -> bool {
-    request.shards.iter().all(|(shard, version)| live.get(shard).is_some_and(|now| now > version))
 }

@@ -64,6 +64,17 @@ impl Schedule {
         }
     }
 
+    /// A shard has a model of its records of this version: whatever waits for
+    /// them need not.
+    pub fn settled(&self, shard: u32, version: u64) {
+        if let Some(slot) = lock(&self.slots).0.get_mut(shard as usize)
+            && slot.version <= version
+        {
+            (slot.version, slot.due) = (version, None);
+        }
+        self.changed.notify_all();
+    }
+
     /// A shard is to train again after a failure.
     pub fn retry(&self, shard: u32, delay: Duration) {
         if let Some(slot) = lock(&self.slots).0.get_mut(shard as usize) {

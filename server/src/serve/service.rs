@@ -2,19 +2,17 @@
 //! its trainers. Nothing here knows HTTP.
 
 use std::collections::HashMap;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use eemu_core::receipt::{Entry, Receipt};
 use eemu_core::tensor::Device;
 use tokio::sync::watch;
 use tracing::{error, info};
 
-use super::clock::{now, random};
-use super::ledger::{Ledger, statement};
+use crate::clock::random;
+use super::ledger::Ledger;
 use super::metrics::Metrics;
 use super::requests::Requests;
 use super::schedule::Schedule;
@@ -23,10 +21,7 @@ use super::tokens::Tokens;
 use super::writer::{Change, Writer};
 use crate::deployment::Deployment;
 use crate::forgetting;
-use crate::store::{Access, State};
-
-/// Answered requests are forgotten after this long.
-const REQUESTS_KEPT: u64 = 30 * 24 * 3600;
+use crate::store::{Access, Head, Live, Location, State, Watch};
 
 /// What the service decides, besides the deployment's own settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +36,8 @@ pub struct ServiceOptions {
     pub serve_jobs: usize,
     /// Tokens for this many people of the data are given to everybody.
     pub demo: usize,
+    /// How often backups and requests whose time is over are looked for.
+    pub housekeeping: Duration,
 }
 
 impl Default for ServiceOptions {
@@ -52,6 +49,7 @@ impl Default for ServiceOptions {
             train_jobs: cores.div_ceil(2),
             serve_jobs: cores,
             demo: 0,
+            housekeeping: Duration::from_secs(60),
         }
     }
 }
@@ -80,6 +78,11 @@ pub struct Service {
     pub stopping: AtomicBool,
     /// Demonstration: people and the tokens that act for them.
     pub demo: Vec<(u32, String)>,
+    /// Looks how far a shared state has come; none where nobody else writes.
+    watch: Option<Watch>,
+    /// The transaction up to which other processes' changes are taken in.
+    seen: AtomicU64,
+    following: Mutex<()>,
     pub(super) deployment: Mutex<Deployment>,
     pub(super) writer: Writer,
     snapshot: RwLock<Arc<Snapshot>>,
@@ -101,13 +104,15 @@ impl Service {
     ///
     /// # Errors
     /// When the state cannot be opened, or a model file is damaged.
-    pub fn open(dir: &Path, device: Device, options: ServiceOptions) -> Result<Arc<Self>> {
-        let deployment = Deployment::open(dir, Access::Write)?;
+    pub fn open(location: impl Into<Location>, device: Device, options: ServiceOptions) -> Result<Arc<Self>> {
+        let deployment = Deployment::open(location, Access::Write)?;
         let state = deployment.state.clone();
+        let watch = if state.is_shared() { Some(state.watch()?) } else { None };
+        let seen = AtomicU64::new(deployment.head.changes);
         let snapshot = Snapshot::new(&deployment, random::<32>()?, &device)?;
         let ledger = Ledger::open(&state)?;
-        let requests = state.requests(now().saturating_sub(REQUESTS_KEPT) as f64)?;
-        let mut tokens = Tokens::open(dir)?;
+        let requests = forgetting::requests(&state)?;
+        let mut tokens = Tokens::of_state(&state)?;
         let demo = demo_households(&snapshot, options.demo)
             .into_iter()
             .map(|user| Ok((user, tokens.create_passing(super::tokens::Scope::Subject(user))?)))
@@ -121,6 +126,9 @@ impl Service {
             ticks: watch::channel(0).0,
             stopping: AtomicBool::new(false),
             demo,
+            watch,
+            seen,
+            following: Mutex::new(()),
             deployment: Mutex::new(deployment),
             writer: Writer::default(),
             snapshot: RwLock::new(Arc::new(snapshot)),
@@ -136,9 +144,9 @@ impl Service {
         Ok(service)
     }
 
-    /// Starts the writer and the trainers; they end after [`Service::stop`].
+    /// Starts the writer, the trainers and the housekeeping; they end after [`Service::stop`].
     pub fn start(self: &Arc<Self>) -> Vec<std::thread::JoinHandle<()>> {
-        let mut threads = vec![super::writer::start(self)];
+        let mut threads = vec![super::writer::start(self), super::housekeeping::start(self)];
         threads.extend((0..self.options.train_jobs.max(1)).map(|_| super::trainer::start(self)));
         threads
     }
@@ -202,25 +210,89 @@ impl Service {
             match (&shard.live, shard.stale) {
                 (None, _) => self.schedule.want(shard.index, shard.version, delay),
                 (Some(_), true) => self.schedule.want(shard.index, shard.version, self.options.additions),
-                (Some(_), false) => {}
+                (Some(live), false) => self.schedule.settled(shard.index, live.version),
             }
         }
         self.tick();
     }
 
-    /// Takes a published shard into the mean and answers the requests that
+    /// Takes what was published into the mean and answers the requests that
     /// waited for it.
     ///
     /// # Errors
-    /// When the store refuses or the new model cannot be loaded.
-    pub(super) fn take_up(&self, shard: u32) -> Result<()> {
-        {
-            let deployment = lock(&self.deployment);
-            let next = self.snapshot().after_publication(&deployment, shard, &self.device)?;
-            self.set_snapshot(next);
-        }
+    /// When the store refuses or a new model cannot be loaded.
+    pub(super) fn take_up(&self) -> Result<()> {
+        self.follow(&mut lock(&self.deployment))?;
         Ledger::refresh(&self.ledger, &self.state)?;
         self.answer_requests()
+    }
+
+    /// Brings deployment and picture to what the store holds now.
+    ///
+    /// # Errors
+    /// When the store refuses or a model is damaged.
+    pub(super) fn follow(&self, deployment: &mut Deployment) -> Result<()> {
+        let mut last = None;
+        // Another process may replace a model while it is being read here.
+        for _ in 0..if self.is_shared() { 5 } else { 1 } {
+            deployment.refresh()?;
+            match self.snapshot().following(deployment, &self.device) {
+                Ok(next) => {
+                    self.set_snapshot(next);
+                    return Ok(());
+                }
+                Err(error) => last = Some(error),
+            }
+        }
+        last.map_or(Ok(()), Err)
+    }
+
+    /// Whether other processes write to this state, too.
+    pub fn is_shared(&self) -> bool {
+        self.watch.is_some()
+    }
+
+    /// Whether something was deleted since an answer's picture was made. Every
+    /// deletion that was acknowledged before this call counts, by whichever
+    /// process. Blocking where the state is shared.
+    ///
+    /// # Errors
+    /// When the database does not answer: then nobody knows.
+    pub fn is_overtaken(&self, head: Head) -> Result<bool> {
+        let now = match &self.watch {
+            Some(watch) => watch.head()?,
+            None => self.snapshot().head,
+        };
+        Ok(now.deletions != head.deletions)
+    }
+
+    /// Takes in what other processes changed. Blocking where the state is
+    /// shared, and nothing elsewhere.
+    ///
+    /// # Errors
+    /// When the database does not answer, or what it holds cannot be used.
+    pub fn freshen(&self) -> Result<()> {
+        let Some(watch) = &self.watch else { return Ok(()) };
+        let head = watch.head()?;
+        if head.changes <= self.seen.load(Ordering::SeqCst) {
+            return Ok(());
+        }
+        let _alone = lock(&self.following);
+        // Whoever came first may have been here.
+        if head.changes <= self.seen.load(Ordering::SeqCst) {
+            return Ok(());
+        }
+        self.follow(&mut lock(&self.deployment))?;
+        {
+            let mut requests = lock(&self.requests);
+            requests.reread(forgetting::requests(&self.state)?);
+        }
+        lock(&self.tokens).reread()?;
+        Ledger::refresh(&self.ledger, &self.state)?;
+        self.schedule_changes(true);
+        self.answer_requests()?;
+        self.seen.store(head.changes, Ordering::SeqCst);
+        Ok(())
     }
 
     /// Writes one receipt for all requests whose every shard is retrained.
@@ -228,25 +300,21 @@ impl Service {
         // So that two trainers do not answer one request twice.
         let _alone = lock(&self.answering);
         let snapshot = self.snapshot();
-        let live: HashMap<u32, u64> = snapshot.models().map(|m| (m.live.shard, m.live.version)).collect();
-        let ready = lock(&self.requests).ready(&live);
+        let versions: HashMap<u32, u64> = snapshot.models().map(|m| (m.live.shard, m.live.version)).collect();
+        let ready = lock(&self.requests).ready(&versions);
         if ready.is_empty() {
             return Ok(());
         }
-        let shards: std::collections::BTreeSet<u32> = ready.iter().flat_map(|r| r.shards.iter().map(|s| s.0)).collect();
-        let receipt = Receipt {
-            format: 1,
-            removed: ready.iter().map(|r| r.removed).sum(),
-            shards: snapshot.models().filter(|m| shards.contains(&m.live.shard)).map(|m| statement(&m.live)).collect(),
-            config_blake3: eemu_core::receipt::config_blake3(&snapshot.world.config),
-            fingerprint: eemu_core::fingerprint::Fingerprint::of(&self.device),
-            statement: forgetting::STATEMENT.to_owned(),
+        let live: Vec<&Live> = snapshot.models().map(|model| &model.live).collect();
+        let settings = lock(&self.deployment).settings.clone();
+        let Some((receipt, _)) = forgetting::answer(&self.state, &settings, &self.device, &ready, &live)? else {
+            // Another process has: its answer is taken in with its change.
+            return Ok(());
         };
         let ids: Vec<[u8; 32]> = ready.iter().map(|r| r.id_hash).collect();
-        let receipt = self.state.answer_requests(&ids, &Entry::Deletion(receipt).to_line()?)?;
         lock(&self.requests).answer(&ids, receipt);
         Ledger::refresh(&self.ledger, &self.state)?;
-        info!(requests = ids.len(), shards = shards.len(), "receipt written");
+        info!(requests = ids.len(), "receipt written");
         self.tick();
         Ok(())
     }
@@ -270,16 +338,10 @@ impl Service {
     /// Reads everything anew from the store after a change failed half way,
     /// so that the picture shows what is on disk.
     pub(super) fn recover(&self, deployment: &mut Deployment) {
-        let reread = deployment
-            .reload()
-            .and_then(|()| self.snapshot().after_records(deployment, true))
-            .context("the state cannot be read after a failed change");
-        match reread {
-            Ok(next) => self.set_snapshot(next),
-            Err(error) => {
-                // Nothing that may be wrong is answered any more.
-                self.fail(&format!("{error:#}"));
-            }
+        let reread = deployment.reload().map_err(Into::into).and_then(|()| self.follow(deployment));
+        if let Err(error) = reread.context("the state cannot be read after a failed change") {
+            // Nothing that may be wrong is answered any more.
+            self.fail(&format!("{error:#}"));
         }
     }
 }

@@ -14,6 +14,7 @@ use serde::Deserialize;
 use super::http::HttpOptions;
 use super::service::ServiceOptions;
 use crate::device::DeviceChoice;
+use crate::store::DatabaseUrl;
 
 /// How log lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
@@ -42,6 +43,14 @@ pub enum LogLevel {
 #[derive(Debug, Clone, Default, PartialEq, Args, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Given {
+    /// PostgreSQL in place of a database in the state directory:
+    /// postgres://USER@HOST/NAME. Several servers may share one.
+    #[arg(long, value_name = "URL", env = "EEMU_DATABASE", hide_env_values = true)]
+    pub database: Option<DatabaseUrl>,
+    /// Where model files are: a folder or s3://BUCKET/PREFIX, in place of what
+    /// the state remembers.
+    #[arg(long, value_name = "PLACE", env = "EEMU_MODELS")]
+    pub models: Option<String>,
     /// Address to listen on; reach it from elsewhere through a proxy that
     /// speaks TLS.
     #[arg(long, value_name = "ADDRESS", env = "EEMU_LISTEN")]
@@ -87,6 +96,8 @@ pub struct Given {
 
 /// Name, default and meaning of each setting.
 pub const REFERENCE: &[(&str, &str, &str)] = &[
+    ("database", "in the state directory", "PostgreSQL for everything but models: `postgres://USER@HOST/NAME`"),
+    ("models", "as at the import", "where model files are: a folder, or `s3://BUCKET/PREFIX` with the usual `AWS_*`"),
     ("listen", "127.0.0.1:8080", "address to listen on"),
     ("settle", "30", "seconds that deletions are collected before their shards retrain"),
     ("additions", "86400", "seconds that additions wait before their shards retrain"),
@@ -115,6 +126,10 @@ pub fn reference() -> String {
 /// Settings with nothing left open.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
+    /// Database in place of the one in the state directory.
+    pub database: Option<DatabaseUrl>,
+    /// Place of the models in place of what the state remembers.
+    pub models: Option<String>,
     /// Address to listen on.
     pub listen: SocketAddr,
     /// Device that trains and serves.
@@ -160,6 +175,8 @@ pub fn settle(given: &Given, file: &Given) -> Result<Settings> {
         }
     };
     let settings = Settings {
+        database: given.database.clone().or_else(|| file.database.clone()),
+        models: given.models.clone().or_else(|| file.models.clone()),
         listen: pick!(listen, SocketAddr::from(([127, 0, 0, 1], 8080))),
         device: pick!(device, DeviceChoice::Cpu),
         connections: pick!(connections, 1024),
@@ -171,6 +188,7 @@ pub fn settle(given: &Given, file: &Given) -> Result<Settings> {
             train_jobs: pick!(train_jobs, service.train_jobs),
             serve_jobs: pick!(serve_jobs, service.serve_jobs),
             demo: pick!(demo, service.demo),
+            housekeeping: service.housekeeping,
         },
         http: HttpOptions {
             rate: pick!(rate, http.rate),

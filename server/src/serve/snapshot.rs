@@ -16,7 +16,7 @@ use eemu_core::tensor::Device;
 use eemu_core::world::World;
 
 use crate::deployment::Deployment;
-use crate::store::{Live, Shard};
+use crate::store::{Head, Live, Shard};
 
 /// A loaded model version with all that is made of it.
 #[derive(Debug)]
@@ -110,8 +110,9 @@ impl PublicCatalog {
 pub struct Snapshot {
     /// Rises with every change.
     pub generation: u64,
-    /// Rises with every deletion: an answer begun before one is not given.
-    pub deletions: u64,
+    /// How far the state had come. With every deletion it says so: an answer
+    /// begun before one is not given.
+    pub head: Head,
     /// What is known.
     pub world: Arc<World>,
     /// Every shard.
@@ -136,7 +137,7 @@ impl Snapshot {
     pub fn new(deployment: &Deployment, noise: [u8; 32], device: &Device) -> Result<Self> {
         let world = Arc::new(deployment.world.clone());
         let mut shards = Vec::new();
-        for shard in deployment.state.shards()? {
+        for shard in deployment.shards.clone() {
             let model = match &shard.live {
                 Some(live) => Some(Arc::new(ShardModel::load(deployment, live.clone(), device)?)),
                 None => None,
@@ -147,7 +148,7 @@ impl Snapshot {
         let (classes, degrees) = published_degrees(&world, &noise, 0);
         Ok(Self {
             generation: 0,
-            deletions: 0,
+            head: deployment.head,
             public: Arc::new(PublicCatalog::new(&world)?),
             adaptation_key: world.key.derived("adaptation of clients"),
             world,
@@ -158,41 +159,30 @@ impl Snapshot {
         })
     }
 
-    /// The picture after records changed: the shards named by the store as
-    /// having no model leave the mean, nothing else moves.
+    /// The picture of a deployment that has moved on: models that the store
+    /// does not have any more leave the mean, new ones enter it.
     ///
     /// # Errors
-    /// When the store refuses.
-    pub fn after_records(&self, deployment: &Deployment, deletion: bool) -> Result<Self> {
+    /// When a new model is damaged.
+    pub fn following(&self, deployment: &Deployment, device: &Device) -> Result<Self> {
         let mut next = self.clone();
         next.generation += 1;
-        next.deletions += u64::from(deletion);
-        next.world = Arc::new(deployment.world.clone());
-        for (view, shard) in next.shards.iter_mut().zip(deployment.state.shards()?) {
-            let same = view.model.as_ref().map(|m| m.live.version) == shard.live.as_ref().map(|l| l.version);
-            view.model = view.model.take().filter(|_| same);
-            view.shard = shard;
+        next.shards = Vec::with_capacity(deployment.shards.len());
+        for shard in deployment.shards.clone() {
+            let had = self.shards.iter().find(|view| view.shard.index == shard.index);
+            let model = match (&shard.live, had.and_then(|view| view.model.as_ref())) {
+                (None, _) => None,
+                (Some(live), Some(model)) if model.live.version == live.version => Some(model.clone()),
+                (Some(live), _) => Some(Arc::new(ShardModel::load(deployment, live.clone(), device)?)),
+            };
+            next.shards.push(ShardView { shard, model });
         }
-        (next.classes, next.degrees) = published_degrees(&next.world, &self.noise, next.generation);
-        Ok(next)
-    }
-
-    /// The picture after a shard was published.
-    ///
-    /// # Errors
-    /// When its model is damaged.
-    pub fn after_publication(&self, deployment: &Deployment, shard: u32, device: &Device) -> Result<Self> {
-        let mut next = self.clone();
-        next.generation += 1;
-        for (view, row) in next.shards.iter_mut().zip(deployment.state.shards()?) {
-            if row.index == shard {
-                view.model = match &row.live {
-                    Some(live) => Some(Arc::new(ShardModel::load(deployment, live.clone(), device)?)),
-                    None => None,
-                };
-            }
-            view.shard = row;
+        if deployment.head.records != self.head.records {
+            next.world = Arc::new(deployment.world.clone());
+            next.adaptation_key = next.world.key.derived("adaptation of clients");
+            (next.classes, next.degrees) = published_degrees(&next.world, &self.noise, next.generation);
         }
+        next.head = deployment.head;
         Ok(next)
     }
 

@@ -3,21 +3,26 @@
 //! `tokens.json` in the state directory holds each token's hash, never the
 //! token. It is a file of its own so that `eemu token` works beside a running
 //! server, which looks at the file's time before each request. A subject is
-//! stored by index, so that the file names nobody.
+//! stored by index, so that the file names nobody. On a shared database the
+//! tokens are a value of the database, good at every server.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
-use super::clock::{now, random_hex};
+use crate::clock::{now, random_hex};
+use crate::store::State;
 
 /// Name of the file inside a state directory.
 const FILE: &str = "tokens.json";
 /// Held while it is rewritten.
 const LOCK: &str = "tokens.lock";
+/// Their name in a shared database.
+const NOTE: &str = "tokens";
 /// How every token begins, so that people and scanners know one.
 const MARK: &str = "eemu_";
 
@@ -48,11 +53,19 @@ pub struct Token {
     pub expires: Option<u64>,
 }
 
-/// The token file, read again when it changes.
+/// Where tokens are kept.
+#[derive(Debug)]
+enum Kept {
+    /// In a file of a state directory, which looked like this when it was read.
+    File { dir: PathBuf, seen: Option<(SystemTime, u64, u64)> },
+    /// In a shared database.
+    Database(Arc<State>),
+}
+
+/// The tokens, read again when they change.
 #[derive(Debug)]
 pub struct Tokens {
-    dir: PathBuf,
-    seen: Option<(SystemTime, u64, u64)>,
+    kept: Kept,
     tokens: Vec<Token>,
     /// Good until the process ends; of the demonstration.
     passing: Vec<Token>,
@@ -79,22 +92,48 @@ impl Tokens {
     /// # Errors
     /// When the file is damaged.
     pub fn open(dir: &Path) -> Result<Self> {
-        let mut tokens = Self { dir: dir.to_owned(), seen: None, tokens: Vec::new(), passing: Vec::new() };
-        tokens.refresh()?;
+        Self::of(Kept::File { dir: dir.to_owned(), seen: None })
+    }
+
+    /// The tokens of a state, wherever it keeps them.
+    ///
+    /// # Errors
+    /// When they are damaged.
+    pub fn of_state(state: &Arc<State>) -> Result<Self> {
+        if state.is_shared() { Self::of(Kept::Database(state.clone())) } else { Self::open(state.dir()) }
+    }
+
+    fn of(kept: Kept) -> Result<Self> {
+        let mut tokens = Self { kept, tokens: Vec::new(), passing: Vec::new() };
+        tokens.reread()?;
         Ok(tokens)
     }
 
-    /// Reads the file again if it changed.
+    /// Reads the file again if it changed. What is in a database is read when
+    /// the database says that it changed: [`Tokens::reread`].
     ///
     /// # Errors
     /// When the file is damaged.
     pub fn refresh(&mut self) -> Result<()> {
-        let path = self.dir.join(FILE);
-        let seen =
-            fs::metadata(&path).ok().and_then(|meta| Some((meta.modified().ok()?, meta.len(), file_number(&meta))));
-        if seen != self.seen || self.seen.is_none() {
-            self.tokens = read(&path)?;
-            self.seen = seen;
+        if let Kept::File { .. } = self.kept { self.reread() } else { Ok(()) }
+    }
+
+    /// Reads them again.
+    ///
+    /// # Errors
+    /// When they are damaged.
+    pub fn reread(&mut self) -> Result<()> {
+        match &mut self.kept {
+            Kept::File { dir, seen } => {
+                let path = dir.join(FILE);
+                let meta = fs::metadata(&path).ok();
+                let now = meta.and_then(|meta| Some((meta.modified().ok()?, meta.len(), file_number(&meta))));
+                if now != *seen || seen.is_none() {
+                    self.tokens = read(&path)?;
+                    *seen = now;
+                }
+            }
+            Kept::Database(state) => self.tokens = noted(state)?,
         }
         Ok(())
     }
@@ -169,17 +208,40 @@ impl Tokens {
     }
 
     fn change(&mut self, change: impl FnOnce(&mut Vec<Token>) -> Result<()>) -> Result<()> {
-        let lock_path = self.dir.join(LOCK);
-        let lock = File::options().write(true).create(true).truncate(false).open(&lock_path);
-        let lock = lock.with_context(|| format!("cannot open {}", lock_path.display()))?;
-        lock.lock().with_context(|| format!("cannot lock {}", lock_path.display()))?;
-        let path = self.dir.join(FILE);
-        let mut tokens = read(&path)?;
-        change(&mut tokens)?;
-        crate::store::write_whole(&path, &serde_json::to_vec_pretty(&tokens)?)?;
-        self.seen = None;
-        self.refresh()
+        match &mut self.kept {
+            Kept::File { dir, seen } => {
+                let lock_path = dir.join(LOCK);
+                let lock = File::options().write(true).create(true).truncate(false).open(&lock_path);
+                let lock = lock.with_context(|| format!("cannot open {}", lock_path.display()))?;
+                lock.lock().with_context(|| format!("cannot lock {}", lock_path.display()))?;
+                let path = dir.join(FILE);
+                let mut tokens = read(&path)?;
+                change(&mut tokens)?;
+                crate::store::write_whole(&path, &serde_json::to_vec_pretty(&tokens)?)?;
+                *seen = None;
+            }
+            Kept::Database(state) => {
+                let mut failed = None;
+                state.change_note(NOTE, |text| {
+                    let tokens = text.map_or_else(|| Ok(Vec::new()), |text| serde_json::from_str(&text));
+                    let changed = tokens.map_err(anyhow::Error::from).and_then(|mut tokens| {
+                        change(&mut tokens)?;
+                        Ok(serde_json::to_string(&tokens)?)
+                    });
+                    changed.map_err(|error| failed = Some(error)).ok()
+                })?;
+                if let Some(error) = failed {
+                    return Err(error);
+                }
+            }
+        }
+        self.reread()
     }
+}
+
+fn noted(state: &State) -> Result<Vec<Token>> {
+    let Some(text) = state.note(NOTE)? else { return Ok(Vec::new()) };
+    serde_json::from_str(&text).context("the tokens in the database are damaged")
 }
 
 fn draw(scope: Scope, lifetime: Option<u64>) -> Result<(String, Token)> {

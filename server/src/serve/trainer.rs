@@ -11,11 +11,13 @@ use tracing::{error, info};
 use super::ledger::published_line;
 use super::service::{Service, lock};
 use crate::pool::default_jobs;
-use crate::store::{Live, StoreError};
+use crate::store::{Live, StoreError, Ticket};
 use crate::training::{Launcher, Trained, Wish, train_unit};
 
 /// Before a shard that failed is tried again.
 const AFTER_FAILURE: Duration = Duration::from_secs(30);
+/// Before a shard that another process trains is looked at again.
+const AFTER_ANOTHER: Duration = Duration::from_secs(1);
 
 /// Starts a trainer's thread.
 pub(super) fn start(service: &Arc<Service>) -> JoinHandle<()> {
@@ -34,19 +36,22 @@ fn work(service: &Service) {
         service.tick();
         let trained = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| train(service, shard)));
         match trained.unwrap_or_else(|_| Err(anyhow::anyhow!("a trainer panicked"))) {
-            Ok(Some(trained)) => {
+            Ok(Unit::Trained(trained)) => {
                 if trained.fresh {
                     service.metrics.trained.inc();
                     service.metrics.remember_training(trained.seconds);
                 }
                 info!(shard, version = trained.version, seconds = trained.seconds, "shard published");
-                if let Err(problem) = service.take_up(shard) {
+                if let Err(problem) = service.take_up() {
                     error!(shard, "a published shard cannot be taken up: {problem:#}");
                     service.metrics.failed_trainings.inc();
                     service.schedule.retry(shard, AFTER_FAILURE);
                 }
             }
-            Ok(None) => {
+            // It is looked at again when the other publishes, or dies.
+            Ok(Unit::Elsewhere) => service.schedule.retry(shard, AFTER_ANOTHER),
+            Ok(Unit::Done) => {}
+            Ok(Unit::Overtaken) => {
                 if !service.is_stopping() {
                     service.metrics.restarts.inc();
                     service.schedule.retry(shard, service.options.settle);
@@ -64,18 +69,37 @@ fn work(service: &Service) {
     }
 }
 
-fn train(service: &Service, shard: u32) -> Result<Option<Trained>> {
-    // The ticket before the records, and both under the writer's lock.
+/// What became of a unit.
+enum Unit {
+    Trained(Trained),
+    /// Its records changed, or the service stops.
+    Overtaken,
+    /// Another process trains it.
+    Elsewhere,
+    /// Another process has trained it.
+    Done,
+}
+
+fn train(service: &Service, shard: u32) -> Result<Unit> {
+    let Some(_claim) = service.state.claim(shard)? else { return Ok(Unit::Elsewhere) };
+    service.freshen()?;
+    // Right and records of one moment.
     let (ticket, world) = {
-        let _writer = lock(&service.deployment);
-        (service.state.ticket(shard)?, service.snapshot().world.clone())
+        let deployment = lock(&service.deployment);
+        let found = deployment.shards.iter().find(|s| s.index == shard).context("there is no such shard")?;
+        if service.is_shared() && found.live.is_some() && !found.stale {
+            return Ok(Unit::Done);
+        }
+        (Ticket::of(found), service.snapshot().world.clone())
     };
     service.schedule.running(shard, ticket.version());
     let data = world.shards().into_iter().nth(shard as usize).context("there is no such shard")?;
     let launcher = Follower { service, epochs: world.config.train.epochs };
     match train_unit(&service.state, &world, &data, ticket, &service.device, &launcher, false) {
-        Err(problem) if matches!(problem.downcast_ref(), Some(StoreError::Outdated { .. })) => Ok(None),
-        other => other,
+        Ok(Some(trained)) => Ok(Unit::Trained(trained)),
+        Ok(None) => Ok(Unit::Overtaken),
+        Err(problem) if matches!(problem.downcast_ref(), Some(StoreError::Outdated { .. })) => Ok(Unit::Overtaken),
+        Err(problem) => Err(problem),
     }
 }
 

@@ -6,19 +6,19 @@ use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use eemu_core::dataset::Interaction;
 use eemu_core::unlearn::{changed_shards, everything_of, plan};
 use eemu_core::world::World;
 use tokio::sync::oneshot;
 use tracing::{error, info};
 
-use super::clock::{now, random_hex};
+use crate::clock::{now, random_hex};
 use super::requests::{id_hash, owner_of};
 use super::service::{Service, lock};
 use crate::deployment::Deployment;
-use crate::forgetting::{DELETED, blank_accounts};
-use crate::store::{NewRequest, Request};
+use crate::forgetting::{DELETED, TRIES, blank};
+use crate::store::{Deletion, NewRequest, Request, StoreError};
 
 /// Changes that wait at once; beyond that the service is overloaded.
 const LONGEST_QUEUE: usize = 100_000;
@@ -147,16 +147,26 @@ fn carry_out_deletions(service: &Service, jobs: Vec<Forget>) {
     let count = jobs.len();
     let mut deployment = lock(&service.deployment);
     match delete(service, &mut deployment, &jobs) {
-        Ok(names) => {
+        Ok(deleted) => {
             drop(deployment);
             service.schedule_changes(true);
             // What changed no training set waits for no shard.
             if let Err(problem) = service.answer_requests() {
                 error!("receipts are not written yet: {problem:#}");
             }
-            for (job, name) in jobs.into_iter().zip(names) {
+            if let Some(problem) = &deleted.unfinished {
+                error!("deletions are made, but not down to the bytes yet: {problem:#}");
+                service.metrics.failed_changes.inc_by(count as u64);
+            }
+            for (job, name) in jobs.into_iter().zip(deleted.names) {
                 // Whoever went away has the record deleted all the same.
-                let _ = job.reply.send(Ok(name));
+                let _ = job.reply.send(match deleted.unfinished {
+                    None => Ok(name),
+                    Some(_) => Err(anyhow!(
+                        "the records are removed and stay removed; do not send this again. But the server could not \
+                         make sure yet that no byte of them is left on disk, and goes on trying. The request is {name}"
+                    )),
+                });
             }
         }
         Err(problem) => {
@@ -180,12 +190,33 @@ fn wanted(world: &World, job: &Forget) -> Vec<(u32, u32)> {
     }
 }
 
-fn delete(service: &Service, deployment: &mut Deployment, jobs: &[Forget]) -> Result<Vec<String>> {
+/// What deletions came to.
+struct Deleted {
+    /// The requests' names, in the order of the jobs.
+    names: Vec<String>,
+    /// What went wrong after the records were gone for good.
+    unfinished: Option<StoreError>,
+}
+
+fn delete(service: &Service, deployment: &mut Deployment, jobs: &[Forget]) -> Result<Deleted> {
     deployment.state.expire_backups()?;
+    for _ in 0..TRIES {
+        if service.is_shared() {
+            service.follow(deployment)?;
+        }
+        if let Some(deleted) = try_delete(service, deployment, jobs)? {
+            return Ok(deleted);
+        }
+    }
+    bail!("other processes change this state without a pause")
+}
+
+/// One try; `None` when another process changed records first.
+fn try_delete(service: &Service, deployment: &mut Deployment, jobs: &[Forget]) -> Result<Option<Deleted>> {
     let before = service.snapshot().world.clone();
     let asked: Vec<Vec<(u32, u32)>> = jobs.iter().map(|job| wanted(&before, job)).collect();
     let plan = plan(&before, &asked.concat());
-    let after = before.with(plan.after);
+    let mut after = before.with(plan.after);
     let mut left: HashSet<(u32, u32)> = plan.removed.iter().copied().collect();
     let masked: BTreeSet<u32> = {
         let shards = &service.snapshot().shards;
@@ -229,26 +260,42 @@ fn delete(service: &Service, deployment: &mut Deployment, jobs: &[Forget]) -> Re
         new.push((name.clone(), ask, request));
         names.push(name);
     }
-
     drop(requests);
 
     let rows: Vec<NewRequest> = new.iter().map(|(_, _, row)| row.clone()).collect();
-    let removed = deployment.state.forget(&plan.removed, &plan.shards, &rows)?;
-    deployment.world = after;
     let accounts: BTreeSet<u32> = jobs.iter().filter(|job| job.account).map(|job| job.user).collect();
     let accounts: Vec<u32> = accounts.into_iter().collect();
-    blank_accounts(deployment, &accounts)?;
-    if removed > 0 || !accounts.is_empty() {
-        let next = service.snapshot().after_records(deployment, true)?;
-        service.set_snapshot(next);
-    }
+    // Names go with the records, in one transaction: nothing that may fail
+    // comes between.
+    blank(&mut after.catalog, &accounts)?;
+    let deletion = Deletion {
+        records: &plan.removed,
+        stale: &plan.shards,
+        requests: &rows,
+        accounts: &accounts,
+        catalog: if accounts.is_empty() { None } else { Some(&after.catalog) },
+    };
+    let removed = plan.removed.len();
+    let unfinished = match deployment.state.carry_out(&deletion) {
+        Ok(done) => {
+            deployment.moved_on(after, done);
+            None
+        }
+        Err(StoreError::Moved) => return Ok(None),
+        Err(problem) if problem.is_made() => {
+            deployment.reload()?;
+            Some(problem)
+        }
+        Err(problem) => return Err(problem.into()),
+    };
+    let next = service.snapshot().following(deployment, &service.device)?;
+    service.set_snapshot(next);
     // The records are gone already, and a token of a deleted account opens
     // nothing: the acknowledgement must not be lost over the file.
     if let Err(problem) = lock(&service.tokens).remove_subjects(&accounts) {
-        error!("tokens of deleted accounts stay in their file: {problem:#}");
+        error!("tokens of deleted accounts stay stored: {problem:#}");
     }
-    let versions: HashMap<u32, u64> =
-        service.snapshot().shards.iter().map(|view| (view.shard.index, view.shard.version)).collect();
+    let versions: HashMap<u32, u64> = deployment.shards.iter().map(|shard| (shard.index, shard.version)).collect();
     let mut requests = lock(&service.requests);
     for (name, ask, row) in new {
         let shards = row.shards.iter().filter_map(|shard| Some((*shard, *versions.get(shard)?))).collect();
@@ -256,14 +303,27 @@ fn delete(service: &Service, deployment: &mut Deployment, jobs: &[Forget]) -> Re
         requests.insert(&name, ask, Request { id_hash, owner, removed, shards, created, receipt: None });
     }
     drop(requests);
-    service.metrics.deleted.inc_by(removed);
+    service.metrics.deleted.inc_by(removed as u64);
     info!(requests = jobs.len(), removed, shards = plan.shards.len(), "deletions carried out");
-    Ok(names)
+    Ok(Some(Deleted { names, unfinished }))
 }
 
 fn carry_out_additions(service: &Service, jobs: Vec<Add>) {
     let mut deployment = lock(&service.deployment);
-    let result = add(service, &mut deployment, &jobs);
+    let mut result = Ok(None);
+    for _ in 0..TRIES {
+        if service.is_shared()
+            && let Err(problem) = service.follow(&mut deployment)
+        {
+            result = Err(problem);
+            break;
+        }
+        result = add(service, &mut deployment, &jobs);
+        if !matches!(result, Ok(None)) {
+            break;
+        }
+    }
+    let result = result.and_then(|counts| counts.context("other processes change this state without a pause"));
     if let Err(problem) = &result {
         error!("additions failed: {problem:#}");
         service.metrics.failed_changes.inc_by(jobs.len() as u64);
@@ -282,8 +342,8 @@ fn carry_out_additions(service: &Service, jobs: Vec<Add>) {
 }
 
 /// Adds what is new; how much that was for each job, `None` where the account
-/// is gone.
-fn add(service: &Service, deployment: &mut Deployment, jobs: &[Add]) -> Result<Vec<Option<u64>>> {
+/// is gone. `None` for all when another process changed records first.
+fn add(service: &Service, deployment: &mut Deployment, jobs: &[Add]) -> Result<Option<Vec<Option<u64>>>> {
     let before = service.snapshot().world.clone();
     let mut known: HashSet<(u32, u32)> = HashSet::new();
     let (mut counts, mut new) = (Vec::new(), Vec::new());
@@ -304,7 +364,7 @@ fn add(service: &Service, deployment: &mut Deployment, jobs: &[Add]) -> Result<V
         counts.push(Some(count));
     }
     if new.is_empty() {
-        return Ok(counts);
+        return Ok(Some(counts));
     }
     let mut records = before.interactions.all().to_vec();
     records.extend(&new);
@@ -312,11 +372,18 @@ fn add(service: &Service, deployment: &mut Deployment, jobs: &[Add]) -> Result<V
     let users: BTreeSet<u32> = jobs.iter().map(|job| job.user).collect();
     let stale: BTreeSet<u32> = users.iter().flat_map(|&user| changed_shards(&before, &after, user)).collect();
     let stale: Vec<u32> = stale.into_iter().collect();
-    deployment.state.insert(&new, &stale, &|record| Deployment::keyed_id(&after, record))?;
-    deployment.world = after;
-    let next = service.snapshot().after_records(deployment, false)?;
+    match deployment.state.add(&new, &stale, &|record| Deployment::keyed_id(&after, record)) {
+        Ok(done) => deployment.moved_on(after, done),
+        Err(StoreError::Moved) => return Ok(None),
+        Err(problem) if problem.is_made() => {
+            error!("additions are made, but files that no version needs are left: {problem:#}");
+            deployment.reload()?;
+        }
+        Err(problem) => return Err(problem.into()),
+    }
+    let next = service.snapshot().following(deployment, &service.device)?;
     service.set_snapshot(next);
     service.metrics.added.inc_by(new.len() as u64);
     info!(records = new.len(), shards = stale.len(), "additions carried out");
-    Ok(counts)
+    Ok(Some(counts))
 }

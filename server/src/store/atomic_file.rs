@@ -2,9 +2,9 @@
 
 use std::fs::{self, File};
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::error::{IoContext, Result};
+use super::error::{IoContext, Result, absent_is_fine};
 
 /// Ending of a file that is still being written; swept when a state opens.
 pub(super) const TEMPORARY: &str = ".tmp";
@@ -13,8 +13,11 @@ pub(super) const TEMPORARY: &str = ".tmp";
 /// old bytes or the new ones.
 pub(super) fn write(path: &Path, parts: &[&[u8]]) -> Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
-    let mut file =
-        tempfile::Builder::new().suffix(TEMPORARY).tempfile_in(folder).context("create a file in", folder)?;
+    // Named after what it will be, so that others can tell whose it is.
+    let name = path.file_name().map(std::ffi::OsString::from).unwrap_or_default();
+    let mut builder = tempfile::Builder::new();
+    let file = builder.prefix(&name).suffix(TEMPORARY).tempfile_in(folder);
+    let mut file = file.context("create a file in", folder)?;
     for part in parts {
         file.write_all(part).context("write", path)?;
     }
@@ -52,4 +55,13 @@ pub(super) fn list(folder: &Path) -> Result<Vec<String>> {
     }
     names.sort_unstable();
     Ok(names)
+}
+
+/// Deletes files; those already gone are fine.
+pub(super) fn delete(paths: &[PathBuf]) -> Result<()> {
+    for path in paths {
+        absent_is_fine(fs::remove_file(path)).context("delete", path)?;
+    }
+    let folders: std::collections::BTreeSet<&Path> = paths.iter().filter_map(|path| path.parent()).collect();
+    folders.into_iter().try_for_each(sync_folder)
 }

@@ -13,9 +13,9 @@ use eemu_core::dataset::Catalog;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use serde::{Deserialize, Serialize};
-use sqlx::SqliteConnection;
 
 use super::atomic_file;
+use super::database::{Db, Driver, on};
 use super::error::{IoContext, Result, StoreError, absent_is_fine};
 use super::failpoint::failpoint;
 use super::schema::{clear_meta, meta, set_meta};
@@ -45,57 +45,92 @@ fn next(path: &Path) -> PathBuf {
     name.into()
 }
 
-/// Writes both files beside the present ones.
-pub(super) fn stage(dir: &Path, catalog: &Catalog) -> Result<Declared> {
-    let dense = catalog.dense();
-    if !dense.is_empty() {
-        let bytes: Vec<(String, Vec<usize>, Vec<u8>)> = dense
+/// A catalogue in the form it is kept in.
+pub(super) struct Packed {
+    json: String,
+    dense: Option<Vec<u8>>,
+    declared: Declared,
+}
+
+impl Packed {
+    /// Admitted users and items.
+    pub(super) fn size(&self) -> (u32, u32) {
+        (self.declared.users, self.declared.items)
+    }
+}
+
+/// Packs a catalogue.
+pub(super) fn pack(catalog: &Catalog) -> Result<Packed> {
+    let features = catalog.dense();
+    let mut dense = None;
+    if !features.is_empty() {
+        let bytes: Vec<(String, Vec<usize>, Vec<u8>)> = features
             .iter()
             .map(|(name, rows, width, values)| {
                 (name.clone(), vec![*rows, *width], values.iter().flat_map(|v| v.to_le_bytes()).collect())
             })
             .collect();
-        let path = next(&dir.join(DENSE));
-        let damaged = |e: safetensors::SafeTensorError| damaged(&path, &e.to_string());
+        let damaged = |e: safetensors::SafeTensorError| damaged(Path::new(DENSE), &e.to_string());
         let views = bytes
             .iter()
             .map(|(name, shape, bytes)| Ok((name, TensorView::new(Dtype::F32, shape.clone(), bytes).map_err(damaged)?)))
             .collect::<Result<Vec<_>>>()?;
-        let file = safetensors::serialize(views, None).map_err(damaged)?;
-        atomic_file::write(&path, &[&file])?;
+        dense = Some(safetensors::serialize(views, None).map_err(damaged)?);
     }
-    atomic_file::write(&next(&dir.join(JSON)), &[catalog.to_json()?.as_bytes()])?;
-    failpoint("catalog.staged");
-    Ok(Declared {
+    let declared = Declared {
         blake3: catalog.hash()?,
         users: catalog.users.len() as u32,
         items: catalog.items.len() as u32,
-        dense: !dense.is_empty(),
-    })
+        dense: dense.is_some(),
+    };
+    Ok(Packed { json: catalog.to_json()?, dense, declared })
+}
+
+/// Writes both files beside the present ones; a shared database holds them
+/// itself, so there is nothing to write beside it.
+pub(super) fn stage(db: &Db, dir: &Path, packed: &Packed) -> Result<()> {
+    if !db.is_shared() {
+        if let Some(dense) = &packed.dense {
+            atomic_file::write(&next(&dir.join(DENSE)), &[dense])?;
+        }
+        atomic_file::write(&next(&dir.join(JSON)), &[packed.json.as_bytes()])?;
+    }
+    failpoint("catalog.staged");
+    Ok(())
 }
 
 /// Declares the staged catalogue the state's. Part of a transaction.
-pub(super) async fn declare(connection: &mut SqliteConnection, declared: &Declared) -> Result<()> {
-    let text = serde_json::to_string(declared).map_err(|e| StoreError::DamagedRow(e.to_string()))?;
-    set_meta(connection, DECLARED, &text).await?;
-    set_meta(connection, PENDING, "1").await
+pub(super) async fn declare(db: &mut Db, packed: &Packed) -> Result<()> {
+    db.something_deleted();
+    let text = serde_json::to_string(&packed.declared).map_err(|e| StoreError::DamagedRow(e.to_string()))?;
+    set_meta(db, DECLARED, &text).await?;
+    if !db.is_shared() {
+        return set_meta(db, PENDING, "1").await;
+    }
+    on!(db, c => sqlx::query("DELETE FROM catalog").execute(c).await.map(drop))?;
+    let files = [(JSON, Some(packed.json.as_bytes())), (DENSE, packed.dense.as_deref())];
+    for (name, body) in files.into_iter().filter_map(|(name, body)| Some((name, body?))) {
+        let sql = "INSERT INTO catalog (name, body) VALUES ($1, $2)";
+        on!(db, c => sqlx::query(sql).bind(name).bind(body).execute(c).await.map(drop))?;
+    }
+    Ok(())
 }
 
 /// What was declared last.
-pub(super) async fn declared(connection: &mut SqliteConnection) -> Result<Declared> {
-    let text = meta(connection, DECLARED).await?.ok_or_else(|| StoreError::DamagedRow("no catalogue".into()))?;
+pub(super) async fn declared(db: &mut Db) -> Result<Declared> {
+    let text = meta(db, DECLARED).await?.ok_or_else(|| StoreError::DamagedRow("no catalogue".into()))?;
     serde_json::from_str(&text).map_err(|_| StoreError::DamagedRow("an unreadable catalogue row".into()))
 }
 
 /// Whether a declared catalogue is not in place yet.
-pub(super) async fn pending(connection: &mut SqliteConnection) -> Result<bool> {
-    Ok(meta(connection, PENDING).await?.is_some())
+pub(super) async fn pending(db: &mut Db) -> Result<bool> {
+    Ok(meta(db, PENDING).await?.is_some())
 }
 
 /// Moves a declared catalogue into place, or sweeps an undeclared one.
-pub(super) async fn settle(connection: &mut SqliteConnection, dir: &Path) -> Result<()> {
-    if pending(connection).await? {
-        let dense = declared(connection).await?.dense;
+pub(super) async fn settle(db: &mut Db, dir: &Path) -> Result<()> {
+    if pending(db).await? {
+        let dense = declared(db).await?.dense;
         let json = dir.join(JSON);
         absent_is_fine(fs::rename(next(&json), &json)).context("put in place", &json)?;
         failpoint("catalog.half");
@@ -103,7 +138,7 @@ pub(super) async fn settle(connection: &mut SqliteConnection, dir: &Path) -> Res
         let moved = if dense { fs::rename(next(&path), &path) } else { fs::remove_file(&path) };
         absent_is_fine(moved).context("put in place", &path)?;
         atomic_file::sync_folder(dir)?;
-        clear_meta(connection, PENDING).await?;
+        clear_meta(db, PENDING).await?;
     }
     for path in staged(dir)? {
         absent_is_fine(fs::remove_file(&path)).context("delete", &path)?;
@@ -117,13 +152,15 @@ pub(super) fn staged(dir: &Path) -> Result<Vec<PathBuf>> {
 }
 
 /// Reads the catalogue and compares it with what was declared.
-pub(super) fn read(dir: &Path, declared: &Declared) -> Result<Catalog> {
+pub(super) async fn read(db: &mut Db, dir: &Path) -> Result<Catalog> {
+    let declared = declared(db).await?;
     let path = dir.join(JSON);
-    let text = fs::read_to_string(&path).context("read", &path)?;
+    let json = body(db, dir, JSON).await?;
+    let text = String::from_utf8(json).map_err(|_| damaged(&path, "the catalogue is no text"))?;
     let mut dense = HashMap::new();
     if declared.dense {
         let path = dir.join(DENSE);
-        let bytes = fs::read(&path).context("read", &path)?;
+        let bytes = body(db, dir, DENSE).await?;
         let tensors = SafeTensors::deserialize(&bytes).map_err(|e| damaged(&path, &e.to_string()))?;
         for (name, tensor) in tensors.tensors() {
             if tensor.dtype() != Dtype::F32 {
@@ -138,6 +175,16 @@ pub(super) fn read(dir: &Path, declared: &Declared) -> Result<Catalog> {
         return Err(damaged(&path, "the catalogue is not the one that was stored"));
     }
     Ok(catalog)
+}
+
+async fn body(db: &mut Db, dir: &Path, name: &str) -> Result<Vec<u8>> {
+    if let Driver::Postgres(connection) = &mut db.driver {
+        let sql = "SELECT body FROM catalog WHERE name = $1";
+        let body = sqlx::query_scalar(sql).bind(name).fetch_optional(connection).await?;
+        return body.ok_or_else(|| StoreError::DamagedRow(format!("no {name}")));
+    }
+    let path = dir.join(name);
+    fs::read(&path).context("read", &path)
 }
 
 fn damaged(path: &Path, problem: &str) -> StoreError {

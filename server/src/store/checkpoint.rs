@@ -46,7 +46,7 @@ pub(super) fn read(dir: &Path, ticket: Ticket, input_hash: &[u8; 32]) -> Result<
         bytes.drain(..HEADER);
         return Ok(Some(bytes));
     }
-    super::models::delete_files(&[path])?;
+    atomic_file::delete(&[path])?;
     Ok(None)
 }
 

@@ -1,4 +1,5 @@
-//! Making a state: built whole in a sibling directory, then renamed.
+//! Making a state: built whole in a sibling directory, then renamed; or in
+//! PostgreSQL, in one transaction.
 //!
 //! While `run` is being made, `.run.new` holds it; while it replaces another,
 //! that one waits as `.run.old`. Each carries its own lock file, so whoever
@@ -10,14 +11,26 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use eemu_core::dataset::{Catalog, Interaction};
-use sqlx::{Connection, SqliteConnection};
-
+use super::database::{Db, on, transaction};
 use super::error::{IoContext, Result, StoreError, absent_is_fine};
 use super::failpoint::failpoint;
+use super::files::Files;
 use super::lock::{LOCK, Lock};
+use super::models;
 use super::records::{self, KeyedId};
-use super::schema::{self, BEGIN, DATABASE, MIGRATIONS};
-use super::{atomic_file, catalog, checkpoint, models};
+use super::schema::{self, DATABASE, meta, set_meta};
+use super::{Backup, Location, Tombstones, atomic_file, catalog, checkpoint, runtime, tombstones};
+use crate::clock::random_hex;
+
+/// Folder of the model files inside a state directory.
+pub(super) const MODELS: &str = "models";
+/// In a directory whose records are in PostgreSQL.
+const MARKER: &str = "eemu.postgres";
+const MARKER_TEXT: &str = "The records of this state are in PostgreSQL: name it with --database.\n";
+/// Where the models are, when not in the directory.
+const PLACE: &str = "models";
+/// A random name, so that no two deployments share a place for models.
+const DEPLOYMENT: &str = "deployment";
 
 /// What a new state starts from, besides its records.
 pub struct Import<'a> {
@@ -29,6 +42,21 @@ pub struct Import<'a> {
     pub keyed_id: KeyedId<'a>,
     /// Whether a state that is already there may be replaced.
     pub replace: bool,
+    /// What else is there from the first moment.
+    pub extra: Extra,
+}
+
+/// What a state that continues another one is made with.
+#[derive(Debug, Default)]
+pub struct Extra {
+    /// Number of shards; none yet when left out.
+    pub shards: Option<u32>,
+    /// Named values.
+    pub notes: Vec<(String, String)>,
+    /// Backups that are out, with their own ends.
+    pub backups: Vec<Backup>,
+    /// Tombstones, as of now, so that each lasts as long as any of `backups`.
+    pub tombstones: Tombstones,
 }
 
 /// What is at a path.
@@ -72,13 +100,12 @@ fn siblings(dir: &Path) -> Option<(PathBuf, PathBuf)> {
     Some((sibling(".new")?, sibling(".old")?))
 }
 
-/// Builds a state and moves it to `dir`. Returns the lock on it.
-pub(super) fn create(
-    runtime: &tokio::runtime::Runtime,
-    dir: &Path,
-    import: &Import<'_>,
-    records: &[Interaction],
-) -> Result<Lock> {
+/// Makes a state. Returns the lock on its directory.
+pub(super) fn create(location: &Location, import: &Import<'_>, records: &[Interaction]) -> Result<Lock> {
+    if location.database.is_some() {
+        return create_in_database(location, import, records);
+    }
+    let dir = &location.dir;
     restore_interrupted(dir)?;
     let found = look(dir)?;
     let old_lock = match found {
@@ -93,7 +120,8 @@ pub(super) fn create(
     failpoint("create.begun");
     let scratch = Scratch(Some(new.clone()));
     empty(&new)?;
-    runtime.block_on(build(&new, import, records))?;
+    let built = Location { dir: new.clone(), ..location.clone() };
+    runtime()?.block_on(build(&built, import, records))?;
     failpoint("create.built");
 
     if found == Found::State {
@@ -119,27 +147,155 @@ pub(super) fn create(
     Ok(lock)
 }
 
-async fn build(dir: &Path, import: &Import<'_>, records: &[Interaction]) -> Result<()> {
-    for folder in [models::MODELS, checkpoint::CHECKPOINTS] {
+async fn build(location: &Location, import: &Import<'_>, records: &[Interaction]) -> Result<()> {
+    let dir = &location.dir;
+    for folder in [MODELS, checkpoint::CHECKPOINTS] {
         let folder = dir.join(folder);
         fs::create_dir(&folder).context("create", &folder)?;
     }
-    let mut connection = schema::connect(dir, true).await?;
-    schema::migrate(&mut connection, MIGRATIONS, true).await?;
-    let declared = catalog::stage(dir, import.catalog)?;
+    let mut db = schema::connect(dir, None, true).await?;
+    schema::migrate(&mut db, true).await?;
+    let packed = catalog::pack(import.catalog)?;
+    catalog::stage(&db, dir, &packed)?;
     failpoint("create.catalog");
-    let mut transaction = connection.begin_with(BEGIN).await?;
-    let write: &mut SqliteConnection = &mut transaction;
-    schema::set_meta(write, schema::SETTINGS, import.settings).await?;
-    catalog::declare(write, &declared).await?;
-    records::insert(write, records, (declared.users, declared.items), import.keyed_id).await?;
-    failpoint("create.records");
-    transaction.commit().await?;
-    catalog::settle(&mut connection, dir).await?;
+    transaction(&mut db, async |db| fill(db, location, import, &packed, records).await).await?;
+    catalog::settle(&mut db, dir).await?;
     // Closing moves the log into the database and deletes it: the files may
     // be moved now.
-    connection.close().await?;
+    db.close().await?;
     atomic_file::sync_folder(dir)
+}
+
+/// Writes everything that a new state holds. Part of a transaction.
+async fn fill(
+    db: &mut Db,
+    location: &Location,
+    import: &Import<'_>,
+    packed: &catalog::Packed,
+    records: &[Interaction],
+) -> Result<()> {
+    let extra = &import.extra;
+    set_meta(db, schema::SETTINGS, import.settings).await?;
+    catalog::declare(db, packed).await?;
+    records::insert(db, records, packed.size(), import.keyed_id).await?;
+    if let Some(place) = &location.models {
+        set_meta(db, PLACE, place).await?;
+    }
+    if let Some(shards) = extra.shards {
+        models::reset(db, shards).await?;
+    }
+    for (key, value) in &extra.notes {
+        set_meta(db, &format!("note:{key}"), value).await?;
+    }
+    tombstones::carry_over(db, &extra.backups, &extra.tombstones).await?;
+    failpoint("create.records");
+    Ok(())
+}
+
+/// Makes a state in PostgreSQL. Its directory holds what one process needs.
+fn create_in_database(location: &Location, import: &Import<'_>, records: &[Interaction]) -> Result<Lock> {
+    let dir = &location.dir;
+    let models = location.models.clone().unwrap_or_else(|| dir.join(MODELS).display().to_string());
+    let location = Location { models: Some(models), ..location.clone() };
+    for_database(dir, true)?;
+    let lock = Lock::acquire(dir)?;
+    let packed = catalog::pack(import.catalog)?;
+    runtime()?.block_on(async {
+        let mut db = schema::connect(dir, location.database.as_ref(), true).await?;
+        schema::migrate(&mut db, true).await?;
+        let make = async |db: &mut Db| {
+            if meta(db, schema::SETTINGS).await?.is_some() {
+                if !import.replace {
+                    return Err(StoreError::BadDatabase("it holds a state already; --replace replaces it".into()));
+                }
+                for table in ["catalog", "interactions", "models", "uploads", "shards", "receipts", "requests"] {
+                    clear(db, table).await?;
+                }
+                for table in ["backups", "tombstones"] {
+                    clear(db, table).await?;
+                }
+                // The counters go on, so that whoever watches sees the change,
+                // and so does the name of the deployment.
+                let sql = "DELETE FROM meta WHERE key NOT IN ('head', 'version', 'deployment')";
+                on!(db, c => sqlx::query(sql).execute(c).await.map(drop))?;
+            }
+            fill(db, &location, import, &packed, records).await
+        };
+        transaction(&mut db, make).await?;
+        db.close().await
+    })?;
+    Ok(lock)
+}
+
+async fn clear(db: &mut Db, table: &'static str) -> Result<()> {
+    let sql = sqlx::AssertSqlSafe(format!("DELETE FROM {table}"));
+    Ok(on!(db, c => sqlx::query(sql).execute(c).await.map(drop))?)
+}
+
+/// Makes a directory ready for a process that works on a shared database.
+pub(super) fn for_database(dir: &Path, write: bool) -> Result<()> {
+    let found = look(dir)?;
+    let marked = dir.join(MARKER).is_file();
+    match found {
+        // Its own records would be left out without a word.
+        Found::State => return Err(StoreError::AlreadyAState { dir: dir.to_owned() }),
+        Found::Other if !marked => return Err(StoreError::ForeignDirectory { dir: dir.to_owned() }),
+        Found::Other | Found::Nothing | Found::Empty => {}
+    }
+    if write && !marked {
+        let folder = dir.join(checkpoint::CHECKPOINTS);
+        fs::create_dir_all(&folder).context("create", &folder)?;
+        atomic_file::write(&dir.join(MARKER), &[MARKER_TEXT.as_bytes()])?;
+    }
+    Ok(())
+}
+
+/// The location with nothing left relative to where the process started.
+pub(super) fn settled(mut location: Location) -> Result<Location> {
+    location.dir = resolve(&location.dir)?;
+    if let Some(place) = location.models.as_mut().filter(|place| !place.contains("://")) {
+        let path = Path::new(place.as_str());
+        *place = std::path::absolute(path).context("find", path)?.display().to_string();
+    }
+    Ok(location)
+}
+
+/// What to say of a directory without a state.
+pub(super) fn absent(dir: &Path) -> StoreError {
+    let dir = dir.to_owned();
+    if dir.join(MARKER).is_file() { StoreError::NeedsDatabase { dir } } else { StoreError::NotAState { dir } }
+}
+
+/// Opens the place of the models: as it was said now, or else at the import,
+/// or else in the directory.
+pub(super) async fn model_files(db: &mut Db, location: &Location, write: bool) -> Result<Files> {
+    let remembered = meta(db, PLACE).await?;
+    let Some(place) = location.models.clone().or(remembered) else {
+        return Ok(Files::own(location.dir.join(MODELS)));
+    };
+    let files = Files::open(&place)?;
+    if write {
+        let owner = match meta(db, DEPLOYMENT).await? {
+            Some(owner) => owner,
+            None => {
+                let drawn = random_hex::<16>()?;
+                let note = async |db: &mut Db| {
+                    // Of two that come at once, the first names it.
+                    if let Some(known) = meta(db, DEPLOYMENT).await? {
+                        return Ok(known);
+                    }
+                    set_meta(db, DEPLOYMENT, &drawn).await?;
+                    Ok(drawn.clone())
+                };
+                transaction(db, note).await?.0
+            }
+        };
+        files.claim(&owner).await?;
+        if meta(db, PLACE).await?.as_ref() != Some(&place) && !db.is_shared() {
+            transaction(db, async |db| set_meta(db, PLACE, &place).await).await?;
+        }
+    }
+    Ok(files)
 }
 
 /// Removes a half-made state when its making fails.

@@ -7,6 +7,9 @@
 //! live rows only; truncate the log again, since VACUUM writes through it.
 //! `secure_delete` zeroes what is freed already; VACUUM is there so that the
 //! promise does not rest on that alone (either suffices in our tests).
+//! In PostgreSQL none of that is in our hands: old row versions live until its
+//! own VACUUM, and in its log, replicas and archives for as long as the operator
+//! keeps them. There erasure is logical, and everything that speaks of it says so.
 //! The promise is about the bytes of every file of the directory. What a
 //! drive keeps of overwritten blocks is below any program's reach.
 //!
@@ -16,10 +19,10 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use sqlx::SqliteConnection;
-
+use super::database::{Db, on, transaction};
 use super::error::{Result, StoreError};
 use super::failpoint::failpoint;
+use super::files::Files;
 use super::schema::{clear_meta, meta, set_meta};
 use super::{atomic_file, catalog, checkpoint, models};
 
@@ -29,46 +32,48 @@ const PENDING: &str = "erasure-pending";
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Notes that an erasure is under way. Part of the deleting transaction.
-pub(super) async fn begin(connection: &mut SqliteConnection) -> Result<()> {
-    set_meta(connection, PENDING, "1").await
+pub(super) async fn begin(db: &mut Db) -> Result<()> {
+    set_meta(db, PENDING, "1").await
 }
 
 /// Whether an erasure is unfinished.
-pub(super) async fn pending(connection: &mut SqliteConnection) -> Result<bool> {
-    Ok(meta(connection, PENDING).await?.is_some())
+pub(super) async fn pending(db: &mut Db) -> Result<bool> {
+    Ok(meta(db, PENDING).await?.is_some())
 }
 
 /// Finishes an erasure: when this returns, no file holds the bytes.
-pub(super) async fn finish(connection: &mut SqliteConnection, dir: &Path) -> Result<()> {
-    sweep(connection, dir).await?;
+pub(super) async fn finish(db: &mut Db, dir: &Path, files: &Files) -> Result<()> {
+    sweep(db, dir, files).await?;
     failpoint("erase.swept");
-    let deadline = Instant::now() + PATIENCE;
-    truncate_log(connection, deadline).await?;
-    failpoint("erase.truncated");
-    while let Err(error) = sqlx::raw_sql("VACUUM").execute(&mut *connection).await {
-        if !is_busy(&error) {
-            return Err(error.into());
+    if !db.is_shared() {
+        let deadline = Instant::now() + PATIENCE;
+        truncate_log(db, deadline).await?;
+        failpoint("erase.truncated");
+        while let Err(error) = on!(db, c => sqlx::raw_sql("VACUUM").execute(c).await.map(drop)) {
+            if !is_busy(&error) {
+                return Err(error.into());
+            }
+            pause(deadline).await?;
         }
-        pause(deadline).await?;
+        failpoint("erase.vacuumed");
+        truncate_log(db, deadline).await?;
+        failpoint("erase.done");
     }
-    failpoint("erase.vacuumed");
-    truncate_log(connection, deadline).await?;
-    failpoint("erase.done");
-    clear_meta(connection, PENDING).await
+    if pending(db).await? { clear_meta(db, PENDING).await } else { Ok(()) }
 }
 
 /// Moves the log into the database and truncates it, as soon as no reader
 /// needs it.
-async fn truncate_log(connection: &mut SqliteConnection, deadline: Instant) -> Result<()> {
-    while !try_truncate_log(connection).await? {
+async fn truncate_log(db: &mut Db, deadline: Instant) -> Result<()> {
+    while !try_truncate_log(db).await? {
         pause(deadline).await?;
     }
     Ok(())
 }
 
-async fn try_truncate_log(connection: &mut SqliteConnection) -> Result<bool> {
+async fn try_truncate_log(db: &mut Db) -> Result<bool> {
     let (busy, ..): (i64, i64, i64) =
-        sqlx::query_as("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&mut *connection).await?;
+        on!(db, c => sqlx::query_as("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(c).await?);
     Ok(busy == 0)
 }
 
@@ -86,39 +91,53 @@ async fn pause(deadline: Instant) -> Result<()> {
     Ok(())
 }
 
-/// Files that no row accounts for: half-written ones, models of versions that
-/// are gone, checkpoints of records that have changed.
-async fn leftovers(connection: &mut SqliteConnection, dir: &Path) -> Result<Vec<PathBuf>> {
-    let shards = models::shards(connection).await?;
-    let mut paths = models::unreferenced(dir, &shards)?;
-    paths.extend(checkpoint::outdated(dir, &shards)?);
+/// Files of the directory that no row accounts for: half-written ones, and
+/// checkpoints of records that have changed.
+async fn leftovers(db: &mut Db, dir: &Path) -> Result<Vec<PathBuf>> {
+    let mut paths = checkpoint::outdated(dir, &models::shards(db).await?)?;
     let names = atomic_file::list(dir)?;
     paths.extend(names.into_iter().filter(|n| n.ends_with(atomic_file::TEMPORARY)).map(|n| dir.join(n)));
     Ok(paths)
 }
 
 /// Deletes the files that no row accounts for.
-pub(super) async fn sweep(connection: &mut SqliteConnection, dir: &Path) -> Result<()> {
-    models::delete_files(&leftovers(connection, dir).await?)
+pub(super) async fn sweep(db: &mut Db, dir: &Path, files: &Files) -> Result<()> {
+    atomic_file::delete(&leftovers(db, dir).await?)?;
+    if db.is_shared() {
+        // As a writer, so that nobody announces a file between our look and
+        // its deletion.
+        let swept = async |db: &mut Db| sweep_models(db, files).await;
+        return transaction(db, swept).await.map(|((), _)| ());
+    }
+    sweep_models(db, files).await
+}
+
+async fn sweep_models(db: &mut Db, files: &Files) -> Result<()> {
+    let kept = models::accounted(db).await?;
+    files.delete(&files.unaccounted(&kept).await?).await
 }
 
 /// Whether a crash, or a writer at work, has left something to do.
-pub(super) async fn needed(connection: &mut SqliteConnection, dir: &Path) -> Result<bool> {
-    Ok(pending(connection).await?
-        || catalog::pending(connection).await?
+pub(super) async fn needed(db: &mut Db, dir: &Path, files: &Files) -> Result<bool> {
+    let kept = models::accounted(db).await?;
+    Ok(pending(db).await?
+        || catalog::pending(db).await?
         || !catalog::staged(dir)?.is_empty()
-        || !leftovers(connection, dir).await?.is_empty())
+        || !leftovers(db, dir).await?.is_empty()
+        || (!files.is_bucket() && !files.unaccounted(&kept).await?.is_empty()))
 }
 
 /// Finishes whatever a crash left. Needs the lock.
-pub(super) async fn recover(connection: &mut SqliteConnection, dir: &Path) -> Result<()> {
-    catalog::settle(connection, dir).await?;
-    if pending(connection).await? {
-        return finish(connection, dir).await;
+pub(super) async fn recover(db: &mut Db, dir: &Path, files: &Files) -> Result<()> {
+    catalog::settle(db, dir).await?;
+    if pending(db).await? {
+        return finish(db, dir, files).await;
     }
-    sweep(connection, dir).await?;
-    // Frames of a transaction that never ended; if a reader is in the way,
-    // the next opening sees to it.
-    try_truncate_log(connection).await?;
+    sweep(db, dir, files).await?;
+    if !db.is_shared() {
+        // Frames of a transaction that never ended; if a reader is in the way,
+        // the next opening sees to it.
+        try_truncate_log(db).await?;
+    }
     Ok(())
 }

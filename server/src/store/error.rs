@@ -18,8 +18,37 @@ pub enum StoreError {
         source: std::io::Error,
     },
     /// The database refused.
-    #[error("the state's database: {0}. Nothing was half done; if another program has eemu.sqlite open, close it")]
+    #[error("the state's database: {0}. Nothing was half done; if another program has eemu.sqlite open, close it; a PostgreSQL server must answer")]
     Database(#[from] sqlx::Error),
+    /// The address of a PostgreSQL database cannot be used. It is not shown:
+    /// it may hold a password.
+    #[error("the database that --database names: {0}. Give postgres://USER@HOST/NAME, and see that it answers")]
+    BadDatabase(String),
+    /// The state is in PostgreSQL, and it was not said in which.
+    #[error("the records of {} are in PostgreSQL. Name it with --database, or in EEMU_DATABASE", dir.display())]
+    NeedsDatabase {
+        /// The state directory.
+        dir: PathBuf,
+    },
+    /// The place of the models cannot be used.
+    #[error("models in {0}")]
+    BadModels(String),
+    /// A bucket refused.
+    #[error("cannot {doing} {place}: {problem}. Check AWS_ENDPOINT, the keys in AWS_*, and the bucket")]
+    Bucket {
+        /// What was tried.
+        doing: &'static str,
+        /// Where.
+        place: String,
+        /// The bucket's reason.
+        problem: String,
+    },
+    /// Another server or trainer changed records since they were read.
+    #[error("another process changed the records meanwhile. Nothing was changed; repeat the command")]
+    Moved,
+    /// The change is made and stays made; what follows it is not finished.
+    #[error("the change is made and need not be asked for again, but it is not finished: {0}")]
+    Unfinished(Box<StoreError>),
     /// Another process writes to this state.
     #[error("{} is in use by {}. Wait for it to end, or stop it", dir.display(), holder(*pid))]
     Locked {
@@ -121,8 +150,38 @@ pub enum StoreError {
     #[error(transparent)]
     Core(#[from] eemu_core::Error),
     /// The operating system gave no random bytes.
-    #[error("the operating system gave no random bytes: {0}")]
-    Random(getrandom::Error),
+    #[error(transparent)]
+    Random(#[from] crate::clock::NoChance),
+}
+
+impl StoreError {
+    /// Says of an error that the change before it is made.
+    pub(super) fn after_commit(self) -> Self {
+        match self {
+            Self::ErasureBusy { .. } | Self::Unfinished(_) => self,
+            other => Self::Unfinished(Box::new(other)),
+        }
+    }
+
+    /// Whether the change that was asked for is made all the same.
+    pub fn is_made(&self) -> bool {
+        matches!(self, Self::ErasureBusy { .. } | Self::Unfinished(_))
+    }
+
+    /// Whether the connection to the database is of no more use.
+    pub(super) fn lost_connection(&self) -> bool {
+        match self {
+            Self::Database(error) => {
+                matches!(error, sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::Tls(_))
+                    // PostgreSQL's classes for shutdowns and lost connections.
+                    || error.as_database_error().and_then(|e| e.code()).is_some_and(|code| {
+                        code.starts_with("57P") || code.starts_with("08")
+                    })
+            }
+            Self::Unfinished(inner) => inner.lost_connection(),
+            _ => false,
+        }
+    }
 }
 
 /// The store's result.

@@ -1,15 +1,17 @@
 //! What a deployment keeps beside its records: receipts, requests that wait
 //! for one, backups that are out, notes.
 
-use std::path::Path;
-
-use sqlx::Connection;
-
-use super::schema::{self, BEGIN};
+use super::changing::TUNING_KEY;
+use super::database::{Db, transaction};
+use super::schema;
 use super::{
-    Access, Backup, Receipt, Request, Result, State, Tombstones, erase, failpoint, receipts, requests, runtime,
+    Access, Backup, Inner, Location, Receipt, Request, Result, State, Tombstones, erase, failpoint, receipts, requests,
     tombstones,
 };
+use crate::clock::now_exactly;
+
+/// Commitments to the data that searches on this state read.
+const TUNED: &str = "note:tuned";
 
 impl State {
     /// Appends a receipt (JSON) to the log; returns its id. It must hold no
@@ -18,24 +20,28 @@ impl State {
     /// # Errors
     /// When the database refuses.
     pub fn append_receipt(&self, json: &str) -> Result<u64> {
-        self.write(async |connection| receipts::append(connection, json).await)
+        self.change(async |db| receipts::append(db, json).await)
     }
 
     /// Appends a receipt and notes it as the answer to requests (by their
-    /// id's hash), in one transaction; returns its id.
+    /// id's hash), in one transaction; returns its id. `None`, and nothing is
+    /// written, when somebody else has answered one of them.
     ///
     /// # Errors
     /// When the database refuses.
-    pub fn answer_requests(&self, ids: &[[u8; 32]], json: &str) -> Result<u64> {
-        self.write(async |connection| {
-            let mut transaction = connection.begin_with(BEGIN).await?;
-            let receipt = receipts::append(&mut transaction, json).await?;
-            requests::answer(&mut transaction, ids, receipt).await?;
+    pub fn answer_requests(&self, ids: &[[u8; 32]], json: &str) -> Result<Option<u64>> {
+        let receipt = self.change(async |db| {
+            if requests::open(db, ids).await?.len() < ids.len() {
+                db.nothing_changed();
+                return Ok(None);
+            }
+            let receipt = receipts::append(db, json).await?;
+            requests::answer(db, ids, receipt).await?;
             failpoint("receipt.written");
-            transaction.commit().await?;
-            failpoint("receipt.committed");
-            Ok(receipt)
-        })
+            Ok(Some(receipt))
+        })?;
+        failpoint("receipt.committed");
+        Ok(receipt)
     }
 
     /// Every unlearning request, and forgets those that were made before
@@ -44,22 +50,9 @@ impl State {
     /// # Errors
     /// When the database refuses.
     pub fn requests(&self, since: f64) -> Result<Vec<Request>> {
-        self.write(async |connection| {
-            requests::prune(connection, since).await?;
-            requests::list(connection).await
-        })
-    }
-
-    /// Notes that accounts are being deleted, for backups that are out.
-    ///
-    /// # Errors
-    /// When the database refuses.
-    pub fn entomb_accounts(&self, users: &[u32]) -> Result<()> {
-        self.write(async |connection| {
-            let places: Vec<(u32, u32)> = users.iter().map(|&user| (user, tombstones::ACCOUNT)).collect();
-            let mut transaction = connection.begin_with(BEGIN).await?;
-            tombstones::entomb(&mut transaction, &places).await?;
-            Ok(transaction.commit().await?)
+        self.write(async |db| {
+            requests::prune(db, since).await?;
+            requests::list(db).await
         })
     }
 
@@ -69,28 +62,49 @@ impl State {
     /// # Errors
     /// When there is no state of this program's format, or the database is
     /// busy for too long.
-    pub fn register_backup(dir: &Path, backup: &Backup) -> Result<()> {
-        // Checks that there is a state, of this format.
-        let state = Self::open(dir, Access::Read)?;
-        // One row, which SQLite itself orders among other writers.
-        runtime()?.block_on(async {
-            let mut connection = schema::connect(&state.dir, true).await?;
-            tombstones::register(&mut connection, backup).await?;
-            Ok(connection.close().await?)
+    pub fn register_backup(location: impl Into<Location>, backup: &Backup) -> Result<()> {
+        Self::beside(location.into(), async |db| tombstones::register(db, backup).await)
+    }
+
+    /// Notes, beside whoever writes to the state, that a search read its
+    /// records: the commitment to them, and the key that opens it.
+    ///
+    /// # Errors
+    /// As [`State::register_backup`].
+    pub fn register_tuning(location: impl Into<Location>, commitment: &str, key: &[u8; 32]) -> Result<()> {
+        Self::beside(location.into(), async |db| {
+            let known = schema::meta(db, TUNED).await?.unwrap_or_default();
+            if !known.split_whitespace().any(|one| one == commitment) {
+                schema::set_meta(db, TUNED, format!("{known} {commitment}").trim()).await?;
+            }
+            schema::set_meta(db, TUNING_KEY, &hex::encode(key)).await
         })
     }
 
-    /// Takes over backups that are out and tombstones of the state that this
-    /// one was restored for, in one transaction.
+    /// Commitments to the data that searches on this state read, oldest first.
     ///
     /// # Errors
-    /// When a tombstone is unreadable or the database refuses.
-    pub fn carry_over(&self, backups: &[Backup], tombstones: &Tombstones) -> Result<()> {
-        self.write(async |connection| {
-            let mut transaction = connection.begin_with(BEGIN).await?;
-            tombstones::carry_over(&mut transaction, backups, tombstones).await?;
-            Ok(transaction.commit().await?)
-        })
+    /// When the database refuses.
+    pub fn tuned(&self) -> Result<Vec<String>> {
+        let known = self.read(async |db| schema::meta(db, TUNED).await)?.unwrap_or_default();
+        Ok(known.split_whitespace().map(str::to_owned).collect())
+    }
+
+    /// The key of the latest search's commitment, hex; destroyed with the
+    /// first record that is deleted after it.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub fn tuning_key(&self) -> Result<Option<String>> {
+        self.read(async |db| schema::meta(db, TUNING_KEY).await)
+    }
+
+    /// A change that shapes nothing else, beside the writer of the directory:
+    /// the database itself orders the two.
+    fn beside(location: Location, work: impl AsyncFnOnce(&mut Db) -> Result<()>) -> Result<()> {
+        // Checks that there is a state, of this format.
+        let state = Self::open(location, Access::Read)?;
+        Inner::open(&state.location, true)?.run(async |db| transaction(db, work).await.map(drop))
     }
 
     /// Backups that are out, oldest first.
@@ -98,7 +112,7 @@ impl State {
     /// # Errors
     /// When the database refuses.
     pub fn backups(&self) -> Result<Vec<Backup>> {
-        self.read(async |connection| tombstones::backups(connection).await)
+        self.read(tombstones::backups)
     }
 
     /// What a restore needs to delete again.
@@ -106,7 +120,7 @@ impl State {
     /// # Errors
     /// When the database refuses.
     pub fn tombstones(&self) -> Result<Tombstones> {
-        self.read(async |connection| tombstones::all(connection).await)
+        self.read(tombstones::all)
     }
 
     /// Forgets backups whose time is over, and erases the tombstones that only
@@ -115,14 +129,20 @@ impl State {
     /// # Errors
     /// When the database or the disk refuses.
     pub fn expire_backups(&self) -> Result<()> {
-        self.write(async |connection| {
-            let mut transaction = connection.begin_with(BEGIN).await?;
-            let gone = tombstones::expire(&mut transaction).await?;
-            if gone {
-                erase::begin(&mut transaction).await?;
-            }
-            transaction.commit().await?;
-            if gone { self.tidy(connection, true).await } else { Ok(()) }
+        let now = now_exactly();
+        if self.backups()?.iter().all(|backup| backup.expires > now) {
+            return Ok(());
+        }
+        self.write(async |db| {
+            let expire = async |db: &mut Db| {
+                let gone = tombstones::expire(db).await?;
+                if gone {
+                    erase::begin(db).await?;
+                }
+                Ok(gone)
+            };
+            let (gone, _) = transaction(db, expire).await?;
+            if gone { self.tidy(db, true).await } else { Ok(()) }
         })
     }
 
@@ -131,7 +151,53 @@ impl State {
     /// # Errors
     /// When the database refuses.
     pub fn note(&self, key: &str) -> Result<Option<String>> {
-        self.read(async |connection| schema::meta(connection, &format!("note:{key}")).await)
+        self.read(async |db| schema::meta(db, &format!("note:{key}")).await)
+    }
+
+    /// Changes a named value, beside whoever else does; nothing when `change`
+    /// gives nothing.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub fn change_note(&self, key: &str, change: impl FnOnce(Option<String>) -> Option<String>) -> Result<()> {
+        let key = format!("note:{key}");
+        let work = async |db: &mut Db| {
+            match change(schema::meta(db, &key).await?) {
+                Some(value) => schema::set_meta(db, &key, &value).await,
+                None => {
+                    db.nothing_changed();
+                    Ok(())
+                }
+            }
+        };
+        Inner::open(&self.location, true)?.run(async |db| transaction(db, work).await.map(drop))
+    }
+
+    /// Sets named values and appends a receipt, in one transaction, unless the
+    /// first of the values is there already.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub fn set_first_notes(&self, notes: &[(&str, &str)], receipt: &str) -> Result<()> {
+        self.change(async |db| {
+            for (place, (key, value)) in notes.iter().enumerate() {
+                let key = format!("note:{key}");
+                if place == 0 && schema::meta(db, &key).await?.is_some() {
+                    db.nothing_changed();
+                    return Ok(());
+                }
+                schema::set_meta(db, &key, value).await?;
+            }
+            receipts::append(db, receipt).await.map(drop)
+        })
+    }
+
+    /// Finishes an erasure that was cut short or in whose way somebody was.
+    ///
+    /// # Errors
+    /// When somebody still is, or the disk refuses.
+    pub fn finish_erasure(&self) -> Result<()> {
+        self.write(async |db| if erase::pending(db).await? { self.tidy(db, true).await } else { Ok(()) })
     }
 
     /// Sets named values and appends a receipt, in one transaction.
@@ -139,15 +205,14 @@ impl State {
     /// # Errors
     /// When the database refuses.
     pub fn set_notes(&self, notes: &[(&str, &str)], receipt: Option<&str>) -> Result<()> {
-        self.write(async |connection| {
-            let mut transaction = connection.begin_with(BEGIN).await?;
+        self.change(async |db| {
             for (key, value) in notes {
-                schema::set_meta(&mut transaction, &format!("note:{key}"), value).await?;
+                schema::set_meta(db, &format!("note:{key}"), value).await?;
             }
             if let Some(json) = receipt {
-                receipts::append(&mut transaction, json).await?;
+                receipts::append(db, json).await?;
             }
-            Ok(transaction.commit().await?)
+            Ok(())
         })
     }
 
@@ -156,7 +221,7 @@ impl State {
     /// # Errors
     /// When the database refuses.
     pub fn receipts_after(&self, known: u64) -> Result<Vec<Receipt>> {
-        self.read(async |connection| receipts::after(connection, known).await)
+        self.read(async |db| receipts::after(db, known).await)
     }
 
     /// All receipts, oldest first.
@@ -164,6 +229,6 @@ impl State {
     /// # Errors
     /// When the database refuses.
     pub fn receipts(&self) -> Result<Vec<Receipt>> {
-        self.read(async |connection| receipts::list(connection).await)
+        self.read(receipts::list)
     }
 }

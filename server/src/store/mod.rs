@@ -1,28 +1,38 @@
-//! The durable state of a deployment: one directory.
+//! The durable state of a deployment.
 //!
-//! | in it | what |
+//! | in the directory | what |
 //! |---|---|
 //! | `eemu.sqlite` | settings, records, shards and their live models, receipts |
 //! | `catalog.json`, `catalog.safetensors` | the frozen catalogue; dense features |
 //! | `models/<BLAKE3>.safetensors` | two files a live model, named by their bytes |
 //! | `checkpoints/shard-<s>.ckpt` | training that can be taken up again |
-//! | `lock` | held by the one writer |
+//! | `lock` | held by the one process that writes with this directory |
+//!
+//! Elsewhere, where a [`Location`] says so: records and catalogue in
+//! PostgreSQL (then several processes, each with a directory of its own, write
+//! to one state), models in another folder or in a bucket.
 //!
 //! What it promises: a change is there whole or not at all, whenever the
 //! process dies; and when [`State::remove`] returns, no file of the directory
-//! holds the record or anything derived from it (`erase.rs` says how).
+//! holds the record or anything derived from it (`erase.rs` says how). Outside
+//! the directory erasure is logical: see [`Erasure`].
 //!
 //! The SQL is in async functions of one connection each; [`State`] is the
 //! blocking door to them.
 
 mod atomic_file;
+mod bucket;
 mod catalog;
+mod changing;
 mod checkpoint;
 mod create;
+mod database;
 mod erase;
 mod error;
 mod failpoint;
+mod files;
 mod ledger;
+mod location;
 mod lock;
 mod models;
 mod receipts;
@@ -33,26 +43,35 @@ mod schema;
 mod tests;
 mod tombstones;
 mod training;
+mod watch;
 
-use std::path::{Path, PathBuf};
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use eemu_core::dataset::{Catalog, Interaction};
-use sqlx::{Connection, SqliteConnection};
 use tokio::runtime::{Builder, Runtime};
 
-pub use create::Import;
+pub use changing::{Deletion, Done};
+pub use create::{Extra, Import};
+pub use database::Head;
 pub use error::{Result, StoreError};
 pub use failpoint::{STEPS, failpoint};
+pub use location::{DatabaseUrl, Location};
 pub use models::{Live, LoadedModel, Publication, Secret, Shard, Ticket};
 pub use receipts::Receipt;
 pub use records::KeyedId;
 pub use requests::{NewRequest, Request};
 pub use tombstones::{Backup, Tombstones};
+pub use training::Claim;
+pub use watch::Watch;
 
+use database::{Db, head, picture};
+use files::Files;
 use lock::Lock;
-use schema::{BEGIN, MIGRATIONS, SETTINGS};
+use schema::SETTINGS;
 
 /// Writes a file beside the state's own: there whole or not at all.
 ///
@@ -71,34 +90,81 @@ pub enum Access {
     Write,
 }
 
-/// An open state directory. Shared between threads by reference; calls wait
-/// for each other. Blocking: not to be called inside an async task.
+/// How far erasure reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Erasure {
+    /// No file of the state directory holds the bytes.
+    Bytes,
+    /// Rows and objects are deleted; what PostgreSQL or a bucket keeps of them
+    /// below that is theirs.
+    Logical,
+}
+
+impl Erasure {
+    /// For people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Bytes => "byte-level",
+            Self::Logical => "logical",
+        }
+    }
+}
+
+/// An open state. Shared between threads by reference; calls wait for each
+/// other. Blocking: not to be called inside an async task.
 #[derive(Debug)]
 pub struct State {
-    dir: PathBuf,
+    location: Location,
+    files: Files,
     inner: Mutex<Inner>,
+    /// Count of changes of records that the caller has seen; a change that was
+    /// planned on other records is refused.
+    basis: AtomicU64,
+    claimed: Mutex<BTreeSet<u32>>,
     // After `inner`: the lock goes when the database is closed.
     lock: Option<Lock>,
 }
 
+/// A connection that is made again when it was lost.
 #[derive(Debug)]
 struct Inner {
     runtime: Runtime,
-    connection: Option<SqliteConnection>,
+    location: Location,
+    write: bool,
+    db: Option<Db>,
 }
 
 impl Inner {
-    fn run<T>(&mut self, work: impl AsyncFnOnce(&mut SqliteConnection) -> Result<T>) -> Result<T> {
-        let connection = self.connection.as_mut().ok_or(sqlx::Error::WorkerCrashed)?;
-        self.runtime.block_on(work(connection))
+    fn open(location: &Location, write: bool) -> Result<Self> {
+        let mut inner = Self { runtime: runtime()?, location: location.clone(), write, db: None };
+        inner.run(async |_| Ok(()))?;
+        Ok(inner)
+    }
+
+    fn run<T>(&mut self, work: impl AsyncFnOnce(&mut Db) -> Result<T>) -> Result<T> {
+        let db = match &mut self.db {
+            Some(db) => db,
+            empty => {
+                let Location { dir, database, .. } = &self.location;
+                empty.insert(self.runtime.block_on(schema::connect(dir, database.as_ref(), self.write))?)
+            }
+        };
+        let result = self.runtime.block_on(async {
+            db.settle().await?;
+            work(db).await
+        });
+        if result.as_ref().is_err_and(StoreError::lost_connection) && self.location.database.is_some() {
+            self.db = None;
+        }
+        result
     }
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        if let Some(connection) = self.connection.take() {
+        if let Some(db) = self.db.take() {
             // Nothing is lost if closing fails: what was acknowledged is durable.
-            let _ = self.runtime.block_on(connection.close());
+            let _ = self.runtime.block_on(db.close());
         }
     }
 }
@@ -108,22 +174,40 @@ fn runtime() -> Result<Runtime> {
     runtime.map_err(|source| StoreError::Io { doing: "start the input and output of", path: "eemu".into(), source })
 }
 
+/// Everything of one moment that the rest is derived from.
+#[derive(Debug)]
+pub struct Picture {
+    /// Settings (JSON), as they were given.
+    pub settings: String,
+    /// The catalogue.
+    pub catalog: Catalog,
+    /// Every record, by user and item.
+    pub interactions: Vec<Interaction>,
+    /// Every shard.
+    pub shards: Vec<Shard>,
+    /// How far the state had come.
+    pub head: Head,
+}
+
 impl State {
     /// Makes a state from a catalogue and records and opens it for writing.
-    /// It is built beside and renamed: when this fails, or the process dies,
-    /// `dir` is as it was. Of records with the same (user, item) the earliest
-    /// stays.
+    /// In a directory it is built beside and renamed, in PostgreSQL it is one
+    /// transaction: when this fails, or the process dies, what was there is as
+    /// it was. Of records with the same (user, item) the earliest stays.
     ///
     /// # Errors
-    /// When `dir` holds something else, or a state that may not be replaced
-    /// or is in use; when a record is not of the catalogue; when the disk
-    /// refuses.
-    pub fn create(dir: &Path, import: &Import<'_>, records: impl IntoIterator<Item = Interaction>) -> Result<Self> {
-        let dir = create::resolve(dir)?;
-        let runtime = runtime()?;
+    /// When the place holds something else, or a state that may not be
+    /// replaced or is in use; when a record is not of the catalogue; when the
+    /// disk or the database refuses.
+    pub fn create(
+        location: impl Into<Location>,
+        import: &Import<'_>,
+        records: impl IntoIterator<Item = Interaction>,
+    ) -> Result<Self> {
+        let location = create::settled(location.into())?;
         let records: Vec<Interaction> = records.into_iter().collect();
-        let lock = create::create(&runtime, &dir, import, &records)?;
-        Self::connect(dir, runtime, Some(lock))
+        let lock = create::create(&location, import, &records)?;
+        Self::connect(location, Some(lock))
     }
 
     /// Opens a state and finishes what a crash left: an erasure, files half
@@ -131,42 +215,59 @@ impl State {
     /// writer is at work.
     ///
     /// # Errors
-    /// When there is no state, another writer has it, or its format is of
-    /// another time.
-    pub fn open(dir: &Path, access: Access) -> Result<Self> {
-        let dir = create::resolve(dir)?;
-        create::restore_interrupted(&dir)?;
-        if !dir.join(schema::DATABASE).is_file() {
-            return Err(StoreError::NotAState { dir });
+    /// When there is no state, another writer has the directory, or its format
+    /// is of another time.
+    pub fn open(location: impl Into<Location>, access: Access) -> Result<Self> {
+        let location = create::settled(location.into())?;
+        let dir = &location.dir;
+        if location.database.is_some() {
+            create::for_database(dir, access == Access::Write)?;
+        } else {
+            create::restore_interrupted(dir)?;
+            if !dir.join(schema::DATABASE).is_file() {
+                return Err(create::absent(dir));
+            }
         }
         let lock = match access {
-            Access::Write => Some(Lock::acquire(&dir)?),
+            Access::Write => Some(Lock::acquire(dir)?),
             Access::Read => None,
         };
-        let state = Self::connect(dir, runtime()?, lock)?;
+        let state = Self::connect(location, lock)?;
+        let dir = &state.location.dir;
         let crashed = state.lock.is_none()
-            && (create::has_siblings(&state.dir)
-                || state.read(async |connection| erase::needed(connection, &state.dir).await)?);
-        if crashed && let Some(lock) = Lock::try_acquire(&state.dir)? {
-            Self::connect(state.dir.clone(), runtime()?, Some(lock))?;
+            && !state.is_shared()
+            && (create::has_siblings(dir) || state.read(async |db| erase::needed(db, dir, &state.files).await)?);
+        if crashed && let Some(lock) = Lock::try_acquire(dir)? {
+            Self::connect(state.location.clone(), Some(lock))?;
         }
         Ok(state)
     }
 
-    fn connect(dir: PathBuf, runtime: Runtime, lock: Option<Lock>) -> Result<Self> {
+    fn connect(location: Location, lock: Option<Lock>) -> Result<Self> {
         let write = lock.is_some();
-        if write {
-            create::sweep_siblings(&dir)?;
+        if write && location.database.is_none() {
+            create::sweep_siblings(&location.dir)?;
         }
-        let connection = runtime.block_on(async {
-            let mut connection = schema::connect(&dir, write).await?;
-            schema::migrate(&mut connection, MIGRATIONS, write).await?;
-            if write {
-                erase::recover(&mut connection, &dir).await?;
+        let mut inner = Inner::open(&location, write)?;
+        let (files, seen) = inner.run(async |db| {
+            if db.is_shared() && schema::format(db).await? == 0 {
+                return Err(StoreError::BadDatabase("it holds no state; make one with `eemu import`".into()));
             }
-            Ok::<_, StoreError>(connection)
+            schema::migrate(db, write).await?;
+            let files = create::model_files(db, &location, write).await?;
+            if write {
+                erase::recover(db, &location.dir, &files).await?;
+            }
+            Ok((files, head(db).await?.records))
         })?;
-        Ok(Self { dir, inner: Mutex::new(Inner { runtime, connection: Some(connection) }), lock })
+        Ok(Self {
+            location,
+            files,
+            inner: Mutex::new(inner),
+            basis: AtomicU64::new(seen),
+            claimed: Mutex::default(),
+            lock,
+        })
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -175,20 +276,89 @@ impl State {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn read<T>(&self, work: impl AsyncFnOnce(&mut SqliteConnection) -> Result<T>) -> Result<T> {
+    fn read<T>(&self, work: impl AsyncFnOnce(&mut Db) -> Result<T>) -> Result<T> {
         self.inner().run(work)
     }
 
-    fn write<T>(&self, work: impl AsyncFnOnce(&mut SqliteConnection) -> Result<T>) -> Result<T> {
+    fn write<T>(&self, work: impl AsyncFnOnce(&mut Db) -> Result<T>) -> Result<T> {
         if self.lock.is_none() {
             return Err(StoreError::ReadOnly);
         }
         self.inner().run(work)
     }
 
+    /// Whether other processes may change this state, too.
+    pub fn is_shared(&self) -> bool {
+        self.location.database.is_some()
+    }
+
+    /// How far erasure reaches.
+    pub fn erasure(&self) -> Erasure {
+        if self.is_shared() || self.files.is_bucket() { Erasure::Logical } else { Erasure::Bytes }
+    }
+
+    /// Where models are, for people.
+    pub fn models_at(&self) -> String {
+        self.files.shown()
+    }
+
+    /// A second connection, which only looks how far the state has come.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub fn watch(&self) -> Result<Watch> {
+        Watch::open(&self.location)
+    }
+
+    /// Everything of one moment. Changes that follow are refused if somebody
+    /// else changes records in between.
+    ///
+    /// # Errors
+    /// When the database refuses or something is damaged.
+    pub fn picture(&self) -> Result<Picture> {
+        let dir = &self.location.dir;
+        let mut last = None;
+        for _ in 0..5 {
+            let found = self.read(async |db| {
+                picture(db, async |db| {
+                    let catalog = match catalog::read(db, dir).await {
+                        Ok(catalog) => catalog,
+                        Err(error) => return Ok(Err(error)),
+                    };
+                    Ok(Ok(Picture {
+                        settings: settings(db).await?,
+                        catalog,
+                        interactions: records::all(db).await?,
+                        shards: models::shards(db).await?,
+                        head: head(db).await?,
+                    }))
+                })
+                .await
+            })?;
+            match found {
+                Ok(picture) => {
+                    self.basis.store(picture.head.records, Ordering::SeqCst);
+                    return Ok(picture);
+                }
+                Err(error) => last = Some(error),
+            }
+            // A writer may be between its two renames.
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Err(last.unwrap_or_else(|| StoreError::DamagedRow("no catalogue".into())))
+    }
+
+    /// How far the state has come, and every shard, of one moment.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub fn moment(&self) -> Result<(Head, Vec<Shard>)> {
+        self.read(async |db| picture(db, async |db| Ok((head(db).await?, models::shards(db).await?))).await)
+    }
+
     /// The directory.
     pub fn dir(&self) -> &Path {
-        &self.dir
+        &self.location.dir
     }
 
     /// The settings (JSON), as they were given.
@@ -196,35 +366,7 @@ impl State {
     /// # Errors
     /// When the database refuses.
     pub fn settings(&self) -> Result<String> {
-        let settings = self.read(async |connection| schema::meta(connection, SETTINGS).await)?;
-        settings.ok_or_else(|| StoreError::DamagedRow("no settings".into()))
-    }
-
-    /// Replaces the settings. Models stay: for settings that shape no model.
-    ///
-    /// # Errors
-    /// When the database refuses.
-    pub fn set_settings(&self, json: &str) -> Result<()> {
-        self.write(async |connection| schema::set_meta(connection, SETTINGS, json).await)
-    }
-
-    /// Replaces settings that shape the models: from now on there are
-    /// `shards` shards, none with a model; earlier models, their nonces and
-    /// salts are erased.
-    ///
-    /// # Errors
-    /// When the database or the disk refuses.
-    pub fn reset_models(&self, settings: &str, shards: u32) -> Result<()> {
-        self.write(async |connection| {
-            let mut transaction = connection.begin_with(BEGIN).await?;
-            schema::set_meta(&mut transaction, SETTINGS, settings).await?;
-            let dropped = models::reset(&mut transaction, shards).await?;
-            if dropped {
-                erase::begin(&mut transaction).await?;
-            }
-            transaction.commit().await?;
-            self.tidy(connection, dropped).await
-        })
+        self.read(settings)
     }
 
     /// The catalogue.
@@ -234,8 +376,7 @@ impl State {
     pub fn catalog(&self) -> Result<Catalog> {
         let mut last = None;
         for _ in 0..5 {
-            let declared = self.read(async |connection| catalog::declared(connection).await)?;
-            match catalog::read(&self.dir, &declared) {
+            match self.read(async |db| catalog::read(db, &self.location.dir).await) {
                 Ok(catalog) => return Ok(catalog),
                 Err(error) => last = Some(error),
             }
@@ -245,30 +386,12 @@ impl State {
         Err(last.unwrap_or_else(|| StoreError::DamagedRow("no catalogue".into())))
     }
 
-    /// Replaces the catalogue: an account blanked, people admitted. Indices
-    /// must stay. The earlier one is erased.
-    ///
-    /// # Errors
-    /// When the disk refuses; the earlier catalogue then stays.
-    pub fn set_catalog(&self, catalog: &Catalog) -> Result<()> {
-        self.write(async |connection| {
-            let declared = catalog::stage(&self.dir, catalog)?;
-            let mut transaction = connection.begin_with(BEGIN).await?;
-            catalog::declare(&mut transaction, &declared).await?;
-            erase::begin(&mut transaction).await?;
-            transaction.commit().await?;
-            failpoint("catalog.committed");
-            catalog::settle(connection, &self.dir).await?;
-            self.tidy(connection, true).await
-        })
-    }
-
     /// Every record, by user and item.
     ///
     /// # Errors
     /// When the database refuses.
     pub fn interactions(&self) -> Result<Vec<Interaction>> {
-        self.read(async |connection| records::all(connection).await)
+        self.read(records::all)
     }
 
     /// How many records there are.
@@ -276,84 +399,11 @@ impl State {
     /// # Errors
     /// When the database refuses.
     pub fn record_count(&self) -> Result<u64> {
-        self.read(async |connection| records::count(connection).await)
+        self.read(records::count)
     }
+}
 
-    /// Adds records and marks the shards that they change; their models stay
-    /// until the next training. Returns how many records are new (or earlier
-    /// than before); with none nothing changes.
-    ///
-    /// # Errors
-    /// When a record is not of the catalogue, a shard does not exist, or the
-    /// database refuses. Nothing was stored then.
-    pub fn insert(&self, records: &[Interaction], stale: &[u32], keyed_id: KeyedId<'_>) -> Result<u64> {
-        self.write(async |connection| {
-            let mut transaction = connection.begin_with(BEGIN).await?;
-            let declared = catalog::declared(&mut transaction).await?;
-            let size = (declared.users, declared.items);
-            let changed = records::insert(&mut transaction, records, size, keyed_id).await?;
-            if changed == 0 {
-                return Ok(0);
-            }
-            models::mark_stale(&mut transaction, stale, false).await?;
-            transaction.commit().await?;
-            self.tidy(connection, false).await?;
-            Ok(changed)
-        })
-    }
-
-    /// Removes records (user and item index), and in the same transaction the
-    /// model of every shard in `stale` with all that was derived from it.
-    /// When this returns the bytes are in no file of the directory. Returns
-    /// how many records there were; with none nothing changes. The request is
-    /// not stored.
-    ///
-    /// `stale` must name every shard whose training records change.
-    ///
-    /// # Errors
-    /// When a shard does not exist or the database refuses: nothing was
-    /// removed. [`StoreError::ErasureBusy`] when the records are removed but
-    /// their bytes may not be gone; repeat the call.
-    pub fn remove(&self, records: &[(u32, u32)], stale: &[u32]) -> Result<u64> {
-        self.forget(records, stale, &[])
-    }
-
-    /// [`State::remove`], noting in the same transaction the requests that it
-    /// answers: not what they asked for, only how to follow them.
-    ///
-    /// # Errors
-    /// As [`State::remove`].
-    pub fn forget(&self, records: &[(u32, u32)], stale: &[u32], requests: &[NewRequest]) -> Result<u64> {
-        self.write(async |connection| {
-            let mut transaction = connection.begin_with(BEGIN).await?;
-            let removed = records::delete(&mut transaction, records).await?;
-            if removed == 0 && !requests.is_empty() {
-                requests::insert(&mut transaction, requests).await?;
-                transaction.commit().await?;
-                let pending = erase::pending(connection).await?;
-                self.tidy(connection, pending).await?;
-                return Ok(0);
-            }
-            if removed == 0 {
-                transaction.rollback().await?;
-                // An earlier call may have been cut short.
-                let pending = erase::pending(connection).await?;
-                self.tidy(connection, pending).await?;
-                return Ok(0);
-            }
-            models::mark_stale(&mut transaction, stale, true).await?;
-            requests::insert(&mut transaction, requests).await?;
-            tombstones::entomb(&mut transaction, records).await?;
-            erase::begin(&mut transaction).await?;
-            failpoint("remove.deleted");
-            transaction.commit().await?;
-            failpoint("remove.committed");
-            self.tidy(connection, true).await?;
-            Ok(removed)
-        })
-    }
-
-    async fn tidy(&self, connection: &mut SqliteConnection, erase: bool) -> Result<()> {
-        if erase { erase::finish(connection, &self.dir).await } else { erase::sweep(connection, &self.dir).await }
-    }
+async fn settings(db: &mut Db) -> Result<String> {
+    let settings = schema::meta(db, SETTINGS).await?;
+    settings.ok_or_else(|| StoreError::DamagedRow("no settings".into()))
 }

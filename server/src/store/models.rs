@@ -1,22 +1,18 @@
 //! Shards and their live models.
 //!
-//! A model is two content-addressed files under `models/` and one row. The
-//! row decides: a file that no row names does not count and is swept.
+//! A model is two content-addressed files ([`super::files`]) and one row. The
+//! row decides: a file that no row names does not count and is swept. Where
+//! several processes publish into one place, a row of `uploads` keeps the
+//! files of a publication that is under way.
 
-use std::collections::BTreeSet;
-use std::fs;
-use std::path::{Path, PathBuf};
+use sqlx::{ColumnIndex, Decode, FromRow, Row, Type};
 
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection};
-
-use super::atomic_file;
-use super::error::{IoContext, Result, StoreError, absent_is_fine};
+use super::database::{Db, on};
+use super::error::{Result, StoreError};
 use super::failpoint::failpoint;
+use super::files::{Files, named};
 use super::schema::{clear_meta, meta, next_version, set_meta};
-
-/// Folder of the model files inside a state directory.
-pub(super) const MODELS: &str = "models";
+use crate::clock::random;
 
 /// 32 random bytes that live and die with a model version. Not printed.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -29,12 +25,8 @@ impl std::fmt::Debug for Secret {
 }
 
 impl Secret {
-    /// Fresh bytes from the operating system: never from the seed or the
-    /// data, from which anybody could compute them.
     fn draw() -> Result<Self> {
-        let mut bytes = [0; 32];
-        getrandom::fill(&mut bytes).map_err(StoreError::Random)?;
-        Ok(Self(bytes))
+        Ok(Self(random()?))
     }
 }
 
@@ -124,6 +116,11 @@ pub struct Ticket {
 }
 
 impl Ticket {
+    /// The right to publish a shard whose records are of this version.
+    pub(crate) fn of(shard: &Shard) -> Self {
+        Self { shard: shard.index, version: shard.version as i64 }
+    }
+
     /// Which shard it is for.
     pub fn shard(&self) -> u32 {
         self.shard
@@ -138,94 +135,106 @@ impl Ticket {
 /// Set by a deletion that drops models: there were some, and there shall be again.
 const TRAINED: &str = "trained";
 
-/// The path of a model file by its hash.
-fn file_path(dir: &Path, hash: &str) -> PathBuf {
-    dir.join(MODELS).join(file_name(hash))
-}
-
-fn file_name(hash: &str) -> String {
-    format!("{hash}.safetensors")
-}
-
-/// Writes both files of a model; returns their hashes.
-pub(super) fn write_files(dir: &Path, shared: &[u8], user_rows: &[u8]) -> Result<(String, String)> {
+/// The hashes of both files of a model.
+pub(super) fn hashes(shared: &[u8], user_rows: &[u8]) -> (String, String) {
     let hash = |bytes| blake3::hash(bytes).to_hex().to_string();
-    let (shared_file, user_rows_file) = (hash(shared), hash(user_rows));
-    atomic_file::write(&file_path(dir, &shared_file), &[shared])?;
+    (hash(shared), hash(user_rows))
+}
+
+/// Notes which files are about to be written for a shard, so that no other
+/// process sweeps them. Part of a transaction.
+pub(super) async fn announce(db: &mut Db, ticket: Ticket, (shared, user_rows): &(String, String)) -> Result<()> {
+    check(db, ticket).await?;
+    if db.is_shared() {
+        let sql = "INSERT INTO uploads (shard, shared_file, user_rows_file) VALUES ($1, $2, $3) ON CONFLICT (shard) \
+                   DO UPDATE SET shared_file = excluded.shared_file, user_rows_file = excluded.user_rows_file";
+        let shard = i64::from(ticket.shard);
+        on!(db, c => sqlx::query(sql).bind(shard).bind(shared).bind(user_rows).execute(c).await.map(drop))?;
+    }
+    Ok(())
+}
+
+async fn forget_upload(db: &mut Db, shard: u32) -> Result<()> {
+    if db.is_shared() {
+        let sql = "DELETE FROM uploads WHERE shard = $1";
+        on!(db, c => sqlx::query(sql).bind(i64::from(shard)).execute(c).await.map(drop))?;
+    }
+    Ok(())
+}
+
+/// Writes both files of a model.
+pub(super) async fn write_files(
+    files: &Files,
+    (shared_file, user_rows_file): &(String, String),
+    shared: &[u8],
+    user_rows: &[u8],
+) -> Result<()> {
+    files.write(&named(shared_file), shared).await?;
     failpoint("publish.one-file");
-    atomic_file::write(&file_path(dir, &user_rows_file), &[user_rows])?;
-    Ok((shared_file, user_rows_file))
+    files.write(&named(user_rows_file), user_rows).await
 }
 
 /// Reads one file of a model and compares it with its name.
-pub(super) fn read_file(dir: &Path, shard: u32, hash: &str) -> Result<Vec<u8>> {
-    let path = file_path(dir, hash);
-    let bytes = match fs::read(&path) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return Err(StoreError::DamagedModel { shard, path, problem: "the model file is missing".into() });
-        }
-        Err(error) => return Err(error).context("read", &path),
+pub(super) async fn read_file(files: &Files, shard: u32, hash: &str) -> Result<Vec<u8>> {
+    let damaged = |problem| StoreError::DamagedModel { shard, path: files.path(&named(hash)), problem };
+    let Some(bytes) = files.read(&named(hash)).await? else {
+        return Err(damaged("the model file is missing".into()));
     };
     let found = blake3::hash(&bytes).to_hex();
     if found.as_str() != hash {
-        let problem = format!("the model file is damaged (its {} bytes hash to {found})", bytes.len());
-        return Err(StoreError::DamagedModel { shard, path, problem });
+        return Err(damaged(format!("the model file is damaged (its {} bytes hash to {found})", bytes.len())));
     }
     Ok(bytes)
 }
 
-/// The names under `models/` that no row refers to.
-pub(super) fn unreferenced(dir: &Path, shards: &[Shard]) -> Result<Vec<PathBuf>> {
-    let kept: BTreeSet<String> = shards
-        .iter()
-        .filter_map(|shard| shard.live.as_ref())
-        .flat_map(|live| [file_name(&live.shared_file), file_name(&live.user_rows_file)])
-        .collect();
-    let folder = dir.join(MODELS);
-    let names = atomic_file::list(&folder)?;
-    Ok(names.into_iter().filter(|name| !kept.contains(name)).map(|name| folder.join(name)).collect())
+/// The names of files that some row accounts for.
+pub(super) async fn accounted(db: &mut Db) -> Result<Vec<String>> {
+    let live = shards(db).await?.into_iter().filter_map(|shard| shard.live);
+    let mut names: Vec<String> = live.flat_map(|live| [named(&live.shared_file), named(&live.user_rows_file)]).collect();
+    if db.is_shared() {
+        let sql = "SELECT shared_file, user_rows_file FROM uploads";
+        let uploads: Vec<(String, String)> = on!(db, c => sqlx::query_as(sql).fetch_all(c).await?);
+        names.extend(uploads.iter().flat_map(|(shared, rows)| [named(shared), named(rows)]));
+    }
+    Ok(names)
 }
 
 /// Makes exactly `count` shards, all without a model. Returns whether a model
 /// was dropped.
-pub(super) async fn reset(connection: &mut SqliteConnection, count: u32) -> Result<bool> {
-    let dropped = sqlx::query("DELETE FROM models").execute(&mut *connection).await?.rows_affected();
-    sqlx::query("DELETE FROM shards").execute(&mut *connection).await?;
-    clear_meta(connection, TRAINED).await?;
-    let version = next_version(connection).await?;
+pub(super) async fn reset(db: &mut Db, count: u32) -> Result<bool> {
+    db.something_deleted();
+    let dropped = on!(db, c => sqlx::query("DELETE FROM models").execute(c).await?.rows_affected());
+    on!(db, c => sqlx::query("DELETE FROM shards").execute(c).await.map(drop))?;
+    if db.is_shared() {
+        on!(db, c => sqlx::query("DELETE FROM uploads").execute(c).await.map(drop))?;
+    }
+    clear_meta(db, TRAINED).await?;
+    let version = next_version(db).await?;
+    let sql = "INSERT INTO shards (shard, version, stale) VALUES ($1, $2, 1)";
     for shard in 0..count {
-        sqlx::query("INSERT INTO shards (shard, version, stale) VALUES ($1, $2, 1)")
-            .bind(i64::from(shard))
-            .bind(version)
-            .execute(&mut *connection)
-            .await?;
+        on!(db, c => sqlx::query(sql).bind(i64::from(shard)).bind(version).execute(c).await.map(drop))?;
     }
     Ok(dropped > 0)
 }
 
 /// Marks shards as having other records than their model; `drop_models` also
 /// deletes the model rows.
-pub(super) async fn mark_stale(connection: &mut SqliteConnection, shards: &[u32], drop_models: bool) -> Result<()> {
-    let version = next_version(connection).await?;
+pub(super) async fn mark_stale(db: &mut Db, shards: &[u32], drop_models: bool) -> Result<()> {
+    let version = next_version(db).await?;
     for &shard in shards {
-        let marked = sqlx::query("UPDATE shards SET version = $1, stale = 1 WHERE shard = $2")
-            .bind(version)
-            .bind(i64::from(shard))
-            .execute(&mut *connection)
-            .await?
-            .rows_affected();
+        let sql = "UPDATE shards SET version = $1, stale = 1 WHERE shard = $2";
+        let place = i64::from(shard);
+        let marked = on!(db, c => sqlx::query(sql).bind(version).bind(place).execute(c).await?.rows_affected());
         if marked == 0 {
-            return Err(unknown(connection, shard).await?);
+            return Err(unknown(db, shard).await?);
         }
+        // What is being published of it is worthless now.
+        forget_upload(db, shard).await?;
         if drop_models {
-            let dropped = sqlx::query("DELETE FROM models WHERE shard = $1")
-                .bind(i64::from(shard))
-                .execute(&mut *connection)
-                .await?
-                .rows_affected();
+            let sql = "DELETE FROM models WHERE shard = $1";
+            let dropped = on!(db, c => sqlx::query(sql).bind(place).execute(c).await?.rows_affected());
             if dropped > 0 {
-                set_meta(connection, TRAINED, "1").await?;
+                set_meta(db, TRAINED, "1").await?;
             }
         }
     }
@@ -233,41 +242,41 @@ pub(super) async fn mark_stale(connection: &mut SqliteConnection, shards: &[u32]
 }
 
 /// The shard's present version.
-pub(super) async fn ticket(connection: &mut SqliteConnection, shard: u32) -> Result<Ticket> {
-    let version: Option<i64> = sqlx::query_scalar("SELECT version FROM shards WHERE shard = $1")
-        .bind(i64::from(shard))
-        .fetch_optional(&mut *connection)
-        .await?;
+pub(super) async fn ticket(db: &mut Db, shard: u32) -> Result<Ticket> {
+    let sql = "SELECT version FROM shards WHERE shard = $1";
+    let place = i64::from(shard);
+    let version: Option<i64> = on!(db, c => sqlx::query_scalar(sql).bind(place).fetch_optional(c).await?);
     match version {
         Some(version) => Ok(Ticket { shard, version }),
-        None => Err(unknown(connection, shard).await?),
+        None => Err(unknown(db, shard).await?),
     }
 }
 
 /// Refuses a ticket whose shard has changed since.
-pub(super) async fn check(connection: &mut SqliteConnection, held: Ticket) -> Result<()> {
-    if ticket(connection, held.shard).await? != held {
+pub(super) async fn check(db: &mut Db, held: Ticket) -> Result<()> {
+    if ticket(db, held.shard).await? != held {
         return Err(StoreError::Outdated { shard: held.shard });
     }
     Ok(())
 }
 
-async fn unknown(connection: &mut SqliteConnection, shard: u32) -> Result<StoreError> {
-    let shards: i64 = sqlx::query_scalar("SELECT count(*) FROM shards").fetch_one(connection).await?;
+async fn unknown(db: &mut Db, shard: u32) -> Result<StoreError> {
+    let sql = "SELECT count(*) FROM shards";
+    let shards: i64 = on!(db, c => sqlx::query_scalar(sql).fetch_one(c).await?);
     Ok(StoreError::UnknownShard { shard, shards: shards as u32 })
 }
 
 /// Makes a model the live one of its shard, with fresh nonce and salt.
 /// Returns it, and whether it took another's place.
 pub(super) async fn switch(
-    connection: &mut SqliteConnection,
+    db: &mut Db,
     ticket: Ticket,
     publication: &Publication<'_>,
     (shared_file, user_rows_file): (String, String),
 ) -> Result<(Live, bool)> {
-    check(connection, ticket).await?;
+    check(db, ticket).await?;
     let shard = ticket.shard;
-    let version = next_version(connection).await?;
+    let version = next_version(db).await?;
     let live = Live {
         shard,
         version: version as u64,
@@ -283,91 +292,117 @@ pub(super) async fn switch(
         losses: publication.losses.to_vec(),
     };
     let losses = serde_json::to_string(&live.losses).map_err(|e| StoreError::DamagedRow(format!("losses ({e})")))?;
-    sqlx::query("UPDATE shards SET version = $1, stale = 0 WHERE shard = $2")
+    let place = i64::from(shard);
+    let sql = "UPDATE shards SET version = $1, stale = 0 WHERE shard = $2";
+    on!(db, c => sqlx::query(sql).bind(version).bind(place).execute(c).await.map(drop))?;
+    let sql = "DELETE FROM models WHERE shard = $1";
+    let replaced = on!(db, c => sqlx::query(sql).bind(place).execute(c).await?.rows_affected());
+    let sql = "INSERT INTO models (shard, version, model_blake3, shared_file, user_rows_file, fingerprint, nonce, \
+               salt, input_hash, seconds, epochs, losses) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
+    on!(db, c => sqlx::query(sql)
+        .bind(place)
         .bind(version)
-        .bind(i64::from(shard))
-        .execute(&mut *connection)
-        .await?;
-    let replaced = sqlx::query("DELETE FROM models WHERE shard = $1")
-        .bind(i64::from(shard))
-        .execute(&mut *connection)
-        .await?
-        .rows_affected();
-    sqlx::query(
-        "INSERT INTO models (shard, version, model_blake3, shared_file, user_rows_file, fingerprint, nonce, salt, \
-         input_hash, seconds, epochs, losses) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
-    )
-    .bind(i64::from(shard))
-    .bind(version)
-    .bind(&live.model_blake3)
-    .bind(&live.shared_file)
-    .bind(&live.user_rows_file)
-    .bind(&live.fingerprint)
-    .bind(live.nonce.0.to_vec())
-    .bind(live.salt.0.to_vec())
-    .bind(live.input_hash.to_vec())
-    .bind(live.seconds)
-    .bind(i64::from(live.epochs))
-    .bind(losses)
-    .execute(connection)
-    .await?;
+        .bind(&live.model_blake3)
+        .bind(&live.shared_file)
+        .bind(&live.user_rows_file)
+        .bind(&live.fingerprint)
+        .bind(live.nonce.0.to_vec())
+        .bind(live.salt.0.to_vec())
+        .bind(live.input_hash.to_vec())
+        .bind(live.seconds)
+        .bind(i64::from(live.epochs))
+        .bind(&losses)
+        .execute(c)
+        .await
+        .map(drop))?;
+    forget_upload(db, shard).await?;
     Ok((live, replaced > 0))
 }
 
 /// Whether a shard has, or before a deletion had, a model since the last [`reset`].
-pub(super) async fn trained(connection: &mut SqliteConnection) -> Result<bool> {
-    let models: i64 = sqlx::query_scalar("SELECT count(*) FROM models").fetch_one(&mut *connection).await?;
-    Ok(models > 0 || meta(connection, TRAINED).await?.is_some())
+pub(super) async fn trained(db: &mut Db) -> Result<bool> {
+    let sql = "SELECT count(*) FROM models";
+    let models: i64 = on!(db, c => sqlx::query_scalar(sql).fetch_one(c).await?);
+    Ok(models > 0 || meta(db, TRAINED).await?.is_some())
 }
 
 /// Every shard, in order.
-pub(super) async fn shards(connection: &mut SqliteConnection) -> Result<Vec<Shard>> {
-    let rows = sqlx::query(
-        "SELECT s.shard, s.version, s.stale, m.version, m.model_blake3, m.fingerprint, m.shared_file, \
-         m.user_rows_file, m.nonce, m.salt, m.input_hash, m.seconds, m.epochs, m.losses \
-         FROM shards s LEFT JOIN models m ON m.shard = s.shard ORDER BY s.shard",
-    )
-    .fetch_all(connection)
-    .await?;
-    rows.iter().map(read_row).collect()
+pub(super) async fn shards(db: &mut Db) -> Result<Vec<Shard>> {
+    let sql = "SELECT s.shard, s.version, s.stale, m.version, m.model_blake3, m.fingerprint, m.shared_file, \
+               m.user_rows_file, m.nonce, m.salt, m.input_hash, m.seconds, m.epochs, m.losses \
+               FROM shards s LEFT JOIN models m ON m.shard = s.shard ORDER BY s.shard";
+    let rows: Vec<Stored> = on!(db, c => sqlx::query_as(sql).fetch_all(c).await?);
+    rows.into_iter().map(Stored::read).collect()
 }
 
-fn read_row(row: &SqliteRow) -> Result<Shard> {
-    let index: u32 = row.try_get(0)?;
-    let bytes = |place: usize| -> Result<[u8; 32]> {
-        let bytes: Vec<u8> = row.try_get(place)?;
-        bytes.try_into().map_err(|_| StoreError::DamagedRow(format!("a model row of shard {index}")))
-    };
-    let live = match row.try_get::<Option<i64>, _>(3)? {
-        None => None,
-        Some(version) => {
-            let losses: String = row.try_get(13)?;
-            Some(Live {
-                shard: index,
-                version: version as u64,
-                model_blake3: row.try_get(4)?,
-                fingerprint: row.try_get(5)?,
-                shared_file: row.try_get(6)?,
-                user_rows_file: row.try_get(7)?,
-                nonce: Secret(bytes(8)?),
-                salt: Secret(bytes(9)?),
-                input_hash: bytes(10)?,
+/// A row, of whichever database.
+struct Stored {
+    shard: (i64, i64, i64),
+    live: Option<StoredModel>,
+}
+
+struct StoredModel {
+    version: i64,
+    /// Hash of the tensors, fingerprint, both files.
+    texts: [String; 4],
+    /// Nonce, salt, input hash.
+    bytes: [Vec<u8>; 3],
+    seconds: f64,
+    epochs: i64,
+    losses: String,
+}
+
+impl<'r, R: Row> FromRow<'r, R> for Stored
+where
+    usize: ColumnIndex<R>,
+    i64: Decode<'r, R::Database> + Type<R::Database>,
+    f64: Decode<'r, R::Database> + Type<R::Database>,
+    String: Decode<'r, R::Database> + Type<R::Database>,
+    Vec<u8>: Decode<'r, R::Database> + Type<R::Database>,
+    Option<i64>: Decode<'r, R::Database> + Type<R::Database>,
+{
+    fn from_row(row: &'r R) -> sqlx::Result<Self> {
+        let live = match row.try_get::<Option<i64>, _>(3)? {
+            None => None,
+            Some(version) => Some(StoredModel {
+                version,
+                texts: [row.try_get(4)?, row.try_get(5)?, row.try_get(6)?, row.try_get(7)?],
+                bytes: [row.try_get(8)?, row.try_get(9)?, row.try_get(10)?],
                 seconds: row.try_get(11)?,
                 epochs: row.try_get(12)?,
-                losses: serde_json::from_str(&losses)
-                    .map_err(|_| StoreError::DamagedRow(format!("losses of shard {index}")))?,
-            })
-        }
-    };
-    let version: i64 = row.try_get(1)?;
-    Ok(Shard { index, version: version as u64, stale: row.try_get(2)?, live })
+                losses: row.try_get(13)?,
+            }),
+        };
+        Ok(Self { shard: (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?), live })
+    }
 }
 
-/// Deletes files; those already gone are fine.
-pub(super) fn delete_files(paths: &[PathBuf]) -> Result<()> {
-    for path in paths {
-        absent_is_fine(fs::remove_file(path)).context("delete", path)?;
+impl Stored {
+    fn read(self) -> Result<Shard> {
+        let (index, version, stale) = self.shard;
+        let index = index as u32;
+        let bytes = |bytes: Vec<u8>| -> Result<[u8; 32]> {
+            bytes.try_into().map_err(|_| StoreError::DamagedRow(format!("a model row of shard {index}")))
+        };
+        let live = |model: StoredModel| -> Result<Live> {
+            let [model_blake3, fingerprint, shared_file, user_rows_file] = model.texts;
+            let [nonce, salt, input_hash] = model.bytes;
+            Ok(Live {
+                shard: index,
+                version: model.version as u64,
+                model_blake3,
+                fingerprint,
+                shared_file,
+                user_rows_file,
+                nonce: Secret(bytes(nonce)?),
+                salt: Secret(bytes(salt)?),
+                input_hash: bytes(input_hash)?,
+                seconds: model.seconds,
+                epochs: model.epochs as u32,
+                losses: serde_json::from_str(&model.losses)
+                    .map_err(|_| StoreError::DamagedRow(format!("losses of shard {index}")))?,
+            })
+        };
+        Ok(Shard { index, version: version as u64, stale: stale != 0, live: self.live.map(live).transpose()? })
     }
-    let folders: BTreeSet<&Path> = paths.iter().filter_map(|path| path.parent()).collect();
-    folders.into_iter().try_for_each(atomic_file::sync_folder)
 }

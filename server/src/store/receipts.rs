@@ -2,8 +2,7 @@
 //! or hold a plain model hash (architecture rule 11). The store keeps the
 //! text it is given; only the caller can keep that rule.
 
-use sqlx::SqliteConnection;
-
+use super::database::{Db, on};
 use super::error::Result;
 
 /// One stored receipt.
@@ -15,25 +14,22 @@ pub struct Receipt {
     pub json: String,
 }
 
-/// Appends a receipt; returns its id.
-pub(super) async fn append(connection: &mut SqliteConnection, json: &str) -> Result<u64> {
-    let id: i64 = sqlx::query_scalar("INSERT INTO receipts (receipt) VALUES ($1) RETURNING id")
-        .bind(json)
-        .fetch_one(connection)
-        .await?;
+/// Appends a receipt; returns its id. Part of a transaction.
+pub(super) async fn append(db: &mut Db, json: &str) -> Result<u64> {
+    // Without gaps: the id is the place in the log.
+    let sql = "INSERT INTO receipts (id, receipt) SELECT coalesce(max(id), 0) + 1, $1 FROM receipts RETURNING id";
+    let id: i64 = on!(db, c => sqlx::query_scalar(sql).bind(json).fetch_one(c).await?);
     Ok(id as u64)
 }
 
 /// All receipts, oldest first.
-pub(super) async fn list(connection: &mut SqliteConnection) -> Result<Vec<Receipt>> {
-    after(connection, 0).await
+pub(super) async fn list(db: &mut Db) -> Result<Vec<Receipt>> {
+    after(db, 0).await
 }
 
 /// The receipts with a greater id, oldest first.
-pub(super) async fn after(connection: &mut SqliteConnection, id: u64) -> Result<Vec<Receipt>> {
-    let rows: Vec<(i64, String)> = sqlx::query_as("SELECT id, receipt FROM receipts WHERE id > $1 ORDER BY id")
-        .bind(id as i64)
-        .fetch_all(connection)
-        .await?;
+pub(super) async fn after(db: &mut Db, id: u64) -> Result<Vec<Receipt>> {
+    let sql = "SELECT id, receipt FROM receipts WHERE id > $1 ORDER BY id";
+    let rows: Vec<(i64, String)> = on!(db, c => sqlx::query_as(sql).bind(id as i64).fetch_all(c).await?);
     Ok(rows.into_iter().map(|(id, json)| Receipt { id: id as u64, json }).collect())
 }

@@ -1,9 +1,9 @@
 //! The records: who did what.
 
 use eemu_core::dataset::Interaction;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{AssertSqlSafe, Row, SqliteConnection};
+use sqlx::{AssertSqlSafe, ColumnIndex, Decode, FromRow, Row, Type};
 
+use super::database::{Db, on};
 use super::error::{Result, StoreError};
 
 /// Gives the 16-byte keyed id stored beside a record: a keyed hash of its
@@ -16,7 +16,7 @@ const CHUNK: usize = 500;
 /// Stores records. Of two with the same (user, item) the earliest stays,
 /// whichever came first. Returns how many rows were added or changed.
 pub(super) async fn insert(
-    connection: &mut SqliteConnection,
+    db: &mut Db,
     records: &[Interaction],
     (users, items): (u32, u32),
     keyed_id: KeyedId<'_>,
@@ -30,30 +30,39 @@ pub(super) async fn insert(
             return Err(StoreError::BadRecord("has a timestamp that is not a finite number"));
         }
     }
+    db.records_moved();
     // In the order of the key, so that pages fill one after the other.
     let mut records = records.to_vec();
     records.sort_unstable_by_key(|r| (r.user, r.item));
     let mut changed = 0;
-    let full = statement(CHUNK);
+    let numbered = db.is_shared();
+    let full = statement(CHUNK, numbered);
     for chunk in records.chunks(CHUNK) {
-        let sql = if chunk.len() == CHUNK { full.clone() } else { statement(chunk.len()) };
-        let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(chunk.len() == CHUNK);
-        for record in chunk {
-            query = query
-                .bind(i64::from(record.user))
-                .bind(i64::from(record.item))
-                .bind(record.timestamp)
-                .bind(keyed_id(record).to_vec());
-        }
-        changed += query.execute(&mut *connection).await?.rows_affected();
+        let sql = if chunk.len() == CHUNK { full.clone() } else { statement(chunk.len(), numbered) };
+        changed += on!(db, c => {
+            let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(chunk.len() == CHUNK);
+            for record in chunk {
+                query = query
+                    .bind(i64::from(record.user))
+                    .bind(i64::from(record.item))
+                    .bind(record.timestamp)
+                    .bind(keyed_id(record).to_vec());
+            }
+            query.execute(c).await?.rows_affected()
+        });
     }
     Ok(changed)
 }
 
-fn statement(rows: usize) -> String {
-    // Unnamed places: SQLite looks names like `$7` up one by one, which over
-    // thousands of them costs more than the insertion.
-    let values = vec!["(?, ?, ?, ?)"; rows].join(", ");
+fn statement(rows: usize, numbered: bool) -> String {
+    // SQLite takes unnamed places: it looks names like `$7` up one by one,
+    // which over thousands of them costs more than the insertion. PostgreSQL
+    // has no unnamed ones.
+    let row = |row: usize| {
+        let place = |column| if numbered { format!("${}", row * 4 + column) } else { "?".to_owned() };
+        format!("({}, {}, {}, {})", place(1), place(2), place(3), place(4))
+    };
+    let values = (0..rows).map(row).collect::<Vec<_>>().join(", ");
     // A missing time orders as 0, as in `Interactions::new`.
     format!(
         "INSERT INTO interactions (user_index, item_index, timestamp, keyed_id) VALUES {values} \
@@ -63,33 +72,44 @@ fn statement(rows: usize) -> String {
 }
 
 /// Deletes records. Returns how many there were.
-pub(super) async fn delete(connection: &mut SqliteConnection, records: &[(u32, u32)]) -> Result<u64> {
+pub(super) async fn delete(db: &mut Db, records: &[(u32, u32)]) -> Result<u64> {
     let mut removed = 0;
+    let sql = "DELETE FROM interactions WHERE user_index = $1 AND item_index = $2";
     for &(user, item) in records {
-        removed += sqlx::query("DELETE FROM interactions WHERE user_index = $1 AND item_index = $2")
-            .bind(i64::from(user))
-            .bind(i64::from(item))
-            .execute(&mut *connection)
-            .await?
-            .rows_affected();
+        let (user, item) = (i64::from(user), i64::from(item));
+        removed += on!(db, c => sqlx::query(sql).bind(user).bind(item).execute(c).await?.rows_affected());
+    }
+    if removed > 0 {
+        db.something_deleted();
     }
     Ok(removed)
 }
 
+/// A row, of whichever database.
+struct Stored(Interaction);
+
+impl<'r, R: Row> FromRow<'r, R> for Stored
+where
+    usize: ColumnIndex<R>,
+    i64: Decode<'r, R::Database> + Type<R::Database>,
+    Option<f64>: Decode<'r, R::Database> + Type<R::Database>,
+{
+    fn from_row(row: &'r R) -> sqlx::Result<Self> {
+        let (user, item): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
+        Ok(Self(Interaction { user: user as u32, item: item as u32, timestamp: row.try_get(2)? }))
+    }
+}
+
 /// Every record, by user and item.
-pub(super) async fn all(connection: &mut SqliteConnection) -> Result<Vec<Interaction>> {
-    let records =
-        sqlx::query("SELECT user_index, item_index, timestamp FROM interactions ORDER BY user_index, item_index")
-            .try_map(|row: SqliteRow| {
-                Ok(Interaction { user: row.try_get(0)?, item: row.try_get(1)?, timestamp: row.try_get(2)? })
-            })
-            .fetch_all(connection)
-            .await?;
-    Ok(records)
+pub(super) async fn all(db: &mut Db) -> Result<Vec<Interaction>> {
+    let sql = "SELECT user_index, item_index, timestamp FROM interactions ORDER BY user_index, item_index";
+    let records: Vec<Stored> = on!(db, c => sqlx::query_as(sql).fetch_all(c).await?);
+    Ok(records.into_iter().map(|stored| stored.0).collect())
 }
 
 /// How many records there are.
-pub(super) async fn count(connection: &mut SqliteConnection) -> Result<u64> {
-    let count: i64 = sqlx::query_scalar("SELECT count(*) FROM interactions").fetch_one(connection).await?;
+pub(super) async fn count(db: &mut Db) -> Result<u64> {
+    let sql = "SELECT count(*) FROM interactions";
+    let count: i64 = on!(db, c => sqlx::query_scalar(sql).fetch_one(c).await?);
     Ok(count as u64)
 }

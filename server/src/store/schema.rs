@@ -1,15 +1,18 @@
 //! The database: how it is opened, what is in it, and its format version.
 //!
-//! SQL stays within what PostgreSQL understands too, apart from the table
-//! options and what [`super::erase`] does.
+//! Statements are written for SQLite and PostgreSQL at once ([`super::database`]);
+//! only the tables are declared twice, in each one's words.
 
 use std::path::Path;
 use std::time::Duration;
 
+use sqlx::postgres::PgConnectOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
-use sqlx::{ConnectOptions, Connection, SqliteConnection};
+use sqlx::{ConnectOptions, SqliteConnection};
 
+use super::database::{Db, Driver, on};
 use super::error::{Result, StoreError};
+use super::location::DatabaseUrl;
 
 /// Name of the database inside a state directory.
 pub(super) const DATABASE: &str = "eemu.sqlite";
@@ -17,11 +20,7 @@ pub(super) const DATABASE: &str = "eemu.sqlite";
 /// Key of the settings in the `meta` table.
 pub(super) const SETTINGS: &str = "settings";
 
-/// How transactions that write begin: they take their place at once instead
-/// of failing half way when two meet.
-pub(super) const BEGIN: &str = "BEGIN IMMEDIATE";
-
-/// Format versions in order. A released one is never edited; the last is the
+/// Format versions of SQLite in order. A released one is never edited; the last is the
 /// format that this program writes.
 pub(super) const MIGRATIONS: &[&str] = &[
     "
@@ -71,8 +70,63 @@ pub(super) const MIGRATIONS: &[&str] = &[
 ",
 ];
 
+/// Format versions of PostgreSQL in order, counted on their own. All tables
+/// stand in the schema `eemu`: one state a database.
+pub(super) const MIGRATIONS_POSTGRES: &[&str] = &["
+    CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
+    CREATE TABLE catalog (name TEXT PRIMARY KEY, body BYTEA NOT NULL);
+    CREATE TABLE interactions (
+        user_index BIGINT NOT NULL,
+        item_index BIGINT NOT NULL,
+        timestamp DOUBLE PRECISION,
+        keyed_id BYTEA NOT NULL CHECK (length(keyed_id) = 16),
+        PRIMARY KEY (user_index, item_index)
+    );
+    CREATE TABLE shards (
+        shard BIGINT PRIMARY KEY,
+        version BIGINT NOT NULL,
+        stale BIGINT NOT NULL CHECK (stale IN (0, 1))
+    );
+    CREATE TABLE models (
+        shard BIGINT PRIMARY KEY REFERENCES shards (shard),
+        version BIGINT NOT NULL,
+        model_blake3 TEXT NOT NULL,
+        shared_file TEXT NOT NULL,
+        user_rows_file TEXT NOT NULL,
+        fingerprint TEXT NOT NULL,
+        nonce BYTEA NOT NULL CHECK (length(nonce) = 32),
+        salt BYTEA NOT NULL CHECK (length(salt) = 32),
+        input_hash BYTEA NOT NULL CHECK (length(input_hash) = 32),
+        seconds DOUBLE PRECISION NOT NULL,
+        epochs BIGINT NOT NULL,
+        losses TEXT NOT NULL
+    );
+    CREATE TABLE uploads (shard BIGINT PRIMARY KEY, shared_file TEXT NOT NULL, user_rows_file TEXT NOT NULL);
+    CREATE TABLE receipts (id BIGINT PRIMARY KEY, receipt TEXT NOT NULL);
+    CREATE TABLE requests (
+        id_hash BYTEA PRIMARY KEY CHECK (length(id_hash) = 32),
+        owner BYTEA CHECK (length(owner) = 32),
+        removed BIGINT NOT NULL,
+        shards TEXT NOT NULL,
+        created DOUBLE PRECISION NOT NULL,
+        receipt BIGINT
+    );
+    CREATE TABLE backups (id TEXT PRIMARY KEY, created DOUBLE PRECISION NOT NULL, expires DOUBLE PRECISION NOT NULL);
+    CREATE TABLE tombstones (
+        hash BYTEA PRIMARY KEY CHECK (length(hash) = 32),
+        created DOUBLE PRECISION NOT NULL
+    );
+"];
+
 /// Opens the database of a state for writing (made if missing) or reading.
-pub(super) async fn connect(dir: &Path, write: bool) -> Result<SqliteConnection> {
+pub(super) async fn connect(dir: &Path, database: Option<&DatabaseUrl>, write: bool) -> Result<Db> {
+    Ok(match database {
+        None => Db::new(Driver::Sqlite(sqlite(dir, write).await?)),
+        Some(url) => postgres(url, write).await?,
+    })
+}
+
+async fn sqlite(dir: &Path, write: bool) -> Result<SqliteConnection> {
     let mut options = SqliteConnectOptions::new()
         .filename(dir.join(DATABASE))
         .create_if_missing(write)
@@ -92,66 +146,116 @@ pub(super) async fn connect(dir: &Path, write: bool) -> Result<SqliteConnection>
     Ok(options.connect().await?)
 }
 
+/// Longest wait for another writer. Whoever waits longer has an error to tell.
+const POSTGRES: &str = "SET search_path TO eemu; SET lock_timeout TO '60s'; SET synchronous_commit TO on";
+
+async fn postgres(url: &DatabaseUrl, write: bool) -> Result<Db> {
+    if !url.0.starts_with("postgres://") && !url.0.starts_with("postgresql://") {
+        return Err(StoreError::BadDatabase("it is no postgres:// address".into()));
+    }
+    let options: PgConnectOptions = url.0.parse().map_err(|e: sqlx::Error| StoreError::BadDatabase(e.to_string()))?;
+    let options = options.application_name("eemu").disable_statement_logging();
+    let connection = tokio::time::timeout(Duration::from_secs(30), options.connect()).await;
+    let connection = connection.map_err(|_| StoreError::BadDatabase("it did not answer within 30 s".into()))?;
+    let mut db = Db::new(Driver::Postgres(connection.map_err(|e| StoreError::BadDatabase(e.to_string()))?));
+    on!(db, c => sqlx::raw_sql(POSTGRES).execute(c).await.map(drop))?;
+    if !write {
+        let read = "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY";
+        on!(db, c => sqlx::raw_sql(read).execute(c).await.map(drop))?;
+    }
+    Ok(db)
+}
+
+/// Brings the database to the newest format, or refuses.
+pub(super) async fn migrate(db: &mut Db, write: bool) -> Result<()> {
+    let migrations = if db.is_shared() { MIGRATIONS_POSTGRES } else { MIGRATIONS };
+    migrate_to(db, migrations, write).await
+}
+
 /// Brings the database to the newest of `migrations`, or refuses.
-pub(super) async fn migrate(connection: &mut SqliteConnection, migrations: &[&'static str], write: bool) -> Result<()> {
+pub(super) async fn migrate_to(db: &mut Db, migrations: &[&'static str], write: bool) -> Result<()> {
     let supported = migrations.len() as i64;
-    let found = format(connection).await?;
+    let found = format(db).await?;
     if found > supported {
         return Err(StoreError::NewerFormat { found, supported });
     }
     if found < supported && !write {
         return Err(StoreError::OlderFormat { found, supported });
     }
-    for (version, sql) in (1..).zip(migrations).skip(found as usize) {
-        let mut transaction = connection.begin_with(BEGIN).await?;
-        sqlx::raw_sql("CREATE TABLE IF NOT EXISTS migrations (version INTEGER PRIMARY KEY) STRICT")
-            .execute(&mut *transaction)
-            .await?;
-        sqlx::raw_sql(*sql).execute(&mut *transaction).await?;
-        sqlx::query("INSERT INTO migrations (version) VALUES ($1)").bind(version).execute(&mut *transaction).await?;
-        transaction.commit().await?;
+    if found < supported {
+        // Of two that come at once, the second waits and finds it done.
+        let begin = match db.driver {
+            Driver::Sqlite(_) => {
+                "BEGIN IMMEDIATE; CREATE TABLE IF NOT EXISTS migrations (version INTEGER PRIMARY KEY) STRICT"
+            }
+            Driver::Postgres(_) => {
+                "BEGIN; SELECT pg_advisory_xact_lock(7310315301); CREATE SCHEMA IF NOT EXISTS eemu; \
+                 CREATE TABLE IF NOT EXISTS migrations (version BIGINT PRIMARY KEY)"
+            }
+        };
+        let done = async {
+            on!(db, c => sqlx::raw_sql(begin).execute(c).await.map(drop))?;
+            let found = format(db).await?;
+            for (version, sql) in (1i64..).zip(migrations).skip(found as usize) {
+                on!(db, c => sqlx::raw_sql(*sql).execute(c).await.map(drop))?;
+                let note = "INSERT INTO migrations (version) VALUES ($1)";
+                on!(db, c => sqlx::query(note).bind(version).execute(c).await.map(drop))?;
+            }
+            Ok::<_, StoreError>(())
+        };
+        let done = done.await;
+        let end = if done.is_ok() { "COMMIT" } else { "ROLLBACK" };
+        let ended = on!(db, c => sqlx::raw_sql(end).execute(c).await.map(drop));
+        done?;
+        ended?;
     }
     Ok(())
 }
 
-async fn format(connection: &mut SqliteConnection) -> Result<i64> {
-    let table: i64 = sqlx::query_scalar("SELECT count(*) FROM sqlite_schema WHERE name = 'migrations'")
-        .fetch_one(&mut *connection)
-        .await?;
+/// The format that the database has; 0 for none.
+pub(super) async fn format(db: &mut Db) -> Result<i64> {
+    let table = match db.driver {
+        Driver::Sqlite(_) => "SELECT count(*) FROM sqlite_schema WHERE name = 'migrations'",
+        Driver::Postgres(_) => {
+            "SELECT count(*) FROM information_schema.tables WHERE table_schema = 'eemu' AND table_name = 'migrations'"
+        }
+    };
+    let table: i64 = on!(db, c => sqlx::query_scalar(table).fetch_one(c).await?);
     if table == 0 {
         return Ok(0);
     }
-    Ok(sqlx::query_scalar("SELECT coalesce(max(version), 0) FROM migrations").fetch_one(connection).await?)
+    let newest = "SELECT coalesce(max(version), 0) FROM migrations";
+    Ok(on!(db, c => sqlx::query_scalar(newest).fetch_one(c).await?))
 }
 
 /// A value of the `meta` table.
-pub(super) async fn meta(connection: &mut SqliteConnection, key: &str) -> Result<Option<String>> {
-    Ok(sqlx::query_scalar("SELECT value FROM meta WHERE key = $1").bind(key).fetch_optional(connection).await?)
+pub(super) async fn meta(db: &mut Db, key: &str) -> Result<Option<String>> {
+    let sql = "SELECT value FROM meta WHERE key = $1";
+    Ok(on!(db, c => sqlx::query_scalar(sql).bind(key).fetch_optional(c).await?))
 }
 
 /// Sets a value of the `meta` table.
-pub(super) async fn set_meta(connection: &mut SqliteConnection, key: &str, value: &str) -> Result<()> {
-    sqlx::query("INSERT INTO meta (key, value) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = excluded.value")
-        .bind(key)
-        .bind(value)
-        .execute(connection)
-        .await?;
+pub(super) async fn set_meta(db: &mut Db, key: &str, value: &str) -> Result<()> {
+    let sql =
+        "INSERT INTO meta (key, value) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = excluded.value";
+    on!(db, c => sqlx::query(sql).bind(key).bind(value).execute(c).await.map(drop))?;
     Ok(())
 }
 
 /// Removes a value of the `meta` table.
-pub(super) async fn clear_meta(connection: &mut SqliteConnection, key: &str) -> Result<()> {
-    sqlx::query("DELETE FROM meta WHERE key = $1").bind(key).execute(connection).await?;
+pub(super) async fn clear_meta(db: &mut Db, key: &str) -> Result<()> {
+    let sql = "DELETE FROM meta WHERE key = $1";
+    on!(db, c => sqlx::query(sql).bind(key).execute(c).await.map(drop))?;
     Ok(())
 }
 
 /// The next number of the state-wide counter. It only rises, so no shard
 /// ever has the same version twice.
-pub(super) async fn next_version(connection: &mut SqliteConnection) -> Result<i64> {
-    let last: i64 = match meta(connection, "version").await? {
+pub(super) async fn next_version(db: &mut Db) -> Result<i64> {
+    let last: i64 = match meta(db, "version").await? {
         Some(text) => text.parse().map_err(|_| StoreError::DamagedRow(format!("the version counter '{text}'")))?,
         None => 0,
     };
-    set_meta(connection, "version", &(last + 1).to_string()).await?;
+    set_meta(db, "version", &(last + 1).to_string()).await?;
     Ok(last + 1)
 }

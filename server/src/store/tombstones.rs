@@ -8,13 +8,12 @@
 //! last backup that is older than it expires it is erased, and with the last
 //! of them the key.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use serde::{Deserialize, Serialize};
-use sqlx::SqliteConnection;
 
+use super::database::{Db, on};
 use super::error::{Result, StoreError};
 use super::schema::{clear_meta, meta, set_meta};
+use crate::clock::{now_exactly, random};
 
 const KEY: &str = "tombstone-key";
 /// In the place of an item: the account itself.
@@ -56,10 +55,6 @@ impl Tombstones {
     }
 }
 
-fn now() -> f64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |time| time.as_secs_f64())
-}
-
 fn hash(key: &[u8; 32], user: u32, item: u32) -> [u8; 32] {
     let mut place = [0; 8];
     place[..4].copy_from_slice(&user.to_le_bytes());
@@ -68,99 +63,88 @@ fn hash(key: &[u8; 32], user: u32, item: u32) -> [u8; 32] {
 }
 
 /// Notes what is deleted, if a backup is out. Part of the deleting transaction.
-pub(super) async fn entomb(connection: &mut SqliteConnection, places: &[(u32, u32)]) -> Result<()> {
-    if places.is_empty() || backups(&mut *connection).await?.is_empty() {
+pub(super) async fn entomb(db: &mut Db, places: &[(u32, u32)]) -> Result<()> {
+    if places.is_empty() || backups(db).await?.is_empty() {
         return Ok(());
     }
     let damaged = || StoreError::DamagedRow("an unreadable key of tombstones".into());
-    let key: [u8; 32] = match meta(&mut *connection, KEY).await? {
+    let key: [u8; 32] = match meta(db, KEY).await? {
         Some(key) => hex::decode(key).ok().and_then(|key| key.try_into().ok()).ok_or_else(damaged)?,
         None => {
-            let mut key = [0; 32];
-            getrandom::fill(&mut key).map_err(StoreError::Random)?;
-            set_meta(&mut *connection, KEY, &hex::encode(key)).await?;
+            let key = random()?;
+            set_meta(db, KEY, &hex::encode(key)).await?;
             key
         }
     };
     for &(user, item) in places {
-        put(&mut *connection, &hash(&key, user, item)).await?;
+        put(db, &hash(&key, user, item)).await?;
     }
     Ok(())
 }
 
-async fn put(connection: &mut SqliteConnection, hash: &[u8]) -> Result<()> {
-    sqlx::query("INSERT INTO tombstones (hash, created) VALUES ($1, $2) ON CONFLICT (hash) DO UPDATE SET created = excluded.created")
-        .bind(hash)
-        .bind(now())
-        .execute(connection)
-        .await?;
-    Ok(())
+async fn put(db: &mut Db, hash: &[u8]) -> Result<()> {
+    let sql = "INSERT INTO tombstones (hash, created) VALUES ($1, $2) \
+               ON CONFLICT (hash) DO UPDATE SET created = excluded.created";
+    Ok(on!(db, c => sqlx::query(sql).bind(hash).bind(now_exactly()).execute(c).await.map(drop))?)
 }
 
 /// Takes over what another state knew: backups with their own times, and its
 /// tombstones as of now, so that each lasts as long as any of these backups.
 pub(super) async fn carry_over(
-    connection: &mut SqliteConnection,
+    db: &mut Db,
     backups: &[Backup],
     tombstones: &Tombstones,
 ) -> Result<()> {
     for backup in backups {
-        register(&mut *connection, backup).await?;
+        register(db, backup).await?;
     }
     let Some(key) = tombstones.key.as_ref().filter(|_| !tombstones.hashes.is_empty()) else { return Ok(()) };
-    set_meta(&mut *connection, KEY, key).await?;
+    set_meta(db, KEY, key).await?;
     for text in &tombstones.hashes {
         let bytes = hex::decode(text).map_err(|_| StoreError::DamagedRow("an unreadable tombstone".into()))?;
-        put(&mut *connection, &bytes).await?;
+        put(db, &bytes).await?;
     }
     Ok(())
 }
 
 /// Notes a backup that is being made.
-pub(super) async fn register(connection: &mut SqliteConnection, backup: &Backup) -> Result<()> {
-    sqlx::query("INSERT INTO backups (id, created, expires) VALUES ($1, $2, $3)")
-        .bind(&backup.id)
-        .bind(backup.created)
-        .bind(backup.expires)
-        .execute(connection)
-        .await?;
-    Ok(())
+pub(super) async fn register(db: &mut Db, backup: &Backup) -> Result<()> {
+    let sql = "INSERT INTO backups (id, created, expires) VALUES ($1, $2, $3)";
+    let Backup { id, created, expires } = backup;
+    Ok(on!(db, c => sqlx::query(sql).bind(id).bind(created).bind(expires).execute(c).await.map(drop))?)
 }
 
 /// Backups that are out, oldest first.
-pub(super) async fn backups(connection: &mut SqliteConnection) -> Result<Vec<Backup>> {
-    let rows: Vec<(String, f64, f64)> =
-        sqlx::query_as("SELECT id, created, expires FROM backups ORDER BY created").fetch_all(connection).await?;
+pub(super) async fn backups(db: &mut Db) -> Result<Vec<Backup>> {
+    let sql = "SELECT id, created, expires FROM backups ORDER BY created";
+    let rows: Vec<(String, f64, f64)> = on!(db, c => sqlx::query_as(sql).fetch_all(c).await?);
     Ok(rows.into_iter().map(|(id, created, expires)| Backup { id, created, expires }).collect())
 }
 
 /// Every tombstone.
-pub(super) async fn all(connection: &mut SqliteConnection) -> Result<Tombstones> {
-    let hashes: Vec<Vec<u8>> = sqlx::query_scalar("SELECT hash FROM tombstones").fetch_all(&mut *connection).await?;
-    let key = if hashes.is_empty() { None } else { meta(&mut *connection, KEY).await? };
-    let backups = backups(connection).await?;
+pub(super) async fn all(db: &mut Db) -> Result<Tombstones> {
+    let sql = "SELECT hash FROM tombstones";
+    let hashes: Vec<Vec<u8>> = on!(db, c => sqlx::query_scalar(sql).fetch_all(c).await?);
+    let key = if hashes.is_empty() { None } else { meta(db, KEY).await? };
+    let backups = backups(db).await?;
     Ok(Tombstones { key, hashes: hashes.into_iter().map(hex::encode).collect(), backups })
 }
 
 /// Forgets backups whose time is over and the tombstones that no older backup
 /// needs. Returns whether anything went.
-pub(super) async fn expire(connection: &mut SqliteConnection) -> Result<bool> {
-    let gone = sqlx::query("DELETE FROM backups WHERE expires <= $1")
-        .bind(now())
-        .execute(&mut *connection)
-        .await?
-        .rows_affected();
+pub(super) async fn expire(db: &mut Db) -> Result<bool> {
+    let sql = "DELETE FROM backups WHERE expires <= $1";
+    let gone = on!(db, c => sqlx::query(sql).bind(now_exactly()).execute(c).await?.rows_affected());
     if gone == 0 {
         return Ok(false);
     }
-    sqlx::query(
-        "DELETE FROM tombstones WHERE NOT EXISTS (SELECT 1 FROM backups WHERE backups.created <= tombstones.created)",
-    )
-    .execute(&mut *connection)
-    .await?;
-    let left: i64 = sqlx::query_scalar("SELECT count(*) FROM tombstones").fetch_one(&mut *connection).await?;
+    let sql = "DELETE FROM tombstones WHERE NOT EXISTS \
+               (SELECT 1 FROM backups WHERE backups.created <= tombstones.created)";
+    on!(db, c => sqlx::query(sql).execute(c).await.map(drop))?;
+    let sql = "SELECT count(*) FROM tombstones";
+    let left: i64 = on!(db, c => sqlx::query_scalar(sql).fetch_one(c).await?);
     if left == 0 {
-        clear_meta(connection, KEY).await?;
+        clear_meta(db, KEY).await?;
     }
     Ok(true)
 }

@@ -1,12 +1,38 @@
 //! What training asks of a state: shards, tickets, publication, checkpoints.
 
-use sqlx::Connection;
+use std::sync::PoisonError;
 
+use super::database::{Db, Driver, transaction};
 use super::error::Result;
 use super::failpoint::failpoint;
 use super::models::{self, Live, LoadedModel, Publication, Shard, Ticket};
-use super::schema::BEGIN;
 use super::{State, checkpoint, erase, receipts};
+
+/// Class of the locks on shards in training; "eemu" as a number.
+const CLAIMS: i32 = 0x6565_6d75;
+
+/// The sole right to train a shard, until it is dropped or the process dies.
+#[derive(Debug)]
+pub struct Claim<'a> {
+    state: &'a State,
+    shard: u32,
+}
+
+impl Drop for Claim<'_> {
+    fn drop(&mut self) {
+        if self.state.is_shared() {
+            let sql = "SELECT pg_advisory_unlock($1, $2)";
+            // A connection that is lost has dropped it.
+            let _ = self.state.read(async |db| claim(db, sql, self.shard).await);
+        }
+        self.state.claimed.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.shard);
+    }
+}
+
+async fn claim(db: &mut Db, sql: &'static str, shard: u32) -> Result<bool> {
+    let Driver::Postgres(connection) = &mut db.driver else { return Ok(true) };
+    Ok(sqlx::query_scalar(sql).bind(CLAIMS).bind(shard as i32).fetch_one(connection).await?)
+}
 
 impl State {
     /// Every shard, in order; none before [`State::reset_models`].
@@ -14,7 +40,7 @@ impl State {
     /// # Errors
     /// When the database refuses.
     pub fn shards(&self) -> Result<Vec<Shard>> {
-        self.read(async |connection| models::shards(connection).await)
+        self.read(models::shards)
     }
 
     /// Whether a shard was published since [`State::reset_models`]; a deletion
@@ -23,7 +49,26 @@ impl State {
     /// # Errors
     /// When the database refuses.
     pub fn trained(&self) -> Result<bool> {
-        self.read(async |connection| models::trained(connection).await)
+        self.read(models::trained)
+    }
+
+    /// The sole right to train a shard; `None` while somebody else has it,
+    /// here or in another process. It only saves work: what decides who may
+    /// publish is the [`Ticket`].
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub fn claim(&self, shard: u32) -> Result<Option<Claim<'_>>> {
+        let mut claimed = self.claimed.lock().unwrap_or_else(PoisonError::into_inner);
+        if claimed.contains(&shard) {
+            return Ok(None);
+        }
+        let sql = "SELECT pg_try_advisory_lock($1, $2)";
+        if !self.read(async |db| claim(db, sql, shard).await)? {
+            return Ok(None);
+        }
+        claimed.insert(shard);
+        Ok(Some(Claim { state: self, shard }))
     }
 
     /// The right to publish a shard trained on its records as they are now.
@@ -32,7 +77,7 @@ impl State {
     /// # Errors
     /// When there is no such shard.
     pub fn ticket(&self, shard: u32) -> Result<Ticket> {
-        self.read(async |connection| models::ticket(connection, shard).await)
+        self.read(async |db| models::ticket(db, shard).await)
     }
 
     /// Makes a trained model the shard's live one, with a fresh nonce and
@@ -50,22 +95,37 @@ impl State {
         publication: &Publication<'_>,
         receipt: impl FnOnce(&Live) -> Option<String>,
     ) -> Result<Live> {
-        self.write(async |connection| {
-            models::check(connection, ticket).await?;
-            let files = models::write_files(&self.dir, publication.shared, publication.user_rows)?;
+        let hashes = models::hashes(publication.shared, publication.user_rows);
+        self.write(async |db| {
+            if self.is_shared() {
+                transaction(db, async |db: &mut Db| models::announce(db, ticket, &hashes).await).await?;
+            } else {
+                models::check(db, ticket).await?;
+            }
+            models::write_files(&self.files, &hashes, publication.shared, publication.user_rows).await?;
             failpoint("publish.files");
-            let mut transaction = connection.begin_with(BEGIN).await?;
-            let (live, replaced) = models::switch(&mut transaction, ticket, publication, files).await?;
-            if let Some(json) = receipt(&live) {
-                receipts::append(&mut transaction, &json).await?;
-            }
-            if replaced {
-                erase::begin(&mut transaction).await?;
-            }
-            failpoint("publish.switched");
-            transaction.commit().await?;
+            let switch = async |db: &mut Db| {
+                let (live, replaced) = models::switch(db, ticket, publication, hashes.clone()).await?;
+                if let Some(json) = receipt(&live) {
+                    receipts::append(db, &json).await?;
+                }
+                if replaced {
+                    erase::begin(db).await?;
+                }
+                failpoint("publish.switched");
+                Ok((live, replaced))
+            };
+            let ((live, replaced), _) = match transaction(db, switch).await {
+                Ok(done) => done,
+                Err(error) => {
+                    // Outdated meanwhile: its files are nobody's. If this
+                    // fails, the next sweep sees to them.
+                    let _ = erase::sweep(db, self.dir(), &self.files).await;
+                    return Err(error);
+                }
+            };
             failpoint("publish.committed");
-            self.tidy(connection, replaced).await?;
+            self.tidy(db, replaced).await?;
             Ok(live)
         })
     }
@@ -86,9 +146,11 @@ impl State {
         let mut live = self.live(shard)?;
         loop {
             let Some(found) = live else { return Ok(None) };
-            let shared = models::read_file(&self.dir, shard, &found.shared_file);
-            let user_rows = models::read_file(&self.dir, shard, &found.user_rows_file);
-            match (shared, user_rows) {
+            let read = self.read(async |_| {
+                let shared = models::read_file(&self.files, shard, &found.shared_file).await;
+                Ok((shared, models::read_file(&self.files, shard, &found.user_rows_file).await))
+            })?;
+            match read {
                 (Ok(shared), Ok(user_rows)) => return Ok(Some(LoadedModel { live: found, shared, user_rows })),
                 (Err(error), _) | (_, Err(error)) => {
                     // A writer may have published another meanwhile.
@@ -107,9 +169,9 @@ impl State {
     /// # Errors
     /// [`super::StoreError::Outdated`] as in [`State::publish`].
     pub fn save_checkpoint(&self, ticket: Ticket, input_hash: &[u8; 32], bytes: &[u8]) -> Result<()> {
-        self.write(async |connection| {
-            models::check(connection, ticket).await?;
-            checkpoint::write(&self.dir, ticket, input_hash, bytes)
+        self.write(async |db| {
+            models::check(db, ticket).await?;
+            checkpoint::write(self.dir(), ticket, input_hash, bytes)
         })
     }
 
@@ -119,6 +181,6 @@ impl State {
     /// # Errors
     /// When the disk refuses.
     pub fn load_checkpoint(&self, ticket: Ticket, input_hash: &[u8; 32]) -> Result<Option<Vec<u8>>> {
-        self.write(async |_| checkpoint::read(&self.dir, ticket, input_hash))
+        self.write(async |_| checkpoint::read(self.dir(), ticket, input_hash))
     }
 }

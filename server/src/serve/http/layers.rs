@@ -72,6 +72,7 @@ pub(super) fn around(
     // Model files gain nothing from compression, and ranges of them lose.
     let worth = DefaultPredicate::new().and(NotForContentType::const_new("application/octet-stream"));
     router
+        .layer(from_fn_with_state(app.clone(), fresh))
         .layer(CompressionLayer::new().compress_when(worth))
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, Duration::from_secs(options.timeout.max(1))))
         .layer(CatchPanicLayer::custom(panicked))
@@ -99,6 +100,20 @@ async fn limit(State(app): State<Arc<App>>, request: Request, next: Next) -> Res
     } else {
         Failure::too_many().into_response()
     }
+}
+
+/// Where several servers share a database, none answers from a picture that is
+/// older than the request.
+async fn fresh(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    if app.service.is_shared() && request.uri().path() != "/healthz" {
+        let service = app.service.clone();
+        let looked = tokio::task::spawn_blocking(move || service.freshen()).await;
+        if let Err(error) = looked.map_err(anyhow::Error::from).and_then(|looked| looked) {
+            tracing::error!("the database does not say how far it is: {error:#}");
+            return Failure::unavailable("the database does not answer").into_response();
+        }
+    }
+    next.run(request).await
 }
 
 async fn count(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {

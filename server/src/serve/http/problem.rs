@@ -9,6 +9,8 @@ use axum::response::{IntoResponse, Response};
 use eemu_core::api::Problem;
 use serde::de::DeserializeOwned;
 
+use crate::store::StoreError;
+
 /// An answer that is no success.
 #[derive(Debug)]
 pub(super) struct Failure {
@@ -63,6 +65,18 @@ impl Failure {
     pub(super) fn internal(error: &anyhow::Error) -> Self {
         tracing::error!("a request failed: {error:#}");
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the server failed; its log says more")
+    }
+
+    /// What went wrong inside, told apart: a database that does not answer will
+    /// again.
+    pub(super) fn of(error: &anyhow::Error) -> Self {
+        match error.downcast_ref() {
+            Some(StoreError::Database(_) | StoreError::BadDatabase(_)) => {
+                tracing::error!("a request failed: {error:#}");
+                Self::unavailable("the database does not answer")
+            }
+            _ => Self::internal(error),
+        }
     }
 
     /// The same as what goes over the wire.

@@ -15,7 +15,7 @@ use serde::Deserialize;
 
 use super::App;
 use super::problem::{Answer, Failure, Name, Query};
-use crate::serve::clock::now;
+use crate::clock::now;
 use crate::serve::service::{Service, lock};
 
 /// How long a client may use a manifest.

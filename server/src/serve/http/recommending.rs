@@ -1,5 +1,6 @@
 //! Recommendations over HTTP: one person, or a file of many.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use axum::Json;
@@ -8,8 +9,6 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use eemu_core::api::{Problem, RecommendRequest, Recommendations};
-use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
 
 use super::App;
 use super::caller::Caller;
@@ -18,6 +17,7 @@ use crate::forgetting::DELETED;
 use crate::serve::recommending::{Who, recommend};
 use crate::serve::snapshot::Snapshot;
 use crate::serve::tokens::Scope;
+use crate::store::Head;
 
 /// Recommended items at most.
 const MOST: u32 = 1000;
@@ -71,7 +71,7 @@ pub(super) async fn one(
         recommend(&app.service, &[(who, top)])
     });
     let answer = computed.await.map_err(anyhow::Error::from).and_then(|answers| answers);
-    answer.map_err(|e| Failure::internal(&e))?.pop().map(Json).ok_or_else(Failure::not_found)
+    answer.map_err(|e| Failure::of(&e))?.people.pop().map(Json).ok_or_else(Failure::not_found)
 }
 
 /// Operators ask for anybody's recommendations, which are not their records.
@@ -96,24 +96,66 @@ fn user_of(snapshot: &Snapshot, caller: Caller, user: Option<&str>) -> Answer<u3
         (status = 401, body = Problem), (status = 403, body = Problem), (status = 413, body = Problem)))]
 pub(super) async fn batch(State(app): State<Arc<App>>, caller: Caller, body: Bytes) -> Answer<Response> {
     caller.operates()?;
-    let place = app.computing.clone().acquire_owned().await;
-    let place = place.map_err(|_| Failure::unavailable("the service is stopping"))?;
-    let (send, receive) = mpsc::channel::<Result<Bytes, std::io::Error>>(4);
-    tokio::task::spawn_blocking(move || {
-        let _place = place;
-        let lines: Vec<&[u8]> = body.split(|b| *b == b'\n').filter(|line| !line.trim_ascii().is_empty()).collect();
-        for tile in lines.chunks(TILE) {
-            let answer = answer_tile(&app, caller, tile);
-            if send.blocking_send(Ok(answer.into())).is_err() || app.service.is_stopping() {
-                break;
-            }
-        }
-    });
-    let stream = HttpBody::from_stream(ReceiverStream::new(receive));
-    Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], stream).into_response())
+    let lines = body.split(|b| *b == b'\n').filter(|line| !line.trim_ascii().is_empty());
+    // Only places within the body: it is kept once.
+    let lines: Vec<Bytes> = lines.map(|line| body.slice_ref(line)).collect();
+    let batch = Batch { app, caller, lines, next: 0, ready: VecDeque::new(), head: Head::default() };
+    let stream = futures_util::stream::unfold(batch, Batch::line);
+    Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], HttpBody::from_stream(stream)).into_response())
 }
 
-fn answer_tile(app: &App, caller: Caller, lines: &[&[u8]]) -> Vec<u8> {
+/// Answers on their way, computed some at a time and looked at once more when
+/// each is sent: whoever reads slowly must not get what was computed before a
+/// deletion that has been acknowledged since.
+struct Batch {
+    app: Arc<App>,
+    caller: Caller,
+    lines: Vec<Bytes>,
+    /// The line whose answer is sent next.
+    next: usize,
+    /// Answers that are computed.
+    ready: VecDeque<Bytes>,
+    /// How far the state was then.
+    head: Head,
+}
+
+impl Batch {
+    /// The next line, and what is left; `None` at the end.
+    async fn line(mut self) -> Option<(Result<Bytes, std::io::Error>, Self)> {
+        if self.next >= self.lines.len() || self.app.service.is_stopping() {
+            return None;
+        }
+        if !self.ready.is_empty() && !self.still_good().await {
+            self.app.service.metrics.overtaken.inc();
+            self.ready.clear();
+        }
+        if self.ready.is_empty() {
+            let last = (self.next + TILE).min(self.lines.len());
+            let (app, caller, lines) = (self.app.clone(), self.caller, self.lines[self.next..last].to_vec());
+            let place = self.app.computing.clone().acquire_owned().await.ok()?;
+            let computed = tokio::task::spawn_blocking(move || {
+                let _place = place;
+                answer_tile(&app, caller, &lines)
+            });
+            (self.ready, self.head) = computed.await.ok()?;
+        }
+        let line = self.ready.pop_front()?;
+        self.next += 1;
+        Some((Ok(line), self))
+    }
+
+    async fn still_good(&self) -> bool {
+        let (service, head) = (self.app.service.clone(), self.head);
+        if !service.is_shared() {
+            return service.is_overtaken(head).is_ok_and(|overtaken| !overtaken);
+        }
+        let looked = tokio::task::spawn_blocking(move || service.is_overtaken(head)).await;
+        matches!(looked, Ok(Ok(false)))
+    }
+}
+
+/// An answer a line, and how far the state was when they were computed.
+fn answer_tile(app: &App, caller: Caller, lines: &[Bytes]) -> (VecDeque<Bytes>, Head) {
     let snapshot = app.service.snapshot();
     let asked: Vec<Answer<(Who, usize)>> = lines
         .iter()
@@ -128,27 +170,20 @@ fn answer_tile(app: &App, caller: Caller, lines: &[&[u8]]) -> Vec<u8> {
             Ok((who, top))
         })
         .collect();
-    drop(snapshot);
     let people: Vec<(Who, usize)> = asked.iter().filter_map(|ask| ask.as_ref().ok()).cloned().collect();
-    let mut answers = match recommend(&app.service, &people) {
-        Ok(answers) => answers.into_iter(),
-        Err(error) => {
-            Failure::internal(&error);
-            Vec::new().into_iter()
-        }
+    let (mut answers, head, failure) = match recommend(&app.service, &people) {
+        Ok(answers) => (answers.people.into_iter(), answers.head, None),
+        Err(error) => (Vec::new().into_iter(), snapshot.head, Some(Failure::of(&error).problem())),
     };
-    let mut out = Vec::new();
-    for ask in &asked {
-        let written = match ask {
-            Err(failure) => serde_json::to_writer(&mut out, &failure.problem()),
-            Ok(_) => match answers.next() {
-                Some(answer) => serde_json::to_writer(&mut out, &answer),
-                None => serde_json::to_writer(&mut out, &Failure::unavailable("the server failed").problem()),
-            },
+    let line = |ask: &Answer<(Who, usize)>| {
+        let written = match (ask, &failure) {
+            (Err(wrong), _) => serde_json::to_vec(&wrong.problem()),
+            (Ok(_), Some(failure)) => serde_json::to_vec(failure),
+            (Ok(_), None) => serde_json::to_vec(&answers.next()),
         };
-        if written.is_ok() {
-            out.push(b'\n');
-        }
-    }
-    out
+        let mut line = written.unwrap_or_default();
+        line.push(b'\n');
+        Bytes::from(line)
+    };
+    (asked.iter().map(line).collect(), head)
 }

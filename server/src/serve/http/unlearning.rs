@@ -17,7 +17,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use super::App;
 use super::caller::Caller;
 use super::problem::{Answer, Failure, Name};
-use crate::serve::requests::{is_done, owner_of};
+use crate::serve::requests::owner_of;
 use crate::serve::service::{Service, lock};
 use crate::serve::tokens::Scope;
 
@@ -43,7 +43,7 @@ pub(super) fn stands(service: &Service, name: &str) -> Option<Unlearning> {
         })
         .collect();
     let answered = request.receipt.is_some() || request.removed == 0;
-    let phase = if is_done(&request, &live) || request.receipt.is_some() {
+    let phase = if request.is_done(&live) || request.receipt.is_some() {
         if answered { Phase::Done } else { Phase::Publishing }
     } else {
         // The shard that is furthest speaks for the request.

@@ -2,8 +2,7 @@
 
 use std::time::Instant;
 
-use sqlx::Connection;
-
+use super::super::database::on;
 use super::super::{Access, State, StoreError, runtime, schema};
 use super::*;
 
@@ -186,12 +185,12 @@ fn formats_of_another_time_are_refused_or_upgraded() {
     drop(trained(&dir));
     let longer = [schema::MIGRATIONS, &["CREATE TABLE later (x INTEGER) STRICT"]].concat();
     runtime().unwrap().block_on(async {
-        let mut connection = schema::connect(&dir, true).await.unwrap();
-        let refused = schema::migrate(&mut connection, &longer, false).await.unwrap_err();
+        let mut db = schema::connect(&dir, None, true).await.unwrap();
+        let refused = schema::migrate_to(&mut db, &longer, false).await.unwrap_err();
         assert!(matches!(refused, StoreError::OlderFormat { .. }), "{refused}");
-        schema::migrate(&mut connection, &longer, true).await.unwrap();
-        schema::migrate(&mut connection, &longer, false).await.unwrap();
-        connection.close().await.unwrap();
+        schema::migrate_to(&mut db, &longer, true).await.unwrap();
+        schema::migrate_to(&mut db, &longer, false).await.unwrap();
+        db.close().await.unwrap();
     });
     for access in [Access::Read, Access::Write] {
         let text = State::open(&dir, access).unwrap_err().to_string();
@@ -204,10 +203,12 @@ fn the_settings_erasure_rests_on_are_in_force() {
     let folder = tempfile::tempdir().unwrap();
     let state = trained(&folder.path().join("run"));
     for (pragma, expected) in [("PRAGMA secure_delete", 1), ("PRAGMA synchronous", 2), ("PRAGMA foreign_keys", 1)] {
-        let found: i64 = state.read(async |c| Ok(sqlx::query_scalar(pragma).fetch_one(c).await?)).unwrap();
+        let found: i64 = state.read(async |db| Ok(on!(db, c => sqlx::query_scalar(pragma).fetch_one(c).await?))).unwrap();
         assert_eq!(found, expected, "{pragma}");
     }
-    let mode: String = state.read(async |c| Ok(sqlx::query_scalar("PRAGMA journal_mode").fetch_one(c).await?)).unwrap();
+    let pragma = "PRAGMA journal_mode";
+    let mode: String =
+        state.read(async |db| Ok(on!(db, c => sqlx::query_scalar(pragma).fetch_one(c).await?))).unwrap();
     assert_eq!(mode, "wal");
 }
 
@@ -228,7 +229,7 @@ fn a_million_records() {
         users: Entities::new((0..4000).map(|i| i.to_string()).collect(), Vec::new(), Vec::new()).unwrap(),
         items: Entities::new((0..250).map(|i| i.to_string()).collect(), Vec::new(), Vec::new()).unwrap(),
     };
-    let import = Import { catalog: &catalog, settings: "{}", keyed_id: &|r| [r.item as u8; 16], replace: false };
+    let import = Import { catalog: &catalog, settings: "{}", keyed_id: &|r| [r.item as u8; 16], replace: false, extra: Extra::default() };
     let timed = |what: &str, started: Instant| println!("{what}: {:.2} s", started.elapsed().as_secs_f64());
     let started = Instant::now();
     let state = State::create(&folder.path().join("run"), &import, records).unwrap();

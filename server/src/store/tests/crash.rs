@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use super::super::{Access, NewRequest, STEPS, State};
+use super::super::{Access, Deletion, NewRequest, STEPS, State};
 use super::*;
 
 /// What the child process does before it dies.
@@ -126,7 +126,9 @@ fn a_receipt_that_dies_is_there_whole_or_not() {
         let before = state.receipts().unwrap().len();
         let request = NewRequest { id_hash: [7; 32], owner: None, removed: 1, shards: vec![1], created: 1.0 };
         let first = records()[0];
-        assert_eq!(state.forget(&[(first.user, first.item)], &[1], &[request]).unwrap(), 1);
+        let records = &[(first.user, first.item)];
+        let deletion = Deletion { records, stale: &[1], requests: &[request], ..Deletion::default() };
+        assert_eq!(state.carry_out(&deletion).unwrap().count, 1);
         drop(state);
         die(&dir, "receipt", step);
         let state = State::open(&dir, Access::Write).unwrap();

@@ -2,8 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use sqlx::{Connection, SqliteConnection};
-
+use super::super::database::{Db, picture};
 use super::super::{Access, State, StoreError, schema};
 use super::*;
 
@@ -113,14 +112,14 @@ fn a_reader_in_the_way_is_waited_for() {
     let place = dir.clone();
     let reader = std::thread::spawn(move || {
         super::super::runtime().unwrap().block_on(async {
-            let mut connection: SqliteConnection = schema::connect(&place, false).await.unwrap();
-            let mut transaction = connection.begin().await.unwrap();
-            let count: i64 =
-                sqlx::query_scalar("SELECT count(*) FROM interactions").fetch_one(&mut *transaction).await.unwrap();
-            opened.send(()).unwrap();
-            std::thread::sleep(Duration::from_millis(700));
-            transaction.rollback().await.unwrap();
-            count
+            let mut db = schema::connect(&place, None, false).await.unwrap();
+            let look = async |db: &mut Db| {
+                let count = super::super::records::count(db).await?;
+                opened.send(()).unwrap();
+                std::thread::sleep(Duration::from_millis(700));
+                Ok(count)
+            };
+            picture(&mut db, look).await.unwrap()
         })
     });
     wait.recv().unwrap();

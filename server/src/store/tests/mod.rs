@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use eemu_core::dataset::{Catalog, Column, Entities, Interaction, Values};
 use eemu_core::random::Key;
 
-use super::{Import, Live, Publication, State};
+use super::{Extra, Import, Live, Publication, State};
 
 const USERS: u32 = 300;
 const ITEMS: u32 = 50;
@@ -50,7 +50,7 @@ fn keyed_id(record: &Interaction) -> [u8; 16] {
 fn create(dir: &Path, name: &str, records: &[Interaction], replace: bool) -> super::Result<State> {
     let catalog = catalog(name);
     let settings = format!("{{\"made\":\"{name}\"}}");
-    let import = Import { catalog: &catalog, settings: &settings, keyed_id: &keyed_id, replace };
+    let import = Import { catalog: &catalog, settings: &settings, keyed_id: &keyed_id, replace, extra: Extra::default() };
     State::create(dir, &import, records.iter().copied())
 }
 

@@ -1,0 +1,148 @@
+//! Where model files are: a folder, or a bucket that speaks S3.
+//!
+//! Files are named by the hash of their bytes, so who reads one can tell
+//! whether it is whole, and writing one twice is writing it once.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::atomic_file::{self, TEMPORARY};
+use super::bucket::Bucket;
+use super::error::{IoContext, Result, StoreError, absent_is_fine};
+
+/// Names the deployment that a place outside the state directory belongs to.
+const OWNER: &str = "eemu-deployment";
+const ENDING: &str = ".safetensors";
+
+/// The model files of a state.
+#[derive(Debug)]
+pub(super) enum Files {
+    /// A folder; `own` when it is inside the state directory and nobody
+    /// else's.
+    Folder { path: PathBuf, own: bool },
+    /// A bucket.
+    Bucket(Bucket),
+}
+
+/// The file name of a hash.
+pub(super) fn named(hash: &str) -> String {
+    format!("{hash}{ENDING}")
+}
+
+/// Whether a name is one that this program gives, whole or half written.
+fn is_ours(name: &str) -> bool {
+    let hash = name.get(..64).filter(|hash| hash.bytes().all(|b| b.is_ascii_hexdigit()));
+    hash.is_some_and(|hash| name.starts_with(&named(hash)))
+}
+
+impl Files {
+    /// The folder inside the state directory.
+    pub(super) fn own(path: PathBuf) -> Self {
+        Self::Folder { path, own: true }
+    }
+
+    /// Opens a place: `s3://bucket/prefix`, or a folder, which is made.
+    pub(super) fn open(place: &str) -> Result<Self> {
+        if place.starts_with("s3://") {
+            return Ok(Self::Bucket(Bucket::open(place)?));
+        }
+        if place.contains("://") {
+            return Err(StoreError::BadModels(format!("{place}: give a folder, or s3://bucket/prefix")));
+        }
+        let path = PathBuf::from(place);
+        fs::create_dir_all(&path).context("create", &path)?;
+        Ok(Self::Folder { path, own: false })
+    }
+
+    /// Where it is, for people.
+    pub(super) fn shown(&self) -> String {
+        match self {
+            Self::Folder { path, .. } => path.display().to_string(),
+            Self::Bucket(bucket) => bucket.shown(),
+        }
+    }
+
+    /// Where a file is, for people.
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        Path::new(&self.shown()).join(name)
+    }
+
+    /// Whether the place keeps earlier bytes of its own accord.
+    pub(super) fn is_bucket(&self) -> bool {
+        matches!(self, Self::Bucket(_))
+    }
+
+    /// Sees to it that nobody else's models are here, and that what is deleted
+    /// here is deleted.
+    pub(super) async fn claim(&self, deployment: &str) -> Result<()> {
+        match self {
+            Self::Folder { own: true, .. } => return Ok(()),
+            Self::Folder { .. } => {}
+            Self::Bucket(bucket) => bucket.refuse_versions().await?,
+        }
+        match self.read(OWNER).await? {
+            Some(owner) if owner == deployment.as_bytes() => Ok(()),
+            Some(_) => Err(StoreError::BadModels(format!(
+                "{} holds the models of another deployment; name a place of this one's own",
+                self.shown()
+            ))),
+            None => self.write(OWNER, deployment.as_bytes()).await,
+        }
+    }
+
+    /// Writes a file: there whole or not at all.
+    pub(super) async fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        match self {
+            Self::Folder { path, .. } => atomic_file::write(&path.join(name), &[bytes]),
+            Self::Bucket(bucket) => bucket.write(name, bytes).await,
+        }
+    }
+
+    /// The bytes of a file; none when it is not there.
+    pub(super) async fn read(&self, name: &str) -> Result<Option<Vec<u8>>> {
+        match self {
+            Self::Folder { path, .. } => {
+                let path = path.join(name);
+                match fs::read(&path) {
+                    Ok(bytes) => Ok(Some(bytes)),
+                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+                    Err(error) => Err(error).context("read", &path),
+                }
+            }
+            Self::Bucket(bucket) => bucket.read(name).await,
+        }
+    }
+
+    /// The names here that none of `kept` accounts for. What is being written
+    /// under a name that is kept is left alone; so is what is not ours.
+    pub(super) async fn unaccounted(&self, kept: &[String]) -> Result<Vec<String>> {
+        let (names, own) = match self {
+            Self::Folder { path, own } => (atomic_file::list(path)?, *own),
+            Self::Bucket(bucket) => (bucket.list().await?, false),
+        };
+        let accounted = |name: &String| {
+            let half = name.ends_with(TEMPORARY);
+            kept.iter().any(|kept| if half && !own { name.starts_with(kept) } else { name == kept })
+        };
+        Ok(names.into_iter().filter(|name| !accounted(name) && (own || is_ours(name))).collect())
+    }
+
+    /// Deletes files; those already gone are fine.
+    pub(super) async fn delete(&self, names: &[String]) -> Result<()> {
+        match self {
+            Self::Folder { path, .. } => {
+                for name in names {
+                    let file = path.join(name);
+                    absent_is_fine(fs::remove_file(&file)).context("delete", &file)?;
+                }
+                if names.is_empty() { Ok(()) } else { atomic_file::sync_folder(path) }
+            }
+            Self::Bucket(bucket) => {
+                for name in names {
+                    bucket.delete(name).await?;
+                }
+                Ok(())
+            }
+        }
+    }
+}

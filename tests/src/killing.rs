@@ -1,0 +1,216 @@
+//! Killing a service at named steps and at random moments, and what must hold
+//! of it all the same.
+
+// This is a test's body: it stops where something is wrong.
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use eemu_core::ensemble::LearnedState;
+use eemu_core::random::{Key, Stream};
+use eemu_core::receipt::commitment;
+use eemu_server::deployment::Deployment;
+use eemu_server::serve::tokens::{Scope, Tokens};
+use eemu_server::store::{Access, Location};
+use serde_json::{Value, json};
+
+use crate::service::{Process, learned, make_state};
+use crate::worlds::{Recipe, train_all};
+
+/// Steps at which the process aborts, in deletions, publications, receipts.
+const STEPS: [&str; 17] = [
+    "remove.deleted",
+    "remove.committed",
+    "erase.swept",
+    "erase.truncated",
+    "erase.vacuumed",
+    "erase.done",
+    "publish.one-file",
+    "publish.files",
+    "publish.switched",
+    "publish.committed",
+    "receipt.written",
+    "receipt.committed",
+    "catalog.staged",
+    "catalog.committed",
+    "catalog.half",
+    "erase.swept:2",
+    "publish.one-file:2",
+];
+
+type Record = (String, String);
+
+/// What the test was promised.
+#[derive(Default)]
+struct Promised {
+    gone: BTreeSet<Record>,
+    there: BTreeSet<Record>,
+    accounts: BTreeSet<String>,
+}
+
+/// What may be asked of a live service: each fails when the connection does,
+/// which is not a promise.
+fn change(process: &Process, admin: &str, stream: &mut Stream, promised: &mut Promised) -> Option<()> {
+    let user = format!("user-{}", stream.below(14));
+    let item = format!("item-{}", stream.below(18));
+    let record = (user.clone(), item.clone());
+    match stream.below(12) {
+        0 if promised.accounts.len() < 3 => {
+            let (status, _) = process.post("/api/v1/account/delete", admin, &json!({"user": user})).ok()?;
+            if status == 202 {
+                promised.there.retain(|(owner, _)| *owner != user);
+                promised.accounts.insert(user);
+            }
+        }
+        1..=4 if !promised.gone.contains(&record) && !promised.accounts.contains(&user) => {
+            let body = json!({"user": user, "interactions": [{"item": item}]});
+            let (status, _) = process.post("/api/v1/interactions/add", admin, &body).ok()?;
+            if status == 200 {
+                promised.there.insert(record);
+            }
+        }
+        _ => {
+            // Whether this holds is open until it is answered.
+            promised.there.remove(&record);
+            let body = json!({"user": user, "items": [item]});
+            let (status, _) = process.post("/api/v1/interactions/delete", admin, &body).ok()?;
+            if status == 202 {
+                promised.gone.insert(record);
+            }
+        }
+    }
+    Some(())
+}
+
+/// Everything that holds of a live service at any moment.
+fn check(process: &Process, admin: &str, promised: &Promised) -> Option<()> {
+    let manifest = process.json("/api/v1/manifest", "").ok()?;
+    let log = process.json("/api/v1/log/entries?count=1000", "").ok()?["entries"].to_string();
+    for shard in manifest["shards"].as_array().unwrap() {
+        for file in shard["files"].as_array().unwrap() {
+            let (status, bytes) = process.get(file["address"].as_str().unwrap(), "").ok()?;
+            // A newer version may have taken its place since the manifest.
+            if status == 200 {
+                assert_eq!(
+                    blake3::hash(&bytes).to_hex().as_str(),
+                    file["blake3"],
+                    "a file that is not in the manifest"
+                );
+            }
+        }
+        if let Some(nonce) = shard["nonce"].as_str() {
+            let nonce: [u8; 32] = hex::decode(nonce).unwrap().try_into().unwrap();
+            let hash = shard["model_blake3"].as_str().unwrap();
+            assert!(log.contains(&commitment(&nonce, hash.as_bytes())), "a served version is not in the log");
+        }
+    }
+    for user in (0..14).map(|n| format!("user-{n}")) {
+        let (status, list) = process.post("/api/v1/interactions/list", admin, &json!({"user": user})).ok()?;
+        assert_eq!(status == 404, promised.accounts.contains(&user) || status == 404, "{user}: {status}");
+        assert!(status == 404 || !promised.accounts.contains(&user), "a deleted account came back");
+        for record in list["interactions"].as_array().into_iter().flatten() {
+            let record = (user.clone(), record["item"].as_str().unwrap().to_owned());
+            assert!(!promised.gone.contains(&record), "an acknowledged deletion came back: {record:?}");
+        }
+    }
+    Some(())
+}
+
+fn files(dir: &Path) -> BTreeSet<String> {
+    let names = std::fs::read_dir(dir.join("models")).unwrap();
+    let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names.filter(|name| name.ends_with(".safetensors") || name.ends_with(".tmp")).collect()
+}
+
+/// How often to kill, and for how long at most.
+#[derive(Debug, Clone, Copy)]
+pub struct Extent {
+    /// Kills.
+    pub kills: usize,
+    /// No kill begins after this long.
+    pub limit: Duration,
+}
+
+impl Extent {
+    /// Twenty kills; with `EEMU_LONG` a thousand, within `EEMU_KILL_MINUTES`
+    /// (20 when it is not set).
+    pub fn of_environment() -> Self {
+        if std::env::var_os("EEMU_LONG").is_none() {
+            return Self { kills: 20, limit: Duration::MAX };
+        }
+        let minutes = std::env::var("EEMU_KILL_MINUTES").ok().and_then(|text| text.parse::<f64>().ok());
+        Self { kills: 1000, limit: Duration::from_secs_f64(60.0 * minutes.unwrap_or(20.0)) }
+    }
+}
+
+/// Kills a service over and over during additions, deletions, publications,
+/// and checks everything that it promises. Returns how often.
+///
+/// # Panics
+/// When something does not hold.
+pub fn kill_in_a_loop(location: &Location, environment: &[(&str, &str)], extent: Extent) -> usize {
+    let dir = &location.dir;
+    let began = Instant::now();
+    let recipe = Recipe { users: 14, items: 18, epochs: 20, ..Recipe::default() };
+    make_state(location, &recipe, true).unwrap();
+    let admin = {
+        let state = Deployment::open(location, Access::Read).unwrap().state;
+        Tokens::of_state(&state).unwrap().create(Scope::Admin, None).unwrap().0
+    };
+    let mut stream = Key::from_seed(23).stream("kills", &[]);
+    let mut promised = Promised::default();
+    let (mut aborted, mut killed) = (0, 0);
+    let args = ["--settle", "0.02", "--additions", "0.05", "--train-jobs", "2"];
+    let mut kills = 0;
+    for kill in 0..extent.kills {
+        if began.elapsed() > extent.limit {
+            break;
+        }
+        kills += 1;
+        let step = (kill % 2 == 0).then(|| STEPS[(kill / 2) % STEPS.len()]);
+        let failing = step.map(|step| ("EEMU_FAIL_AT", step));
+        let all: Vec<(&str, &str)> = environment.iter().copied().chain(failing).collect();
+        let Ok(process) = Process::start(dir, &args, &all) else {
+            // It finished what the last death left, and died of that.
+            assert!(step.is_some(), "a start failed without a failure point");
+            aborted += 1;
+            continue;
+        };
+        if check(&process, &admin, &promised).is_some() {
+            let until = std::time::Instant::now() + Duration::from_millis(30 + stream.below(350) as u64);
+            while change(&process, &admin, &mut stream, &mut promised).is_some() {
+                if std::time::Instant::now() > until {
+                    break;
+                }
+            }
+            // Some die in what they do after answering.
+            std::thread::sleep(Duration::from_millis(stream.below(120) as u64));
+        }
+        let alive = process.get("/healthz", "").is_ok();
+        aborted += usize::from(!alive);
+        killed += usize::from(alive);
+        drop(process.kill());
+    }
+    assert!(aborted >= kills / 8 && killed >= kills / 4, "{aborted} died at steps, {killed} were killed");
+    assert!(promised.gone.len() > 5, "too little was asked");
+
+    let process = Process::start(dir, &args, environment).unwrap();
+    process.wait_clean().unwrap();
+    check(&process, &admin, &promised).unwrap();
+    let mut all: BTreeSet<Record> = BTreeSet::new();
+    for user in (0..14).map(|n| format!("user-{n}")) {
+        let (_, list) = process.post("/api/v1/interactions/list", &admin, &json!({"user": user})).unwrap();
+        let items = list["interactions"].as_array().cloned().unwrap_or_default();
+        all.extend(items.iter().map(|r: &Value| (user.clone(), r["item"].as_str().unwrap().to_owned())));
+    }
+    let lost: Vec<&Record> = promised.there.iter().filter(|record| !all.contains(record)).collect();
+    assert!(lost.is_empty(), "acknowledged additions were lost: {lost:?}");
+    drop(process.kill());
+    let world = Deployment::open(location, Access::Write).unwrap().world;
+    let twin = LearnedState::new(&world, train_all(&world, None).unwrap());
+    assert_eq!(learned(location).unwrap().differences(&twin), [""; 0], "the learned state is not an undisturbed run's");
+    assert_eq!(files(dir).len(), 6, "files that no version needs are left");
+    kills
+}

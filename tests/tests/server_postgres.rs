@@ -1,0 +1,265 @@
+//! The same promises on PostgreSQL, and with several processes on one state.
+
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::LazyLock;
+use std::time::{Duration, Instant};
+
+use eemu_core::dataset::Interaction;
+use eemu_core::ensemble::LearnedState;
+use eemu_server::deployment::Deployment;
+use eemu_server::forgetting::{forget, verify};
+use eemu_server::progress::Progress;
+use eemu_server::serve::ServiceOptions;
+use eemu_server::serve::http::HttpOptions;
+use eemu_server::store::{Access, Erasure, Location, StoreError};
+use eemu_tests::killing::{Extent, kill_in_a_loop};
+use eemu_tests::postgres::{Postgres, located};
+use eemu_tests::service::{Place, delete_items, learned, make_state, program, quick};
+use eemu_tests::worlds::{Recipe, cpu, train_all};
+use serde_json::{Value, json};
+
+/// A folder, a database of its own, and the server that it is on.
+struct Setting {
+    kept: tempfile::TempDir,
+    database: String,
+    _server: Postgres,
+}
+
+impl Setting {
+    fn new() -> Self {
+        let server = Postgres::start().unwrap();
+        Self { kept: tempfile::tempdir().unwrap(), database: server.database().unwrap(), _server: server }
+    }
+
+    fn dir(&self, name: &str) -> PathBuf {
+        self.kept.path().join(name)
+    }
+
+    /// The state, seen from a directory.
+    fn from(&self, name: &str) -> Location {
+        located(&self.dir(name), &self.database)
+    }
+}
+
+static RECIPE: LazyLock<Recipe> = LazyLock::new(|| Recipe { users: 12, items: 18, epochs: 6, ..Recipe::default() });
+
+fn http() -> HttpOptions {
+    HttpOptions { rate: 0, ..HttpOptions::default() }
+}
+
+fn hashes(location: impl Into<Location>) -> Vec<Option<String>> {
+    let state = Deployment::open(location, Access::Read).unwrap().state;
+    state.shards().unwrap().into_iter().map(|shard| shard.live.map(|live| live.model_blake3)).collect()
+}
+
+fn record(location: impl Into<Location>) -> (u32, u32) {
+    let record = Deployment::open(location, Access::Read).unwrap().world.interactions.all()[7];
+    (record.user, record.item)
+}
+
+/// After forgetting a record, and an account, the models are those of the
+/// twin on SQLite, and of training from scratch on what is left.
+#[test]
+fn forgetting_leaves_what_it_leaves_on_sqlite() {
+    let setting = Setting::new();
+    let (here, twin) = (setting.from("run"), Location::from(&setting.dir("twin")));
+    for place in [&here, &twin] {
+        make_state(place, &RECIPE, true).unwrap();
+    }
+    assert_eq!(hashes(&here), hashes(&twin));
+    let gone = record(&here);
+    for place in [&here, &twin] {
+        let mut deployment = Deployment::open(place, Access::Write).unwrap();
+        let done = forget(&mut deployment, &[gone], &[], &cpu(), 1, &Progress::new(true)).unwrap();
+        assert_eq!(done.removed, 1);
+        let logical = deployment.state.erasure() == Erasure::Logical;
+        assert_eq!(logical, place.database.is_some());
+        assert_eq!(done.receipt.unwrap().statement.contains("Erasure is logical"), logical);
+    }
+    assert_eq!(hashes(&here), hashes(&twin));
+    assert!(hashes(&here).iter().all(Option::is_some));
+    let deployment = Deployment::open(&here, Access::Read).unwrap();
+    let verdict = verify(&deployment, &cpu(), 1, &Progress::new(true)).unwrap();
+    assert!(verdict.differences.is_empty() && verdict.not_comparable.is_empty(), "{verdict:?}");
+    assert!(deployment.world.interactions.all().iter().all(|r| (r.user, r.item) != gone));
+    drop(deployment);
+
+    let mut deployment = Deployment::open(&here, Access::Write).unwrap();
+    let all = eemu_core::unlearn::everything_of(&deployment.world, 2);
+    forget(&mut deployment, &all, &[2], &cpu(), 1, &Progress::new(true)).unwrap();
+    let world = Deployment::open(&here, Access::Read).unwrap().world;
+    assert!(world.catalog.users.ids[2].starts_with("deleted-") && world.interactions.of(2).is_empty());
+    let twin = LearnedState::new(&world, train_all(&world, None).unwrap());
+    assert_eq!(learned(&here).unwrap().differences(&twin), [""; 0]);
+}
+
+/// Without --database a directory says what is missing; what is no database,
+/// and what holds a state already, is refused; the password is never shown.
+#[test]
+fn databases_are_refused_with_a_reason() {
+    let setting = Setting::new();
+    make_state(&setting.from("run"), &RECIPE, false).unwrap();
+    let said = |location: Location| Deployment::open(location, Access::Read).unwrap_err().to_string();
+    assert!(said(Location::from(&setting.dir("run"))).contains("--database"));
+    let again = make_state(&setting.from("other"), &RECIPE, false).unwrap_err().to_string();
+    assert!(again.contains("a state already"), "{again}");
+    for wrong in ["mysql://me:hush@localhost/x", "postgres://me:hush@127.0.0.1:1/x"] {
+        let text = said(located(&setting.dir("x"), wrong));
+        assert!(text.contains("--database") && !text.contains("hush"), "{text}");
+    }
+    make_state(&setting.dir("sqlite"), &RECIPE, false).unwrap();
+    assert!(said(setting.from("sqlite")).contains("holds a state already"));
+}
+
+/// A change that was planned on records which another process changed is
+/// refused whole.
+#[test]
+fn a_plan_on_old_records_is_refused() {
+    let setting = Setting::new();
+    make_state(&setting.from("a"), &RECIPE, false).unwrap();
+    let one = Deployment::open(setting.from("a"), Access::Write).unwrap();
+    let other = Deployment::open(setting.from("b"), Access::Write).unwrap();
+    let all = one.world.interactions.all();
+    let key = |r: &Interaction| (r.user, r.item);
+    let shard = |r: &Interaction| one.world.shard_of(r.user, r.item);
+    assert_eq!(one.state.remove(&[key(&all[0])], &[shard(&all[0])]).unwrap(), 1);
+    let late = other.state.remove(&[key(&all[1])], &[shard(&all[1])]);
+    assert!(matches!(late, Err(StoreError::Moved)), "{late:?}");
+    assert_eq!(other.state.record_count().unwrap(), all.len() as u64 - 1);
+    // The command plans again.
+    let mut other = other;
+    let done = forget(&mut other, &[key(&all[1])], &[], &cpu(), 1, &Progress::new(true)).unwrap();
+    assert_eq!(done.removed, 1);
+}
+
+fn someone(place: &Place) -> (String, String, u32) {
+    let world = place.service.snapshot().world.clone();
+    let r = world.interactions.all()[3];
+    let names = (&world.catalog.users.ids[r.user as usize], &world.catalog.items.ids[r.item as usize]);
+    (names.0.clone(), names.1.clone(), world.shard_of(r.user, r.item))
+}
+
+fn trained(place: &Place) -> u64 {
+    let text = String::from_utf8(place.get("/metrics", &place.operator).bytes).unwrap();
+    let line = text.lines().find(|line| line.starts_with("eemu_shards_trained_total")).unwrap();
+    line.rsplit(' ').next().unwrap().parse().unwrap()
+}
+
+/// Two servers on one database. What the first acknowledges, the second
+/// answers by at once; each shard is retrained once; tokens, requests and
+/// receipts are everybody's.
+#[test]
+fn a_second_server_knows_at_once() {
+    let setting = Setting::new();
+    make_state(&setting.from("import"), &RECIPE, true).unwrap();
+    let slow = ServiceOptions { settle: Duration::from_millis(700), ..quick() };
+    let mut first = Place::open(setting.from("first"), slow.clone(), &http()).unwrap();
+    let mut second = Place::open(setting.from("second"), slow, &http()).unwrap();
+    for round in 0..4 {
+        let (user, item, shard) = someone(&first);
+        let body = json!({"user": user, "top": 3});
+        assert!(second.post("/api/v1/recommendations", &first.admin, &body).status == 200, "tokens are shared");
+        let reply = first.post("/api/v1/interactions/delete", &first.admin, &delete_items(&user, &[&item]));
+        assert_eq!(reply.status, 202, "round {round}: {}", reply.json());
+        // From here on: no answer of the other uses the record or its model.
+        let answer = second.post("/api/v1/recommendations", &second.admin, &body).json();
+        let used = answer["shards"].as_array().unwrap().iter().any(|s| s[0] == shard);
+        assert!(!used, "round {round}: the second server answered with a model that saw the record");
+        let list = second.post("/api/v1/interactions/list", &second.admin, &json!({"user": user})).json();
+        assert!(list["interactions"].as_array().unwrap().iter().all(|r| r["item"] != item.as_str()));
+        let manifest = second.get("/api/v1/manifest", "").json();
+        assert_eq!(manifest["shards"][shard as usize]["in_mean"], false);
+        let id = reply.json()["id"].as_str().unwrap().to_owned();
+        second.wait_done(&id).unwrap();
+        let receipts = [&first, &second].map(|place| {
+            first.wait_done(&id).unwrap();
+            place.get(&format!("/api/v1/unlearning/{id}/receipt"), &place.admin).json()
+        });
+        assert_eq!(receipts[0]["entry"], receipts[1]["entry"]);
+        assert_eq!(trained(&first) + trained(&second), round + 1, "a shard was trained twice");
+    }
+    let log = second.get("/api/v1/log/entries?count=1000", "").json()["entries"].to_string();
+    assert_eq!(log.matches("\\\"removed\\\":1").count(), 4, "each deletion has one receipt: {log}");
+    first.stop();
+    second.stop();
+    let world = Deployment::open(setting.from("import"), Access::Read).unwrap().world;
+    let twin = LearnedState::new(&world, train_all(&world, None).unwrap());
+    assert_eq!(learned(setting.from("import")).unwrap().differences(&twin), [""; 0]);
+}
+
+/// An answer that the second server is computing while the first acknowledges
+/// a deletion is computed again. Overtaking is made likely, not certain, so it
+/// is tried until it is seen.
+#[test]
+fn an_answer_is_overtaken_by_another_server() {
+    let setting = Setting::new();
+    let recipe = Recipe { users: 40, items: 60, shards: 6, ..Recipe::default() };
+    make_state(&setting.from("import"), &recipe, true).unwrap();
+    let first = Place::open(setting.from("first"), quick(), &http()).unwrap();
+    let second = Place::open(setting.from("second"), ServiceOptions { train_jobs: 1, ..quick() }, &http()).unwrap();
+    let world = first.service.snapshot().world.clone();
+    let lines: String = (0..600).map(|n| format!("{{\"user\":\"user-{}\"}}\n", n % 40)).collect();
+    let start = Instant::now();
+    for r in world.interactions.all() {
+        let batch = axum::http::Request::post("/api/v1/recommendations/batch")
+            .header("authorization", format!("Bearer {}", second.operator))
+            .body(lines.clone().into())
+            .unwrap();
+        let answering = second.begin(batch);
+        let names = (&world.catalog.users.ids[r.user as usize], &world.catalog.items.ids[r.item as usize]);
+        let reply = first.post("/api/v1/interactions/delete", &first.admin, &delete_items(names.0, &[names.1]));
+        assert_eq!(reply.status, 202);
+        let reply = second.block_on(answering).unwrap();
+        assert_eq!(String::from_utf8(reply.bytes).unwrap().lines().count(), 600);
+        let text = String::from_utf8(second.get("/metrics", &second.operator).bytes).unwrap();
+        if !text.contains("eemu_answers_overtaken_total 0") {
+            return;
+        }
+        assert!(start.elapsed() < Duration::from_secs(40), "no answer was ever overtaken");
+    }
+    panic!("no answer was ever overtaken");
+}
+
+fn train(setting: &Setting, name: &str) -> std::process::Child {
+    let mut command = Command::new(program().unwrap());
+    command.args(["train", "--json", "-q", "--jobs", "1", "--state"]).arg(setting.dir(name));
+    command.env("EEMU_DATABASE", &setting.database).stdout(std::process::Stdio::piped());
+    command.spawn().unwrap()
+}
+
+/// Two trainers share the work: no shard is trained by both.
+#[test]
+fn two_trainers_train_no_shard_twice() {
+    let setting = Setting::new();
+    let recipe = Recipe { users: 60, items: 60, shards: 6, epochs: 60, ..Recipe::default() };
+    make_state(&setting.from("import"), &recipe, false).unwrap();
+    let trainers = ["one", "two"].map(|name| train(&setting, name));
+    let outputs = trainers.map(|child| child.wait_with_output().unwrap());
+    let shards: Vec<Vec<u64>> = outputs
+        .iter()
+        .map(|output| {
+            assert!(output.status.success());
+            let said: Value = serde_json::from_slice(&output.stdout).unwrap();
+            said["shards_trained"].as_array().unwrap().iter().map(|s| s.as_u64().unwrap()).collect()
+        })
+        .collect();
+    let all: BTreeSet<u64> = shards.iter().flatten().copied().collect();
+    assert_eq!(all.len(), 6, "{shards:?}");
+    assert_eq!(shards.iter().map(Vec::len).sum::<usize>(), 6, "trained twice: {shards:?}");
+    assert!(hashes(setting.from("import")).iter().all(Option::is_some));
+    let files = std::fs::read_dir(setting.dir("import").join("models")).unwrap().flatten();
+    let named = |entry: &std::fs::DirEntry| Path::new(&entry.file_name()).extension().is_some();
+    assert_eq!(files.filter(named).count(), 12);
+}
+
+/// The loop of kills, on PostgreSQL.
+#[test]
+fn kill_nine_in_a_loop_on_postgres() {
+    let setting = Setting::new();
+    let extent = Extent { kills: Extent::of_environment().kills.min(200), ..Extent::of_environment() };
+    kill_in_a_loop(&setting.from("run"), &[("EEMU_DATABASE", &setting.database)], extent);
+}
