@@ -129,12 +129,7 @@ impl Deployment {
     /// # Errors
     /// When the place is in use or the data does not fit; an earlier state
     /// then stays as it was.
-    pub fn create(
-        location: impl Into<Location>,
-        imported: &Imported,
-        config: &Config,
-        replace: bool,
-    ) -> Result<Self> {
+    pub fn create(location: impl Into<Location>, imported: &Imported, config: &Config, replace: bool) -> Result<Self> {
         let settings = Settings { config: config.clone(), duplicates: 0, tuned_on: None };
         Self::create_with(location, imported, &settings, replace, Extra::default())
     }

@@ -162,7 +162,9 @@ fn versioning(versions: Versions) -> Response {
         Versions::Unknown => return error(StatusCode::NOT_IMPLEMENTED, "NotImplemented"),
         Versions::Forbidden => return error(StatusCode::FORBIDDEN, "AccessDenied"),
     };
-    xml(&format!("<VersioningConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">{status}</VersioningConfiguration>"))
+    xml(&format!(
+        "<VersioningConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">{status}</VersioningConfiguration>"
+    ))
 }
 
 fn list(objects: &BTreeMap<String, Bytes>, prefix: &str) -> Response {

@@ -163,8 +163,7 @@ fn buckets_that_keep_versions_are_refused() {
     let file = data(kept.path());
     for (place, reason) in [("gs://models/x", "s3://bucket/prefix"), ("s3://", "s3://bucket/prefix")] {
         let state = kept.path().join("run");
-        let (code, _, said) =
-            run(&["import", "--data", text(&file), "--state", text(&state), "--models", place], &[]);
+        let (code, _, said) = run(&["import", "--data", text(&file), "--state", text(&state), "--models", place], &[]);
         assert!(code == Some(2) && said.contains(reason), "{said}");
     }
 }
@@ -230,8 +229,7 @@ fn a_deployments_seed_is_drawn() {
     let file = data(kept.path());
     let seed = |name: &str, more: &[&str]| {
         let state = kept.path().join(name);
-        let (code, out, err) =
-            run(&[&["import", "--data", text(&file), "--state", text(&state)], more].concat(), &[]);
+        let (code, out, err) = run(&[&["import", "--data", text(&file), "--state", text(&state)], more].concat(), &[]);
         assert_eq!(code, Some(0), "{err}");
         (Deployment::open(&state, Access::Read).unwrap().world.config.train.seed, out)
     };
@@ -262,7 +260,9 @@ fn a_receipt_counts_what_a_killed_command_removed() {
         let world = Deployment::open(&state, Access::Read).unwrap().world;
         let two: String = world.interactions.all()[..2]
             .iter()
-            .map(|r| format!("{},{}\n", world.catalog.users.ids[r.user as usize], world.catalog.items.ids[r.item as usize]))
+            .map(|r| {
+                format!("{},{}\n", world.catalog.users.ids[r.user as usize], world.catalog.items.ids[r.item as usize])
+            })
             .collect();
         std::fs::write(&request, two).unwrap();
         let forget = ["forget", "-q", "--json", "--state", text(&state), "--file", text(&request)];
@@ -277,7 +277,8 @@ fn a_receipt_counts_what_a_killed_command_removed() {
             runtime.block_on(async {
                 use sqlx::Connection;
                 let mut connection = sqlx::SqliteConnection::connect(&database).await.unwrap();
-                let sql = "UPDATE models SET fingerprint = replace(fingerprint, '\"build\":\"eemu', '\"build\":\"old eemu')";
+                let sql =
+                    "UPDATE models SET fingerprint = replace(fingerprint, '\"build\":\"eemu', '\"build\":\"old eemu')";
                 sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
                 connection.close().await.unwrap();
             });
@@ -303,7 +304,8 @@ fn a_restore_that_dies_forgets_no_tombstone() {
     let (user, item) = (&world.catalog.users.ids[r.user as usize], &world.catalog.items.ids[r.item as usize]);
     done(&["forget", "-q", "--later", "--state", text(&state), "--user", user, "--item", item], &[]);
     let mut there = 0;
-    for (number, step) in ["create.records", "create.built", "create.moved-old", "create.moved-new"].iter().enumerate() {
+    for (number, step) in ["create.records", "create.built", "create.moved-old", "create.moved-new"].iter().enumerate()
+    {
         let to = kept.path().join(format!("restored-{number}"));
         let args = ["restore", "--backup", text(&backup), "--state", text(&to), "--tombstones", text(&state)];
         assert_eq!(run(&args, &[("EEMU_FAIL_AT", step)]).0, None, "it did not die at {step}");
@@ -387,12 +389,19 @@ fn a_slow_reader_gets_nothing_overtaken() {
     let shard = u64::from(world.shard_of(r.user, r.item));
     let (user, item) = (&world.catalog.users.ids[r.user as usize], &world.catalog.items.ids[r.item as usize]);
     let lines: String = (0..64).map(|n| format!("{{\"user\":\"user-{}\"}}\n", n % 10)).collect();
-    let batch = Request::post("/api/v1/recommendations/batch").header("authorization", format!("Bearer {}", place.operator));
+    let batch =
+        Request::post("/api/v1/recommendations/batch").header("authorization", format!("Bearer {}", place.operator));
     let response = place.block_on(place.router().oneshot(batch.body(Body::from(lines)).unwrap())).unwrap();
     let mut frames = response.into_body().into_data_stream();
-    let mut read = |frames: &mut axum::body::BodyDataStream| -> Option<Vec<Value>> {
+    let read = |frames: &mut axum::body::BodyDataStream| -> Option<Vec<Value>> {
         let bytes = place.block_on(frames.next())?.unwrap();
-        Some(bytes.split(|b| *b == b'\n').filter(|l| !l.is_empty()).map(|l| serde_json::from_slice(l).unwrap()).collect())
+        Some(
+            bytes
+                .split(|b| *b == b'\n')
+                .filter(|l| !l.is_empty())
+                .map(|l| serde_json::from_slice(l).unwrap())
+                .collect(),
+        )
     };
     let uses = |line: &Value| line["shards"].as_array().unwrap().iter().any(|s| s[0].as_u64() == Some(shard));
     let first = read(&mut frames).unwrap();

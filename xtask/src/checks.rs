@@ -1,10 +1,13 @@
 //! `test` and `check`: which steps there are, and in which order.
 
 use crate::report::{End, Report};
-use crate::{Outcome, golden, place, run, wasm, web};
+use crate::{Outcome, fuzz, golden, place, run, wasm, web};
 
 /// Compiles the tests that need a browser; everything else builds without.
 const BROWSER_TESTS: &str = "eemu-tests/browser";
+
+/// Compiles the tests that need a PostgreSQL server.
+const POSTGRES_TESTS: &str = "eemu-tests/postgres";
 
 /// Everything that must hold; `all` adds what is long.
 pub(crate) fn test(all: bool) -> Outcome {
@@ -14,6 +17,7 @@ pub(crate) fn test(all: bool) -> Outcome {
     let built = report.step("build", || cargo(&["build", "--workspace"]));
     if built {
         report.step("tests", || tests(all));
+        report.step("postgres", || postgres(all));
         report.step("golden", || run::pass(&mut golden::command(&place::root().join(golden::DIR))?));
         report.step("docs", docs);
         if report.step("web", build_web) {
@@ -22,12 +26,13 @@ pub(crate) fn test(all: bool) -> Outcome {
             report.skip("browser", "the app was not built");
         }
         if all {
+            report.step("fuzz", fuzz::step);
             report.step("cuda", || cargo(&["check", "--workspace", "--features", "eemu-server/cuda"]));
             report.step("webgpu", check_core_for_webgpu);
             report.step("wgpu", || cargo(&["check", "--workspace", "--features", "eemu-server/wgpu"]));
         }
     } else {
-        for name in ["tests", "golden", "docs", "web", "browser"] {
+        for name in ["tests", "postgres", "golden", "docs", "web", "browser"] {
             report.skip(name, "the build failed");
         }
     }
@@ -54,7 +59,8 @@ fn clippy() -> End {
     if let Err(why) = component("clippy", "clippy") {
         return End::NotRun(why);
     }
-    cargo(&["clippy", "--workspace", "--all-targets", "--features", BROWSER_TESTS, "--", "-D", "warnings"]).into()
+    let features = format!("{BROWSER_TESTS},{POSTGRES_TESTS}");
+    cargo(&["clippy", "--workspace", "--all-targets", "--features", &features, "--", "-D", "warnings"]).into()
 }
 
 fn tests(all: bool) -> Result<(), String> {
@@ -64,6 +70,28 @@ fn tests(all: bool) -> Result<(), String> {
         command.env("EEMU_LONG", "1");
     }
     run::pass(&mut command)
+}
+
+/// The promises on PostgreSQL, with a server from the system's packages.
+fn postgres(all: bool) -> End {
+    let debian = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let there = debian.map(|entry| entry.path().join("bin/initdb")).any(|program| program.is_file());
+    if std::env::var_os("EEMU_TEST_POSTGRES").is_none()
+        && !there
+        && !run::answers(run::program("initdb").arg("--version"))
+    {
+        return End::NotRun(
+            "`initdb` is not installed; Debian's package is postgresql (or set EEMU_TEST_POSTGRES)".into(),
+        );
+    }
+    let args = ["test", "--workspace", "--features", POSTGRES_TESTS, "--test", "server_postgres"];
+    let run = run::cargo(&args).and_then(|mut command| {
+        if all {
+            command.env("EEMU_LONG", "1");
+        }
+        run::pass(&mut command)
+    });
+    run.into()
 }
 
 fn docs() -> Result<(), String> {

@@ -12,6 +12,7 @@ Developer commands of eemu. New here? Run `cargo xtask demo`, then read the READ
   cargo xtask check       the cheap part of it, for while you write
   cargo xtask golden      compare with hand-checked answers, printed as one worst error
   cargo xtask bench       speed against doing it one user at a time
+  cargo xtask bench-serve what serving costs: answers a second, deletions, memory
   cargo xtask web         the browser app: built into dist/, and shown with --serve
 
 `cargo xtask COMMAND --help` says what a command does, step by step.
@@ -42,17 +43,23 @@ Runs each of these, even when an earlier one fails, and times it:
   clippy   no lint speaks up, warnings count
   build    the whole workspace (when this fails, what follows is not run)
   tests    unit, property and end-to-end tests, and the examples in the documentation
+  postgres the promises on PostgreSQL, with a server of its own (Debian's package
+           postgresql) or the one that EEMU_TEST_POSTGRES names
   golden   the cases of tests/golden, each quantity within 1e-4
   docs     the documentation builds without a warning
   web      the browser app is built (`cargo xtask web`)
   browser  the app in a real Chromium, driven by chromedriver: both must be installed
+  fuzz     schemathesis (PyPI) against the API, expecting no fault    (only with --all)
   cuda     the core compiles for NVIDIA GPUs          (only with --all; needs no GPU)
   wgpu     the core compiles for Vulkan, Metal, DX12  (only with --all; needs no GPU)
   webgpu   the core compiles for WebGPU in a browser  (only with --all)
 
 A part whose tool is missing is listed in the last lines as `NOT RUN: part: why`.
 
-  --all    also the long tests (sets EEMU_LONG=1) and the three GPU builds
+  --all    also the long tests (sets EEMU_LONG=1), fuzz and the three GPU builds. Of
+           the long ones the loop of 1,000 kills takes longest: it ends after 20 minutes
+           if it is not through by then; EEMU_KILL_MINUTES=N gives it N (on PostgreSQL:
+           200 kills, as many minutes again at most)
 
 Exit code: 0 when everything that ran passed. With CI set in the environment,
 NOT RUN counts as a failure.
@@ -84,6 +91,17 @@ and on two; without, they are listed as NOT RUN. Set EEMU_PYTHON to use another 
 
   --data DIR  a folder with ML-1M as atomic files; without it, made-up data of its shape
   MORE        passed on to the benchmark
+"
+        }
+        "bench-serve" => {
+            "\
+cargo xtask bench-serve [--state DIR] [--seconds S] [--clients N]
+
+Serves a copy of a trained state over loopback and measures: recommendations a second
+and their p99, alone and beside a retraining; seconds from a deletion to its
+acknowledgement and to the published model; deletions an hour; memory. One JSON object
+a figure. Without --state, a state of the built-in data is trained first, with the
+small profile and every record in training.
 "
         }
         "web" => {

@@ -123,7 +123,10 @@ fn parse(world: &World, file: &str, text: &str) -> Result<Request> {
     let mut request = Request::default();
     for (number, line) in (1u64..).zip(text.lines()) {
         let line = line.trim_end_matches('\r').trim_start_matches('\u{feff}');
-        let heading = number == 1 && line.to_ascii_lowercase().starts_with("user");
+        // A user's identifier may begin like a heading.
+        let heading = number == 1
+            && line.to_ascii_lowercase().starts_with("user")
+            && line.split_once(',').is_none_or(|(user, _)| world.catalog.users.find(user.trim()).is_none());
         if line.trim().is_empty() || heading {
             continue;
         }

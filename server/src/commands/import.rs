@@ -100,7 +100,9 @@ fn report(args: &ImportArgs, imported: &Imported, deployment: &Deployment) -> Re
         ))?;
     }
     print_line(match seed_of(args) {
-        "random" => "seed: random, and kept in the state only: it is a secret of this deployment (--seed gives another)",
+        "random" => {
+            "seed: random, and kept in the state only: it is a secret of this deployment (--seed gives another)"
+        }
         "given" => "seed: as given; a deployment's must be a secret",
         _ => "seed: 1, so that measurements can be repeated; not for a deployment",
     })?;

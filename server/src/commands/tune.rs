@@ -58,7 +58,9 @@ pub(crate) fn run(args: &TuneArgs) -> Result<ExitCode> {
     if args.run.json {
         let all: Vec<_> =
             results.iter().map(|(name, quality)| json!({"changes": name, "validation": quality})).collect();
-        print_json(&json!({"best": best, "validation": quality, "trials": all, "config": args.out, "tuned_on": commitment}))?;
+        print_json(
+            &json!({"best": best, "validation": quality, "trials": all, "config": args.out, "tuned_on": commitment}),
+        )?;
     } else {
         for (name, quality) in &results {
             print_line(&quality.row(name))?;

@@ -11,7 +11,6 @@ use eemu_core::tensor::Device;
 use tokio::sync::watch;
 use tracing::{error, info};
 
-use crate::clock::random;
 use super::ledger::Ledger;
 use super::metrics::Metrics;
 use super::requests::Requests;
@@ -19,6 +18,7 @@ use super::schedule::Schedule;
 use super::snapshot::Snapshot;
 use super::tokens::Tokens;
 use super::writer::{Change, Writer};
+use crate::clock::random;
 use crate::deployment::Deployment;
 use crate::forgetting;
 use crate::store::{Access, Head, Live, Location, State, Watch};

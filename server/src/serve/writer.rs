@@ -13,9 +13,9 @@ use eemu_core::world::World;
 use tokio::sync::oneshot;
 use tracing::{error, info};
 
-use crate::clock::{now, random_hex};
 use super::requests::{id_hash, owner_of};
 use super::service::{Service, lock};
+use crate::clock::{now, random_hex};
 use crate::deployment::Deployment;
 use crate::forgetting::{DELETED, TRIES, blank};
 use crate::store::{Deletion, NewRequest, Request, StoreError};

@@ -10,7 +10,6 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use eemu_core::dataset::{Catalog, Interaction};
 use super::database::{Db, on, transaction};
 use super::error::{IoContext, Result, StoreError, absent_is_fine};
 use super::failpoint::failpoint;
@@ -21,6 +20,7 @@ use super::records::{self, KeyedId};
 use super::schema::{self, DATABASE, meta, set_meta};
 use super::{Backup, Location, Tombstones, atomic_file, catalog, checkpoint, runtime, tombstones};
 use crate::clock::random_hex;
+use eemu_core::dataset::{Catalog, Interaction};
 
 /// Folder of the model files inside a state directory.
 pub(super) const MODELS: &str = "models";
@@ -114,6 +114,16 @@ pub(super) fn create(location: &Location, import: &Import<'_>, records: &[Intera
         Found::State if !import.replace => return Err(StoreError::AlreadyAState { dir: dir.to_owned() }),
         Found::State => Some(Lock::acquire(dir)?),
     };
+    let known = match found {
+        Found::State => runtime()?.block_on(async {
+            let mut db = schema::connect(dir, None, false).await?;
+            let known = meta(&mut db, DEPLOYMENT).await?;
+            db.close().await?;
+            Ok::<_, StoreError>(known)
+        })?,
+        _ => None,
+    };
+    let place = Place::claim(location, known)?;
     let (new, old) = siblings(dir).ok_or_else(|| StoreError::ForeignDirectory { dir: dir.to_owned() })?;
     fs::create_dir_all(&new).context("create", &new)?;
     let lock = Lock::acquire(&new)?;
@@ -121,7 +131,7 @@ pub(super) fn create(location: &Location, import: &Import<'_>, records: &[Intera
     let scratch = Scratch(Some(new.clone()));
     empty(&new)?;
     let built = Location { dir: new.clone(), ..location.clone() };
-    runtime()?.block_on(build(&built, import, records))?;
+    runtime()?.block_on(build(&built, import, &place, records))?;
     failpoint("create.built");
 
     if found == Found::State {
@@ -138,6 +148,7 @@ pub(super) fn create(location: &Location, import: &Import<'_>, records: &[Intera
         return Err(error).context("put in place", dir);
     }
     scratch.keep();
+    place.keep();
     failpoint("create.moved-new");
     if let Some(parent) = dir.parent() {
         atomic_file::sync_folder(parent)?;
@@ -147,7 +158,7 @@ pub(super) fn create(location: &Location, import: &Import<'_>, records: &[Intera
     Ok(lock)
 }
 
-async fn build(location: &Location, import: &Import<'_>, records: &[Interaction]) -> Result<()> {
+async fn build(location: &Location, import: &Import<'_>, place: &Place, records: &[Interaction]) -> Result<()> {
     let dir = &location.dir;
     for folder in [MODELS, checkpoint::CHECKPOINTS] {
         let folder = dir.join(folder);
@@ -158,7 +169,7 @@ async fn build(location: &Location, import: &Import<'_>, records: &[Interaction]
     let packed = catalog::pack(import.catalog)?;
     catalog::stage(&db, dir, &packed)?;
     failpoint("create.catalog");
-    transaction(&mut db, async |db| fill(db, location, import, &packed, records).await).await?;
+    transaction(&mut db, async |db| fill(db, place, import, &packed, records).await).await?;
     catalog::settle(&mut db, dir).await?;
     // Closing moves the log into the database and deletes it: the files may
     // be moved now.
@@ -169,7 +180,7 @@ async fn build(location: &Location, import: &Import<'_>, records: &[Interaction]
 /// Writes everything that a new state holds. Part of a transaction.
 async fn fill(
     db: &mut Db,
-    location: &Location,
+    place: &Place,
     import: &Import<'_>,
     packed: &catalog::Packed,
     records: &[Interaction],
@@ -178,8 +189,9 @@ async fn fill(
     set_meta(db, schema::SETTINGS, import.settings).await?;
     catalog::declare(db, packed).await?;
     records::insert(db, records, packed.size(), import.keyed_id).await?;
-    if let Some(place) = &location.models {
-        set_meta(db, PLACE, place).await?;
+    if let Some((files, owner)) = &place.0 {
+        set_meta(db, PLACE, &files.shown()).await?;
+        set_meta(db, DEPLOYMENT, owner).await?;
     }
     if let Some(shards) = extra.shards {
         models::reset(db, shards).await?;
@@ -192,6 +204,42 @@ async fn fill(
     Ok(())
 }
 
+/// A place for models outside the directory, claimed before anything is made,
+/// so that a place that cannot be used leaves everything as it was; given up
+/// again when the making fails.
+struct Place(Option<(Files, String)>, std::cell::Cell<bool>);
+
+impl Place {
+    fn claim(location: &Location, known: Option<String>) -> Result<Self> {
+        runtime()?.block_on(Self::claim_within(location, known))
+    }
+
+    async fn claim_within(location: &Location, known: Option<String>) -> Result<Self> {
+        let Some(place) = &location.models else { return Ok(Self(None, true.into())) };
+        let files = Files::open(place)?;
+        let kept = known.is_some();
+        let owner = known.map_or_else(random_hex::<16>, Ok)?;
+        files.claim(&owner).await?;
+        Ok(Self(Some((files, owner)), kept.into()))
+    }
+
+    fn keep(&self) {
+        self.1.set(true);
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let (Some((Files::Folder { path, .. }, _)), false) = (&self.0, self.1.get()) {
+            // The first error is on its way already. In a bucket the name
+            // stays, and the next import there says so.
+            let _ = fs::remove_file(path.join(super::files::OWNER));
+        }
+    }
+}
+
+const HELD: &str = "it holds a state already; --replace replaces it";
+
 /// Makes a state in PostgreSQL. Its directory holds what one process needs.
 fn create_in_database(location: &Location, import: &Import<'_>, records: &[Interaction]) -> Result<Lock> {
     let dir = &location.dir;
@@ -203,10 +251,15 @@ fn create_in_database(location: &Location, import: &Import<'_>, records: &[Inter
     runtime()?.block_on(async {
         let mut db = schema::connect(dir, location.database.as_ref(), true).await?;
         schema::migrate(&mut db, true).await?;
+        if meta(&mut db, schema::SETTINGS).await?.is_some() && !import.replace {
+            return Err(StoreError::BadDatabase(HELD.into()));
+        }
+        let known = meta(&mut db, DEPLOYMENT).await?;
+        let place = Place::claim_within(&location, known).await?;
         let make = async |db: &mut Db| {
             if meta(db, schema::SETTINGS).await?.is_some() {
                 if !import.replace {
-                    return Err(StoreError::BadDatabase("it holds a state already; --replace replaces it".into()));
+                    return Err(StoreError::BadDatabase(HELD.into()));
                 }
                 for table in ["catalog", "interactions", "models", "uploads", "shards", "receipts", "requests"] {
                     clear(db, table).await?;
@@ -219,9 +272,10 @@ fn create_in_database(location: &Location, import: &Import<'_>, records: &[Inter
                 let sql = "DELETE FROM meta WHERE key NOT IN ('head', 'version', 'deployment')";
                 on!(db, c => sqlx::query(sql).execute(c).await.map(drop))?;
             }
-            fill(db, &location, import, &packed, records).await
+            fill(db, &place, import, &packed, records).await
         };
         transaction(&mut db, make).await?;
+        place.keep();
         db.close().await
     })?;
     Ok(lock)

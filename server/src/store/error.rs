@@ -18,7 +18,9 @@ pub enum StoreError {
         source: std::io::Error,
     },
     /// The database refused.
-    #[error("the state's database: {0}. Nothing was half done; if another program has eemu.sqlite open, close it; a PostgreSQL server must answer")]
+    #[error(
+        "the state's database: {0}. Nothing was half done; if another program has eemu.sqlite open, close it; a PostgreSQL server must answer"
+    )]
     Database(#[from] sqlx::Error),
     /// The address of a PostgreSQL database cannot be used. It is not shown:
     /// it may hold a password.

@@ -11,7 +11,7 @@ use super::bucket::Bucket;
 use super::error::{IoContext, Result, StoreError, absent_is_fine};
 
 /// Names the deployment that a place outside the state directory belongs to.
-const OWNER: &str = "eemu-deployment";
+pub(super) const OWNER: &str = "eemu-deployment";
 const ENDING: &str = ".safetensors";
 
 /// The model files of a state.
@@ -83,7 +83,8 @@ impl Files {
         match self.read(OWNER).await? {
             Some(owner) if owner == deployment.as_bytes() => Ok(()),
             Some(_) => Err(StoreError::BadModels(format!(
-                "{} holds the models of another deployment; name a place of this one's own",
+                "{} holds the models of another deployment; name a place of this one's own (or delete {OWNER} there, if \
+                 it is what an import left that failed)",
                 self.shown()
             ))),
             None => self.write(OWNER, deployment.as_bytes()).await,

@@ -161,13 +161,11 @@ impl State {
     /// When the database refuses.
     pub fn change_note(&self, key: &str, change: impl FnOnce(Option<String>) -> Option<String>) -> Result<()> {
         let key = format!("note:{key}");
-        let work = async |db: &mut Db| {
-            match change(schema::meta(db, &key).await?) {
-                Some(value) => schema::set_meta(db, &key, &value).await,
-                None => {
-                    db.nothing_changed();
-                    Ok(())
-                }
+        let work = async |db: &mut Db| match change(schema::meta(db, &key).await?) {
+            Some(value) => schema::set_meta(db, &key, &value).await,
+            None => {
+                db.nothing_changed();
+                Ok(())
             }
         };
         Inner::open(&self.location, true)?.run(async |db| transaction(db, work).await.map(drop))

@@ -190,7 +190,8 @@ pub(super) async fn read_file(files: &Files, shard: u32, hash: &str) -> Result<V
 /// The names of files that some row accounts for.
 pub(super) async fn accounted(db: &mut Db) -> Result<Vec<String>> {
     let live = shards(db).await?.into_iter().filter_map(|shard| shard.live);
-    let mut names: Vec<String> = live.flat_map(|live| [named(&live.shared_file), named(&live.user_rows_file)]).collect();
+    let mut names: Vec<String> =
+        live.flat_map(|live| [named(&live.shared_file), named(&live.user_rows_file)]).collect();
     if db.is_shared() {
         let sql = "SELECT shared_file, user_rows_file FROM uploads";
         let uploads: Vec<(String, String)> = on!(db, c => sqlx::query_as(sql).fetch_all(c).await?);

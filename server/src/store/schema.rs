@@ -236,8 +236,7 @@ pub(super) async fn meta(db: &mut Db, key: &str) -> Result<Option<String>> {
 
 /// Sets a value of the `meta` table.
 pub(super) async fn set_meta(db: &mut Db, key: &str, value: &str) -> Result<()> {
-    let sql =
-        "INSERT INTO meta (key, value) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = excluded.value";
+    let sql = "INSERT INTO meta (key, value) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = excluded.value";
     on!(db, c => sqlx::query(sql).bind(key).bind(value).execute(c).await.map(drop))?;
     Ok(())
 }

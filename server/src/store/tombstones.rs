@@ -90,11 +90,7 @@ async fn put(db: &mut Db, hash: &[u8]) -> Result<()> {
 
 /// Takes over what another state knew: backups with their own times, and its
 /// tombstones as of now, so that each lasts as long as any of these backups.
-pub(super) async fn carry_over(
-    db: &mut Db,
-    backups: &[Backup],
-    tombstones: &Tombstones,
-) -> Result<()> {
+pub(super) async fn carry_over(db: &mut Db, backups: &[Backup], tombstones: &Tombstones) -> Result<()> {
     for backup in backups {
         register(db, backup).await?;
     }

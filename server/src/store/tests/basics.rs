@@ -203,12 +203,12 @@ fn the_settings_erasure_rests_on_are_in_force() {
     let folder = tempfile::tempdir().unwrap();
     let state = trained(&folder.path().join("run"));
     for (pragma, expected) in [("PRAGMA secure_delete", 1), ("PRAGMA synchronous", 2), ("PRAGMA foreign_keys", 1)] {
-        let found: i64 = state.read(async |db| Ok(on!(db, c => sqlx::query_scalar(pragma).fetch_one(c).await?))).unwrap();
+        let found: i64 =
+            state.read(async |db| Ok(on!(db, c => sqlx::query_scalar(pragma).fetch_one(c).await?))).unwrap();
         assert_eq!(found, expected, "{pragma}");
     }
     let pragma = "PRAGMA journal_mode";
-    let mode: String =
-        state.read(async |db| Ok(on!(db, c => sqlx::query_scalar(pragma).fetch_one(c).await?))).unwrap();
+    let mode: String = state.read(async |db| Ok(on!(db, c => sqlx::query_scalar(pragma).fetch_one(c).await?))).unwrap();
     assert_eq!(mode, "wal");
 }
 
@@ -229,7 +229,13 @@ fn a_million_records() {
         users: Entities::new((0..4000).map(|i| i.to_string()).collect(), Vec::new(), Vec::new()).unwrap(),
         items: Entities::new((0..250).map(|i| i.to_string()).collect(), Vec::new(), Vec::new()).unwrap(),
     };
-    let import = Import { catalog: &catalog, settings: "{}", keyed_id: &|r| [r.item as u8; 16], replace: false, extra: Extra::default() };
+    let import = Import {
+        catalog: &catalog,
+        settings: "{}",
+        keyed_id: &|r| [r.item as u8; 16],
+        replace: false,
+        extra: Extra::default(),
+    };
     let timed = |what: &str, started: Instant| println!("{what}: {:.2} s", started.elapsed().as_secs_f64());
     let started = Instant::now();
     let state = State::create(&folder.path().join("run"), &import, records).unwrap();

@@ -50,7 +50,8 @@ fn keyed_id(record: &Interaction) -> [u8; 16] {
 fn create(dir: &Path, name: &str, records: &[Interaction], replace: bool) -> super::Result<State> {
     let catalog = catalog(name);
     let settings = format!("{{\"made\":\"{name}\"}}");
-    let import = Import { catalog: &catalog, settings: &settings, keyed_id: &keyed_id, replace, extra: Extra::default() };
+    let import =
+        Import { catalog: &catalog, settings: &settings, keyed_id: &keyed_id, replace, extra: Extra::default() };
     State::create(dir, &import, records.iter().copied())
 }
 

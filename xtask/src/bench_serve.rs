@@ -1,0 +1,43 @@
+//! `cargo xtask bench-serve`: what serving costs, on the built-in data or on a
+//! trained state.
+
+use std::path::{Path, PathBuf};
+
+use crate::{Outcome, demo, place, run};
+
+/// Hands everything on to the benchmark; without `--state`, on a state of the
+/// built-in data that it makes the first time.
+pub(crate) fn run(args: &[String]) -> Outcome {
+    demo::build()?;
+    let mut command = run::program(place::built("bench_serve")?);
+    let mut words = args.iter();
+    let mut named = false;
+    while let Some(word) = words.next() {
+        command.arg(word);
+        if word == "--state" {
+            named = true;
+            let dir = words.next().ok_or("`--state` wants a directory after it")?;
+            command.arg(std::path::absolute(dir).map_err(|why| format!("`{dir}`: {why}"))?);
+        }
+    }
+    if !named {
+        command.arg("--state").arg(built_in(&place::target()?.join("bench-serve"))?);
+    }
+    run::hand_over(&mut command)
+}
+
+/// A trained state of the built-in data, every record in training, made where
+/// there is none.
+pub(crate) fn built_in(folder: &Path) -> Result<PathBuf, String> {
+    let state = folder.join("state");
+    let eemu = place::built("eemu")?;
+    if !state.join("eemu.sqlite").is_file() {
+        std::fs::create_dir_all(folder).map_err(|why| format!("{}: {why}", folder.display()))?;
+        let mut import = run::program(&eemu);
+        import.args(["import", "--data", "built-in", "--holdout", "none", "--seed", "1", "--state"]).arg(&state);
+        run::pass(&mut import)?;
+    }
+    // Trains what an earlier call was killed over, or another build trained.
+    run::pass(run::program(&eemu).args(["train", "--profile", "small", "--state"]).arg(&state))?;
+    Ok(state)
+}
