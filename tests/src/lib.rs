@@ -3,6 +3,8 @@
 
 pub mod browser;
 pub mod golden;
+pub mod proxy;
 pub mod service;
+pub mod shop;
 pub mod slow;
 pub mod worlds;

@@ -1,6 +1,7 @@
 //! The pane of eight pieces: what becomes of each shard, at a glance.
 
 use leptos::prelude::*;
+use wasm_bindgen::JsCast;
 
 use super::shapes;
 
@@ -70,8 +71,42 @@ pub(crate) fn Pane(
         view! { <li class=class style=("--lv", level)>{inside}</li> }
     };
     view! {
-        <ul class="pane" class:many=move || { shards.get() > 8 }>
+        <ul class="pane" class:many=move || { shards.get() > 8 } on:keydown=move |event| by_key(&event, shards.get_untracked())>
             {move || (0..shards.get()).map(piece).collect_view()}
         </ul>
+    }
+}
+
+/// Where pieces are buttons: 1 to 8 press one, arrows go to the next.
+fn by_key(event: &web_sys::KeyboardEvent, shards: u32) {
+    if event.ctrl_key() || event.alt_key() || event.meta_key() {
+        return;
+    }
+    let Some(pane) = event.current_target().and_then(|pane| pane.dyn_into::<web_sys::Element>().ok()) else { return };
+    let button = |number: u32| {
+        let found = pane.query_selector(&format!("li:nth-child({number}) button")).ok().flatten();
+        found.and_then(|found| found.dyn_into::<web_sys::HtmlElement>().ok())
+    };
+    let key = event.key();
+    if let Some(number) = key.parse::<u32>().ok().filter(|number| (1..=shards.min(8)).contains(number)) {
+        if let Some(button) = button(number) {
+            button.click();
+        }
+        return;
+    }
+    let step: i64 = match key.as_str() {
+        "ArrowRight" => 1,
+        "ArrowLeft" => -1,
+        _ => return,
+    };
+    let focused = document().active_element();
+    let here = (1..=shards).find(|&number| {
+        button(number).is_some_and(|button| focused.as_ref().is_some_and(|element| *element == *button))
+    });
+    let next = here.and_then(|here| u32::try_from(i64::from(here) + step).ok()).and_then(button);
+    if let Some(next) = next {
+        event.prevent_default();
+        // A button that is gone needs no focus.
+        let _ = next.focus();
     }
 }

@@ -105,7 +105,7 @@ fn rows(list: &List, shards: u32) -> AnyView {
     let row = move |(name, row): &(String, ListRow)| {
         let (class, moved) = bars::moved(row);
         view! {
-            <li tabindex="0" title=bars::says(row)>
+            <li tabindex="0" title=bars::says(row) data-score=row.score.to_string()>
                 <span class="rank num">{row.rank}</span>
                 <span class="what">{name.clone()}</span>
                 {bars::bars(row, scale)}
