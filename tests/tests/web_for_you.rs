@@ -269,7 +269,7 @@ fn a_visitors_picks_never_leave_the_browser() {
         }
         // Only now, and not by the browser, the server is asked for the same list.
         let items: Vec<&str> = picked.iter().map(|(id, _)| id.as_str()).collect();
-        assert_same(&here, &post(&shop, "/api/v1/recommendations", "", &json!({ "items": items })));
+        assert_same(&here, &post(&shop, "/api/v1/recommendations", &shop.admin, &json!({ "items": items })));
         browser.close().await.unwrap();
     });
 }

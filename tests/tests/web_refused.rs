@@ -111,7 +111,7 @@ fn a_damaged_model_is_refused() {
         let flipped = "(bytes[bytes.length - 1] ^= 1, bytes)";
         change_kept(
             &browser,
-            "bytes.length > 2000 && name.length === 64 && bytes[8] === 123 && name[0] < '8'",
+            "bytes.length > 200000 && name.length === 64 && bytes[8] === 123 && name[0] < '8'",
             flipped,
         )
         .await;
@@ -122,7 +122,7 @@ fn a_damaged_model_is_refused() {
 
         // Without a network it is a sentence, and the other shards answer.
         browser.until("the service worker", "return navigator.serviceWorker.controller !== null").await.unwrap();
-        let first = "bytes.length > 2000 && name.length === 64 && bytes[8] === 123";
+        let first = "bytes.length > 200000 && name.length === 64 && bytes[8] === 123";
         change_kept(&browser, first, flipped).await;
         shop.proxy.cut(true);
         browser.open("").await.unwrap();

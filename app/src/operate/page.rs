@@ -202,7 +202,7 @@ fn shards(operation: &Operation) -> impl IntoView + use<> {
                 <th scope="row"><Mark shard shards=count small=true/></th>
                 <td>{now.version.map_or("–".into(), |version| format!("v{version}"))}</td>
                 <td class="mono wide">{if now.hash.is_empty() { "–".into() } else { format!("{}…", now.hash) }}</td>
-                <td class="wide">{words::size(now.bytes)}</td>
+                <td class="wide">{if now.bytes == 0 { "–".into() } else { words::size(now.bytes) }}</td>
                 <td class="says">{says.clone()}{share.map(|share| view! {
                     <span class="bar" role="progressbar" aria-label=says aria-valuemin="0" aria-valuemax="100" aria-valuenow=share>
                         <i style:width=format!("{share}%")></i>

@@ -97,6 +97,7 @@ impl Client {
                 state.receipt.set(Some(*receipt));
             }
             Tell::Trouble(trouble) => {
+                state.sent.set(None);
                 state.trouble.set(Some(trouble));
             }
             Tell::Operation(operation) => {
@@ -110,11 +111,18 @@ impl Client {
     fn take(self, service: Service) {
         let state = self.state;
         let known = state.service.with_untracked(|known| known.as_ref().map(|known| known.user.clone()));
-        if known.is_some_and(|user| user != service.user) && service.user.is_some() {
-            // Another person: nothing of the last one stays on the page.
+        if known.is_some_and(|user| user != service.user) {
+            // Nothing of whoever was here stays on the page, but the receipt of
+            // an account that was deleted just now.
             state.forgotten.set(Vec::new());
-            state.receipt.set(None);
             state.list.set(None);
+            if state.following.with_untracked(Option::is_none) {
+                state.receipt.set(None);
+            }
+            if service.user.is_some() {
+                // The button that was pressed is gone.
+                request_animation_frame(|| crate::lab::page::focus("headline"));
+            }
         }
         state.service.set(Some(service));
     }
@@ -138,6 +146,11 @@ impl Client {
     }
 
     fn following(self, following: Following) {
+        if let Some(deed) = self.state.sent.get_untracked() {
+            self.state.sent.set(None);
+            super::deeds::focus_row(&deed);
+            self.state.forgotten.update(|all| all.insert(0, deed));
+        }
         let before = self.state.following.with_untracked(|known| known.as_ref().map(|known| known.phase));
         if before != Some(following.phase) {
             self.state.say(match following.phase {

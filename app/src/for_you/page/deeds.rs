@@ -3,7 +3,6 @@
 use leptos::prelude::*;
 
 use super::client::Client;
-use super::example;
 use super::state::{Doomed, State};
 use super::who::picks;
 use crate::for_you::protocol::{Deed, Order};
@@ -37,9 +36,7 @@ pub(super) fn Deeds() -> impl IntoView {
         let wanted = find.get().trim().to_lowercase();
         history.get().into_iter().filter(move |deed| deed.name.to_lowercase().contains(&wanted))
     };
-    let gone = move || {
-        if state.is_example() { example::forgotten().into_iter().collect() } else { state.forgotten.get() }
-    };
+    let gone = move || state.forgotten.get();
     view! {
         <section class="deeds" aria-labelledby="deeds">
             <div class="head">
@@ -89,7 +86,7 @@ fn Row(deed: Deed, shards: u32) -> impl IntoView {
     let when = deed.when.map(words::moment);
     let example = state.is_example();
     let own = state.service.with_untracked(|s| s.as_ref().is_some_and(|s| s.user.is_some()));
-    let (asked, dropped, asking) = (deed.clone(), deed.clone(), deed.clone());
+    let (asked, dropped, asking, on_its_way) = (deed.clone(), deed.clone(), deed.clone(), deed.clone());
     let ask = move || {
         if own {
             state.doomed.set(Some(Doomed::One(asked.clone())));
@@ -103,6 +100,7 @@ fn Row(deed: Deed, shards: u32) -> impl IntoView {
     let by_key = ask.clone();
     let doomed = Memo::new(move |_| state.doomed.with(|doomed| *doomed == Some(Doomed::One(asking.clone()))));
     let words = if own { "Forget" } else { "Remove" };
+    let sent = Memo::new(move |_| state.sent.with(|sent| *sent == Some(on_its_way.clone())));
     view! {
         <li
             class:asking=move || doomed.get()
@@ -117,7 +115,7 @@ fn Row(deed: Deed, shards: u32) -> impl IntoView {
             <span class="what">{name.clone()}{when.map(|when| view! { <span class="small muted">{when}</span> })}</span>
             {(!example).then(|| view! {
                 <button type="button" class="btn s" id=id on:click=move |_| ask()>
-                    {words}<span class="sr">{format!(" {name}")}</span>
+                    {move || if sent.get() { "Sent …" } else { words }}<span class="sr">{format!(" {name}")}</span>
                 </button>
             })}
             {move || doomed.get().then(|| view! { <Confirm deed=dropped.clone() shards/> })}
@@ -144,7 +142,8 @@ fn Confirm(deed: Deed, shards: u32) -> impl IntoView {
     request_animation_frame(|| focus("confirm"));
     let go = move |_| {
         remember(state);
-        state.forgotten.update(|all| all.insert(0, row.clone()));
+        // Struck out once the server has said that it holds.
+        state.sent.set(Some(row.clone()));
         state.doomed.set(None);
         client.send(&Order::Forget(item.clone()));
         focus_row(&row);
@@ -212,7 +211,7 @@ fn Doom() -> impl IntoView {
                         client.send(&Order::ForgetAll { account });
                         focus("headline");
                     }>{if account { "Delete the account" } else { "Forget everything" }}</button>
-                    <button type="button" class="btn s" on:click=move |_| state.doomed.set(None)>"Keep"</button>
+                    <button type="button" class="btn s" on:click=move |_| { state.doomed.set(None); focus("account") }>"Keep"</button>
                 </div>
             </div>
         })

@@ -9,7 +9,7 @@ use crate::lab::page::{Example, example};
 fn deeds(example: &Example) -> Vec<Deed> {
     let household = example.list.household;
     let built = &example.built;
-    let own = built.dots.iter().filter(|placed| placed.dot.household == household && placed.dot != example.forgot.dot);
+    let own = built.dots.iter().filter(|placed| placed.dot.household == household);
     own.map(|placed| Deed {
         item: String::new(),
         name: built.products.get(placed.dot.product as usize).cloned().unwrap_or_default(),
@@ -17,14 +17,6 @@ fn deeds(example: &Example) -> Vec<Deed> {
         when: None,
     })
     .collect()
-}
-
-/// What was forgotten in it.
-pub(super) fn forgotten() -> Option<Deed> {
-    let example = example()?;
-    let dot = example.forgot.dot;
-    let name = example.built.products.get(dot.product as usize).cloned()?;
-    Some(Deed { item: String::new(), name, shard: example.forgot.shards.first().copied(), when: None })
 }
 
 /// Its service.

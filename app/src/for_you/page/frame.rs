@@ -160,6 +160,10 @@ fn below(state: State) -> String {
                 _ => format!("{} is left out and waits to be retrained", label(shard, shards)),
             })
             .collect();
+        let standing = match standing.len() {
+            0..=2 => standing,
+            n => vec![format!("{} shards are left out until they are retrained", words::number_first(n))],
+        };
         return match standing.is_empty() {
             true => "The receipt is on its way.".into(),
             false if following.seconds > 0 => {
@@ -207,18 +211,21 @@ fn pieces(state: State) -> Signal<Vec<Piece>> {
                 let caption = was.map_or(version, |was| format!("v{was}"));
                 return Piece { caption, note, level: Some(level), lifted: true, masked: level == 0 };
             }
-            let changed = again.and_then(|(_, was, now)| was.map(|was| format!("v{was} → v{now}")));
+            let retrained = match again.and_then(|(_, was, _)| *was) {
+                Some(was) => format!("was v{was}, retrained"),
+                None => "retrained".into(),
+            };
             let (note, masked) = match (now, again.is_some()) {
                 _ if off.contains(&shard) && !state.is_example() => ("switched off", true),
                 (now, _) if now.damaged => ("damaged", true),
                 (now, _) if now.version.is_none() => ("out of the mean", true),
                 (now, _) if !now.here => ("not here yet", false),
-                (_, true) => ("retrained", false),
+                (_, true) => (retrained.as_str(), false),
                 _ if receipt.is_some() => ("= unchanged", false),
                 _ => ("in the mean", false),
             };
             let level = (!now.here && !now.damaged && now.version.is_some()).then_some(0);
-            Piece { caption: changed.unwrap_or(version), note: note.into(), level, lifted: again.is_some(), masked }
+            Piece { caption: version, note: note.into(), level, lifted: again.is_some(), masked }
         };
         (0..).zip(&service.shards).map(piece).collect()
     })

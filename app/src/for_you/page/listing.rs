@@ -1,6 +1,7 @@
 //! The adaptation set as Eq 7 drew it, and the list that came of it.
 
 use leptos::prelude::*;
+use wasm_bindgen::JsCast;
 
 use super::example;
 use super::state::State;
@@ -10,13 +11,15 @@ use crate::parts::shapes::label;
 use crate::ranking::ListRow;
 
 /// Entries of the set that are shown before "show all".
-const SHOWN: usize = 12;
+const SHOWN: usize = 6;
 
 /// Both.
 #[component]
 pub(super) fn Listing() -> impl IntoView {
     let state = expect_context::<State>();
     let list = Memo::new(move |_| if state.is_example() { example::list() } else { state.list.get() });
+    // Hundreds of rows: drawn only where somebody looks.
+    let open = RwSignal::new(false);
     let waits = "Your list appears here as soon as the models are.";
     view! {
         <div class="answer">
@@ -26,7 +29,7 @@ pub(super) fn Listing() -> impl IntoView {
                     <button type="button" class="btn s quiet" id="again" disabled=move || state.is_example()
                         on:click=move |_| state.draw.update(|draw| *draw += 1)>"Draw again"</button>
                 </div>
-                {move || list.get().map_or_else(|| view! { <p class="empty small muted">"Nothing is drawn yet."</p> }.into_any(), |list| set(&list).into_any())}
+                {move || list.get().map_or_else(|| view! { <p class="empty small muted">"Nothing is drawn yet."</p> }.into_any(), |list| set(&list, open).into_any())}
             </section>
             <section aria-labelledby="list">
                 <div class="head">
@@ -49,7 +52,7 @@ fn took(list: &List, example: bool) -> String {
     }
 }
 
-fn set(list: &List) -> impl IntoView + use<> {
+fn set(list: &List, open: RwSignal<bool>) -> impl IntoView + use<> {
     let even = 1.0 / list.set.len().max(1) as f64;
     let highest = list.set.iter().map(|(.., chance, _)| *chance).fold(even, f64::max);
     let drawn = list.set.iter().filter(|(.., times)| *times > 0).count();
@@ -72,18 +75,25 @@ fn set(list: &List) -> impl IntoView + use<> {
     let first: Vec<_> = list.set.iter().filter(|(.., times)| *times > 0).take(SHOWN).map(row).collect();
     let shown = first.len();
     let flat = highest <= even * 1.5;
-    let rest = list.set.iter().filter(|(.., times)| *times > 0).skip(SHOWN).map(row);
-    let left = list.set.iter().filter(|(.., times)| *times == 0).map(row);
-    let others: Vec<_> = rest.chain(left).collect();
+    let others: Vec<(String, String, f64, u32)> = {
+        let rest = list.set.iter().filter(|(.., times)| *times > 0).skip(SHOWN);
+        rest.chain(list.set.iter().filter(|(.., times)| *times == 0)).cloned().collect()
+    };
+    let (count, undrawn) = (others.len(), others.len() + shown - drawn);
+    let toggled = move |event: web_sys::Event| {
+        let details = event.target().and_then(|target| target.dyn_into::<web_sys::Element>().ok());
+        open.set(details.is_some_and(|details| details.has_attribute("open")));
+    };
     view! {
         {if drawn == 0 {
             view! { <p class="small muted">"None: the models answer as they are."</p> }.into_any()
         } else {
             view! { <ul class="set two">{first}</ul> }.into_any()
         }}
-        {(!others.is_empty()).then(|| view! {
-            <details class="rest"><summary class="small">{format!("{} more: {} drawn, {} not", others.len(), drawn - shown, others.len() - (drawn - shown))}</summary>
-                <ul class="set two">{others}</ul>
+        {(count > 0).then(|| view! {
+            <details class="rest" open=open.get_untracked() on:toggle=toggled>
+                <summary class="small">{format!("{count} more: {} drawn, {undrawn} not", count - undrawn)}</summary>
+                {move || open.get().then(|| view! { <ul class="set two">{others.iter().map(row).collect_view()}</ul> })}
             </details>
         })}
         <p class="tiny muted">
@@ -118,7 +128,7 @@ fn rows(list: &List, shards: u32) -> AnyView {
         <p class="heads tiny muted" aria-hidden="true">
             <span></span><span></span>
             <span class="letters">{(0..shards.min(8)).map(|shard| view! { <b>{label(shard, shards)}</b> }).collect_view()}</span>
-            <span class="score">"Mean"</span><span>"Global → yours"</span>
+            <span class="score">"Mean"</span><span>"Rank"</span>
         </p>
         <ol class="list" id="rows">{list.rows.iter().map(row).collect_view()}</ol>
     }

@@ -34,6 +34,8 @@ pub(crate) struct State {
     /// Which draw of the adaptation set.
     pub(crate) draw: RwSignal<u64>,
     pub(crate) doomed: RwSignal<Option<Doomed>>,
+    /// What was sent to be forgotten, and is not acknowledged yet.
+    pub(crate) sent: RwSignal<Option<Deed>>,
     /// Names of what was forgotten during this visit; gone with a reload.
     pub(crate) forgotten: RwSignal<Vec<Deed>>,
     /// Versions of the shards before the last deletion.
@@ -66,6 +68,7 @@ impl State {
             chosen: RwSignal::new(Chosen::parse(&crate::page::fragment())),
             draw: RwSignal::new(0),
             doomed: RwSignal::new(None),
+            sent: RwSignal::new(None),
             forgotten: RwSignal::new(Vec::new()),
             before: RwSignal::new(Vec::new()),
             said: RwSignal::new(String::new()),

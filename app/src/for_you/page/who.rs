@@ -18,6 +18,13 @@ fn signed_in(state: State) -> Option<String> {
     state.service.with(|service| service.as_ref().and_then(|service| service.user.clone()))
 }
 
+fn close_menu() {
+    if let Ok(Some(menu)) = document().query_selector(".menu[open]") {
+        // What is closed already stays so.
+        let _ = menu.remove_attribute("open");
+    }
+}
+
 /// Who is signed in, at the end of the header.
 #[component]
 pub(super) fn Account() -> impl IntoView {
@@ -32,9 +39,9 @@ pub(super) fn Account() -> impl IntoView {
                 <div class="card">
                     <button type="button" class="btn s" id="sign-out" on:click=move |_| client.send(&Order::SignOut)>"Sign out"</button>
                     <button type="button" class="btn s" id="forget-all"
-                        on:click=move |_| state.doomed.set(Some(Doomed::All { account: false }))>"Forget everything …"</button>
+                        on:click=move |_| { close_menu(); state.doomed.set(Some(Doomed::All { account: false })) }>"Forget everything …"</button>
                     <button type="button" class="btn s" id="delete-account"
-                        on:click=move |_| state.doomed.set(Some(Doomed::All { account: true }))>"Delete the account …"</button>
+                        on:click=move |_| { close_menu(); state.doomed.set(Some(Doomed::All { account: true })) }>"Delete the account …"</button>
                 </div>
             </details>
         }
