@@ -1,6 +1,31 @@
 //! Pages and components of the web app, and the computations behind them.
 //!
-//! Whatever computes runs in a worker; the page only shows. One place is
-//! built: the [`lab`], which needs no server.
+//! Whatever computes or asks a server runs in a worker; the page only shows.
+//! Three places: [`for_you`], the [`lab`], which needs no server, and
+//! [`operate`].
+//!
+//! | module | idea |
+//! |---|---|
+//! | `page` | the page's program: which place is shown |
+//! | `for_you`, `lab`, `operate` | the places |
+//! | `ranking` | a list, as the Lab and For you make it |
+//! | `service` | the one client of the HTTP API |
+//! | `parts` | what several pages show alike |
+//! | `pause` | a worker's clock |
 
+pub mod for_you;
 pub mod lab;
+pub mod operate;
+pub mod page;
+mod parts;
+mod pause;
+pub mod ranking;
+pub mod service;
+
+/// The worker's program: the place is in the worker's name.
+pub fn work() {
+    match pause::scope().map(|scope| scope.name()).as_deref() {
+        Some("service") => for_you::worker::start(),
+        _ => lab::worker::start(),
+    }
+}

@@ -12,7 +12,7 @@ use crate::world::World;
 use crate::{Error, Result};
 
 /// The tensor whose rows belong to people one by one.
-pub(crate) const USER_ROWS: &str = "user.id.table";
+pub const USER_ROWS: &str = "user.id.table";
 
 /// Learned state in canonical form.
 #[derive(Debug, Clone, PartialEq)]

@@ -13,6 +13,7 @@ use reqwest::header::{CONTENT_RANGE, RANGE};
 use sha2::{Digest, Sha256};
 
 use crate::progress::{Bar, Progress};
+use crate::tls;
 
 /// How often a cut download goes on by itself before it is given up.
 const ATTEMPTS: u32 = 5;
@@ -89,6 +90,7 @@ pub fn fetch(file: &Public, base: Option<&str>, folder: &Path, progress: &Progre
         return Ok(Fetched { bytes: size(&path), path, received: 0 });
     }
     let part = folder.join(format!("{}.part", file.file));
+    tls::choose();
     let client = Client::builder().timeout(PATIENCE).connect_timeout(PATIENCE).build()?;
     let bar = progress.bar(file.file, 1);
     let mut received = 0;

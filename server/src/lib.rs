@@ -33,5 +33,6 @@ pub mod progress;
 pub mod reproduce;
 pub mod serve;
 pub mod store;
+mod tls;
 pub mod training;
 pub mod tuning;

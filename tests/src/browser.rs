@@ -43,8 +43,9 @@ pub fn drive(test: impl Future<Output = ()>) {
 pub struct Browser {
     /// For whatever has no method here.
     pub client: Client,
-    /// The server that it looks at.
-    pub served: Served,
+    /// Where the pages are, `http://127.0.0.1:port`.
+    pub base: String,
+    served: Option<Served>,
     driver: Child,
     _profile: tempfile::TempDir,
 }
@@ -72,6 +73,17 @@ impl Browser {
             bail!("{} is not built: run `cargo xtask web` first", folder.display());
         }
         let served = eemu_bundle::serve(folder, 0)?;
+        let base = format!("http://{}", served.address);
+        let mut browser = Self::at(&base).await?;
+        browser.served = Some(served);
+        Ok(browser)
+    }
+
+    /// Starts a browser for a server that runs already.
+    ///
+    /// # Errors
+    /// When a program does not start.
+    pub async fn at(base: &str) -> Result<Self> {
         let mut driver = Command::new("chromedriver")
             .arg("--port=0")
             .stdout(Stdio::piped())
@@ -102,12 +114,20 @@ impl Browser {
             .connect(&format!("http://127.0.0.1:{port}"))
             .await
             .context("chromium does not start")?;
-        Ok(Self { client, served, driver, _profile: profile })
+        Ok(Self { client, base: base.to_owned(), served: None, driver, _profile: profile })
     }
 
     /// The address of a page.
     pub fn url(&self, path: &str) -> String {
-        format!("http://{}/{path}", self.served.address)
+        format!("{}/{path}", self.base)
+    }
+
+    /// The folder that [`Browser::start`] serves.
+    ///
+    /// # Panics
+    /// When it looks at another server.
+    pub fn served(&self) -> &Served {
+        self.served.as_ref().unwrap_or_else(|| panic!("this browser looks at a server of its own"))
     }
 
     /// Opens a page anew, even where only its fragment is another.

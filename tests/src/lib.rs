@@ -6,7 +6,9 @@ pub mod bucket;
 pub mod golden;
 pub mod killing;
 pub mod postgres;
+pub mod proxy;
 pub mod service;
+pub mod shop;
 pub mod slow;
 pub mod worlds;
 

@@ -63,7 +63,7 @@ fn from_the_first_dot_to_equal_hashes() {
         assert_eq!(mirrors(&browser).await.0, hashes);
 
         // Nothing but the app's own files was asked for, and no history was sent.
-        for path in browser.served.requests() {
+        for path in browser.served().requests() {
             assert!(!path.contains('?') && !path.contains("del") && !path.contains("csv"), "{path}");
         }
         browser.close().await.unwrap();
@@ -193,7 +193,7 @@ fn a_table_of_ones_own_good_and_hostile() {
             )
             .await
             .unwrap();
-        assert!(browser.served.requests().iter().all(|path| !path.contains("csv")));
+        assert!(browser.served().requests().iter().all(|path| !path.contains("csv")));
         browser.close().await.unwrap();
     });
 }
@@ -235,7 +235,7 @@ fn the_second_visit_needs_no_network() {
         let browser = Browser::start(&dist()).await.unwrap();
         browser.open("").await.unwrap();
         browser.until("the service worker", "return navigator.serviceWorker.controller !== null").await.unwrap();
-        browser.served.go_down();
+        browser.served().go_down();
         browser.open("#v=1&step=6&play=1").await.unwrap();
         browser
             .until(

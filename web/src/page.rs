@@ -2,5 +2,5 @@
 
 fn main() {
     #[cfg(target_arch = "wasm32")]
-    eemu_app::lab::page::mount();
+    eemu_app::page::mount();
 }

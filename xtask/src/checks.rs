@@ -113,7 +113,7 @@ fn browser() -> End {
         }
     }
     let mut args = vec!["test", "--workspace", "--features", BROWSER_TESTS];
-    for name in ["web_golden", "web_lab", "web_access"] {
+    for name in ["web_golden", "web_lab", "web_access", "web_for_you", "web_refused", "web_service_access"] {
         args.extend(["--test", name]);
     }
     cargo(&args).into()

@@ -1,10 +1,71 @@
-//! `cargo xtask demo`: build, then the program's own demo.
+//! `cargo xtask demo`: build, then the program's own demo; with `--open` the
+//! same state goes into service, and the page opens.
 
-use crate::{Outcome, place, run};
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Command, ExitCode, Stdio};
+
+use crate::{Outcome, place, run, web};
 
 pub(crate) fn run(args: &[String]) -> Outcome {
+    let open = args.iter().any(|arg| arg == "--open");
+    let rest: Vec<&String> = args.iter().filter(|arg| *arg != "--open").collect();
     build()?;
-    run::hand_over(run::program(place::built("eemu")?).arg("demo").args(args))
+    let mut demo = run::program(place::built("eemu")?);
+    demo.arg("demo").args(rest);
+    if !open {
+        let code = run::hand_over(&mut demo)?;
+        if code == ExitCode::SUCCESS {
+            println!("\nThe same in a browser: cargo xtask demo --open");
+        }
+        return Ok(code);
+    }
+    web::build()?;
+    // Only this command puts anything there.
+    let state = place::target()?.join("demo-state");
+    if state.exists() {
+        fs::remove_dir_all(&state).map_err(|why| format!("{}: {why}", state.display()))?;
+    }
+    run::pass(demo.arg("--state").arg(&state))?;
+    serve(&state)
+}
+
+/// Serves a state with the built page, and opens it where there is a screen.
+fn serve(state: &Path) -> Outcome {
+    let mut command = run::program(place::built("eemu")?);
+    command.arg("serve").arg("--state").arg(state).arg("--web").arg(place::root().join(web::DIST));
+    command.args(["--demo", "3", "--settle", "2", "--listen", "127.0.0.1:0", "--log-level", "warn"]);
+    let mut server = command.stdout(Stdio::piped()).spawn().map_err(|why| format!("`eemu serve`: {why}"))?;
+    let out = server.stdout.take().ok_or("`eemu serve` has no output")?;
+    for line in BufReader::new(out).lines().map_while(Result::ok) {
+        if let Some(address) = line.strip_prefix("eemu serves ") {
+            println!("\n{address}/ shows it; the API at {address}/docs. Ctrl-C ends it.");
+            show(&format!("{address}/"));
+        }
+    }
+    let status = server.wait().map_err(|why| format!("`eemu serve`: {why}"))?;
+    Ok(status.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from))
+}
+
+/// Opens an address in the person's own browser. Without a screen, or in CI,
+/// the address alone has to do.
+fn show(address: &str) {
+    let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    if set("CI") {
+        return;
+    }
+    let opener = if cfg!(target_os = "macos") {
+        "open"
+    } else if cfg!(windows) {
+        "explorer"
+    } else if set("DISPLAY") || set("WAYLAND_DISPLAY") {
+        "xdg-open"
+    } else {
+        return;
+    };
+    // The address stands in the terminal, whatever becomes of this.
+    let _ = Command::new(opener).arg(address).stdout(Stdio::null()).stderr(Stdio::null()).status();
 }
 
 /// Builds everything. Always the whole workspace: building one member would choose

@@ -52,7 +52,7 @@ fn dispatch(args: &[String]) -> Outcome {
         return help::show(command);
     }
     match command.as_str() {
-        "demo" => demo::run(only(rest, &["--full"])?),
+        "demo" => demo::run(only(rest, &["--full", "--open"])?),
         "test" => checks::test(only(rest, &["--all"])?.contains(&"--all".to_owned())),
         "check" => only(rest, &[]).and_then(|_| checks::check()),
         "golden" => golden::run(rest),

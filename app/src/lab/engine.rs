@@ -1,19 +1,18 @@
 //! The Lab's computations, in the order of its steps. What a later step needs
 //! is computed when it is missing and kept while the setup stays the same.
 
-use eemu_core::adapt::probabilities;
 use eemu_core::config::AdaptConfig;
 use eemu_core::dataset::Holdout;
-use eemu_core::recommend::{Ranker, top_k};
 use eemu_core::unlearn;
 use eemu_core::world::{History, World};
 
-use super::protocol::{Answer, Built, Dot, Forgot, List, ListAsk, ListRow, Placed, Twin, What};
+use super::protocol::{Answer, Built, Dot, Forgot, List, ListAsk, Placed, Twin, What};
 use super::setup::{Setup, Source, city, world};
 use super::system::System;
 use super::table::{self, Table};
 use super::watch::{Halt, Watch};
 use super::{cost, lesson};
+use crate::ranking::{Ensemble, Made};
 
 /// Products on a list.
 const LIST: usize = 10;
@@ -147,8 +146,13 @@ impl Lab {
         if ask.household as usize >= system.world.catalog.users.len() {
             return Err(Halt::Sentence("There is no such household in this world. Choose another.".into()));
         }
-        let models: Vec<_> =
-            system.models.iter().enumerate().filter(|(shard, _)| !ask.off.contains(&(*shard as u32))).collect();
+        let models: Vec<_> = system
+            .models
+            .iter()
+            .enumerate()
+            .filter(|(shard, _)| !ask.off.contains(&(*shard as u32)))
+            .map(|(shard, model)| (shard, model, model.item_base()))
+            .collect();
         if models.is_empty() {
             return Err(Halt::Sentence("Every shard is switched off. Switch one on.".into()));
         }
@@ -160,34 +164,14 @@ impl Lab {
             temperature: ask.temperature,
             ..world.config.adapt.clone()
         };
-        let plain = AdaptConfig { size: 0, ..adapt.clone() };
         let person = world.person(ask.household, History::All);
-        let mut lists = Vec::new();
-        for config in [&plain, &adapt] {
-            let ranker = Ranker::new(&models, &world.key, &world.degrees, config);
-            lists.extend(ranker.scores(std::slice::from_ref(&person), 0, true).await?);
-        }
-        let [before, after] = &lists[..] else { return Err(nothing()) };
-        let ranked_before = top_k(&before.mean, person.history.items(), world.catalog.items.len());
-        let rows = top_k(&after.mean, person.history.items(), LIST)
-            .into_iter()
-            .map(|ranked| {
-                let mut own = after.per_shard.iter().map(|scores| scores[ranked.item as usize]);
-                let per_shard = (0..world.config.train.shards)
-                    .map(|shard| if ask.off.contains(&shard) { None } else { own.next() })
-                    .collect();
-                let before = ranked_before.iter().position(|r| r.item == ranked.item).map_or(0, |place| place + 1);
-                ListRow { product: ranked.item, score: ranked.score, per_shard, before, rank: ranked.rank }
-            })
-            .collect();
-        let chances = probabilities(&person.history, &world.degrees, &adapt);
-        let mut set: Vec<(u32, f64, u32)> = person
-            .history
-            .items()
-            .iter()
-            .zip(chances)
-            .map(|(&item, p)| (item, p, after.pairs.iter().filter(|pair| pair.positive == item).count() as u32))
-            .collect();
+        let ensemble = Ensemble {
+            models: &models,
+            shards: world.config.train.shards as usize,
+            key: &world.key,
+            degrees: &world.degrees,
+        };
+        let Made { rows, mut set } = ensemble.list(&person, &adapt, 0, LIST).await?;
         set.sort_by_key(|&(item, ..)| (world.degrees[item as usize], item));
         Ok(List { household: ask.household, set, rows, millis: watch.now() - began })
     }

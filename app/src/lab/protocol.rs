@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::setup::Setup;
+use crate::ranking::ListRow;
 
 /// One purchase: household and product, by place in the world's tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -205,21 +206,6 @@ pub struct List {
     pub rows: Vec<ListRow>,
     /// Milliseconds from the question to the list.
     pub millis: f64,
-}
-
-/// One row of a list.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ListRow {
-    /// What.
-    pub product: u32,
-    /// Mean over the shards that take part.
-    pub score: f32,
-    /// Each shard's score; `None` where it is left out.
-    pub per_shard: Vec<Option<f32>>,
-    /// Rank from 1 without adaptation.
-    pub before: usize,
-    /// Rank from 1.
-    pub rank: usize,
 }
 
 /// A deletion that is done.

@@ -1,7 +1,7 @@
 //! A trained system of the Lab: every shard's model with its hash, trained
 //! side by side so that people can watch, rightly or under a mistake.
 
-use eemu_core::ensemble::LearnedState;
+use eemu_core::ensemble::{LearnedState, USER_ROWS};
 use eemu_core::mistakes::{self, Mistake, Run};
 use eemu_core::model::{Recommender, TensorMap, model_blake3};
 use eemu_core::shard::ShardData;
@@ -169,7 +169,7 @@ fn differing(world: &World, own: &TensorMap, theirs: &TensorMap) -> Vec<Differen
             continue;
         }
         let names = match tensor.as_str() {
-            "user.id.table" => Some(&world.catalog.users.ids),
+            USER_ROWS => Some(&world.catalog.users.ids),
             "item.id.table" => Some(&world.catalog.items.ids),
             _ => None,
         };

@@ -5,13 +5,14 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::{JsFuture, spawn_local};
-use web_sys::{DedicatedWorkerGlobalScope, MessageEvent};
+use wasm_bindgen_futures::spawn_local;
+use web_sys::MessageEvent;
 
 use super::engine::Lab;
 use super::protocol::{Failure, Order, Progress, Tell, What};
 use super::setup::Setup;
 use super::watch::{Halt, Watch};
+use crate::pause::{self, wait};
 
 /// Milliseconds between two looks at whether a pause is over.
 const PAUSED: i32 = 30;
@@ -33,7 +34,7 @@ thread_local! {
 
 /// Starts listening. Does nothing outside a dedicated worker.
 pub fn start() {
-    let Ok(scope) = js_sys::global().dyn_into::<DedicatedWorkerGlobalScope>() else { return };
+    let Some(scope) = pause::scope() else { return };
     let heard = Closure::<dyn FnMut(MessageEvent)>::new(|event: MessageEvent| {
         let text = event.data().as_string().unwrap_or_default();
         if let Ok(order) = serde_json::from_str::<Order>(&text) {
@@ -96,9 +97,7 @@ async fn work() {
 }
 
 fn tell(tell: &Tell) {
-    if let (Ok(scope), Ok(text)) =
-        (js_sys::global().dyn_into::<DedicatedWorkerGlobalScope>(), serde_json::to_string(tell))
-    {
+    if let (Some(scope), Ok(text)) = (pause::scope(), serde_json::to_string(tell)) {
         // Posting text cannot fail.
         let _ = scope.post_message(&JsValue::from_str(&text));
     }
@@ -114,17 +113,16 @@ impl Watch for Watching {
     }
 
     fn now(&self) -> f64 {
-        let scope = js_sys::global().dyn_into::<DedicatedWorkerGlobalScope>().ok();
-        scope.and_then(|scope| scope.performance()).map_or(0.0, |clock| clock.now())
+        pause::now()
     }
 
     async fn breathe(&mut self) -> Result<(), Halt> {
-        yield_for(0).await;
+        wait(0).await;
         if DESK.with(|desk| desk.stop.get()) { Err(Halt::Stopped) } else { Ok(()) }
     }
 
     async fn pause(&mut self) -> Result<(), Halt> {
-        yield_for(0).await;
+        wait(0).await;
         loop {
             let go = DESK.with(|desk| {
                 if desk.stop.get() {
@@ -140,19 +138,7 @@ impl Watch for Watching {
             if go {
                 return Ok(());
             }
-            yield_for(PAUSED).await;
+            wait(PAUSED).await;
         }
     }
-}
-
-/// Lets the worker's event loop turn.
-async fn yield_for(millis: i32) {
-    let Ok(scope) = js_sys::global().dyn_into::<DedicatedWorkerGlobalScope>() else { return };
-    let later = js_sys::Promise::new(&mut |resolve, _| {
-        // Were there no timer, it would go on without letting messages in.
-        if scope.set_timeout_with_callback_and_timeout_and_arguments_0(&resolve, millis).is_err() {
-            let _ = resolve.call0(&JsValue::NULL);
-        }
-    });
-    let _ = JsFuture::from(later).await;
 }

@@ -20,7 +20,7 @@ pub use personal::{
 };
 pub use published::{
     CatalogItem, CatalogPage, ClientFile, ConsistencyProof, DemoHousehold, Health, InclusionProof, LogEntries, LogPage,
-    Manifest, ShardEntry, Whoami,
+    Manifest, Queue, ShardEntry, Whoami,
 };
 pub use recommending::{RecommendRequest, Recommendation, Recommendations};
 

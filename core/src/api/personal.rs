@@ -33,6 +33,10 @@ pub struct OwnInteraction {
     pub name: String,
     /// When, in the data's own unit; absent in data without times.
     pub timestamp: Option<f64>,
+    /// The shard that trains on it, from 0; absent for a record that is held
+    /// out. Of their own records a person may know it: a deletion shows it too.
+    #[serde(default)]
+    pub shard: Option<u32>,
 }
 
 /// Adds what a person did.

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::personal::Progress;
 use crate::client::Precision;
 use crate::config::Config;
 use crate::fingerprint::Fingerprint;
@@ -166,6 +167,20 @@ pub struct Health {
     pub shards_clean: u32,
     /// Number of shards.
     pub shards_total: u32,
+}
+
+/// What waits and what trains, for operators.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Queue {
+    /// Shards that are to be retrained, each with where it stands.
+    pub shards: Vec<Progress>,
+    /// Changes of records that wait for the writer.
+    pub changes: u64,
+    /// Deletions that wait for a receipt.
+    pub requests: u64,
+    /// Estimated seconds until no shard waits.
+    pub estimated_seconds: u64,
 }
 
 /// Whose token this is.

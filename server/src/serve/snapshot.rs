@@ -10,6 +10,7 @@ use anyhow::Result;
 use axum::body::Bytes;
 use eemu_core::api::ClientFile;
 use eemu_core::client::{Precision, class_degree, client_catalog, client_file, client_tensors, degree_class, own_row};
+use eemu_core::ensemble::USER_ROWS;
 use eemu_core::model::{ItemBase, Recommender, TensorMap};
 use eemu_core::random::{Key, Stream};
 use eemu_core::tensor::Device;
@@ -51,7 +52,7 @@ impl ShardModel {
             files.push((ClientFile { precision, blake3, bytes: bytes.len() as u64, address }, Bytes::from(bytes)));
         }
         // Of the tensors only people's rows are asked for again.
-        tensors.retain(|name, _| name == "user.id.table");
+        tensors.retain(|name, _| name == USER_ROWS);
         Ok(Self { base: model.item_base(), live, model, files, tensors })
     }
 

@@ -4,7 +4,6 @@
 //! buckets are refused: before anything is written, and at any answer that
 //! names a version.
 
-use std::sync::Once;
 use std::time::Duration;
 
 use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey, AwsAuthorizer};
@@ -15,6 +14,7 @@ use object_store::{Error, ObjectStore as _, ObjectStoreExt as _, PutPayload};
 use tokio_stream::StreamExt as _;
 
 use super::error::{Result, StoreError};
+use crate::tls;
 
 /// Before an answer of the bucket is given up.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -31,7 +31,7 @@ pub(super) struct Bucket {
 impl Bucket {
     /// Opens `s3://bucket/prefix` with the usual `AWS_*` environment.
     pub(super) fn open(place: &str) -> Result<Self> {
-        choose_tls();
+        tls::choose();
         let bad = |problem: String| StoreError::BadModels(format!("{place}: {problem}"));
         let rest = place.strip_prefix("s3://").unwrap_or_default();
         let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
@@ -123,7 +123,7 @@ impl Bucket {
         let credential = self.store.credentials().get_credential().await.map_err(|e| self.failed(asking, e))?;
         let signer = AwsAuthorizer::new(&credential, "s3", &self.region);
         signer.try_authorize(&mut request, None).map_err(|e| self.failed(asking, e))?;
-        let client = reqwest_tls::Client::builder().timeout(PATIENCE).build().map_err(|e| self.failed(asking, e))?;
+        let client = reqwest::Client::builder().timeout(PATIENCE).build().map_err(|e| self.failed(asking, e))?;
         let answer = HttpClient::new(client).execute(request).await.map_err(|e| self.failed(asking, e))?;
         let status = answer.status();
         let body = answer.into_body().bytes().await.map_err(|e| self.failed(asking, e))?;
@@ -139,13 +139,4 @@ impl Bucket {
             other => Err(self.failed(asking, format!("it answered {other}"))),
         }
     }
-}
-
-/// Names the one implementation of TLS that is compiled in.
-fn choose_tls() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        // An error means that it was chosen already.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-    });
 }

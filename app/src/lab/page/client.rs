@@ -45,6 +45,7 @@ impl Client {
         let client = Self { inner: StoredValue::new_local(None), early: StoredValue::new_local(None), state };
         let options = WorkerOptions::new();
         options.set_type(WorkerType::Module);
+        options.set_name("lab");
         let Ok(worker) = Worker::new_with_options(WORKER, &options) else {
             client.broke();
             return client;
@@ -60,6 +61,12 @@ impl Client {
         worker.set_onerror(Some(failed.as_ref().unchecked_ref()));
         let inner = Inner { worker, last: 0, _heard: heard, _failed: failed };
         client.inner.set_value(Some(Rc::new(RefCell::new(inner))));
+        // Another place is shown: nobody waits for an answer.
+        on_cleanup(move || {
+            if let Some(inner) = client.inner.try_get_value().flatten() {
+                inner.borrow().worker.terminate();
+            }
+        });
         client
     }
 

@@ -183,7 +183,7 @@ fn DotChoice() -> impl IntoView {
         let dot = state.address.with(|address| address.dot);
         let shards = state.address.with(|address| address.setup.shards);
         let (who, what) = dot_name(state, dot);
-        let shard = dot_shard(state, dot).map(|shard| view! { <super::shapes::Mark shard shards small=true/> });
+        let shard = dot_shard(state, dot).map(|shard| view! { <crate::parts::shapes::Mark shard shards small=true/> });
         view! {
             <p class="dotline">
                 {shard}

@@ -4,12 +4,13 @@ use leptos::prelude::*;
 
 use super::client::Client;
 use super::controls::{dot_name, dot_shard};
-use super::figures::{Curve, Pane, Piece, short};
+use super::figures::{Curve, short};
 use super::grid::{Chosen, Grid};
-use super::shapes::{Mark, label};
 use super::state::State;
 use crate::lab::protocol::{Built, What};
 use crate::lab::setup::EPOCHS;
+use crate::parts::pane::{Pane, Piece};
+use crate::parts::shapes::{Mark, label};
 
 /// The current world, drawn by `draw`, or a dim sentence.
 pub(super) fn with_world(state: State, draw: impl Fn(Built) -> AnyView + Send + 'static) -> impl IntoView {
@@ -84,7 +85,7 @@ pub(super) fn Trays() -> impl IntoView {
             let widest = built.dots.len() as f64 / f64::from(shards) * 2.0;
             let width = format!("{:.0}%", own.len() as f64 / widest.max(1.0) * 100.0);
             view! {
-                <li class=super::shapes::class(shard)>
+                <li class=crate::parts::shapes::class(shard)>
                     <button
                         type="button"
                         class="tray"
@@ -139,11 +140,10 @@ pub(super) fn training_pieces(state: State) -> Signal<Vec<Piece>> {
                     Some(epochs) => Piece {
                         caption: format!("epoch {epochs} of {EPOCHS}"),
                         level: Some(epochs as u32 * 100 / EPOCHS),
-                        lifted: false,
-                        masked: false,
+                        ..Piece::default()
                     },
                     None if running.as_ref().is_some_and(|r| r.what == What::Train) => {
-                        Piece { caption: "waits".into(), level: Some(0), lifted: false, masked: false }
+                        Piece { caption: "waits".into(), level: Some(0), ..Piece::default() }
                     }
                     None => Piece {
                         caption: match done.as_ref().and_then(|shown| shown.value.hashes.get(place)) {
@@ -151,8 +151,7 @@ pub(super) fn training_pieces(state: State) -> Signal<Vec<Piece>> {
                             None => "not trained".into(),
                         },
                         level: done.is_none().then_some(0),
-                        lifted: false,
-                        masked: false,
+                        ..Piece::default()
                     },
                 }
             })
@@ -264,7 +263,7 @@ pub(super) fn Forgetting() -> impl IntoView {
                         caption: format!("epoch {epochs} of {EPOCHS}"),
                         level: Some(epochs as u32 * 100 / EPOCHS),
                         lifted: Some(shard) == own,
-                        masked: false,
+                        ..Piece::default()
                     };
                 }
                 let again = done.as_ref().is_some_and(|shown| shown.value.shards.contains(&shard));
@@ -280,7 +279,7 @@ pub(super) fn Forgetting() -> impl IntoView {
                     }
                     (Some(_), false) => "= unchanged".to_owned(),
                 };
-                Piece { caption, level: None, lifted: again || (done.is_none() && Some(shard) == own), masked: false }
+                Piece { caption, lifted: again || (done.is_none() && Some(shard) == own), ..Piece::default() }
             })
             .collect()
     });

@@ -1,77 +1,10 @@
-//! Pictures of training and of equality: the pane of eight pieces, loss
-//! curves, and hash mirrors.
+//! Pictures of training and of equality: loss curves and hash mirrors.
 
 use std::fmt::Write as _;
 
 use leptos::prelude::*;
 
-use super::shapes::{self, Mark};
-
-/// How a piece of the pane looks.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Piece {
-    /// What stands below it.
-    pub(super) caption: String,
-    /// Percent filled; `None` is solid.
-    pub(super) level: Option<u32>,
-    /// Lifted: it changed, or is being retrained.
-    pub(super) lifted: bool,
-    /// Out of the mean.
-    pub(super) masked: bool,
-}
-
-/// The pane. With `toggle`, pieces are switches of who takes part in the mean.
-#[component]
-pub(super) fn Pane(
-    #[prop(into)] pieces: Signal<Vec<Piece>>,
-    #[prop(into)] shards: Signal<u32>,
-    #[prop(optional)] toggle: Option<Callback<u32>>,
-) -> impl IntoView {
-    let piece = move |shard: u32| {
-        let get = move || pieces.with(|pieces| pieces.get(shard as usize).cloned());
-        let class = move || {
-            let piece = get();
-            let on = |is: fn(&Piece) -> bool, class| piece.as_ref().filter(|p| is(p)).map_or("", |_| class);
-            format!(
-                "piece {}{}{}{}",
-                shapes::class(shard),
-                on(|p| p.level.is_some(), " level"),
-                on(|p| p.lifted, " lift"),
-                on(|p| p.masked, " masked"),
-            )
-        };
-        let caption = move || get().map_or_else(String::new, |piece| piece.caption);
-        let level = move || format!("{}%", get().and_then(|piece| piece.level).unwrap_or(100));
-        let name = shapes::label(shard, shards.get_untracked());
-        let inside = view! {
-            <span class="glass">
-                <svg class="g" viewBox="0 0 24 24" aria-hidden="true"><path d=shapes::outline(shard)></path></svg>
-                <span><span class="sr">"Shard "</span>{name}</span>
-            </span>
-            <span class="cap">{caption}</span>
-        };
-        let inside = match toggle {
-            None => inside.into_any(),
-            Some(toggle) => view! {
-                <button
-                    type="button"
-                    class="plain"
-                    aria-pressed=move || (!get().is_some_and(|piece| piece.masked)).to_string()
-                    on:click=move |_| toggle.run(shard)
-                >
-                    {inside}
-                </button>
-            }
-            .into_any(),
-        };
-        view! { <li class=class style=("--lv", level)>{inside}</li> }
-    };
-    view! {
-        <ul class="pane" class:many=move || { shards.get() > 8 }>
-            {move || (0..shards.get()).map(piece).collect_view()}
-        </ul>
-    }
-}
+use crate::parts::shapes::{self, Mark};
 
 /// The points of a loss curve on a field of 100 by 56, scaled to `highest`.
 fn curve(losses: &[f32], epochs: usize, highest: f32) -> String {

@@ -11,10 +11,11 @@ use super::{costs, early, listing, location, mistakes, twins};
 use crate::lab::address::{Address, STEPS as COUNT};
 use crate::lab::protocol::What;
 use crate::lab::setup::Setup;
+use crate::parts::header::{DeviceBadge, Header, Place};
 
 /// The whole page.
 #[component]
-pub(super) fn Frame() -> impl IntoView {
+pub(crate) fn Frame() -> impl IntoView {
     let (address, complaints) = Address::parse(&location::fragment());
     let state = State::new(address, complaints);
     let client = Client::start(state);
@@ -40,7 +41,7 @@ pub(super) fn Frame() -> impl IntoView {
         <a class="skip" href="#headline" on:click=move |event| { event.prevent_default(); focus("headline") }>
             "Skip to the step"
         </a>
-        <Header/>
+        <Header here=Place::Lab><DeviceBadge why="where bytes are promised"/></Header>
         <Rail step shards/>
         <main class="wrap" id="main">
             <div class="stage">
@@ -78,7 +79,7 @@ fn figure(step: u8) -> AnyView {
     }
 }
 
-pub(super) fn focus(id: &str) {
+pub(crate) fn focus(id: &str) {
     let element = document().get_element_by_id(id).and_then(|e| e.dyn_into::<web_sys::HtmlElement>().ok());
     if let Some(element) = element {
         // An element that is gone needs no focus.
@@ -144,7 +145,7 @@ fn keys(state: State, client: Client) {
     on_cleanup(move || handle.remove());
 }
 
-fn toggle_help() {
+pub(crate) fn toggle_help() {
     if let Some(element) = document().get_element_by_id("keys") {
         // Opening by attribute keeps `details` in charge.
         let _ = if element.has_attribute("open") {
@@ -153,35 +154,6 @@ fn toggle_help() {
             element.set_attribute("open", "")
         };
         element.scroll_into_view();
-    }
-}
-
-#[component]
-fn Header() -> impl IntoView {
-    view! {
-        <header class="top">
-            <div class="wrap">
-                <a class="brand" href="#v=1">
-                    <svg width="32" height="32" viewBox="0 0 32 32" aria-hidden="true">
-                        <path d="M14 15.1 9.33 3.83h9.34zM16.97 13.03l4.67-11.27 6.6 6.6zM14.9 16l11.27-4.67v9.34zM14.64 16.64l11.27 4.67-6.6 6.6zM14 16.9l4.67 11.27H9.33zM13.36 16.64 8.69 27.91l-6.6-6.6zM13.1 16 1.83 20.67v-9.34zM13.36 15.36 2.09 10.69l6.6-6.6z"></path>
-                    </svg>
-                    "eemu"
-                </a>
-                <nav class="nav" aria-label="Places">
-                    <a href="#v=1" aria-current="page">"Lab"</a>
-                </nav>
-                <div class="end">
-                    <span class="badge">
-                        <svg width="16" height="16" viewBox="0 0 16 16" aria-hidden="true">
-                            <rect x="3.5" y="3.5" width="9" height="9" rx="1"></rect>
-                            <path d="M6 1v2M10 1v2M6 13v2M10 13v2M1 6h2M1 10h2M13 6h2M13 10h2"></path>
-                        </svg>
-                        "CPU"
-                        <span class="muted hide-s">"· where bytes are promised"</span>
-                    </span>
-                </div>
-            </div>
-        </header>
     }
 }
 

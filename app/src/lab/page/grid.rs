@@ -4,8 +4,8 @@
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 
-use super::shapes;
 use crate::lab::protocol::{Built, Dot, Placed};
+use crate::parts::shapes;
 
 /// Side of a cell.
 const CELL: f64 = 20.0;

@@ -4,10 +4,12 @@ use leptos::prelude::*;
 
 use super::client::Client;
 use super::early::shards;
-use super::figures::{Pane, Piece};
-use super::shapes;
 use super::state::State;
-use crate::lab::protocol::{ListRow, What};
+use crate::lab::protocol::What;
+use crate::parts::bars;
+use crate::parts::pane::{Pane, Piece};
+use crate::parts::slider::Slider;
+use crate::ranking::ListRow;
 
 /// How often a product is bought, in words.
 fn rarity(households: u32, degree: u32) -> &'static str {
@@ -37,7 +39,7 @@ pub(super) fn Listing() -> impl IntoView {
         let piece = |shard: u32| {
             let masked = off.contains(&shard);
             let caption = if masked { "out of the mean" } else { "in the mean" };
-            Piece { caption: caption.into(), level: None, lifted: false, masked }
+            Piece { caption: caption.into(), masked, ..Piece::default() }
         };
         (0..shards.get()).map(piece).collect()
     });
@@ -148,33 +150,6 @@ fn Settings() -> impl IntoView {
     }
 }
 
-#[component]
-fn Slider(
-    name: &'static str,
-    label: &'static str,
-    low: f64,
-    high: f64,
-    step: f64,
-    value: Signal<f64>,
-    shown: Signal<String>,
-    slide: Callback<web_sys::Event>,
-) -> impl IntoView {
-    view! {
-        <label class="sl">
-            <span class="row"><span>{label}</span><b class="num">{shown}</b></span>
-            <input
-                id=format!("slide-{name}")
-                type="range"
-                min=low
-                max=high
-                step=step
-                prop:value=move || value.get().to_string()
-                on:input=move |event| slide.run(event)
-            />
-        </label>
-    }
-}
-
 fn set(state: State) -> AnyView {
     let Some(list) = fitting(state) else {
         return view! { <p class="empty muted">"Ask to see which purchases tune the models."</p> }.into_any();
@@ -216,49 +191,18 @@ fn rows(state: State) -> AnyView {
     let Some(list) = fitting(state) else {
         return view! { <p class="empty muted">"Ask for a list: the models answer."</p> }.into_any();
     };
-    let scores = || list.rows.iter().flat_map(|row| row.per_shard.iter().flatten().copied());
-    let (low, high) = scores().fold((0.0f32, 0.1f32), |(low, high), s| (low.min(s), high.max(s)));
-    let rows = list.rows.iter().map(|row| list_row(state, row, low, high));
+    let scale = bars::scale(&list.rows);
+    let rows = list.rows.iter().map(|row| list_row(state, row, scale));
     view! { <ol class="list">{rows.collect_view()}</ol> }.into_any()
 }
 
-fn list_row(state: State, row: &ListRow, low: f32, high: f32) -> impl IntoView + use<> {
-    let (before, rank) = (row.before, row.rank);
-    let (class, moved) = match before.cmp(&rank) {
-        std::cmp::Ordering::Greater => ("ok", format!("{before} → {rank}")),
-        std::cmp::Ordering::Less => ("caution", format!("{before} → {rank}")),
-        std::cmp::Ordering::Equal => ("muted", format!("{rank} = {rank}")),
-    };
-    let count = row.per_shard.len().max(1);
-    let wide = 96.0 / count as f64;
-    let y = |score: f32| f64::from(1.0 - (score - low) / (high - low)) * 28.0 + 1.0;
-    let zero = y(0.0);
-    let bars = row.per_shard.iter().enumerate().map(|(shard, score)| {
-        let x = shard as f64 * wide + wide * 0.12;
-        match score {
-            Some(score) => {
-                let top = y(*score).min(zero);
-                let tall = (y(*score) - zero).abs().max(0.8);
-                view! { <rect class=shapes::class(shard as u32) x=x y=top width=wide * 0.76 height=tall></rect> }
-                    .into_any()
-            }
-            None => view! { <rect class="slot" x=x y="8" width=wide * 0.76 height="14"></rect> }.into_any(),
-        }
-    });
-    let says = row.per_shard.iter().enumerate().map(|(shard, score)| {
-        let label = shapes::label(shard as u32, count as u32);
-        score.map_or_else(|| format!("{label} left out"), |score| format!("{label} {score:.2}"))
-    });
-    let says = says.collect::<Vec<_>>().join(", ");
-    let mean = y(row.score);
+fn list_row(state: State, row: &ListRow, scale: (f32, f32)) -> impl IntoView + use<> {
+    let (class, moved) = bars::moved(row);
     view! {
         <li>
-            <span class="rank num">{rank}</span>
+            <span class="rank num">{row.rank}</span>
             <span class="what">{product(state, row.product)}</span>
-            <svg class="bars" viewBox="0 0 96 30" preserveAspectRatio="none" role="img" aria-label=says>
-                {bars.collect_view()}
-                <path class="mean" d=format!("M0 {mean:.1}H96")></path>
-            </svg>
+            {bars::bars(row, scale)}
             <span class="num score">{format!("{:.2}", row.score)}</span>
             <span class=format!("num small {class}")>{moved}</span>
         </li>

@@ -6,11 +6,8 @@ use wasm_bindgen::JsValue;
 
 use super::state::State;
 use crate::lab::address::Address;
-
-/// The page's fragment.
-pub(super) fn fragment() -> String {
-    window().location().hash().unwrap_or_default()
-}
+pub(super) use crate::page::fragment;
+use crate::parts::header::Place;
 
 /// The whole link to this state.
 pub(super) fn link(address: &Address) -> String {
@@ -37,6 +34,10 @@ pub(super) fn follow(state: State) {
         shown.set_value(step);
     });
     let back = move || {
+        // The link to another place is none of the Lab.
+        if Place::of(&fragment()).is_some_and(|place| place != Place::Lab) {
+            return;
+        }
         let (address, faults) = Address::parse(&fragment());
         if state.address.with_untracked(|known| *known == address) {
             return;

@@ -9,7 +9,7 @@
 //! | `frame` | header, rail, keys, the live region |
 //! | `words` | what each step says |
 //! | `controls` | world, shards, seed, the dot, running and stopping |
-//! | `shapes`, `grid`, `figures`, `chart` | how shards, worlds, hashes and costs are drawn |
+//! | `grid`, `figures`, `chart` | how worlds, hashes and costs are drawn |
 //! | `early`, `listing`, `twins`, `mistakes`, `costs` | the steps' figures |
 
 // Leptos writes `pub` before what a component takes, and a component owns it.
@@ -26,22 +26,9 @@ mod grid;
 mod listing;
 mod location;
 mod mistakes;
-mod shapes;
 mod state;
 mod twins;
 mod words;
 
-use leptos::prelude::*;
-use wasm_bindgen::JsCast;
-
+pub(crate) use frame::{Frame, focus, toggle_help};
 pub use state::{Example, example};
-
-/// Puts the page where the waiting sentence stood.
-pub fn mount() {
-    let Some(place) = document().get_element_by_id("app") else { return };
-    place.set_inner_html("");
-    if let Ok(place) = place.dyn_into::<web_sys::HtmlElement>() {
-        // Dropping the handle would take the page away again.
-        leptos::mount::mount_to(place, frame::Frame).forget();
-    }
-}

@@ -107,7 +107,7 @@ pub(super) fn evidence(twin: &Twin, shards: u32) -> AnyView {
         });
         view! {
             <details class="numbers">
-                <summary>{format!("Where shard {} differs", super::shapes::label(shard, shards))}</summary>
+                <summary>{format!("Where shard {} differs", crate::parts::shapes::label(shard, shards))}</summary>
                 <ul class="places small">{rows.collect_view()}</ul>
             </details>
         }

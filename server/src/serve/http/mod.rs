@@ -117,6 +117,7 @@ fn api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(operating::whoami))
         .routes(routes!(operating::demo))
         .routes(routes!(operating::retrain))
+        .routes(routes!(operating::queue))
         .routes(routes!(operating::metrics))
         .routes(routes!(operating::healthz))
         .routes(routes!(operating::readyz))

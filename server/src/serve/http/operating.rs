@@ -6,11 +6,12 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use eemu_core::api::{DemoHousehold, Health, Problem, Whoami};
+use eemu_core::api::{DemoHousehold, Health, Problem, Progress, Queue, Whoami};
 
 use super::App;
 use super::caller::Caller;
 use super::problem::{Answer, Failure};
+use crate::serve::service::lock;
 use crate::serve::tokens::Scope;
 
 fn health(app: &App) -> Health {
@@ -54,6 +55,25 @@ pub(super) async fn retrain(State(app): State<Arc<App>>, caller: Caller) -> Answ
     caller.operates()?;
     app.service.schedule.hurry();
     Ok((StatusCode::ACCEPTED, Json(health(&app))).into_response())
+}
+
+/// What waits and what trains. Names shards, and nobody.
+#[utoipa::path(get, path = "/api/v1/queue", tag = "operating", security(("bearer" = ["admin", "operator"])),
+    responses((status = 200, body = Queue), (status = 401, body = Problem), (status = 403, body = Problem)))]
+pub(super) async fn queue(State(app): State<Arc<App>>, caller: Caller) -> Answer<Json<Queue>> {
+    caller.operates()?;
+    let service = &app.service;
+    let waiting: Vec<u32> = service.schedule.waiting().into_iter().map(|(shard, _)| shard).collect();
+    let standing = |&shard: &u32| {
+        let at = service.schedule.standing(shard);
+        Progress { shard, phase: at.phase, epoch: at.epoch, epochs: at.epochs }
+    };
+    Ok(Json(Queue {
+        shards: waiting.iter().map(standing).collect(),
+        changes: service.writer.waiting() as u64,
+        requests: lock(&service.requests).waiting() as u64,
+        estimated_seconds: service.estimate(&waiting),
+    }))
 }
 
 /// Whose token this is.

@@ -46,6 +46,7 @@ pub(super) async fn list(
     let snapshot = app.service.snapshot();
     let user = caller.about(&snapshot, ask.user.as_deref())?;
     let (records, items) = (&snapshot.world.interactions, &snapshot.world.catalog.items);
+    let trained = snapshot.world.items(user, Role::Train);
     let interactions = records
         .of(user)
         .iter()
@@ -53,6 +54,7 @@ pub(super) async fn list(
             item: items.ids[r.item as usize].clone(),
             name: items.name(r.item).to_owned(),
             timestamp: r.timestamp,
+            shard: trained.contains(&r.item).then(|| snapshot.world.shard_of(user, r.item)),
         })
         .collect();
     Ok(Json(OwnInteractions { interactions }))

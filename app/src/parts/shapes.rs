@@ -18,23 +18,23 @@ const OUTLINES: [&str; 8] = [
 const LETTERS: [char; 8] = ['A', 'B', 'C', 'D', 'E', 'F', 'G', 'H'];
 
 /// "D"; above eight shards "D1", "D2" and so on.
-pub(super) fn label(shard: u32, shards: u32) -> String {
+pub(crate) fn label(shard: u32, shards: u32) -> String {
     let letter = LETTERS[shard as usize % 8];
     if shards <= 8 { letter.to_string() } else { format!("{letter}{}", shard / 8 + 1) }
 }
 
 /// The class that gives a shard's colours.
-pub(super) fn class(shard: u32) -> String {
+pub(crate) fn class(shard: u32) -> String {
     format!("shard-{}", LETTERS[shard as usize % 8])
 }
 
-pub(super) fn outline(shard: u32) -> &'static str {
+pub(crate) fn outline(shard: u32) -> &'static str {
     OUTLINES[shard as usize % 8]
 }
 
 /// A shard's mark: its shape with its letter.
 #[component]
-pub(super) fn Mark(shard: u32, shards: u32, #[prop(optional)] small: bool) -> impl IntoView {
+pub(crate) fn Mark(shard: u32, shards: u32, #[prop(optional)] small: bool) -> impl IntoView {
     let text = label(shard, shards);
     // The letter sits where its shape is widest.
     let height = match shard % 8 {

@@ -1,0 +1,170 @@
+//! What the worker computes with: the public part of the service, a person's
+//! own part, and the models that both make, every byte of it verified.
+
+use std::collections::HashMap;
+
+use eemu_core::adapt::{Past, Person};
+use eemu_core::api::{Manifest, OwnInteraction, OwnRows};
+use eemu_core::client::{class_degree, client_model, client_person, read_client_file};
+use eemu_core::config::AdaptConfig;
+use eemu_core::dataset::Catalog;
+use eemu_core::model::{ItemBase, TensorMap, Recommender};
+use eemu_core::random::Key;
+use serde::{Deserialize, Serialize};
+
+use super::protocol::{Ask, List};
+use crate::lab::system::cpu;
+use crate::ranking;
+
+/// What everybody may have.
+#[derive(Debug, Clone)]
+pub struct Public {
+    /// The ensemble as it is now.
+    pub manifest: Manifest,
+    /// The catalogue, without people.
+    pub catalog: Catalog,
+    /// Degrees that the published classes stand for.
+    pub degrees: Vec<u32>,
+    /// Key of the draws.
+    pub key: Key,
+}
+
+/// What a signed-in person has beside it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Own {
+    /// Their rows of every live model, and their features.
+    pub rows: OwnRows,
+    /// What they did, in their order.
+    pub history: Vec<OwnInteraction>,
+}
+
+/// One shard's model, ready to rank for one person or for visitors.
+#[derive(Debug, Clone)]
+pub struct Ready {
+    /// Which shard.
+    pub shard: u32,
+    /// Hash of the file that it was made of.
+    pub file: String,
+    model: Recommender,
+    base: ItemBase,
+}
+
+impl Public {
+    /// Puts verified parts together.
+    ///
+    /// # Errors
+    /// When they do not belong together.
+    pub fn new(manifest: Manifest, catalog: &[u8], dense: &[u8]) -> eemu_core::Result<Self> {
+        let unfit = |what: &str| eemu_core::Error::Model(format!("the manifest's {what} cannot be read"));
+        let text = std::str::from_utf8(catalog).map_err(|_| unfit("catalogue"))?;
+        let dense: HashMap<String, Vec<f32>> =
+            read_client_file(dense)?.into_iter().map(|(name, (_, values))| (name, values)).collect();
+        let catalog = Catalog::from_json(text, &dense)?;
+        if manifest.degree_classes.len() != catalog.items.len() {
+            return Err(unfit("degree classes"));
+        }
+        manifest.config.check()?;
+        let mut key = [0; 32];
+        hex::decode_to_slice(&manifest.adaptation_key, &mut key).map_err(|_| unfit("key"))?;
+        let degrees = manifest.degree_classes.iter().map(|&class| class_degree(class)).collect();
+        Ok(Self { manifest, catalog, degrees, key: Key::from_bytes(key) })
+    }
+
+    /// A shard's model out of its file, for the person whose rows are given.
+    ///
+    /// # Errors
+    /// When file and rows do not belong to this service.
+    pub fn model(&self, shard: u32, file: &str, tensors: &TensorMap, own: Option<&Own>) -> eemu_core::Result<Ready> {
+        let mut catalog = self.catalog.clone();
+        let mut rows = Vec::new();
+        if let Some(own) = own {
+            catalog.users = own.rows.users.clone();
+            catalog.users.set_dense(own.rows.dense.clone())?;
+            rows.extend(own.rows.rows.iter().find(|row| row.shard == shard).map(|row| row.row.clone()));
+        }
+        let model = client_model(&catalog, &self.manifest.config.model, shard, tensors.clone(), &rows, &cpu())?;
+        Ok(Ready { shard, file: file.to_owned(), base: model.item_base(), model })
+    }
+
+    /// The person to recommend to: the signed-in one, or a visitor. `records`
+    /// are what they did, items by index, with their times.
+    pub fn person(&self, own: Option<&Own>, records: &[(u32, Option<f64>)]) -> Person {
+        let mut known = vec![false; self.manifest.shards_total as usize];
+        for row in own.iter().flat_map(|own| &own.rows.rows) {
+            if let Some(known) = known.get_mut(row.shard as usize) {
+                *known = row.known;
+            }
+        }
+        let id = own.and_then(|own| own.rows.users.ids.first()).map(String::as_str);
+        client_person(&self.manifest.config.model, id, &known, Past::new(records.iter().copied()))
+    }
+
+    /// The adaptation that is asked for.
+    pub fn adapt(&self, ask: &Ask) -> AdaptConfig {
+        AdaptConfig {
+            size: ask.size,
+            step: ask.step,
+            steps: ask.steps,
+            temperature: ask.temperature,
+            ..self.manifest.config.adapt.clone()
+        }
+    }
+
+    /// A list for a person, by the models that are there. Without any it is
+    /// the most popular items by their published classes.
+    ///
+    /// # Errors
+    /// When core refuses.
+    pub async fn list(&self, ready: &[&Ready], person: &Person, ask: &Ask) -> eemu_core::Result<List> {
+        let models: Vec<_> = ready
+            .iter()
+            .filter(|ready| !ask.off.contains(&ready.shard))
+            .map(|ready| (ready.shard as usize, &ready.model, ready.base.clone()))
+            .collect();
+        let popular = models.is_empty();
+        let made = if popular {
+            self.popular(person, ask.top)
+        } else {
+            let shards = self.manifest.shards_total as usize;
+            let ensemble = ranking::Ensemble { models: &models, shards, key: &self.key, degrees: &self.degrees };
+            ensemble.list(person, &self.adapt(ask), ask.draw, ask.top).await?
+        };
+        let name = |item: u32| self.catalog.items.name(item).to_owned();
+        let mut set = made.set;
+        set.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        Ok(List {
+            ask: ask.clone(),
+            epoch: 0,
+            set: set
+                .into_iter()
+                .map(|(item, chance, drawn)| (name(item), self.rarity(item).to_owned(), chance, drawn))
+                .collect(),
+            rows: made.rows.into_iter().map(|row| (name(row.product), row)).collect(),
+            millis: 0.0,
+            popular,
+        })
+    }
+
+    fn popular(&self, person: &Person, top: usize) -> ranking::Made {
+        let scores: Vec<f32> = self.manifest.degree_classes.iter().map(|&class| f32::from(class)).collect();
+        let row = |ranked: eemu_core::recommend::Ranked| ranking::ListRow {
+            product: ranked.item,
+            score: ranked.score,
+            per_shard: vec![None; self.manifest.shards_total as usize],
+            before: ranked.rank,
+            rank: ranked.rank,
+        };
+        let rows = eemu_core::recommend::top_k(&scores, person.history.items(), top).into_iter().map(row).collect();
+        ranking::Made { rows, set: Vec::new() }
+    }
+
+    /// How often an item occurs, in words: from its published class.
+    pub fn rarity(&self, item: u32) -> &'static str {
+        match self.manifest.degree_classes.get(item as usize).copied().unwrap_or(0) {
+            0..=6 => "rare",
+            7..=10 => "uncommon",
+            11..=13 => "common",
+            _ => "nearly everywhere",
+        }
+    }
+}

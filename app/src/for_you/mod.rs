@@ -1,0 +1,23 @@
+//! For you: a person's own list, computed in their own browser; forgetting,
+//! with its receipt checked here.
+//!
+//! | module | idea |
+//! |---|---|
+//! | `protocol` | what page and worker say to each other |
+//! | `ensemble` | verified files and a person's rows as models that rank |
+//! | `receipt` | what is checked of a receipt and of its log |
+//! | `table` | a visitor's own CSV |
+//! | `keep` | what the browser keeps between visits |
+//! | `desk`, `sync`, `follow` | the worker: jobs, files, deletions on their way |
+//! | `worker`, `page` | the two programs: one computes and asks, one shows |
+
+mod desk;
+pub mod ensemble;
+mod follow;
+mod keep;
+pub mod page;
+pub mod protocol;
+pub mod receipt;
+mod sync;
+pub mod table;
+pub mod worker;

@@ -1,0 +1,108 @@
+//! The finished example of the first paint: the Lab's own example, told as one
+//! household's list. Nothing has to arrive before there is something to see.
+
+use eemu_core::client::Precision;
+
+use crate::for_you::protocol::{Ask, Checked, Deed, List, Outcome, Service, Shard};
+use crate::lab::page::{Example, example};
+
+fn deeds(example: &Example) -> Vec<Deed> {
+    let household = example.list.household;
+    let built = &example.built;
+    let own = built.dots.iter().filter(|placed| placed.dot.household == household);
+    own.map(|placed| Deed {
+        item: String::new(),
+        name: built.products.get(placed.dot.product as usize).cloned().unwrap_or_default(),
+        shard: Some(placed.shard),
+        when: None,
+    })
+    .collect()
+}
+
+/// Its service.
+pub(super) fn service() -> Option<Service> {
+    let example = example()?;
+    let again = &example.forgot.shards;
+    let shard = |index: u32| Shard {
+        version: Some(if again.contains(&index) { 2 } else { 1 }),
+        here: true,
+        damaged: false,
+        stale: false,
+        bytes: 0,
+    };
+    let list = list()?;
+    Some(Service {
+        dataset: "example".into(),
+        online: true,
+        valid_until: u64::MAX,
+        shards: (0..example.trained.hashes.len() as u32).map(shard).collect(),
+        households: Vec::new(),
+        user: example.built.households.get(example.list.household as usize).cloned(),
+        history: deeds(&example),
+        usual: list.ask,
+        replacement: false,
+        precision: Precision::F32,
+        bytes: 0,
+        keeps: true,
+        complete: true,
+        epoch: 0,
+        log: 0,
+    })
+}
+
+/// Its list.
+pub(super) fn list() -> Option<List> {
+    let example = example()?;
+    let (built, list) = (&example.built, &example.list);
+    let name = |place: u32| built.products.get(place as usize).cloned().unwrap_or_default();
+    let households = built.households.len().max(1) as f64;
+    let rarity = |place: u32| match f64::from(built.degrees.get(place as usize).copied().unwrap_or(0)) / households {
+        share if share <= 0.2 => "rare",
+        share if share <= 0.4 => "uncommon",
+        share if share <= 0.6 => "common",
+        _ => "nearly everywhere",
+    };
+    let drawn = list.set.iter().filter(|(_, _, drawn)| *drawn > 0).count();
+    Some(List {
+        ask: Ask {
+            size: drawn,
+            step: 0.1,
+            steps: 1,
+            temperature: 0.06,
+            off: Vec::new(),
+            top: list.rows.len(),
+            draw: 0,
+        },
+        epoch: 0,
+        set: list
+            .set
+            .iter()
+            .map(|&(place, chance, drawn)| (name(place), rarity(place).into(), chance, drawn))
+            .collect(),
+        rows: list.rows.iter().map(|row| (name(row.product), row.clone())).collect(),
+        millis: list.millis,
+        popular: false,
+    })
+}
+
+/// Its receipt, as one looks that holds.
+pub(super) fn receipt() -> Option<Checked> {
+    let example = example()?;
+    let shards = example.forgot.shards.iter().map(|&shard| (shard, Some(1), 2)).collect();
+    let steps = [
+        "Signed by the server’s key",
+        "Its entry is in the log",
+        "The download is the model it speaks of",
+        "The other shards are unchanged",
+    ];
+    Some(Checked {
+        index: 0,
+        size: 1,
+        removed: 1,
+        shards,
+        statement: String::new(),
+        steps: steps.map(|step| (step.to_owned(), Outcome::Holds)).to_vec(),
+        file: String::new(),
+        key: String::new(),
+    })
+}

@@ -1,0 +1,322 @@
+//! Header, headline, the pane and the columns; keys and the live region.
+
+use eemu_core::api::Phase;
+use leptos::prelude::*;
+use wasm_bindgen::JsCast;
+
+use super::client::Client;
+use super::deeds::Deeds;
+use super::listing::Listing;
+use super::paper::Paper;
+use super::settings::Settings;
+use super::state::{Doomed, State};
+use super::who::{Account, Who};
+use super::{example, location};
+use crate::for_you::protocol::{Order, Remedy};
+use crate::lab::page::focus;
+use crate::parts::header::{DeviceBadge, Header, Place};
+use crate::parts::pane::{Pane, Piece};
+use crate::parts::shapes::label;
+use crate::parts::words;
+
+/// The whole page.
+#[component]
+pub(crate) fn Frame() -> impl IntoView {
+    let state = expect_context::<State>();
+    let client = expect_context::<Client>();
+    client.begin();
+    location::follow(state);
+    ask_when_changed(state, client);
+    keys(state);
+    document().set_title("For you · eemu");
+    let shards = Memo::new(move |_| state.shards());
+    view! {
+        <a class="skip" href="#headline" on:click=move |event| { event.prevent_default(); focus("headline") }>
+            "Skip to your list"
+        </a>
+        <Header here=Place::ForYou>
+            <DeviceBadge why="this build has no WebGPU part"/>
+            <Account/>
+        </Header>
+        <main class="wrap you" id="main">
+            <div class="lead">
+                <div>
+                    <h1 id="headline" tabindex="-1">{move || headline(state)}</h1>
+                    <p class="muted">{move || below(state)}</p>
+                </div>
+                {move || state.is_example().then(|| view! { <span class="tag">"Example"</span> })}
+            </div>
+            <Trouble/>
+            <Fetching/>
+            <Pane pieces=pieces(state) shards toggle=Callback::new(move |shard| toggle(state, shard))/>
+            <div class="columns">
+                <div class="own"><Who/><Deeds/></div>
+                <Listing/>
+                <div class="side"><Paper/><Settings/></div>
+            </div>
+        </main>
+        <footer class="wrap foot small muted">
+            <details id="keys">
+                <summary>"Keys"</summary>
+                <p>
+                    <kbd>"1"</kbd>" to "<kbd>"8"</kbd>" and arrows act on the pane where it has the focus, "
+                    <kbd>"Delete"</kbd>" on a purchase asks to forget it, "<kbd>"Esc"</kbd>" keeps it, "
+                    <kbd>"?"</kbd>" opens this list."
+                </p>
+                <label class="chk">
+                    <input type="checkbox" prop:checked=move || state.keys.get()
+                        on:change=move |event| state.keys.set(event_target_checked(&event))/>
+                    "Single keys act"
+                </label>
+            </details>
+            <p>
+                "Lists are computed in this browser. A visitor’s picks and tables never leave it; who is signed in asks the \
+                 server for what is theirs. Exactness is not secrecy: what somebody copied before a deletion keeps its influence."
+            </p>
+        </footer>
+        <p class="sr" role="status" aria-live="polite" id="said">{move || state.said.get()}</p>
+    }
+}
+
+/// Makes a list whenever what it follows from has changed.
+fn ask_when_changed(state: State, client: Client) {
+    let from = Memo::new(move |_| {
+        let now = state.service.with(|service| {
+            service.as_ref().filter(|s| s.complete && (!s.history.is_empty() || s.user.is_some())).map(|s| s.epoch)
+        })?;
+        Some((now, state.ask()?))
+    });
+    Effect::new(move |_| {
+        if let Some((_, ask)) = from.get() {
+            client.send(&Order::List(ask));
+        }
+    });
+}
+
+fn toggle(state: State, shard: u32) {
+    if state.is_example() {
+        return;
+    }
+    state.chosen.update(|chosen| {
+        if chosen.off.contains(&shard) {
+            chosen.off.retain(|other| *other != shard);
+        } else {
+            chosen.off.push(shard);
+            chosen.off.sort_unstable();
+        }
+    });
+}
+
+/// The headline is the state.
+fn headline(state: State) -> String {
+    let shards = state.shards() as usize;
+    if state.receipt.with(|receipt| receipt.as_ref().is_some_and(|receipt| receipt.failed().is_some())) {
+        return "The receipt does not hold.".into();
+    }
+    if let Some(following) = state.following.get() {
+        return match (following.account, following.phase) {
+            (true, Phase::Done) => "Your account is gone. The models are new.".into(),
+            (true, _) => "Your account is gone.".into(),
+            _ => "Saved. From now on no list uses it.".into(),
+        };
+    }
+    if let Some(receipt) = state.receipt.get() {
+        let again = receipt.shards.len();
+        let still = shards.saturating_sub(again);
+        let models = if again == 1 { "model" } else { "models" };
+        return format!(
+            "Forgotten. {} {models} rebuilt, {} untouched.",
+            words::number_first(again),
+            words::number(still)
+        );
+    }
+    if state.is_example() {
+        return "A list tuned to one household, in a browser.".into();
+    }
+    if state.fetching.with(Option::is_some) {
+        return format!("{} models are on their way.", words::number_first(shards));
+    }
+    if state.list.with(|list| list.as_ref().is_some_and(|list| list.popular)) {
+        return "No clean model is left for a moment.".into();
+    }
+    "Your list, made in this browser.".into()
+}
+
+fn below(state: State) -> String {
+    let shards = state.shards();
+    if let Some(why) = state.receipt.with(|receipt| receipt.as_ref().and_then(|r| r.failed().map(str::to_owned))) {
+        return format!("{why} Keep the file and tell the operator.");
+    }
+    if let Some(following) = state.following.get() {
+        let standing: Vec<String> = following
+            .progress
+            .iter()
+            .map(|&(shard, phase, epoch, epochs)| match phase {
+                Phase::Retraining if epoch > 0 => {
+                    format!("{} is retraining: epoch {epoch} of {epochs}", label(shard, shards))
+                }
+                Phase::Publishing => format!("{} is being put in place", label(shard, shards)),
+                Phase::Done => format!("{} is back", label(shard, shards)),
+                _ => format!("{} is left out and waits to be retrained", label(shard, shards)),
+            })
+            .collect();
+        let standing = match standing.len() {
+            0..=2 => standing,
+            n => vec![format!("{} shards are left out until they are retrained", words::number_first(n))],
+        };
+        return match standing.is_empty() {
+            true => "The receipt is on its way.".into(),
+            false if following.seconds > 0 => {
+                format!("{}. It takes {}.", standing.join(", "), words::about(following.seconds))
+            }
+            false => format!("{}.", standing.join(", ")),
+        };
+    }
+    if state.is_example() {
+        return "Eight small models, each taught by an eighth of the purchases. Sign in, or pick a few products: then it is \
+                about you."
+            .into();
+    }
+    if state.list.with(|list| list.as_ref().is_some_and(|list| list.popular)) {
+        return "All models that may answer are being retrained. Until then these are the most popular items.".into();
+    }
+    let drawn = state.list.with(|list| list.as_ref().map_or(0, |l| l.set.iter().filter(|(.., n)| *n > 0).count()));
+    format!(
+        "It comes from {} small models, each taught by a part of everybody’s records. {} of yours adapt them all, here.",
+        words::number(shards as usize),
+        words::number_first(drawn),
+    )
+}
+
+/// What becomes of each shard.
+fn pieces(state: State) -> Signal<Vec<Piece>> {
+    Signal::derive(move || {
+        let Some(service) = state.shown() else { return Vec::new() };
+        let following = state.following.get();
+        let receipt = if state.is_example() { example::receipt() } else { state.receipt.get() };
+        let off = state.chosen.with(|chosen| chosen.off.clone());
+        let before = state.before.get();
+        let piece = |(shard, now): (u32, &crate::for_you::protocol::Shard)| {
+            let on_its_way = following.as_ref().and_then(|f| f.progress.iter().find(|at| at.0 == shard)).copied();
+            let again = receipt.as_ref().and_then(|receipt| receipt.shards.iter().find(|(index, ..)| *index == shard));
+            let version = now.version.map_or("–".into(), |version| format!("v{version}"));
+            let was = before.get(shard as usize).copied().flatten();
+            if let Some((_, phase, epoch, epochs)) = on_its_way {
+                let level = if phase == Phase::Retraining { epoch * 100 / epochs.max(1) } else { 0 };
+                let note = if phase == Phase::Retraining && epoch > 0 {
+                    format!("epoch {epoch}/{epochs}")
+                } else {
+                    "out of the mean".into()
+                };
+                let caption = was.map_or(version, |was| format!("v{was}"));
+                return Piece { caption, note, level: Some(level), lifted: true, masked: level == 0 };
+            }
+            let retrained = match again.and_then(|(_, was, _)| *was) {
+                Some(was) => format!("was v{was}, retrained"),
+                None => "retrained".into(),
+            };
+            let (note, masked) = match (now, again.is_some()) {
+                _ if off.contains(&shard) && !state.is_example() => ("switched off", true),
+                (now, _) if now.damaged => ("damaged", true),
+                (now, _) if now.version.is_none() => ("out of the mean", true),
+                (now, _) if !now.here => ("not here yet", false),
+                (_, true) => (retrained.as_str(), false),
+                _ if receipt.is_some() => ("= unchanged", false),
+                _ => ("in the mean", false),
+            };
+            let level = (!now.here && !now.damaged && now.version.is_some()).then_some(0);
+            Piece { caption: version, note: note.into(), level, lifted: again.is_some(), masked }
+        };
+        (0..).zip(&service.shards).map(piece).collect()
+    })
+}
+
+/// What went wrong, with a next step.
+#[component]
+fn Trouble() -> impl IntoView {
+    let state = expect_context::<State>();
+    let client = expect_context::<Client>();
+    move || {
+        state.trouble.get().map(|trouble| {
+            let act = move |remedy: Remedy| match remedy {
+                Remedy::SkipLines => {
+                    let text = state.file.get_untracked();
+                    client.send(&Order::Table { text, skip: true });
+                }
+                Remedy::TrustLog => client.send(&Order::TrustLog),
+                Remedy::None | Remedy::Retry | Remedy::Download => client.send(&Order::Sync),
+            };
+            let words = match trouble.remedy {
+                Remedy::None => None,
+                Remedy::Retry => Some("Try again"),
+                Remedy::Download => Some("Download again"),
+                Remedy::SkipLines => Some("Skip faulty lines"),
+                Remedy::TrustLog => Some("Trust the new log"),
+            };
+            let remedy = trouble.remedy;
+            view! {
+                <div class="trouble" class:mild=trouble.mild role="alert">
+                    <p>{trouble.sentence}</p>
+                    <div class="row">
+                        {words.map(|words| view! {
+                            <button type="button" class="btn s" id="remedy" on:click=move |_| act(remedy)>{words}</button>
+                        })}
+                        <button type="button" class="btn s quiet" on:click=move |_| state.trouble.set(None)>"Close"</button>
+                    </div>
+                </div>
+            }
+        })
+    }
+}
+
+/// How far fetching is.
+#[component]
+fn Fetching() -> impl IntoView {
+    let state = expect_context::<State>();
+    let client = expect_context::<Client>();
+    let share =
+        move || state.fetching.with(|f| f.as_ref().map_or(0, |f| (f.got * 100).checked_div(f.total).unwrap_or(100)));
+    let words = move || {
+        state.fetching.with(|f| {
+            f.as_ref().map_or(String::new(), |f| format!("{} of {}", words::size(f.got), words::size(f.total)))
+        })
+    };
+    let there = Memo::new(move |_| state.fetching.with(Option::is_some));
+    move || {
+        there.get().then(|| view! {
+            <div class="fetching">
+                <div
+                    class="bar" role="progressbar" aria-label="Fetching models"
+                    aria-valuemin="0" aria-valuemax="100" aria-valuenow=share aria-valuetext=words
+                >
+                    <i style:width=move || format!("{}%", share())></i>
+                </div>
+                <span class="small num">{words}</span>
+                <button type="button" class="btn s" id="stop" on:click=move |_| client.send(&Order::Stop)>"Cancel"</button>
+            </div>
+        })
+    }
+}
+
+/// Keys act anywhere but in fields, and can be switched off.
+fn keys(state: State) {
+    let handle = window_event_listener(leptos::ev::keydown, move |event| {
+        if event.key() == "Escape" && state.doomed.with_untracked(Option::is_some) {
+            let doomed = state.doomed.get_untracked();
+            state.doomed.set(None);
+            if let Some(Doomed::One(deed)) = doomed {
+                super::deeds::focus_row(&deed);
+            }
+            return;
+        }
+        if !state.keys.get_untracked() || event.ctrl_key() || event.alt_key() || event.meta_key() {
+            return;
+        }
+        let target = event.target().and_then(|target| target.dyn_into::<web_sys::Element>().ok());
+        let tag = target.as_ref().map_or_else(String::new, web_sys::Element::tag_name).to_ascii_lowercase();
+        if event.key() == "?" && !matches!(tag.as_str(), "input" | "select" | "textarea") {
+            crate::lab::page::toggle_help();
+        }
+    });
+    on_cleanup(move || handle.remove());
+}

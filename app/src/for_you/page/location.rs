@@ -1,0 +1,118 @@
+//! The settings in the link's fragment: how a list is made, and nothing about
+//! anybody. A history, a pick, a name or a token never stands in an address.
+
+use std::fmt::Write as _;
+
+use leptos::prelude::*;
+use wasm_bindgen::JsValue;
+
+use super::state::State;
+use crate::for_you::protocol::Ask;
+use crate::page::fragment;
+use crate::parts::header::Place;
+
+/// What the reader chose; `None` is the service's own.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Chosen {
+    pub(crate) size: Option<usize>,
+    pub(crate) step: Option<f32>,
+    pub(crate) steps: Option<usize>,
+    pub(crate) temperature: Option<f64>,
+    pub(crate) top: Option<usize>,
+    pub(crate) off: Vec<u32>,
+}
+
+impl Chosen {
+    /// Reads `#for-you&n=6&a=.1&t=1&tau=.06&off=2,5&k=20`. What cannot be used
+    /// is left to the service.
+    pub(crate) fn parse(fragment: &str) -> Self {
+        let mut chosen = Self::default();
+        for (key, value) in fragment.trim_start_matches('#').split('&').filter_map(|part| part.split_once('=')) {
+            match key {
+                "n" => chosen.size = value.parse().ok().filter(|n| *n <= 500),
+                "a" => chosen.step = value.parse().ok().filter(|a| *a > 0.0 && *a <= 2.0),
+                "t" => chosen.steps = value.parse().ok().filter(|t| (1..=20).contains(t)),
+                "tau" => chosen.temperature = value.parse().ok().filter(|tau| (0.001..=10.0).contains(tau)),
+                "k" => chosen.top = value.parse().ok().filter(|k| (1..=100).contains(k)),
+                "off" => chosen.off = value.split(',').filter_map(|shard| shard.parse().ok()).collect(),
+                _ => {}
+            }
+        }
+        chosen
+    }
+
+    /// Only what differs from the service's settings.
+    fn text(&self) -> String {
+        let mut text = "#for-you".to_owned();
+        let mut add = |key: &str, value: Option<String>| {
+            if let Some(value) = value {
+                let _ = write!(text, "&{key}={value}");
+            }
+        };
+        add("n", self.size.map(|n| n.to_string()));
+        add("a", self.step.map(|a| a.to_string()));
+        add("t", self.steps.map(|t| t.to_string()));
+        add("tau", self.temperature.map(|tau| tau.to_string()));
+        add("k", self.top.map(|k| k.to_string()));
+        let off: Vec<String> = self.off.iter().map(u32::to_string).collect();
+        add("off", (!off.is_empty()).then(|| off.join(",")));
+        text
+    }
+
+    /// The service's settings with the reader's over them.
+    pub(crate) fn over(&self, usual: &Ask, draw: u64) -> Ask {
+        Ask {
+            size: self.size.unwrap_or(usual.size),
+            step: self.step.unwrap_or(usual.step),
+            steps: self.steps.unwrap_or(usual.steps),
+            temperature: self.temperature.unwrap_or(usual.temperature),
+            top: self.top.unwrap_or(usual.top),
+            off: self.off.clone(),
+            draw,
+        }
+    }
+}
+
+/// Keeps address and settings together.
+pub(super) fn follow(state: State) {
+    Effect::new(move |_| {
+        let text = state.chosen.with(Chosen::text);
+        let now = fragment();
+        if Place::of(&now).is_some_and(|place| place != Place::ForYou)
+            || now == text
+            || (now.is_empty() && text == "#for-you")
+        {
+            return;
+        }
+        if let Ok(history) = window().history() {
+            // A browser that allows no more entries keeps the page working.
+            let _ = history.replace_state_with_url(&JsValue::NULL, "", Some(&text));
+        }
+    });
+    let handle = window_event_listener(leptos::ev::hashchange, move |_| {
+        let text = fragment();
+        if Place::of(&text) == Some(Place::ForYou) {
+            let chosen = Chosen::parse(&text);
+            // The link of the place alone keeps what was chosen.
+            if text != "#for-you" && state.chosen.with_untracked(|known| *known != chosen) {
+                state.chosen.set(chosen);
+            }
+        }
+    });
+    on_cleanup(move || handle.remove());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_come_back_and_nonsense_is_left_out() {
+        let chosen = Chosen::parse("#for-you&n=6&a=0.25&t=2&tau=0.06&k=20&off=1,7");
+        assert_eq!(Chosen::parse(&chosen.text()), chosen);
+        assert_eq!((chosen.size, chosen.off.len()), (Some(6), 2));
+        let none = Chosen::parse("#for-you&n=many&a=-1&t=0&tau=0&k=0&off=x&user=42");
+        assert_eq!(none, Chosen::default());
+        assert_eq!(none.text(), "#for-you");
+    }
+}

@@ -1,0 +1,32 @@
+//! For you's page.
+//!
+//! | module | idea |
+//! |---|---|
+//! | `state` | what is shown: one set of signals |
+//! | `example` | the finished example of the first paint |
+//! | `client` | the page's end of the worker |
+//! | `location` | the settings in the link's fragment |
+//! | `frame` | header, headline, the pane, columns, keys |
+//! | `who` | signing in; a visitor's picks and table |
+//! | `deeds` | what somebody did, and forgetting it |
+//! | `listing` | the adaptation set and the list |
+//! | `paper` | the receipt and its checks |
+//! | `settings` | the sliders, and what this browser keeps |
+
+// Leptos writes `pub` before what a component takes, and a component owns it.
+#![allow(unreachable_pub, clippy::needless_pass_by_value)]
+
+mod client;
+mod deeds;
+mod example;
+mod frame;
+mod listing;
+mod location;
+mod paper;
+mod settings;
+mod state;
+mod who;
+
+pub(crate) use client::Client;
+pub(crate) use frame::Frame;
+pub(crate) use state::State;

@@ -1,0 +1,113 @@
+//! What the page shows: one set of signals, copied into every component.
+
+use leptos::prelude::*;
+
+use super::example;
+use super::location::Chosen;
+use crate::for_you::protocol::{Ask, Checked, Deed, Fetching, Following, List, Service, Trouble};
+use crate::operate::protocol::Operation;
+
+/// What is to be forgotten, waiting for a yes.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Doomed {
+    /// One deed.
+    One(Deed),
+    /// Everything; with the account or without.
+    All { account: bool },
+}
+
+/// Every signal of the page.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct State {
+    pub(crate) ready: RwSignal<bool>,
+    /// The service as the worker last told of it.
+    pub(crate) service: RwSignal<Option<Service>>,
+    /// Identifier and name of every item.
+    pub(crate) items: RwSignal<Vec<(String, String)>>,
+    pub(crate) list: RwSignal<Option<List>>,
+    pub(crate) fetching: RwSignal<Option<Fetching>>,
+    pub(crate) following: RwSignal<Option<Following>>,
+    pub(crate) receipt: RwSignal<Option<Checked>>,
+    pub(crate) trouble: RwSignal<Option<Trouble>>,
+    /// Settings that the reader chose; the rest is the service's.
+    pub(crate) chosen: RwSignal<Chosen>,
+    /// Which draw of the adaptation set.
+    pub(crate) draw: RwSignal<u64>,
+    pub(crate) doomed: RwSignal<Option<Doomed>>,
+    /// What was sent to be forgotten, and is not acknowledged yet.
+    pub(crate) sent: RwSignal<Option<Deed>>,
+    /// Names of what was forgotten during this visit; gone with a reload.
+    pub(crate) forgotten: RwSignal<Vec<Deed>>,
+    /// Versions of the shards before the last deletion.
+    pub(crate) before: RwSignal<Vec<Option<u64>>>,
+    /// The live region's words.
+    pub(crate) said: RwSignal<String>,
+    /// The reader's file, for skipping its faulty lines.
+    pub(crate) file: RwSignal<String>,
+    /// Whether single keys act.
+    pub(crate) keys: RwSignal<bool>,
+    /// What an operator sees.
+    pub(crate) operation: RwSignal<Option<Operation>>,
+    /// Why an operator sees nothing.
+    pub(crate) refused: RwSignal<Option<String>>,
+    /// An operator's token, for this visit only.
+    pub(crate) operator: RwSignal<String>,
+}
+
+impl State {
+    pub(crate) fn new() -> Self {
+        Self {
+            ready: RwSignal::new(false),
+            service: RwSignal::new(None),
+            items: RwSignal::new(Vec::new()),
+            list: RwSignal::new(None),
+            fetching: RwSignal::new(None),
+            following: RwSignal::new(None),
+            receipt: RwSignal::new(None),
+            trouble: RwSignal::new(None),
+            chosen: RwSignal::new(Chosen::parse(&crate::page::fragment())),
+            draw: RwSignal::new(0),
+            doomed: RwSignal::new(None),
+            sent: RwSignal::new(None),
+            forgotten: RwSignal::new(Vec::new()),
+            before: RwSignal::new(Vec::new()),
+            said: RwSignal::new(String::new()),
+            file: RwSignal::new(String::new()),
+            keys: RwSignal::new(true),
+            operation: RwSignal::new(None),
+            refused: RwSignal::new(None),
+            operator: RwSignal::new(String::new()),
+        }
+    }
+
+    /// Whether nobody is here yet: the example is shown.
+    pub(crate) fn is_example(self) -> bool {
+        self.service
+            .with(|service| service.as_ref().is_none_or(|service| service.history.is_empty() && service.user.is_none()))
+            && self.receipt.with(Option::is_none)
+            && self.following.with(Option::is_none)
+    }
+
+    /// The service, or the example's.
+    pub(crate) fn shown(self) -> Option<Service> {
+        if self.is_example() { example::service() } else { self.service.get() }
+    }
+
+    /// How many shards there are.
+    pub(crate) fn shards(self) -> u32 {
+        let example = self.is_example();
+        self.service
+            .with(|service| service.as_ref().filter(|_| !example).map_or(8, |service| service.shards.len() as u32))
+    }
+
+    /// How a list is made now.
+    pub(crate) fn ask(self) -> Option<Ask> {
+        let usual = self.service.with(|service| service.as_ref().map(|service| service.usual.clone()))?;
+        Some(self.chosen.get().over(&usual, self.draw.get()))
+    }
+
+    /// Tells those who listen.
+    pub(crate) fn say(self, words: impl Into<String>) {
+        self.said.set(words.into());
+    }
+}

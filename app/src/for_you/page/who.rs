@@ -1,0 +1,206 @@
+//! Whose list it is: a household that signs in, or a visitor who picks a few
+//! items or opens a table of their own.
+
+use leptos::prelude::*;
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::{JsFuture, spawn_local};
+
+use super::client::Client;
+use super::state::{Doomed, State};
+use crate::for_you::protocol::{Order, Pick, Remedy, Trouble};
+use crate::lab::table::MAX_BYTES;
+use crate::parts::words;
+
+/// Matches that a search shows.
+const MATCHES: usize = 8;
+
+fn signed_in(state: State) -> Option<String> {
+    state.service.with(|service| service.as_ref().and_then(|service| service.user.clone()))
+}
+
+fn close_menu() {
+    if let Ok(Some(menu)) = document().query_selector(".menu[open]") {
+        // What is closed already stays so.
+        let _ = menu.remove_attribute("open");
+    }
+}
+
+/// Who is signed in, at the end of the header.
+#[component]
+pub(super) fn Account() -> impl IntoView {
+    let state = expect_context::<State>();
+    let client = expect_context::<Client>();
+    let user = Memo::new(move |_| signed_in(state));
+    move || {
+        match user.get() {
+        Some(user) => view! {
+            <details class="menu">
+                <summary class="badge" id="account">{format!("Household {user}")}</summary>
+                <div class="card">
+                    <button type="button" class="btn s" id="sign-out" on:click=move |_| client.send(&Order::SignOut)>"Sign out"</button>
+                    <button type="button" class="btn s" id="forget-all"
+                        on:click=move |_| { close_menu(); state.doomed.set(Some(Doomed::All { account: false })) }>"Forget everything …"</button>
+                    <button type="button" class="btn s" id="delete-account"
+                        on:click=move |_| { close_menu(); state.doomed.set(Some(Doomed::All { account: true })) }>"Delete the account …"</button>
+                </div>
+            </details>
+        }
+        .into_any(),
+        None => view! { <a class="badge" href="#who" on:click=|event| { event.prevent_default(); crate::lab::page::focus("who") }>"Sign in"</a> }.into_any(),
+    }
+    }
+}
+
+/// Signing in, picks and a table; nothing once somebody is signed in.
+#[component]
+pub(super) fn Who() -> impl IntoView {
+    let state = expect_context::<State>();
+    let user = Memo::new(move |_| signed_in(state));
+    let there = Memo::new(move |_| state.service.with(Option::is_some));
+    move || {
+        (user.get().is_none()).then(|| {
+            view! {
+                <section class="who card">
+                    <h2 id="who" tabindex="-1">"Whose list?"</h2>
+                    {move || if there.get() {
+                        view! { <SignIn/> <Picks/> <Table/> }.into_any()
+                    } else {
+                        view! { <p class="small muted">"Asking the server …"</p> }.into_any()
+                    }}
+                </section>
+            }
+        })
+    }
+}
+
+#[component]
+fn SignIn() -> impl IntoView {
+    let state = expect_context::<State>();
+    let client = expect_context::<Client>();
+    let token = RwSignal::new(String::new());
+    let households = Memo::new(move |_| {
+        state.service.with(|service| service.as_ref().map(|s| s.households.clone()).unwrap_or_default())
+    });
+    let submit = move |event: web_sys::SubmitEvent| {
+        event.prevent_default();
+        if !token.with_untracked(|token| token.trim().is_empty()) {
+            client.send(&Order::SignIn(token.get_untracked()));
+            token.set(String::new());
+        }
+    };
+    view! {
+        {move || (!households.get().is_empty()).then(|| view! {
+            <p class="small muted">"A demonstration: anybody may be one of these."</p>
+            <ul class="choices" id="households">
+                {households.get().into_iter().map(|household| {
+                    let words = format!("Household {}", household.user);
+                    let token = household.token;
+                    view! {
+                        <li><button type="button" class="btn s" on:click=move |_| client.send(&Order::SignIn(token.clone()))>{words}</button></li>
+                    }
+                }).collect_view()}
+            </ul>
+        })}
+        <form class="token" on:submit=submit>
+            <label class="field">
+                <span>"Token"</span>
+                <input id="token" type="password" autocomplete="off" spellcheck="false" placeholder="eemu_…"
+                    prop:value=move || token.get() on:input=move |event| token.set(event_target_value(&event))/>
+            </label>
+            <button type="submit" class="btn">"Sign in"</button>
+        </form>
+    }
+}
+
+/// A visitor's picks.
+#[component]
+fn Picks() -> impl IntoView {
+    let state = expect_context::<State>();
+    let client = expect_context::<Client>();
+    let search = RwSignal::new(String::new());
+    let matches = Memo::new(move |_| {
+        let wanted = search.get().trim().to_lowercase();
+        let taken = picks(state);
+        if wanted.is_empty() {
+            return Vec::new();
+        }
+        state.items.with(|items| {
+            let fits = |item: &&(String, String)| {
+                item.1.to_lowercase().contains(&wanted) && !taken.iter().any(|pick| pick.item == item.0)
+            };
+            items.iter().filter(fits).take(MATCHES).cloned().collect::<Vec<_>>()
+        })
+    });
+    let add = move |item: String| {
+        let mut all = picks(state);
+        all.push(Pick { item, when: None });
+        client.send(&Order::Picks(all));
+        search.set(String::new());
+        crate::lab::page::focus("search");
+    };
+    view! {
+        <div class="picks">
+            <label class="field">
+                <span>"Or pick what you like: it stays in this browser"</span>
+                <input id="search" type="search" autocomplete="off" placeholder="Find a product"
+                    prop:value=move || search.get() on:input=move |event| search.set(event_target_value(&event))/>
+            </label>
+            {move || {
+                let found = matches.get();
+                let none = found.is_empty() && !search.with(|search| search.trim().is_empty());
+                view! {
+                    <ul class="choices" id="matches">
+                        {found.into_iter().map(|(id, name)| view! {
+                            <li><button type="button" class="btn s" on:click=move |_| add(id.clone())>
+                                <span class="sr">"Add "</span>{name}
+                            </button></li>
+                        }).collect_view()}
+                    </ul>
+                    {none.then(|| view! { <p class="small muted">"Nothing of this name. Try a shorter word."</p> })}
+                }
+            }}
+        </div>
+    }
+}
+
+/// What a visitor picked so far.
+pub(super) fn picks(state: State) -> Vec<Pick> {
+    state.service.with_untracked(|service| {
+        let history = service.as_ref().filter(|service| service.user.is_none()).map(|service| service.history.clone());
+        history.unwrap_or_default().into_iter().map(|deed| Pick { item: deed.item, when: deed.when }).collect()
+    })
+}
+
+#[component]
+fn Table() -> impl IntoView {
+    let state = expect_context::<State>();
+    let client = expect_context::<Client>();
+    let open = move |event: web_sys::Event| {
+        let Some(input) = event.target().and_then(|t| t.dyn_into::<web_sys::HtmlInputElement>().ok()) else { return };
+        let Some(file) = input.files().and_then(|files| files.get(0)) else { return };
+        spawn_local(async move {
+            if file.size() > MAX_BYTES as f64 {
+                state.trouble.set(Some(Trouble {
+                    sentence: format!(
+                        "The file has {}; 1 MB is the most. Nothing was imported. Cut it down.",
+                        words::size(file.size() as u64)
+                    ),
+                    remedy: Remedy::None,
+                    mild: true,
+                }));
+                return;
+            }
+            let text = JsFuture::from(file.text()).await.ok().and_then(|text| text.as_string()).unwrap_or_default();
+            // The same file can be opened again after it was mended.
+            input.set_value("");
+            state.file.set(text.clone());
+            client.send(&Order::Table { text, skip: false });
+        });
+    };
+    view! {
+        <label class="field">
+            <span>"Or open a table of yours (CSV: what, when)"</span>
+            <input id="table" type="file" accept=".csv,text/csv,text/plain" on:change=open/>
+        </label>
+    }
+}

@@ -1,0 +1,296 @@
+//! What the page and the worker say to each other, as JSON.
+
+use eemu_core::api::{DemoHousehold, Phase};
+use eemu_core::client::Precision;
+use eemu_core::config::AdaptConfig;
+use serde::{Deserialize, Serialize};
+
+use crate::operate::protocol::Operation;
+use crate::ranking::ListRow;
+
+/// What the page sends.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Order {
+    /// Take what is kept, then see what the server has.
+    Open,
+    /// See what the server has; fetch what is missing.
+    Sync,
+    /// Give up what is being fetched; what was verified is kept.
+    Stop,
+    /// Act for the holder of this token.
+    SignIn(String),
+    /// Forget the token, the rows and the history here.
+    SignOut,
+    /// Empty everything that this browser keeps.
+    Clear,
+    /// Fetch files of this precision.
+    Precision(Precision),
+    /// A visitor's picks, by identifier.
+    Picks(Vec<Pick>),
+    /// A visitor's table.
+    Table {
+        /// The file as text; bytes that are no UTF-8 arrive marked.
+        text: String,
+        /// Leave out faulty lines.
+        skip: bool,
+    },
+    /// Make a list.
+    List(Ask),
+    /// Forget one item, by identifier.
+    Forget(String),
+    /// Forget everything, or the account with it.
+    ForgetAll {
+        /// The account, too.
+        account: bool,
+    },
+    /// Take the log that is there now for the one to compare with later.
+    TrustLog,
+    /// What an operator sees; the answer comes once.
+    Look(String),
+    /// Retrain now what waits.
+    Hurry(String),
+}
+
+/// How a list is made.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Ask {
+    /// Size of the adaptation set.
+    pub size: usize,
+    /// Inner step.
+    pub step: f32,
+    /// Inner steps.
+    pub steps: usize,
+    /// Temperature of Eq 7.
+    pub temperature: f64,
+    /// Shards left out of the mean.
+    pub off: Vec<u32>,
+    /// How long the list is.
+    pub top: usize,
+    /// Which draw; the server's is 0.
+    pub draw: u64,
+}
+
+impl Ask {
+    /// As the service's configuration says.
+    pub fn usual(adapt: &AdaptConfig) -> Self {
+        Self {
+            size: adapt.size,
+            step: adapt.step,
+            steps: adapt.steps,
+            temperature: adapt.temperature,
+            off: Vec::new(),
+            top: 10,
+            draw: 0,
+        }
+    }
+}
+
+/// Something that a visitor did.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Pick {
+    /// The item's identifier.
+    pub item: String,
+    /// When, if they said so.
+    pub when: Option<f64>,
+}
+
+/// What the worker sends.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Tell {
+    /// The worker listens.
+    Ready,
+    /// What is there now.
+    Service(Box<Service>),
+    /// The catalogue's items: identifier and name, in its order.
+    Items(Vec<(String, String)>),
+    /// How far fetching is; `None` when it ended.
+    Fetching(Option<Fetching>),
+    /// A list.
+    List(Box<List>),
+    /// Where a deletion stands.
+    Following(Following),
+    /// A receipt, checked.
+    Receipt(Box<Checked>),
+    /// Something went wrong.
+    Trouble(Trouble),
+    /// What an operator sees.
+    Operation(Box<Operation>),
+    /// The operator's token is not one, or nobody answers.
+    NoOperation(String),
+}
+
+/// The service, its shards, and who is here.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Service {
+    /// Name of the data set.
+    pub dataset: String,
+    /// Whether the server answered last time.
+    pub online: bool,
+    /// Seconds since 1970 until which lists can be made without it.
+    pub valid_until: u64,
+    /// Every shard.
+    pub shards: Vec<Shard>,
+    /// Households of a demonstration.
+    pub households: Vec<DemoHousehold>,
+    /// Who is signed in.
+    pub user: Option<String>,
+    /// What they did, newest first; or what a visitor picked.
+    pub history: Vec<Deed>,
+    /// The service's own settings of adaptation.
+    pub usual: Ask,
+    /// Whether the set is drawn with replacement.
+    pub replacement: bool,
+    /// Precision of the files.
+    pub precision: Precision,
+    /// Bytes that all model files of this precision have.
+    pub bytes: u64,
+    /// Whether this browser keeps files.
+    pub keeps: bool,
+    /// Whether everything that can be loaded is.
+    pub complete: bool,
+    /// Rises whenever a list made before no longer holds.
+    pub epoch: u64,
+    /// Entries of the receipt log.
+    pub log: u64,
+}
+
+/// One shard as this browser has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shard {
+    /// Version of the live model; none while it retrains.
+    pub version: Option<u64>,
+    /// Whether its model is here, verified.
+    pub here: bool,
+    /// Whether what came was not what the manifest names.
+    pub damaged: bool,
+    /// Whether records changed since it was trained.
+    pub stale: bool,
+    /// Size of its file.
+    pub bytes: u64,
+}
+
+/// One thing that somebody did.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Deed {
+    /// The item's identifier.
+    pub item: String,
+    /// Its name.
+    pub name: String,
+    /// Which shard trains on it; none for held-out records and visitors.
+    pub shard: Option<u32>,
+    /// When, in the data's own unit.
+    pub when: Option<f64>,
+}
+
+/// How far fetching is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fetching {
+    /// Bytes that have come.
+    pub got: u64,
+    /// Bytes in all.
+    pub total: u64,
+}
+
+/// A list.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct List {
+    /// How it was made.
+    pub ask: Ask,
+    /// Under which [`Service::epoch`].
+    pub epoch: u64,
+    /// The history: name, rarity class, chance, how often drawn; likeliest first.
+    pub set: Vec<(String, String, f64, u32)>,
+    /// The rows with their names.
+    pub rows: Vec<(String, ListRow)>,
+    /// Milliseconds from the question to the list.
+    pub millis: f64,
+    /// No model may answer: the most popular items.
+    pub popular: bool,
+}
+
+/// A deletion on its way.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Following {
+    /// Names it.
+    pub id: String,
+    /// Where it stands.
+    pub phase: Phase,
+    /// Records that it removed.
+    pub removed: u64,
+    /// Shards that it makes retrain, by index, with what was live before.
+    pub shards: Vec<u32>,
+    /// Each shard on its way: epoch and epochs.
+    pub progress: Vec<(u32, Phase, u32, u32)>,
+    /// Estimated seconds.
+    pub seconds: u64,
+    /// Whether the account goes, too.
+    pub account: bool,
+}
+
+/// What came of a check.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Outcome {
+    /// It holds.
+    Holds,
+    /// It does not; why.
+    Fails(String),
+    /// It cannot be said here; why.
+    Open(String),
+}
+
+/// A receipt with its checks.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Checked {
+    /// Place in the log, from 0.
+    pub index: u64,
+    /// Entries of the log that vouches for it.
+    pub size: u64,
+    /// Records removed by everything it covers.
+    pub removed: u64,
+    /// Retrained shards with their versions before (if known) and now.
+    pub shards: Vec<(u32, Option<u64>, u64)>,
+    /// What it says of itself.
+    pub statement: String,
+    /// The steps, in order.
+    pub steps: Vec<(String, Outcome)>,
+    /// The file, as people keep it.
+    pub file: String,
+    /// Key that signed, hex.
+    pub key: String,
+}
+
+impl Checked {
+    /// The first step that failed.
+    pub fn failed(&self) -> Option<&str> {
+        self.steps.iter().find_map(|(_, outcome)| match outcome {
+            Outcome::Fails(why) => Some(why.as_str()),
+            Outcome::Holds | Outcome::Open(_) => None,
+        })
+    }
+}
+
+/// A sentence with a next step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trouble {
+    /// For people.
+    pub sentence: String,
+    /// What can be done about it here.
+    pub remedy: Remedy,
+    /// Not in the way: lists are made all the same.
+    pub mild: bool,
+}
+
+/// What a button beside a sentence does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Remedy {
+    /// Nothing here.
+    None,
+    /// Ask the server again.
+    Retry,
+    /// Fetch the file again.
+    Download,
+    /// Leave out faulty lines of a table.
+    SkipLines,
+    /// Trust the log that is there now.
+    TrustLog,
+}

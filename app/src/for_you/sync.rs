@@ -1,0 +1,451 @@
+//! Bringing this browser to where the server is: first what no longer counts
+//! goes, then what is missing comes, every byte checked against the manifest.
+
+use std::rc::Rc;
+
+use eemu_core::api::{ClientFile, Manifest};
+use eemu_core::client::read_client_file;
+
+use super::desk::{Desk, File, Session, expired};
+use super::ensemble::{Own, Public};
+use super::keep::{FILES, PERSON};
+use super::protocol::{Remedy, Trouble};
+use super::{receipt, worker};
+use crate::parts::shapes::label;
+use crate::service::Fault;
+
+const MANIFEST: &str = "manifest";
+const SESSION: &str = "session";
+const OWN: &str = "own";
+/// How often manifest and rows are fetched again when a publication came between.
+const TRIES: u32 = 4;
+/// Entries of the log a page.
+const ENTRIES: u64 = 1000;
+
+impl Desk {
+    /// What was kept by an earlier visit.
+    pub(super) async fn restore(&self) {
+        let session = self.keep.get(PERSON, SESSION).await;
+        if let Some(session) = session.and_then(|bytes| serde_json::from_slice::<Session>(&bytes).ok()) {
+            self.session.replace(session);
+        }
+    }
+
+    /// Keeps what outlives the visit.
+    pub(super) async fn remember(&self) {
+        let session = serde_json::to_vec(&*self.session.borrow()).unwrap_or_default();
+        let own = self.own.borrow().as_ref().and_then(|own| serde_json::to_vec(own.as_ref()).ok());
+        let mut kept = self.keep.put(PERSON, SESSION, &session).await;
+        match own {
+            Some(own) => kept &= self.keep.put(PERSON, OWN, &own).await,
+            None => self.keep.remove(PERSON, OWN).await,
+        }
+        self.keeps.set(kept);
+    }
+
+    /// Signs in, once the server says whose token it is.
+    pub(super) async fn sign_in(self: &Rc<Self>, token: String) -> Result<(), Trouble> {
+        let token = token.trim().to_owned();
+        let whose = match self.api.with(Some(&token)).whoami().await {
+            Ok(whose) => whose,
+            Err(Fault::Refused { status: 401, .. }) => {
+                return Err(Trouble {
+                    sentence: "The server does not know this token. Check that it was pasted whole.".into(),
+                    remedy: Remedy::None,
+                    mild: true,
+                });
+            }
+            Err(fault) => return Err(unreached(&fault)),
+        };
+        let Some(user) = whose.user else {
+            return Err(Trouble {
+                sentence: format!(
+                    "This token is an {}'s, and nobody's purchases belong to it. It opens Operate.",
+                    whose.role
+                ),
+                remedy: Remedy::None,
+                mild: true,
+            });
+        };
+        self.session.replace_with(|session| Session {
+            token: Some(token),
+            user: Some(user),
+            picks: Vec::new(),
+            open: Vec::new(),
+            ..session.clone()
+        });
+        self.own.replace(None);
+        self.ready.borrow_mut().clear();
+        self.changed();
+        self.sync().await
+    }
+
+    /// Forgets who was here.
+    pub(super) async fn sign_out(&self) {
+        self.session.replace_with(|session| Session {
+            half: session.half,
+            pin: session.pin.clone(),
+            ..Session::default()
+        });
+        self.own.replace(None);
+        self.ready.borrow_mut().clear();
+        self.changed();
+        self.remember().await;
+    }
+
+    /// Brings everything up to date.
+    pub(super) async fn sync(self: &Rc<Self>) -> Result<(), Trouble> {
+        self.damaged.borrow_mut().clear();
+        for _ in 0..TRIES {
+            let manifest = match self.api.manifest().await {
+                Ok(manifest) => manifest,
+                Err(fault) => return self.without_server(&fault).await,
+            };
+            self.online.set(true);
+            self.install(manifest).await?;
+            // A publication between manifest and rows: look again.
+            if self.fetch_own().await? {
+                break;
+            }
+        }
+        // Only a demonstration has any; elsewhere the page asks for a token.
+        self.households.replace(self.api.demo().await.unwrap_or_default());
+        self.remember().await;
+        self.show();
+        if self.wanted() {
+            self.fetch_files(true).await?;
+        }
+        self.follow_log().await
+    }
+
+    /// Whether somebody is here for whom models are needed.
+    fn wanted(&self) -> bool {
+        let session = self.session.borrow();
+        session.token.is_some() || !session.picks.is_empty()
+    }
+
+    /// Whether every model that there is, is here.
+    pub(super) fn is_whole(&self, public: &Public) -> bool {
+        let ready = self.ready.borrow();
+        public.manifest.shards.iter().all(|entry| entry.version.is_none() || ready.contains_key(&entry.shard))
+    }
+
+    async fn without_server(self: &Rc<Self>, fault: &Fault) -> Result<(), Trouble> {
+        if *fault != Fault::Offline {
+            return Err(unreached(fault));
+        }
+        self.online.set(false);
+        if self.public.borrow().is_none() {
+            let kept = self.keep.get(FILES, MANIFEST).await;
+            let manifest = kept.and_then(|bytes| serde_json::from_slice::<Manifest>(&bytes).ok());
+            let Some(manifest) = manifest else { return Err(unreached(fault)) };
+            self.install(manifest).await?;
+            let own = self.keep.get(PERSON, OWN).await;
+            self.own.replace(own.and_then(|bytes| serde_json::from_slice::<Own>(&bytes).ok()).map(Rc::new));
+            self.changed();
+        }
+        let until = self.public.borrow().as_ref().map_or(0, |public| public.manifest.valid_until);
+        if until < worker::seconds() {
+            self.ready.borrow_mut().clear();
+            return Err(expired());
+        }
+        self.show();
+        if self.wanted() {
+            self.fetch_files(false).await?;
+        }
+        Err(Trouble {
+            sentence: "No connection. Lists still work; forgetting must wait until you are online.".into(),
+            remedy: Remedy::Retry,
+            mild: true,
+        })
+    }
+
+    /// Takes a manifest: first everything goes that it no longer lists.
+    async fn install(&self, manifest: Manifest) -> Result<(), Trouble> {
+        let listed: Vec<&str> =
+            manifest.shards.iter().flat_map(|entry| &entry.files).map(|file| file.blake3.as_str()).collect();
+        let counts = |name: &str| {
+            listed.contains(&name)
+                || name == MANIFEST
+                || name == manifest.catalog_blake3
+                || name == manifest.dense_blake3
+        };
+        self.files.borrow_mut().retain(|_, file| counts(&file.hash));
+        self.ready.borrow_mut().retain(|_, ready| counts(&ready.file));
+        for name in self.keep.names(FILES).await {
+            if !counts(&name) {
+                self.keep.remove(FILES, &name).await;
+            }
+        }
+        let known = self.public.borrow().clone();
+        let same = |a: &Manifest| {
+            a.shards == manifest.shards
+                && a.degree_classes == manifest.degree_classes
+                && a.config == manifest.config
+                && a.catalog_blake3 == manifest.catalog_blake3
+        };
+        let moved = !known.as_ref().is_some_and(|known| same(&known.manifest));
+        if let Ok(text) = serde_json::to_vec(&manifest) {
+            self.keeps.set(self.keep.put(FILES, MANIFEST, &text).await);
+        }
+        let public = match known.filter(|known| known.manifest.catalog_blake3 == manifest.catalog_blake3) {
+            Some(known) => {
+                let degrees =
+                    manifest.degree_classes.iter().map(|&class| eemu_core::client::class_degree(class)).collect();
+                Public { manifest, degrees, ..Public::clone(&known) }
+            }
+            None => {
+                let catalog = self.catalogue(&manifest.catalog_blake3, false).await?;
+                let dense = self.catalogue(&manifest.dense_blake3, true).await?;
+                Public::new(manifest, &catalog, &dense).map_err(|why| Trouble {
+                    sentence: format!("The server's catalogue cannot be used: {why}. Tell its operator."),
+                    remedy: Remedy::Retry,
+                    mild: false,
+                })?
+            }
+        };
+        self.public.replace(Some(Rc::new(public)));
+        if moved {
+            self.changed();
+        }
+        Ok(())
+    }
+
+    async fn catalogue(&self, hash: &str, dense: bool) -> Result<Vec<u8>, Trouble> {
+        let holds = |bytes: &Vec<u8>| blake3::hash(bytes).to_hex().as_str() == hash;
+        if let Some(kept) = self.keep.get(FILES, hash).await.filter(holds) {
+            return Ok(kept);
+        }
+        let bytes = self.api.catalog(dense).await.map_err(|fault| unreached(&fault))?;
+        if !holds(&bytes) {
+            return Err(Trouble {
+                sentence: "The catalogue arrived damaged and was not used. Download again.".into(),
+                remedy: Remedy::Download,
+                mild: false,
+            });
+        }
+        self.keep.put(FILES, hash, &bytes).await;
+        Ok(bytes)
+    }
+
+    /// The signed-in person's rows and history; false when the rows are of
+    /// other versions than the manifest's.
+    async fn fetch_own(&self) -> Result<bool, Trouble> {
+        let token = self.session.borrow().token.clone();
+        let Some(token) = token else { return Ok(true) };
+        let api = self.api.with(Some(&token));
+        let fetched = match api.rows().await {
+            Ok(rows) => api.interactions().await.map(|list| Own { rows, history: list.interactions }),
+            Err(fault) => Err(fault),
+        };
+        let own = match fetched {
+            Ok(own) => own,
+            Err(Fault::Refused { status: 401 | 404, .. }) => {
+                self.sign_out().await;
+                self.show();
+                return Err(Trouble {
+                    sentence: "The server no longer knows this token, so you were signed out here. Sign in again."
+                        .into(),
+                    remedy: Remedy::None,
+                    mild: true,
+                });
+            }
+            Err(fault) => return Err(unreached(&fault)),
+        };
+        let public = self.public.borrow().clone();
+        let fits = public.is_none_or(|public| {
+            public.manifest.shards.iter().all(|entry| {
+                let row = own.rows.rows.iter().find(|row| row.shard == entry.shard);
+                row.map(|row| row.version) == entry.version
+            })
+        });
+        let known = self.own.borrow().clone();
+        if known.as_deref() != Some(&own) {
+            // A row of another version: the model is made again.
+            let same = |shard: u32| {
+                let row = |own: &Own| own.rows.rows.iter().find(|row| row.shard == shard).cloned();
+                known.as_deref().is_some_and(|known| row(known) == row(&own))
+            };
+            self.ready.borrow_mut().retain(|shard, _| same(*shard));
+            self.own.replace(Some(Rc::new(own)));
+            self.changed();
+        }
+        Ok(fits)
+    }
+
+    /// Every shard's file that is missing: kept ones first, then downloads.
+    async fn fetch_files(self: &Rc<Self>, online: bool) -> Result<(), Trouble> {
+        let Some(public) = self.public.borrow().clone() else { return Ok(()) };
+        let precision = self.precision();
+        let wanted = |entry: &eemu_core::api::ShardEntry| {
+            let file = entry.files.iter().find(|file| file.precision == precision)?;
+            let here = self.files.borrow().get(&entry.shard).is_some_and(|here| here.hash == file.blake3);
+            Some((entry.shard, file.clone(), here))
+        };
+        let all: Vec<(u32, ClientFile, bool)> = public.manifest.shards.iter().filter_map(wanted).collect();
+        let total: u64 = all.iter().filter(|(.., here)| !here).map(|(_, file, _)| file.bytes).sum();
+        let mut got = 0;
+        let mut troubles = Vec::new();
+        for (shard, file, here) in &all {
+            if !here {
+                match self.fetch(*shard, file, got, total, online).await {
+                    Ok(found) => {
+                        self.files.borrow_mut().insert(*shard, Rc::new(found));
+                        self.ready.borrow_mut().remove(shard);
+                    }
+                    Err(trouble) => {
+                        self.damaged.borrow_mut().push(*shard);
+                        troubles.push(trouble);
+                    }
+                }
+                got += file.bytes;
+            }
+            let missing = !self.ready.borrow().contains_key(shard);
+            let here = self.files.borrow().get(shard).cloned();
+            if let Some(found) = here.filter(|_| missing) {
+                let own = self.own.borrow().clone();
+                let made = public.model(*shard, &found.hash, &found.tensors, own.as_deref());
+                match made {
+                    Ok(ready) => drop(self.ready.borrow_mut().insert(*shard, Rc::new(ready))),
+                    Err(why) => troubles.push(Trouble {
+                        sentence: format!("Shard {}: {why}. Reload the page.", self.letter(*shard)),
+                        remedy: Remedy::Retry,
+                        mild: false,
+                    }),
+                }
+                self.changed();
+                self.show();
+                // Messages come in between two models.
+                crate::pause::wait(0).await;
+            }
+        }
+        if !self.keeps.get() {
+            troubles.push(Trouble {
+                sentence: format!(
+                    "This browser has no room left, so models will be downloaded each visit. Free {} to keep them.",
+                    megabytes(all.iter().map(|(_, file, _)| file.bytes).sum())
+                ),
+                remedy: Remedy::None,
+                mild: true,
+            });
+        }
+        // One sentence at a time: the rest comes when it is tried again.
+        troubles.into_iter().next().map_or(Ok(()), Err)
+    }
+
+    async fn fetch(
+        self: &Rc<Self>,
+        shard: u32,
+        file: &ClientFile,
+        before: u64,
+        total: u64,
+        online: bool,
+    ) -> Result<File, Trouble> {
+        let damaged = |remedy| Trouble {
+            sentence: format!("Shard {} arrived damaged and was not used. Download again.", self.letter(shard)),
+            remedy,
+            mild: false,
+        };
+        let holds = |bytes: &Vec<u8>| blake3::hash(bytes).to_hex().as_str() == file.blake3;
+        let read = |bytes: &[u8]| {
+            read_client_file(bytes)
+                .map(|tensors| File { hash: file.blake3.clone(), tensors })
+                .map_err(|_| damaged(Remedy::Download))
+        };
+        if let Some(kept) = self.keep.get(FILES, &file.blake3).await {
+            if holds(&kept) {
+                return read(&kept);
+            }
+            // What was kept is not what was put there.
+            self.keep.remove(FILES, &file.blake3).await;
+            if !online {
+                return Err(Trouble {
+                    sentence: format!(
+                        "What was kept of shard {} is damaged and was not used. Connect, and download it again.",
+                        self.letter(shard)
+                    ),
+                    remedy: Remedy::Download,
+                    mild: false,
+                });
+            }
+        } else if !online {
+            return Err(Trouble {
+                sentence: format!("Shard {} is not kept here. Connect to download it.", self.letter(shard)),
+                remedy: Remedy::Retry,
+                mild: false,
+            });
+        }
+        self.tell_fetching(before, total);
+        let bytes = self.api.bytes(&file.address, |got| self.tell_fetching(before + got, total)).await;
+        let bytes = bytes.map_err(|fault| unreached(&fault))?;
+        if !holds(&bytes) {
+            return Err(damaged(Remedy::Download));
+        }
+        let found = read(&bytes)?;
+        self.keeps.set(self.keep.put(FILES, &file.blake3, &bytes).await);
+        Ok(found)
+    }
+
+    /// Checks that the log goes on from what was seen of it; the first time it
+    /// is taken as it is.
+    async fn follow_log(&self) -> Result<(), Trouble> {
+        let Some(public) = self.public.borrow().clone() else { return Ok(()) };
+        let now = public.manifest.checkpoint.clone();
+        let seen = self.session.borrow().pin.clone();
+        let rewritten = |why: String| Trouble {
+            sentence: format!(
+                "The receipt log is not the one seen at the last visit: {why}. Keep your receipts and tell the \
+                 operator; if they restored a backup, trust the new log."
+            ),
+            remedy: Remedy::TrustLog,
+            mild: true,
+        };
+        if let Err(why) = now.verify() {
+            return Err(rewritten(why.to_string()));
+        }
+        if let Some(seen) = seen {
+            if seen.origin != now.origin {
+                return Err(rewritten("it has another name".into()));
+            }
+            if seen == now {
+                return Ok(());
+            }
+            if seen.size == now.size && seen.root != now.root {
+                return Err(rewritten("it has other entries".into()));
+            }
+            if seen.size != now.size {
+                let proof = self.api.consistency(seen.size, now.size).await;
+                let proof = proof.map_err(|_| rewritten("it is shorter, or cannot be compared".into()))?;
+                receipt::goes_on(&seen, &now, &proof).map_err(rewritten)?;
+            }
+            if seen.public_key != now.public_key {
+                let lines = self.lines(now.size).await.map_err(|fault| unreached(&fault))?;
+                receipt::handed_over(&seen, &now, &lines).map_err(rewritten)?;
+            }
+        }
+        self.session.borrow_mut().pin = Some(now);
+        self.remember().await;
+        Ok(())
+    }
+
+    async fn lines(&self, size: u64) -> Result<Vec<String>, Fault> {
+        crate::operate::look::lines(&self.api, size, ENTRIES).await
+    }
+
+    pub(super) fn letter(&self, shard: u32) -> String {
+        label(shard, self.public.borrow().as_ref().map_or(8, |public| public.manifest.shards_total))
+    }
+}
+
+fn unreached(fault: &Fault) -> Trouble {
+    let next = match fault {
+        Fault::Offline => "Check that it runs, and try again.",
+        Fault::Refused { .. } => "Try again in a moment.",
+        Fault::Foreign => "Start one with `eemu serve`; the Lab works without.",
+    };
+    Trouble { sentence: format!("{fault} {next}"), remedy: Remedy::Retry, mild: false }
+}
+
+fn megabytes(bytes: u64) -> String {
+    crate::parts::words::size(bytes)
+}

@@ -1,0 +1,69 @@
+//! The page's program: which place is shown.
+
+use leptos::prelude::*;
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::{JsFuture, spawn_local};
+
+use crate::for_you::page::{Client, State};
+use crate::parts::header::Place;
+use crate::{for_you, lab, operate};
+
+/// Puts the page where the waiting sentence stood.
+pub fn mount() {
+    let Some(place) = document().get_element_by_id("app") else { return };
+    if let Ok(place) = place.dyn_into::<web_sys::HtmlElement>() {
+        spawn_local(async move {
+            let first = match Place::of(&fragment()) {
+                Some(place) => place,
+                None if has_service().await => Place::ForYou,
+                None => Place::Lab,
+            };
+            place.set_inner_html("");
+            // Dropping the handle would take the page away again.
+            leptos::mount::mount_to(place, move || view! { <Root first/> }).forget();
+        });
+    }
+}
+
+/// The page's fragment.
+pub(crate) fn fragment() -> String {
+    window().location().hash().unwrap_or_default()
+}
+
+/// Whether a service answers at this address, or did on an earlier visit.
+async fn has_service() -> bool {
+    match JsFuture::from(window().fetch_with_str("healthz")).await {
+        Ok(answer) => {
+            let answer: web_sys::Response = answer.unchecked_into();
+            let kind = answer.headers().get("content-type").ok().flatten().unwrap_or_default();
+            answer.ok() && kind.contains("json")
+        }
+        Err(_) => {
+            let Ok(caches) = window().caches() else { return false };
+            JsFuture::from(caches.has("kept-files")).await.is_ok_and(|kept| kept.is_truthy())
+        }
+    }
+}
+
+#[component]
+fn Root(first: Place) -> impl IntoView {
+    let place = RwSignal::new(first);
+    // What belongs to a person stays while they look at the Lab.
+    let state = State::new();
+    provide_context(state);
+    provide_context(Client::new(state));
+    let handle = window_event_listener(leptos::ev::hashchange, move |_| {
+        if let Some(next) = Place::of(&fragment())
+            && place.get_untracked() != next
+        {
+            place.set(next);
+            window().scroll_to_with_x_and_y(0.0, 0.0);
+        }
+    });
+    on_cleanup(move || handle.remove());
+    move || match place.get() {
+        Place::ForYou => view! { <for_you::page::Frame/> }.into_any(),
+        Place::Lab => view! { <lab::page::Frame/> }.into_any(),
+        Place::Operate => view! { <operate::page::Frame/> }.into_any(),
+    }
+}

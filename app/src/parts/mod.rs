@@ -1,0 +1,11 @@
+//! What several pages show alike: shards, the pane, bars, sliders, the head.
+
+// Leptos writes `pub` before what a component takes, and a component owns it.
+#![allow(unreachable_pub, clippy::needless_pass_by_value)]
+
+pub(crate) mod bars;
+pub(crate) mod header;
+pub(crate) mod pane;
+pub(crate) mod shapes;
+pub(crate) mod slider;
+pub(crate) mod words;

@@ -1,0 +1,98 @@
+//! A trained service over the built-in purchases, as the demonstration has it:
+//! trained once a program, copied for each test.
+
+use std::path::Path;
+use std::sync::OnceLock;
+
+use anyhow::{Context, Result};
+use eemu_core::config::Config;
+use eemu_core::dataset::Holdout;
+use eemu_core::model::ModelConfig;
+use eemu_server::deployment::Deployment;
+use eemu_server::pool::default_jobs;
+use eemu_server::progress::Progress;
+use eemu_server::serve::tokens::Scope;
+use eemu_server::training::train_shards;
+
+use crate::browser::dist;
+use crate::proxy::Proxy;
+use crate::service::{Process, token};
+use crate::worlds::cpu;
+
+static TRAINED: OnceLock<tempfile::TempDir> = OnceLock::new();
+
+/// The small profile with every record in training and few epochs.
+fn config() -> Config {
+    let mut config = Config { holdout: Holdout::None, model: ModelConfig::small(), ..Config::default() };
+    config.train.epochs = 4;
+    config.train.outer_step = 3e-3;
+    config.train.users_per_batch = 16;
+    config
+}
+
+fn train() -> Result<tempfile::TempDir> {
+    let kept = tempfile::tempdir()?;
+    let imported = eemu_server::import::built_in()?;
+    let deployment = Deployment::create(&kept.path().join("state"), &imported, &config(), false)?;
+    let shards: Vec<u32> = (0..config().train.shards).collect();
+    train_shards(&deployment, &shards, &cpu(), default_jobs(), &Progress::new(true), false)?;
+    Ok(kept)
+}
+
+/// A service of its own state, with a proxy before it.
+pub struct Shop {
+    /// The real command.
+    pub process: Process,
+    /// Between it and the browser.
+    pub proxy: Proxy,
+    /// A token for everything.
+    pub admin: String,
+    /// A token for the page Operate.
+    pub operator: String,
+    _kept: tempfile::TempDir,
+}
+
+impl Shop {
+    /// Starts it with a demonstration's three households.
+    ///
+    /// # Errors
+    /// When anything does not start.
+    ///
+    /// # Panics
+    /// When the state cannot be trained.
+    pub fn open() -> Result<Self> {
+        let trained = TRAINED.get_or_init(|| train().unwrap_or_else(|why| panic!("not trained: {why:#}")));
+        let kept = tempfile::tempdir()?;
+        let state = kept.path().join("state");
+        copy(&trained.path().join("state"), &state)?;
+        let (admin, operator) = (token(&state, Scope::Admin)?, token(&state, Scope::Operator)?);
+        let dist = dist();
+        let web = dist.to_str().context("an odd path")?;
+        let process = Process::start(&state, &["--web", web, "--demo", "3", "--settle", "1"], &[])?;
+        let proxy = Proxy::before(&process.address)?;
+        Ok(Self { process, proxy, admin, operator, _kept: kept })
+    }
+}
+
+/// Asks the server directly: a client that blocks needs a thread of its own
+/// beside a test's runtime.
+///
+/// # Panics
+/// When the work panics.
+pub fn aside<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    std::thread::scope(|scope| scope.spawn(work).join().unwrap_or_else(|_| panic!("asking the server failed")))
+}
+
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    std::fs::create_dir_all(to)?;
+    for entry in std::fs::read_dir(from)? {
+        let path = entry?.path();
+        let target = to.join(path.file_name().context("no name")?);
+        if path.is_dir() {
+            copy(&path, &target)?;
+        } else {
+            std::fs::copy(&path, &target)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,176 @@
+//! Everybody gets in at For you and Operate: axe-core in both themes and three
+//! widths, no sideways scrolling, the keyboard alone.
+
+#![allow(clippy::unwrap_used)]
+
+use eemu_tests::browser::{Browser, drive, root};
+use eemu_tests::shop::Shop;
+
+const WIDTHS: [(u32, u32); 3] = [(360, 800), (900, 1000), (1440, 900)];
+const LIST: &str =
+    "return document.querySelectorAll('#rows li').length === 10 && !document.querySelector('.lead .tag')";
+
+/// axe-core and the width, at every width and in both themes.
+async fn look(browser: &Browser, axe: &str, page: &str, found: &mut Vec<String>) {
+    for dark in [false, true] {
+        for (width, height) in WIDTHS {
+            let name = format!("{page}-{width}-{}", if dark { "dark" } else { "light" });
+            browser.look(width, height, dark).await.unwrap();
+            browser.run(axe).await.unwrap();
+            let script = "
+                const done = arguments[0];
+                axe.run().then(({ violations }) => done(violations.flatMap((v) =>
+                  v.nodes.map((n) => `${v.id}: ${n.target} ${n.failureSummary}`))), (e) => done([String(e)]));
+            ";
+            let violations = browser.client.execute_async(script, vec![]).await.unwrap();
+            found.extend(violations.as_array().unwrap().iter().map(|violation| format!("{name}: {violation}")));
+            let sideways = browser.run("return document.documentElement.scrollWidth - innerWidth").await.unwrap();
+            if sideways.as_i64().unwrap() > 0 {
+                found.push(format!("{name}: scrolls sideways by {sideways} px"));
+            }
+            browser.picture(&name).await.unwrap();
+        }
+    }
+}
+
+#[test]
+fn axe_finds_nothing() {
+    let shop = Shop::open().unwrap();
+    drive(async {
+        let axe = std::fs::read_to_string(root().join("tests/vendor/axe-core/axe.min.js")).unwrap();
+        let browser = Browser::at(&shop.proxy.address).await.unwrap();
+        let mut found = Vec::new();
+        browser.open("").await.unwrap();
+        browser
+            .until("the households", "return document.querySelectorAll('#households button').length === 3")
+            .await
+            .unwrap();
+        look(&browser, &axe, "for-you-example", &mut found).await;
+        browser.click("#households button").await.unwrap();
+        browser.until("a list", LIST).await.unwrap();
+        look(&browser, &axe, "for-you-list", &mut found).await;
+        browser.click(".deeds li .btn").await.unwrap();
+        browser.until("the question", "return !!document.querySelector('.confirm')").await.unwrap();
+        look(&browser, &axe, "for-you-asking", &mut found).await;
+        browser.click("#confirm").await.unwrap();
+        let settled = "return document.querySelectorAll('#checks li').length === 4 && document.querySelectorAll('#rows li').length === 10";
+        browser.until("the receipt", settled).await.unwrap();
+        look(&browser, &axe, "for-you-receipt", &mut found).await;
+        browser.open("#operate").await.unwrap();
+        browser.until("the field", "return !!document.querySelector('#operator')").await.unwrap();
+        look(&browser, &axe, "operate-ask", &mut found).await;
+        let field = browser.client.find(fantoccini::Locator::Css("#operator")).await.unwrap();
+        field.send_keys(&shop.operator).await.unwrap();
+        browser.click(".token button").await.unwrap();
+        browser.until("the log", "return document.querySelectorAll('#entries tr').length > 1").await.unwrap();
+        look(&browser, &axe, "operate", &mut found).await;
+        assert!(found.is_empty(), "{}", found.join("\n"));
+        browser.close().await.unwrap();
+    });
+}
+
+#[test]
+fn the_keyboard_alone_forgets() {
+    const TAB: &str = "\u{E004}";
+    const ENTER: &str = "\u{E007}";
+    const DELETE: &str = "\u{E017}";
+    const ESCAPE: &str = "\u{E00C}";
+    let shop = Shop::open().unwrap();
+    drive(async {
+        let browser = Browser::at(&shop.proxy.address).await.unwrap();
+        browser.open("").await.unwrap();
+        browser
+            .until("the households", "return document.querySelectorAll('#households button').length === 3")
+            .await
+            .unwrap();
+        let tab_to = async |selector: &str| {
+            let there = format!("return !!document.activeElement.matches({selector:?})");
+            for _ in 0..60 {
+                if browser.run(&there).await.unwrap() == true {
+                    return;
+                }
+                browser.keys(&[TAB]).await.unwrap();
+            }
+            panic!("no tab stop at {selector}");
+        };
+        tab_to("#households button").await;
+        browser.keys(&[ENTER]).await.unwrap();
+        browser.until("a list", LIST).await.unwrap();
+        // In the pane: arrows, and a digit that acts only there.
+        tab_to(".pane button").await;
+        browser.keys(&["\u{E014}", "\u{E014}"]).await.unwrap();
+        assert_eq!(
+            browser.run("return document.activeElement.closest('li').className.includes('shard-C')").await.unwrap(),
+            true
+        );
+        browser.keys(&["2"]).await.unwrap();
+        browser.until("B is off", "return document.querySelectorAll('#rows .slot').length === 10").await.unwrap();
+        browser.keys(&["2"]).await.unwrap();
+        browser.until("B is on", "return document.querySelectorAll('#rows .slot').length === 0").await.unwrap();
+        // Delete asks, Escape keeps, the focus comes back.
+        tab_to(".deeds li .btn").await;
+        browser.keys(&[DELETE]).await.unwrap();
+        browser.until("the question", "return document.activeElement.id === 'confirm'").await.unwrap();
+        browser.keys(&[ESCAPE]).await.unwrap();
+        browser
+            .until(
+                "it is kept",
+                "return !document.querySelector('.confirm') && document.activeElement.matches('.deeds li .btn')",
+            )
+            .await
+            .unwrap();
+        browser.keys(&[DELETE]).await.unwrap();
+        browser.until("the question", "return document.activeElement.id === 'confirm'").await.unwrap();
+        browser.keys(&[ENTER]).await.unwrap();
+        browser
+            .until(
+                "the receipt",
+                "return document.querySelectorAll('#checks .ok').length === 4 && !document.querySelector('.lead .tag')",
+            )
+            .await
+            .unwrap();
+        browser.until("it is said", "return document.querySelector('#said').innerText !== ''").await.unwrap();
+        browser.close().await.unwrap();
+    });
+}
+
+#[test]
+fn the_page_stays_at_hand_while_the_worker_computes() {
+    let shop = Shop::open().unwrap();
+    drive(async {
+        let browser = Browser::at(&shop.proxy.address).await.unwrap();
+        browser.open("").await.unwrap();
+        browser.click("#households button").await.unwrap();
+        browser.until("a list", LIST).await.unwrap();
+        // Sixty frames of a slider being dragged: over 50 ms counts as long, and a
+        // busy machine stretches any.
+        let drag = "
+            const done = arguments[0];
+            let worst = 0, frames = 0;
+            new PerformanceObserver((list) => list.getEntries().forEach((e) => (worst = Math.max(worst, e.duration))))
+                .observe({ type: 'longtask' });
+            const slider = document.querySelector('#slide-n');
+            const tick = () => {
+                slider.value = 1 + frames;
+                slider.dispatchEvent(new Event('input', { bubbles: true }));
+                ++frames < 60 ? requestAnimationFrame(tick) : done(worst);
+            };
+            requestAnimationFrame(tick);
+        ";
+        // A page that blocks does so each time; a busy machine does not.
+        let mut worst = f64::INFINITY;
+        for _ in 0..3 {
+            worst = worst.min(browser.client.execute_async(drag, vec![]).await.unwrap().as_f64().unwrap());
+        }
+        eprintln!("longest task of the page while a slider was dragged: {worst} ms");
+        assert!(worst < 200.0, "the page was blocked for {worst} ms");
+        browser
+            .until(
+                "the last list",
+                "return document.querySelector('.tuning > .tiny')?.innerText.startsWith('60 drawn')",
+            )
+            .await
+            .unwrap();
+        browser.close().await.unwrap();
+    });
+}
