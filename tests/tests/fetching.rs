@@ -21,6 +21,8 @@ enum Answer {
     All,
     /// So many bytes of it, and the line goes dead.
     Cut(usize),
+    /// A proper answer with so many bytes less than was asked for.
+    Short(usize),
     /// The whole file, whatever part was asked for.
     Whole,
     /// A status without a file.
@@ -63,11 +65,12 @@ fn reply(mut stream: TcpStream, body: &[u8], answer: Answer) -> usize {
         _ if !head.starts_with("GET /sets/tiny.zip ") => (status("404 Not Found"), &body[..0]),
         Answer::Status(text) => (status(text), &body[..0]),
         _ if start >= body.len() => (status("416 Range Not Satisfiable"), &body[..0]),
-        Answer::All | Answer::Cut(_) | Answer::Whole => {
-            let rest = &body[start..];
+        Answer::All | Answer::Cut(_) | Answer::Short(_) | Answer::Whole => {
+            let end = if let Answer::Short(less) = answer { body.len() - less } else { body.len() };
+            let rest = &body[start..end];
             let first = match range.filter(|_| start > 0) {
                 Some(from) => {
-                    format!("206 Partial Content\r\nContent-Range: bytes {from}-{}/{}", body.len() - 1, body.len())
+                    format!("206 Partial Content\r\nContent-Range: bytes {from}-{}/{}", end - 1, body.len())
                 }
                 None => "200 OK".to_owned(),
             };
@@ -135,6 +138,11 @@ fn odd_parts_and_servers_end_well() {
     let again = || fs::remove_file(dir.path().join("tiny.zip")).unwrap();
     fs::write(&part, &body()[..1000]).unwrap();
     get(&serve(body(), vec![Answer::Whole]), dir.path()).unwrap();
+    again();
+    fs::write(&part, &body()[..1000]).unwrap();
+    let server = serve(body(), vec![Answer::Short(500), Answer::All]);
+    get(&server, dir.path()).unwrap();
+    assert_eq!(*server.asked.lock().unwrap(), [1000, 199_500]);
     again();
     fs::write(&part, body()).unwrap();
     assert_eq!(get(&serve(body(), vec![Answer::All]), dir.path()).unwrap(), 0);
