@@ -188,13 +188,15 @@ impl Desk {
                 for place in [FILES, PERSON] {
                     self.keep.clear(place).await;
                 }
-                (self.files.borrow_mut().clear(), self.ready.borrow_mut().clear());
+                self.files.borrow_mut().clear();
+                self.ready.borrow_mut().clear();
                 self.changed();
                 Ok(())
             }
             Job::Order(Order::Precision(precision)) => {
                 self.session.borrow_mut().half = precision == Precision::F16;
-                (self.files.borrow_mut().clear(), self.ready.borrow_mut().clear());
+                self.files.borrow_mut().clear();
+                self.ready.borrow_mut().clear();
                 self.remember().await;
                 self.sync().await
             }
