@@ -377,6 +377,21 @@ fn a_deletion_that_is_made_is_not_asked_for_again() {
     place.wait_done(&id).unwrap();
 }
 
+/// A batch of nothing is answered with nothing, packed or not.
+#[test]
+fn an_empty_batch_has_an_empty_answer() {
+    let place = Place::new(&recipe()).unwrap();
+    for encoding in ["identity", "gzip", "br"] {
+        let batch = Request::post("/api/v1/recommendations/batch")
+            .header("authorization", format!("Bearer {}", place.operator))
+            .header("accept-encoding", encoding);
+        let response = place.block_on(place.router().oneshot(batch.body(Body::empty()).unwrap())).unwrap();
+        assert_eq!(response.status(), 200);
+        let bytes = place.block_on(axum::body::to_bytes(response.into_body(), 1 << 20));
+        assert!(bytes.is_ok_and(|bytes| encoding != "identity" || bytes.is_empty()), "{encoding}");
+    }
+}
+
 /// Whoever reads a batch slowly gets no line that was computed before a
 /// deletion which was acknowledged meanwhile.
 #[test]

@@ -9,6 +9,7 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use eemu_core::api::{Problem, RecommendRequest, Recommendations};
+use futures_util::StreamExt;
 
 use super::App;
 use super::caller::Caller;
@@ -100,7 +101,8 @@ pub(super) async fn batch(State(app): State<Arc<App>>, caller: Caller, body: Byt
     // Only places within the body: it is kept once.
     let lines: Vec<Bytes> = lines.map(|line| body.slice_ref(line)).collect();
     let batch = Batch { app, caller, lines, next: 0, ready: VecDeque::new(), head: Head::default() };
-    let stream = futures_util::stream::unfold(batch, Batch::line);
+    // Fused: who compresses it may ask again after the end.
+    let stream = futures_util::stream::unfold(batch, Batch::line).fuse();
     Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], HttpBody::from_stream(stream)).into_response())
 }
 
