@@ -81,7 +81,8 @@ impl Ensemble<'_> {
         let rows = top_k(&after.mean, person.history.items(), top).into_iter().map(row).collect();
         let chances = probabilities(&person.history, self.degrees, adapt);
         let drawn = |item: u32| after.pairs.iter().filter(|pair| pair.positive == item).count() as u32;
-        let set = person.history.items().iter().zip(chances).map(|(&item, chance)| (item, chance, drawn(item))).collect();
+        let set =
+            person.history.items().iter().zip(chances).map(|(&item, chance)| (item, chance, drawn(item))).collect();
         Ok(Made { rows, set })
     }
 }

@@ -130,6 +130,13 @@ impl Default for AdaptConfig {
 }
 
 impl AdaptConfig {
+    /// For data without times, where nobody knows what is recent: many pairs
+    /// and one step, since a few drawn at random say little of a person.
+    #[must_use]
+    pub fn timeless() -> Self {
+        Self { size: 40, recency: 0.0, step: 0.5, steps: 1, ..Self::default() }
+    }
+
     /// Seven draws with replacement at the published code's temperature, at
     /// which one rare item often comes seven times.
     #[must_use]

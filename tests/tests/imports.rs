@@ -5,9 +5,13 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use eemu_core::config::AdaptConfig;
 use eemu_core::dataset::{self, Holdout, Imported, Interactions, Split, Values};
 use eemu_core::random::Key;
+use eemu_server::deployment::Deployment;
 use eemu_server::import::{ImportOptions, built_in, built_in_with, open};
+use eemu_server::store::Access;
+use eemu_tests::program;
 
 /// A folder of data that may not be shipped; says loudly when it is missing.
 fn data(name: &str) -> Option<PathBuf> {
@@ -134,4 +138,24 @@ fn the_other_sets() {
         let read = open(&folder, &ImportOptions::default()).unwrap();
         assert_eq!((read.catalog.users.len(), read.catalog.items.len(), read.records.len()), (users, items, count));
     }
+}
+
+/// Where records have no times, nothing is recent: another way to adapt.
+#[test]
+fn data_without_times_adapts_with_many_pairs() {
+    let kept = tempfile::tempdir().unwrap();
+    let adapted = |name: &str, table: &str| {
+        let folder = kept.path().join(name);
+        std::fs::create_dir(&folder).unwrap();
+        std::fs::write(folder.join(format!("{name}.inter")), table).unwrap();
+        let state = kept.path().join(format!("{name}-state"));
+        let mut import = std::process::Command::new(program().unwrap());
+        let run = import.arg("import").arg("--data").arg(&folder).arg("--state").arg(&state).output().unwrap();
+        assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+        Deployment::open(&state, Access::Read).unwrap().world.config.adapt
+    };
+    let timed = adapted("timed", "user_id:token\titem_id:token\ttimestamp:float\na\tx\t1\na\ty\t2\n");
+    assert_eq!(timed, AdaptConfig::default());
+    let timeless = adapted("timeless", "user_id:token\titem_id:token\na\tx\na\ty\n");
+    assert_eq!(timeless, AdaptConfig::timeless());
 }

@@ -8,7 +8,7 @@ use eemu_core::api::{Manifest, OwnInteraction, OwnRows};
 use eemu_core::client::{class_degree, client_model, client_person, read_client_file};
 use eemu_core::config::AdaptConfig;
 use eemu_core::dataset::Catalog;
-use eemu_core::model::{ItemBase, TensorMap, Recommender};
+use eemu_core::model::{ItemBase, Recommender, TensorMap};
 use eemu_core::random::Key;
 use serde::{Deserialize, Serialize};
 

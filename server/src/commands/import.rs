@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
-use eemu_core::config::Config;
+use eemu_core::config::{AdaptConfig, Config};
 use eemu_core::dataset::{Catalog, Holdout, Imported};
 use eemu_core::model::from_safetensors;
 use serde_json::json;
@@ -35,6 +35,9 @@ pub(crate) fn run(args: &ImportArgs) -> Result<ExitCode> {
         import::open(&args.data, &options)?
     };
     let mut config = Config { holdout: args.holdout.into(), ..Config::default() };
+    if imported.records.iter().all(|record| record.timestamp.is_none()) {
+        config.adapt = AdaptConfig::timeless();
+    }
     config.train.seed = match (args.seed, config.holdout) {
         (Some(seed), _) => seed,
         (None, Holdout::LeaveOneOut) => 1,
