@@ -102,10 +102,10 @@ fn forgetting_leaves_what_it_leaves_on_sqlite() {
 #[test]
 fn databases_are_refused_with_a_reason() {
     let setting = Setting::new();
-    make_state(&setting.from("run"), &RECIPE, false).unwrap();
+    make_state(setting.from("run"), &RECIPE, false).unwrap();
     let said = |location: Location| Deployment::open(location, Access::Read).unwrap_err().to_string();
     assert!(said(Location::from(&setting.dir("run"))).contains("--database"));
-    let again = make_state(&setting.from("other"), &RECIPE, false).unwrap_err().to_string();
+    let again = make_state(setting.from("other"), &RECIPE, false).unwrap_err().to_string();
     assert!(again.contains("a state already"), "{again}");
     for wrong in ["mysql://me:hush@localhost/x", "postgres://me:hush@127.0.0.1:1/x"] {
         let text = said(located(&setting.dir("x"), wrong));
@@ -120,7 +120,7 @@ fn databases_are_refused_with_a_reason() {
 #[test]
 fn a_plan_on_old_records_is_refused() {
     let setting = Setting::new();
-    make_state(&setting.from("a"), &RECIPE, false).unwrap();
+    make_state(setting.from("a"), &RECIPE, false).unwrap();
     let one = Deployment::open(setting.from("a"), Access::Write).unwrap();
     let other = Deployment::open(setting.from("b"), Access::Write).unwrap();
     let all = one.world.interactions.all();
@@ -155,7 +155,7 @@ fn trained(place: &Place) -> u64 {
 #[test]
 fn a_second_server_knows_at_once() {
     let setting = Setting::new();
-    make_state(&setting.from("import"), &RECIPE, true).unwrap();
+    make_state(setting.from("import"), &RECIPE, true).unwrap();
     let slow = ServiceOptions { settle: Duration::from_millis(700), ..quick() };
     let mut first = Place::open(setting.from("first"), slow.clone(), &http()).unwrap();
     let mut second = Place::open(setting.from("second"), slow, &http()).unwrap();
@@ -198,7 +198,7 @@ fn a_second_server_knows_at_once() {
 fn an_answer_is_overtaken_by_another_server() {
     let setting = Setting::new();
     let recipe = Recipe { users: 40, items: 60, shards: 6, ..Recipe::default() };
-    make_state(&setting.from("import"), &recipe, true).unwrap();
+    make_state(setting.from("import"), &recipe, true).unwrap();
     let first = Place::open(setting.from("first"), quick(), &http()).unwrap();
     let second = Place::open(setting.from("second"), ServiceOptions { train_jobs: 1, ..quick() }, &http()).unwrap();
     let world = first.service.snapshot().world.clone();
@@ -231,12 +231,36 @@ fn train(setting: &Setting, name: &str) -> std::process::Child {
     command.spawn().unwrap()
 }
 
+/// A shard is one trainer's at a time, in this process or another, until it is
+/// given back or its holder is gone.
+#[test]
+fn a_shard_is_one_trainers_at_a_time() {
+    let setting = Setting::new();
+    make_state(setting.from("a"), &RECIPE, false).unwrap();
+    let one = Deployment::open(setting.from("a"), Access::Write).unwrap();
+    let other = Deployment::open(setting.from("b"), Access::Write).unwrap();
+    let claim = one.state.claim(0).unwrap().unwrap();
+    assert!(one.state.claim(0).unwrap().is_none() && other.state.claim(0).unwrap().is_none());
+    assert!(other.state.claim(1).unwrap().is_some(), "another shard is free");
+    drop(claim);
+    let claim = other.state.claim(0).unwrap().unwrap();
+    assert!(one.state.claim(0).unwrap().is_none());
+    // As a death would: the connection goes, and nothing is given back.
+    std::mem::forget(claim);
+    drop(other);
+    let start = Instant::now();
+    while one.state.claim(0).unwrap().is_none() {
+        assert!(start.elapsed() < Duration::from_secs(10), "a dead trainer keeps its shard");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
 /// Two trainers share the work: no shard is trained by both.
 #[test]
 fn two_trainers_train_no_shard_twice() {
     let setting = Setting::new();
     let recipe = Recipe { users: 60, items: 60, shards: 6, epochs: 60, ..Recipe::default() };
-    make_state(&setting.from("import"), &recipe, false).unwrap();
+    make_state(setting.from("import"), &recipe, false).unwrap();
     let trainers = ["one", "two"].map(|name| train(&setting, name));
     let outputs = trainers.map(|child| child.wait_with_output().unwrap());
     let shards: Vec<Vec<u64>> = outputs

@@ -338,7 +338,7 @@ impl Service {
     /// Reads everything anew from the store after a change failed half way,
     /// so that the picture shows what is on disk.
     pub(super) fn recover(&self, deployment: &mut Deployment) {
-        let reread = deployment.reload().map_err(Into::into).and_then(|()| self.follow(deployment));
+        let reread = deployment.reload().and_then(|()| self.follow(deployment));
         if let Err(error) = reread.context("the state cannot be read after a failed change") {
             // Nothing that may be wrong is answered any more.
             self.fail(&format!("{error:#}"));
