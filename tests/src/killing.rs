@@ -58,9 +58,10 @@ fn change(process: &Process, admin: &str, stream: &mut Stream, promised: &mut Pr
     let record = (user.clone(), item.clone());
     match stream.below(12) {
         0 if promised.accounts.len() < 3 => {
+            // Whether this holds is open until it is answered.
+            promised.there.retain(|(owner, _)| *owner != user);
             let (status, _) = process.post("/api/v1/account/delete", admin, &json!({"user": user})).ok()?;
             if status == 202 {
-                promised.there.retain(|(owner, _)| *owner != user);
                 promised.accounts.insert(user);
             }
         }
