@@ -18,7 +18,8 @@ use eemu_server::serve::http::HttpOptions;
 use eemu_server::store::{Access, Erasure, Location, StoreError};
 use eemu_tests::killing::{Extent, kill_in_a_loop};
 use eemu_tests::postgres::{Postgres, located};
-use eemu_tests::service::{Place, delete_items, learned, make_state, program, quick};
+use eemu_tests::program;
+use eemu_tests::service::{Place, delete_items, learned, make_state, quick};
 use eemu_tests::worlds::{Recipe, cpu, train_all};
 use serde_json::{Value, json};
 
