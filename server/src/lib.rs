@@ -15,7 +15,7 @@
 //! | [`reproduce`] | the paper's tables and figures, from rows that resume |
 //! | [`cli`] | the `eemu` command |
 //! | [`device`], [`pool`], [`progress`] | where, how many at once, how far |
-//! | `clock` | time and chance |
+//! | `clock`, [`tls`] | time and chance, and whose TLS |
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
@@ -33,6 +33,6 @@ pub mod progress;
 pub mod reproduce;
 pub mod serve;
 pub mod store;
-mod tls;
+pub mod tls;
 pub mod training;
 pub mod tuning;

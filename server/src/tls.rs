@@ -4,7 +4,7 @@ use std::sync::Once;
 
 /// Names the one implementation that is compiled in. To be called before a
 /// connection may want it; more than once does no harm.
-pub(crate) fn choose() {
+pub fn choose() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         // An error means that it was chosen already.

@@ -282,6 +282,8 @@ impl Process {
         let address = line.rsplit(' ').next().unwrap_or_default().to_owned();
         // Read on, so that it never waits for somebody to read.
         std::thread::spawn(move || lines.for_each(drop));
+        // The server's choice of TLS is compiled in here too.
+        eemu_server::tls::choose();
         let client = reqwest::blocking::Client::builder().timeout(PATIENCE).build()?;
         Ok(Self { address, client, child, log: Some(log) })
     }

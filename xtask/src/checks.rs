@@ -64,7 +64,7 @@ fn clippy() -> End {
 }
 
 fn tests(all: bool) -> Result<(), String> {
-    let mut command = run::cargo(&["test", "--workspace"])?;
+    let mut command = run::cargo(&["test", "--workspace", "--no-fail-fast"])?;
     if all {
         // Long tests look for it and return at once where it is missing.
         command.env("EEMU_LONG", "1");
@@ -84,7 +84,7 @@ fn postgres(all: bool) -> End {
             "`initdb` is not installed; Debian's package is postgresql (or set EEMU_TEST_POSTGRES)".into(),
         );
     }
-    let args = ["test", "--workspace", "--features", POSTGRES_TESTS, "--test", "server_postgres"];
+    let args = ["test", "--workspace", "--no-fail-fast", "--features", POSTGRES_TESTS, "--test", "server_postgres"];
     let run = run::cargo(&args).and_then(|mut command| {
         if all {
             command.env("EEMU_LONG", "1");
@@ -112,7 +112,7 @@ fn browser() -> End {
             return End::NotRun(format!("`{program}` is not installed; Debian's package is {package}"));
         }
     }
-    let mut args = vec!["test", "--workspace", "--features", BROWSER_TESTS];
+    let mut args = vec!["test", "--workspace", "--no-fail-fast", "--features", BROWSER_TESTS];
     for name in ["web_golden", "web_lab", "web_access", "web_for_you", "web_refused", "web_service_access"] {
         args.extend(["--test", name]);
     }
