@@ -85,7 +85,7 @@ fn as_json(world: &World, scored: &Scored, ranked: &[Ranked], explain: bool) -> 
 pub(super) fn as_text(world: &World, scored: &Scored, ranked: &[Ranked], explain: bool) -> Result<()> {
     let items = &world.catalog.items;
     if explain {
-        print_line("adapted with (rare items first; how many people have each):")?;
+        print_line("adapted with (drawn by rarity and age; how many people have each):")?;
         let mut shown: Vec<(u32, usize)> = Vec::new();
         for pair in &scored.pairs {
             match shown.iter_mut().find(|(item, _)| *item == pair.positive) {
