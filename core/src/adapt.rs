@@ -195,6 +195,12 @@ mod tests {
     }
 
     #[test]
+    fn a_configuration_from_before_ages_knows_none() {
+        let old: AdaptConfig = serde_json::from_str(r#"{"size": 40}"#).unwrap();
+        assert_eq!((old.size, old.recency), (40, 0.0));
+    }
+
+    #[test]
     fn older_records_fade() {
         let past = Past::new((0..4).map(|item| (item, Some(f64::from(item)))));
         let fading = AdaptConfig { sampling: Sampling::Random, recency: 2.0, ..AdaptConfig::default() };

@@ -105,7 +105,9 @@ pub struct AdaptConfig {
     /// Temperature of Eq 7; 1 is the printed equation, nearly uniform.
     pub temperature: f64,
     /// How fast older records fade: one with n newer ones weighs exp(-n / recency)
-    /// beside Eq 7. 0, as in the paper, for all ages alike.
+    /// beside Eq 7. 0, as in the paper, for all ages alike, and so in a
+    /// configuration that was written before this was a choice.
+    #[serde(default)]
     pub recency: f64,
     /// Draw with replacement.
     pub replacement: bool,
