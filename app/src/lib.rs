@@ -9,10 +9,12 @@
 //! | `page` | the page's program: which place is shown |
 //! | `for_you`, `lab`, `operate` | the places |
 //! | `ranking` | a list, as the Lab and For you make it |
+//! | `csv_file` | a reader's own CSV, and what it may be wrong in |
 //! | `service` | the one client of the HTTP API |
 //! | `parts` | what several pages show alike |
 //! | `pause` | a worker's clock |
 
+pub mod csv_file;
 pub mod for_you;
 pub mod lab;
 pub mod operate;

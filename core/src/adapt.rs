@@ -26,11 +26,12 @@ pub struct Past {
 }
 
 impl Past {
-    /// A history of (item, time). Without times every record is of one age.
+    /// A history of (item, time). Without times every record is of one age;
+    /// among others one without orders as time 0 does, as in `Interactions`.
     pub fn new(records: impl IntoIterator<Item = (u32, Option<f64>)>) -> Self {
         let mut records: Vec<(u32, f64)> =
-            records.into_iter().map(|(item, time)| (item, time.unwrap_or(f64::NEG_INFINITY))).collect();
-        // Of an item that comes twice the earlier stays, as in `Interactions`.
+            records.into_iter().map(|(item, time)| (item, time.unwrap_or(0.0))).collect();
+        // Of an item that comes twice the earlier stays, likewise.
         records.sort_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)));
         records.dedup_by_key(|(item, _)| *item);
         let mut times: Vec<f64> = records.iter().map(|(_, time)| *time).collect();
@@ -190,7 +191,7 @@ mod tests {
     fn ages_count_the_newer_records() {
         let past = Past::new([(7, Some(30.0)), (2, Some(10.0)), (5, Some(30.0)), (9, None), (2, Some(40.0))]);
         assert_eq!(past.items(), [2, 5, 7, 9]);
-        // Item 2 counts from its first record; equal times are of one age; no time is oldest.
+        // Item 2 counts from its first record; equal times are of one age; no time is time 0.
         assert_eq!(past.ages(), [2, 0, 0, 3]);
     }
 

@@ -1,18 +1,19 @@
 //! The `eemu` command: arguments, exit codes, errors.
 
 mod service;
+mod training;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use eemu_core::config::Meta;
 use eemu_core::dataset::Holdout;
 
 use crate::commands;
 use crate::device::DeviceChoice;
 use crate::store::{DatabaseUrl, Location};
 pub(crate) use service::{BackupArgs, ConfigCommand, ReceiptCommand, RestoreArgs, ServeArgs, TokenCommand, TokenScope};
+pub(crate) use training::{ConfigArgs, ModelChoice, Profile, RetrainArgs, TrainArgs, TrainShardArgs, TuneArgs};
 
 /// Exact machine unlearning for recommender systems.
 ///
@@ -195,98 +196,6 @@ pub(crate) struct ImportArgs {
     pub(crate) json: bool,
 }
 
-/// A named configuration.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Profile {
-    /// The default: towers of one layer, unknown rows, tuned steps.
-    Default,
-    /// Narrow towers and few epochs, for demonstrations.
-    Small,
-    /// The algorithm as the paper writes it.
-    Paper,
-}
-
-/// How a shard learns.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum MetaChoice {
-    /// First-order MAML.
-    Maml,
-    /// Reptile.
-    Reptile,
-    /// Ordinary training, the baseline.
-    None,
-}
-
-impl From<MetaChoice> for Meta {
-    fn from(choice: MetaChoice) -> Self {
-        match choice {
-            MetaChoice::Maml => Self::Maml,
-            MetaChoice::Reptile => Self::Reptile,
-            MetaChoice::None => Self::None,
-        }
-    }
-}
-
-/// The model's kind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ModelChoice {
-    /// Two towers and their dot product.
-    TwoTower,
-    /// A factorization machine and a deep part over the same features.
-    #[value(name = "deepfm")]
-    DeepFm,
-}
-
-/// Changes to the configuration.
-#[derive(Debug, Clone, Args)]
-pub(crate) struct ConfigArgs {
-    /// Start from a named configuration in place of the state's.
-    #[arg(long, value_enum)]
-    pub(crate) profile: Option<Profile>,
-    /// Read a configuration file (JSON, as `tune` writes it); what it leaves
-    /// out stays.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) config: Option<PathBuf>,
-    /// Set one value, such as train.inner_step=0.05 or adapt.size=7; `info`
-    /// shows them all.
-    #[arg(long, value_name = "KEY=VALUE")]
-    pub(crate) set: Vec<String>,
-}
-
-/// `train`.
-#[derive(Debug, Clone, Args)]
-pub(crate) struct TrainArgs {
-    #[command(flatten)]
-    pub(crate) run: RunArgs,
-    /// Number of shards.
-    #[arg(long, value_name = "S")]
-    pub(crate) shards: Option<u32>,
-    /// The model.
-    #[arg(long, value_enum)]
-    pub(crate) model: Option<ModelChoice>,
-    /// How a shard learns.
-    #[arg(long, value_enum)]
-    pub(crate) meta: Option<MetaChoice>,
-    /// Passes over a shard's users.
-    #[arg(long, value_name = "N")]
-    pub(crate) epochs: Option<u32>,
-    /// Seed of every hash, start and draw.
-    #[arg(long, value_name = "N")]
-    pub(crate) seed: Option<u64>,
-    #[command(flatten)]
-    pub(crate) config: ConfigArgs,
-}
-
-/// `train-shard`.
-#[derive(Debug, Clone, Args)]
-pub(crate) struct TrainShardArgs {
-    #[command(flatten)]
-    pub(crate) run: RunArgs,
-    /// The shard, from 0.
-    #[arg(long)]
-    pub(crate) shard: u32,
-}
-
 /// A held-out split.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum SplitChoice {
@@ -372,16 +281,6 @@ pub(crate) struct ForgetArgs {
     pub(crate) later: bool,
 }
 
-/// `retrain`.
-#[derive(Debug, Clone, Args)]
-pub(crate) struct RetrainArgs {
-    #[command(flatten)]
-    pub(crate) run: RunArgs,
-    /// Only shards whose fingerprint is not this machine's (and shards that wait).
-    #[arg(long, required = true)]
-    pub(crate) stale: bool,
-}
-
 /// `admit`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct AdmitArgs {
@@ -393,27 +292,6 @@ pub(crate) struct AdmitArgs {
     /// One JSON object on standard output.
     #[arg(long)]
     pub(crate) json: bool,
-}
-
-/// `tune`.
-#[derive(Debug, Clone, Args)]
-pub(crate) struct TuneArgs {
-    #[command(flatten)]
-    pub(crate) run: RunArgs,
-    /// Where to write the best configuration, with a keyed commitment to the
-    /// data that it was tuned on; the journal beside it lets an interrupted
-    /// search go on.
-    #[arg(long, value_name = "FILE", default_value = "tuned.json")]
-    pub(crate) out: PathBuf,
-    /// Values to try: KEY=V,V,V; all combinations are tried.
-    #[arg(long, value_name = "KEY=V,V", default_values_t = ["train.inner_step=0.25,0.5,1".to_owned(), "adapt.step=0.25,0.5,1".to_owned()])]
-    pub(crate) grid: Vec<String>,
-    /// Train and judge only this many shards (all by default).
-    #[arg(long, value_name = "N")]
-    pub(crate) shards: Option<u32>,
-    /// Judge on this many users only, the first by keyed hash (all by default).
-    #[arg(long, value_name = "N")]
-    pub(crate) users: Option<usize>,
 }
 
 /// `info`.

@@ -8,9 +8,8 @@ use eemu_tests::killing::{Extent, kill_in_a_loop};
 
 #[test]
 fn kill_nine_in_a_loop() {
-    let kept = tempfile::tempdir().unwrap();
-    let location = Location::from(&kept.path().join("state"));
-    let extent = Extent::of_environment();
-    let kills = kill_in_a_loop(&location, &[], extent);
-    println!("killed {kills} times of {}", extent.kills);
+    Extent::of_environment().play(|round| {
+        let kept = tempfile::tempdir().unwrap();
+        kill_in_a_loop(&Location::from(&kept.path().join("state")), &[], round);
+    });
 }

@@ -284,7 +284,9 @@ fn two_trainers_train_no_shard_twice() {
 /// The loop of kills, on PostgreSQL.
 #[test]
 fn kill_nine_in_a_loop_on_postgres() {
-    let setting = Setting::new();
-    let extent = Extent { kills: Extent::of_environment().kills.min(200), ..Extent::of_environment() };
-    kill_in_a_loop(&setting.from("run"), &[("EEMU_DATABASE", &setting.database)], extent);
+    let extent = Extent::of_environment();
+    Extent { rounds: extent.rounds.min(10), ..extent }.play(|round| {
+        let setting = Setting::new();
+        kill_in_a_loop(&setting.from("run"), &[("EEMU_DATABASE", &setting.database)], round);
+    });
 }

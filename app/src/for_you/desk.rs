@@ -18,11 +18,12 @@ use wasm_bindgen_futures::spawn_local;
 
 use super::ensemble::{Own, Public, Ready};
 use super::keep::{FILES, Keep, PERSON};
-use super::protocol::{Ask, Deed, Fetching, List, Order, Pick, Remedy, Service, Shard, Tell, Trouble};
+use super::protocol::{Ask, List, Order, Pick, Remedy, Tell, Trouble};
 use super::receipt::Before;
+use super::telling::{expired, not_forgotten, nothing_yet};
 use super::{table, worker};
 use crate::pause;
-use crate::service::{Api, Fault};
+use crate::service::Api;
 
 /// What outlives a visit, beside files: kept in this browser only.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -72,7 +73,7 @@ pub(super) struct Desk {
     pub(super) online: Cell<bool>,
     /// Rises whenever a list made before no longer holds.
     pub(super) epoch: Cell<u64>,
-    complete: Cell<bool>,
+    pub(super) complete: Cell<bool>,
     /// A deletion is being acknowledged: nothing is computed meanwhile.
     held: Cell<bool>,
     jobs: RefCell<VecDeque<Job>>,
@@ -81,7 +82,7 @@ pub(super) struct Desk {
     ranking: Cell<bool>,
     cancel: RefCell<Option<AbortHandle>>,
     /// Hash of the catalogue whose names the page has.
-    items_told: RefCell<String>,
+    pub(super) items_told: RefCell<String>,
 }
 
 impl Desk {
@@ -374,102 +375,4 @@ impl Desk {
         };
         public.manifest.shards.iter().filter_map(now).collect()
     }
-
-    /// Tells the page what is here.
-    pub(super) fn show(&self) {
-        let Some(public) = self.public.borrow().clone() else { return };
-        let (manifest, items) = (&public.manifest, &public.catalog.items);
-        if *self.items_told.borrow() != manifest.catalog_blake3 {
-            self.items_told.replace(manifest.catalog_blake3.clone());
-            let names =
-                (0..items.len() as u32).map(|row| (items.ids[row as usize].clone(), items.name(row).to_owned()));
-            worker::tell(&Tell::Items(names.collect()));
-        }
-        let (session, files, precision) = (self.session.borrow(), self.files.borrow(), self.precision());
-        let shards: Vec<Shard> = manifest
-            .shards
-            .iter()
-            .map(|entry| {
-                let file = entry.files.iter().find(|file| file.precision == precision);
-                Shard {
-                    version: entry.version,
-                    here: file.zip(files.get(&entry.shard)).is_some_and(|(file, here)| file.blake3 == here.hash),
-                    damaged: self.damaged.borrow().contains(&entry.shard),
-                    stale: entry.stale,
-                    bytes: file.map_or(0, |file| file.bytes),
-                }
-            })
-            .collect();
-        let own = self.own.borrow();
-        let history = match own.as_ref() {
-            Some(own) => own
-                .history
-                .iter()
-                .rev()
-                .map(|deed| Deed {
-                    item: deed.item.clone(),
-                    name: deed.name.clone(),
-                    shard: deed.shard,
-                    when: deed.timestamp,
-                })
-                .collect(),
-            None => session
-                .picks
-                .iter()
-                .map(|pick| Deed {
-                    item: pick.item.clone(),
-                    name: items.find(&pick.item).map_or_else(|| pick.item.clone(), |row| items.name(row).to_owned()),
-                    shard: None,
-                    when: pick.when,
-                })
-                .collect(),
-        };
-        worker::tell(&Tell::Service(Box::new(Service {
-            dataset: manifest.dataset.clone(),
-            online: self.online.get(),
-            valid_until: manifest.valid_until,
-            bytes: shards.iter().map(|shard| shard.bytes).sum(),
-            shards,
-            households: self.households.borrow().clone(),
-            user: session.user.clone().filter(|_| own.is_some()),
-            history,
-            usual: Ask::usual(&manifest.config.adapt),
-            replacement: manifest.config.adapt.replacement,
-            precision,
-            keeps: self.keeps.get(),
-            complete: self.complete.get(),
-            epoch: self.epoch.get(),
-            log: manifest.checkpoint.size,
-        })));
-    }
-
-    pub(super) fn tell_fetching(&self, got: u64, total: u64) {
-        worker::tell(&Tell::Fetching(Some(Fetching { got, total })));
-    }
-}
-
-fn nothing_yet() -> Trouble {
-    Trouble {
-        sentence: "Nothing is loaded yet. Connect to the server once.".into(),
-        remedy: Remedy::Retry,
-        mild: false,
-    }
-}
-
-pub(super) fn expired() -> Trouble {
-    Trouble {
-        sentence: "What is kept here may no longer be used: the server has to be asked once a day whether somebody \
-                   had something deleted. Connect, and try again."
-            .into(),
-        remedy: Remedy::Retry,
-        mild: false,
-    }
-}
-
-fn not_forgotten(fault: &Fault) -> Trouble {
-    let sentence = match fault {
-        Fault::Offline => "No connection. Lists still work; forgetting must wait until you are online.".to_owned(),
-        other => format!("Nothing was forgotten. {other} Try again."),
-    };
-    Trouble { sentence, remedy: Remedy::Retry, mild: true }
 }

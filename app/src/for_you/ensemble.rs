@@ -135,6 +135,11 @@ impl Public {
         Ok(List {
             ask: ask.clone(),
             epoch: 0,
+            recency: if person.history.ages().iter().any(|age| *age > 0) {
+                self.manifest.config.adapt.recency
+            } else {
+                0.0
+            },
             set: set
                 .into_iter()
                 .map(|(item, chance, drawn)| (name(item), self.rarity(item).to_owned(), chance, drawn))

@@ -8,16 +8,19 @@
 //! | `receipt` | what is checked of a receipt and of its log |
 //! | `table` | a visitor's own CSV |
 //! | `keep` | what the browser keeps between visits |
-//! | `desk`, `sync`, `follow` | the worker: jobs, files, deletions on their way |
+//! | `desk`, `sync`, `log`, `follow` | the worker: jobs, files, the log's pin, deletions on their way |
+//! | `telling` | what the worker tells the page |
 //! | `worker`, `page` | the two programs: one computes and asks, one shows |
 
 mod desk;
 pub mod ensemble;
 mod follow;
 mod keep;
+mod log;
 pub mod page;
 pub mod protocol;
 pub mod receipt;
 mod sync;
 pub mod table;
+mod telling;
 pub mod worker;

@@ -138,8 +138,6 @@ pub struct Service {
     pub history: Vec<Deed>,
     /// The service's own settings of adaptation.
     pub usual: Ask,
-    /// Whether the set is drawn with replacement.
-    pub replacement: bool,
     /// Precision of the files.
     pub precision: Precision,
     /// Bytes that all model files of this precision have.
@@ -198,6 +196,8 @@ pub struct List {
     pub ask: Ask,
     /// Under which [`Service::epoch`].
     pub epoch: u64,
+    /// How fast older records fade beside Eq 7; 0: not at all.
+    pub recency: f64,
     /// The history: name, rarity class, chance, how often drawn; likeliest first.
     pub set: Vec<(String, String, f64, u32)>,
     /// The rows with their names.

@@ -6,11 +6,12 @@ use std::rc::Rc;
 use eemu_core::api::{ClientFile, Manifest};
 use eemu_core::client::read_client_file;
 
-use super::desk::{Desk, File, Session, expired};
+use super::desk::{Desk, File, Session};
 use super::ensemble::{Own, Public};
 use super::keep::{FILES, PERSON};
 use super::protocol::{Remedy, Trouble};
-use super::{receipt, worker};
+use super::telling::expired;
+use super::worker;
 use crate::parts::shapes::label;
 use crate::service::Fault;
 
@@ -19,8 +20,6 @@ const SESSION: &str = "session";
 const OWN: &str = "own";
 /// How often manifest and rows are fetched again when a publication came between.
 const TRIES: u32 = 4;
-/// Entries of the log a page.
-const ENTRIES: u64 = 1000;
 
 impl Desk {
     /// What was kept by an earlier visit.
@@ -386,58 +385,12 @@ impl Desk {
         Ok(found)
     }
 
-    /// Checks that the log goes on from what was seen of it; the first time it
-    /// is taken as it is.
-    async fn follow_log(&self) -> Result<(), Trouble> {
-        let Some(public) = self.public.borrow().clone() else { return Ok(()) };
-        let now = public.manifest.checkpoint.clone();
-        let seen = self.session.borrow().pin.clone();
-        let rewritten = |why: String| Trouble {
-            sentence: format!(
-                "The receipt log is not the one seen at the last visit: {why}. Keep your receipts and tell the \
-                 operator; if they restored a backup, trust the new log."
-            ),
-            remedy: Remedy::TrustLog,
-            mild: true,
-        };
-        if let Err(why) = now.verify() {
-            return Err(rewritten(why.to_string()));
-        }
-        if let Some(seen) = seen {
-            if seen.origin != now.origin {
-                return Err(rewritten("it has another name".into()));
-            }
-            if seen == now {
-                return Ok(());
-            }
-            if seen.size == now.size && seen.root != now.root {
-                return Err(rewritten("it has other entries".into()));
-            }
-            if seen.size != now.size {
-                let proof = self.api.consistency(seen.size, now.size).await;
-                let proof = proof.map_err(|_| rewritten("it is shorter, or cannot be compared".into()))?;
-                receipt::goes_on(&seen, &now, &proof).map_err(rewritten)?;
-            }
-            if seen.public_key != now.public_key {
-                let lines = self.lines(now.size).await.map_err(|fault| unreached(&fault))?;
-                receipt::handed_over(&seen, &now, &lines).map_err(rewritten)?;
-            }
-        }
-        self.session.borrow_mut().pin = Some(now);
-        self.remember().await;
-        Ok(())
-    }
-
-    async fn lines(&self, size: u64) -> Result<Vec<String>, Fault> {
-        crate::operate::look::lines(&self.api, size, ENTRIES).await
-    }
-
     pub(super) fn letter(&self, shard: u32) -> String {
         label(shard, self.public.borrow().as_ref().map_or(8, |public| public.manifest.shards_total))
     }
 }
 
-fn unreached(fault: &Fault) -> Trouble {
+pub(super) fn unreached(fault: &Fault) -> Trouble {
     let next = match fault {
         Fault::Offline => "Check that it runs, and try again.",
         Fault::Refused { .. } => "Try again in a moment.",

@@ -1,10 +1,10 @@
 //! A person's own table of what they did: a CSV that stays in this browser,
 //! which nobody vouches for.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::protocol::Pick;
-use crate::lab::table::{MAX_BYTES, MAX_NAME, TableFault};
+use crate::csv_file::{self, Line, TableFault};
 
 /// Lines that are taken at most.
 pub const MAX_PICKS: usize = 2000;
@@ -18,18 +18,6 @@ pub struct Picks {
     pub skipped: usize,
 }
 
-fn fault(problem: impl Into<String>, hint: &str) -> TableFault {
-    TableFault { problem: problem.into(), hint: hint.into(), skippable: false }
-}
-
-fn line_fault(line: u64, problem: impl std::fmt::Display) -> TableFault {
-    TableFault {
-        problem: format!("Line {line}: {problem}."),
-        hint: "Fix the line, or skip it.".into(),
-        skippable: true,
-    }
-}
-
 /// Reads `what` or `what,when` with a heading. `what` is an item's identifier
 /// or its exact name; `find` knows both. With `skip`, faulty lines are left
 /// out and counted.
@@ -37,77 +25,32 @@ fn line_fault(line: u64, problem: impl std::fmt::Display) -> TableFault {
 /// # Errors
 /// With the first fault.
 pub fn read(bytes: &[u8], skip: bool, find: &HashMap<&str, &str>) -> Result<Picks, TableFault> {
-    if bytes.len() > MAX_BYTES {
-        let size = bytes.len() as f64 / f64::from(1 << 20);
-        return Err(fault(format!("The file has {size:.1} MB; 1 MB is the most."), "Cut it down."));
-    }
-    if bytes.contains(&0) {
-        return Err(fault("This is not a text file.", "Save the table as CSV, in UTF-8."));
-    }
-    let mut reader = csv::ReaderBuilder::new().flexible(true).has_headers(false).from_reader(bytes);
-    let mut found = Picks { picks: Vec::new(), skipped: 0 };
-    let mut seen: HashMap<String, ()> = HashMap::new();
-    let mut columns = None;
-    for row in reader.byte_records() {
-        let row =
-            row.map_err(|why| fault(format!("The file can't be read as CSV: {why}."), "Save it again as CSV."))?;
-        let line = row.position().map_or(0, csv::Position::line);
-        let Some(expected) = columns else {
-            if !(1..=2).contains(&row.len()) {
-                let problem = format!("Line {line}: 1 or 2 columns expected (what, when), {} found.", row.len());
-                return Err(fault(problem, "Keep these columns, with a heading above them."));
-            }
-            columns = Some(row.len());
-            continue;
-        };
-        match pick(&row, line, expected, find) {
-            Err(_) if skip => found.skipped += 1,
-            Err(fault) => return Err(fault),
-            Ok(pick) => {
-                if seen.insert(pick.item.clone(), ()).is_none() {
-                    found.picks.push(pick);
-                }
-            }
+    let mut picks: Vec<Pick> = Vec::new();
+    let mut seen = HashSet::new();
+    let skipped = csv_file::read(bytes, skip, 1..=2, "what, when", |line| {
+        let pick = pick(line, find)?;
+        if seen.insert(pick.item.clone()) {
+            picks.push(pick);
         }
-        if found.picks.len() > MAX_PICKS {
-            let problem = format!("Line {line}: this is more than {MAX_PICKS} items.");
-            return Err(fault(problem, "Take a part of the table."));
+        if picks.len() > MAX_PICKS {
+            let problem = format!("Line {}: this is more than {MAX_PICKS} items.", line.number);
+            return Err(TableFault::whole(problem, "Take a part of the table."));
         }
+        Ok(())
+    })?;
+    if picks.is_empty() {
+        let problem = "No line names an item of this catalogue.";
+        return Err(TableFault::whole(problem, "Put a heading above, and names below it."));
     }
-    if found.picks.is_empty() {
-        return Err(fault("No line names an item of this catalogue.", "Put a heading above, and names below it."));
-    }
-    Ok(found)
+    Ok(Picks { picks, skipped })
 }
 
-fn pick(row: &csv::ByteRecord, line: u64, expected: usize, find: &HashMap<&str, &str>) -> Result<Pick, TableFault> {
-    if row.len() != expected {
-        return Err(line_fault(line, format!("{expected} columns expected, {} found", row.len())));
-    }
-    let text = |place: usize| {
-        std::str::from_utf8(&row[place]).map(str::trim).map_err(|_| line_fault(line, "the text is not UTF-8"))
-    };
-    let what = text(0)?;
-    if what.is_empty() {
-        return Err(line_fault(line, "the item is blank"));
-    }
-    if what.chars().count() > MAX_NAME || what.chars().any(char::is_control) {
-        return Err(line_fault(line, format!("the item is longer than {MAX_NAME} characters or holds odd ones")));
-    }
+fn pick(line: &Line, find: &HashMap<&str, &str>) -> Result<Pick, TableFault> {
+    let what = line.name(0, "item")?;
     let Some(id) = find.get(what) else {
-        return Err(line_fault(line, format!("“{what}” is not in this catalogue")));
+        return Err(line.fault(format!("“{what}” is not in this catalogue")));
     };
-    let when = match if expected == 2 { text(1)? } else { "" } {
-        "" => None,
-        when => match when.parse::<f64>() {
-            // Negative zero would sort before zero.
-            Ok(time) if time.is_finite() => Some(time + 0.0),
-            _ => {
-                let shown: String = when.chars().take(24).collect();
-                return Err(line_fault(line, format!("“{shown}” is not a number")));
-            }
-        },
-    };
+    let when = if line.columns == 2 { line.time(1)? } else { None };
     Ok(Pick { item: (*id).to_owned(), when })
 }
 
@@ -115,6 +58,7 @@ fn pick(row: &csv::ByteRecord, line: u64, expected: usize, find: &HashMap<&str, 
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::csv_file::MAX_BYTES;
 
     fn said(text: &[u8]) -> String {
         read(text, false, &catalogue()).unwrap_err().to_string()
@@ -140,7 +84,7 @@ mod tests {
         );
         assert!(said(b"what,when\nTea,soon\n").starts_with("Line 2: “soon” is not a number."));
         assert!(said(b"what,when\nTea,1,2\n").contains("2 columns expected, 3 found"));
-        assert!(said(b"what\nT\x1b[31m\n").contains("odd ones"));
+        assert!(said(b"what\nT\x1b[31m\n").contains("control character"));
         assert!(said(b"what\n\xff\n").contains("not UTF-8"));
         assert!(said(b"wh\0at\n").contains("not a text file"));
         assert!(said(b"a,b,c\n").contains("1 or 2 columns expected"));

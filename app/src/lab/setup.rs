@@ -6,7 +6,8 @@ use eemu_core::model::ModelConfig;
 use eemu_core::world::World;
 use serde::{Deserialize, Serialize};
 
-use super::table::{self, Table, TableFault};
+use super::table::{self, Table};
+use crate::csv_file::TableFault;
 
 /// Where a world comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]

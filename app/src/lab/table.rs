@@ -3,16 +3,12 @@
 
 use std::collections::{HashMap, HashSet};
 
-use thiserror::Error;
+use crate::csv_file::{self, Line, TableFault};
 
-/// The most that the Lab draws and trains while people watch.
-pub const MAX_BYTES: usize = 1 << 20;
 /// Households of a world at most.
 pub const MAX_HOUSEHOLDS: usize = 64;
 /// Products of a world at most.
 pub const MAX_PRODUCTS: usize = 96;
-/// Longest name, in characters.
-pub const MAX_NAME: usize = 80;
 
 /// Who bought what.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,30 +27,6 @@ pub struct Table {
     pub hash: String,
 }
 
-/// What is wrong with a table, as a sentence with its line and a next step.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{problem} Nothing was imported. {hint}")]
-pub struct TableFault {
-    /// What was found where.
-    pub problem: String,
-    /// What to do.
-    pub hint: String,
-    /// Whether leaving the line out is a way on.
-    pub skippable: bool,
-}
-
-fn fault(problem: impl Into<String>, hint: &str) -> TableFault {
-    TableFault { problem: problem.into(), hint: hint.into(), skippable: false }
-}
-
-fn line_fault(line: u64, problem: impl std::fmt::Display) -> TableFault {
-    TableFault {
-        problem: format!("Line {line}: {problem}."),
-        hint: "Fix the line, or skip it.".into(),
-        skippable: true,
-    }
-}
-
 /// Reads `who,what` or `who,what,when` with a heading. With `skip`, faulty
 /// lines are left out and counted.
 ///
@@ -70,7 +42,7 @@ pub fn read(bytes: &[u8], skip: bool) -> Result<Table, TableFault> {
             table.products.len(),
             table.records.len()
         );
-        return Err(fault(problem, "The Lab needs at least 2, 4 and 8, below a heading."));
+        return Err(TableFault::whole(problem, "The Lab needs at least 2, 4 and 8, below a heading."));
     }
     Ok(table)
 }
@@ -84,14 +56,6 @@ pub(super) fn read_any(
     skip: bool,
     (most_households, most_products): (usize, usize),
 ) -> Result<Table, TableFault> {
-    if bytes.len() > MAX_BYTES {
-        let size = bytes.len() as f64 / (1 << 20) as f64;
-        return Err(fault(format!("The file has {size:.1} MB; the Lab takes 1 MB at most."), "Cut it down."));
-    }
-    if bytes.contains(&0) {
-        return Err(fault("This is not a text file.", "Save the table as CSV, in UTF-8."));
-    }
-    let mut reader = csv::ReaderBuilder::new().flexible(true).has_headers(false).from_reader(bytes);
     let mut table = Table {
         households: Vec::new(),
         products: Vec::new(),
@@ -101,77 +65,34 @@ pub(super) fn read_any(
         hash: blake3::hash(bytes).to_hex().to_string(),
     };
     let (mut households, mut products, mut seen) = (HashMap::new(), HashMap::new(), HashSet::new());
-    let mut columns = None;
-    for row in reader.byte_records() {
-        let row =
-            row.map_err(|why| fault(format!("The file can't be read as CSV: {why}."), "Save it again as CSV."))?;
-        let line = row.position().map_or(0, csv::Position::line);
-        let Some(expected) = columns else {
-            if !(2..=3).contains(&row.len()) {
-                let problem = format!("Line {line}: 2 or 3 columns expected (who, what, when), {} found.", row.len());
-                return Err(fault(problem, "Keep the columns that the Lab needs, with a heading above them."));
-            }
-            columns = Some(row.len());
-            continue;
-        };
-        match fields(&row, line, expected) {
-            Err(_) if skip => table.skipped += 1,
-            Err(fault) => return Err(fault),
-            Ok((who, what, when)) => {
-                let household = place(&mut households, &mut table.households, who);
-                let product = place(&mut products, &mut table.products, what);
-                if seen.insert((household, product)) {
-                    table.records.push((household, product, when));
-                } else {
-                    table.duplicates += 1;
-                }
-            }
+    let skipped = csv_file::read(bytes, skip, 2..=3, "who, what, when", |line| {
+        let (who, what, when) = fields(line)?;
+        let household = place(&mut households, &mut table.households, who);
+        let product = place(&mut products, &mut table.products, what);
+        if seen.insert((household, product)) {
+            table.records.push((household, product, when));
+        } else {
+            table.duplicates += 1;
         }
-        let (who, what) = (table.households.len(), table.products.len());
-        if who > most_households || what > most_products {
+        if table.households.len() > most_households || table.products.len() > most_products {
             let problem = format!(
-                "Line {line}: this is more than the Lab can draw ({most_households} households and {most_products} products)."
+                "Line {}: this is more than the Lab can draw ({most_households} households and {most_products} products).",
+                line.number
             );
-            return Err(fault(problem, "Take a part of the table."));
+            return Err(TableFault::whole(problem, "Take a part of the table."));
         }
-    }
-    Ok(table)
+        Ok(())
+    })?;
+    Ok(Table { skipped, ..table })
 }
 
-type Fields<'a> = (&'a str, &'a str, Option<f64>);
-
-fn fields(row: &csv::ByteRecord, line: u64, expected: usize) -> Result<Fields<'_>, TableFault> {
-    if row.len() != expected {
-        return Err(line_fault(line, format!("{expected} columns expected, {} found", row.len())));
-    }
-    let text = |place: usize| {
-        std::str::from_utf8(&row[place]).map(str::trim).map_err(|_| line_fault(line, "the text is not UTF-8"))
-    };
-    let name = |place: usize, what: &str| {
-        let name = text(place)?;
-        match name.chars().count() {
-            0 => Err(line_fault(line, format!("the {what} is blank"))),
-            n if n > MAX_NAME => Err(line_fault(line, format!("the {what} has {n} characters, {MAX_NAME} at most"))),
-            _ if name.chars().any(char::is_control) => {
-                Err(line_fault(line, format!("the {what} holds a control character")))
-            }
-            _ => Ok(name),
-        }
-    };
-    let (who, what) = (name(0, "household")?, name(1, "product")?);
-    if expected < 3 {
+fn fields<'a>(line: &'a Line) -> Result<(&'a str, &'a str, Option<f64>), TableFault> {
+    let (who, what) = (line.name(0, "household")?, line.name(1, "product")?);
+    if line.columns < 3 {
         return Ok((who, what, None));
     }
-    let when = text(2)?;
-    match when.parse::<f64>() {
-        // Negative zero would sort before zero.
-        Ok(time) if time.is_finite() => Ok((who, what, Some(time + 0.0))),
-        _ if when.is_empty() => Err(line_fault(line, "the time is blank")),
-        _ => {
-            let shown: String = when.chars().take(24).collect();
-            Err(line_fault(line, format!("“{shown}” is not a number")))
-        }
-    }
+    let when = line.time(2)?.ok_or_else(|| line.fault("the time is blank"))?;
+    Ok((who, what, Some(when)))
 }
 
 fn place(index: &mut HashMap<String, u32>, names: &mut Vec<String>, name: &str) -> u32 {
@@ -188,6 +109,7 @@ fn place(index: &mut HashMap<String, u32>, names: &mut Vec<String>, name: &str) 
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::csv_file::MAX_BYTES;
 
     /// Twenty good lines, the twelfth replaced.
     fn with(line: &str) -> Vec<u8> {
@@ -243,7 +165,7 @@ mod tests {
     fn what_cannot_be_watched_is_refused() {
         let many: String = (0..200).map(|n| format!("h{n},p{}\n", n % 7)).collect();
         assert!(said(format!("who,what\n{many}").as_bytes()).contains("more than the Lab can draw"));
-        assert!(said(&vec![b'a'; MAX_BYTES + 1]).contains("1 MB at most"));
+        assert!(said(&vec![b'a'; MAX_BYTES + 1]).contains("1 MB is the most"));
         assert!(said(b"one\na\n").contains("2 or 3 columns expected"));
         assert!(said(b"").contains("at least"));
     }

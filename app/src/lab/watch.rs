@@ -13,7 +13,7 @@ pub enum Halt {
     Core(#[from] eemu_core::Error),
     /// A table cannot be used.
     #[error(transparent)]
-    Table(#[from] super::table::TableFault),
+    Table(#[from] crate::csv_file::TableFault),
     /// What is asked for makes no sense here; a sentence with a next step.
     #[error("{0}")]
     Sentence(String),

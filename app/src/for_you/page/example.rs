@@ -40,7 +40,6 @@ pub(super) fn service() -> Option<Service> {
         user: example.built.households.get(example.list.household as usize).cloned(),
         history: deeds(&example),
         usual: list.ask,
-        replacement: false,
         precision: Precision::F32,
         bytes: 0,
         keeps: true,
@@ -74,6 +73,7 @@ pub(super) fn list() -> Option<List> {
             draw: 0,
         },
         epoch: 0,
+        recency: 0.0,
         set: list
             .set
             .iter()

@@ -75,6 +75,7 @@ fn set(list: &List, open: RwSignal<bool>) -> impl IntoView + use<> {
     let first: Vec<_> = list.set.iter().filter(|(.., times)| *times > 0).take(SHOWN).map(row).collect();
     let shown = first.len();
     let flat = highest <= even * 1.5;
+    let faded = if list.recency > 0.0 { ", older ones faded" } else { "" };
     let others: Vec<(String, String, f64, u32)> = {
         let rest = list.set.iter().filter(|(.., times)| *times > 0).skip(SHOWN);
         rest.chain(list.set.iter().filter(|(.., times)| *times == 0)).cloned().collect()
@@ -97,7 +98,7 @@ fn set(list: &List, open: RwSignal<bool>) -> impl IntoView + use<> {
             </details>
         })}
         <p class="tiny muted">
-            {format!("{drawn} drawn by Eq 7. Bar: chance of the next draw. Tick: an even draw.")}
+            {format!("{drawn} drawn by Eq 7{faded}. Bar: chance of the next draw. Tick: an even draw.")}
             {flat.then_some(" At this temperature Eq 7 is nearly even.")}
         </p>
     }

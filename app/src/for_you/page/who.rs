@@ -7,8 +7,8 @@ use wasm_bindgen_futures::{JsFuture, spawn_local};
 
 use super::client::Client;
 use super::state::{Doomed, State};
+use crate::csv_file::MAX_BYTES;
 use crate::for_you::protocol::{Order, Pick, Remedy, Trouble};
-use crate::lab::table::MAX_BYTES;
 use crate::parts::words;
 
 /// Matches that a search shows.

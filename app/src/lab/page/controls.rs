@@ -9,10 +9,10 @@ use super::client::Client;
 use super::location;
 use super::state::State;
 use super::words::STEPS;
+use crate::csv_file::MAX_BYTES;
 use crate::lab::address::STEPS as COUNT;
 use crate::lab::protocol::{Dot, Failure, What};
 use crate::lab::setup::Source;
-use crate::lab::table::MAX_BYTES;
 
 /// What the open step computes, if it computes something.
 fn what(state: State) -> Option<What> {

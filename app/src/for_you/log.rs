@@ -1,0 +1,55 @@
+//! The receipt log, pinned at first use: at each visit it must go on from what
+//! was seen of it last.
+
+use super::desk::Desk;
+use super::protocol::{Remedy, Trouble};
+use super::receipt;
+use super::sync::unreached;
+use crate::operate::look;
+
+/// Entries a page.
+const ENTRIES: u64 = 1000;
+
+impl Desk {
+    /// Checks that the log goes on from what was seen of it; the first time it
+    /// is taken as it is.
+    pub(super) async fn follow_log(&self) -> Result<(), Trouble> {
+        let Some(public) = self.public.borrow().clone() else { return Ok(()) };
+        let now = public.manifest.checkpoint.clone();
+        let seen = self.session.borrow().pin.clone();
+        let rewritten = |why: String| Trouble {
+            sentence: format!(
+                "The receipt log is not the one seen at the last visit: {why}. Keep your receipts and tell the \
+                 operator; if they restored a backup, trust the new log."
+            ),
+            remedy: Remedy::TrustLog,
+            mild: true,
+        };
+        if let Err(why) = now.verify() {
+            return Err(rewritten(why.to_string()));
+        }
+        if let Some(seen) = seen {
+            if seen.origin != now.origin {
+                return Err(rewritten("it has another name".into()));
+            }
+            if seen == now {
+                return Ok(());
+            }
+            if seen.size == now.size && seen.root != now.root {
+                return Err(rewritten("it has other entries".into()));
+            }
+            if seen.size != now.size {
+                let proof = self.api.consistency(seen.size, now.size).await;
+                let proof = proof.map_err(|_| rewritten("it is shorter, or cannot be compared".into()))?;
+                receipt::goes_on(&seen, &now, &proof).map_err(rewritten)?;
+            }
+            if seen.public_key != now.public_key {
+                let lines = look::lines(&self.api, now.size, ENTRIES).await.map_err(|fault| unreached(&fault))?;
+                receipt::handed_over(&seen, &now, &lines).map_err(rewritten)?;
+            }
+        }
+        self.session.borrow_mut().pin = Some(now);
+        self.remember().await;
+        Ok(())
+    }
+}
