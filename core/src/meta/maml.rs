@@ -16,10 +16,7 @@ pub(crate) async fn maml_step(model: &Recommender, batch: Batch<'_>, train: &Tra
     let (support, query) = batch.tasks();
     let adapted = model.inner_steps(&support, train.inner_step, train.inner_steps).await?;
     let share = 1.0 / query.len().max(1) as f32;
-    let (mut gradient, losses) = model.outer_gradient(&query, &adapted, share).await?;
-    if train.support_weight > 0.0 {
-        let (plain, _) = model.joint_gradient(&support).await?;
-        gradient = gradient.moved(&plain, train.support_weight);
-    }
+    let (gradient, losses) =
+        model.meta_gradient((&support, train.support_weight), (&query, share), &adapted).await?;
     Ok((gradient, losses.iter().sum::<f32>() * share))
 }

@@ -61,7 +61,7 @@ use crate::model::layout::Layout;
 use crate::model::loss::{Task, TaskItems};
 use crate::model::parameters::Declared;
 use crate::model::ranking::{ItemBase, Overlap, TILE_ITEMS};
-use crate::model::recommender::{Adapted, Pass, Recommender, UserSide};
+use crate::model::recommender::{Adapted, Moves, Pass, Recommender, UserSide};
 use crate::model::step::{Deltas, Step};
 use crate::tensor::{Device, Tensor, from_vec, indices, read};
 
@@ -127,12 +127,12 @@ struct Forward {
 
 fn forward(model: &Recommender, users: Vec<Row>, rows: Vec<Row>, layout: &Layout, adapted: &Adapted) -> Forward {
     let parameters = model.parameters();
-    let user = model.user.forward(parameters, users, &adapted.user_layout(), &adapted.user, true);
+    let user = model.user.forward(parameters, users, &adapted.user_layout(), &adapted.moves.user, true);
     let p = field_sum(&user.inputs[0], model.user.width());
-    let embedded = model.item.embed_at(parameters, &rows, layout, &adapted.item);
+    let embedded = model.item.embed_at(parameters, &rows, layout, &adapted.moves.item);
     let fields = Fields::of(&model.item, embedded);
     let input = Input { rows, x: fields.read.clone(), beside: Some(user.output.clone()) };
-    let deep = model.item.through(parameters, input, layout, &adapted.item, true);
+    let deep = model.item.through(parameters, input, layout, &adapted.moves.item, true);
     let p_of_rows = p.clone().select(0, indices(layout.task_of_rows(), &p.device()));
     let scores = fields.own.clone() + (p_of_rows * fields.sum.clone()).sum_dim(1) + deep.output.clone();
     Forward { user, p, fields, deep, scores }
@@ -150,7 +150,7 @@ pub(super) async fn pass(
     let mut losses = vec![0.0; tasks.len()];
     let (rows, layout) = adapted.padded(|task| items[task].items.clone(), 0);
     if rows.is_empty() {
-        return Ok(Pass { losses, steps: None });
+        return Ok(Pass { losses, moves: Moves::default() });
     }
     let users = adapted.order.iter().map(|&t| tasks[t].user).collect();
     let rows: Vec<Row> = rows.into_iter().map(Row::Known).collect();
@@ -165,11 +165,11 @@ pub(super) async fn pass(
     }
     let (live, layout) = adapted.padded(|task| live[task].clone(), (0, 0.0));
     if live.is_empty() {
-        return Ok(Pass { losses, steps: None });
+        return Ok(Pass { losses, moves: Moves::default() });
     }
     let (picked, c): (Vec<u32>, Vec<f32>) = live.into_iter().unzip();
     let rows = picked.iter().map(|&row| rows[row as usize]).collect();
-    Ok(Pass { losses, steps: Some(backward(model, forward, rows, &picked, c, layout, adapted)) })
+    Ok(Pass { losses, moves: backward(model, forward, rows, &picked, c, layout, adapted) })
 }
 
 /// The passes of both sides from c, the gradient at the scores of the `picked`
@@ -182,18 +182,18 @@ fn backward(
     c: Vec<f32>,
     layout: Layout,
     adapted: &Adapted,
-) -> (Step, Step) {
+) -> Moves {
     let Forward { user, p, fields, deep, .. } = forward;
     let (parameters, device) = (model.parameters(), p.device());
     let (count, width, own) = (rows.len(), model.user.width(), model.item.features().len());
     let c = from_vec(c, [count, 1], &device);
-    let mut deltas = model.item.backward(parameters, &deep, Some(picked), c.clone(), &layout, &adapted.item);
+    let mut deltas = model.item.backward(parameters, &deep, Some(picked), c.clone(), &layout, &adapted.moves.item);
     let index = indices(picked.iter().copied(), &device);
     let q = fields.sum.select(0, index.clone());
     let v = fields.read.select(0, index).reshape([count, own, width]);
     let p = p.select(0, indices(layout.task_of_rows(), &device));
     let pulled = deltas.features.take();
-    let pulled = pulled.unwrap_or_else(|| model.item.pull(parameters, 0, &deltas.layers[0], &layout, &adapted.item));
+    let pulled = pulled.unwrap_or_else(|| model.item.pull(parameters, 0, &deltas.layers[0], &layout, &adapted.moves.item));
     let others = (p + q.clone()).reshape([count, 1, width]) - v;
     let each = c.clone().reshape([count, 1, 1]);
     let at_fields = others * each.clone() + pulled.reshape([count, own, width]);
@@ -203,12 +203,13 @@ fn backward(
     let user_layout = adapted.user_layout();
     let share = layout.sum_by_task(&deltas.layers[0]);
     let met = layout.sum_by_task(&(q * c));
-    let pulled = model.user.pull(parameters, 0, &share, &user_layout, &adapted.user);
+    let pulled = model.user.pull(parameters, 0, &share, &user_layout, &adapted.moves.user);
     let at_fields = pulled + met.repeat_dim(1, model.user.features().len());
     let user_deltas = Deltas { layers: vec![share], norms: Vec::new(), features: Some(at_fields) };
 
     let inputs = deep.picked_inputs(picked);
-    (user.into_step(user_layout, user_deltas), Step::new(rows, layout, inputs, deltas))
+    let (user, item) = (user.into_step(user_layout, user_deltas), Step::new(rows, layout, inputs, deltas));
+    Moves { user: vec![user], item: vec![item], folds: Vec::new() }
 }
 
 /// P with a one for s, and A^T e(u), from the pass of the users' side.

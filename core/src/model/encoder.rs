@@ -12,7 +12,7 @@ use crate::model::ModelConfig;
 use crate::model::features::{self, Feature, Row};
 use crate::model::kernel::{Norm, Saved, add_bias, norm_gelu, norm_gelu_backward};
 use crate::model::layout::Layout;
-use crate::model::parameters::{Declared, Parameters, Start};
+use crate::model::parameters::{Declared, Gradient, Parameters, Start};
 use crate::model::step::{Deltas, Step, StepBlock};
 use crate::tensor::{Device, Tensor, from_vec, indices};
 
@@ -224,6 +224,11 @@ impl Encoder {
         self.width
     }
 
+    /// Number of the parameter that holds a layer's W.
+    pub(crate) fn weight_parameter(&self, layer: usize) -> usize {
+        self.layers[layer].weight
+    }
+
     /// How many layers the tower has.
     pub(crate) fn depth(&self) -> usize {
         self.layers.len()
@@ -378,7 +383,7 @@ impl Encoder {
 
     /// The parameter gradient that passes add up to, times `factor`: X^T D for
     /// every layer over all rows at once.
-    pub(crate) fn accumulate(&self, parameters: &Parameters, gradients: &mut Parameters, parts: &[Step], factor: f32) {
+    pub(crate) fn accumulate(&self, parameters: &Parameters, gradients: &mut Gradient, parts: &[Step], factor: f32) {
         if parts.is_empty() {
             return;
         }

@@ -7,14 +7,13 @@
 
 use std::sync::Arc;
 
-use crate::Result;
 use crate::dataset::{Entities, UNKNOWN, Values};
 use crate::model::ModelConfig;
-use crate::model::kernel::{scatter_rows, sum_rows};
+use crate::model::kernel::{Share, Table, scatter_rows, sum_rows};
 use crate::model::lanes::dot;
-use crate::model::parameters::{Declared, Parameters, Start};
+use crate::model::parameters::{Declared, Gradient, Parameters, Start};
 use crate::model::ranking::Overlap;
-use crate::tensor::{Device, Tensor, from_vec, indices, read};
+use crate::tensor::{Device, Tensor, from_vec, indices};
 
 /// Whose features a row reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -180,17 +179,18 @@ impl Feature {
 
     /// Puts the gradient of this feature's parameters, given `upstream`
     /// [rows, width] at the rows' embeddings.
-    pub(crate) fn accumulate(&self, gradients: &mut Parameters, rows: &[Row], upstream: Tensor<2>) {
-        let size = gradients.get(self.parameter).dims()[0];
+    pub(crate) fn accumulate(&self, gradients: &mut Gradient, rows: &[Row], upstream: Tensor<2>) {
+        let size = self.tokens();
+        let share = |from: u32, to: u32| Share { from, to, factor: 1.0 };
         match &self.kind {
             Kind::Identifier { .. } | Kind::Token { .. } => {
-                let tokens: Vec<(u32, u32)> = (0..).zip(rows).map(|(place, &row)| (place, self.token(row))).collect();
+                let tokens: Vec<Share> = (0..).zip(rows).map(|(place, &row)| share(place, self.token(row))).collect();
                 gradients.put(self.parameter, scatter_rows(upstream, &tokens, size));
             }
             Kind::Bag { .. } => {
-                let tokens: Vec<(u32, u32)> = (0..)
+                let tokens: Vec<Share> = (0..)
                     .zip(rows)
-                    .flat_map(|(place, &row)| self.bag(row).iter().map(move |&token| (place, token)))
+                    .flat_map(|(place, &row)| self.bag(row).iter().map(move |&token| share(place, token)))
                     .collect();
                 gradients.put(self.parameter, scatter_rows(upstream, &tokens, size));
             }
@@ -240,43 +240,27 @@ impl Feature {
         }
     }
 
-    /// sum_j <f(i), f(j)> weights\[u, j\] for all items i and every user u of
-    /// a step, given weights [users, rows]: [users, items]. `None` when no
-    /// item shares anything with a row.
-    pub(super) async fn overlaps_folded(
-        &self,
-        steps: &[Row],
-        weights: Tensor<2>,
-        items: usize,
-    ) -> Result<Option<Tensor<2>>> {
-        let [users, rows] = weights.dims();
-        let device = weights.device();
-        if let Kind::Dense { table, width, .. } = &self.kind {
-            let own = Self::dense_rows(table, steps).reshape([users, rows, *width]);
-            let folded = own.transpose().matmul(weights.clone().reshape([users, rows, 1])).reshape([users, *width]);
-            let table = table.clone().narrow(0, 0, items);
-            // The bias is an input of one.
-            return Ok(Some(folded.matmul(table.transpose()) + weights.sum_dim(1)));
+    /// What rows are read from: the table of a token feature at theta, the
+    /// inputs of a dense one.
+    pub(super) fn table<'a>(&'a self, parameters: &'a Parameters) -> Table<'a> {
+        match &self.kind {
+            Kind::Dense { table, host, .. } => Table { values: table, host: Some(host) },
+            _ => Table { values: parameters.get(self.parameter), host: None },
         }
-        let weights = read(weights).await?;
-        let mut folded = vec![0.0; self.tokens()];
-        let mut sums = Vec::with_capacity(users * items);
-        for (steps, weights) in steps.chunks(rows).zip(weights.chunks(rows)) {
-            folded.fill(0.0);
-            for (&step, weight) in steps.iter().zip(weights) {
-                self.each_token(step, |token| folded[token] += weight);
-            }
-            for item in 0..items as u32 {
-                let mut sum = 0.0;
-                self.each_token(Row::Known(item), |token| sum += folded[token]);
-                sums.push(sum);
-            }
-        }
-        Ok(sums.iter().any(|s| *s != 0.0).then(|| from_vec(sums, [users, items], &device)))
+    }
+
+    /// W of a dense feature, [inputs, width]; `None` for the others.
+    pub(super) fn dense_weight<'a>(&self, parameters: &'a Parameters) -> Option<&'a Tensor<2>> {
+        matches!(self.kind, Kind::Dense { .. }).then(|| parameters.get(self.parameter))
+    }
+
+    /// The parameter that holds the table or W.
+    pub(super) fn parameter(&self) -> usize {
+        self.parameter
     }
 
     /// How many rows the table of a token feature has.
-    fn tokens(&self) -> usize {
+    pub(super) fn tokens(&self) -> usize {
         match &self.kind {
             Kind::Identifier { size } | Kind::Token { size, .. } => size + usize::from(self.unknown_row),
             Kind::Bag { size, .. } => *size,
@@ -284,12 +268,12 @@ impl Feature {
         }
     }
 
-    /// The table rows a row of a token feature reads.
-    fn each_token(&self, row: Row, mut of: impl FnMut(usize)) {
+    /// The rows of [`Feature::table`] that an item reads.
+    pub(super) fn each_read(&self, item: u32, mut of: impl FnMut(u32)) {
         match &self.kind {
-            Kind::Identifier { .. } | Kind::Token { .. } => of(self.token(row) as usize),
-            Kind::Bag { .. } => self.bag(row).iter().for_each(|&token| of(token as usize)),
-            Kind::Dense { .. } => {}
+            Kind::Identifier { .. } | Kind::Token { .. } => of(self.token(Row::Known(item))),
+            Kind::Bag { .. } => self.bag(Row::Known(item)).iter().for_each(|&token| of(token)),
+            Kind::Dense { .. } => of(item),
         }
     }
 

@@ -102,11 +102,69 @@ pub(crate) fn sum_rows(table: &Tensor<2>, bags: &[&[u32]]) -> Tensor<2> {
     if on_cpu(table) { lanes::sum_rows(table, bags) } else { composed_sum_rows(table, bags) }
 }
 
+/// A row that is added to another, times a factor.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Share {
+    pub(crate) from: u32,
+    pub(crate) to: u32,
+    pub(crate) factor: f32,
+}
+
 /// A table of `size` rows in which row `to` sums the rows `from` of `values`,
-/// for pairs (from, to). Every row is written in one place and in the pairs'
-/// order, so the sums do not depend on threads.
-pub(crate) fn scatter_rows(values: Tensor<2>, pairs: &[(u32, u32)], size: usize) -> Tensor<2> {
-    if on_cpu(&values) { lanes::scatter_rows(values, pairs, size) } else { composed_scatter(values, pairs, size) }
+/// each times its factor. Every row is written in one place and in the order
+/// of the shares, so the sums do not depend on threads.
+pub(crate) fn scatter_rows(values: Tensor<2>, shares: &[Share], size: usize) -> Tensor<2> {
+    if on_cpu(&values) { lanes::scatter_rows(values, shares, size) } else { composed_scatter(values, shares, size) }
+}
+
+/// Rows that many tasks read a few of: parameters, or inputs of a feature.
+#[derive(Clone, Copy)]
+pub(crate) struct Table<'a> {
+    /// [rows, columns].
+    pub(crate) values: &'a Tensor<2>,
+    /// The same values, where the host holds them (its last rows may be left out).
+    pub(crate) host: Option<&'a [f32]>,
+}
+
+impl Table<'_> {
+    fn picked(&self, rows: impl Iterator<Item = u32>) -> Tensor<2> {
+        self.values.clone().select(0, indices(rows, &self.values.device()))
+    }
+
+    /// The inner product of each row read with its reader's vector, [reads, 1]:
+    /// `reads` are (task, row), `vectors` [tasks, columns].
+    pub(crate) fn dots(&self, reads: &[(u32, u32)], vectors: Tensor<2>) -> Tensor<2> {
+        if !on_cpu(&vectors) {
+            let own = vectors.clone().select(0, indices(reads.iter().map(|r| r.0), &vectors.device()));
+            return (self.picked(reads.iter().map(|r| r.1)) * own).sum_dim(1);
+        }
+        match self.host {
+            Some(host) => lanes::dots(host, reads, vectors),
+            None => {
+                // Picking copies the rows that are read; taking the table would copy all.
+                let picked = lanes::take(self.picked(reads.iter().map(|r| r.1)));
+                let reads: Vec<_> = (0..).zip(reads).map(|(row, read)| (read.0, row)).collect();
+                lanes::dots(lanes::slice(&picked), &reads, vectors)
+            }
+        }
+    }
+
+    /// [`scatter_rows`] of the table's rows into one row a task.
+    pub(crate) fn blend(&self, shares: &[Share], tasks: usize) -> Tensor<2> {
+        if !on_cpu(self.values) {
+            return composed_scatter(self.values.clone(), shares, tasks);
+        }
+        let [_, columns] = self.values.dims();
+        let blended = match self.host {
+            Some(host) => lanes::blend(host, columns, shares, tasks),
+            None => {
+                let picked = lanes::take(self.picked(shares.iter().map(|s| s.from)));
+                let shares: Vec<_> = (0..).zip(shares).map(|(from, share)| Share { from, ..*share }).collect();
+                lanes::blend(lanes::slice(&picked), columns, &shares, tasks)
+            }
+        };
+        from_vec(blended, [tasks, columns], &self.values.device())
+    }
 }
 
 fn composed_sum_rows(table: &Tensor<2>, bags: &[&[u32]]) -> Tensor<2> {
@@ -122,14 +180,15 @@ fn composed_sum_rows(table: &Tensor<2>, bags: &[&[u32]]) -> Tensor<2> {
     picked.sum_dim(1).reshape([bags.len(), width])
 }
 
-fn composed_scatter(values: Tensor<2>, pairs: &[(u32, u32)], size: usize) -> Tensor<2> {
+fn composed_scatter(values: Tensor<2>, shares: &[Share], size: usize) -> Tensor<2> {
     let device = values.device();
     let zeros = Tensor::<2>::zeros([size, values.dims()[1]], &device);
-    if pairs.is_empty() {
+    if shares.is_empty() {
         return zeros;
     }
-    let picked = values.select(0, indices(pairs.iter().map(|p| p.0), &device));
-    zeros.select_assign(0, indices(pairs.iter().map(|p| p.1), &device), picked, IndexingUpdateOp::Add)
+    let factors = from_vec(shares.iter().map(|s| s.factor).collect(), [shares.len(), 1], &device);
+    let picked = values.select(0, indices(shares.iter().map(|s| s.from), &device)) * factors;
+    zeros.select_assign(0, indices(shares.iter().map(|s| s.to), &device), picked, IndexingUpdateOp::Add)
 }
 
 /// A vector a task (or one for all) to a vector a row.
@@ -212,8 +271,22 @@ mod tests {
         let bags: [&[u32]; 4] = [&[0, 3], &[], &[5], &[1, 2, 4]];
         close(lanes::sum_rows(&table, &bags), composed_sum_rows(&table, &bags), "bags");
         let values = random(3, 5, "values");
-        let pairs = [(0, 4), (1, 1), (2, 4), (0, 0)];
-        close(lanes::scatter_rows(values.clone(), &pairs, 6), composed_scatter(values, &pairs, 6), "scatter");
+        let shares = [(0, 4, 1.0), (1, 1, -0.5), (2, 4, 2.0), (0, 0, 0.25)];
+        let shares = shares.map(|(from, to, factor)| Share { from, to, factor });
+        close(lanes::scatter_rows(values.clone(), &shares, 6), composed_scatter(values.clone(), &shares, 6), "scatter");
+
+        let device = table.device();
+        let held = table.clone().into_data().into_vec::<f32>().unwrap();
+        let (picked, hosted) =
+            (Table { values: &table, host: None }, Table { values: &table, host: Some(&held) });
+        let reads = [(2, 5), (0, 3), (0, 3), (1, 0)];
+        let own = values.clone().select(0, indices(reads.map(|r| r.0), &device));
+        let dots = (table.clone().select(0, indices(reads.map(|r| r.1), &device)) * own).sum_dim(1);
+        close(picked.dots(&reads, values.clone()), dots.clone(), "dots of picked rows");
+        close(hosted.dots(&reads, values), dots, "dots of rows on the host");
+        let shares = [(5, 0, 1.0), (3, 0, -0.5), (3, 2, 2.0)].map(|(from, to, factor)| Share { from, to, factor });
+        close(picked.blend(&shares, 3), composed_scatter(table.clone(), &shares, 3), "blend of picked rows");
+        close(hosted.blend(&shares, 3), composed_scatter(table.clone(), &shares, 3), "blend of rows on the host");
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use burn::tensor::TensorData;
 
-use crate::model::kernel::{EPSILON, Norm, Pulled};
+use crate::model::kernel::{EPSILON, Norm, Pulled, Share};
 use crate::model::layout::Layout;
 use crate::tensor::{Device, Tensor, from_vec};
 
@@ -372,16 +372,35 @@ pub(crate) fn sum_rows(table: &Tensor<2>, bags: &[&[u32]]) -> Tensor<2> {
     from_vec(sums, [bags.len(), width], &device)
 }
 
-pub(crate) fn scatter_rows(values: Tensor<2>, pairs: &[(u32, u32)], size: usize) -> Tensor<2> {
+pub(crate) fn scatter_rows(values: Tensor<2>, shares: &[Share], size: usize) -> Tensor<2> {
     let device = values.device();
     let width = values.dims()[1];
     let values = take(values);
-    let values = slice(&values);
-    let mut table = vec![0.0f32; size * width];
-    for &(from, to) in pairs {
-        add(&mut table[to as usize * width..][..width], &values[from as usize * width..][..width]);
+    from_vec(blend(slice(&values), width, shares, size), [size, width], &device)
+}
+
+/// Row `to` of the result sums the rows `from` of `table`, each times its factor.
+pub(crate) fn blend(table: &[f32], width: usize, shares: &[Share], size: usize) -> Vec<f32> {
+    let mut blended = vec![0.0f32; size * width];
+    for &Share { from, to, factor } in shares {
+        let row = &table[from as usize * width..][..width];
+        for (sum, value) in blended[to as usize * width..][..width].iter_mut().zip(row) {
+            *sum += factor * value;
+        }
     }
-    from_vec(table, [size, width], &device)
+    blended
+}
+
+/// The inner product of row `row` of `table` with vector `task`, for every
+/// (task, row): [reads, 1].
+pub(crate) fn dots(table: &[f32], reads: &[(u32, u32)], vectors: Tensor<2>) -> Tensor<2> {
+    let device = vectors.device();
+    let width = vectors.dims()[1];
+    let vectors = take(vectors);
+    let vectors = slice(&vectors);
+    let row = |of: u32| of as usize * width..(of as usize + 1) * width;
+    let dots = reads.iter().map(|&(task, own)| dot(&table[row(own)], &vectors[row(task)])).collect();
+    from_vec(dots, [reads.len(), 1], &device)
 }
 
 fn add(sum: &mut [f32], row: &[f32]) {

@@ -1,53 +1,343 @@
-//! Ranking with an item tower of one layer, where nothing stands between the
-//! features and the score: everything a user changed folds into vectors.
+//! Two towers whose items' side has one layer: nothing stands between an
+//! item's features and its score, so everything folds.
 //!
-//! With a = W_u x_u,
+//! With x the user's vector and q = W x, cut by feature into q_k,
 //!
-//! score(i) = e(i) . a + sum_k sum_j <f_k(i), f_k(j)> (F_k(j) . a_k) + b_u . x_u
+//! score(i) = sum_k e_k(i) . q_k + b . x
 //!
-//! The second sum is linear in f_k(i) and is made once a user, not once an
-//! item: a user costs one row of a product with the items' embeddings, however
-//! many pairs they were adapted with.
+//! so a task's items are read and never computed. What a pass changes folds as
+//! well: with c_j the gradient at the score of item j, its move of W is
+//! (sum_j c_j e(j)) x^T and its move of feature k's table
+//! (sum_j c_j f_k(j)) q_k^T, one row a task however many pairs it has. The
+//! pairs' coefficients add up to zero, so b and the dense features' biases,
+//! which all items share, never move: they are left out of passes, and no
+//! rounding stands in for their gradient.
 
 use crate::Result;
 use crate::model::encoder::Encoder;
-use crate::model::parameters::Parameters;
-use crate::model::step::Step;
-use crate::tensor::{Tensor, read};
+use crate::model::features::Feature;
+use crate::model::kernel::{Share, scatter_rows};
+use crate::model::loss::{Task, TaskItems};
+use crate::model::parameters::{Gradient, Parameters};
+use crate::model::ranking::ItemBase;
+use crate::model::recommender::{Adapted, Moves, Pass, Recommender};
+use crate::tensor::{Tensor, from_vec, read};
 
-impl Encoder {
-    /// Scores of all items, whose embeddings at theta are given [items,
-    /// columns], for users with vectors `x` [users, 1, output]: one row a user.
-    pub(super) async fn rank_linear(
-        &self,
-        parameters: &Parameters,
-        embedded: &Tensor<2>,
-        steps: &[Step],
-        x: &Tensor<3>,
-    ) -> Result<Vec<Vec<f32>>> {
-        let [users, _, output] = x.dims();
-        let [items, columns] = embedded.dims();
-        let width = columns / self.features().len();
-        let toward = x.clone().transpose();
-        let own: Vec<_> = steps.iter().filter_map(|step| step.block(0)).collect();
-        // a = W_u x_u, [users, columns].
-        let shared = x.clone().reshape([users, output]).matmul(self.weight(parameters, 0).transpose());
-        let a = own.iter().fold(shared, |a, own| {
-            let moved = own.inputs(0).transpose().matmul(own.moves(0).matmul(toward.clone()));
-            a + moved.reshape([users, columns])
-        });
-        let offset = self.bias_of(parameters, 0, steps).reshape([users, 1, output]).matmul(toward);
-        let mut scores = a.clone().matmul(embedded.clone().transpose()) + offset.reshape([users, 1]);
-        for (place, feature) in self.features().iter().enumerate() {
-            let a = a.clone().narrow(1, place * width, width);
-            let part = self.feature_weight(parameters, place);
-            for own in &own {
-                let along = own.feature_moves_along(place, &part, &a);
-                if let Some(change) = feature.overlaps_folded(own.rows(), along, items).await? {
-                    scores = scores + change;
+/// The items' side of a pass of every task. With an upstream scaled by -alpha
+/// it is an inner step, as a [`super::step::Step`] is.
+#[derive(Debug, Clone)]
+pub(crate) struct Fold {
+    /// (j, c_j) of each task's items on which the loss depends.
+    rows: Vec<Vec<(u32, f32)>>,
+    /// sum_j c_j e(j), [tasks, columns].
+    inputs: Tensor<2>,
+    /// x, [tasks, output].
+    vectors: Tensor<2>,
+    /// q, [tasks, columns].
+    pulled: Tensor<2>,
+    /// sum_j c_j f_k(j) of each dense feature, [tasks, inputs].
+    dense: Vec<Option<Tensor<2>>>,
+}
+
+/// Users' vectors meeting the items' side at theta_u = theta plus `folds`.
+struct Meeting<'a> {
+    item: &'a Encoder,
+    parameters: &'a Parameters,
+    folds: &'a [Fold],
+    x: Tensor<2>,
+    q: Tensor<2>,
+    /// q_k of each fold times q_k here, [tasks, features].
+    along: Vec<Tensor<2>>,
+}
+
+/// Inner products of rows, [rows, 1].
+fn along(a: &Tensor<2>, b: &Tensor<2>) -> Tensor<2> {
+    (a.clone() * b.clone()).sum_dim(1)
+}
+
+impl<'a> Meeting<'a> {
+    fn new(item: &'a Encoder, parameters: &'a Parameters, folds: &'a [Fold], x: Tensor<2>) -> Self {
+        let shared = x.clone().matmul(item.weight(parameters, 0).transpose());
+        let q = folds.iter().fold(shared, |q, fold| q + along(&x, &fold.vectors) * fold.inputs.clone());
+        let [tasks, _] = x.dims();
+        let features = item.features().len();
+        let by_feature = |t: &Tensor<2>| t.clone().reshape([tasks, features, item.width()]);
+        let met = |fold: &Fold| (by_feature(&q) * by_feature(&fold.pulled)).sum_dim(2).reshape([tasks, features]);
+        Self { along: folds.iter().map(met).collect(), item, parameters, folds, x, q }
+    }
+
+    fn features(&self) -> impl Iterator<Item = (usize, &'a Feature)> {
+        self.item.features().iter().enumerate()
+    }
+
+    /// One feature's columns.
+    fn of(&self, columns: &Tensor<2>, place: usize) -> Tensor<2> {
+        columns.clone().narrow(1, place * self.item.width(), self.item.width())
+    }
+
+    /// What an item's inputs of a dense feature are read along: W_k q_k and
+    /// what the folds changed in W_k, [tasks, inputs].
+    fn toward(&self, place: usize, weight: &Tensor<2>) -> Tensor<2> {
+        let shared = self.of(&self.q, place).matmul(weight.clone().transpose());
+        self.folds.iter().zip(&self.along).fold(shared, |sum, (fold, along)| match &fold.dense[place] {
+            Some(dense) => sum + dense.clone() * along.clone().narrow(1, place, 1),
+            None => sum,
+        })
+    }
+
+    /// q_k of every fold times q_k here, on the host: [folds][tasks][features].
+    fn along_of<'v>(&self, values: &'v [f32], fold: usize, task: usize) -> &'v [f32] {
+        let features = self.item.features().len();
+        &values[(fold * self.x.dims()[0] + task) * features..][..features]
+    }
+
+    /// The folds' inner products as one column.
+    fn flat(&self) -> Option<Tensor<2>> {
+        let flat = |t: &Tensor<2>| t.clone().reshape([t.dims()[0] * t.dims()[1], 1]);
+        (!self.along.is_empty()).then(|| Tensor::cat(self.along.iter().map(flat).collect(), 0))
+    }
+
+    /// The scores of every task's own items, but for what all items share.
+    async fn scores(&self, items: &[&[u32]]) -> Result<Vec<Vec<f32>>> {
+        let mut places: Vec<Vec<(u32, u32)>> = Vec::new();
+        let mut parts = Vec::new();
+        for (place, feature) in self.features() {
+            let (mut reads, mut own) = (Vec::new(), Vec::new());
+            for (task, items) in (0..).zip(items) {
+                for (at, &item) in (0..).zip(*items) {
+                    feature.each_read(item, |row| {
+                        reads.push((task, row));
+                        own.push((task, at));
+                    });
                 }
             }
+            if !reads.is_empty() {
+                let vectors = match feature.dense_weight(self.parameters) {
+                    Some(weight) => self.toward(place, weight),
+                    None => self.of(&self.q, place),
+                };
+                parts.push(feature.table(self.parameters).dots(&reads, vectors));
+                places.push(own);
+            }
         }
-        Ok(read(scores).await?.chunks(items).map(<[f32]>::to_vec).collect())
+        let mut scores: Vec<Vec<f32>> = items.iter().map(|items| vec![0.0; items.len()]).collect();
+        parts.extend(self.flat());
+        if parts.is_empty() {
+            return Ok(scores);
+        }
+        let values = read(Tensor::cat(parts, 0)).await?;
+        let mut values = values.as_slice();
+        for own in places {
+            for ((task, at), value) in own.iter().zip(values) {
+                scores[*task as usize][*at as usize] += value;
+            }
+            values = &values[own.len()..];
+        }
+        for (place, feature) in self.features().filter(|(_, f)| f.dense_weight(self.parameters).is_none()) {
+            let mut tally = Tally::new(feature);
+            for (task, (items, scores)) in items.iter().zip(&mut scores).enumerate() {
+                for (number, fold) in self.folds.iter().enumerate() {
+                    tally.add(&fold.rows[task], self.along_of(values, number, task)[place]);
+                }
+                for (score, &item) in scores.iter_mut().zip(*items) {
+                    *score += tally.of(item);
+                }
+                tally.clear();
+            }
+        }
+        Ok(scores)
     }
+
+    /// The pass with the given coefficients, and the gradient at the users' vectors.
+    fn fold(self, rows: Vec<Vec<(u32, f32)>>) -> (Fold, Tensor<2>) {
+        let (tasks, device) = (rows.len(), self.x.device());
+        let (mut columns, mut kept) = (Vec::new(), Vec::new());
+        for (place, feature) in self.features() {
+            let blended = feature.table(self.parameters).blend(&reads(feature, &rows), tasks);
+            let weight = feature.dense_weight(self.parameters);
+            let mut own = weight.map_or(blended.clone(), |weight| blended.clone().matmul(weight.clone()));
+            for fold in self.folds {
+                let overlap = match &fold.dense[place] {
+                    Some(dense) => along(&blended, dense),
+                    None => from_vec(overlaps(feature, &rows, &fold.rows), [tasks, 1], &device),
+                };
+                own = own + overlap * self.of(&fold.pulled, place);
+            }
+            columns.push(own);
+            kept.push(weight.map(|_| blended));
+        }
+        let inputs = Tensor::cat(columns, 1);
+        let shared = inputs.clone().matmul(self.item.weight(self.parameters, 0));
+        let upstream =
+            self.folds.iter().fold(shared, |sum, fold| sum + along(&inputs, &fold.inputs) * fold.vectors.clone());
+        (Fold { rows, inputs, vectors: self.x, pulled: self.q, dense: kept }, upstream)
+    }
+}
+
+/// What tasks read of a feature's table, times the coefficients.
+fn reads(feature: &Feature, rows: &[Vec<(u32, f32)>]) -> Vec<Share> {
+    let mut shares = Vec::new();
+    for (to, rows) in (0..).zip(rows) {
+        for &(item, factor) in rows {
+            feature.each_read(item, |from| shares.push(Share { from, to, factor }));
+        }
+    }
+    shares
+}
+
+/// <sum_i c_i f(i), sum_j c_j f(j)> of a token feature, one a task.
+fn overlaps(feature: &Feature, rows: &[Vec<(u32, f32)>], others: &[Vec<(u32, f32)>]) -> Vec<f32> {
+    let mut tally = Tally::new(feature);
+    let overlap = |(rows, others): (&Vec<(u32, f32)>, &Vec<(u32, f32)>)| {
+        tally.add(others, 1.0);
+        let overlap = rows.iter().map(|&(item, c)| c * tally.of(item)).sum();
+        tally.clear();
+        overlap
+    };
+    rows.iter().zip(others).map(overlap).collect()
+}
+
+/// A sum of c_j f(j) over the tokens of one feature.
+struct Tally<'a> {
+    feature: &'a Feature,
+    sums: Vec<f32>,
+    touched: Vec<u32>,
+}
+
+impl<'a> Tally<'a> {
+    fn new(feature: &'a Feature) -> Self {
+        Self { feature, sums: vec![0.0; feature.tokens()], touched: Vec::new() }
+    }
+
+    fn add(&mut self, rows: &[(u32, f32)], factor: f32) {
+        for &(item, c) in rows {
+            self.feature.each_read(item, |token| {
+                self.sums[token as usize] += factor * c;
+                self.touched.push(token);
+            });
+        }
+    }
+
+    /// <f(i), the sum>.
+    fn of(&self, item: u32) -> f32 {
+        let mut sum = 0.0;
+        self.feature.each_read(item, |token| sum += self.sums[token as usize]);
+        sum
+    }
+
+    fn clear(&mut self) {
+        self.touched.drain(..).for_each(|token| self.sums[token as usize] = 0.0);
+    }
+}
+
+/// Forward and backward of all tasks at theta_u, with its weight times the
+/// gradient of each task's mean loss.
+pub(super) async fn pass(
+    model: &Recommender,
+    tasks: &[Task],
+    items: &[TaskItems],
+    adapted: &Adapted,
+    weights: &[f32],
+) -> Result<Pass> {
+    let parameters = model.parameters();
+    let mut losses = vec![0.0; tasks.len()];
+    if items.iter().all(|own| own.items.is_empty()) {
+        return Ok(Pass { losses, moves: Moves::default() });
+    }
+    let (order, steps) = (&adapted.order, &adapted.moves);
+    let users = order.iter().map(|&task| tasks[task].user).collect();
+    let layout = adapted.user_layout();
+    let user = model.user.forward(parameters, users, &layout, &steps.user, true);
+    let meeting = Meeting::new(&model.item, parameters, &steps.folds, user.output.clone());
+    let own: Vec<&[u32]> = order.iter().map(|&task| items[task].items.as_slice()).collect();
+    let scores = meeting.scores(&own).await?;
+    let mut rows = Vec::with_capacity(order.len());
+    for (&task, scores) in order.iter().zip(&scores) {
+        let (loss, gradient) = items[task].hinge(scores, model.margin, weights[task])?;
+        losses[task] = loss;
+        let live = items[task].items.iter().copied().zip(gradient).filter(|(_, c)| *c != 0.0);
+        rows.push(live.collect::<Vec<_>>());
+    }
+    if rows.iter().all(Vec::is_empty) {
+        return Ok(Pass { losses, moves: Moves::default() });
+    }
+    let (fold, upstream) = meeting.fold(rows);
+    let deltas = model.user.backward(parameters, &user, None, upstream, &layout, &steps.user);
+    let user = user.into_step(layout, deltas);
+    Ok(Pass { losses, moves: Moves { user: vec![user], item: Vec::new(), folds: vec![fold] } })
+}
+
+/// The gradient of the items' side that folds add up to, times `factor`.
+pub(super) fn accumulate(model: &Recommender, gradient: &mut Gradient, folds: &[Fold], factor: f32) {
+    let item = &model.item;
+    let all = |of: &dyn Fn(&Fold) -> Tensor<2>| match folds {
+        [fold] => of(fold),
+        folds => Tensor::cat(folds.iter().map(of).collect(), 0),
+    };
+    if folds.is_empty() {
+        return;
+    }
+    let (inputs, vectors) = (all(&|f| f.inputs.clone()), all(&|f| f.vectors.clone()));
+    gradient.put(item.weight_parameter(0), inputs.transpose().matmul(vectors) * factor);
+    let pulled = all(&|f| f.pulled.clone());
+    for (place, feature) in item.features().iter().enumerate() {
+        let own = pulled.clone().narrow(1, place * item.width(), item.width());
+        let moved = if folds[0].dense[place].is_some() {
+            let dense = all(&|f| f.dense[place].clone().unwrap_or_else(|| f.inputs.clone()));
+            dense.transpose().matmul(own) * factor
+        } else {
+            let mut shares = Vec::new();
+            let mut first = 0;
+            for fold in folds {
+                shares.extend(reads(feature, &fold.rows).into_iter().map(|share| Share {
+                    from: first + share.to,
+                    to: share.from,
+                    factor: factor * share.factor,
+                }));
+                first += fold.rows.len() as u32;
+            }
+            scatter_rows(own, &shares, feature.tokens())
+        };
+        gradient.put(feature.parameter(), moved);
+    }
+}
+
+/// Scores of all items for users with vectors `x` [users, output]: a user
+/// costs one row of a product with the items' embeddings, and one with each
+/// dense feature, however many pairs they were adapted with.
+pub(super) async fn rank(
+    model: &Recommender,
+    base: &ItemBase,
+    folds: &[Fold],
+    x: Tensor<2>,
+) -> Result<Vec<Vec<f32>>> {
+    let (item, parameters, items) = (&model.item, model.parameters(), model.items as usize);
+    let meeting = Meeting::new(item, parameters, folds, x.clone());
+    let offset = x.clone().matmul(item.bias_of(parameters, 0, &[]).transpose());
+    let mut scores = meeting.q.clone().matmul(base.embedded.clone().transpose()) + offset;
+    for (place, feature) in meeting.features() {
+        let changes = folds.iter().zip(&meeting.along).filter_map(|(fold, along)| {
+            Some(fold.dense[place].clone()? * along.clone().narrow(1, place, 1))
+        });
+        if let Some(change) = changes.reduce(|sum, change| sum + change) {
+            let inputs = feature.table(parameters).values.clone().narrow(0, 0, items);
+            scores = scores + change.matmul(inputs.transpose());
+        }
+    }
+    let mut scores: Vec<Vec<f32>> = read(scores).await?.chunks(items).map(<[f32]>::to_vec).collect();
+    let Some(along) = meeting.flat() else { return Ok(scores) };
+    let along = read(along).await?;
+    for (place, feature) in meeting.features().filter(|(_, f)| f.dense_weight(parameters).is_none()) {
+        let mut tally = Tally::new(feature);
+        for (user, scores) in scores.iter_mut().enumerate() {
+            for (number, fold) in folds.iter().enumerate() {
+                tally.add(&fold.rows[user], meeting.along_of(&along, number, user)[place]);
+            }
+            for (item, score) in (0..).zip(scores) {
+                *score += tally.of(item);
+            }
+            tally.clear();
+        }
+    }
+    Ok(scores)
 }

@@ -72,6 +72,19 @@ pub struct Parameters {
     tensors: Vec<Tensor<2>>,
 }
 
+/// A gradient in the making, by parameter number.
+pub(crate) struct Gradient(Vec<Option<Tensor<2>>>);
+
+impl Gradient {
+    pub(crate) fn of(parameters: &Parameters) -> Self {
+        Self(vec![None; parameters.tensors.len()])
+    }
+
+    pub(crate) fn put(&mut self, index: usize, value: Tensor<2>) {
+        self.0[index] = Some(value);
+    }
+}
+
 impl Parameters {
     pub(crate) fn initial(declared: Vec<Declared>, key: &Key, shard: u32, device: &Device) -> Self {
         let tensors = declared.iter().map(|d| from_vec(d.initial(key, shard), d.matrix(), device)).collect();
@@ -86,8 +99,10 @@ impl Parameters {
         &self.tensors[index]
     }
 
-    pub(crate) fn put(&mut self, index: usize, value: Tensor<2>) {
-        self.tensors[index] = value;
+    /// A gradient's tensors, zero where nothing was put.
+    pub(crate) fn filled(&self, gradient: Gradient) -> Self {
+        let tensors = self.tensors.iter().zip(gradient.0).map(|(own, put)| put.unwrap_or_else(|| own.zeros_like()));
+        Self { declared: self.declared.clone(), tensors: tensors.collect() }
     }
 
     pub(crate) fn tensors_mut(&mut self) -> &mut [Tensor<2>] {

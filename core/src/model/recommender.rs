@@ -7,11 +7,12 @@ use crate::dataset::Catalog;
 use crate::model::encoder::Encoder;
 use crate::model::features::Row;
 use crate::model::layout::{Layout, by_size};
+use crate::model::linear::Fold;
 use crate::model::loss::{Task, TaskItems};
-use crate::model::parameters::Parameters;
+use crate::model::parameters::{Gradient, Parameters};
 use crate::model::ranking::ItemBase;
 use crate::model::step::Step;
-use crate::model::{ModelConfig, ModelKind, deep_fm, two_tower};
+use crate::model::{ModelConfig, ModelKind, deep_fm, linear, two_tower};
 use crate::random::Key;
 use crate::tensor::{Device, Tensor, read};
 use crate::{Error, Result};
@@ -28,7 +29,35 @@ pub struct Recommender {
     pub(super) items: u32,
     pub(super) margin: f32,
     parameters: Parameters,
-    kind: ModelKind,
+    form: Form,
+}
+
+/// How a model is computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// Two towers with a hidden layer on the items' side.
+    Towers,
+    /// Two towers, the items' of one layer.
+    Linear,
+    DeepFm,
+}
+
+/// What passes leave, as the rows they were made of: theta_u is theta plus
+/// these, and a gradient is their sum.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Moves {
+    pub(super) user: Vec<Step>,
+    pub(super) item: Vec<Step>,
+    /// In place of `item` where the items' tower has one layer.
+    pub(super) folds: Vec<Fold>,
+}
+
+impl Moves {
+    fn extend(&mut self, other: Self) {
+        self.user.extend(other.user);
+        self.item.extend(other.item);
+        self.folds.extend(other.folds);
+    }
 }
 
 /// Adapted parameters of a batch of tasks, held as low-rank steps on the
@@ -39,8 +68,7 @@ pub struct Adapted {
     pub(super) order: Vec<usize>,
     /// How many tasks of that order stand in each block.
     pub(super) blocks: Vec<usize>,
-    pub(super) user: Vec<Step>,
-    pub(super) item: Vec<Step>,
+    pub(super) moves: Moves,
     /// The loss of each task at the parameters before the first step.
     pub losses: Vec<f32>,
 }
@@ -51,8 +79,7 @@ impl Adapted {
         Self {
             order: (0..tasks).collect(),
             blocks: vec![tasks],
-            user: Vec::new(),
-            item: Vec::new(),
+            moves: Moves::default(),
             losses: vec![0.0; tasks],
         }
     }
@@ -60,7 +87,7 @@ impl Adapted {
     /// Tasks in order of size, standing at theta.
     fn at_theta(items: &[TaskItems]) -> Self {
         let (order, blocks) = by_size(&items.iter().map(|t| t.items.len()).collect::<Vec<_>>());
-        Self { order, blocks, user: Vec::new(), item: Vec::new(), losses: vec![0.0; items.len()] }
+        Self { order, blocks, moves: Moves::default(), losses: vec![0.0; items.len()] }
     }
 
     /// One row a task.
@@ -86,11 +113,11 @@ impl Adapted {
     }
 }
 
-/// A forward and backward pass of all tasks: each task's loss, and the passes
-/// of the user's and the items' side; none where no score moves the loss.
+/// A forward and backward pass of all tasks: each task's loss, and what moves;
+/// nothing where no score moves the loss.
 pub(super) struct Pass {
     pub(super) losses: Vec<f32>,
-    pub(super) steps: Option<(Step, Step)>,
+    pub(super) moves: Moves,
 }
 
 /// What ranking reads of users at their theta_u, in the order of an [`Adapted`].
@@ -120,7 +147,12 @@ impl Recommender {
             return Err(Error::Config(problem));
         }
         let parameters = Parameters::initial(declared, key, shard, device);
-        Ok(Self { user, item, items: catalog.items.len() as u32, parameters, margin: config.margin, kind: config.kind })
+        let form = match config.kind {
+            ModelKind::DeepFm => Form::DeepFm,
+            ModelKind::TwoTower if item.depth() == 1 => Form::Linear,
+            ModelKind::TwoTower => Form::Towers,
+        };
+        Ok(Self { user, item, items: catalog.items.len() as u32, parameters, margin: config.margin, form })
     }
 
     /// The shared parameters theta.
@@ -152,13 +184,13 @@ impl Recommender {
     /// When a score is not a number or the device fails.
     pub async fn inner_steps(&self, tasks: &[Task], alpha: f32, steps: usize) -> Result<Adapted> {
         let items: Vec<TaskItems> = tasks.iter().map(TaskItems::new).collect();
-        let mut adapted = Adapted::at_theta(&items);
+        let mut adapted = self.standing(&items);
         if steps == 0 || items.iter().all(|t| t.items.is_empty()) {
             return Ok(adapted);
         }
         for step in 0..steps {
             // The dot product lets everything of the first step be shared.
-            if step == 0 && self.kind == ModelKind::TwoTower {
+            if step == 0 && self.form == Form::Towers {
                 two_tower::first_step(self, tasks, &items, alpha, &mut adapted).await?;
                 continue;
             }
@@ -166,21 +198,40 @@ impl Recommender {
             if step == 0 {
                 adapted.losses = pass.losses;
             }
-            if let Some((user, item)) = pass.steps {
-                adapted.item.push(item);
-                adapted.user.push(user);
-            }
+            adapted.moves.extend(pass.moves);
         }
         Ok(adapted)
+    }
+
+    /// Tasks standing at theta. Only where rows are computed they stand in
+    /// blocks by size.
+    fn standing(&self, items: &[TaskItems]) -> Adapted {
+        if self.form == Form::Linear { Adapted::none(items.len()) } else { Adapted::at_theta(items) }
     }
 
     /// Forward and backward of all tasks at theta_u, with its weight times the
     /// gradient of each task's mean loss.
     async fn pass(&self, tasks: &[Task], items: &[TaskItems], adapted: &Adapted, weights: &[f32]) -> Result<Pass> {
-        match self.kind {
-            ModelKind::TwoTower => two_tower::pass(self, tasks, items, adapted, weights).await,
-            ModelKind::DeepFm => deep_fm::pass(self, tasks, items, adapted, weights).await,
+        match self.form {
+            Form::Towers => two_tower::pass(self, tasks, items, adapted, weights).await,
+            Form::Linear => linear::pass(self, tasks, items, adapted, weights).await,
+            Form::DeepFm => deep_fm::pass(self, tasks, items, adapted, weights).await,
         }
+    }
+
+    /// `factor` times the mean loss over all pairs of all tasks at theta
+    /// itself: the loss without the factor, and what moves.
+    async fn joint_pass(&self, tasks: &[Task], factor: f32) -> Result<(Moves, f32)> {
+        let items: Vec<TaskItems> = tasks.iter().map(TaskItems::new).collect();
+        if self.form == Form::Towers {
+            return two_tower::joint_pass(self, tasks, &items, factor).await;
+        }
+        let total = tasks.iter().map(|t| t.pairs.len()).sum::<usize>().max(1) as f32;
+        let shares: Vec<f32> = tasks.iter().map(|t| t.pairs.len() as f32 / total).collect();
+        let weights: Vec<f32> = shares.iter().map(|share| share * factor).collect();
+        let pass = self.pass(tasks, &items, &self.standing(&items), &weights).await?;
+        let loss = pass.losses.iter().zip(&shares).map(|(loss, share)| loss * share).sum();
+        Ok((pass.moves, loss))
     }
 
     /// The gradient of the tasks' losses at theta_u, summed over tasks with
@@ -197,7 +248,26 @@ impl Recommender {
     ) -> Result<(Parameters, Vec<f32>)> {
         let items: Vec<TaskItems> = tasks.iter().map(TaskItems::new).collect();
         let pass = self.pass(tasks, &items, adapted, &vec![weight; tasks.len()]).await?;
-        Ok((self.gradient_of_pass(pass.steps), pass.losses))
+        Ok((self.gradient_of(&pass.moves, 1.0), pass.losses))
+    }
+
+    /// [`Recommender::outer_gradient`] of the query tasks plus `support_weight`
+    /// times [`Recommender::joint_gradient`] of the support tasks, as one sum.
+    ///
+    /// # Errors
+    /// When a score is not a number or the device fails.
+    pub async fn meta_gradient(
+        &self,
+        (support, support_weight): (&[Task], f32),
+        (query, weight): (&[Task], f32),
+        adapted: &Adapted,
+    ) -> Result<(Parameters, Vec<f32>)> {
+        let items: Vec<TaskItems> = query.iter().map(TaskItems::new).collect();
+        let mut pass = self.pass(query, &items, adapted, &vec![weight; query.len()]).await?;
+        if support_weight > 0.0 {
+            pass.moves.extend(self.joint_pass(support, support_weight).await?.0);
+        }
+        Ok((self.gradient_of(&pass.moves, 1.0), pass.losses))
     }
 
     /// The gradient of the mean loss over all pairs of all tasks at theta
@@ -206,44 +276,30 @@ impl Recommender {
     /// # Errors
     /// When a score is not a number or the device fails.
     pub async fn joint_gradient(&self, tasks: &[Task]) -> Result<(Parameters, f32)> {
-        if self.kind == ModelKind::TwoTower {
-            return two_tower::joint_gradient(self, tasks).await;
-        }
-        let items: Vec<TaskItems> = tasks.iter().map(TaskItems::new).collect();
-        let total = tasks.iter().map(|t| t.pairs.len()).sum::<usize>().max(1) as f32;
-        let shares: Vec<f32> = tasks.iter().map(|t| t.pairs.len() as f32 / total).collect();
-        let pass = self.pass(tasks, &items, &Adapted::at_theta(&items), &shares).await?;
-        let loss = pass.losses.iter().zip(&shares).map(|(loss, share)| loss * share).sum();
-        Ok((self.gradient_of_pass(pass.steps), loss))
-    }
-
-    fn gradient_of_pass(&self, steps: Option<(Step, Step)>) -> Parameters {
-        match steps {
-            None => self.parameters.zeros_like(),
-            Some((user, item)) => self.gradient_of(&[user], &[item], 1.0),
-        }
+        let (moves, loss) = self.joint_pass(tasks, 1.0).await?;
+        Ok((self.gradient_of(&moves, 1.0), loss))
     }
 
     /// The parameter gradient that passes of both sides add up to.
-    pub(super) fn gradient_of(&self, user: &[Step], item: &[Step], factor: f32) -> Parameters {
-        let mut gradients = self.parameters.zeros_like();
-        self.user.accumulate(&self.parameters, &mut gradients, user, factor);
-        self.item.accumulate(&self.parameters, &mut gradients, item, factor);
-        gradients
+    fn gradient_of(&self, moves: &Moves, factor: f32) -> Parameters {
+        let mut gradient = Gradient::of(&self.parameters);
+        self.user.accumulate(&self.parameters, &mut gradient, &moves.user, factor);
+        self.item.accumulate(&self.parameters, &mut gradient, &moves.item, factor);
+        linear::accumulate(self, &mut gradient, &moves.folds, factor);
+        self.parameters.filled(gradient)
     }
 
     /// The mean move of Reptile: (1/B) sum_u (phi_u - theta).
     pub fn mean_move(&self, adapted: &Adapted) -> Parameters {
-        let share = 1.0 / adapted.losses.len().max(1) as f32;
-        self.gradient_of(&adapted.user, &adapted.item, share)
+        self.gradient_of(&adapted.moves, 1.0 / adapted.losses.len().max(1) as f32)
     }
 
     fn user_side(&self, users: &[Row], adapted: &Adapted) -> UserSide {
         let rows = adapted.order.iter().map(|&t| users[t]).collect();
-        let trace = self.user.forward(&self.parameters, rows, &adapted.user_layout(), &adapted.user, !self.folds());
-        match self.kind {
-            ModelKind::TwoTower => UserSide { vectors: trace.output, beside: None },
-            ModelKind::DeepFm => deep_fm::user_side(&self.user, trace),
+        let trace = self.user.forward(&self.parameters, rows, &adapted.user_layout(), &adapted.moves.user, !self.folds());
+        match self.form {
+            Form::Towers | Form::Linear => UserSide { vectors: trace.output, beside: None },
+            Form::DeepFm => deep_fm::user_side(&self.user, trace),
         }
     }
 
@@ -264,14 +320,14 @@ impl Recommender {
 
     /// Whether a score is the dot product of the two vectors and nothing else.
     pub fn folds(&self) -> bool {
-        self.kind == ModelKind::TwoTower
+        self.form != Form::DeepFm
     }
 
     /// What ranking shares between users, over the whole catalogue.
     pub fn item_base(&self) -> ItemBase {
-        match self.kind {
-            ModelKind::TwoTower => two_tower::item_base(self),
-            ModelKind::DeepFm => deep_fm::item_base(self),
+        match self.form {
+            Form::Towers | Form::Linear => two_tower::item_base(self),
+            Form::DeepFm => deep_fm::item_base(self),
         }
     }
 
@@ -281,19 +337,21 @@ impl Recommender {
     /// When the device fails.
     pub async fn scores(&self, base: &ItemBase, users: &[Row], adapted: &Adapted) -> Result<Vec<Vec<f32>>> {
         let side = self.user_side(users, adapted);
+        if self.form == Form::Linear {
+            return linear::rank(self, base, &adapted.moves.folds, side.vectors).await;
+        }
         let mut scores = vec![Vec::new(); users.len()];
         let mut first_task = 0;
         for (block, &tasks) in adapted.blocks.iter().enumerate() {
-            // Towers of one layer need no tiles: a user costs little.
-            let tile = if self.item.depth() == 1 { tasks.max(1) } else { TILE_USERS };
-            for first in (0..tasks).step_by(tile) {
-                let count = tile.min(tasks - first);
+            for first in (0..tasks).step_by(TILE_USERS) {
+                let count = TILE_USERS.min(tasks - first);
                 let cut = |rows: &Tensor<2>| rows.clone().narrow(0, first_task + first, count);
-                let steps: Vec<Step> = adapted.item.iter().filter_map(|s| s.cut(block, first, count)).collect();
+                let steps: Vec<Step> = adapted.moves.item.iter().filter_map(|s| s.cut(block, first, count)).collect();
                 let own = UserSide { vectors: cut(&side.vectors), beside: side.beside.as_ref().map(cut) };
-                let rows = match self.kind {
-                    ModelKind::TwoTower => two_tower::tile(self, base, &steps, own.vectors).await?,
-                    ModelKind::DeepFm => deep_fm::tile(self, base, &steps, own).await?,
+                let rows = if self.folds() {
+                    two_tower::tile(self, base, &steps, own.vectors).await?
+                } else {
+                    deep_fm::tile(self, base, &steps, own).await?
                 };
                 for (&task, row) in adapted.order[first_task + first..].iter().zip(rows) {
                     scores[task] = row;
@@ -309,9 +367,10 @@ impl Recommender {
     /// # Errors
     /// When the device fails.
     pub async fn scores_of(&self, user: Row, items: &[u32]) -> Result<Vec<f32>> {
-        match self.kind {
-            ModelKind::TwoTower => two_tower::scores_of(self, user, items).await,
-            ModelKind::DeepFm => deep_fm::scores_of(self, user, items).await,
+        if self.folds() {
+            two_tower::scores_of(self, user, items).await
+        } else {
+            deep_fm::scores_of(self, user, items).await
         }
     }
 }

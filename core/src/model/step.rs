@@ -106,23 +106,6 @@ impl StepBlock<'_> {
         Some(self.block.of(self.step.moves.features.as_ref()?).narrow(2, feature * width, width))
     }
 
-    /// F_j . a of one feature for a user's own `a` [tasks, width]: [tasks,
-    /// rows]; `weight` is that feature's block of W_1, [width, out].
-    pub(crate) fn feature_moves_along(&self, feature: usize, weight: &Tensor<2>, a: &Tensor<2>) -> Tensor<2> {
-        let (width, tasks) = (weight.dims()[0], self.block.tasks);
-        let along = match &self.step.moves.features {
-            Some(features) => {
-                let moves = self.block.of(features).narrow(2, feature * width, width);
-                moves.matmul(a.clone().reshape([tasks, width, 1]))
-            }
-            None => {
-                let outputs = weight.dims()[1];
-                self.moves(0).matmul(a.clone().matmul(weight.clone()).reshape([tasks, outputs, 1]))
-            }
-        };
-        along.reshape([tasks, self.block.rows])
-    }
-
     /// sum_j <f(q), f(j)> F_j of each feature, given the inner products
     /// [tasks, features * q, rows]: [tasks * q, width]. Where F was left out,
     /// sum_j <f(q), f(j)> D_1[j] instead, [tasks * q, out_1], narrower work

@@ -8,9 +8,9 @@ use crate::model::encoder::{Encoder, Tower};
 use crate::model::features::Row;
 use crate::model::layout::Layout;
 use crate::model::loss::{Task, TaskItems};
-use crate::model::parameters::{Declared, Parameters};
+use crate::model::parameters::Declared;
 use crate::model::ranking::ItemBase;
-use crate::model::recommender::{Adapted, Pass, Recommender};
+use crate::model::recommender::{Adapted, Moves, Pass, Recommender};
 use crate::model::step::Step;
 use crate::tensor::{Device, Tensor, from_vec, read};
 
@@ -69,9 +69,9 @@ pub(super) async fn first_step(
     let deltas = model.item.backward(parameters, &item_trace, Some(&picked), item_upstream, &layout, &[]);
     let rows = picked.iter().map(|&p| Row::Known(distinct[p as usize])).collect();
     let inputs = item_trace.picked_inputs(&picked);
-    adapted.item.push(Step::new(rows, layout, inputs, deltas));
+    adapted.moves.item.push(Step::new(rows, layout, inputs, deltas));
     let deltas = model.user.backward(parameters, &user_trace, None, user_upstream, &user_layout, &[]);
-    adapted.user.push(user_trace.into_step(user_layout, deltas));
+    adapted.moves.user.push(user_trace.into_step(user_layout, deltas));
     Ok(())
 }
 
@@ -88,13 +88,13 @@ pub(super) async fn pass(
     let mut losses = vec![0.0; tasks.len()];
     let (rows, layout) = adapted.padded(|task| items[task].items.clone(), 0);
     if rows.is_empty() {
-        return Ok(Pass { losses, steps: None });
+        return Ok(Pass { losses, moves: Moves::default() });
     }
     let users = adapted.order.iter().map(|&t| tasks[t].user).collect();
     let user_layout = adapted.user_layout();
-    let user = model.user.forward(parameters, users, &user_layout, &adapted.user, true);
+    let user = model.user.forward(parameters, users, &user_layout, &adapted.moves.user, true);
     let rows = rows.into_iter().map(Row::Known).collect();
-    let item = model.item.forward(parameters, rows, &layout, &adapted.item, true);
+    let item = model.item.forward(parameters, rows, &layout, &adapted.moves.item, true);
     let x = user.picked_output(&layout.task_of_rows());
     let scores = read((x * item.output.clone()).sum_dim(1)).await?;
     let mut gradients = Vec::with_capacity(scores.len());
@@ -104,24 +104,28 @@ pub(super) async fn pass(
         gradients.extend(gradient);
     }
     let (user_upstream, item_upstream) = coupled(&gradients, &user.output, &item.output, &layout);
-    let deltas = model.item.backward(parameters, &item, None, item_upstream, &layout, &adapted.item);
+    let deltas = model.item.backward(parameters, &item, None, item_upstream, &layout, &adapted.moves.item);
     let item = item.into_step(layout, deltas);
-    let deltas = model.user.backward(parameters, &user, None, user_upstream, &user_layout, &adapted.user);
-    Ok(Pass { losses, steps: Some((user.into_step(user_layout, deltas), item)) })
+    let deltas = model.user.backward(parameters, &user, None, user_upstream, &user_layout, &adapted.moves.user);
+    let user = user.into_step(user_layout, deltas);
+    Ok(Pass { losses, moves: Moves { user: vec![user], item: vec![item], folds: Vec::new() } })
 }
 
-/// The gradient of the mean loss over all pairs of all tasks at theta
-/// itself: ordinary training, in which the towers run once on the distinct
-/// items of the batch.
-pub(super) async fn joint_gradient(model: &Recommender, tasks: &[Task]) -> Result<(Parameters, f32)> {
+/// `factor` times the mean loss over all pairs of all tasks at theta itself,
+/// where the towers run once on the distinct items of the batch.
+pub(super) async fn joint_pass(
+    model: &Recommender,
+    tasks: &[Task],
+    items: &[TaskItems],
+    factor: f32,
+) -> Result<(Moves, f32)> {
     let parameters = model.parameters();
     let device = parameters.device();
     let total: usize = tasks.iter().map(|t| t.pairs.len()).sum();
     if total == 0 {
-        return Ok((parameters.zeros_like(), 0.0));
+        return Ok((Moves::default(), 0.0));
     }
-    let items: Vec<TaskItems> = tasks.iter().map(TaskItems::new).collect();
-    let (distinct, places) = distinct_items(&items);
+    let (distinct, places) = distinct_items(items);
     let rows: Vec<Row> = distinct.iter().map(|&i| Row::Known(i)).collect();
     let (user_layout, item_layout) = (Layout::shared(tasks.len()), Layout::shared(distinct.len()));
     let item_trace = model.item.forward(parameters, rows, &item_layout, &[], true);
@@ -134,7 +138,7 @@ pub(super) async fn joint_gradient(model: &Recommender, tasks: &[Task]) -> Resul
         let from = task * distinct.len();
         let own: Vec<f32> = places.iter().map(|&p| scores[from + p as usize]).collect();
         let share = items.pairs.len() as f32 / total as f32;
-        let (mean, gradient) = items.hinge(&own, model.margin, share)?;
+        let (mean, gradient) = items.hinge(&own, model.margin, share * factor)?;
         loss += mean * share;
         for (&place, g) in places.iter().zip(gradient) {
             weights[from + place as usize] = g;
@@ -145,8 +149,8 @@ pub(super) async fn joint_gradient(model: &Recommender, tasks: &[Task]) -> Resul
     let user_upstream = weights.matmul(item_trace.output.clone());
     let item = model.item.backward(parameters, &item_trace, None, item_upstream, &item_layout, &[]);
     let user = model.user.backward(parameters, &user_trace, None, user_upstream, &user_layout, &[]);
-    let parts = (user_trace.into_step(user_layout, user), item_trace.into_step(item_layout, item));
-    Ok((model.gradient_of(&[parts.0], &[parts.1], 1.0), loss))
+    let (user, item) = (user_trace.into_step(user_layout, user), item_trace.into_step(item_layout, item));
+    Ok((Moves { user: vec![user], item: vec![item], folds: Vec::new() }, loss))
 }
 
 /// Runs the item tower once over the catalogue.
@@ -168,13 +172,8 @@ pub(super) async fn tile(model: &Recommender, base: &ItemBase, steps: &[Step], x
     let [users, width] = x.dims();
     let x = x.reshape([users, 1, width]);
     let parameters = model.parameters();
-    match model.item.depth() {
-        1 => model.item.rank_linear(parameters, &base.embedded, steps, &x).await,
-        _ => {
-            let overlaps = model.item.overlaps_with_all(steps, users, model.items as usize);
-            model.item.rank(parameters, base, steps, &overlaps, &x, None).await
-        }
-    }
+    let overlaps = model.item.overlaps_with_all(steps, users, model.items as usize);
+    model.item.rank(parameters, base, steps, &overlaps, &x, None).await
 }
 
 /// The scores of some items for one user at theta.
