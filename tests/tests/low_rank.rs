@@ -245,6 +245,12 @@ fn compare(case: &Case) -> Option<Worst> {
     let (gradient, losses) = block_on(model.outer_gradient(query, &adapted, share)).unwrap();
     worst.see("query losses", &losses, &query_losses, 0.0);
     worst.see_all("outer gradient", &gradient, &outer);
+    let weight = 0.7;
+    let (gradient, _) = block_on(model.meta_gradient((query, share), (support, weight), &adapted, *alpha)).unwrap();
+    for (name, joint) in &joint {
+        outer.get_mut(name).unwrap().iter_mut().zip(joint).for_each(|(sum, joint)| *sum += weight * joint);
+    }
+    worst.see_all("outer gradient with the support loss", &gradient, &outer);
     let (gradient, loss) = block_on(model.joint_gradient(support)).unwrap();
     worst.see("joint loss", &[loss], &[joint_loss], 0.0);
     worst.see_all("joint gradient", &gradient, &joint);

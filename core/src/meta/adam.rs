@@ -41,8 +41,9 @@ impl Adam {
                 std::mem::replace(first, empty()),
                 std::mem::replace(second, empty()),
             ];
-            let step = if on_cpu(gradient) { fused } else { composed };
-            [*parameter, *first, *second] = step(taken, gradient.clone(), rate, corrections);
+            let gradient = std::mem::replace(gradient, empty());
+            let step = if on_cpu(&gradient) { fused } else { composed };
+            [*parameter, *first, *second] = step(taken, gradient, rate, corrections);
         }
     }
 

@@ -17,6 +17,6 @@ pub(crate) async fn maml_step(model: &Recommender, batch: Batch<'_>, train: &Tra
     let adapted = model.inner_steps(&support, train.inner_step, train.inner_steps).await?;
     let share = 1.0 / query.len().max(1) as f32;
     let (gradient, losses) =
-        model.meta_gradient((&support, train.support_weight), (&query, share), &adapted).await?;
+        model.meta_gradient((&query, share), (&support, train.support_weight), &adapted, train.inner_step).await?;
     Ok((gradient, losses.iter().sum::<f32>() * share))
 }

@@ -193,7 +193,8 @@ fn backward(
     let v = fields.read.select(0, index).reshape([count, own, width]);
     let p = p.select(0, indices(layout.task_of_rows(), &device));
     let pulled = deltas.features.take();
-    let pulled = pulled.unwrap_or_else(|| model.item.pull(parameters, 0, &deltas.layers[0], &layout, &adapted.moves.item));
+    let pulled =
+        pulled.unwrap_or_else(|| model.item.pull(parameters, 0, &deltas.layers[0], &layout, &adapted.moves.item));
     let others = (p + q.clone()).reshape([count, 1, width]) - v;
     let each = c.clone().reshape([count, 1, 1]);
     let at_fields = others * each.clone() + pulled.reshape([count, own, width]);

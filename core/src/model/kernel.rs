@@ -154,16 +154,15 @@ impl Table<'_> {
         if !on_cpu(self.values) {
             return composed_scatter(self.values.clone(), shares, tasks);
         }
-        let [_, columns] = self.values.dims();
-        let blended = match self.host {
-            Some(host) => lanes::blend(host, columns, shares, tasks),
+        let (columns, device) = (self.values.dims()[1], self.values.device());
+        match self.host {
+            Some(host) => lanes::blend(host, columns, shares, tasks, &device),
             None => {
                 let picked = lanes::take(self.picked(shares.iter().map(|s| s.from)));
                 let shares: Vec<_> = (0..).zip(shares).map(|(from, share)| Share { from, ..*share }).collect();
-                lanes::blend(lanes::slice(&picked), columns, &shares, tasks)
+                lanes::blend(lanes::slice(&picked), columns, &shares, tasks, &device)
             }
-        };
-        from_vec(blended, [tasks, columns], &self.values.device())
+        }
     }
 }
 
@@ -277,8 +276,7 @@ mod tests {
 
         let device = table.device();
         let held = table.clone().into_data().into_vec::<f32>().unwrap();
-        let (picked, hosted) =
-            (Table { values: &table, host: None }, Table { values: &table, host: Some(&held) });
+        let (picked, hosted) = (Table { values: &table, host: None }, Table { values: &table, host: Some(&held) });
         let reads = [(2, 5), (0, 3), (0, 3), (1, 0)];
         let own = values.clone().select(0, indices(reads.map(|r| r.0), &device));
         let dots = (table.clone().select(0, indices(reads.map(|r| r.1), &device)) * own).sum_dim(1);

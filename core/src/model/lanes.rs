@@ -373,22 +373,25 @@ pub(crate) fn sum_rows(table: &Tensor<2>, bags: &[&[u32]]) -> Tensor<2> {
 }
 
 pub(crate) fn scatter_rows(values: Tensor<2>, shares: &[Share], size: usize) -> Tensor<2> {
-    let device = values.device();
     let width = values.dims()[1];
+    let device = values.device();
     let values = take(values);
-    from_vec(blend(slice(&values), width, shares, size), [size, width], &device)
+    blend(slice(&values), width, shares, size, &device)
 }
 
-/// Row `to` of the result sums the rows `from` of `table`, each times its factor.
-pub(crate) fn blend(table: &[f32], width: usize, shares: &[Share], size: usize) -> Vec<f32> {
-    let mut blended = vec![0.0f32; size * width];
+/// Row `to` of the result sums the rows `from` of `table`, each times its
+/// factor: [size, width].
+pub(crate) fn blend(table: &[f32], width: usize, shares: &[Share], size: usize, device: &Device) -> Tensor<2> {
+    // The library's own memory: a vector would be copied for its alignment.
+    let mut blended = take(Tensor::<2>::zeros([size, width], device));
+    let sums = slice_mut(&mut blended);
     for &Share { from, to, factor } in shares {
         let row = &table[from as usize * width..][..width];
-        for (sum, value) in blended[to as usize * width..][..width].iter_mut().zip(row) {
+        for (sum, value) in sums[to as usize * width..][..width].iter_mut().zip(row) {
             *sum += factor * value;
         }
     }
-    blended
+    Tensor::from_data(blended, device)
 }
 
 /// The inner product of row `row` of `table` with vector `task`, for every

@@ -39,6 +39,22 @@ pub(crate) struct Fold {
     dense: Vec<Option<Tensor<2>>>,
 }
 
+impl Fold {
+    /// The same pass with every task's upstream times a factor of its own.
+    pub(super) fn scaled(&self, factors: &[f32]) -> Self {
+        let by_task: Tensor<2> = from_vec(factors.to_vec(), [factors.len(), 1], &self.inputs.device());
+        let scaled = |t: &Tensor<2>| t.clone() * by_task.clone();
+        let rows = self.rows.iter().zip(factors);
+        Self {
+            rows: rows.map(|(rows, factor)| rows.iter().map(|&(item, c)| (item, c * factor)).collect()).collect(),
+            inputs: scaled(&self.inputs),
+            vectors: self.vectors.clone(),
+            pulled: self.pulled.clone(),
+            dense: self.dense.iter().map(|dense| dense.as_ref().map(scaled)).collect(),
+        }
+    }
+}
+
 /// Users' vectors meeting the items' side at theta_u = theta plus `folds`.
 struct Meeting<'a> {
     item: &'a Encoder,
@@ -305,20 +321,16 @@ pub(super) fn accumulate(model: &Recommender, gradient: &mut Gradient, folds: &[
 /// Scores of all items for users with vectors `x` [users, output]: a user
 /// costs one row of a product with the items' embeddings, and one with each
 /// dense feature, however many pairs they were adapted with.
-pub(super) async fn rank(
-    model: &Recommender,
-    base: &ItemBase,
-    folds: &[Fold],
-    x: Tensor<2>,
-) -> Result<Vec<Vec<f32>>> {
+pub(super) async fn rank(model: &Recommender, base: &ItemBase, folds: &[Fold], x: Tensor<2>) -> Result<Vec<Vec<f32>>> {
     let (item, parameters, items) = (&model.item, model.parameters(), model.items as usize);
     let meeting = Meeting::new(item, parameters, folds, x.clone());
     let offset = x.clone().matmul(item.bias_of(parameters, 0, &[]).transpose());
     let mut scores = meeting.q.clone().matmul(base.embedded.clone().transpose()) + offset;
     for (place, feature) in meeting.features() {
-        let changes = folds.iter().zip(&meeting.along).filter_map(|(fold, along)| {
-            Some(fold.dense[place].clone()? * along.clone().narrow(1, place, 1))
-        });
+        let changes = folds
+            .iter()
+            .zip(&meeting.along)
+            .filter_map(|(fold, along)| Some(fold.dense[place].clone()? * along.clone().narrow(1, place, 1)));
         if let Some(change) = changes.reduce(|sum, change| sum + change) {
             let inputs = feature.table(parameters).values.clone().narrow(0, 0, items);
             scores = scores + change.matmul(inputs.transpose());

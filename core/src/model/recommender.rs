@@ -53,6 +53,15 @@ pub(super) struct Moves {
 }
 
 impl Moves {
+    /// The first step with every task's upstream times a factor of its own.
+    fn first(&self, factors: &[f32]) -> Self {
+        Self {
+            user: self.user.first().map(|step| step.scaled(factors)).into_iter().collect(),
+            item: self.item.first().map(|step| step.scaled(factors)).into_iter().collect(),
+            folds: self.folds.first().map(|fold| fold.scaled(factors)).into_iter().collect(),
+        }
+    }
+
     fn extend(&mut self, other: Self) {
         self.user.extend(other.user);
         self.item.extend(other.item);
@@ -76,12 +85,7 @@ pub struct Adapted {
 impl Adapted {
     /// No adaptation: theta_u = theta for every task.
     pub fn none(tasks: usize) -> Self {
-        Self {
-            order: (0..tasks).collect(),
-            blocks: vec![tasks],
-            moves: Moves::default(),
-            losses: vec![0.0; tasks],
-        }
+        Self { order: (0..tasks).collect(), blocks: vec![tasks], moves: Moves::default(), losses: vec![0.0; tasks] }
     }
 
     /// Tasks in order of size, standing at theta.
@@ -219,21 +223,6 @@ impl Recommender {
         }
     }
 
-    /// `factor` times the mean loss over all pairs of all tasks at theta
-    /// itself: the loss without the factor, and what moves.
-    async fn joint_pass(&self, tasks: &[Task], factor: f32) -> Result<(Moves, f32)> {
-        let items: Vec<TaskItems> = tasks.iter().map(TaskItems::new).collect();
-        if self.form == Form::Towers {
-            return two_tower::joint_pass(self, tasks, &items, factor).await;
-        }
-        let total = tasks.iter().map(|t| t.pairs.len()).sum::<usize>().max(1) as f32;
-        let shares: Vec<f32> = tasks.iter().map(|t| t.pairs.len() as f32 / total).collect();
-        let weights: Vec<f32> = shares.iter().map(|share| share * factor).collect();
-        let pass = self.pass(tasks, &items, &self.standing(&items), &weights).await?;
-        let loss = pass.losses.iter().zip(&shares).map(|(loss, share)| loss * share).sum();
-        Ok((pass.moves, loss))
-    }
-
     /// The gradient of the tasks' losses at theta_u, summed over tasks with
     /// the given weight each, to be applied to theta (Algorithm 1 lines 8 and
     /// 10, first order). `adapted` must come from as many tasks.
@@ -251,21 +240,27 @@ impl Recommender {
         Ok((self.gradient_of(&pass.moves, 1.0), pass.losses))
     }
 
-    /// [`Recommender::outer_gradient`] of the query tasks plus `support_weight`
-    /// times [`Recommender::joint_gradient`] of the support tasks, as one sum.
+    /// [`Recommender::outer_gradient`] of the query tasks, each with `weight`,
+    /// plus `support_weight` times [`Recommender::joint_gradient`] of the
+    /// support tasks that were `adapted` with step `alpha`: the first inner
+    /// step was made of that gradient, so it is not computed again.
     ///
     /// # Errors
     /// When a score is not a number or the device fails.
     pub async fn meta_gradient(
         &self,
-        (support, support_weight): (&[Task], f32),
         (query, weight): (&[Task], f32),
+        (support, support_weight): (&[Task], f32),
         adapted: &Adapted,
+        alpha: f32,
     ) -> Result<(Parameters, Vec<f32>)> {
         let items: Vec<TaskItems> = query.iter().map(TaskItems::new).collect();
         let mut pass = self.pass(query, &items, adapted, &vec![weight; query.len()]).await?;
         if support_weight > 0.0 {
-            pass.moves.extend(self.joint_pass(support, support_weight).await?.0);
+            let total = support.iter().map(|t| t.pairs.len()).sum::<usize>().max(1) as f32;
+            let shares = adapted.order.iter().map(|&task| support[task].pairs.len() as f32 / total);
+            let factors: Vec<f32> = shares.map(|share| share * support_weight / -alpha).collect();
+            pass.moves.extend(adapted.moves.first(&factors));
         }
         Ok((self.gradient_of(&pass.moves, 1.0), pass.losses))
     }
@@ -276,8 +271,16 @@ impl Recommender {
     /// # Errors
     /// When a score is not a number or the device fails.
     pub async fn joint_gradient(&self, tasks: &[Task]) -> Result<(Parameters, f32)> {
-        let (moves, loss) = self.joint_pass(tasks, 1.0).await?;
-        Ok((self.gradient_of(&moves, 1.0), loss))
+        let items: Vec<TaskItems> = tasks.iter().map(TaskItems::new).collect();
+        if self.form == Form::Towers {
+            let (moves, loss) = two_tower::joint_pass(self, tasks, &items).await?;
+            return Ok((self.gradient_of(&moves, 1.0), loss));
+        }
+        let total = tasks.iter().map(|t| t.pairs.len()).sum::<usize>().max(1) as f32;
+        let shares: Vec<f32> = tasks.iter().map(|t| t.pairs.len() as f32 / total).collect();
+        let pass = self.pass(tasks, &items, &self.standing(&items), &shares).await?;
+        let loss = pass.losses.iter().zip(&shares).map(|(loss, share)| loss * share).sum();
+        Ok((self.gradient_of(&pass.moves, 1.0), loss))
     }
 
     /// The parameter gradient that passes of both sides add up to.
@@ -296,7 +299,8 @@ impl Recommender {
 
     fn user_side(&self, users: &[Row], adapted: &Adapted) -> UserSide {
         let rows = adapted.order.iter().map(|&t| users[t]).collect();
-        let trace = self.user.forward(&self.parameters, rows, &adapted.user_layout(), &adapted.moves.user, !self.folds());
+        let trace =
+            self.user.forward(&self.parameters, rows, &adapted.user_layout(), &adapted.moves.user, !self.folds());
         match self.form {
             Form::Towers | Form::Linear => UserSide { vectors: trace.output, beside: None },
             Form::DeepFm => deep_fm::user_side(&self.user, trace),

@@ -2,7 +2,7 @@
 
 use crate::model::features::Row;
 use crate::model::layout::{Block, Layout};
-use crate::tensor::Tensor;
+use crate::tensor::{Tensor, from_vec};
 
 /// A backward pass: the gradient at every layer's pre-activation, one row a
 /// row; no weight gradient is formed.
@@ -42,6 +42,30 @@ impl Step {
     pub(crate) fn new(rows: Vec<Row>, layout: Layout, inputs: Vec<Tensor<2>>, moves: Deltas) -> Self {
         let bias = moves.layers.iter().map(|d| layout.sum_by_task(d)).collect();
         Self { rows, layout, inputs, moves, bias }
+    }
+
+    /// The same pass with every task's upstream times a factor of its own.
+    pub(crate) fn scaled(&self, factors: &[f32]) -> Self {
+        let device = self.inputs[0].device();
+        let column = |of: Vec<f32>| -> Tensor<2> {
+            let rows = of.len();
+            from_vec(of, [rows, 1], &device)
+        };
+        let by_task = column(factors.to_vec());
+        let by_row = column(self.layout.task_of_rows().iter().map(|&task| factors[task as usize]).collect());
+        let rows = |t: &Tensor<2>| t.clone() * by_row.clone();
+        let tasks = |t: &Tensor<2>| t.clone() * by_task.clone();
+        Self {
+            rows: self.rows.clone(),
+            layout: self.layout.clone(),
+            inputs: self.inputs.clone(),
+            moves: Deltas {
+                layers: self.moves.layers.iter().map(rows).collect(),
+                norms: self.moves.norms.iter().map(|(scale, shift)| (tasks(scale), tasks(shift))).collect(),
+                features: self.moves.features.as_ref().map(rows),
+            },
+            bias: self.bias.iter().map(tasks).collect(),
+        }
     }
 
     /// `count` tasks of one block, from its task `first` on, as a step of

@@ -111,14 +111,9 @@ pub(super) async fn pass(
     Ok(Pass { losses, moves: Moves { user: vec![user], item: vec![item], folds: Vec::new() } })
 }
 
-/// `factor` times the mean loss over all pairs of all tasks at theta itself,
-/// where the towers run once on the distinct items of the batch.
-pub(super) async fn joint_pass(
-    model: &Recommender,
-    tasks: &[Task],
-    items: &[TaskItems],
-    factor: f32,
-) -> Result<(Moves, f32)> {
+/// The mean loss over all pairs of all tasks at theta itself, where the towers
+/// run once on the distinct items of the batch, and what moves.
+pub(super) async fn joint_pass(model: &Recommender, tasks: &[Task], items: &[TaskItems]) -> Result<(Moves, f32)> {
     let parameters = model.parameters();
     let device = parameters.device();
     let total: usize = tasks.iter().map(|t| t.pairs.len()).sum();
@@ -138,7 +133,7 @@ pub(super) async fn joint_pass(
         let from = task * distinct.len();
         let own: Vec<f32> = places.iter().map(|&p| scores[from + p as usize]).collect();
         let share = items.pairs.len() as f32 / total as f32;
-        let (mean, gradient) = items.hinge(&own, model.margin, share * factor)?;
+        let (mean, gradient) = items.hinge(&own, model.margin, share)?;
         loss += mean * share;
         for (&place, g) in places.iter().zip(gradient) {
             weights[from + place as usize] = g;
