@@ -8,7 +8,7 @@
 //! | `deep_fm` | a factorization machine and a deep part over the same fields |
 //! | `encoder` | a tower at theta or at a user's theta_u, which never exists |
 //! | `ranking` | a tower's scores of all items for many adapted users |
-//! | `linear` | the same for towers of one layer, where everything folds |
+//! | `linear` | passes and ranking where the items' tower has one layer and all folds |
 //! | `loss` | pairs and the margin loss |
 //! | `step`, `layout` | theta_u as the rows a step was made of; how they stand |
 //! | `kernel`, `lanes` | LayerNorm and GELU, fused for the CPU |

@@ -11,7 +11,7 @@ use super::{print_json, print_line};
 use crate::device::{self, DeviceChoice};
 use crate::pool::default_jobs;
 use crate::progress::Progress;
-use crate::reproduce::{Request, Scale, What, default_sets, run as reproduce};
+use crate::reproduce::{Profile, Request, Scale, What, default_sets, run as reproduce};
 
 /// Arguments of `reproduce`.
 #[derive(Debug, Clone, Args)]
@@ -25,6 +25,9 @@ pub(crate) struct ReproduceArgs {
     /// A small version: narrow towers, few epochs, 200 users.
     #[arg(long)]
     pub(crate) quick: bool,
+    /// Whose model and adaptation.
+    #[arg(long, value_enum, default_value = "paper")]
+    pub(crate) profile: Profile,
     /// Seeds 1 to N.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) seeds: u64,
@@ -67,6 +70,7 @@ pub(crate) fn run(args: &ReproduceArgs) -> Result<ExitCode> {
         what: args.what,
         out: args.out.clone(),
         scale: if args.quick { Scale::Quick } else { Scale::Full },
+        profile: args.profile,
         seeds: args.seeds,
         datasets: args.datasets.clone().unwrap_or_else(|| default_sets(args.data.as_deref())),
         data: args.data.clone(),

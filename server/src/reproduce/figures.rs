@@ -11,7 +11,7 @@ use super::Request;
 use super::plot::{Plot, Series, bars, lines};
 use super::rows::{Metric, Store};
 use super::tables::{Reader, Sheet, number};
-use super::unit::{How, SERVED, Unit, What, eemu_with, served_ensembles};
+use super::unit::{How, Unit, What, eemu_with, served_ensembles};
 
 /// Writes the figures that were asked for.
 pub(super) fn write(request: &Request, units: &[Unit], store: &Store) -> Result<Vec<PathBuf>> {
@@ -58,7 +58,8 @@ fn figure_4(reader: &Reader<'_>) -> Result<Vec<PathBuf>> {
     for (name, ensemble) in served_ensembles() {
         let mut both = [Vec::new(), Vec::new()];
         for (group, set) in reader.sets().iter().enumerate() {
-            let values = [How::Frozen, SERVED].map(|how| reader.cell(set, ensemble, &how, "Mean", metric).mean());
+            let values =
+                [How::Frozen, reader.served()].map(|how| reader.cell(set, ensemble, &how, "Mean", metric).mean());
             for (points, value) in both.iter_mut().zip(values) {
                 points.extend(value.map(|v| (group as f64, v)));
             }
@@ -89,7 +90,7 @@ fn figure_5(reader: &Reader<'_>) -> Result<Vec<PathBuf>> {
         .map(|&size| (size as f64, (eemu_with(8), How::Adapted { size, sampling: Sampling::Biased })))
         .collect();
     let shards: Vec<(f64, _)> =
-        scale.shard_counts().iter().map(|&shards| (f64::from(shards), (eemu_with(shards), SERVED))).collect();
+        scale.shard_counts().iter().map(|&shards| (f64::from(shards), (eemu_with(shards), reader.served()))).collect();
     for (varied, x, points) in
         [("adaptation set", "items in the adaptation set", sizes), ("shards", "number of shards", shards)]
     {
@@ -126,11 +127,13 @@ fn figure_6(reader: &Reader<'_>) -> Result<Vec<PathBuf>> {
         [("single shard (mean)".into(), Vec::new()), ("mean of all shards".into(), Vec::new())];
     for (group, set) in reader.sets().iter().enumerate() {
         let alone: Vec<f64> = (0..8)
-            .filter_map(|shard| reader.cell(set, eemu_with(8), &SERVED, &format!("shard {shard}"), metric).mean())
+            .filter_map(|shard| {
+                reader.cell(set, eemu_with(8), &reader.served(), &format!("shard {shard}"), metric).mean()
+            })
             .collect();
         let single = (!alone.is_empty()).then(|| alone.iter().sum::<f64>() / alone.len() as f64);
         let best = alone.iter().copied().fold(None, |best: Option<f64>, v| Some(best.map_or(v, |b| b.max(v))));
-        let all = reader.cell(set, eemu_with(8), &SERVED, "Mean", metric).mean();
+        let all = reader.cell(set, eemu_with(8), &reader.served(), "Mean", metric).mean();
         series[0].1.extend(single.map(|v| (group as f64, v)));
         series[1].1.extend(all.map(|v| (group as f64, v)));
         sheet.rows.push(vec![set.clone(), number(single), number(best), number(all)]);
@@ -158,7 +161,7 @@ fn figure_7(reader: &Reader<'_>) -> Result<Vec<PathBuf>> {
             let values: Vec<f64> = rows.iter().filter_map(|row| row.figures.get(name).copied()).collect();
             (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
         };
-        let users = figure(&SERVED, "users");
+        let users = figure(&reader.served(), "users");
         let naive = figure(&How::OneByOne, "seconds a user").zip(users).map(|(each, users)| each * users);
         let mut row = |name: &str, how: &How, k: Option<f64>| {
             let value = |metric| reader.cell(set, eemu_with(8), how, "Mean", metric).mean();
@@ -178,7 +181,7 @@ fn figure_7(reader: &Reader<'_>) -> Result<Vec<PathBuf>> {
                 faster.map_or("-".into(), |f| format!("{f:.1}")),
             ]);
         };
-        row("none: our exact batch mode", &SERVED, None);
+        row("none: our exact batch mode", &reader.served(), None);
         for &clusters in reader.request.scale.cluster_counts() {
             row(&clusters.to_string(), &How::Clustered { clusters }, Some(clusters as f64));
         }
@@ -192,7 +195,7 @@ fn figure_7(reader: &Reader<'_>) -> Result<Vec<PathBuf>> {
             "1.0".into(),
         ];
         sheet.rows.push(std::iter::once(set.clone()).chain(one).collect());
-        let exact = reader.cell(set, eemu_with(8), &SERVED, "Mean", Metric::Hits(10)).mean();
+        let exact = reader.cell(set, eemu_with(8), &reader.served(), "Mean", Metric::Hits(10)).mean();
         let ends = hits_line.first().zip(hits_line.last()).map(|(a, b)| (a.0, b.0));
         let flat = exact.zip(ends).map(|(v, (from, to))| vec![(from, v), (to, v)]).unwrap_or_default();
         quality.push((format!("{set}, K clusters"), hits_line));

@@ -37,7 +37,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use eemu_core::tensor::Device;
 
-pub use recipe::Scale;
+pub use recipe::{Profile, Scale};
 pub use unit::What;
 
 use crate::progress::Progress;
@@ -54,6 +54,8 @@ pub struct Request {
     pub out: PathBuf,
     /// The whole thing, or a small version of it.
     pub scale: Scale,
+    /// Whose model and adaptation.
+    pub profile: Profile,
     /// Seeds 1 to this.
     pub seeds: u64,
     /// Data sets by folder name.

@@ -3,12 +3,14 @@
 //! chose its epochs on test.
 
 use anyhow::Result;
+use clap::ValueEnum;
 use eemu_core::aggregate::{AttentionConfig, Effort, FitConfig};
 use eemu_core::config::{AdaptConfig, Config, Meta};
 use eemu_core::dataset::Holdout;
 use eemu_core::mistakes::published;
 use eemu_core::model::ModelConfig;
 
+use super::Request;
 use crate::commands::configuring::set_all;
 
 /// The whole thing, or a small version.
@@ -18,6 +20,17 @@ pub enum Scale {
     Full,
     /// Narrow towers, few epochs, few points a figure: minutes on two cores.
     Quick,
+}
+
+/// Whose choices a run makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Profile {
+    /// The paper's towers and its handful of pairs.
+    #[default]
+    Paper,
+    /// What `import` and `train` choose by themselves: towers of one layer,
+    /// and an adaptation set that is recent where the data have times.
+    Deployed,
 }
 
 /// How an ensemble learns.
@@ -76,14 +89,57 @@ impl Scale {
 }
 
 /// The configuration of an ensemble on a data set.
-pub(super) fn config(
-    set: &str,
-    learning: Learning,
-    shards: u32,
-    seed: u64,
-    scale: Scale,
-    changes: &[String],
-) -> Result<Config> {
+pub(super) fn config(request: &Request, timed: bool, learning: Learning, shards: u32, seed: u64) -> Result<Config> {
+    let mut config = match (request.profile, learning) {
+        (Profile::Deployed, Learning::Ordinary | Learning::Maml | Learning::Reptile | Learning::SecondOrder) => {
+            deployed(timed, shards, seed)
+        }
+        _ => paper(learning, shards, seed),
+    };
+    config.train.meta = match learning {
+        Learning::Ordinary => Meta::None,
+        Learning::Maml | Learning::SecondOrder | Learning::Published => Meta::Maml,
+        Learning::Reptile => Meta::Reptile,
+    };
+    if learning == Learning::Reptile {
+        config.train.inner_steps = 5;
+        config.train.outer_step = 1.0;
+    }
+    if request.scale == Scale::Quick {
+        config.model = ModelConfig::small();
+        config.train.epochs = 4;
+        config.train.users_per_batch = 16;
+        if learning != Learning::Reptile {
+            config.train.outer_step = 5e-3;
+        }
+    }
+    let mut config = set_all(&config, &request.set)?;
+    if learning == Learning::Published {
+        // The published code has no unknown rows, starts tables at N(0, 1),
+        // and slices once.
+        config.model.unknown_rows = false;
+        config.model.table_scale = 1.0;
+        config.train.unnamed_share = 0.0;
+        config.train.query_length = 1;
+        config.train.fresh_slices = false;
+        config.train.outer_step = published::RATE;
+        config.train.in_batch_negatives = 1;
+    }
+    Ok(config)
+}
+
+/// A deployment's defaults, as `import` and `train` have them.
+fn deployed(timed: bool, shards: u32, seed: u64) -> Config {
+    let mut config = Config { holdout: Holdout::LeaveOneOut, ..Config::default() };
+    if !timed {
+        config.adapt = AdaptConfig::timeless();
+    }
+    config.train.seed = seed;
+    config.train.shards = shards;
+    config
+}
+
+fn paper(learning: Learning, shards: u32, seed: u64) -> Config {
     let mut config = Config { holdout: Holdout::LeaveOneOut, ..Config::default() };
     // The paper's model and its handful of pairs, so that the tables stand
     // beside the paper's; the deployment's defaults are another choice.
@@ -101,42 +157,9 @@ pub(super) fn config(
     train.uniform_negatives = 1;
     train.in_batch_negatives = 0;
     train.outer_step = 1e-3;
-    train.epochs = epochs(set, learning, shards);
-    train.meta = match learning {
-        Learning::Ordinary => Meta::None,
-        Learning::Maml | Learning::SecondOrder | Learning::Published => Meta::Maml,
-        Learning::Reptile => Meta::Reptile,
-    };
-    if learning == Learning::Reptile {
-        train.inner_steps = 5;
-        train.outer_step = 1.0;
-    }
-    if scale == Scale::Quick {
-        config.model = ModelConfig::small();
-        config.train.epochs = 4;
-        config.train.users_per_batch = 16;
-        if learning != Learning::Reptile {
-            config.train.outer_step = 5e-3;
-        }
-    }
-    let mut config = set_all(&config, changes)?;
-    if learning == Learning::Published {
-        // The published code has no unknown rows, starts tables at N(0, 1),
-        // and slices once.
-        config.model.unknown_rows = false;
-        config.model.table_scale = 1.0;
-        config.train.unnamed_share = 0.0;
-        config.train.query_length = 1;
-        config.train.fresh_slices = false;
-        config.train.outer_step = published::RATE;
-        config.train.in_batch_negatives = 1;
-    }
-    Ok(config)
-}
-
-fn epochs(_set: &str, learning: Learning, shards: u32) -> u32 {
-    match (learning, shards) {
+    train.epochs = match (learning, shards) {
         (Learning::Ordinary, 1) => 10,
         _ => 20,
-    }
+    };
+    config
 }

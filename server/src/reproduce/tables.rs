@@ -9,8 +9,8 @@ use eemu_core::evaluate::Estimate;
 
 use super::printed::{self, Printed};
 use super::rows::{Metric, Row, Store};
-use super::unit::{Ensemble, How, SERVED, Unit, What, deep_methods, eemu_with, find, methods, orders};
-use super::{Request, Scale};
+use super::unit::{Ensemble, How, Unit, What, deep_methods, eemu_with, find, methods, orders};
+use super::{Profile, Request, Scale};
 
 /// A table as people and programs read it.
 #[derive(Debug, Clone, Default)]
@@ -111,6 +111,11 @@ impl Reader<'_> {
         cell
     }
 
+    /// EEMU as it serves.
+    pub(super) fn served(&self) -> How {
+        self.request.profile.served()
+    }
+
     pub(super) fn sets(&self) -> &[String] {
         &self.request.datasets
     }
@@ -129,6 +134,13 @@ impl Reader<'_> {
         );
         if !self.request.set.is_empty() {
             let _ = writeln!(text, "Settings that differ from the recipe: `{}`.\n", self.request.set.join("`, `"));
+        }
+        if self.request.profile == Profile::Deployed {
+            text.push_str(
+                "**A deployment's defaults (`--profile deployed`)**: towers of one layer, and an adaptation set in \
+                 which older records fade where the data have times. The paper's figures are of deeper towers and \
+                 seven items drawn without regard to time.\n\n",
+            );
         }
         if self.request.scale == Scale::Quick {
             text.push_str(
@@ -199,12 +211,33 @@ struct MethodTable {
 pub(super) fn write(request: &Request, units: &[Unit], store: &Store) -> Result<Vec<PathBuf>> {
     let reader = Reader { request, units, store };
     let mut written = Vec::new();
-    let reference = request.reference;
+    let (profile, reference) = (request.profile, request.reference);
     let tables = [
-        (What::Table3, "table3", "Table 3: all methods at 10", printed::TABLE_3, 10, methods(0, false, reference)),
-        (What::Table4, "table4", "Table 4: all methods at 20", printed::TABLE_4, 20, methods(0, false, reference)),
-        (What::Table8, "table8", "Table 8: all methods with DeepFM", printed::TABLE_8, 10, deep_methods()),
-        (What::Table10, "table10", "Table 10: Reptile beside MAML", printed::TABLE_10, 10, methods(0, true, reference)),
+        (
+            What::Table3,
+            "table3",
+            "Table 3: all methods at 10",
+            printed::TABLE_3,
+            10,
+            methods(profile, 0, false, reference),
+        ),
+        (
+            What::Table4,
+            "table4",
+            "Table 4: all methods at 20",
+            printed::TABLE_4,
+            20,
+            methods(profile, 0, false, reference),
+        ),
+        (What::Table8, "table8", "Table 8: all methods with DeepFM", printed::TABLE_8, 10, deep_methods(profile)),
+        (
+            What::Table10,
+            "table10",
+            "Table 10: Reptile beside MAML",
+            printed::TABLE_10,
+            10,
+            methods(profile, 0, true, reference),
+        ),
     ];
     for (what, name, title, printed, k, rows) in tables {
         if request.what.wants(what) {
@@ -283,7 +316,7 @@ fn table_6(reader: &Reader<'_>) -> Result<Vec<PathBuf>> {
         let names = (0..8).map(|s| (format!("Shard {}", s + 1), format!("shard {s}")));
         for (name, result) in names.chain([("Mean of all".to_owned(), "Mean".to_owned())]) {
             let plain = reader.cell(set, eemu_with(8), &How::Frozen, &result, metric);
-            let adapted = reader.cell(set, eemu_with(8), &SERVED, &result, metric);
+            let adapted = reader.cell(set, eemu_with(8), &reader.served(), &result, metric);
             sheet.rows.push(vec![
                 name.clone(),
                 number(printed::TABLE_6.get(&name, set, 0)),
@@ -311,9 +344,9 @@ fn table_7(reader: &Reader<'_>) -> Result<Vec<PathBuf>> {
         ]);
         for metric in [Metric::Hits(10), Metric::Gain(10)] {
             let paper = printed::SETS.iter().position(|s| s == set).filter(|_| metric == Metric::Hits(10));
-            let random = How::Adapted { size: 7, sampling: Sampling::Random };
+            let random = reader.request.profile.served_by(Sampling::Random);
             let random = reader.cell(set, eemu_with(8), &random, "Mean", metric);
-            let biased = reader.cell(set, eemu_with(8), &SERVED, "Mean", metric);
+            let biased = reader.cell(set, eemu_with(8), &reader.served(), "Mean", metric);
             sheet.rows.push(vec![
                 metric.name(),
                 number(paper.map(|place| printed::TABLE_7[place][0])),
@@ -339,8 +372,8 @@ fn second_order(reader: &Reader<'_>) -> Result<Vec<PathBuf>> {
             sheet.rows.push(vec![
                 name.into(),
                 cell(&How::Frozen, Metric::Hits(10)),
-                cell(&SERVED, Metric::Hits(10)),
-                cell(&SERVED, Metric::Gain(10)),
+                cell(&reader.served(), Metric::Hits(10)),
+                cell(&reader.served(), Metric::Gain(10)),
                 format!("{seconds:.0}"),
             ]);
         }
@@ -351,14 +384,14 @@ fn second_order(reader: &Reader<'_>) -> Result<Vec<PathBuf>> {
 
 fn table_9(reader: &Reader<'_>) -> Result<Vec<PathBuf>> {
     let mut sheets = Vec::new();
-    let metric = Metric::Hits(10);
+    let (metric, profile) = (Metric::Hits(10), reader.request.profile);
     for set in reader.sets() {
         let mut sheet = Sheet::new(&["method", "q=5% paper", "q=5% ours", "q=10% paper", "q=10% ours"]);
-        for place in 0..methods(0, false, false).len() {
+        for place in 0..methods(profile, 5, false, false).len() {
             let mut cells = Vec::new();
             let mut name = "";
             for (column, percent) in [5, 10].into_iter().enumerate() {
-                let (own, ensemble, how, result) = &methods(percent, false, false)[place];
+                let (own, ensemble, how, result) = &methods(profile, percent, false, false)[place];
                 name = own;
                 cells.push(number(printed::TABLE_9.get(own, set, column)));
                 cells.push(measured(&reader.cell(set, *ensemble, how, result, metric)));

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::Request;
 use super::judge::POPULARITY;
-use super::recipe::{self, Learning};
+use super::recipe::{self, Learning, Profile};
 use super::sets::Set;
 
 /// A table or figure of the paper, or a remark of its text.
@@ -113,6 +113,8 @@ pub(super) enum How {
     Frozen,
     /// Adapted to each user: the mean and each shard alone.
     Adapted { size: usize, sampling: Sampling },
+    /// The same as a deployment does it.
+    Deployed { sampling: Sampling },
     /// Adapted as the published code does: one step along the gradient's sign.
     SignStep,
     /// Adapted to clusters of users.
@@ -128,6 +130,8 @@ impl How {
             Self::Frozen => "frozen".into(),
             Self::Adapted { size, sampling: Sampling::Biased } => format!("adapted-{size}"),
             Self::Adapted { size, sampling: Sampling::Random } => format!("adapted-{size}-random"),
+            Self::Deployed { sampling: Sampling::Biased } => "deployed".into(),
+            Self::Deployed { sampling: Sampling::Random } => "deployed-random".into(),
             Self::Clustered { clusters } => format!("clusters-{clusters}"),
             Self::OneByOne => "one-by-one".into(),
             Self::SignStep => "sign-step".into(),
@@ -211,73 +215,95 @@ pub(super) fn needed(request: &Request, sets: &[Set]) -> Result<Vec<Unit>> {
 }
 
 fn unit(request: &Request, set: &Set, seed: u64, ensemble: Ensemble, how: How) -> Result<Unit> {
-    let changes = &request.set;
-    let mut config = recipe::config(&set.name, ensemble.learning, ensemble.shards, seed, request.scale, changes)?;
+    let timed = set.records.iter().any(|record| record.timestamp.is_some());
+    let mut config = recipe::config(request, timed, ensemble.learning, ensemble.shards, seed)?;
     if ensemble.deep {
         config.model = config.model.deep_fm();
     }
     if let How::Adapted { size, sampling } = how {
         config.adapt = AdaptConfig { size, sampling, ..config.adapt };
     }
+    if let How::Deployed { sampling } = how {
+        config.adapt.sampling = sampling;
+    }
     let data = format!("{} {}", set.catalog.hash()?, set.records.len());
     Ok(Unit { set: set.name.clone(), seed, ensemble, how, config, users: request.users, data })
 }
 
-/// EEMU as it serves: seven items, rare ones first.
-pub(super) const SERVED: How = How::Adapted { size: 7, sampling: Sampling::Biased };
+impl Profile {
+    /// EEMU as it serves: the paper's seven items, or a deployment's choice.
+    pub(super) fn served_by(self, sampling: Sampling) -> How {
+        match self {
+            Self::Paper => How::Adapted { size: 7, sampling },
+            Self::Deployed => How::Deployed { sampling },
+        }
+    }
+
+    /// The same, rare items first.
+    pub(super) fn served(self) -> How {
+        self.served_by(Sampling::Biased)
+    }
+}
 
 /// Ensembles and measurements, in the order in which they are most telling.
 fn wanted(request: &Request) -> Vec<(Ensemble, How)> {
     let what = |other| request.what.wants(other);
+    let served = || request.profile.served();
     let mut list = Vec::new();
     let methods = [What::Table3, What::Table4, What::Table10];
     if methods.into_iter().any(what) {
         list.extend([(Ensemble::RETRAIN, How::Frozen), (Ensemble::STANDARD, How::Frozen)]);
-        list.extend([(Ensemble::EEMU, How::Frozen), (Ensemble::EEMU, SERVED)]);
+        list.extend([(Ensemble::EEMU, How::Frozen), (Ensemble::EEMU, served())]);
+        if request.profile == Profile::Deployed {
+            list.extend([(Ensemble::RETRAIN, served()), (Ensemble::STANDARD, served())]);
+        }
         if request.reference {
             list.extend([(Ensemble::PUBLISHED, How::Frozen), (Ensemble::PUBLISHED, How::SignStep)]);
         }
     }
     if what(What::Table8) {
         list.extend([(Ensemble::RETRAIN.deep(), How::Frozen), (Ensemble::STANDARD.deep(), How::Frozen)]);
-        list.extend([(Ensemble::EEMU.deep(), How::Frozen), (Ensemble::EEMU.deep(), SERVED)]);
+        list.extend([(Ensemble::EEMU.deep(), How::Frozen), (Ensemble::EEMU.deep(), served())]);
+        if request.profile == Profile::Deployed {
+            list.extend([(Ensemble::RETRAIN.deep(), served()), (Ensemble::STANDARD.deep(), served())]);
+        }
     }
     if what(What::Table6) || what(What::Fig6) || what(What::Fig4) {
-        list.extend([(Ensemble::EEMU, How::Frozen), (Ensemble::EEMU, SERVED)]);
+        list.extend([(Ensemble::EEMU, How::Frozen), (Ensemble::EEMU, served())]);
     }
     if what(What::Fig4) {
-        list.extend([(Ensemble::STANDARD, How::Frozen), (Ensemble::STANDARD, SERVED)]);
+        list.extend([(Ensemble::STANDARD, How::Frozen), (Ensemble::STANDARD, served())]);
     }
     if what(What::Table7) {
-        list.push((Ensemble::EEMU, SERVED));
-        list.push((Ensemble::EEMU, How::Adapted { size: 7, sampling: Sampling::Random }));
+        list.push((Ensemble::EEMU, served()));
+        list.push((Ensemble::EEMU, request.profile.served_by(Sampling::Random)));
     }
     if what(What::Fig7) {
-        list.push((Ensemble::EEMU, SERVED));
+        list.push((Ensemble::EEMU, served()));
         list.extend(request.scale.cluster_counts().iter().map(|&k| (Ensemble::EEMU, How::Clustered { clusters: k })));
         list.push((Ensemble::EEMU, How::OneByOne));
     }
     if what(What::Table10) {
-        list.push((Ensemble::REPTILE, SERVED));
+        list.push((Ensemble::REPTILE, served()));
     }
     if what(What::Fig5) {
         for &size in request.scale.adaptation_sizes() {
             list.push((Ensemble::EEMU, How::Adapted { size, sampling: Sampling::Biased }));
         }
         for &shards in request.scale.shard_counts() {
-            list.push((Ensemble::new(Learning::Maml, shards), SERVED));
+            list.push((Ensemble::new(Learning::Maml, shards), served()));
         }
     }
     if what(What::SecondOrder) {
         for (_, ensemble) in orders() {
-            list.extend([(ensemble, How::Frozen), (ensemble, SERVED)]);
+            list.extend([(ensemble, How::Frozen), (ensemble, served())]);
         }
     }
     if what(What::Table9) {
         for percent in [5, 10] {
             list.push((Ensemble::RETRAIN.without(percent), How::Frozen));
             list.push((Ensemble::STANDARD.without(percent), How::Frozen));
-            list.push((Ensemble::EEMU.without(percent), SERVED));
+            list.push((Ensemble::EEMU.without(percent), served()));
         }
     }
     list
@@ -291,14 +317,21 @@ pub(super) fn find<'a>(units: &'a [Unit], set: &str, seed: u64, ensemble: Ensemb
 /// The rows of Table 3 and their like: name, ensemble, measurement, and which
 /// of its results.
 pub(super) fn methods(
+    profile: Profile,
     without: u32,
     reptile: bool,
     reference: bool,
 ) -> Vec<(&'static str, Ensemble, How, &'static str)> {
+    let served = || profile.served();
     let mut rows = vec![
         ("RETRAIN", Ensemble::RETRAIN, How::Frozen, "Mean"),
         ("popularity", Ensemble::RETRAIN, How::Frozen, POPULARITY),
     ];
+    // The same adaptation for those that were not trained for it.
+    if profile == Profile::Deployed && without == 0 {
+        rows.push(("RETRAIN, adapted alike", Ensemble::RETRAIN, served(), "Mean"));
+        rows.push(("Mean, adapted alike", Ensemble::STANDARD, served(), "Mean"));
+    }
     for method in eemu_core::aggregate::Method::ALL {
         rows.push((method.name(), Ensemble::STANDARD, How::Frozen, method.name()));
     }
@@ -307,17 +340,17 @@ pub(super) fn methods(
         rows.push(("published code", Ensemble::PUBLISHED, How::SignStep, "Mean"));
     }
     if reptile {
-        rows.push(("EEMU (Reptile)", Ensemble::REPTILE, SERVED, "Mean"));
-        rows.push(("EEMU (MAML)", Ensemble::EEMU, SERVED, "Mean"));
+        rows.push(("EEMU (Reptile)", Ensemble::REPTILE, served(), "Mean"));
+        rows.push(("EEMU (MAML)", Ensemble::EEMU, served(), "Mean"));
     } else {
-        rows.push(("EEMU", Ensemble::EEMU, SERVED, "Mean"));
+        rows.push(("EEMU", Ensemble::EEMU, served(), "Mean"));
     }
     rows.into_iter().map(|(name, ensemble, how, result)| (name, ensemble.without(without), how, result)).collect()
 }
 
 /// The rows of Table 8: those of Table 3 with DeepFM.
-pub(super) fn deep_methods() -> Vec<(&'static str, Ensemble, How, &'static str)> {
-    let rows = methods(0, false, false).into_iter();
+pub(super) fn deep_methods(profile: Profile) -> Vec<(&'static str, Ensemble, How, &'static str)> {
+    let rows = methods(profile, 0, false, false).into_iter();
     rows.map(|(name, ensemble, how, result)| (name, ensemble.deep(), how, result)).collect()
 }
 

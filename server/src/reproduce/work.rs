@@ -76,6 +76,10 @@ impl<'a> Worker<'a> {
             How::Adapted { size, .. } => {
                 users * costs.low_rank_request(items, shards, *size as u64, unit.config.model.item_layers())
             }
+            How::Deployed { .. } => {
+                let pairs = unit.config.adapt.size as u64;
+                users * costs.low_rank_request(items, shards, pairs, unit.config.model.item_layers())
+            }
             How::Clustered { clusters } => shards * *clusters as u64 * items * 2 * costs.item,
             How::SignStep => users * costs.honest_adapted(items, shards, 7),
             How::OneByOne => TIMED as u64 * costs.honest_adapted(items, shards, 7),
@@ -256,7 +260,7 @@ impl<'a> Worker<'a> {
                 figures.extend(more);
                 ranks
             }
-            How::Adapted { .. } => {
+            How::Adapted { .. } | How::Deployed { .. } => {
                 let bar = progress.bar("adapted", judges.len() as u64);
                 let done = AtomicUsize::new(0);
                 let adapt: &AdaptConfig = &world.config.adapt;
