@@ -15,8 +15,15 @@ def arguments(what, **numbers):
     parser.add_argument("--threads", type=int, default=1, help="torch threads (default 1)")
     parser.add_argument("--seconds", type=float, default=60, help="how long to measure (default 60)")
     parser.add_argument("--fused", action="store_true", help="PyTorch's fused Adam in place of its default one")
+    parser.add_argument(
+        "--model",
+        choices=["paper", "default"],
+        default="paper",
+        help="the paper's towers and draws, or what eemu has by default: towers of one layer, one negative a "
+        "positive, and to adapt ten pairs and four steps (default paper)",
+    )
     for name, default in numbers.items():
-        parser.add_argument(f"--{name}", type=int, default=default, help=f"default {default}")
+        parser.add_argument(f"--{name}", type=int, default=default, help=f"default {default or 'as the model has it'}")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     torch.manual_seed(1)
@@ -40,6 +47,7 @@ def report(what, rate, done, seconds, data, args):
         "done": done,
         "seconds": round(seconds, 1),
         "fused": args.fused,
+        "model": args.model,
         "data": data.source,
         "torch": torch.__version__,
     }

@@ -23,7 +23,7 @@ pub(crate) fn run(args: &[String]) -> Outcome {
     demo::build()?;
     let ours = figures(run::program(place::built("bench")?).args(absolute(args, data.as_ref())))?;
     let peers = match python_with_torch() {
-        Ok(python) => peers(&python, data.as_ref())?,
+        Ok(python) => peers(&python, data.as_ref(), model(args))?,
         Err(why) => {
             println!("\nNOT RUN: peers: {why}");
             return Ok(ExitCode::SUCCESS);
@@ -77,12 +77,24 @@ fn python_with_torch() -> Result<String, String> {
     ))
 }
 
-fn peers(python: &str, data: Option<&PathBuf>) -> Result<Vec<Figure>, String> {
+/// The model that both sides measure.
+fn model(args: &[String]) -> &str {
+    args.iter().position(|arg| arg == "--model").and_then(|at| args.get(at + 1)).map_or("paper", String::as_str)
+}
+
+fn peers(python: &str, data: Option<&PathBuf>, model: &str) -> Result<Vec<Figure>, String> {
     let mut all = Vec::new();
     for script in ["train_loop.py", "rank_loop.py"] {
         for threads in ["1", "2"] {
             let mut command = run::program(python);
-            command.arg(format!("tests/peers/{script}")).args(data).args(["--threads", threads, "--seconds", "30"]);
+            command.arg(format!("tests/peers/{script}")).args(data).args([
+                "--threads",
+                threads,
+                "--seconds",
+                "30",
+                "--model",
+                model,
+            ]);
             // Keeps the checkout free of Python's caches.
             all.extend(figures(command.env("PYTHONDONTWRITEBYTECODE", "1"))?);
         }
