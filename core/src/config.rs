@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::dataset::Holdout;
+use crate::dataset::{Holdout, Interaction};
 use crate::model::ModelConfig;
 use crate::{Error, Result};
 
@@ -132,6 +132,12 @@ impl Default for AdaptConfig {
 }
 
 impl AdaptConfig {
+    /// What suits these records: recent ones where any has a time.
+    #[must_use]
+    pub fn fitting(records: &[Interaction]) -> Self {
+        if records.iter().any(|record| record.timestamp.is_some()) { Self::default() } else { Self::timeless() }
+    }
+
     /// For data without times, where nobody knows what is recent: many pairs
     /// and one step, since a few drawn at random say little of a person.
     #[must_use]

@@ -351,3 +351,31 @@ fn everything_runs_resumes_and_agrees() {
     reproduce("table7", out, &[]);
     assert_eq!(rows(out)[lost]["ranks"], served["ranks"]);
 }
+
+/// `--profile deployed` measures what `import` sets up, and adapts those that
+/// were not trained for it alike.
+#[test]
+fn the_deployed_profile_is_what_import_chooses() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path();
+    data(out);
+    reproduce("table3", out, &["--profile", "deployed"]);
+    let rows = rows(out);
+    let row = |part: &str| rows.iter().find(|(name, _)| name.contains(part)).unwrap().1;
+    let state = out.join("state");
+    let mut import = Command::new(program().unwrap());
+    import.args(["import", "--holdout", "leave-one-out", "--seed", "1", "--data"]).arg(out.join("tiny"));
+    let imported = import.arg("--state").arg(&state).output().unwrap();
+    assert!(imported.status.success(), "{}", String::from_utf8_lossy(&imported.stderr));
+    let info = Command::new(program().unwrap()).args(["info", "--json", "--state"]).arg(&state).output().unwrap();
+    let info: Value = serde_json::from_slice(&info.stdout).unwrap();
+    for ensemble in ["-maml-8-deployed-", "-ordinary-8-deployed-", "-ordinary-1-deployed-"] {
+        let config = &row(ensemble)["config"];
+        let adapt = |config: &Value| serde_json::from_value::<AdaptConfig>(config["adapt"].clone()).unwrap();
+        assert_eq!(adapt(config), adapt(&info["config"]), "{ensemble}");
+        assert_eq!(config["train"]["query_length"], info["config"]["train"]["query_length"], "{ensemble}");
+    }
+    assert_ne!(row("-maml-8-deployed-")["ranks"], row("-maml-8-frozen-")["ranks"]);
+    let table = fs::read_to_string(out.join("table3.md")).unwrap();
+    assert!(table.contains("| RETRAIN, adapted alike |") && table.contains("--profile deployed"), "{table}");
+}

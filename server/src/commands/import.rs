@@ -34,10 +34,8 @@ pub(crate) fn run(args: &ImportArgs) -> Result<ExitCode> {
     } else {
         import::open(&args.data, &options)?
     };
-    let mut config = Config { holdout: args.holdout.into(), ..Config::default() };
-    if imported.records.iter().all(|record| record.timestamp.is_none()) {
-        config.adapt = AdaptConfig::timeless();
-    }
+    let adapt = AdaptConfig::fitting(&imported.records);
+    let mut config = Config { holdout: args.holdout.into(), adapt, ..Config::default() };
     config.train.seed = match (args.seed, config.holdout) {
         (Some(seed), _) => seed,
         (None, Holdout::LeaveOneOut) => 1,

@@ -11,6 +11,7 @@ use eemu_core::mistakes::published;
 use eemu_core::model::ModelConfig;
 
 use super::Request;
+use super::sets::Set;
 use crate::commands::configuring::set_all;
 
 /// The whole thing, or a small version.
@@ -89,10 +90,10 @@ impl Scale {
 }
 
 /// The configuration of an ensemble on a data set.
-pub(super) fn config(request: &Request, timed: bool, learning: Learning, shards: u32, seed: u64) -> Result<Config> {
+pub(super) fn config(request: &Request, set: &Set, learning: Learning, shards: u32, seed: u64) -> Result<Config> {
     let mut config = match (request.profile, learning) {
         (Profile::Deployed, Learning::Ordinary | Learning::Maml | Learning::Reptile | Learning::SecondOrder) => {
-            deployed(timed, shards, seed)
+            deployed(set, shards, seed)
         }
         _ => paper(learning, shards, seed),
     };
@@ -129,11 +130,9 @@ pub(super) fn config(request: &Request, timed: bool, learning: Learning, shards:
 }
 
 /// A deployment's defaults, as `import` and `train` have them.
-fn deployed(timed: bool, shards: u32, seed: u64) -> Config {
-    let mut config = Config { holdout: Holdout::LeaveOneOut, ..Config::default() };
-    if !timed {
-        config.adapt = AdaptConfig::timeless();
-    }
+fn deployed(set: &Set, shards: u32, seed: u64) -> Config {
+    let adapt = AdaptConfig::fitting(&set.records);
+    let mut config = Config { holdout: Holdout::LeaveOneOut, adapt, ..Config::default() };
     config.train.seed = seed;
     config.train.shards = shards;
     config

@@ -215,8 +215,7 @@ pub(super) fn needed(request: &Request, sets: &[Set]) -> Result<Vec<Unit>> {
 }
 
 fn unit(request: &Request, set: &Set, seed: u64, ensemble: Ensemble, how: How) -> Result<Unit> {
-    let timed = set.records.iter().any(|record| record.timestamp.is_some());
-    let mut config = recipe::config(request, timed, ensemble.learning, ensemble.shards, seed)?;
+    let mut config = recipe::config(request, set, ensemble.learning, ensemble.shards, seed)?;
     if ensemble.deep {
         config.model = config.model.deep_fm();
     }
