@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
@@ -17,34 +17,11 @@ use eemu_server::serve::ServiceOptions;
 use eemu_server::serve::http::HttpOptions;
 use eemu_server::store::{Access, Erasure, Location, StoreError};
 use eemu_tests::killing::{Extent, kill_in_a_loop};
-use eemu_tests::postgres::{Postgres, located};
+use eemu_tests::postgres::{Setting, located};
 use eemu_tests::program;
 use eemu_tests::service::{Place, delete_items, learned, make_state, quick};
 use eemu_tests::worlds::{Recipe, cpu, train_all};
 use serde_json::{Value, json};
-
-/// A folder, a database of its own, and the server that it is on.
-struct Setting {
-    kept: tempfile::TempDir,
-    database: String,
-    _server: Postgres,
-}
-
-impl Setting {
-    fn new() -> Self {
-        let server = Postgres::start().unwrap();
-        Self { kept: tempfile::tempdir().unwrap(), database: server.database().unwrap(), _server: server }
-    }
-
-    fn dir(&self, name: &str) -> PathBuf {
-        self.kept.path().join(name)
-    }
-
-    /// The state, seen from a directory.
-    fn from(&self, name: &str) -> Location {
-        located(&self.dir(name), &self.database)
-    }
-}
 
 static RECIPE: LazyLock<Recipe> = LazyLock::new(|| Recipe { users: 12, items: 18, epochs: 6, ..Recipe::default() });
 
@@ -66,7 +43,7 @@ fn record(location: impl Into<Location>) -> (u32, u32) {
 /// twin on SQLite, and of training from scratch on what is left.
 #[test]
 fn forgetting_leaves_what_it_leaves_on_sqlite() {
-    let setting = Setting::new();
+    let setting = Setting::new().unwrap();
     let (here, twin) = (setting.from("run"), Location::from(&setting.dir("twin")));
     for place in [&here, &twin] {
         make_state(place, &RECIPE, true).unwrap();
@@ -102,7 +79,7 @@ fn forgetting_leaves_what_it_leaves_on_sqlite() {
 /// and what holds a state already, is refused; the password is never shown.
 #[test]
 fn databases_are_refused_with_a_reason() {
-    let setting = Setting::new();
+    let setting = Setting::new().unwrap();
     make_state(setting.from("run"), &RECIPE, false).unwrap();
     let said = |location: Location| Deployment::open(location, Access::Read).unwrap_err().to_string();
     assert!(said(Location::from(&setting.dir("run"))).contains("--database"));
@@ -120,7 +97,7 @@ fn databases_are_refused_with_a_reason() {
 /// refused whole.
 #[test]
 fn a_plan_on_old_records_is_refused() {
-    let setting = Setting::new();
+    let setting = Setting::new().unwrap();
     make_state(setting.from("a"), &RECIPE, false).unwrap();
     let one = Deployment::open(setting.from("a"), Access::Write).unwrap();
     let other = Deployment::open(setting.from("b"), Access::Write).unwrap();
@@ -155,7 +132,7 @@ fn trained(place: &Place) -> u64 {
 /// receipts are everybody's.
 #[test]
 fn a_second_server_knows_at_once() {
-    let setting = Setting::new();
+    let setting = Setting::new().unwrap();
     make_state(setting.from("import"), &RECIPE, true).unwrap();
     let slow = ServiceOptions { settle: Duration::from_millis(700), ..quick() };
     let mut first = Place::open(setting.from("first"), slow.clone(), &http()).unwrap();
@@ -197,7 +174,7 @@ fn a_second_server_knows_at_once() {
 /// is tried until it is seen.
 #[test]
 fn an_answer_is_overtaken_by_another_server() {
-    let setting = Setting::new();
+    let setting = Setting::new().unwrap();
     let recipe = Recipe { users: 40, items: 60, shards: 6, ..Recipe::default() };
     make_state(setting.from("import"), &recipe, true).unwrap();
     let first = Place::open(setting.from("first"), quick(), &http()).unwrap();
@@ -236,7 +213,7 @@ fn train(setting: &Setting, name: &str) -> std::process::Child {
 /// given back or its holder is gone.
 #[test]
 fn a_shard_is_one_trainers_at_a_time() {
-    let setting = Setting::new();
+    let setting = Setting::new().unwrap();
     make_state(setting.from("a"), &RECIPE, false).unwrap();
     let one = Deployment::open(setting.from("a"), Access::Write).unwrap();
     let other = Deployment::open(setting.from("b"), Access::Write).unwrap();
@@ -259,7 +236,7 @@ fn a_shard_is_one_trainers_at_a_time() {
 /// Two trainers share the work: no shard is trained by both.
 #[test]
 fn two_trainers_train_no_shard_twice() {
-    let setting = Setting::new();
+    let setting = Setting::new().unwrap();
     let recipe = Recipe { users: 60, items: 60, shards: 6, epochs: 60, ..Recipe::default() };
     make_state(setting.from("import"), &recipe, false).unwrap();
     let trainers = ["one", "two"].map(|name| train(&setting, name));
@@ -286,7 +263,7 @@ fn two_trainers_train_no_shard_twice() {
 fn kill_nine_in_a_loop_on_postgres() {
     let extent = Extent::of_environment();
     Extent { rounds: extent.rounds.min(10), ..extent }.play(|round| {
-        let setting = Setting::new();
+        let setting = Setting::new().unwrap();
         kill_in_a_loop(&setting.from("run"), &[("EEMU_DATABASE", &setting.database)], round);
     });
 }

@@ -84,7 +84,8 @@ fn postgres(all: bool) -> End {
             "`initdb` is not installed; Debian's package is postgresql (or set EEMU_TEST_POSTGRES)".into(),
         );
     }
-    let args = ["test", "--workspace", "--no-fail-fast", "--features", POSTGRES_TESTS, "--test", "server_postgres"];
+    let mut args = vec!["test", "--workspace", "--no-fail-fast", "--features", POSTGRES_TESTS];
+    args.extend(["--test", "server_postgres", "--test", "server_postgres_places"]);
     let run = run::cargo(&args).and_then(|mut command| {
         if all {
             command.env("EEMU_LONG", "1");
