@@ -28,7 +28,8 @@ impl Moto {
         let mut command = Command::new(program);
         command.args(["-H", "127.0.0.1", "-p", &port.to_string()]);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let child = command.spawn().context("moto_server: `pip install 'moto[server]'`, or name it in EEMU_TEST_MOTO")?;
+        let child =
+            command.spawn().context("moto_server: `pip install 'moto[server]'`, or name it in EEMU_TEST_MOTO")?;
         eemu_server::tls::choose();
         let client = Client::builder().timeout(PATIENCE).build()?;
         let server = Self { address: format!("http://127.0.0.1:{port}"), client, child };

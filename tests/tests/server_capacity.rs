@@ -92,8 +92,7 @@ fn the_manual_says_what_is_sustained() {
         .collect();
     assert!(rows.len() >= 4, "{rows:?}");
     for row in rows {
-        let capacity =
-            Capacity { shards: row[0] as u32, trainers: row[1] as usize, training: row[2], settle: row[3] };
+        let capacity = Capacity { shards: row[0] as u32, trainers: row[1] as usize, training: row[2], settle: row[3] };
         assert_eq!(capacity.sustained().round(), row[4], "{capacity:?}");
     }
 }

@@ -25,8 +25,7 @@ fn records(location: impl Into<Location>) -> Vec<Interaction> {
 fn forget(state: &[&str], location: &Location) {
     let world = Deployment::open(location, Access::Read).unwrap().world;
     let gone = world.interactions.all().iter().find(|r| r.user != 3).unwrap();
-    let (user, item) =
-        (&world.catalog.users.ids[gone.user as usize], &world.catalog.items.ids[gone.item as usize]);
+    let (user, item) = (&world.catalog.users.ids[gone.user as usize], &world.catalog.items.ids[gone.item as usize]);
     let how = ["forget", "-q", "--later"];
     done(&[&how[..], state, &["--user", user, "--item", item]].concat(), &[]);
     if world.catalog.users.ids[3] == "user-3" {
@@ -56,8 +55,16 @@ fn backups_go_between_folders_and_databases() {
         done(&[&["backup", "--tombstones", text(&file)], state].concat(), &[]);
         let left = records(&location);
         let restore = |to: &Location, tombstones: &str| -> Value {
-            let mut args =
-                vec!["restore", "--json", "--backup", text(&backup), "--state", text(&to.dir), "--tombstones", tombstones];
+            let mut args = vec![
+                "restore",
+                "--json",
+                "--backup",
+                text(&backup),
+                "--state",
+                text(&to.dir),
+                "--tombstones",
+                tombstones,
+            ];
             args.extend(to.database.iter().flat_map(|database| ["--database", database.0.as_str()]));
             done(&args, &[])
         };
@@ -132,9 +139,8 @@ fn a_database_and_a_bucket_together() {
     let info = |state: &Path| done(&["info", "--json", "--state", text(state)], &environment);
     assert_eq!(hashes(&info(&first)), hashes(&done(&["info", "--json", "--state", text(&twin)], &[])));
     assert_eq!((&info(&second)["models"], &info(&second)["erasure"]), (&json!("s3://models/shop"), &json!("logical")));
-    let models = || -> BTreeSet<String> {
-        bucket.names().into_iter().filter(|name| name.ends_with(".safetensors")).collect()
-    };
+    let models =
+        || -> BTreeSet<String> { bucket.names().into_iter().filter(|name| name.ends_with(".safetensors")).collect() };
     let before = models();
     assert_eq!(before.len(), 6);
 
@@ -190,7 +196,10 @@ fn the_database_is_known_by_its_certificate() {
     for (what, address) in &wrong {
         let args = at("refused", address);
         let said = refused(&args.iter().map(String::as_str).collect::<Vec<_>>(), &[]);
-        assert!(said.contains("--database") && !said.contains("localhost") && !said.contains("127.0.0.1"), "{what}: {said}");
+        assert!(
+            said.contains("--database") && !said.contains("localhost") && !said.contains("127.0.0.1"),
+            "{what}: {said}"
+        );
         let reason = if *what == "in the clear" { "encryption" } else { "certificate" };
         assert!(said.contains(reason), "{what}: {said}");
     }

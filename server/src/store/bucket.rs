@@ -131,7 +131,9 @@ impl Bucket {
         match status.as_u16() {
             // S3's own name of the answer, and that of other servers; what does
             // not know the question may have answered another one.
-            200 if !["<VersioningConfiguration", "<GetBucketVersioning"].iter().any(|name| text.contains(name)) => Err(self.failed(asking, "the answer is none")),
+            200 if !["<VersioningConfiguration", "<GetBucketVersioning"].iter().any(|name| text.contains(name)) => {
+                Err(self.failed(asking, "the answer is none"))
+            }
             // "Enabled", or "Suspended", which leaves the earlier ones.
             200 if text.contains("<Status>") => Err(self.versioned()),
             // Servers that know no versioning say so.

@@ -7,8 +7,8 @@ use super::changing::TUNING_KEY;
 use super::database::{Db, transaction};
 use super::schema;
 use super::{
-    Access, Backup, DatabaseUrl, Inner, Location, Receipt, Request, Result, State, Tombstones, erase, failpoint, receipts, requests,
-    tombstones,
+    Access, Backup, DatabaseUrl, Inner, Location, Receipt, Request, Result, State, Tombstones, erase, failpoint,
+    receipts, requests, tombstones,
 };
 use crate::clock::now_exactly;
 
