@@ -13,7 +13,7 @@ use eemu_tests::worlds::{Recipe, train_all};
 use serde_json::json;
 
 const SHARDS: u32 = 6;
-const STREAM: usize = 24;
+const STREAM: usize = 18;
 
 fn sustained(place: &Place) -> f64 {
     let text = String::from_utf8(place.get("/metrics", &place.operator).bytes).unwrap();

@@ -16,6 +16,7 @@ use eemu_server::progress::Progress;
 use eemu_server::serve::ServiceOptions;
 use eemu_server::serve::http::HttpOptions;
 use eemu_server::store::{Access, Erasure, Location, StoreError};
+use eemu_server::training::{Launcher, train_unit};
 use eemu_tests::killing::{Extent, kill_in_a_loop};
 use eemu_tests::postgres::{Setting, located};
 use eemu_tests::program;
@@ -112,6 +113,54 @@ fn a_plan_on_old_records_is_refused() {
     let mut other = other;
     let done = forget(&mut other, &[key(&all[1])], &[], &cpu(), 1, &Progress::new(true)).unwrap();
     assert_eq!(done.removed, 1);
+}
+
+/// Another process changes the records at the last moment.
+struct Overtaker<'a>(&'a Deployment, (u32, u32));
+
+impl Launcher for Overtaker<'_> {
+    fn publishing(&self, shard: u32) {
+        assert_eq!(self.0.state.remove(&[self.1], &[shard]).unwrap(), 1);
+    }
+}
+
+/// A model whose records another process changed while it was trained is not
+/// published, and leaves no file.
+#[test]
+fn a_model_of_old_records_is_not_published() {
+    let setting = Setting::new().unwrap();
+    make_state(setting.from("a"), &RECIPE, false).unwrap();
+    let one = Deployment::open(setting.from("a"), Access::Write).unwrap();
+    let other = Deployment::open(setting.from("b"), Access::Write).unwrap();
+    let data = one.world.shards().remove(0);
+    let gone = one.world.interactions.all().iter().find(|r| one.world.shard_of(r.user, r.item) == 0).unwrap();
+    let (ticket, overtaker) = (one.ticket(0).unwrap(), Overtaker(&other, (gone.user, gone.item)));
+    let trained = train_unit(&one.state, &one.world, &data, ticket, &cpu(), &overtaker, false);
+    let outdated = trained.unwrap_err();
+    assert!(matches!(outdated.downcast_ref(), Some(StoreError::Outdated { shard: 0 })), "{outdated:#}");
+    assert!(hashes(setting.from("a")).iter().all(Option::is_none), "a model that saw the record is live");
+    assert_eq!(model_files(&setting.dir("a")), 0);
+}
+
+/// What a death left half written is swept, also when the same model is
+/// written again, as exact training does.
+#[test]
+fn a_half_written_file_does_not_outlive_its_model() {
+    let setting = Setting::new().unwrap();
+    make_state(setting.from("a"), &RECIPE, true).unwrap();
+    let folder = setting.dir("a").join("models");
+    let live = std::fs::read_dir(&folder).unwrap().flatten().map(|entry| entry.file_name().into_string().unwrap());
+    let mut live = live;
+    let live = live.find(|name| name.ends_with(".safetensors")).unwrap();
+    let half = folder.join(format!("{live}Xy12.tmp"));
+    std::fs::write(&half, "half").unwrap();
+    drop(Deployment::open(setting.from("b"), Access::Write).unwrap());
+    assert!(!half.exists() && folder.join(live).exists());
+}
+
+fn model_files(dir: &Path) -> usize {
+    let entries = std::fs::read_dir(dir.join("models")).unwrap().flatten();
+    entries.filter(|entry| Path::new(&entry.file_name()).extension().is_some()).count()
 }
 
 fn someone(place: &Place) -> (String, String, u32) {
@@ -253,9 +302,7 @@ fn two_trainers_train_no_shard_twice() {
     assert_eq!(all.len(), 6, "{shards:?}");
     assert_eq!(shards.iter().map(Vec::len).sum::<usize>(), 6, "trained twice: {shards:?}");
     assert!(hashes(setting.from("import")).iter().all(Option::is_some));
-    let files = std::fs::read_dir(setting.dir("import").join("models")).unwrap().flatten();
-    let named = |entry: &std::fs::DirEntry| Path::new(&entry.file_name()).extension().is_some();
-    assert_eq!(files.filter(named).count(), 12);
+    assert_eq!(model_files(&setting.dir("import")), 12);
 }
 
 /// The loop of kills, on PostgreSQL.

@@ -180,6 +180,8 @@ fn a_database_and_a_bucket_together() {
 fn the_database_is_known_by_its_certificate() {
     let server = Postgres::start_with_tls().unwrap();
     let database = server.database().unwrap();
+    // Nobody is asked for it, and nobody is told.
+    let database = database.replace("eemu@", "eemu:hush@");
     let certificate = server.certificate().unwrap();
     let kept = tempfile::tempdir().unwrap();
     let file = books(kept.path());
@@ -196,10 +198,7 @@ fn the_database_is_known_by_its_certificate() {
     for (what, address) in &wrong {
         let args = at("refused", address);
         let said = refused(&args.iter().map(String::as_str).collect::<Vec<_>>(), &[]);
-        assert!(
-            said.contains("--database") && !said.contains("localhost") && !said.contains("127.0.0.1"),
-            "{what}: {said}"
-        );
+        assert!(said.contains("--database") && !said.contains("hush"), "{what}: {said}");
         let reason = if *what == "in the clear" { "encryption" } else { "certificate" };
         assert!(said.contains(reason), "{what}: {said}");
     }

@@ -186,17 +186,28 @@ pub(super) async fn read_file(files: &Files, shard: u32, hash: &str) -> Result<V
     Ok(bytes)
 }
 
+/// Names of model files that are somebody's.
+#[derive(Debug, Default)]
+pub(super) struct Accounted {
+    /// Live, or about to be written.
+    pub(super) names: Vec<String>,
+    /// Those that may be half written now.
+    pub(super) half: Vec<String>,
+}
+
 /// The names of files that some row accounts for.
-pub(super) async fn accounted(db: &mut Db) -> Result<Vec<String>> {
+pub(super) async fn accounted(db: &mut Db) -> Result<Accounted> {
     let live = shards(db).await?.into_iter().filter_map(|shard| shard.live);
     let mut names: Vec<String> =
         live.flat_map(|live| [named(&live.shared_file), named(&live.user_rows_file)]).collect();
+    let mut half = Vec::new();
     if db.is_shared() {
         let sql = "SELECT shared_file, user_rows_file FROM uploads";
         let uploads: Vec<(String, String)> = on!(db, c => sqlx::query_as(sql).fetch_all(c).await?);
-        names.extend(uploads.iter().flat_map(|(shared, rows)| [named(shared), named(rows)]));
+        half.extend(uploads.iter().flat_map(|(shared, rows)| [named(shared), named(rows)]));
+        names.extend(half.iter().cloned());
     }
-    Ok(names)
+    Ok(Accounted { names, half })
 }
 
 /// Makes exactly `count` shards, all without a model. Returns whether a model
