@@ -12,7 +12,9 @@ use eemu_core::dataset::Holdout;
 use crate::commands;
 use crate::device::DeviceChoice;
 use crate::store::{DatabaseUrl, Location};
-pub(crate) use service::{BackupArgs, ConfigCommand, ReceiptCommand, RestoreArgs, ServeArgs, TokenCommand, TokenScope};
+pub(crate) use service::{
+    BackupArgs, ConfigCommand, ReceiptCommand, RestoreArgs, ServeArgs, TokenCommand, TokenScope, TombstonesAt,
+};
 pub(crate) use training::{ConfigArgs, ModelChoice, Profile, RetrainArgs, TrainArgs, TrainShardArgs, TuneArgs};
 
 /// Exact machine unlearning for recommender systems.

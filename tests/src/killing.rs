@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use eemu_core::ensemble::LearnedState;
 use eemu_core::random::{Key, Stream};
 use eemu_core::receipt::commitment;
+use eemu_core::train::input_hash;
 use eemu_server::deployment::Deployment;
 use eemu_server::serve::tokens::{Scope, Tokens};
 use eemu_server::store::{Access, Location};
@@ -118,6 +119,22 @@ fn check(process: &Process, admin: &str, promised: &Promised) -> Option<()> {
     Some(())
 }
 
+/// Every model that is said to be of the present records is: it was trained on
+/// exactly what is there now. What comes later may retrain a shard, so this is
+/// looked at after each death and not at the end alone.
+fn consistent(location: &Location) {
+    let deployment = Deployment::open(location, Access::Read).unwrap();
+    let world = &deployment.world;
+    for (shard, data) in deployment.shards.iter().zip(world.shards()) {
+        if let Some(live) = shard.live.as_ref().filter(|_| !shard.stale) {
+            let mut hasher = blake3::Hasher::new();
+            hasher.update(&input_hash(&world.catalog, &world.config, &data)).update(live.fingerprint.as_bytes());
+            let same = hasher.finalize().as_bytes() == &live.input_hash;
+            assert!(same, "the model of shard {} was trained on other records than there are", shard.index);
+        }
+    }
+}
+
 fn files(dir: &Path) -> BTreeSet<String> {
     let names = std::fs::read_dir(dir.join("models")).unwrap();
     let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
@@ -184,6 +201,7 @@ pub fn kill_in_a_loop(location: &Location, environment: &[(&str, &str)], round: 
             aborted += 1;
             continue;
         };
+        consistent(location);
         if check(&process, &admin, &promised).is_some() {
             let until = Instant::now() + Duration::from_millis(30 + stream.below(350) as u64);
             while change(&process, &admin, &mut stream, &mut promised).is_some() {

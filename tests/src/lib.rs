@@ -3,8 +3,10 @@
 
 pub mod browser;
 pub mod bucket;
+pub mod command;
 pub mod golden;
 pub mod killing;
+pub mod moto;
 pub mod postgres;
 pub mod proxy;
 pub mod service;

@@ -11,12 +11,14 @@ use sqlx::{Connection, PgConnection};
 
 use crate::service::PATIENCE;
 
+const CERTIFICATE: &str = "server.crt";
+
 /// A server with room for databases.
 pub struct Postgres {
     /// Address of a database whose user may make others.
     base: String,
     child: Option<Child>,
-    _kept: Option<tempfile::TempDir>,
+    kept: Option<tempfile::TempDir>,
 }
 
 /// Where Debian and others keep the programs.
@@ -47,6 +49,23 @@ fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
+/// Makes key and certificate in `kept`, and lets nobody in without TLS; the
+/// settings that say so.
+fn certify(kept: &Path, data: &Path, root: bool) -> Result<Vec<String>> {
+    let (certificate, key) = (kept.join(CERTIFICATE), kept.join("server.key"));
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()])?;
+    std::fs::write(&certificate, made.cert.pem())?;
+    std::fs::write(&key, made.signing_key.serialize_pem())?;
+    std::fs::write(data.join("pg_hba.conf"), "hostssl all all 127.0.0.1/32 trust\n")?;
+    // PostgreSQL wants its key to be its own.
+    run(Command::new("chmod").arg("600").arg(&key))?;
+    if root {
+        run(Command::new("chown").arg("postgres").arg(&key))?;
+    }
+    let file = |name: &str, path: &Path| format!("ssl_{name}_file={}", path.display());
+    Ok(vec!["ssl=on".to_owned(), file("cert", &certificate), file("key", &key)])
+}
+
 impl Postgres {
     /// Starts a server, or takes the one that is named.
     ///
@@ -54,8 +73,30 @@ impl Postgres {
     /// When there is none, or it does not start.
     pub fn start() -> Result<Self> {
         if let Ok(base) = std::env::var("EEMU_TEST_POSTGRES") {
-            return Ok(Self { base, child: None, _kept: None });
+            return Ok(Self { base, child: None, kept: None });
         }
+        Self::of_our_own(false)
+    }
+
+    /// Starts a server that lets nobody in without TLS. Its certificate, for
+    /// 127.0.0.1 and signed by itself, is [`Postgres::certificate`].
+    ///
+    /// # Errors
+    /// When there is none, or it does not start.
+    pub fn start_with_tls() -> Result<Self> {
+        Self::of_our_own(true)
+    }
+
+    /// The file of the certificate of a server with TLS.
+    ///
+    /// # Errors
+    /// When the server has none.
+    pub fn certificate(&self) -> Result<PathBuf> {
+        let kept = self.kept.as_ref().context("this server is not ours")?;
+        Ok(kept.path().join(CERTIFICATE))
+    }
+
+    fn of_our_own(tls: bool) -> Result<Self> {
         let bin = programs()?;
         let kept = tempfile::tempdir()?;
         let data = kept.path().join("data");
@@ -69,9 +110,12 @@ impl Postgres {
         }
         let init = ["--username=eemu", "--auth=trust", "--no-sync", "--encoding=UTF8", "--locale=C"];
         run(command(&bin.join("initdb"), root).arg("-D").arg(&data).args(init))?;
+        let mut settings =
+            vec!["listen_addresses=127.0.0.1", "unix_socket_directories=", "fsync=off", "max_connections=50"];
+        let files = if tls { certify(kept.path(), &data, root)? } else { Vec::new() };
+        settings.extend(files.iter().map(String::as_str));
         // Free a moment ago; whoever is first has it.
         let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        let settings = ["listen_addresses=127.0.0.1", "unix_socket_directories=", "fsync=off", "max_connections=50"];
         let mut server = command(&bin.join("postgres"), root);
         server.arg("-D").arg(&data).args(["-p", &port.to_string()]);
         settings.iter().for_each(|setting| {
@@ -79,7 +123,7 @@ impl Postgres {
         });
         let child = server.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
         let base = format!("postgres://eemu@127.0.0.1:{port}/postgres");
-        let server = Self { base, child: Some(child), _kept: Some(kept) };
+        let server = Self { base, child: Some(child), kept: Some(kept) };
         let start = Instant::now();
         while server.execute("SELECT 1").is_err() {
             if start.elapsed() > PATIENCE {
@@ -110,6 +154,37 @@ impl Postgres {
         self.execute(&format!("CREATE DATABASE {name}"))?;
         let (server, _) = self.base.rsplit_once('/').context("the address names no database")?;
         Ok(format!("{server}/{name}"))
+    }
+}
+
+/// A folder, a database of its own, and the server that it is on.
+pub struct Setting {
+    /// Holds directories.
+    pub kept: tempfile::TempDir,
+    /// The database's address.
+    pub database: String,
+    /// Its server, with room for more.
+    pub server: Postgres,
+}
+
+impl Setting {
+    /// A new one.
+    ///
+    /// # Errors
+    /// When there is no server.
+    pub fn new() -> Result<Self> {
+        let server = Postgres::start()?;
+        Ok(Self { kept: tempfile::tempdir()?, database: server.database()?, server })
+    }
+
+    /// A directory's path.
+    pub fn dir(&self, name: &str) -> PathBuf {
+        self.kept.path().join(name)
+    }
+
+    /// The state, seen from a directory.
+    pub fn from(&self, name: &str) -> Location {
+        located(&self.dir(name), &self.database)
     }
 }
 

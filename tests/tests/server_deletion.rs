@@ -343,35 +343,6 @@ fn an_overtaken_answer_is_computed_again() {
     panic!("no answer was ever overtaken");
 }
 
-/// A steady stream of deletions at a rate that the trainers sustain: nobody
-/// waits for ever, and at every moment some shard answers.
-#[test]
-fn a_steady_stream_is_sustained() {
-    let recipe = Recipe { users: 12, shards: 6, ..Recipe::default() };
-    let mut place = Place::new(&recipe).unwrap();
-    let all: Vec<(String, String)> = {
-        let world = &place.service.snapshot().world;
-        let ids = |r: &Interaction| {
-            (world.catalog.users.ids[r.user as usize].clone(), world.catalog.items.ids[r.item as usize].clone())
-        };
-        world.interactions.all().iter().step_by(3).take(15).map(ids).collect()
-    };
-    let mut names = Vec::new();
-    for (user, item) in &all {
-        names.push(accepted(&place, &delete_items(user, &[item]))["id"].as_str().unwrap().to_owned());
-        let answer = place.post("/api/v1/recommendations", "", &json!({"items": ["item-1"]})).json();
-        assert_eq!(answer["degraded"], false, "no shard was left to answer");
-        std::thread::sleep(Duration::from_millis(120));
-    }
-    for name in &names {
-        let done = place.wait_done(name).unwrap();
-        assert_eq!(done["removed"], 1);
-    }
-    let left = records(&place);
-    place.stop();
-    assert_eq!(learned(&place.dir).unwrap().differences(&twin(&recipe, left)), [""; 0]);
-}
-
 /// Stopped with work under way, the next service goes on by itself.
 #[test]
 fn a_restart_goes_on() {

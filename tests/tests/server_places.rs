@@ -1,10 +1,9 @@
-//! Models in a bucket, and what a state keeps over time: commitments of
-//! searches, receipts after deaths, what is pruned, what a slow reader gets.
+//! What a state keeps over time: commitments of searches, receipts after deaths,
+//! what is pruned, what a slow reader gets.
 
 #![allow(clippy::unwrap_used)]
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
@@ -15,159 +14,12 @@ use eemu_server::serve::ServiceOptions;
 use eemu_server::serve::http::HttpOptions;
 use eemu_server::serve::tokens::Scope;
 use eemu_server::store::{Access, Backup, Deletion, NewRequest, State};
-use eemu_tests::bucket::{Bucket, Versions};
-use eemu_tests::program;
+use eemu_tests::command::{TINY, books, done, run, text};
 use eemu_tests::service::{PATIENCE, Place, Process, delete_items, make_state, quick, token};
 use eemu_tests::worlds::Recipe;
 use futures_util::StreamExt;
 use serde_json::{Value, json};
 use tower::ServiceExt;
-
-type Environment<'a> = &'a [(&'a str, &'a str)];
-
-fn run(args: &[&str], environment: Environment<'_>) -> (Option<i32>, String, String) {
-    let mut command = Command::new(program().unwrap());
-    for name in ["EEMU_STATE", "EEMU_DATABASE", "EEMU_MODELS", "EEMU_FAIL_AT"] {
-        command.env_remove(name);
-    }
-    let output = command.args(args).envs(environment.iter().copied()).output().unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    (output.status.code(), text(output.stdout), text(output.stderr))
-}
-
-fn done(args: &[&str], environment: Environment<'_>) -> Value {
-    let (code, out, err) = run(args, environment);
-    assert_eq!(code, Some(0), "{args:?}: {err}");
-    serde_json::from_str(&out).unwrap_or(Value::Null)
-}
-
-fn text(path: &Path) -> &str {
-    path.to_str().unwrap()
-}
-
-/// A small data set as a file.
-fn data(dir: &Path) -> PathBuf {
-    let mut lines = "user_id:token\titem_id:token\ttimestamp:float\n".to_owned();
-    for n in 0..60 {
-        lines += &format!("reader-{}\tbook-{}\t{}\n", n % 10, (n * 7 + n / 10) % 13, n * 11 % 17);
-    }
-    let file = dir.join("shop.inter");
-    std::fs::write(&file, lines).unwrap();
-    file
-}
-
-const TINY: [&str; 10] = [
-    "--set",
-    "model.width=4",
-    "--set",
-    "model.output=4",
-    "--set",
-    "train.epochs=2",
-    "--set",
-    "train.users_per_batch=4",
-    "--shards",
-    "3",
-];
-
-fn hashes(info: &Value) -> Vec<String> {
-    info["shards"].as_array().unwrap().iter().map(|s| s["model_blake3"].as_str().unwrap().to_owned()).collect()
-}
-
-/// Models in a bucket are those in a folder; what is forgotten leaves the
-/// bucket, and nothing else does.
-#[test]
-fn models_live_in_a_bucket() {
-    let kept = tempfile::tempdir().unwrap();
-    let bucket = Bucket::start(Versions::Never).unwrap();
-    bucket.put("shop/notes.txt", b"somebody else's");
-    bucket.put("other/0123.safetensors", b"somebody else's");
-    let owned = bucket.environment();
-    let environment: Vec<(&str, &str)> = owned.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    let file = data(kept.path());
-    let (here, twin) = (kept.path().join("run"), kept.path().join("twin"));
-    let import = |state: &Path, models: &[&str]| {
-        let base = ["import", "--data", text(&file), "--holdout", "none", "--seed", "5", "--state", text(state)];
-        done(&[&base[..], models].concat(), &environment);
-        done(&[&["train", "-q", "--state", text(state)], &TINY[..]].concat(), &environment);
-    };
-    import(&here, &["--models", "s3://models/shop"]);
-    import(&twin, &[]);
-    let info = |state: &Path| done(&["info", "--json", "--state", text(state)], &environment);
-    assert_eq!(hashes(&info(&here)), hashes(&info(&twin)));
-    assert_eq!((&info(&here)["erasure"], &info(&twin)["erasure"]), (&json!("logical"), &json!("byte-level")));
-    assert_eq!(info(&here)["models"], "s3://models/shop", "the state remembers");
-    let models = || bucket.names().into_iter().filter(|n| n.starts_with("shop/") && n.ends_with(".safetensors"));
-    let before: Vec<String> = models().collect();
-    assert_eq!((before.len(), std::fs::read_dir(here.join("models")).unwrap().count()), (6, 0));
-    for state in [&here, &twin] {
-        let forgotten = done(
-            &["forget", "-q", "--json", "--state", text(state), "--user", "reader-3", "--item", "book-8"],
-            &environment,
-        );
-        assert_eq!(forgotten["removed"], 1);
-        let said = forgotten["receipt"]["statement"].as_str().unwrap();
-        assert_eq!(said.contains("Erasure is logical"), *state == here, "{said}");
-    }
-    assert_eq!(hashes(&info(&here)), hashes(&info(&twin)));
-    assert_eq!(done(&["verify", "-q", "--json", "--state", text(&here)], &environment)["equal"], true);
-    let after: Vec<String> = models().collect();
-    assert_eq!((after.len(), before.iter().filter(|name| !after.contains(name)).count()), (6, 2));
-    assert!(bucket.get("shop/notes.txt").is_some() && bucket.get("other/0123.safetensors").is_some());
-    assert_eq!(bucket.unsigned(), 0);
-
-    // Served from there; and what was exchanged in the bucket is refused.
-    let admin = token(&here, Scope::Admin).unwrap();
-    let process = Process::start(&here, &["--settle", "0.05"], &environment).unwrap();
-    let body = delete_items("reader-4", &["book-2"]);
-    assert_eq!(process.post("/api/v1/interactions/delete", &admin, &body).unwrap().0, 202);
-    process.wait_clean().unwrap();
-    drop(process.kill());
-    assert_eq!(models().count(), 6);
-    let one = models().next().unwrap();
-    bucket.put(&one, b"another model");
-    let (code, _, said) = run(&["verify", "-q", "--state", text(&here)], &environment);
-    assert!(code == Some(2) && said.contains("damaged") && said.contains("s3://models/shop"), "{said}");
-
-    // A place is one deployment's.
-    let third = kept.path().join("third");
-    let args = ["import", "--data", text(&file), "--state", text(&third), "--models", "s3://models/shop"];
-    let (code, _, said) = run(&args, &environment);
-    assert!(code == Some(2) && said.contains("another deployment"), "{said}");
-}
-
-/// A bucket that keeps earlier versions, or may still hold some, or does not
-/// say, is refused before a model is written.
-#[test]
-fn buckets_that_keep_versions_are_refused() {
-    let cases = [
-        (Versions::Enabled, Some("earlier versions")),
-        (Versions::Suspended, Some("earlier versions")),
-        (Versions::Forbidden, Some("s3:GetBucketVersioning")),
-        (Versions::Secretly, Some("earlier versions")),
-        (Versions::Unknown, None),
-    ];
-    for (versions, refused) in cases {
-        let kept = tempfile::tempdir().unwrap();
-        let bucket = Bucket::start(versions).unwrap();
-        let owned = bucket.environment();
-        let environment: Vec<(&str, &str)> = owned.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        let (file, state) = (data(kept.path()), kept.path().join("run"));
-        let args = ["import", "--data", text(&file), "--state", text(&state), "--models", "s3://models/shop"];
-        let (code, _, said) = run(&args, &environment);
-        match refused {
-            Some(reason) => assert!(code == Some(2) && said.contains(reason), "{versions:?}: {said}"),
-            None => assert_eq!(code, Some(0), "{versions:?}: {said}"),
-        }
-        assert!(!bucket.names().iter().any(|name| name.ends_with(".safetensors")));
-    }
-    let kept = tempfile::tempdir().unwrap();
-    let file = data(kept.path());
-    for (place, reason) in [("gs://models/x", "s3://bucket/prefix"), ("s3://", "s3://bucket/prefix")] {
-        let state = kept.path().join("run");
-        let (code, _, said) = run(&["import", "--data", text(&file), "--state", text(&state), "--models", place], &[]);
-        assert!(code == Some(2) && said.contains(reason), "{said}");
-    }
-}
 
 /// A configuration names the data it was tuned on, keyed; receipts of states
 /// that use it and of the data's own state say so; the key goes with the first
@@ -175,7 +27,7 @@ fn buckets_that_keep_versions_are_refused() {
 #[test]
 fn a_tuned_configuration_names_its_data() {
     let kept = tempfile::tempdir().unwrap();
-    let (file, state, out) = (data(kept.path()), kept.path().join("run"), kept.path().join("tuned.json"));
+    let (file, state, out) = (books(kept.path()), kept.path().join("run"), kept.path().join("tuned.json"));
     let import = |state: &Path| {
         done(&["import", "--data", text(&file), "--seed", "5", "--state", text(state)], &[]);
         done(&[&["train", "-q", "--state", text(state)], &TINY[..]].concat(), &[]);
@@ -227,7 +79,7 @@ fn a_tuned_configuration_names_its_data() {
 #[test]
 fn a_deployments_seed_is_drawn() {
     let kept = tempfile::tempdir().unwrap();
-    let file = data(kept.path());
+    let file = books(kept.path());
     let seed = |name: &str, more: &[&str]| {
         let state = kept.path().join(name);
         let (code, out, err) = run(&[&["import", "--data", text(&file), "--state", text(&state)], more].concat(), &[]);
@@ -373,8 +225,15 @@ fn a_deletion_that_is_made_is_not_asked_for_again() {
     let list = place.post("/api/v1/interactions/list", &place.admin, &json!({"user": user})).json();
     assert!(!list.to_string().contains(&format!("\"{item}\"")), "the record answers: {list}");
     let id = said.rsplit(' ').next().unwrap().to_owned();
+    let key = Deployment::keyed_id(&world, &r);
+    let holds = || {
+        let files = ["eemu.sqlite", "eemu.sqlite-wal"].map(|name| std::fs::read(dir.join(name)).unwrap_or_default());
+        files.iter().any(|bytes| bytes.windows(key.len()).any(|w| w == key))
+    };
+    assert!(holds(), "the test needs bytes that are left");
     std::fs::remove_file(&folder).unwrap();
     std::fs::create_dir(&folder).unwrap();
+    wait("the erasure is finished", || !holds());
     place.wait_done(&id).unwrap();
 }
 

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
@@ -16,35 +16,13 @@ use eemu_server::progress::Progress;
 use eemu_server::serve::ServiceOptions;
 use eemu_server::serve::http::HttpOptions;
 use eemu_server::store::{Access, Erasure, Location, StoreError};
+use eemu_server::training::{Launcher, train_unit};
 use eemu_tests::killing::{Extent, kill_in_a_loop};
-use eemu_tests::postgres::{Postgres, located};
+use eemu_tests::postgres::{Setting, located};
 use eemu_tests::program;
 use eemu_tests::service::{Place, delete_items, learned, make_state, quick};
 use eemu_tests::worlds::{Recipe, cpu, train_all};
 use serde_json::{Value, json};
-
-/// A folder, a database of its own, and the server that it is on.
-struct Setting {
-    kept: tempfile::TempDir,
-    database: String,
-    _server: Postgres,
-}
-
-impl Setting {
-    fn new() -> Self {
-        let server = Postgres::start().unwrap();
-        Self { kept: tempfile::tempdir().unwrap(), database: server.database().unwrap(), _server: server }
-    }
-
-    fn dir(&self, name: &str) -> PathBuf {
-        self.kept.path().join(name)
-    }
-
-    /// The state, seen from a directory.
-    fn from(&self, name: &str) -> Location {
-        located(&self.dir(name), &self.database)
-    }
-}
 
 static RECIPE: LazyLock<Recipe> = LazyLock::new(|| Recipe { users: 12, items: 18, epochs: 6, ..Recipe::default() });
 
@@ -66,7 +44,7 @@ fn record(location: impl Into<Location>) -> (u32, u32) {
 /// twin on SQLite, and of training from scratch on what is left.
 #[test]
 fn forgetting_leaves_what_it_leaves_on_sqlite() {
-    let setting = Setting::new();
+    let setting = Setting::new().unwrap();
     let (here, twin) = (setting.from("run"), Location::from(&setting.dir("twin")));
     for place in [&here, &twin] {
         make_state(place, &RECIPE, true).unwrap();
@@ -102,7 +80,7 @@ fn forgetting_leaves_what_it_leaves_on_sqlite() {
 /// and what holds a state already, is refused; the password is never shown.
 #[test]
 fn databases_are_refused_with_a_reason() {
-    let setting = Setting::new();
+    let setting = Setting::new().unwrap();
     make_state(setting.from("run"), &RECIPE, false).unwrap();
     let said = |location: Location| Deployment::open(location, Access::Read).unwrap_err().to_string();
     assert!(said(Location::from(&setting.dir("run"))).contains("--database"));
@@ -120,7 +98,7 @@ fn databases_are_refused_with_a_reason() {
 /// refused whole.
 #[test]
 fn a_plan_on_old_records_is_refused() {
-    let setting = Setting::new();
+    let setting = Setting::new().unwrap();
     make_state(setting.from("a"), &RECIPE, false).unwrap();
     let one = Deployment::open(setting.from("a"), Access::Write).unwrap();
     let other = Deployment::open(setting.from("b"), Access::Write).unwrap();
@@ -135,6 +113,54 @@ fn a_plan_on_old_records_is_refused() {
     let mut other = other;
     let done = forget(&mut other, &[key(&all[1])], &[], &cpu(), 1, &Progress::new(true)).unwrap();
     assert_eq!(done.removed, 1);
+}
+
+/// Another process changes the records at the last moment.
+struct Overtaker<'a>(&'a Deployment, (u32, u32));
+
+impl Launcher for Overtaker<'_> {
+    fn publishing(&self, shard: u32) {
+        assert_eq!(self.0.state.remove(&[self.1], &[shard]).unwrap(), 1);
+    }
+}
+
+/// A model whose records another process changed while it was trained is not
+/// published, and leaves no file.
+#[test]
+fn a_model_of_old_records_is_not_published() {
+    let setting = Setting::new().unwrap();
+    make_state(setting.from("a"), &RECIPE, false).unwrap();
+    let one = Deployment::open(setting.from("a"), Access::Write).unwrap();
+    let other = Deployment::open(setting.from("b"), Access::Write).unwrap();
+    let data = one.world.shards().remove(0);
+    let gone = one.world.interactions.all().iter().find(|r| one.world.shard_of(r.user, r.item) == 0).unwrap();
+    let (ticket, overtaker) = (one.ticket(0).unwrap(), Overtaker(&other, (gone.user, gone.item)));
+    let trained = train_unit(&one.state, &one.world, &data, ticket, &cpu(), &overtaker, false);
+    let outdated = trained.unwrap_err();
+    assert!(matches!(outdated.downcast_ref(), Some(StoreError::Outdated { shard: 0 })), "{outdated:#}");
+    assert!(hashes(setting.from("a")).iter().all(Option::is_none), "a model that saw the record is live");
+    assert_eq!(model_files(&setting.dir("a")), 0);
+}
+
+/// What a death left half written is swept, also when the same model is
+/// written again, as exact training does.
+#[test]
+fn a_half_written_file_does_not_outlive_its_model() {
+    let setting = Setting::new().unwrap();
+    make_state(setting.from("a"), &RECIPE, true).unwrap();
+    let folder = setting.dir("a").join("models");
+    let live = std::fs::read_dir(&folder).unwrap().flatten().map(|entry| entry.file_name().into_string().unwrap());
+    let mut live = live;
+    let live = live.find(|name| name.ends_with(".safetensors")).unwrap();
+    let half = folder.join(format!("{live}Xy12.tmp"));
+    std::fs::write(&half, "half").unwrap();
+    drop(Deployment::open(setting.from("b"), Access::Write).unwrap());
+    assert!(!half.exists() && folder.join(live).exists());
+}
+
+fn model_files(dir: &Path) -> usize {
+    let entries = std::fs::read_dir(dir.join("models")).unwrap().flatten();
+    entries.filter(|entry| Path::new(&entry.file_name()).extension().is_some()).count()
 }
 
 fn someone(place: &Place) -> (String, String, u32) {
@@ -155,7 +181,7 @@ fn trained(place: &Place) -> u64 {
 /// receipts are everybody's.
 #[test]
 fn a_second_server_knows_at_once() {
-    let setting = Setting::new();
+    let setting = Setting::new().unwrap();
     make_state(setting.from("import"), &RECIPE, true).unwrap();
     let slow = ServiceOptions { settle: Duration::from_millis(700), ..quick() };
     let mut first = Place::open(setting.from("first"), slow.clone(), &http()).unwrap();
@@ -197,7 +223,7 @@ fn a_second_server_knows_at_once() {
 /// is tried until it is seen.
 #[test]
 fn an_answer_is_overtaken_by_another_server() {
-    let setting = Setting::new();
+    let setting = Setting::new().unwrap();
     let recipe = Recipe { users: 40, items: 60, shards: 6, ..Recipe::default() };
     make_state(setting.from("import"), &recipe, true).unwrap();
     let first = Place::open(setting.from("first"), quick(), &http()).unwrap();
@@ -236,7 +262,7 @@ fn train(setting: &Setting, name: &str) -> std::process::Child {
 /// given back or its holder is gone.
 #[test]
 fn a_shard_is_one_trainers_at_a_time() {
-    let setting = Setting::new();
+    let setting = Setting::new().unwrap();
     make_state(setting.from("a"), &RECIPE, false).unwrap();
     let one = Deployment::open(setting.from("a"), Access::Write).unwrap();
     let other = Deployment::open(setting.from("b"), Access::Write).unwrap();
@@ -259,7 +285,7 @@ fn a_shard_is_one_trainers_at_a_time() {
 /// Two trainers share the work: no shard is trained by both.
 #[test]
 fn two_trainers_train_no_shard_twice() {
-    let setting = Setting::new();
+    let setting = Setting::new().unwrap();
     let recipe = Recipe { users: 60, items: 60, shards: 6, epochs: 60, ..Recipe::default() };
     make_state(setting.from("import"), &recipe, false).unwrap();
     let trainers = ["one", "two"].map(|name| train(&setting, name));
@@ -276,9 +302,7 @@ fn two_trainers_train_no_shard_twice() {
     assert_eq!(all.len(), 6, "{shards:?}");
     assert_eq!(shards.iter().map(Vec::len).sum::<usize>(), 6, "trained twice: {shards:?}");
     assert!(hashes(setting.from("import")).iter().all(Option::is_some));
-    let files = std::fs::read_dir(setting.dir("import").join("models")).unwrap().flatten();
-    let named = |entry: &std::fs::DirEntry| Path::new(&entry.file_name()).extension().is_some();
-    assert_eq!(files.filter(named).count(), 12);
+    assert_eq!(model_files(&setting.dir("import")), 12);
 }
 
 /// The loop of kills, on PostgreSQL.
@@ -286,7 +310,7 @@ fn two_trainers_train_no_shard_twice() {
 fn kill_nine_in_a_loop_on_postgres() {
     let extent = Extent::of_environment();
     Extent { rounds: extent.rounds.min(10), ..extent }.play(|round| {
-        let setting = Setting::new();
+        let setting = Setting::new().unwrap();
         kill_in_a_loop(&setting.from("run"), &[("EEMU_DATABASE", &setting.database)], round);
     });
 }

@@ -4,7 +4,6 @@
 #![allow(clippy::unwrap_used)]
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use eemu_core::dataset::Interaction;
 use eemu_core::ensemble::LearnedState;
@@ -12,25 +11,13 @@ use eemu_server::deployment::Deployment;
 use eemu_server::serve::http::HttpOptions;
 use eemu_server::serve::tokens::Scope;
 use eemu_server::store::Access;
-use eemu_tests::program;
+use eemu_tests::command::{self, refused, text};
 use eemu_tests::service::{Place, Process, delete_items, learned, make_state, quick, token};
 use eemu_tests::worlds::{Recipe, train_all};
 use serde_json::{Value, json};
 
-fn run(args: &[&str]) -> (i32, String, String) {
-    let output = Command::new(program().unwrap()).args(args).env_remove("EEMU_STATE").output().unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
-}
-
 fn done(args: &[&str]) -> Value {
-    let (code, out, err) = run(args);
-    assert_eq!(code, 0, "{args:?}: {err}");
-    serde_json::from_str(&out).unwrap_or(Value::Null)
-}
-
-fn text(path: &Path) -> &str {
-    path.to_str().unwrap()
+    command::done(args, &[])
 }
 
 fn records(dir: &Path) -> Vec<Interaction> {
@@ -60,10 +47,12 @@ fn a_restore_deletes_again() {
     process.wait_clean().unwrap();
     drop(process.kill());
 
-    let refused = run(&["restore", "--backup", text(&at("backup")), "--state", text(&at("a"))]);
-    assert!(refused.0 == 2 && refused.2.contains("--tombstones"), "{}", refused.2);
-    let not_one = run(&["restore", "--backup", text(&state), "--state", text(&at("a")), "--without-tombstones"]);
-    assert!(not_one.0 == 2 && not_one.2.contains("no backup"), "{}", not_one.2);
+    let without = refused(&["restore", "--backup", text(&at("backup")), "--state", text(&at("a"))], &[]);
+    assert!(without.contains("--tombstones"), "{without}");
+    let target = at("a");
+    let args = ["restore", "--backup", text(&state), "--state", text(&target), "--without-tombstones"];
+    let not_one = refused(&args, &[]);
+    assert!(not_one.contains("no backup"), "{not_one}");
     for (name, tombstones) in [("from-state", state.clone()), ("from-file", at("tombstones.json"))] {
         let (restored, backup) = (at(name), at("backup"));
         let args = ["restore", "--backup", text(&backup), "--state", text(&restored), "--json", "--tombstones"];
@@ -152,6 +141,38 @@ fn tombstones_end_with_the_last_older_backup() {
     assert!(!database.windows(key.len()).any(|w| w == key), "the key of the tombstones is still on disk");
 }
 
+/// Tombstones that do not know the backup, because they are another's or are
+/// destroyed with its end, are refused: what was deleted would come back.
+#[test]
+fn tombstones_of_another_time_or_place_are_refused() {
+    let kept = tempfile::tempdir().unwrap();
+    let at = |name: &str| kept.path().join(name);
+    let (state, other, backup, file) = (at("state"), at("other"), at("backup"), at("early.json"));
+    make_state(&state, &Recipe::default(), false).unwrap();
+    make_state(&other, &Recipe::default(), false).unwrap();
+    done(&["backup", "--state", text(&state), "--tombstones", text(&file)]);
+    let keep = (2.0f64 / 86_400.0).to_string();
+    done(&["backup", "--state", text(&state), "--to", text(&backup), "--keep", &keep]);
+    let forget = |n: usize| {
+        let record = records(&state)[n];
+        let catalog = Deployment::open(&state, Access::Read).unwrap().world.catalog;
+        let (user, item) = (&catalog.users.ids[record.user as usize], &catalog.items.ids[record.item as usize]);
+        done(&["forget", "--state", text(&state), "--user", user, "--item", item, "-q", "--later"]);
+    };
+    forget(0);
+    let restore = |from: &Path| {
+        refused(&["restore", "--backup", text(&backup), "--state", text(&at("new")), "--tombstones", text(from)], &[])
+    };
+    for from in [&other, &file] {
+        let said = restore(from);
+        assert!(said.contains("knows nothing of this backup"), "{said}");
+    }
+    std::thread::sleep(std::time::Duration::from_millis(2200));
+    forget(1);
+    let said = restore(&state);
+    assert!(said.contains("knows nothing of this backup") && !at("new").exists(), "{said}");
+}
+
 fn fixture() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/state-format-1")
 }
@@ -163,8 +184,8 @@ fn a_state_of_format_1_opens() {
     let kept = tempfile::tempdir().unwrap();
     let state = kept.path().join("state");
     copy(&fixture(), &state);
-    let (code, _, said) = run(&["info", "--state", text(&state)]);
-    assert!(code == 2 && said.contains("format 1") && said.contains("eemu train"), "{said}");
+    let (code, _, said) = command::run(&["info", "--state", text(&state)], &[]);
+    assert!(code == Some(2) && said.contains("format 1") && said.contains("eemu train"), "{said}");
     let place = Place::open(&state, quick(), &HttpOptions { rate: 0, ..HttpOptions::default() }).unwrap();
     let manifest = place.get("/api/v1/manifest", "").json();
     assert!(manifest["shards"].as_array().unwrap().iter().all(|s| s["in_mean"] == true));

@@ -1,7 +1,7 @@
 //! `test` and `check`: which steps there are, and in which order.
 
 use crate::report::{End, Report};
-use crate::{Outcome, fuzz, golden, place, run, wasm, web};
+use crate::{Outcome, fuzz, golden, moto, place, run, wasm, web};
 
 /// Compiles the tests that need a browser; everything else builds without.
 const BROWSER_TESTS: &str = "eemu-tests/browser";
@@ -27,6 +27,7 @@ pub(crate) fn test(all: bool) -> Outcome {
         }
         if all {
             report.step("fuzz", fuzz::step);
+            report.step("moto", moto::step);
             report.step("cuda", || cargo(&["check", "--workspace", "--features", "eemu-server/cuda"]));
             report.step("webgpu", check_core_for_webgpu);
             report.step("wgpu", || cargo(&["check", "--workspace", "--features", "eemu-server/wgpu"]));
@@ -59,7 +60,7 @@ fn clippy() -> End {
     if let Err(why) = component("clippy", "clippy") {
         return End::NotRun(why);
     }
-    let features = format!("{BROWSER_TESTS},{POSTGRES_TESTS}");
+    let features = format!("{BROWSER_TESTS},{POSTGRES_TESTS},{}", moto::TESTS);
     cargo(&["clippy", "--workspace", "--all-targets", "--features", &features, "--", "-D", "warnings"]).into()
 }
 
@@ -84,7 +85,8 @@ fn postgres(all: bool) -> End {
             "`initdb` is not installed; Debian's package is postgresql (or set EEMU_TEST_POSTGRES)".into(),
         );
     }
-    let args = ["test", "--workspace", "--no-fail-fast", "--features", POSTGRES_TESTS, "--test", "server_postgres"];
+    let mut args = vec!["test", "--workspace", "--no-fail-fast", "--features", POSTGRES_TESTS];
+    args.extend(["--test", "server_postgres", "--test", "server_postgres_places"]);
     let run = run::cargo(&args).and_then(|mut command| {
         if all {
             command.env("EEMU_LONG", "1");

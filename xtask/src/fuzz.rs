@@ -6,36 +6,18 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use crate::report::End;
-use crate::{bench_serve, place, run};
+use crate::{bench_serve, place, pypi, run};
 
 /// The release that is known to work.
 const RELEASE: &str = "schemathesis==4.32.5";
 
 /// The step.
 pub(crate) fn step() -> End {
-    let python = std::env::var("EEMU_PYTHON").unwrap_or_else(|_| "python3".into());
-    if !run::answers(run::program(&python).args(["-c", "import venv, ensurepip"])) {
-        return End::NotRun(format!(
-            "`{python}` is missing or has no venv; Debian's packages are python3 and python3-venv"
-        ));
-    }
-    let program = match installed(&python) {
+    let program = match pypi::program("schemathesis", RELEASE, "schemathesis") {
         Ok(program) => program,
-        Err(why) => return End::NotRun(format!("schemathesis could not be installed from PyPI: {why}")),
+        Err(why) => return End::NotRun(why),
     };
     against_a_server(&program).into()
-}
-
-/// Schemathesis in a virtual environment under the target folder.
-fn installed(python: &str) -> Result<PathBuf, String> {
-    let home = place::target()?.join("schemathesis");
-    let bin = home.join(if cfg!(windows) { "Scripts" } else { "bin" });
-    let program = bin.join("schemathesis");
-    if !run::answers(run::program(&program).arg("--version")) {
-        run::output(run::program(python).args(["-m", "venv"]).arg(&home))?;
-        run::output(run::program(bin.join("python")).args(["-m", "pip", "install", "--quiet", RELEASE]))?;
-    }
-    Ok(program)
 }
 
 /// Ends with whoever started it.

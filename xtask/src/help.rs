@@ -52,13 +52,14 @@ Runs each of these, even when an earlier one fails, and times it:
   web      the browser app is built (`cargo xtask web`)
   browser  the app in a real Chromium, driven by chromedriver: both must be installed
   fuzz     schemathesis (PyPI) against the API, expecting no fault    (only with --all)
+  moto     models in a bucket of moto, an S3 server from PyPI         (only with --all)
   cuda     the core compiles for NVIDIA GPUs          (only with --all; needs no GPU)
   wgpu     the core compiles for Vulkan, Metal, DX12  (only with --all; needs no GPU)
   webgpu   the core compiles for WebGPU in a browser  (only with --all)
 
 A part whose tool is missing is listed in the last lines as `NOT RUN: part: why`.
 
-  --all    also the long tests (sets EEMU_LONG=1), fuzz and the three GPU builds. Of
+  --all    also the long tests (sets EEMU_LONG=1), fuzz, moto and the three GPU builds. Of
            the long ones the loop of 1,000 kills takes longest: it ends after 20 minutes
            if it is not through by then; EEMU_KILL_MINUTES=N gives it N (on PostgreSQL:
            200 kills, as many minutes again at most)
@@ -97,13 +98,16 @@ and on two; without, they are listed as NOT RUN. Set EEMU_PYTHON to use another 
         }
         "bench-serve" => {
             "\
-cargo xtask bench-serve [--state DIR] [--seconds S] [--clients N]
+cargo xtask bench-serve [--state DIR] [--seconds S] [--clients N] [--deletions N]
+                        [--only alone,deletion,beside,absorbed,everything]
+                        [--set KEY=VALUE]...
 
 Serves a copy of a trained state over loopback and measures: recommendations a second
 and their p99, alone and beside a retraining; seconds from a deletion to its
 acknowledgement and to the published model; deletions an hour; memory. One JSON object
 a figure. Without --state, a state of the built-in data is trained first, with the
-small profile and every record in training.
+small profile and every record in training. --set changes settings of the copy that
+shape no model, such as adapt.size.
 "
         }
         "web" => {

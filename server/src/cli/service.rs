@@ -1,11 +1,14 @@
 //! Arguments of the commands around the HTTP service.
 
+use std::convert::Infallible;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::{InfoArgs, StateArg};
 use crate::serve::settings::Given;
+use crate::store::DatabaseUrl;
 
 /// `serve`.
 #[derive(Debug, Clone, Args)]
@@ -49,16 +52,41 @@ pub(crate) struct RestoreArgs {
     /// The new state.
     #[command(flatten)]
     pub(crate) state: StateArg,
-    /// What was deleted since: the old state's directory, or the file that
-    /// `backup --tombstones` wrote.
-    #[arg(long, value_name = "PATH", conflicts_with = "without_tombstones")]
-    pub(crate) tombstones: Option<PathBuf>,
+    /// What was deleted since: the old state's directory, the postgres://
+    /// address of one in PostgreSQL, or the file that `backup --tombstones`
+    /// wrote.
+    #[arg(
+        long,
+        value_name = "PLACE",
+        env = "EEMU_TOMBSTONES",
+        hide_env_values = true,
+        conflicts_with = "without_tombstones"
+    )]
+    pub(crate) tombstones: Option<TombstonesAt>,
     /// Restore even what was deleted since.
     #[arg(long)]
     pub(crate) without_tombstones: bool,
     /// One JSON object on standard output.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// Where tombstones are.
+#[derive(Debug, Clone)]
+pub(crate) enum TombstonesAt {
+    /// A state directory, or a file.
+    Path(PathBuf),
+    /// A state in PostgreSQL.
+    Database(DatabaseUrl),
+}
+
+impl FromStr for TombstonesAt {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        let database = text.starts_with("postgres://") || text.starts_with("postgresql://");
+        Ok(if database { Self::Database(DatabaseUrl(text.to_owned())) } else { Self::Path(text.into()) })
+    }
 }
 
 /// `config`.

@@ -3,7 +3,6 @@
 //! A backup is a state directory without models: exact training makes the same
 //! ones again from the records.
 
-use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
@@ -11,11 +10,11 @@ use eemu_core::dataset::{ImportReport, Imported};
 use serde_json::json;
 
 use super::{print_json, print_line};
-use crate::cli::{BackupArgs, RestoreArgs};
+use crate::cli::{BackupArgs, RestoreArgs, TombstonesAt};
 use crate::clock::{now_exactly, random_hex};
 use crate::deployment::Deployment;
 use crate::forgetting::blank;
-use crate::store::{Access, Backup, Extra, State, Tombstones};
+use crate::store::{Access, Backup, Extra, State, StoreError, Tombstones};
 
 pub(crate) fn backup(args: &BackupArgs) -> Result<ExitCode> {
     let state = args.state.location();
@@ -57,12 +56,25 @@ fn copy_of(from: &Deployment, keep: impl Fn(u32, u32) -> bool) -> Imported {
     Imported { catalog: from.world.catalog.clone(), records, report: ImportReport::default() }
 }
 
-/// Tombstones of a state directory or of a file.
-fn tombstones(path: &Path) -> Result<Tombstones> {
-    if path.is_dir() {
-        return Ok(State::open(path, Access::Read)?.tombstones()?);
-    }
+/// Tombstones of a state or of a file.
+fn tombstones(at: &TombstonesAt) -> Result<Tombstones> {
+    let path = match at {
+        TombstonesAt::Database(url) => {
+            return State::tombstones_in(url).context("cannot read the tombstones of the state in PostgreSQL");
+        }
+        TombstonesAt::Path(path) => path,
+    };
     let shown = path.display();
+    if path.is_dir() {
+        return match State::open(path, Access::Read) {
+            Ok(state) => Ok(state.tombstones()?),
+            Err(StoreError::NeedsDatabase { .. }) => bail!(
+                "the tombstones of {shown} are in PostgreSQL with its records: give the address of that database, \
+                 --tombstones postgres://USER@HOST/NAME (or in EEMU_TOMBSTONES)"
+            ),
+            Err(error) => Err(error.into()),
+        };
+    }
     let text = std::fs::read(path).with_context(|| format!("cannot read {shown}"))?;
     serde_json::from_slice(&text).with_context(|| format!("{shown} holds no tombstones"))
 }
@@ -75,7 +87,18 @@ pub(crate) fn restore(args: &RestoreArgs) -> Result<ExitCode> {
     let backup: Backup = serde_json::from_str(&note)
         .with_context(|| format!("what {} says of itself is damaged; take another backup", args.backup.display()))?;
     let tombstones = match &args.tombstones {
-        Some(path) => tombstones(path)?,
+        Some(at) => {
+            let found = tombstones(at)?;
+            // Tombstones end with the backups that need them.
+            if !found.backups.iter().any(|known| known.id == backup.id) {
+                bail!(
+                    "what --tombstones names knows nothing of this backup: it is of another deployment, or older than \
+                     the backup, or the backup's time is over and its tombstones are destroyed. What was deleted since \
+                     would come back"
+                );
+            }
+            found
+        }
         None if args.without_tombstones => Tombstones::default(),
         None => bail!(
             "what was deleted after this backup would come back: give --tombstones (the old state, or the file that \

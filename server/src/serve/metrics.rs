@@ -3,7 +3,9 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::Result;
-use prometheus::{HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
+use prometheus::{
+    Gauge, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
+};
 
 use super::service::Service;
 
@@ -34,8 +36,11 @@ pub struct Metrics {
     queue: IntGauge,
     changes: IntGauge,
     requests: IntGauge,
+    sustained: Gauge,
     /// Seconds that training a shard took last, as bits.
     training: AtomicU64,
+    /// Seconds until it was in the mean, likewise.
+    publishing: AtomicU64,
 }
 
 impl Metrics {
@@ -55,6 +60,8 @@ impl Metrics {
             registry.register(Box::new(gauge.clone()))?;
             Ok(gauge)
         };
+        let sustained = Gauge::new("eemu_deletions_sustained_per_hour", "Deletions an hour that are sustained")?;
+        registry.register(Box::new(sustained.clone()))?;
         let answers = IntCounterVec::new(Opts::new("eemu_answers_total", "Answers given"), &["route", "status"])?;
         registry.register(Box::new(answers.clone()))?;
         let buckets = vec![0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
@@ -76,7 +83,9 @@ impl Metrics {
             queue: gauge("eemu_shards_waiting", "Shards that wait for training or train")?,
             changes: gauge("eemu_changes_waiting", "Changes that wait for the writer")?,
             requests: gauge("eemu_requests_waiting", "Unlearning requests without a receipt")?,
+            sustained,
             training: AtomicU64::new(0),
+            publishing: AtomicU64::new(0),
             registry,
         })
     }
@@ -94,6 +103,19 @@ impl Metrics {
         }
     }
 
+    /// Notes how long a shard took to be trained and put in the mean.
+    pub fn remember_publication(&self, seconds: f64) {
+        self.publishing.store(seconds.to_bits(), Ordering::Relaxed);
+    }
+
+    /// How long that took last; the training alone before the first.
+    pub fn publication_seconds(&self) -> f64 {
+        match f64::from_bits(self.publishing.load(Ordering::Relaxed)) {
+            0.0 => self.training_seconds(),
+            seconds => seconds,
+        }
+    }
+
     /// The text that Prometheus reads.
     ///
     /// # Errors
@@ -105,6 +127,7 @@ impl Metrics {
         self.queue.set(service.schedule.waiting().len() as i64);
         self.changes.set(service.writer.waiting() as i64);
         self.requests.set(super::service::lock(&service.requests).waiting() as i64);
+        self.sustained.set(service.capacity().sustained());
         Ok(TextEncoder::new().encode_to_string(&self.registry.gather())?)
     }
 }

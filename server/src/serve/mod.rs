@@ -7,6 +7,7 @@
 //! | `snapshot` | what answers are made from: immutable, replaced whole |
 //! | `writer` | deletions and additions, those that arrive together in one transaction |
 //! | `schedule`, `trainer` | which shard retrains when; a bounded number at once |
+//! | `capacity` | how many deletions an hour that sustains |
 //! | `requests`, `ledger` | what becomes of a deletion; the receipt log |
 //! | `recommending` | recommendations computed here |
 //! | `tokens` | who may |
@@ -14,6 +15,7 @@
 //! | `housekeeping` | what time brings about, and what other processes do |
 //! | `metrics`, `logging` | counters, log lines |
 
+mod capacity;
 mod housekeeping;
 pub mod http;
 mod ledger;
@@ -36,6 +38,7 @@ use anyhow::{Context, Result, bail};
 use tokio::net::TcpListener;
 use tracing::info;
 
+pub use capacity::Capacity;
 pub use ledger::Ledger;
 pub use logging::start as start_logging;
 pub use service::{Service, ServiceOptions};

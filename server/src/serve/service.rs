@@ -11,6 +11,7 @@ use eemu_core::tensor::Device;
 use tokio::sync::watch;
 use tracing::{error, info};
 
+use super::capacity::Capacity;
 use super::ledger::Ledger;
 use super::metrics::Metrics;
 use super::requests::Requests;
@@ -319,13 +320,29 @@ impl Service {
         Ok(())
     }
 
-    /// Seconds until these shards are retrained, roughly.
-    pub fn estimate(&self, shards: &[u32]) -> u64 {
+    /// What decides how many deletions are sustained, as it is now.
+    pub fn capacity(&self) -> Capacity {
         let snapshot = self.snapshot();
+        self.remember_training(&snapshot);
+        Capacity {
+            shards: snapshot.shards.len() as u32,
+            trainers: self.options.train_jobs,
+            training: self.metrics.publication_seconds(),
+            settle: self.options.settle.as_secs_f64(),
+        }
+    }
+
+    /// How long the models in the mean took to train, in place of a guess.
+    fn remember_training(&self, snapshot: &Snapshot) {
         let times: Vec<f64> = snapshot.models().map(|m| m.live.seconds).collect();
         if !times.is_empty() {
             self.metrics.remember_training(times.iter().sum::<f64>() / times.len() as f64);
         }
+    }
+
+    /// Seconds until these shards are retrained, roughly.
+    pub fn estimate(&self, shards: &[u32]) -> u64 {
+        self.remember_training(&self.snapshot());
         let waiting = self.schedule.waiting();
         let asked = waiting.iter().filter(|(shard, _)| shards.contains(shard));
         let before = asked.map(|(_, seconds)| *seconds).fold(0.0, f64::max);

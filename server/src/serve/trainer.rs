@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use tracing::{error, info};
@@ -34,6 +34,7 @@ pub(super) fn start(service: &Arc<Service>) -> JoinHandle<()> {
 fn work(service: &Service) {
     while let Some(shard) = service.schedule.take() {
         service.tick();
+        let began = Instant::now();
         let trained = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| train(service, shard)));
         match trained.unwrap_or_else(|_| Err(anyhow::anyhow!("a trainer panicked"))) {
             Ok(Unit::Trained(trained)) => {
@@ -46,6 +47,8 @@ fn work(service: &Service) {
                     error!(shard, "a published shard cannot be taken up: {problem:#}");
                     service.metrics.failed_trainings.inc();
                     service.schedule.retry(shard, AFTER_FAILURE);
+                } else if trained.fresh {
+                    service.metrics.remember_publication(began.elapsed().as_secs_f64());
                 }
             }
             // It is looked at again when the other publishes, or dies.

@@ -129,7 +129,11 @@ impl Bucket {
         let body = answer.into_body().bytes().await.map_err(|e| self.failed(asking, e))?;
         let text = String::from_utf8_lossy(&body);
         match status.as_u16() {
-            200 if !text.contains("VersioningConfiguration") => Err(self.failed(asking, "the answer is none")),
+            // S3's own name of the answer, and that of other servers; what does
+            // not know the question may have answered another one.
+            200 if !["<VersioningConfiguration", "<GetBucketVersioning"].iter().any(|name| text.contains(name)) => {
+                Err(self.failed(asking, "the answer is none"))
+            }
             // "Enabled", or "Suspended", which leaves the earlier ones.
             200 if text.contains("<Status>") => Err(self.versioned()),
             // Servers that know no versioning say so.

@@ -13,25 +13,17 @@ use std::path::{Path, PathBuf};
 use super::database::{Db, on, transaction};
 use super::error::{IoContext, Result, StoreError, absent_is_fine};
 use super::failpoint::failpoint;
-use super::files::Files;
 use super::lock::{LOCK, Lock};
 use super::models;
+use super::place::{DEPLOYMENT, MODELS, Place};
 use super::records::{self, KeyedId};
 use super::schema::{self, DATABASE, meta, set_meta};
 use super::{Backup, Location, Tombstones, atomic_file, catalog, checkpoint, runtime, tombstones};
-use crate::clock::random_hex;
 use eemu_core::dataset::{Catalog, Interaction};
 
-/// Folder of the model files inside a state directory.
-pub(super) const MODELS: &str = "models";
 /// In a directory whose records are in PostgreSQL.
 const MARKER: &str = "eemu.postgres";
 const MARKER_TEXT: &str = "The records of this state are in PostgreSQL: name it with --database.\n";
-/// Where the models are, when not in the directory.
-const PLACE: &str = "models";
-/// A random name, so that no two deployments share a place for models.
-const DEPLOYMENT: &str = "deployment";
-
 /// What a new state starts from, besides its records.
 pub struct Import<'a> {
     /// The frozen catalogue.
@@ -189,10 +181,7 @@ async fn fill(
     set_meta(db, schema::SETTINGS, import.settings).await?;
     catalog::declare(db, packed).await?;
     records::insert(db, records, packed.size(), import.keyed_id).await?;
-    if let Some((files, owner)) = &place.0 {
-        set_meta(db, PLACE, &files.shown()).await?;
-        set_meta(db, DEPLOYMENT, owner).await?;
-    }
+    place.note(db).await?;
     if let Some(shards) = extra.shards {
         models::reset(db, shards).await?;
     }
@@ -204,41 +193,7 @@ async fn fill(
     Ok(())
 }
 
-/// A place for models outside the directory, claimed before anything is made,
-/// so that a place that cannot be used leaves everything as it was; given up
-/// again when the making fails.
-struct Place(Option<(Files, String)>, std::cell::Cell<bool>);
-
-impl Place {
-    fn claim(location: &Location, known: Option<String>) -> Result<Self> {
-        runtime()?.block_on(Self::claim_within(location, known))
-    }
-
-    async fn claim_within(location: &Location, known: Option<String>) -> Result<Self> {
-        let Some(place) = &location.models else { return Ok(Self(None, true.into())) };
-        let files = Files::open(place)?;
-        let kept = known.is_some();
-        let owner = known.map_or_else(random_hex::<16>, Ok)?;
-        files.claim(&owner).await?;
-        Ok(Self(Some((files, owner)), kept.into()))
-    }
-
-    fn keep(&self) {
-        self.1.set(true);
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        if let (Some((Files::Folder { path, .. }, _)), false) = (&self.0, self.1.get()) {
-            // The first error is on its way already. In a bucket the name
-            // stays, and the next import there says so.
-            let _ = fs::remove_file(path.join(super::files::OWNER));
-        }
-    }
-}
-
-const HELD: &str = "it holds a state already; --replace replaces it";
+const HELD: &str = "it holds a state already; name an empty one, or replace it with `eemu import --replace`";
 
 /// Makes a state in PostgreSQL. Its directory holds what one process needs.
 fn create_in_database(location: &Location, import: &Import<'_>, records: &[Interaction]) -> Result<Lock> {
@@ -318,38 +273,6 @@ pub(super) fn settled(mut location: Location) -> Result<Location> {
 pub(super) fn absent(dir: &Path) -> StoreError {
     let dir = dir.to_owned();
     if dir.join(MARKER).is_file() { StoreError::NeedsDatabase { dir } } else { StoreError::NotAState { dir } }
-}
-
-/// Opens the place of the models: as it was said now, or else at the import,
-/// or else in the directory.
-pub(super) async fn model_files(db: &mut Db, location: &Location, write: bool) -> Result<Files> {
-    let remembered = meta(db, PLACE).await?;
-    let Some(place) = location.models.clone().or(remembered) else {
-        return Ok(Files::own(location.dir.join(MODELS)));
-    };
-    let files = Files::open(&place)?;
-    if write {
-        let owner = match meta(db, DEPLOYMENT).await? {
-            Some(owner) => owner,
-            None => {
-                let drawn = random_hex::<16>()?;
-                let note = async |db: &mut Db| {
-                    // Of two that come at once, the first names it.
-                    if let Some(known) = meta(db, DEPLOYMENT).await? {
-                        return Ok(known);
-                    }
-                    set_meta(db, DEPLOYMENT, &drawn).await?;
-                    Ok(drawn.clone())
-                };
-                transaction(db, note).await?.0
-            }
-        };
-        files.claim(&owner).await?;
-        if meta(db, PLACE).await?.as_ref() != Some(&place) && !db.is_shared() {
-            transaction(db, async |db| set_meta(db, PLACE, &place).await).await?;
-        }
-    }
-    Ok(files)
 }
 
 /// Removes a half-made state when its making fails.

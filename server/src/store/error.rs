@@ -24,7 +24,7 @@ pub enum StoreError {
     Database(#[from] sqlx::Error),
     /// The address of a PostgreSQL database cannot be used. It is not shown:
     /// it may hold a password.
-    #[error("the database that --database names: {0}. Give postgres://USER@HOST/NAME, and see that it answers")]
+    #[error("the database: {0}. Give --database postgres://USER@HOST/NAME, and see that it answers")]
     BadDatabase(String),
     /// The state is in PostgreSQL, and it was not said in which.
     #[error("the records of {} are in PostgreSQL. Name it with --database, or in EEMU_DATABASE", dir.display())]

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use super::atomic_file::{self, TEMPORARY};
 use super::bucket::Bucket;
 use super::error::{IoContext, Result, StoreError, absent_is_fine};
+use super::models::Accounted;
 
 /// Names the deployment that a place outside the state directory belongs to.
 pub(super) const OWNER: &str = "eemu-deployment";
@@ -114,16 +115,16 @@ impl Files {
         }
     }
 
-    /// The names here that none of `kept` accounts for. What is being written
-    /// under a name that is kept is left alone; so is what is not ours.
-    pub(super) async fn unaccounted(&self, kept: &[String]) -> Result<Vec<String>> {
+    /// The names here that `kept` does not account for. What is half written
+    /// under a name that is announced is left alone; so is what is not ours.
+    pub(super) async fn unaccounted(&self, kept: &Accounted) -> Result<Vec<String>> {
         let (names, own) = match self {
             Self::Folder { path, own } => (atomic_file::list(path)?, *own),
             Self::Bucket(bucket) => (bucket.list().await?, false),
         };
-        let accounted = |name: &String| {
-            let half = name.ends_with(TEMPORARY);
-            kept.iter().any(|kept| if half && !own { name.starts_with(kept) } else { name == kept })
+        let accounted = |name: &String| match name.ends_with(TEMPORARY) {
+            true => kept.half.iter().any(|half| name.starts_with(half)),
+            false => kept.names.contains(name),
         };
         Ok(names.into_iter().filter(|name| !accounted(name) && (own || is_ours(name))).collect())
     }

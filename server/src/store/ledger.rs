@@ -1,12 +1,14 @@
 //! What a deployment keeps beside its records: receipts, requests that wait
 //! for one, backups that are out, notes.
 
+use std::path::PathBuf;
+
 use super::changing::TUNING_KEY;
 use super::database::{Db, transaction};
 use super::schema;
 use super::{
-    Access, Backup, Inner, Location, Receipt, Request, Result, State, Tombstones, erase, failpoint, receipts, requests,
-    tombstones,
+    Access, Backup, DatabaseUrl, Inner, Location, Receipt, Request, Result, State, Tombstones, erase, failpoint,
+    receipts, requests, tombstones,
 };
 use crate::clock::now_exactly;
 
@@ -121,6 +123,22 @@ impl State {
     /// When the database refuses.
     pub fn tombstones(&self) -> Result<Tombstones> {
         self.read(tombstones::all)
+    }
+
+    /// The same of a state in PostgreSQL, beside whoever works on it. It takes
+    /// neither a directory nor the models, so that it can be asked when those
+    /// are lost.
+    ///
+    /// # Errors
+    /// When the database does not answer, or holds no state of this program's
+    /// format.
+    pub fn tombstones_in(database: &DatabaseUrl) -> Result<Tombstones> {
+        let location = Location { dir: PathBuf::new(), database: Some(database.clone()), models: None };
+        Inner::open(&location, false)?.run(async |db| {
+            schema::hold(db).await?;
+            schema::migrate(db, false).await?;
+            tombstones::all(db).await
+        })
     }
 
     /// Forgets backups whose time is over, and erases the tombstones that only

@@ -25,6 +25,7 @@ mod bucket;
 mod catalog;
 mod changing;
 mod checkpoint;
+mod connection;
 mod create;
 mod database;
 mod erase;
@@ -34,7 +35,9 @@ mod files;
 mod ledger;
 mod location;
 mod lock;
+mod model_rows;
 mod models;
+mod place;
 mod receipts;
 mod records;
 mod requests;
@@ -52,7 +55,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use eemu_core::dataset::{Catalog, Interaction};
-use tokio::runtime::{Builder, Runtime};
 
 pub use changing::{Deletion, Done};
 pub use create::{Extra, Import};
@@ -68,6 +70,7 @@ pub use tombstones::{Backup, Tombstones};
 pub use training::Claim;
 pub use watch::Watch;
 
+use connection::{Inner, runtime};
 use database::{Db, head, picture};
 use files::Files;
 use lock::Lock;
@@ -123,55 +126,6 @@ pub struct State {
     claimed: Mutex<BTreeSet<u32>>,
     // After `inner`: the lock goes when the database is closed.
     lock: Option<Lock>,
-}
-
-/// A connection that is made again when it was lost.
-#[derive(Debug)]
-struct Inner {
-    runtime: Runtime,
-    location: Location,
-    write: bool,
-    db: Option<Db>,
-}
-
-impl Inner {
-    fn open(location: &Location, write: bool) -> Result<Self> {
-        let mut inner = Self { runtime: runtime()?, location: location.clone(), write, db: None };
-        inner.run(async |_| Ok(()))?;
-        Ok(inner)
-    }
-
-    fn run<T>(&mut self, work: impl AsyncFnOnce(&mut Db) -> Result<T>) -> Result<T> {
-        let db = match &mut self.db {
-            Some(db) => db,
-            empty => {
-                let Location { dir, database, .. } = &self.location;
-                empty.insert(self.runtime.block_on(schema::connect(dir, database.as_ref(), self.write))?)
-            }
-        };
-        let result = self.runtime.block_on(async {
-            db.settle().await?;
-            work(db).await
-        });
-        if result.as_ref().is_err_and(StoreError::lost_connection) && self.location.database.is_some() {
-            self.db = None;
-        }
-        result
-    }
-}
-
-impl Drop for Inner {
-    fn drop(&mut self) {
-        if let Some(db) = self.db.take() {
-            // Nothing is lost if closing fails: what was acknowledged is durable.
-            let _ = self.runtime.block_on(db.close());
-        }
-    }
-}
-
-fn runtime() -> Result<Runtime> {
-    let runtime = Builder::new_current_thread().enable_all().build();
-    runtime.map_err(|source| StoreError::Io { doing: "start the input and output of", path: "eemu".into(), source })
 }
 
 /// Everything of one moment that the rest is derived from.
@@ -250,11 +204,9 @@ impl State {
         }
         let mut inner = Inner::open(&location, write)?;
         let (files, seen) = inner.run(async |db| {
-            if db.is_shared() && schema::format(db).await? == 0 {
-                return Err(StoreError::BadDatabase("it holds no state; make one with `eemu import`".into()));
-            }
+            schema::hold(db).await?;
             schema::migrate(db, write).await?;
-            let files = create::model_files(db, &location, write).await?;
+            let files = place::model_files(db, &location, write).await?;
             if write {
                 erase::recover(db, &location.dir, &files).await?;
             }

@@ -166,6 +166,14 @@ async fn postgres(url: &DatabaseUrl, write: bool) -> Result<Db> {
     Ok(db)
 }
 
+/// Refuses a PostgreSQL database without a state.
+pub(super) async fn hold(db: &mut Db) -> Result<()> {
+    if db.is_shared() && format(db).await? == 0 {
+        return Err(StoreError::BadDatabase("it holds no state; make one with `eemu import`".into()));
+    }
+    Ok(())
+}
+
 /// Brings the database to the newest format, or refuses.
 pub(super) async fn migrate(db: &mut Db, write: bool) -> Result<()> {
     let migrations = if db.is_shared() { MIGRATIONS_POSTGRES } else { MIGRATIONS };

@@ -38,7 +38,6 @@ pub struct Tombstones {
     /// Hashes, hex.
     pub hashes: std::collections::BTreeSet<String>,
     /// Backups that are out: a restored state goes on deleting for them.
-    #[serde(default)]
     pub backups: Vec<Backup>,
 }
 

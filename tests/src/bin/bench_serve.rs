@@ -1,12 +1,16 @@
 //! What serving costs, over loopback with the real command:
 //!
-//!     bench_serve --state DIR [--seconds S] [--clients N]
+//!     bench_serve --state DIR [--seconds S] [--clients N] [--deletions N]
+//!                 [--only FIGURE,FIGURE] [--set KEY=VALUE]...
 //!
-//! Measured on a copy of a trained state: recommendations a second and their
-//! p99, alone and beside a retraining; seconds from a deletion to its
-//! acknowledgement and to the published model, beside retraining every shard;
-//! deletions absorbed in an hour of asking without a pause; memory. One JSON
+//! Measured on a copy of a trained state, its settings changed by `--set`:
+//! recommendations a second and their p99, alone and beside a retraining; seconds from a deletion to its acknowledgement and to the
+//! published model, beside retraining every shard; deletions absorbed in an
+//! hour of asking without a pause, and what is sustained; memory. One JSON
 //! object a figure goes to standard output.
+//!
+//! A state whose shards another build trained is served as it is; what
+//! retrains is of this build. How many those are is said first.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -14,17 +18,27 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use eemu_core::config::Config;
+use eemu_core::fingerprint::Fingerprint;
 use eemu_core::random::{Key, Stream};
 use eemu_server::deployment::Deployment;
 use eemu_server::serve::tokens::Scope;
+use eemu_server::serve::{Capacity, ServiceOptions};
 use eemu_server::store::Access;
 use eemu_tests::service::{Process, token};
+use eemu_tests::worlds::cpu;
 use serde_json::{Value, json};
+
+/// What can be measured, in this order.
+const FIGURES: [&str; 5] = ["alone", "deletion", "beside", "absorbed", "everything"];
 
 struct Args {
     state: PathBuf,
     seconds: f64,
     clients: usize,
+    deletions: usize,
+    only: Vec<String>,
+    set: Vec<String>,
 }
 
 fn main() -> ExitCode {
@@ -38,7 +52,8 @@ fn main() -> ExitCode {
 }
 
 fn arguments() -> Result<Args> {
-    let (mut state, mut seconds, mut clients) = (None, 10.0, 4);
+    let (mut state, mut seconds, mut clients, mut deletions) = (None, 10.0, 4, 3);
+    let (mut only, mut set) = (FIGURES.map(str::to_owned).to_vec(), Vec::new());
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         let value = words.next().with_context(|| format!("{word} wants a value"))?;
@@ -46,10 +61,17 @@ fn arguments() -> Result<Args> {
             "--state" => state = Some(PathBuf::from(value)),
             "--seconds" => seconds = value.parse().context("--seconds wants a number")?,
             "--clients" => clients = value.parse().context("--clients wants a number")?,
-            _ => bail!("{word} is not understood; known: --state, --seconds, --clients"),
+            "--deletions" => deletions = value.parse().context("--deletions wants a number")?,
+            "--only" => only = value.split(',').map(str::to_owned).collect(),
+            "--set" => set.push(value),
+            _ => bail!("{word} is not understood; known: --state, --seconds, --clients, --deletions, --only, --set"),
         }
     }
-    Ok(Args { state: state.context("give --state DIR, a trained state")?, seconds, clients })
+    if let Some(unknown) = only.iter().find(|figure| !FIGURES.contains(&figure.as_str())) {
+        bail!("--only {unknown} is not understood; known: {}", FIGURES.join(", "));
+    }
+    let state = state.context("give --state DIR, a trained state")?;
+    Ok(Args { state, seconds, clients, deletions: deletions.max(1), only, set })
 }
 
 fn copy(from: &Path, to: &Path) -> Result<()> {
@@ -72,13 +94,29 @@ struct Data {
     records: Vec<(String, String)>,
 }
 
+/// The copy in service, and what is asked of it.
+struct Bench<'a> {
+    args: &'a Args,
+    process: Process,
+    admin: String,
+    data: Data,
+}
+
 fn bench(args: &Args) -> Result<()> {
     let kept = tempfile::tempdir()?;
     let dir = kept.path().join("state");
     copy(&args.state, &dir)?;
     let admin = token(&dir, Scope::Admin)?;
     let data = {
-        let world = Deployment::open(&dir, Access::Write)?.world;
+        let mut deployment = Deployment::open(&dir, Access::Write)?;
+        if deployment.configure(changed(&deployment.settings.config, &args.set)?)? {
+            bail!("--set changes what shapes the models; it may change what serving reads, such as adapt.*");
+        }
+        let own = serde_json::to_string(&Fingerprint::of(&cpu()))?;
+        let live: Vec<_> = deployment.state.shards()?.into_iter().filter_map(|shard| shard.live).collect();
+        let foreign = live.iter().filter(|live| live.fingerprint != own).count();
+        say("shards", &json!({"trained": live.len(), "by_another_build": foreign}));
+        let world = deployment.world;
         let (users, items) = (world.catalog.users.ids.clone(), &world.catalog.items.ids);
         let mut records: Vec<(String, String)> = world
             .interactions
@@ -90,71 +128,143 @@ fn bench(args: &Args) -> Result<()> {
         Data { users, records }
     };
     let process = Process::start(&dir, &["--settle", "0"], &[])?;
-    let mut records = data.records.iter();
-    let mut next = || records.next().context("no record is left");
-
-    say("memory_mb", &json!({"resident": memory(&process, "VmRSS")}));
-    say("recommendations_alone", &load(&process, &admin, &data, args)?);
-
-    let (mut acknowledged, mut published) = (Vec::new(), Vec::new());
-    for _ in 0..3 {
-        let start = Instant::now();
-        let id = delete(&process, &admin, next()?)?;
-        acknowledged.push(start.elapsed().as_secs_f64());
-        wait(&process, &admin, &id)?;
-        published.push(start.elapsed().as_secs_f64());
-    }
-    let median = |mut values: Vec<f64>| {
-        values.sort_by(f64::total_cmp);
-        values[values.len() / 2]
-    };
-    say("deletion_seconds", &json!({"acknowledged": median(acknowledged), "published": median(published)}));
-
-    // Deletions one after the other, so that something always trains.
-    let stop = AtomicBool::new(false);
-    let beside = std::thread::scope(|scope| -> Result<Value> {
-        let deleting = scope.spawn(|| -> Result<usize> {
-            let mut count = 0;
-            for record in data.records.iter().skip(100) {
-                if stop.load(Ordering::Relaxed) {
-                    break;
-                }
-                let id = delete(&process, &admin, record)?;
-                wait(&process, &admin, &id)?;
-                count += 1;
-            }
-            Ok(count)
-        });
-        let beside = load(&process, &admin, &data, args);
-        stop.store(true, Ordering::Relaxed);
-        deleting.join().map_err(|_| anyhow::anyhow!("the deleting thread panicked"))??;
-        beside
-    })?;
-    say("recommendations_beside_retraining", &beside);
-
-    // As fast as they are acknowledged.
-    let start = Instant::now();
-    let (mut count, mut last) = (0, String::new());
-    for record in data.records.iter().skip(10_000.min(data.records.len() / 2)) {
-        if start.elapsed().as_secs_f64() > args.seconds {
-            break;
+    let bench = Bench { args, process, admin, data };
+    say("memory_mb", &json!({"resident": memory(&bench.process, "VmRSS")}));
+    for figure in FIGURES.iter().filter(|figure| args.only.iter().any(|only| only == *figure)) {
+        match *figure {
+            "alone" => say("recommendations_alone", &load(&bench)?),
+            "deletion" => bench.deletion()?,
+            "beside" => bench.beside()?,
+            "absorbed" => bench.absorbed()?,
+            _ => bench.everything()?,
         }
-        last = delete(&process, &admin, record)?;
-        count += 1;
     }
-    wait(&process, &admin, &last)?;
-    process.wait_clean()?;
-    let hour = f64::from(count) / start.elapsed().as_secs_f64() * 3600.0;
-    say("deletions_absorbed", &json!({"count": count, "an_hour": hour.round()}));
-
-    // The widest account makes every shard retrain.
-    let start = Instant::now();
-    let (_, answer) = process.post("/api/v1/account/delete", &admin, &json!({"user": widest(&data)}))?;
-    wait(&process, &admin, answer["id"].as_str().context("no request")?)?;
-    let shards = answer["shards"].clone();
-    say("retraining_everything_seconds", &json!({"shards": shards, "seconds": start.elapsed().as_secs_f64()}));
-    say("memory_mb", &json!({"peak": memory(&process, "VmHWM")}));
+    say("memory_mb", &json!({"peak": memory(&bench.process, "VmHWM")}));
     Ok(())
+}
+
+impl Bench<'_> {
+    /// From a deletion to its acknowledgement, and to the published model; and
+    /// the rate that is sustained with that.
+    fn deletion(&self) -> Result<()> {
+        let (mut acknowledged, mut published) = (Vec::new(), Vec::new());
+        for record in self.data.records.iter().take(self.args.deletions) {
+            let start = Instant::now();
+            let id = self.delete(record)?;
+            acknowledged.push(start.elapsed().as_secs_f64());
+            self.wait(&id)?;
+            published.push(start.elapsed().as_secs_f64());
+        }
+        let median = |mut values: Vec<f64>| {
+            values.sort_by(f64::total_cmp);
+            values[values.len() / 2]
+        };
+        let (acknowledged, published) = (median(acknowledged), median(published));
+        say("deletion_seconds", &json!({"acknowledged": acknowledged, "published": published}));
+        let manifest = self.process.json("/api/v1/manifest", "")?;
+        let shards = manifest["shards"].as_array().context("no shards")?.len() as u32;
+        let defaults = ServiceOptions::default();
+        let (trainers, settle) = (defaults.train_jobs, defaults.settle.as_secs_f64());
+        let capacity = Capacity { shards, trainers, training: published - acknowledged, settle };
+        let hour = capacity.sustained().round();
+        say("deletions_sustained", &json!({"shards": shards, "trainers": trainers, "settle": settle, "an_hour": hour}));
+        Ok(())
+    }
+
+    /// Recommendations while deletions come one after the other, so that
+    /// something always trains.
+    fn beside(&self) -> Result<()> {
+        let stop = AtomicBool::new(false);
+        let beside = std::thread::scope(|scope| -> Result<Value> {
+            let deleting = scope.spawn(|| -> Result<()> {
+                for record in self.data.records.iter().skip(100) {
+                    if stop.load(Ordering::Relaxed) {
+                        break;
+                    }
+                    let id = self.delete(record)?;
+                    self.wait(&id)?;
+                }
+                Ok(())
+            });
+            let beside = load(self);
+            stop.store(true, Ordering::Relaxed);
+            deleting.join().map_err(|_| anyhow::anyhow!("the deleting thread panicked"))??;
+            beside
+        })?;
+        say("recommendations_beside_retraining", &beside);
+        Ok(())
+    }
+
+    /// Deletions as fast as they are acknowledged.
+    fn absorbed(&self) -> Result<()> {
+        let start = Instant::now();
+        let (mut count, mut last) = (0, String::new());
+        for record in self.data.records.iter().skip(10_000.min(self.data.records.len() / 2)) {
+            if start.elapsed().as_secs_f64() > self.args.seconds {
+                break;
+            }
+            last = self.delete(record)?;
+            count += 1;
+        }
+        self.wait(&last)?;
+        self.clean()?;
+        let hour = f64::from(count) / start.elapsed().as_secs_f64() * 3600.0;
+        say("deletions_absorbed", &json!({"count": count, "an_hour": hour.round()}));
+        Ok(())
+    }
+
+    /// The widest account makes every shard retrain.
+    fn everything(&self) -> Result<()> {
+        let start = Instant::now();
+        let body = json!({"user": widest(&self.data)});
+        let (_, answer) = self.process.post("/api/v1/account/delete", &self.admin, &body)?;
+        self.wait(answer["id"].as_str().context("no request")?)?;
+        let shards = answer["shards"].clone();
+        say("retraining_everything_seconds", &json!({"shards": shards, "seconds": start.elapsed().as_secs_f64()}));
+        Ok(())
+    }
+
+    fn delete(&self, record: &(String, String)) -> Result<String> {
+        let body = json!({"user": record.0, "items": [record.1]});
+        let (status, answer) = self.process.post("/api/v1/interactions/delete", &self.admin, &body)?;
+        if status != 202 {
+            bail!("a deletion was answered with {status}: {answer}");
+        }
+        Ok(answer["id"].as_str().context("no request")?.to_owned())
+    }
+
+    fn wait(&self, id: &str) -> Result<()> {
+        until(|| Ok(self.process.json(&format!("/api/v1/unlearning/{id}"), &self.admin)?["phase"] == "done"))
+    }
+
+    fn clean(&self) -> Result<()> {
+        until(|| {
+            let health = self.process.json("/healthz", "")?;
+            Ok(health["shards_clean"] == health["shards_total"])
+        })
+    }
+}
+
+fn until(mut is: impl FnMut() -> Result<bool>) -> Result<()> {
+    let start = Instant::now();
+    while !is()? {
+        if start.elapsed() > Duration::from_secs(3600) {
+            bail!("it took more than an hour");
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    Ok(())
+}
+
+/// A configuration with `--set` applied.
+fn changed(config: &Config, set: &[String]) -> Result<Config> {
+    let mut tree = serde_json::to_value(config)?;
+    for change in set {
+        let (key, value) = change.split_once('=').with_context(|| format!("--set {change}: give KEY=VALUE"))?;
+        let place = tree.pointer_mut(&format!("/{}", key.replace('.', "/")));
+        *place.with_context(|| format!("--set {change}: there is no {key}"))? = serde_json::from_str(value)?;
+    }
+    Ok(serde_json::from_value(tree)?)
 }
 
 fn stream() -> Stream {
@@ -183,28 +293,9 @@ fn memory(process: &Process, name: &str) -> Option<u64> {
     line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kb| kb / 1024)
 }
 
-fn delete(process: &Process, admin: &str, record: &(String, String)) -> Result<String> {
-    let body = json!({"user": record.0, "items": [record.1]});
-    let (status, answer) = process.post("/api/v1/interactions/delete", admin, &body)?;
-    if status != 202 {
-        bail!("a deletion was answered with {status}: {answer}");
-    }
-    Ok(answer["id"].as_str().context("no request")?.to_owned())
-}
-
-fn wait(process: &Process, admin: &str, id: &str) -> Result<()> {
-    let start = Instant::now();
-    while process.json(&format!("/api/v1/unlearning/{id}"), admin)?["phase"] != "done" {
-        if start.elapsed() > Duration::from_secs(3600) {
-            bail!("a deletion took more than an hour");
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    Ok(())
-}
-
 /// So many clients asking without a pause.
-fn load(process: &Process, admin: &str, data: &Data, args: &Args) -> Result<Value> {
+fn load(bench: &Bench<'_>) -> Result<Value> {
+    let Bench { args, process, admin, data } = bench;
     let start = Instant::now();
     let times: Vec<Result<Vec<f64>>> = std::thread::scope(|scope| {
         let clients: Vec<_> = (0..args.clients)

@@ -1,0 +1,75 @@
+//! Models in a bucket of an S3 server that others wrote.
+
+#![allow(clippy::unwrap_used)]
+
+use std::path::Path;
+
+use eemu_server::serve::tokens::Scope;
+use eemu_tests::command::{TINY, books, done, hashes, refused, text};
+use eemu_tests::moto::Moto;
+use eemu_tests::service::{Process, delete_items, token};
+use serde_json::json;
+
+/// As in `server_bucket`, with a listing of several pages, and over a restart.
+#[test]
+fn models_live_in_a_bucket_of_moto() {
+    let kept = tempfile::tempdir().unwrap();
+    let server = Moto::start().unwrap();
+    server.bucket("models", None).unwrap();
+    // Somebody else's, enough for a second page before ours.
+    for n in 0..1005 {
+        server.put(&format!("models/shop/-{n:04}.txt"), "somebody else's").unwrap();
+    }
+    let owned = server.environment();
+    let environment: Vec<(&str, &str)> = owned.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let file = books(kept.path());
+    let (here, twin) = (kept.path().join("run"), kept.path().join("twin"));
+    for (state, models) in [(&here, &["--models", "s3://models/shop"][..]), (&twin, &[])] {
+        let base = ["import", "--data", text(&file), "--holdout", "none", "--seed", "5", "--state", text(state)];
+        done(&[&base[..], models].concat(), &environment);
+        done(&[&["train", "-q", "--state", text(state)], &TINY[..]].concat(), &environment);
+    }
+    let info = |state: &Path| done(&["info", "--json", "--state", text(state)], &environment);
+    assert_eq!(hashes(&info(&here)), hashes(&info(&twin)));
+    // A page holds a thousand names: ours by their first digit.
+    let models = || -> Vec<String> {
+        let digits = "0123456789abcdef".chars();
+        let names = digits.flat_map(|digit| server.names("models", &format!("shop/{digit}")).unwrap());
+        names.filter(|name| name.ends_with(".safetensors")).collect()
+    };
+    let before = models();
+    assert_eq!(before.len(), 6);
+    let admin = token(&here, Scope::Admin).unwrap();
+    let process = Process::start(&here, &["--settle", "0.05"], &environment).unwrap();
+    let body = delete_items("reader-3", &["book-8"]);
+    assert_eq!(process.post("/api/v1/interactions/delete", &admin, &body).unwrap().0, 202);
+    assert!(before.iter().filter(|name| !models().contains(name)).count() == 2, "its model is still in the bucket");
+    process.wait_clean().unwrap();
+    drop(process.kill());
+    done(&["forget", "-q", "--state", text(&twin), "--user", "reader-3", "--item", "book-8"], &[]);
+    assert_eq!(hashes(&info(&here)), hashes(&info(&twin)));
+    assert_eq!(models().len(), 6);
+    assert_eq!(server.names("models", "shop/-").unwrap().len(), 1000, "somebody else's objects went");
+    assert_eq!(done(&["verify", "-q", "--json", "--state", text(&here)], &environment)["equal"], true);
+}
+
+/// Buckets that keep versions, kept them once, or are not there, are refused.
+#[test]
+fn buckets_of_moto_that_keep_versions_are_refused() {
+    let kept = tempfile::tempdir().unwrap();
+    let server = Moto::start().unwrap();
+    server.bucket("enabled", Some("Enabled")).unwrap();
+    server.bucket("suspended", Some("Suspended")).unwrap();
+    let owned = server.environment();
+    let environment: Vec<(&str, &str)> = owned.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let file = books(kept.path());
+    for (bucket, reason) in
+        [("enabled", "earlier versions"), ("suspended", "earlier versions"), ("missing", "no such bucket")]
+    {
+        let (state, place) = (kept.path().join(bucket), format!("s3://{bucket}/shop"));
+        let args = ["import", "--data", text(&file), "--state", text(&state), "--models", &place];
+        let said = refused(&args, &environment);
+        assert!(said.contains(reason), "{bucket}: {said}");
+    }
+    assert_eq!(json!(server.names("enabled", "").unwrap()), json!([]), "something was written");
+}
