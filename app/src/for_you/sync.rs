@@ -12,6 +12,7 @@ use super::keep::{FILES, PERSON};
 use super::protocol::{Remedy, Trouble};
 use super::telling::expired;
 use super::worker;
+use crate::lab::system::cpu;
 use crate::parts::shapes::label;
 use crate::service::Fault;
 
@@ -146,6 +147,7 @@ impl Desk {
         let until = self.public.borrow().as_ref().map_or(0, |public| public.manifest.valid_until);
         if until < worker::seconds() {
             self.ready.borrow_mut().clear();
+            self.changed();
             return Err(expired());
         }
         self.show();
@@ -196,11 +198,13 @@ impl Desk {
             None => {
                 let catalog = self.catalogue(&manifest.catalog_blake3, false).await?;
                 let dense = self.catalogue(&manifest.dense_blake3, true).await?;
-                Public::new(manifest, &catalog, &dense).map_err(|why| Trouble {
+                let public = Public::new(manifest, &catalog, &dense).map_err(|why| Trouble {
                     sentence: format!("The server's catalogue cannot be used: {why}. Tell its operator."),
                     remedy: Remedy::Retry,
                     mild: false,
-                })?
+                })?;
+                self.parts.replace(Rc::new([catalog, dense]));
+                public
             }
         };
         self.public.replace(Some(Rc::new(public)));
@@ -303,7 +307,7 @@ impl Desk {
             let here = self.files.borrow().get(shard).cloned();
             if let Some(found) = here.filter(|_| missing) {
                 let own = self.own.borrow().clone();
-                let made = public.model(*shard, &found.hash, &found.tensors, own.as_deref());
+                let made = public.model(*shard, &found.hash, found.tensors.clone(), own.as_deref(), &cpu());
                 match made {
                     Ok(ready) => drop(self.ready.borrow_mut().insert(*shard, Rc::new(ready))),
                     Err(why) => troubles.push(Trouble {

@@ -48,7 +48,7 @@ fn took(list: &List, example: bool) -> String {
     } else if example {
         "as computed once, natively".into()
     } else {
-        format!("computed here in {:.0} ms", list.millis)
+        format!("computed here in {:.0} ms{}", list.millis, if list.gpu { ", on WebGPU" } else { "" })
     }
 }
 
