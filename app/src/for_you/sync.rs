@@ -40,7 +40,14 @@ impl Desk {
             Some(own) => kept &= self.keep.put(PERSON, OWN, &own).await,
             None => self.keep.remove(PERSON, OWN).await,
         }
-        self.keeps.set(kept);
+        self.kept(kept);
+    }
+
+    /// Once something found no room, this browser keeps nothing to rely on.
+    fn kept(&self, kept: bool) {
+        if !kept {
+            self.keeps.set(false);
+        }
     }
 
     /// Signs in, once the server says whose token it is.
@@ -96,6 +103,8 @@ impl Desk {
     /// Brings everything up to date.
     pub(super) async fn sync(self: &Rc<Self>) -> Result<(), Trouble> {
         self.damaged.borrow_mut().clear();
+        // There may be room again.
+        self.keeps.set(true);
         for _ in 0..TRIES {
             let manifest = match self.api.manifest().await {
                 Ok(manifest) => manifest,
@@ -187,7 +196,7 @@ impl Desk {
         };
         let moved = !known.as_ref().is_some_and(|known| same(&known.manifest));
         if let Ok(text) = serde_json::to_vec(&manifest) {
-            self.keeps.set(self.keep.put(FILES, MANIFEST, &text).await);
+            self.kept(self.keep.put(FILES, MANIFEST, &text).await);
         }
         let public = match known.filter(|known| known.manifest.catalog_blake3 == manifest.catalog_blake3) {
             Some(known) => {
@@ -227,7 +236,7 @@ impl Desk {
                 mild: false,
             });
         }
-        self.keep.put(FILES, hash, &bytes).await;
+        self.kept(self.keep.put(FILES, hash, &bytes).await);
         Ok(bytes)
     }
 
@@ -385,7 +394,7 @@ impl Desk {
             return Err(damaged(Remedy::Download));
         }
         let found = read(&bytes)?;
-        self.keeps.set(self.keep.put(FILES, &file.blake3, &bytes).await);
+        self.kept(self.keep.put(FILES, &file.blake3, &bytes).await);
         Ok(found)
     }
 

@@ -57,28 +57,27 @@ pub(super) fn Devices() -> impl IntoView {
             </label>
         }
     };
-    let measured = move || {
+    // The badge has no room for the reason on a phone.
+    let whole = move || {
         state.device.with(|device| {
-            device.as_ref().and_then(|device| device.speeds.as_ref()).map_or_else(
-                || "A short trial measures both after the first list.".to_owned(),
-                |speeds| {
-                    format!(
-                        "One shard’s list took {} ms on the CPU, {} ms on WebGPU.",
-                        millis(speeds.cpu),
-                        millis(speeds.gpu)
-                    )
-                },
-            )
+            device.as_ref().map(|known| format!("{}: {}.", if known.gpu { "WebGPU" } else { "CPU" }, known.why))
         })
+    };
+    let measured = move || {
+        let speeds = state.device.with(|device| device.as_ref().and_then(|device| device.speeds.clone()))?;
+        let (cpu, gpu) = (millis(speeds.cpu), millis(speeds.gpu));
+        let words = format!("One shard’s list took {cpu} ms on the CPU, {gpu} ms on WebGPU.");
+        Some(view! { <p class="tiny muted" id="speeds">{words}</p> })
     };
     view! {
         <details class="menu">
             <summary class="badge" id="device"><span class="sr">"Device: "</span>{badge}</summary>
             <div class="card devices" role="group" aria-label="Which device computes">
+                <p class="small">{whole}</p>
                 {choice("faster", Wish::Faster, "Whichever is faster", |device| device.wish == Wish::Faster)}
                 {choice("gpu", Wish::Gpu, "WebGPU", |device| device.wish == Wish::Gpu)}
                 {choice("cpu", Wish::Cpu, "CPU", |device| device.wish == Wish::Cpu)}
-                <p class="tiny muted" id="speeds">{measured}</p>
+                {measured}
             </div>
         </details>
     }
