@@ -121,10 +121,9 @@ impl Desk {
         self.households.replace(self.api.demo().await.unwrap_or_default());
         self.remember().await;
         self.show();
-        if self.wanted() {
-            self.fetch_files(true).await?;
-        }
-        self.follow_log().await
+        let fetched = if self.wanted() { self.fetch_files(true).await } else { Ok(()) };
+        self.follow_log().await?;
+        fetched
     }
 
     /// Whether somebody is here for whom models are needed.

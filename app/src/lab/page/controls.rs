@@ -215,14 +215,14 @@ pub(super) fn Go(step: Memo<u8>) -> impl IntoView {
         step => Some(super::words::name(step + 1, state.address.with(|a| a.setup.shards))),
     };
     let words = move || STEPS[usize::from(step.get()) - 1].play;
-    // Without motion there is nothing to play: Next computes what it opens.
-    Effect::new(move |before: Option<u8>| {
-        let now = step.get();
-        let opened = before.is_some_and(|before| before != now);
-        if opened && reduced_motion() && words().is_some() && !done.get_untracked() && state.ready.get_untracked() {
+    // Without motion there is nothing to play: Next computes what it opens, as soon as the worker listens.
+    Effect::new(move |before: Option<(u8, bool)>| {
+        let (now, ready) = (step.get(), state.ready.get());
+        let due = before.is_some_and(|(before, due)| due || before != now);
+        if due && ready && reduced_motion() && words().is_some() && !done.get_untracked() {
             play(state, client);
         }
-        now
+        (now, due && !ready)
     });
     let epochs = move || step.get() == 3;
     view! {
