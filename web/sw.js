@@ -2,6 +2,8 @@
 // the list of files and a version that changes with any of them; without it
 // (during development) nothing is kept.
 const FILES = [/*FILES*/];
+// What only some browsers use: kept once it was asked for.
+const LATER = [/*LATER*/];
 const CACHE = "eemu-/*VERSION*/";
 
 self.addEventListener("install", (event) => {
@@ -33,7 +35,16 @@ self.addEventListener("fetch", (event) => {
     (async () => {
       const cache = await caches.open(CACHE);
       const asked = url.pathname.endsWith("/") ? new URL("index.html", url).href : event.request;
-      return (await cache.match(asked, { ignoreSearch: true })) ?? fetch(event.request);
+      const kept = await cache.match(asked, { ignoreSearch: true });
+      if (kept !== undefined) {
+        return kept;
+      }
+      const fresh = await fetch(event.request);
+      if (fresh.ok && LATER.some((file) => new URL(file, self.location.href).pathname === url.pathname)) {
+        // Without room it is asked for again.
+        await cache.put(event.request, fresh.clone()).catch(() => {});
+      }
+      return fresh;
     })(),
   );
 });

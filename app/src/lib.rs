@@ -24,6 +24,12 @@ mod pause;
 pub mod ranking;
 pub mod service;
 
+/// The program that ranks on WebGPU.
+#[cfg(all(feature = "gpu", target_family = "wasm"))]
+pub fn work_on_gpu() {
+    wasm_bindgen_futures::spawn_local(for_you::ranker::program::start());
+}
+
 /// The worker's program: the place is in the worker's name.
 pub fn work() {
     match pause::scope().map(|scope| scope.name()).as_deref() {

@@ -36,6 +36,19 @@ pub async fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>> {
     data.into_vec::<f32>().map_err(|e| Error::Device(format!("{e:?}")))
 }
 
+/// Opens the browser's WebGPU device; nothing else of it may be touched
+/// before. `lost` hears when it is gone, and then nothing can be read any more.
+///
+/// # Panics
+/// When there is no adapter: ask the browser for one first.
+#[cfg(all(feature = "wgpu", target_family = "wasm"))]
+pub async fn open_webgpu(lost: impl Fn(String) + Send + 'static) -> Device {
+    let place = burn_wgpu::WgpuDevice::DefaultDevice;
+    let setup = burn_wgpu::init_setup_async::<burn_wgpu::graphics::WebGpu>(&place, Default::default()).await;
+    setup.device.set_device_lost_callback(move |_, why| lost(why));
+    Device::Wgpu(place)
+}
+
 /// Whether the tensor lives on the CPU backend, whose bytes are promised.
 pub(crate) fn on_cpu<const D: usize>(tensor: &Tensor<D>) -> bool {
     matches!(tensor.device(), Device::Flex(_))

@@ -16,6 +16,9 @@ use serde_json::{Value, json};
 /// The longest that a page may take for one thing on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(120);
 
+/// Gives a browser a WebGPU adapter on machines without a GPU: a software one.
+pub const WEBGPU: &[&str] = &["--enable-unsafe-webgpu"];
+
 /// The built app.
 pub fn dist() -> PathBuf {
     root().join("dist")
@@ -69,12 +72,20 @@ impl Browser {
     /// # Errors
     /// When the app is not built or a program does not start.
     pub async fn start(folder: &Path) -> Result<Self> {
+        Self::start_with(folder, &[]).await
+    }
+
+    /// [`Browser::start`] with more arguments for the browser.
+    ///
+    /// # Errors
+    /// When the app is not built or a program does not start.
+    pub async fn start_with(folder: &Path, more: &[&str]) -> Result<Self> {
         if !folder.join("index.html").is_file() {
             bail!("{} is not built: run `cargo xtask web` first", folder.display());
         }
         let served = eemu_bundle::serve(folder, 0)?;
         let base = format!("http://{}", served.address);
-        let mut browser = Self::at(&base).await?;
+        let mut browser = Self::at_with(&base, more).await?;
         browser.served = Some(served);
         Ok(browser)
     }
@@ -84,6 +95,14 @@ impl Browser {
     /// # Errors
     /// When a program does not start.
     pub async fn at(base: &str) -> Result<Self> {
+        Self::at_with(base, &[]).await
+    }
+
+    /// [`Browser::at`] with more arguments for the browser.
+    ///
+    /// # Errors
+    /// When a program does not start.
+    pub async fn at_with(base: &str, more: &[&str]) -> Result<Self> {
         let mut driver = Command::new("chromedriver")
             .arg("--port=0")
             .stdout(Stdio::piped())
@@ -92,7 +111,7 @@ impl Browser {
             .context("chromedriver does not start")?;
         let port = port(&mut driver)?;
         let profile = tempfile::tempdir()?;
-        let arguments = [
+        let usual = [
             "--headless=new",
             "--no-sandbox",
             "--disable-quic",
@@ -105,6 +124,7 @@ impl Browser {
             "--window-size=1440,900",
             &format!("--user-data-dir={}", profile.path().display()),
         ];
+        let arguments: Vec<&str> = usual.into_iter().chain(more.iter().copied()).collect();
         let options = json!({ "args": arguments });
         let mut capabilities = serde_json::Map::new();
         capabilities.insert("goog:chromeOptions".into(), options);
@@ -152,13 +172,21 @@ impl Browser {
     /// # Errors
     /// When it never is; says what the page shows then.
     pub async fn until(&self, what: &str, script: &str) -> Result<Value> {
+        self.until_for(what, script, 1).await
+    }
+
+    /// [`Browser::until`] with so many times the patience.
+    ///
+    /// # Errors
+    /// When it never is; says what the page shows then.
+    pub async fn until_for(&self, what: &str, script: &str, times: u32) -> Result<Value> {
         let began = Instant::now();
         loop {
             let value = self.run(script).await?;
             if !matches!(value, Value::Null | Value::Bool(false)) {
                 return Ok(value);
             }
-            if began.elapsed() > PATIENCE {
+            if began.elapsed() > PATIENCE * times {
                 let shown = self.run("return document.body.innerText").await?;
                 bail!("waited in vain for {what}; the page shows:\n{}", shown.as_str().unwrap_or_default());
             }

@@ -3,7 +3,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use anyhow::{Context, Result};
@@ -25,6 +25,13 @@ pub struct Proxy {
     log: Arc<Mutex<Vec<Asked>>>,
     down: Arc<AtomicBool>,
     damage: Arc<AtomicBool>,
+    host: Arc<Mutex<String>>,
+    /// Model files that pass before one is held back half way.
+    hold: Arc<AtomicUsize>,
+    /// Whether answers come packed, as a browser asks for them.
+    packed: Arc<AtomicBool>,
+    /// Bytes that went to the browser.
+    sent: Arc<AtomicUsize>,
 }
 
 impl Proxy {
@@ -36,14 +43,23 @@ impl Proxy {
         let host = server.strip_prefix("http://").context("not an http address")?.to_owned();
         let listener = TcpListener::bind(("127.0.0.1", 0))?;
         let address = format!("http://{}", listener.local_addr()?);
-        let proxy = Self { address, log: Arc::default(), down: Arc::default(), damage: Arc::default() };
+        let proxy = Self {
+            address,
+            log: Arc::default(),
+            down: Arc::default(),
+            damage: Arc::default(),
+            host: Arc::new(Mutex::new(host)),
+            hold: Arc::new(AtomicUsize::new(usize::MAX)),
+            packed: Arc::default(),
+            sent: Arc::default(),
+        };
         let shared = proxy.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let (proxy, host) = (shared.clone(), host.clone());
+                let proxy = shared.clone();
                 std::thread::spawn(move || {
                     // Whoever hangs up first is nobody's fault.
-                    let _ = proxy.pass(&stream, &host);
+                    let _ = proxy.pass(&stream);
                 });
             }
         });
@@ -68,12 +84,45 @@ impl Proxy {
         self.down.store(cut, Ordering::SeqCst);
     }
 
+    /// Stands before another server from now on.
+    ///
+    /// # Panics
+    /// When a thread of the proxy panicked.
+    pub fn turn(&self, server: &str) {
+        let host = server.trim_start_matches("http://").to_owned();
+        self.host.lock().map(|mut now| *now = host).unwrap_or_else(|_| panic!("the proxy failed"));
+    }
+
+    /// Lets so many more model files pass, and holds the next back half way
+    /// until there is another number.
+    pub fn hold_after(&self, files: usize) {
+        self.hold.store(files, Ordering::SeqCst);
+    }
+
+    /// Lets answers come packed from now on.
+    pub fn pack(&self) {
+        self.packed.store(true, Ordering::SeqCst);
+    }
+
+    /// Bytes that went to the browser so far, headers included.
+    pub fn sent(&self) -> usize {
+        self.sent.load(Ordering::SeqCst)
+    }
+
+    /// Whether this model file is to be held back; counts it.
+    fn holds(&self) -> bool {
+        let counted = self.hold.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| {
+            Some(if left == usize::MAX { left } else { left.saturating_sub(1) })
+        });
+        counted == Ok(0)
+    }
+
     /// Changes one bit of every model file from now on, or no longer.
     pub fn damage(&self, damage: bool) {
         self.damage.store(damage, Ordering::SeqCst);
     }
 
-    fn pass(&self, browser: &TcpStream, host: &str) -> Result<()> {
+    fn pass(&self, browser: &TcpStream) -> Result<()> {
         let mut from = BufReader::new(browser);
         let mut head = Vec::new();
         let mut length = 0;
@@ -86,7 +135,8 @@ impl Proxy {
             if let Some(value) = lower.strip_prefix("content-length:") {
                 length = value.trim().parse()?;
             }
-            if !lower.starts_with("connection:") && !lower.starts_with("accept-encoding:") {
+            let plain = lower.starts_with("accept-encoding:") && !self.packed.load(Ordering::SeqCst);
+            if !lower.starts_with("connection:") && !plain {
                 head.push(line);
             }
         }
@@ -100,6 +150,7 @@ impl Proxy {
         if let Ok(mut log) = self.log.lock() {
             log.push(Asked { line: line.clone(), rest });
         }
+        let host = self.host.lock().map_err(|_| anyhow::anyhow!("the proxy failed"))?.clone();
         let mut server = TcpStream::connect(host)?;
         server.write_all(format!("{}Connection: close\r\n\r\n", head.concat()).as_bytes())?;
         server.write_all(&body)?;
@@ -112,6 +163,15 @@ impl Proxy {
             }
             return Ok(out.write_all(&all)?);
         }
+        if line.contains("/api/v1/models/") && self.holds() {
+            let mut all = Vec::new();
+            server.read_to_end(&mut all)?;
+            out.write_all(&all[..all.len() / 2])?;
+            while self.hold.load(Ordering::SeqCst) == 0 {
+                std::thread::sleep(std::time::Duration::from_millis(5));
+            }
+            return Ok(out.write_all(&all[all.len() / 2..])?);
+        }
         // Events pass as they come.
         let mut piece = [0; 16 * 1024];
         loop {
@@ -120,6 +180,7 @@ impl Proxy {
                 return Ok(());
             }
             out.write_all(&piece[..got])?;
+            self.sent.fetch_add(got, Ordering::SeqCst);
         }
     }
 }

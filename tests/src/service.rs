@@ -325,6 +325,13 @@ impl Process {
         self.child.id()
     }
 
+    /// Ends it at once, and keeps what is known of it.
+    pub fn stop(&mut self) {
+        // Killing what ended already does nothing.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
     /// Kills it as `kill -9` does; returns its log.
     pub fn kill(mut self) -> String {
         let _ = self.child.kill();
@@ -373,9 +380,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // Killing what ended already does nothing.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.stop();
     }
 }
 

@@ -49,7 +49,7 @@ pub struct Shop {
     pub admin: String,
     /// A token for the page Operate.
     pub operator: String,
-    _kept: tempfile::TempDir,
+    kept: tempfile::TempDir,
 }
 
 impl Shop {
@@ -66,12 +66,38 @@ impl Shop {
         let state = kept.path().join("state");
         copy(&trained.path().join("state"), &state)?;
         let (admin, operator) = (token(&state, Scope::Admin)?, token(&state, Scope::Operator)?);
-        let dist = dist();
-        let web = dist.to_str().context("an odd path")?;
-        let process = Process::start(&state, &["--web", web, "--demo", "3", "--settle", "1"], &[])?;
+        let process = serve(&state)?;
         let proxy = Proxy::before(&process.address)?;
-        Ok(Self { process, proxy, admin, operator, _kept: kept })
+        Ok(Self { process, proxy, admin, operator, kept })
     }
+
+    /// Stops the server, copies its state, and serves the copy at the same
+    /// address once `change` is through with it.
+    ///
+    /// # Errors
+    /// When anything does not start.
+    pub fn move_to(&mut self, name: &str, change: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+        self.restart(|kept| {
+            let copied = kept.join(name);
+            copy(&kept.join("state"), &copied)?;
+            change(&copied)?;
+            Ok(copied)
+        })
+    }
+
+    fn restart(&mut self, state: impl FnOnce(&Path) -> Result<std::path::PathBuf>) -> Result<()> {
+        self.process.stop();
+        let state = state(self.kept.path())?;
+        self.process = serve(&state)?;
+        self.proxy.turn(&self.process.address);
+        Ok(())
+    }
+}
+
+fn serve(state: &Path) -> Result<Process> {
+    let dist = dist();
+    let web = dist.to_str().context("an odd path")?;
+    Process::start(state, &["--web", web, "--demo", "3", "--settle", "1"], &[])
 }
 
 /// Asks the server directly: a client that blocks needs a thread of its own
@@ -83,7 +109,11 @@ pub fn aside<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     std::thread::scope(|scope| scope.spawn(work).join().unwrap_or_else(|_| panic!("asking the server failed")))
 }
 
-fn copy(from: &Path, to: &Path) -> Result<()> {
+/// Copies a folder.
+///
+/// # Errors
+/// When it cannot be read or written.
+pub fn copy(from: &Path, to: &Path) -> Result<()> {
     std::fs::create_dir_all(to)?;
     for entry in std::fs::read_dir(from)? {
         let path = entry?.path();

@@ -275,6 +275,37 @@ fn a_visitors_picks_never_leave_the_browser() {
 }
 
 #[test]
+fn long_lists_are_drawn_in_portions() {
+    let shop = Shop::open().unwrap();
+    drive(async {
+        let browser = Browser::at(&shop.proxy.address).await.unwrap();
+        sign_in(&shop, &browser).await;
+        // What one task of the page adds at most: a bound on its work that no clock decides.
+        let watch = "window.most = 0;
+            new MutationObserver((changes) => {
+              const added = changes.flatMap((change) => [...change.addedNodes]).filter((node) => node.nodeName === 'LI');
+              window.most = Math.max(window.most, added.length);
+            }).observe(document.querySelector('#main'), { childList: true, subtree: true });";
+        browser.run(watch).await.unwrap();
+        browser.click(".deeds > .btn").await.unwrap();
+        let all = "const all = Number(document.querySelector('.deeds .head .num').innerText.replace(',', ''));
+            return document.querySelectorAll('.deeds li').length === all && all";
+        let all = browser.until("every purchase", all).await.unwrap().as_u64().unwrap();
+        browser.click(".rest summary").await.unwrap();
+        browser
+            .until(
+                "the whole history",
+                &format!("return document.querySelectorAll('.tuning .set li').length === {all}"),
+            )
+            .await
+            .unwrap();
+        let most = browser.run("return window.most").await.unwrap().as_u64().unwrap();
+        assert!(all > 200 && most > 0 && most <= 60, "{most} of {all} rows in one task");
+        browser.close().await.unwrap();
+    });
+}
+
+#[test]
 fn deleting_the_account_says_before_what_retrains() {
     let shop = Shop::open().unwrap();
     drive(async {

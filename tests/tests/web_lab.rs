@@ -247,3 +247,70 @@ fn the_second_visit_needs_no_network() {
         browser.close().await.unwrap();
     });
 }
+
+/// Counts what moves; the count outlives the motion.
+const COUNT_MOVES: &str = "window.moves = 0; const animate = Element.prototype.animate;
+    Element.prototype.animate = function (...how) { window.moves += 1; return animate.apply(this, how); }";
+
+#[test]
+fn rows_glide_and_keys_switch_pieces() {
+    drive(async {
+        let browser = Browser::start(&dist()).await.unwrap();
+        browser.open("#v=1&step=4").await.unwrap();
+        browser.run(COUNT_MOVES).await.unwrap();
+        browser.click("#play").await.unwrap();
+        no_example(&browser).await;
+        let order = "return [...document.querySelectorAll('#lab-list li')].map((row) => row.dataset.item).join()";
+        let before = browser.run(order).await.unwrap();
+        // A digit acts only where the pane has the focus.
+        browser.run("document.querySelector('#headline').focus()").await.unwrap();
+        browser.keys(&["3"]).await.unwrap();
+        assert_eq!(browser.run("return location.hash.includes('off')").await.unwrap(), false);
+        browser.run("document.querySelector('.piece.shard-C button').focus()").await.unwrap();
+        browser.keys(&["3"]).await.unwrap();
+        browser.until("C is out", "return document.querySelectorAll('#lab-list .slot').length === 10").await.unwrap();
+        assert_eq!(browser.run("return !!document.querySelector('.piece.shard-C.masked')").await.unwrap(), true);
+        // Switch on and off until the order changes: then rows have moved.
+        for digit in ["1", "2", "4", "5", "6", "7"] {
+            if browser.run(order).await.unwrap() != before {
+                break;
+            }
+            let slots = browser.run("return document.querySelectorAll('#lab-list .slot').length").await.unwrap();
+            browser.keys(&[digit]).await.unwrap();
+            let more = format!("return document.querySelectorAll('#lab-list .slot').length > {slots}");
+            browser.until("another is out", &more).await.unwrap();
+        }
+        assert_ne!(browser.run(order).await.unwrap(), before, "no shard has a say");
+        browser.until("rows moved", "return window.moves > 0").await.unwrap();
+        browser.close().await.unwrap();
+    });
+}
+
+#[test]
+fn without_motion_next_computes_what_it_opens() {
+    drive(async {
+        let browser = Browser::start(&dist()).await.unwrap();
+        browser.look(1440, 900, false).await.unwrap();
+        browser.open("#v=1&step=2").await.unwrap();
+        browser.run(COUNT_MOVES).await.unwrap();
+        browser.until("the worker", "return document.querySelectorAll('.tray').length === 8").await.unwrap();
+        // The example stands there until somebody asks; Next asks.
+        browser.until("it listens", "return !document.querySelector('.progress')").await.unwrap();
+        browser.click("#next").await.unwrap();
+        browser
+            .until("step 3", "return document.querySelector('h1').innerText === 'Train eight models'")
+            .await
+            .unwrap();
+        for step in 3..6 {
+            no_example(&browser).await;
+            let primary = browser.text(".go .primary").await.unwrap();
+            assert!(primary.starts_with("Next: "), "step {step}: {primary}");
+            browser.click("#next").await.unwrap();
+        }
+        no_example(&browser).await;
+        browser.until("the twin", "return document.querySelectorAll('.eq.equal').length === 8").await.unwrap();
+        assert_eq!(browser.text(".verdict").await.unwrap(), "8 of 8 hashes equal, byte for byte");
+        assert_eq!(browser.run("return window.moves").await.unwrap(), 0, "something moves");
+        browser.close().await.unwrap();
+    });
+}

@@ -172,6 +172,162 @@ fn models_that_the_manifest_no_longer_lists_are_purged() {
 }
 
 #[test]
+fn a_full_storage_is_said_and_everything_goes_on() {
+    let shop = Shop::open().unwrap();
+    drive(async {
+        let browser = Browser::at(&shop.proxy.address).await.unwrap();
+        // Room for some models but not for all, counting what the page itself keeps.
+        browser.open("").await.unwrap();
+        browser.until("the service worker", "return navigator.serviceWorker.controller !== null").await.unwrap();
+        let used = "const done = arguments[0]; navigator.storage.estimate().then(({ usage }) => done(usage))";
+        let used = browser.client.execute_async(used, vec![]).await.unwrap().as_u64().unwrap();
+        let limit = async |bytes: Option<u64>| {
+            let mut wish = serde_json::json!({ "origin": shop.proxy.address });
+            if let Some(bytes) = bytes {
+                wish["quotaSize"] = bytes.into();
+            }
+            browser.devtools("Storage.overrideQuotaForOrigin", wish).await.unwrap();
+        };
+        limit(Some(used + 100_000)).await;
+        browser.click("#households button").await.unwrap();
+        browser.until("a list", LIST).await.unwrap();
+        let sentence = said(&browser, "no room left").await;
+        assert!(
+            sentence.starts_with("This browser has no room left, so models will be downloaded each visit. Free ")
+                && sentence.ends_with(" to keep them."),
+            "{sentence}"
+        );
+        browser.picture("for-you-no-room").await.unwrap();
+        let first = shop.proxy.downloads();
+        assert_eq!(first, 8);
+        assert!(
+            browser
+                .run("return document.querySelector('.kept p').textContent")
+                .await
+                .unwrap()
+                .as_str()
+                .unwrap()
+                .contains("no room")
+        );
+        // A list at another setting, and forgetting, work as ever.
+        browser.click(".deeds li .btn").await.unwrap();
+        browser.click("#confirm").await.unwrap();
+        browser.until("the receipt", "return document.querySelectorAll('#checks .ok').length === 4").await.unwrap();
+        let second = shop.proxy.downloads();
+        assert_eq!(second, first + 1);
+        // With room again it keeps them, and the visit after that downloads none.
+        limit(None).await;
+        sign_in(&browser).await;
+        browser.until("a list", LIST).await.unwrap();
+        browser
+            .until("all is kept", "return document.querySelector('.kept p').textContent.startsWith('Models')")
+            .await
+            .unwrap();
+        let third = shop.proxy.downloads();
+        assert!(third > second, "what found no room was not kept");
+        browser.open("").await.unwrap();
+        browser.until("a list", LIST).await.unwrap();
+        assert_eq!(shop.proxy.downloads(), third);
+        browser.close().await.unwrap();
+    });
+}
+
+#[test]
+fn a_download_can_be_cancelled_and_goes_on_where_it_stood() {
+    let shop = Shop::open().unwrap();
+    drive(async {
+        let browser = Browser::at(&shop.proxy.address).await.unwrap();
+        shop.proxy.hold_after(3);
+        sign_in(&browser).await;
+        // Three are here and the fourth half: the bar says so.
+        browser
+            .until(
+                "three shards",
+                "return document.querySelectorAll('.you .piece:not(.level):not(.masked)').length === 3",
+            )
+            .await
+            .unwrap();
+        let share = "const at = Number(document.querySelector('.fetching .bar')?.getAttribute('aria-valuenow'));
+            return at > 37 && at < 50";
+        browser.until("half of the fourth", share).await.unwrap();
+        browser.picture("for-you-fetching").await.unwrap();
+        browser.click("#stop").await.unwrap();
+        assert_eq!(said(&browser, "Stopped").await, "Stopped. What had arrived whole is kept.");
+        browser.until("no bar", "return !document.querySelector('.fetching')").await.unwrap();
+        // Those three make a list; the others have no bar in it.
+        browser.until("a list", LIST).await.unwrap();
+        browser
+            .until("five empty slots a row", "return document.querySelectorAll('#rows .slot').length === 50")
+            .await
+            .unwrap();
+        assert_eq!(shop.proxy.downloads(), 4);
+        shop.proxy.hold_after(usize::MAX);
+        browser.click("#remedy").await.unwrap();
+        browser.until("a whole list", "return document.querySelectorAll('#rows li').length === 10 && document.querySelectorAll('#rows .slot').length === 0").await.unwrap();
+        assert_eq!(shop.proxy.downloads(), 9, "only what was missing came");
+        browser.close().await.unwrap();
+    });
+}
+
+#[test]
+fn a_new_key_is_seen_and_a_false_one_is_refused() {
+    let mut shop = Shop::open().unwrap();
+    let rotate = |state: &std::path::Path| -> anyhow::Result<()> {
+        let mut command = std::process::Command::new(eemu_tests::program()?);
+        let done = command.args(["receipt", "rotate-key", "--state"]).arg(state).output()?;
+        anyhow::ensure!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        Ok(())
+    };
+    drive(async {
+        let browser = Browser::at(&shop.proxy.address).await.unwrap();
+        let calm = "return navigator.serviceWorker.controller !== null && document.querySelectorAll('#households button').length === 3";
+        browser.open("").await.unwrap();
+        browser.until("the first visit", calm).await.unwrap();
+        let pin = "const done = arguments[0];
+            caches.open('kept-person').then((c) => c.match('/kept/session')).then((r) => r ? r.json() : null)
+              .then((session) => done(session?.pin?.public_key ?? null))";
+        let key = async || browser.client.execute_async(pin, vec![]).await.unwrap();
+        while key().await.is_null() {
+            browser.until("a frame", "return true").await.unwrap();
+        }
+        let before = key().await;
+
+        // The operator hands over to a new key: said once, with the old key's consent.
+        eemu_tests::shop::aside(|| shop.move_to("rotated", rotate).unwrap());
+        browser.open("").await.unwrap();
+        let sentence = said(&browser, "new key").await;
+        assert_eq!(
+            sentence,
+            "The server signs with a new key since your last visit. The key seen before agreed to it, in the log."
+        );
+        browser.picture("for-you-new-key").await.unwrap();
+        let after = key().await;
+        assert!(after.is_string() && after != before, "{before} {after}");
+        browser.open("").await.unwrap();
+        browser.until("calm", calm).await.unwrap();
+
+        // Its receipts hold.
+        sign_in(&browser).await;
+        browser.until("a list", LIST).await.unwrap();
+        browser.click(".deeds li .btn").await.unwrap();
+        browser.click("#confirm").await.unwrap();
+        browser.until("the receipt", "return document.querySelectorAll('#checks .ok').length === 4").await.unwrap();
+        assert!(browser.text(".paper").await.unwrap().contains(&after.as_str().unwrap()[..12]));
+
+        // Another history, of a key that nobody agreed to, is not taken. (A demonstration's tokens
+        // end with its server, so the household signs out first.)
+        browser.click("#sign-out").await.unwrap();
+        browser.until("nobody is here", "return !document.querySelector('#account')").await.unwrap();
+        eemu_tests::shop::aside(|| shop.move_to("forked", rotate).unwrap());
+        browser.open("").await.unwrap();
+        let sentence = said(&browser, "not the one seen").await;
+        assert!(sentence.contains("tell the operator"), "{sentence}");
+        assert_eq!(key().await, after, "the key seen before stays");
+        browser.close().await.unwrap();
+    });
+}
+
+#[test]
 fn without_a_service_it_says_so() {
     drive(async {
         let browser = Browser::start(&eemu_tests::browser::dist()).await.unwrap();

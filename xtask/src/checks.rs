@@ -21,7 +21,7 @@ pub(crate) fn test(all: bool) -> Outcome {
         report.step("golden", || run::pass(&mut golden::command(&place::root().join(golden::DIR))?));
         report.step("docs", docs);
         if report.step("web", build_web) {
-            report.step("browser", browser);
+            report.step("browser", || browser(all));
         } else {
             report.skip("browser", "the app was not built");
         }
@@ -29,7 +29,6 @@ pub(crate) fn test(all: bool) -> Outcome {
             report.step("fuzz", fuzz::step);
             report.step("moto", moto::step);
             report.step("cuda", || cargo(&["check", "--workspace", "--features", "eemu-server/cuda"]));
-            report.step("webgpu", check_core_for_webgpu);
             report.step("wgpu", || cargo(&["check", "--workspace", "--features", "eemu-server/wgpu"]));
         }
     } else {
@@ -108,24 +107,23 @@ fn build_web() -> End {
 }
 
 /// The app in a real browser. Both programs come from the system, not from cargo.
-fn browser() -> End {
+fn browser(all: bool) -> End {
     for (program, package) in [("chromedriver", "chromium-driver"), ("chromium", "chromium")] {
         if !run::answers(run::program(program).arg("--version")) {
             return End::NotRun(format!("`{program}` is not installed; Debian's package is {package}"));
         }
     }
     let mut args = vec!["test", "--workspace", "--no-fail-fast", "--features", BROWSER_TESTS];
-    for name in ["web_golden", "web_lab", "web_access", "web_for_you", "web_refused", "web_service_access"] {
+    for name in ["web_golden", "web_gpu", "web_lab", "web_access", "web_for_you", "web_refused", "web_service_access"] {
         args.extend(["--test", name]);
     }
-    cargo(&args).into()
-}
-
-fn check_core_for_webgpu() -> End {
-    if let Err(why) = wasm::ensure() {
-        return End::NotRun(why);
-    }
-    cargo(&["check", "-p", "eemu-core", "--target", wasm::TARGET, "--no-default-features", "--features", "wgpu"]).into()
+    let run = run::cargo(&args).and_then(|mut command| {
+        if all {
+            command.env("EEMU_LONG", "1");
+        }
+        run::pass(&mut command)
+    });
+    run.into()
 }
 
 fn cargo(args: &[&str]) -> Result<(), String> {

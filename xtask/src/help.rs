@@ -13,6 +13,7 @@ Developer commands of eemu. New here? Run `cargo xtask demo`, then read the READ
   cargo xtask golden      compare with hand-checked answers, printed as one worst error
   cargo xtask bench       speed against doing it one user at a time
   cargo xtask bench-serve what serving costs: answers a second, deletions, memory
+  cargo xtask bench-web what the browser app costs: lists, bytes, waiting
   cargo xtask web         the browser app: built into dist/, and shown with --serve
 
 `cargo xtask COMMAND --help` says what a command does, step by step.
@@ -50,16 +51,17 @@ Runs each of these, even when an earlier one fails, and times it:
   golden   the cases of tests/golden, each quantity within 1e-4
   docs     the documentation builds without a warning
   web      the browser app is built (`cargo xtask web`)
-  browser  the app in a real Chromium, driven by chromedriver: both must be installed
+  browser  the app in a real Chromium, driven by chromedriver: both must be installed;
+           one golden case on WebGPU (a software adapter)
   fuzz     schemathesis (PyPI) against the API, expecting no fault    (only with --all)
   moto     models in a bucket of moto, an S3 server from PyPI         (only with --all)
   cuda     the core compiles for NVIDIA GPUs          (only with --all; needs no GPU)
   wgpu     the core compiles for Vulkan, Metal, DX12  (only with --all; needs no GPU)
-  webgpu   the core compiles for WebGPU in a browser  (only with --all)
 
 A part whose tool is missing is listed in the last lines as `NOT RUN: part: why`.
 
-  --all    also the long tests (sets EEMU_LONG=1), fuzz, moto and the three GPU builds. Of
+  --all    also the long tests (sets EEMU_LONG=1), every golden case on a software WebGPU adapter,
+            fuzz, moto and the two GPU builds. Of
            the long ones the loop of 1,000 kills takes longest: it ends after 20 minutes
            if it is not through by then; EEMU_KILL_MINUTES=N gives it N (on PostgreSQL:
            200 kills, as many minutes again at most)
@@ -110,12 +112,26 @@ small profile and every record in training. --set changes settings of the copy t
 shape no model, such as adapt.size.
 "
         }
+        "bench-web" => {
+            "\
+cargo xtask bench-web [--state DIR] [--lists N] [--without-webgpu]
+
+Builds the app, serves a copy of a trained state, and measures in headless Chromium
+(chromium and chromedriver must be installed): a list with every shard adapted and the
+whole catalogue ranked, natively, on the browser's CPU backend and on its WebGPU;
+bytes of the first and the second visit; milliseconds to the first list; the longest
+task of the page's thread, if one took over 50 ms; the Lab's training. One JSON object
+a figure. Without --state, a state of the built-in data is trained first, with the
+small profile and every record in training.
+"
+        }
         "web" => {
             "\
 cargo xtask web [--serve]
 
 Builds the browser app into dist/, which any static host can serve: sees to it that
-rustc can compile for wasm32-unknown-unknown, compiles page and worker, writes their
+rustc can compile for wasm32-unknown-unknown, compiles page, worker and the program
+that ranks on WebGPU (by itself: only those who use it download it), writes their
 bindings, names every file in the service worker, packs them with gzip and brotli, and
 lists the sizes. Needs no tool besides Rust.
 

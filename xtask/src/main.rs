@@ -1,4 +1,4 @@
-//! Developer commands: `cargo xtask demo | test | check | golden | bench | bench-serve | web`.
+//! Developer commands: `cargo xtask demo | test | check | golden | bench | bench-serve | bench-web | web`.
 //!
 //! | module | what it knows |
 //! |---|---|
@@ -9,13 +9,14 @@
 //! | `checks` | `test` and `check`: which steps there are |
 //! | `wasm` | the wasm32 target: found, added or built |
 //! | `fuzz` | schemathesis against a server of its own |
-//! | `golden`, `bench`, `bench_serve`, `demo`, `web` | one command each |
+//! | `golden`, `bench`, `bench_serve`, `bench_web`, `demo`, `web` | one command each |
 
 // A test may stop where it stands.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod bench;
 mod bench_serve;
+mod bench_web;
 mod checks;
 mod demo;
 mod fuzz;
@@ -60,6 +61,7 @@ fn dispatch(args: &[String]) -> Outcome {
         "golden" => golden::run(rest),
         "bench" => bench::run(rest),
         "bench-serve" => bench_serve::run(rest),
+        "bench-web" => bench_web::run(rest),
         "web" => web::run(only(rest, &["--serve"])?),
         "help" | "--help" | "-h" => rest.first().map_or_else(|| help::show(""), |topic| help::show(topic)),
         other => Err(format!("there is no command `{other}`; `cargo xtask --help` lists them")),
@@ -91,7 +93,7 @@ mod tests {
     fn every_command_that_help_lists_has_its_own_page() {
         let listed = help::OVERVIEW.lines().filter_map(|line| line.strip_prefix("  cargo xtask "));
         let names: Vec<&str> = listed.filter_map(|line| line.split_whitespace().next()).collect();
-        assert_eq!(names, ["demo", "test", "check", "golden", "bench", "bench-serve", "web"]);
+        assert_eq!(names, ["demo", "test", "check", "golden", "bench", "bench-serve", "bench-web", "web"]);
         for name in names {
             assert!(help::page(name).is_some(), "no page for {name}");
         }

@@ -15,6 +15,8 @@ pub(crate) const DIST: &str = "dist";
 const INDEX: &str = "web/index.html";
 /// Small first: see the profile in the workspace's Cargo.toml.
 const PROFILE: &str = "web";
+/// The program with WebGPU in it.
+const GPU: &str = "eemu-gpu";
 
 pub(crate) fn run(args: &[String]) -> Outcome {
     let serve = args.iter().any(|arg| arg == "--serve");
@@ -29,11 +31,17 @@ pub(crate) fn run(args: &[String]) -> Outcome {
 /// Builds `dist/` anew.
 pub(crate) fn build() -> Result<(), String> {
     wasm::ensure()?;
-    // The golden cases' runner beside the app, so that one build serves the tests too.
-    let packages = ["-p", "eemu-web", "-p", "eemu-cases"];
-    let build = [&["build", "--profile", PROFILE, "--target", wasm::TARGET], &packages[..]].concat();
     eprintln!("building the browser app (the first time takes minutes, most of them for the tensor library) ...");
-    run::pass(&mut run::cargo(&build)?)?;
+    // Two builds: features of one would reach the programs of the other, and
+    // only those who use WebGPU are to download it. The golden cases' runner
+    // comes with the second, so that the tests need no third.
+    let plain: &[&str] = &["-p", "eemu-web", "--bins"];
+    let gpu: &[&str] =
+        &["-p", "eemu-web", "-p", "eemu-cases", "--features", "eemu-web/gpu,eemu-cases/gpu", "--lib", "--bin", GPU];
+    for packages in [plain, gpu] {
+        let build = [&["build", "--profile", PROFILE, "--target", wasm::TARGET], packages].concat();
+        run::pass(&mut run::cargo(&build)?)?;
+    }
     run::pass(&mut run::cargo(&["build", "-p", "eemu-bundle", "--features", "tool"])?)?;
 
     let (root, dist) = (place::root(), place::root().join(DIST));
@@ -109,7 +117,7 @@ mod tests {
     fn the_page_names_what_is_built() {
         let index = fs::read_to_string(place::root().join(INDEX)).unwrap();
         let links = links(&index);
-        for program in ["eemu-page", "eemu-worker"] {
+        for program in ["eemu-page", "eemu-worker", GPU] {
             assert!(links.contains(&Link::Program(program.into())), "{links:?}");
         }
         for link in &links {

@@ -16,6 +16,7 @@ use futures_util::future::{AbortHandle, abortable};
 use serde::{Deserialize, Serialize};
 use wasm_bindgen_futures::spawn_local;
 
+use super::device::Devices;
 use super::ensemble::{Own, Public, Ready};
 use super::keep::{FILES, Keep, PERSON};
 use super::protocol::{Ask, List, Order, Pick, Remedy, Tell, Trouble};
@@ -65,6 +66,8 @@ pub(super) struct Desk {
     pub(super) keeps: Cell<bool>,
     pub(super) session: RefCell<Session>,
     pub(super) public: RefCell<Option<Rc<Public>>>,
+    /// Catalogue and dense features as they came.
+    pub(super) parts: RefCell<Rc<[Vec<u8>; 2]>>,
     pub(super) own: RefCell<Option<Rc<Own>>>,
     pub(super) files: RefCell<BTreeMap<u32, Rc<File>>>,
     pub(super) ready: RefCell<BTreeMap<u32, Rc<Ready>>>,
@@ -75,10 +78,13 @@ pub(super) struct Desk {
     pub(super) epoch: Cell<u64>,
     pub(super) complete: Cell<bool>,
     /// A deletion is being acknowledged: nothing is computed meanwhile.
-    held: Cell<bool>,
+    pub(super) held: Cell<bool>,
+    pub(super) devices: Devices,
     jobs: RefCell<VecDeque<Job>>,
     busy: Cell<bool>,
     ask: RefCell<Option<Ask>>,
+    /// The newest question that was answered.
+    answered: RefCell<Option<Ask>>,
     ranking: Cell<bool>,
     cancel: RefCell<Option<AbortHandle>>,
     /// Hash of the catalogue whose names the page has.
@@ -93,6 +99,7 @@ impl Desk {
             keeps: Cell::new(true),
             session: RefCell::default(),
             public: RefCell::default(),
+            parts: RefCell::default(),
             own: RefCell::default(),
             files: RefCell::default(),
             ready: RefCell::default(),
@@ -102,9 +109,11 @@ impl Desk {
             epoch: Cell::new(0),
             complete: Cell::new(false),
             held: Cell::new(false),
+            devices: Devices::default(),
             jobs: RefCell::default(),
             busy: Cell::new(false),
             ask: RefCell::default(),
+            answered: RefCell::default(),
             ranking: Cell::new(false),
             cancel: RefCell::default(),
             items_told: RefCell::default(),
@@ -119,15 +128,26 @@ impl Desk {
                     handle.abort();
                 }
             }
-            Order::List(ask) => {
-                self.ask.replace(Some(ask));
-                if !self.ranking.replace(true) {
-                    spawn_local(self.clone().rank());
-                }
-            }
+            Order::List(ask) => self.ask(ask),
+            Order::Device(wish, speeds) => self.wish(wish, speeds),
             Order::Look(token) => spawn_local(crate::operate::look::look(self.api.clone(), token)),
             Order::Hurry(token) => spawn_local(crate::operate::look::hurry(self.api.clone(), token)),
             order => self.push(Job::Order(order)),
+        }
+    }
+
+    fn ask(self: &Rc<Self>, ask: Ask) {
+        self.ask.replace(Some(ask));
+        if !self.ranking.replace(true) {
+            spawn_local(self.clone().rank());
+        }
+    }
+
+    /// Makes the newest list again.
+    pub(super) fn again(self: &Rc<Self>) {
+        let newest = self.answered.borrow().clone();
+        if let Some(newest) = newest.filter(|_| self.ask.borrow().is_none()) {
+            self.ask(newest);
         }
     }
 
@@ -305,7 +325,11 @@ impl Desk {
             }
             let epoch = self.epoch.get();
             match self.list(&ask).await {
-                Ok(list) if epoch == self.epoch.get() => worker::tell(&Tell::List(Box::new(List { epoch, ..list }))),
+                Ok(list) if epoch == self.epoch.get() => {
+                    self.answered.replace(Some(ask));
+                    worker::tell(&Tell::List(Box::new(List { epoch, ..list })));
+                    self.consider();
+                }
                 Ok(_) => {
                     let mut newest = self.ask.borrow_mut();
                     if newest.is_none() {
@@ -318,33 +342,29 @@ impl Desk {
         self.ranking.set(false);
     }
 
-    async fn list(&self, ask: &Ask) -> Result<List, Trouble> {
+    async fn list(self: &Rc<Self>, ask: &Ask) -> Result<List, Trouble> {
+        self.usable()?;
+        {
+            let ready = self.ready.borrow();
+            if !ready.is_empty() && ready.keys().all(|shard| ask.off.contains(shard)) {
+                return Err(Trouble {
+                    sentence: "Every shard is switched off. Switch one on.".into(),
+                    remedy: Remedy::None,
+                    mild: true,
+                });
+            }
+        }
+        self.on_device(ask).await
+    }
+
+    /// What may be computed with: nothing past the manifest's end.
+    pub(super) fn usable(&self) -> Result<Rc<Public>, Trouble> {
         let public = self.public.borrow().clone().ok_or_else(nothing_yet)?;
-        if public.manifest.valid_until < worker::seconds() {
-            return Err(expired());
-        }
-        let ready: Vec<Rc<Ready>> = self.ready.borrow().values().cloned().collect();
-        if !ready.is_empty() && ready.iter().all(|ready| ask.off.contains(&ready.shard)) {
-            return Err(Trouble {
-                sentence: "Every shard is switched off. Switch one on.".into(),
-                remedy: Remedy::None,
-                mild: true,
-            });
-        }
-        let began = pause::now();
-        let own = self.own.borrow().clone();
-        let person = public.person(own.as_deref(), &self.records(&public));
-        let ready: Vec<&Ready> = ready.iter().map(Rc::as_ref).collect();
-        let list = public.list(&ready, &person, ask).await.map_err(|why| Trouble {
-            sentence: format!("The list could not be made: {why}."),
-            remedy: Remedy::Retry,
-            mild: false,
-        })?;
-        Ok(List { millis: pause::now() - began, ..list })
+        if public.manifest.valid_until < worker::seconds() { Err(expired()) } else { Ok(public) }
     }
 
     /// What the person did: items by index, with their times.
-    fn records(&self, public: &Public) -> Vec<(u32, Option<f64>)> {
+    pub(super) fn records(&self, public: &Public) -> Vec<(u32, Option<f64>)> {
         let items = &public.catalog.items;
         match self.own.borrow().as_ref() {
             Some(own) => {
@@ -360,6 +380,7 @@ impl Desk {
     /// Lists that were made before no longer hold.
     pub(super) fn changed(&self) {
         self.epoch.set(self.epoch.get() + 1);
+        self.devices.keep(self);
     }
 
     pub(super) fn precision(&self) -> Precision {

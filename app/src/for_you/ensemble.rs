@@ -10,10 +10,10 @@ use eemu_core::config::AdaptConfig;
 use eemu_core::dataset::Catalog;
 use eemu_core::model::{ItemBase, Recommender, TensorMap};
 use eemu_core::random::Key;
+use eemu_core::tensor::Device;
 use serde::{Deserialize, Serialize};
 
 use super::protocol::{Ask, List};
-use crate::lab::system::cpu;
 use crate::ranking;
 
 /// What everybody may have.
@@ -74,7 +74,14 @@ impl Public {
     ///
     /// # Errors
     /// When file and rows do not belong to this service.
-    pub fn model(&self, shard: u32, file: &str, tensors: &TensorMap, own: Option<&Own>) -> eemu_core::Result<Ready> {
+    pub fn model(
+        &self,
+        shard: u32,
+        file: &str,
+        tensors: TensorMap,
+        own: Option<&Own>,
+        device: &Device,
+    ) -> eemu_core::Result<Ready> {
         let mut catalog = self.catalog.clone();
         let mut rows = Vec::new();
         if let Some(own) = own {
@@ -82,7 +89,7 @@ impl Public {
             catalog.users.set_dense(own.rows.dense.clone())?;
             rows.extend(own.rows.rows.iter().find(|row| row.shard == shard).map(|row| row.row.clone()));
         }
-        let model = client_model(&catalog, &self.manifest.config.model, shard, tensors.clone(), &rows, &cpu())?;
+        let model = client_model(&catalog, &self.manifest.config.model, shard, tensors, &rows, device)?;
         Ok(Ready { shard, file: file.to_owned(), base: model.item_base(), model })
     }
 
@@ -106,6 +113,7 @@ impl Public {
             step: ask.step,
             steps: ask.steps,
             temperature: ask.temperature,
+            recency: ask.recency,
             ..self.manifest.config.adapt.clone()
         }
     }
@@ -135,17 +143,14 @@ impl Public {
         Ok(List {
             ask: ask.clone(),
             epoch: 0,
-            recency: if person.history.ages().iter().any(|age| *age > 0) {
-                self.manifest.config.adapt.recency
-            } else {
-                0.0
-            },
+            recency: if person.history.ages().iter().any(|age| *age > 0) { ask.recency } else { 0.0 },
             set: set
                 .into_iter()
                 .map(|(item, chance, drawn)| (name(item), self.rarity(item).to_owned(), chance, drawn))
                 .collect(),
             rows: made.rows.into_iter().map(|row| (name(row.product), row)).collect(),
             millis: 0.0,
+            gpu: false,
             popular,
         })
     }

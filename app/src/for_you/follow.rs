@@ -66,7 +66,11 @@ impl Desk {
 
     /// Fetches what was retrained, and the receipt; checks both.
     pub(super) async fn finish(self: &Rc<Self>, id: &str) -> Result<(), Trouble> {
-        self.sync().await?;
+        // What is said beside it, such as that nothing can be kept, stops no receipt.
+        let beside = match self.sync().await {
+            Err(trouble) if !trouble.mild => return Err(trouble),
+            beside => beside,
+        };
         let Some(open) = self.opened(id) else { return Ok(()) };
         let api = self.api.with(self.session.borrow().token.as_deref());
         let file = match api.receipt(id).await {
@@ -93,6 +97,6 @@ impl Desk {
         worker::tell(&Tell::Receipt(Box::new(receipt::check(&file, &evidence))));
         self.session.borrow_mut().open.retain(|open| open.id != id);
         self.remember().await;
-        Ok(())
+        beside
     }
 }

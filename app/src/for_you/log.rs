@@ -28,6 +28,7 @@ impl Desk {
         if let Err(why) = now.verify() {
             return Err(rewritten(why.to_string()));
         }
+        let mut handed_over = false;
         if let Some(seen) = seen {
             if seen.origin != now.origin {
                 return Err(rewritten("it has another name".into()));
@@ -46,10 +47,20 @@ impl Desk {
             if seen.public_key != now.public_key {
                 let lines = look::lines(&self.api, now.size, ENTRIES).await.map_err(|fault| unreached(&fault))?;
                 receipt::handed_over(&seen, &now, &lines).map_err(rewritten)?;
+                handed_over = true;
             }
         }
         self.session.borrow_mut().pin = Some(now);
         self.remember().await;
+        if handed_over {
+            return Err(Trouble {
+                sentence: "The server signs with a new key since your last visit. The key seen before agreed to it, \
+                           in the log."
+                    .into(),
+                remedy: Remedy::None,
+                mild: true,
+            });
+        }
         Ok(())
     }
 }

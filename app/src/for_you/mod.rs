@@ -9,16 +9,19 @@
 //! | `table` | a visitor's own CSV |
 //! | `keep` | what the browser keeps between visits |
 //! | `desk`, `sync`, `log`, `follow` | the worker: jobs, files, the log's pin, deletions on their way |
+//! | `device`, `ranker` | which device makes the lists; the program that makes them on WebGPU |
 //! | `telling` | what the worker tells the page |
 //! | `worker`, `page` | the two programs: one computes and asks, one shows |
 
 mod desk;
+mod device;
 pub mod ensemble;
 mod follow;
 mod keep;
 mod log;
 pub mod page;
 pub mod protocol;
+pub mod ranker;
 pub mod receipt;
 mod sync;
 pub mod table;

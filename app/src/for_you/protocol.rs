@@ -49,6 +49,51 @@ pub enum Order {
     Look(String),
     /// Retrain now what waits.
     Hurry(String),
+    /// Compute on this device; with what this session measured already.
+    Device(Wish, Option<Speeds>),
+}
+
+/// Which device is to compute.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Wish {
+    /// Whichever a short probe finds faster.
+    #[default]
+    Faster,
+    /// The CPU.
+    Cpu,
+    /// WebGPU.
+    Gpu,
+}
+
+/// What the probe measured: one shard's list on either device.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Speeds {
+    /// Name of the WebGPU adapter.
+    pub adapter: String,
+    /// Milliseconds on the CPU.
+    pub cpu: f64,
+    /// Milliseconds on WebGPU.
+    pub gpu: f64,
+}
+
+impl Speeds {
+    /// Whether WebGPU is the faster.
+    pub fn prefer_gpu(&self) -> bool {
+        self.gpu < self.cpu
+    }
+}
+
+/// Which device computes, and why.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Device {
+    /// Whether lists are made on WebGPU.
+    pub gpu: bool,
+    /// Name of the adapter on WebGPU; the reason on the CPU.
+    pub why: String,
+    /// What the reader wants.
+    pub wish: Wish,
+    /// What was measured.
+    pub speeds: Option<Speeds>,
 }
 
 /// How a list is made.
@@ -62,6 +107,8 @@ pub struct Ask {
     pub steps: usize,
     /// Temperature of Eq 7.
     pub temperature: f64,
+    /// How slowly older records fade beside it ([`AdaptConfig::recency`]).
+    pub recency: f64,
     /// Shards left out of the mean.
     pub off: Vec<u32>,
     /// How long the list is.
@@ -78,6 +125,7 @@ impl Ask {
             step: adapt.step,
             steps: adapt.steps,
             temperature: adapt.temperature,
+            recency: adapt.recency,
             off: Vec::new(),
             top: 10,
             draw: 0,
@@ -117,6 +165,8 @@ pub enum Tell {
     Operation(Box<Operation>),
     /// The operator's token is not one, or nobody answers.
     NoOperation(String),
+    /// Which device computes, and why.
+    Device(Device),
 }
 
 /// The service, its shards, and who is here.
@@ -204,6 +254,8 @@ pub struct List {
     pub rows: Vec<(String, ListRow)>,
     /// Milliseconds from the question to the list.
     pub millis: f64,
+    /// Whether WebGPU made it.
+    pub gpu: bool,
     /// No model may answer: the most popular items.
     pub popular: bool,
 }

@@ -12,6 +12,7 @@ use super::keep::{FILES, PERSON};
 use super::protocol::{Remedy, Trouble};
 use super::telling::expired;
 use super::worker;
+use crate::lab::system::cpu;
 use crate::parts::shapes::label;
 use crate::service::Fault;
 
@@ -39,7 +40,14 @@ impl Desk {
             Some(own) => kept &= self.keep.put(PERSON, OWN, &own).await,
             None => self.keep.remove(PERSON, OWN).await,
         }
-        self.keeps.set(kept);
+        self.kept(kept);
+    }
+
+    /// Once something found no room, this browser keeps nothing to rely on.
+    fn kept(&self, kept: bool) {
+        if !kept {
+            self.keeps.set(false);
+        }
     }
 
     /// Signs in, once the server says whose token it is.
@@ -95,6 +103,8 @@ impl Desk {
     /// Brings everything up to date.
     pub(super) async fn sync(self: &Rc<Self>) -> Result<(), Trouble> {
         self.damaged.borrow_mut().clear();
+        // There may be room again.
+        self.keeps.set(true);
         for _ in 0..TRIES {
             let manifest = match self.api.manifest().await {
                 Ok(manifest) => manifest,
@@ -111,10 +121,9 @@ impl Desk {
         self.households.replace(self.api.demo().await.unwrap_or_default());
         self.remember().await;
         self.show();
-        if self.wanted() {
-            self.fetch_files(true).await?;
-        }
-        self.follow_log().await
+        let fetched = if self.wanted() { self.fetch_files(true).await } else { Ok(()) };
+        self.follow_log().await?;
+        fetched
     }
 
     /// Whether somebody is here for whom models are needed.
@@ -146,6 +155,7 @@ impl Desk {
         let until = self.public.borrow().as_ref().map_or(0, |public| public.manifest.valid_until);
         if until < worker::seconds() {
             self.ready.borrow_mut().clear();
+            self.changed();
             return Err(expired());
         }
         self.show();
@@ -185,7 +195,7 @@ impl Desk {
         };
         let moved = !known.as_ref().is_some_and(|known| same(&known.manifest));
         if let Ok(text) = serde_json::to_vec(&manifest) {
-            self.keeps.set(self.keep.put(FILES, MANIFEST, &text).await);
+            self.kept(self.keep.put(FILES, MANIFEST, &text).await);
         }
         let public = match known.filter(|known| known.manifest.catalog_blake3 == manifest.catalog_blake3) {
             Some(known) => {
@@ -196,11 +206,13 @@ impl Desk {
             None => {
                 let catalog = self.catalogue(&manifest.catalog_blake3, false).await?;
                 let dense = self.catalogue(&manifest.dense_blake3, true).await?;
-                Public::new(manifest, &catalog, &dense).map_err(|why| Trouble {
+                let public = Public::new(manifest, &catalog, &dense).map_err(|why| Trouble {
                     sentence: format!("The server's catalogue cannot be used: {why}. Tell its operator."),
                     remedy: Remedy::Retry,
                     mild: false,
-                })?
+                })?;
+                self.parts.replace(Rc::new([catalog, dense]));
+                public
             }
         };
         self.public.replace(Some(Rc::new(public)));
@@ -223,7 +235,7 @@ impl Desk {
                 mild: false,
             });
         }
-        self.keep.put(FILES, hash, &bytes).await;
+        self.kept(self.keep.put(FILES, hash, &bytes).await);
         Ok(bytes)
     }
 
@@ -303,7 +315,7 @@ impl Desk {
             let here = self.files.borrow().get(shard).cloned();
             if let Some(found) = here.filter(|_| missing) {
                 let own = self.own.borrow().clone();
-                let made = public.model(*shard, &found.hash, &found.tensors, own.as_deref());
+                let made = public.model(*shard, &found.hash, found.tensors.clone(), own.as_deref(), &cpu());
                 match made {
                     Ok(ready) => drop(self.ready.borrow_mut().insert(*shard, Rc::new(ready))),
                     Err(why) => troubles.push(Trouble {
@@ -381,7 +393,7 @@ impl Desk {
             return Err(damaged(Remedy::Download));
         }
         let found = read(&bytes)?;
-        self.keeps.set(self.keep.put(FILES, &file.blake3, &bytes).await);
+        self.kept(self.keep.put(FILES, &file.blake3, &bytes).await);
         Ok(found)
     }
 

@@ -67,15 +67,18 @@ pub(crate) fn Header(here: Place, children: Children) -> impl IntoView {
 /// Which device computes, and why.
 #[component]
 pub(crate) fn DeviceBadge(#[prop(into)] why: String) -> impl IntoView {
+    view! { <span class="badge">{device("CPU", why)}</span> }
+}
+
+/// What stands on a badge: the chip, the device, why it is this one.
+pub(crate) fn device(name: &'static str, why: String) -> impl IntoView {
     view! {
-        <span class="badge">
-            <svg width="16" height="16" viewBox="0 0 16 16" aria-hidden="true">
-                <rect x="3.5" y="3.5" width="9" height="9" rx="1"></rect>
-                <path d="M6 1v2M10 1v2M6 13v2M10 13v2M1 6h2M1 10h2M13 6h2M13 10h2"></path>
-            </svg>
-            "CPU"
-            <span class="muted hide-s">{format!("· {why}")}</span>
-        </span>
+        <svg width="16" height="16" viewBox="0 0 16 16" aria-hidden="true">
+            <rect x="3.5" y="3.5" width="9" height="9" rx="1"></rect>
+            <path d="M6 1v2M10 1v2M6 13v2M10 13v2M1 6h2M1 10h2M13 6h2M13 10h2"></path>
+        </svg>
+        {name}
+        <span class="muted hide-s">{format!("· {why}")}</span>
     }
 }
 

@@ -4,8 +4,10 @@
 #![allow(unreachable_pub, clippy::needless_pass_by_value)]
 
 pub(crate) mod bars;
+pub(crate) mod glide;
 pub(crate) mod header;
 pub(crate) mod pane;
+pub(crate) mod portions;
 pub(crate) mod shapes;
 pub(crate) mod slider;
 pub(crate) mod words;

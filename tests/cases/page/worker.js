@@ -2,9 +2,9 @@
 import init, { run_case } from "./eemu_cases.js";
 
 await init({ module_or_path: new URL("./eemu_cases_bg.wasm", import.meta.url) });
-self.onmessage = async (event) => {
+self.onmessage = async ({ data }) => {
   try {
-    self.postMessage({ result: await run_case(event.data) });
+    self.postMessage({ result: await run_case(data.text, data.gpu) });
   } catch (error) {
     self.postMessage({ error: String(error) });
   }

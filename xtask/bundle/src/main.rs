@@ -9,8 +9,10 @@ use std::process::ExitCode;
 
 use eemu_bundle::with_suffix;
 
-/// The service worker, whose list of files is filled in here.
+/// The service worker, whose lists of files are filled in here.
 const SERVICE_WORKER: &str = "sw.js";
+/// How names begin of what only those download who use it.
+const LATER: &str = "eemu-gpu";
 
 fn main() -> ExitCode {
     let mut args = std::env::args_os().skip(1).map(PathBuf::from);
@@ -75,17 +77,23 @@ fn offline(dist: &Path, files: &[String]) -> Result<(), String> {
     }
     let text = read(&path).and_then(|bytes| String::from_utf8(bytes).map_err(|why| why.to_string()))?;
     let mut hasher = blake3::Hasher::new();
-    let mut names = Vec::new();
+    let (mut names, mut later) = (Vec::new(), Vec::new());
     for name in files {
         hasher.update(name.as_bytes()).update(&read(&dist.join(name))?);
         if name != SERVICE_WORKER && !name.ends_with(".md") && !name.ends_with(".txt") {
-            names.push(format!("\"./{name}\""));
+            let list = if name.starts_with(LATER) { &mut later } else { &mut names };
+            list.push(format!("\"./{name}\""));
         }
     }
     let version = &hasher.finalize().to_hex()[..16];
-    let filled = text.replace("/*FILES*/", &names.join(", ")).replace("/*VERSION*/", version);
-    if filled == text {
-        return Err(format!("{} has no place for the list of files", path.display()));
+    let mut filled = text;
+    for (place, with) in
+        [("/*FILES*/", names.join(", ")), ("/*LATER*/", later.join(", ")), ("/*VERSION*/", version.into())]
+    {
+        if !filled.contains(place) {
+            return Err(format!("{} has no place for {place}", path.display()));
+        }
+        filled = filled.replace(place, &with);
     }
     fs::write(&path, filled).map_err(|why| format!("{}: {why}", path.display()))
 }

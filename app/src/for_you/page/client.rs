@@ -7,7 +7,7 @@ use leptos::prelude::*;
 use wasm_bindgen::prelude::*;
 use web_sys::{MessageEvent, Worker, WorkerOptions, WorkerType};
 
-use super::state::State;
+use super::{device, state::State};
 use crate::for_you::protocol::{Fetching, Following, Order, Remedy, Service, Tell, Trouble};
 use crate::parts::words;
 
@@ -55,7 +55,7 @@ impl Client {
 
     /// Sends an order. Sentences of the last one go.
     pub(crate) fn send(self, order: &Order) {
-        if !matches!(order, Order::List(_) | Order::Look(_)) {
+        if !matches!(order, Order::List(_) | Order::Look(_) | Order::Device(..)) {
             self.state.trouble.set(None);
         }
         if let (Some(inner), Ok(text)) = (self.inner.get_value(), serde_json::to_string(order)) {
@@ -77,6 +77,8 @@ impl Client {
         match tell {
             Tell::Ready => {
                 state.ready.set(true);
+                let (wish, speeds) = device::remembered();
+                self.send(&Order::Device(wish, speeds));
                 self.send(&Order::Open);
             }
             Tell::Service(service) => self.take(*service),
@@ -104,6 +106,7 @@ impl Client {
                 state.refused.set(None);
                 state.operation.set(Some(*operation));
             }
+            Tell::Device(now) => device::take(state, now),
             Tell::NoOperation(why) => state.refused.set(Some(why)),
         }
     }

@@ -7,6 +7,7 @@ use super::state::{Doomed, State};
 use super::who::picks;
 use crate::for_you::protocol::{Deed, Order};
 use crate::lab::page::focus;
+use crate::parts::portions::portions;
 use crate::parts::shapes::{Mark, label};
 use crate::parts::words;
 
@@ -54,7 +55,8 @@ pub(super) fn Deeds() -> impl IntoView {
                 {move || gone().into_iter().map(|deed| forgotten(&deed, shards.get())).collect_view()}
                 {move || {
                     let limit = if all.get() { usize::MAX } else { SHOWN };
-                    fits().take(limit).map(|deed| view! { <Row deed shards=shards.get()/> }).collect_view()
+                    let shards = shards.get();
+                    portions(fits().take(limit).collect(), move |deed: &Deed| view! { <Row deed=deed.clone() shards/> })
                 }}
             </ul>
             {move || (!all.get() && fits().count() > SHOWN).then(|| view! {

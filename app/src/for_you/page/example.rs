@@ -68,6 +68,7 @@ pub(super) fn list() -> Option<List> {
             step: 0.1,
             steps: 1,
             temperature: 0.06,
+            recency: 0.0,
             off: Vec::new(),
             top: list.rows.len(),
             draw: 0,
@@ -81,6 +82,7 @@ pub(super) fn list() -> Option<List> {
             .collect(),
         rows: list.rows.iter().map(|row| (name(row.product), row.clone())).collect(),
         millis: list.millis,
+        gpu: false,
         popular: false,
     })
 }

@@ -6,6 +6,7 @@ use wasm_bindgen::JsCast;
 
 use super::client::Client;
 use super::deeds::Deeds;
+use super::device::Devices;
 use super::listing::Listing;
 use super::paper::Paper;
 use super::settings::Settings;
@@ -14,7 +15,7 @@ use super::who::{Account, Who};
 use super::{example, location};
 use crate::for_you::protocol::{Order, Remedy};
 use crate::lab::page::focus;
-use crate::parts::header::{DeviceBadge, Header, Place};
+use crate::parts::header::{Header, Place};
 use crate::parts::pane::{Pane, Piece};
 use crate::parts::shapes::label;
 use crate::parts::words;
@@ -35,7 +36,7 @@ pub(crate) fn Frame() -> impl IntoView {
             "Skip to your list"
         </a>
         <Header here=Place::ForYou>
-            <DeviceBadge why="this build has no WebGPU part"/>
+            <Devices/>
             <Account/>
         </Header>
         <main class="wrap you" id="main">

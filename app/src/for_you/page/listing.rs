@@ -7,6 +7,8 @@ use super::example;
 use super::state::State;
 use crate::for_you::protocol::List;
 use crate::parts::bars;
+use crate::parts::glide::glide;
+use crate::parts::portions::portions;
 use crate::parts::shapes::label;
 use crate::ranking::ListRow;
 
@@ -20,6 +22,7 @@ pub(super) fn Listing() -> impl IntoView {
     let list = Memo::new(move |_| if state.is_example() { example::list() } else { state.list.get() });
     // Hundreds of rows: drawn only where somebody looks.
     let open = RwSignal::new(false);
+    glide("#rows", move || list.get());
     let waits = "Your list appears here as soon as the models are.";
     view! {
         <div class="answer">
@@ -48,7 +51,7 @@ fn took(list: &List, example: bool) -> String {
     } else if example {
         "as computed once, natively".into()
     } else {
-        format!("computed here in {:.0} ms", list.millis)
+        format!("computed here in {:.0} ms{}", list.millis, if list.gpu { ", on WebGPU" } else { "" })
     }
 }
 
@@ -94,7 +97,7 @@ fn set(list: &List, open: RwSignal<bool>) -> impl IntoView + use<> {
         {(count > 0).then(|| view! {
             <details class="rest" open=open.get_untracked() on:toggle=toggled>
                 <summary class="small">{format!("{count} more: {} drawn, {undrawn} not", count - undrawn)}</summary>
-                {move || open.get().then(|| view! { <ul class="set two">{others.iter().map(row).collect_view()}</ul> })}
+                {move || open.get().then(|| view! { <ul class="set two">{portions(others.clone(), row)}</ul> })}
             </details>
         })}
         <p class="tiny muted">
@@ -116,7 +119,7 @@ fn rows(list: &List, shards: u32) -> AnyView {
     let row = move |(name, row): &(String, ListRow)| {
         let (class, moved) = bars::moved(row);
         view! {
-            <li tabindex="0" title=bars::says(row) data-score=row.score.to_string()>
+            <li tabindex="0" data-item=row.product.to_string() title=bars::says(row) data-score=row.score.to_string()>
                 <span class="rank num">{row.rank}</span>
                 <span class="what">{name.clone()}</span>
                 {bars::bars(row, scale)}
@@ -131,7 +134,7 @@ fn rows(list: &List, shards: u32) -> AnyView {
             <span class="letters">{(0..shards.min(8)).map(|shard| view! { <b>{label(shard, shards)}</b> }).collect_view()}</span>
             <span class="score">"Mean"</span><span>"Rank"</span>
         </p>
-        <ol class="list" id="rows">{list.rows.iter().map(row).collect_view()}</ol>
+        <ol class="list" id="rows" data-millis=list.millis.to_string()>{list.rows.iter().map(row).collect_view()}</ol>
     }
     .into_any()
 }

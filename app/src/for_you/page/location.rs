@@ -18,12 +18,13 @@ pub(crate) struct Chosen {
     pub(crate) step: Option<f32>,
     pub(crate) steps: Option<usize>,
     pub(crate) temperature: Option<f64>,
+    pub(crate) recency: Option<f64>,
     pub(crate) top: Option<usize>,
     pub(crate) off: Vec<u32>,
 }
 
 impl Chosen {
-    /// Reads `#for-you&n=6&a=.1&t=1&tau=.06&off=2,5&k=20`. What cannot be used
+    /// Reads `#for-you&n=6&a=.1&t=1&tau=.06&r=3&off=2,5&k=20`. What cannot be used
     /// is left to the service.
     pub(crate) fn parse(fragment: &str) -> Self {
         let mut chosen = Self::default();
@@ -33,6 +34,7 @@ impl Chosen {
                 "a" => chosen.step = value.parse().ok().filter(|a| *a > 0.0 && *a <= 2.0),
                 "t" => chosen.steps = value.parse().ok().filter(|t| (1..=20).contains(t)),
                 "tau" => chosen.temperature = value.parse().ok().filter(|tau| (0.001..=10.0).contains(tau)),
+                "r" => chosen.recency = value.parse().ok().filter(|r| (0.0..=1000.0).contains(r)),
                 "k" => chosen.top = value.parse().ok().filter(|k| (1..=100).contains(k)),
                 "off" => chosen.off = value.split(',').filter_map(|shard| shard.parse().ok()).collect(),
                 _ => {}
@@ -53,6 +55,7 @@ impl Chosen {
         add("a", self.step.map(|a| a.to_string()));
         add("t", self.steps.map(|t| t.to_string()));
         add("tau", self.temperature.map(|tau| tau.to_string()));
+        add("r", self.recency.map(|r| r.to_string()));
         add("k", self.top.map(|k| k.to_string()));
         let off: Vec<String> = self.off.iter().map(u32::to_string).collect();
         add("off", (!off.is_empty()).then(|| off.join(",")));
@@ -66,6 +69,7 @@ impl Chosen {
             step: self.step.unwrap_or(usual.step),
             steps: self.steps.unwrap_or(usual.steps),
             temperature: self.temperature.unwrap_or(usual.temperature),
+            recency: self.recency.unwrap_or(usual.recency),
             top: self.top.unwrap_or(usual.top),
             off: self.off.clone(),
             draw,
@@ -108,10 +112,10 @@ mod tests {
 
     #[test]
     fn settings_come_back_and_nonsense_is_left_out() {
-        let chosen = Chosen::parse("#for-you&n=6&a=0.25&t=2&tau=0.06&k=20&off=1,7");
+        let chosen = Chosen::parse("#for-you&n=6&a=0.25&t=2&tau=0.06&r=2.5&k=20&off=1,7");
         assert_eq!(Chosen::parse(&chosen.text()), chosen);
-        assert_eq!((chosen.size, chosen.off.len()), (Some(6), 2));
-        let none = Chosen::parse("#for-you&n=many&a=-1&t=0&tau=0&k=0&off=x&user=42");
+        assert_eq!((chosen.size, chosen.recency, chosen.off.len()), (Some(6), Some(2.5), 2));
+        let none = Chosen::parse("#for-you&n=many&a=-1&t=0&tau=0&r=-2&k=0&off=x&user=42");
         assert_eq!(none, Chosen::default());
         assert_eq!(none.text(), "#for-you");
     }

@@ -11,6 +11,7 @@
 //! | `deeds` | what somebody did, and forgetting it |
 //! | `listing` | the adaptation set and the list |
 //! | `paper` | the receipt and its checks |
+//! | `device` | which device computes, and the choice of another |
 //! | `settings` | the sliders, and what this browser keeps |
 
 // Leptos writes `pub` before what a component takes, and a component owns it.
@@ -18,6 +19,7 @@
 
 mod client;
 mod deeds;
+mod device;
 mod example;
 mod frame;
 mod listing;

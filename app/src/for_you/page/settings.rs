@@ -29,6 +29,14 @@ pub(super) fn Settings() -> impl IntoView {
     };
     let (size, step, steps) = (of(|ask| ask.size as f64), of(|ask| f64::from(ask.step)), of(|ask| ask.steps as f64));
     let (rare, top) = (of(|ask| 1.0 / ask.temperature), of(|ask| ask.top as f64));
+    let recent = of(|ask| if ask.recency > 0.0 { 1.0 / ask.recency } else { 0.0 });
+    let fading = Signal::derive(move || match now.with(|now| now.as_ref().map_or(0.0, |ask| ask.recency)) {
+        recency if recency > 0.0 => format!("over {:.0} records", recency.max(1.0)),
+        _ => "off".into(),
+    });
+    let timeless = Memo::new(move |_| {
+        state.shown().is_some_and(|s| s.history.iter().all(|deed| deed.when == s.history.first().and_then(|d| d.when)))
+    });
     let changed = Memo::new(move |_| state.chosen.with(|chosen| *chosen != Chosen::default()) || state.draw.get() > 0);
     let service =
         move |of: fn(&crate::for_you::protocol::Service) -> bool| state.service.with(|s| s.as_ref().is_some_and(of));
@@ -44,6 +52,13 @@ pub(super) fn Settings() -> impl IntoView {
                 slide=slide(|chosen, value| chosen.size = Some(value as usize))/>
             <Slider name="tau" label="Prefer rare purchases (1/τ)" low=1.0 high=100.0 step=1.0 value=rare shown=shown(rare, 0)
                 slide=slide(|chosen, value| chosen.temperature = Some((1000.0 / value).round() / 1000.0))/>
+            <Slider name="r" label="Prefer recent purchases" low=0.0 high=1.0 step=0.05 value=recent shown=fading
+                slide=slide(|chosen, value| {
+                    chosen.recency = Some(if value > 0.0 { (1000.0 / value).round() / 1000.0 } else { 0.0 });
+                })/>
+            {move || timeless.get().then(|| view! {
+                <p class="tiny muted">"Nothing here says when it was, so all are of one age."</p>
+            })}
             <Slider name="a" label="Inner step" low=0.01 high=2.0 step=0.01 value=step shown=shown(step, 2)
                 slide=slide(|chosen, value| chosen.step = Some(value as f32))/>
             <Slider name="t" label="Steps" low=1.0 high=10.0 step=1.0 value=steps shown=shown(steps, 0)

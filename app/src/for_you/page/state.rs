@@ -4,7 +4,7 @@ use leptos::prelude::*;
 
 use super::example;
 use super::location::Chosen;
-use crate::for_you::protocol::{Ask, Checked, Deed, Fetching, Following, List, Service, Trouble};
+use crate::for_you::protocol::{Ask, Checked, Deed, Device, Fetching, Following, List, Service, Trouble};
 use crate::operate::protocol::Operation;
 
 /// What is to be forgotten, waiting for a yes.
@@ -40,6 +40,8 @@ pub(crate) struct State {
     pub(crate) forgotten: RwSignal<Vec<Deed>>,
     /// Versions of the shards before the last deletion.
     pub(crate) before: RwSignal<Vec<Option<u64>>>,
+    /// Which device computes.
+    pub(crate) device: RwSignal<Option<Device>>,
     /// The live region's words.
     pub(crate) said: RwSignal<String>,
     /// The reader's file, for skipping its faulty lines.
@@ -71,6 +73,7 @@ impl State {
             sent: RwSignal::new(None),
             forgotten: RwSignal::new(Vec::new()),
             before: RwSignal::new(Vec::new()),
+            device: RwSignal::new(None),
             said: RwSignal::new(String::new()),
             file: RwSignal::new(String::new()),
             keys: RwSignal::new(true),

@@ -19,7 +19,7 @@ fn signed_in(state: State) -> Option<String> {
 }
 
 fn close_menu() {
-    if let Ok(Some(menu)) = document().query_selector(".menu[open]") {
+    if let Ok(Some(menu)) = document().query_selector(".menu[open]:has(#account)") {
         // What is closed already stays so.
         let _ = menu.remove_attribute("open");
     }

@@ -13,6 +13,7 @@ use crate::csv_file::MAX_BYTES;
 use crate::lab::address::STEPS as COUNT;
 use crate::lab::protocol::{Dot, Failure, What};
 use crate::lab::setup::Source;
+use crate::parts::glide::reduced_motion;
 
 /// What the open step computes, if it computes something.
 fn what(state: State) -> Option<What> {
@@ -214,6 +215,15 @@ pub(super) fn Go(step: Memo<u8>) -> impl IntoView {
         step => Some(super::words::name(step + 1, state.address.with(|a| a.setup.shards))),
     };
     let words = move || STEPS[usize::from(step.get()) - 1].play;
+    // Without motion there is nothing to play: Next computes what it opens, as soon as the worker listens.
+    Effect::new(move |before: Option<(u8, bool)>| {
+        let (now, ready) = (step.get(), state.ready.get());
+        let due = before.is_some_and(|(before, due)| due || before != now);
+        if due && ready && reduced_motion() && words().is_some() && !done.get_untracked() {
+            play(state, client);
+        }
+        (now, due && !ready)
+    });
     let epochs = move || step.get() == 3;
     view! {
         <div class="go">
@@ -233,6 +243,20 @@ pub(super) fn Go(step: Memo<u8>) -> impl IntoView {
                     }.into_any();
                 }
                 match words().filter(|_| !done.get()) {
+                    Some(words) if reduced_motion() => view! {
+                        {next().map(|name| view! {
+                            <button type="button" class="btn primary" id="next" on:click=move |_| super::frame::go(state, step.get_untracked() + 1)>
+                                {format!("Next: {}", lower(&name))}
+                            </button>
+                        })}
+                        <button
+                            type="button"
+                            class="btn"
+                            id="play"
+                            disabled=move || !state.ready.get()
+                            on:click=move |_| play(state, client)
+                        >{words}</button>
+                    }.into_any(),
                     Some(words) => view! {
                         <button
                             type="button"

@@ -186,7 +186,7 @@ pub(super) fn Training() -> impl IntoView {
         state.trained.get().filter(|shown| !shown.example).map(|shown| {
             let trained = shown.value;
             view! {
-                <p class="muted">{format!("{} models, {EPOCHS} epochs each, {:.1} s in all.", trained.hashes.len(), trained.millis / 1000.0)}</p>
+                <p class="muted" id="trained" data-millis=trained.millis.to_string()>{format!("{} models, {EPOCHS} epochs each, {:.1} s in all.", trained.hashes.len(), trained.millis / 1000.0)}</p>
             }
         })
     };

@@ -252,7 +252,7 @@ fn Foot() -> impl IntoView {
                 <p>
                     "Arrows move between dots, Enter chooses one, Delete forgets it. "
                     <kbd>"["</kbd> " and " <kbd>"]"</kbd> " change the step, " <kbd>"Space"</kbd> " plays, "
-                    <kbd>"Esc"</kbd> " stops, " <kbd>"?"</kbd> " opens this list."
+                    <kbd>"Esc"</kbd> " stops, " <kbd>"1"</kbd> " to " <kbd>"8"</kbd> " switch a piece of the pane where it has the focus, " <kbd>"?"</kbd> " opens this list."
                 </p>
                 <label class="chk">
                     <input

@@ -7,6 +7,7 @@ use super::early::shards;
 use super::state::State;
 use crate::lab::protocol::What;
 use crate::parts::bars;
+use crate::parts::glide::glide;
 use crate::parts::pane::{Pane, Piece};
 use crate::parts::slider::Slider;
 use crate::ranking::ListRow;
@@ -55,6 +56,7 @@ pub(super) fn Listing() -> impl IntoView {
         });
         again(state, client);
     });
+    glide("#lab-list", move || state.list.get());
     view! {
         <h2>{move || heading(state)}</h2>
         <p class="muted">{move || took(state)}</p>
@@ -193,13 +195,13 @@ fn rows(state: State) -> AnyView {
     };
     let scale = bars::scale(&list.rows);
     let rows = list.rows.iter().map(|row| list_row(state, row, scale));
-    view! { <ol class="list">{rows.collect_view()}</ol> }.into_any()
+    view! { <ol class="list" id="lab-list">{rows.collect_view()}</ol> }.into_any()
 }
 
 fn list_row(state: State, row: &ListRow, scale: (f32, f32)) -> impl IntoView + use<> {
     let (class, moved) = bars::moved(row);
     view! {
-        <li>
+        <li data-item=row.product.to_string()>
             <span class="rank num">{row.rank}</span>
             <span class="what">{product(state, row.product)}</span>
             {bars::bars(row, scale)}

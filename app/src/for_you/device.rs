@@ -1,0 +1,235 @@
+//! Which device makes the lists: WebGPU where an adapter really answers and is
+//! faster, the CPU everywhere else. Everything is always held on the CPU too,
+//! so a device can go at any time.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use js_sys::{Function, Promise, Reflect};
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::{JsFuture, spawn_local};
+
+use super::desk::Desk;
+use super::ensemble::Ready;
+use super::protocol::{Ask, Device, List, Remedy, Speeds, Tell, Trouble, Wish};
+use super::ranker::client::{Held, Ranker};
+use super::worker;
+use crate::pause;
+
+/// Why the CPU computes although WebGPU could be there.
+const LOST: &str = "the graphics device stopped";
+
+/// What is known of the devices.
+#[derive(Default)]
+pub(super) struct Devices {
+    wish: Cell<Wish>,
+    speeds: RefCell<Option<Speeds>>,
+    /// The adapter's name, or why there is none; nothing before it was asked for.
+    adapter: RefCell<Option<Result<String, String>>>,
+    ranker: RefCell<Option<Rc<Ranker>>>,
+    /// The device stopped; it is tried again only when the reader wants it.
+    lost: Cell<bool>,
+    /// The device is opened or probed.
+    busy: Cell<bool>,
+}
+
+impl Devices {
+    fn prefers_gpu(&self) -> bool {
+        match self.wish.get() {
+            Wish::Cpu => false,
+            Wish::Gpu => true,
+            Wish::Faster => self.speeds.borrow().as_ref().is_some_and(Speeds::prefer_gpu),
+        }
+    }
+
+    /// The program that makes the next list, if it is not the CPU.
+    fn chosen(&self) -> Option<Rc<Ranker>> {
+        self.ranker.borrow().clone().filter(|_| self.prefers_gpu())
+    }
+
+    /// Lets go at once of what the desk no longer has.
+    pub(super) fn keep(&self, desk: &Desk) {
+        if let Some(ranker) = self.ranker.borrow().as_ref() {
+            ranker.keep(&desk.ready.borrow(), desk.own.borrow().is_some());
+        }
+    }
+}
+
+impl Desk {
+    /// The reader's wish, with what their session knows already.
+    pub(super) fn wish(self: &Rc<Self>, wish: Wish, speeds: Option<Speeds>) {
+        let devices = &self.devices;
+        devices.wish.set(wish);
+        if let Some(speeds) = speeds {
+            devices.speeds.replace(Some(speeds));
+        }
+        devices.lost.set(false);
+        if wish == Wish::Cpu {
+            devices.ranker.replace(None);
+        }
+        self.tell_device();
+        self.again();
+    }
+
+    /// A list on the chosen device; on the CPU when that stops on the way.
+    pub(super) async fn on_device(self: &Rc<Self>, ask: &Ask) -> Result<List, Trouble> {
+        let began = pause::now();
+        if let Some(ranker) = self.devices.chosen()
+            && let Some(held) = self.held()
+        {
+            match ranker.list(&held, ask).await {
+                Some(list) => return Ok(List { millis: pause::now() - began, gpu: true, ..list }),
+                // Unless it was ended on purpose.
+                None if self.devices.chosen().is_some_and(|now| Rc::ptr_eq(&now, &ranker)) => self.lose(),
+                None => {}
+            }
+        }
+        self.on_cpu(ask).await
+    }
+
+    async fn on_cpu(&self, ask: &Ask) -> Result<List, Trouble> {
+        let began = pause::now();
+        let Some(held) = self.held() else { return Err(super::telling::nothing_yet()) };
+        let person = held.public.person(held.own.as_deref(), &held.records);
+        let ready: Vec<&Ready> = held.ready.values().map(Rc::as_ref).collect();
+        let list = held.public.list(&ready, &person, ask).await.map_err(|why| Trouble {
+            sentence: format!("The list could not be made: {why}."),
+            remedy: Remedy::Retry,
+            mild: false,
+        })?;
+        Ok(List { millis: pause::now() - began, ..list })
+    }
+
+    fn held(&self) -> Option<Held> {
+        let public = self.public.borrow().clone()?;
+        Some(Held {
+            records: self.records(&public),
+            public,
+            parts: self.parts.borrow().clone(),
+            own: self.own.borrow().clone(),
+            ready: self.ready.borrow().clone(),
+            files: self.files.borrow().clone(),
+        })
+    }
+
+    /// After a list: opens the device that the reader wants, or finds out
+    /// which is faster. The list stands already, so nobody waits for it.
+    pub(super) fn consider(self: &Rc<Self>) {
+        let devices = &self.devices;
+        let known = devices.speeds.borrow().is_some();
+        let settled = match devices.wish.get() {
+            Wish::Cpu => true,
+            Wish::Gpu => devices.ranker.borrow().is_some(),
+            Wish::Faster => known && (devices.ranker.borrow().is_some() || !devices.prefers_gpu()),
+        };
+        let none = matches!(*devices.adapter.borrow(), Some(Err(_)));
+        if settled || none || devices.lost.get() || self.ready.borrow().is_empty() || devices.busy.replace(true) {
+            return;
+        }
+        let desk = self.clone();
+        spawn_local(async move {
+            desk.decide().await;
+            desk.devices.busy.set(false);
+            desk.tell_device();
+        });
+    }
+
+    async fn decide(self: &Rc<Self>) {
+        let devices = &self.devices;
+        let found = adapter().await;
+        devices.adapter.replace(Some(found.clone()));
+        let Ok(name) = found else { return };
+        // What another adapter did says nothing of this one.
+        devices.speeds.borrow_mut().take_if(|speeds| speeds.adapter != name);
+        let measured = devices.speeds.borrow().is_some();
+        if measured && !devices.prefers_gpu() {
+            return;
+        }
+        self.tell_device();
+        let desk = Rc::downgrade(self);
+        let lost = move |_| {
+            if let Some(desk) = desk.upgrade() {
+                desk.lose();
+            }
+        };
+        let Some(ranker) = Ranker::open(lost).await else { return self.lose() };
+        if devices.wish.get() == Wish::Cpu || devices.lost.get() {
+            return;
+        }
+        devices.ranker.replace(Some(ranker.clone()));
+        if !measured && let Some((cpu, gpu)) = self.probe(&ranker).await {
+            devices.speeds.replace(Some(Speeds { adapter: name, cpu, gpu }));
+        }
+        if devices.prefers_gpu() {
+            self.again();
+        } else if !devices.lost.get() {
+            devices.ranker.replace(None);
+        }
+    }
+
+    /// Milliseconds of one shard's list on either device, each once before to
+    /// get ready: a GPU compiles its programs the first time.
+    async fn probe(self: &Rc<Self>, ranker: &Ranker) -> Option<(f64, f64)> {
+        let public = self.usable().ok()?;
+        let one = *self.ready.borrow().keys().next()?;
+        let off = (0..public.manifest.shards_total).filter(|shard| *shard != one).collect();
+        let ask = Ask { off, ..Ask::usual(&public.manifest.config.adapt) };
+        let (mut cpu, mut gpu) = (f64::MAX, f64::MAX);
+        for _ in 0..2 {
+            cpu = cpu.min(self.on_cpu(&ask).await.ok()?.millis);
+            while self.held.get() {
+                pause::wait(20).await;
+            }
+            let began = pause::now();
+            ranker.list(&self.held()?, &ask).await?;
+            gpu = gpu.min(pause::now() - began);
+        }
+        Some((cpu, gpu))
+    }
+
+    /// The device is gone: the CPU goes on with everything that it has.
+    fn lose(self: &Rc<Self>) {
+        if self.devices.lost.replace(true) {
+            return;
+        }
+        self.devices.ranker.replace(None);
+        self.tell_device();
+        worker::tell(&Tell::Trouble(Trouble {
+            sentence: "The graphics device stopped. Went on with the CPU; nothing was lost.".into(),
+            remedy: Remedy::None,
+            mild: true,
+        }));
+    }
+
+    pub(super) fn tell_device(&self) {
+        let devices = &self.devices;
+        let gpu = devices.chosen().is_some();
+        let (wish, speeds) = (devices.wish.get(), devices.speeds.borrow().clone());
+        let why = match (&*devices.adapter.borrow(), wish) {
+            (Some(Ok(name)), _) if gpu => name.clone(),
+            _ if devices.lost.get() => LOST.to_owned(),
+            (_, Wish::Cpu) => "chosen by you".to_owned(),
+            (Some(Err(why)), _) => why.clone(),
+            _ if devices.busy.get() => "trying WebGPU".to_owned(),
+            (Some(Ok(_)), Wish::Faster) if speeds.is_some() => "faster here than WebGPU".to_owned(),
+            _ => "WebGPU not tried yet".to_owned(),
+        };
+        worker::tell(&Tell::Device(Device { gpu, why, wish, speeds }));
+    }
+}
+
+/// The name of the adapter that the browser really gives, or why it gives none.
+async fn adapter() -> Result<String, String> {
+    let get = |of: &JsValue, name: &str| Reflect::get(of, &name.into()).ok().filter(|value| !value.is_falsy());
+    let absent = || "this browser has no WebGPU".to_owned();
+    let gpu = get(&js_sys::global(), "navigator").and_then(|navigator| get(&navigator, "gpu")).ok_or_else(absent)?;
+    let ask: Function = get(&gpu, "requestAdapter").and_then(|ask| ask.dyn_into().ok()).ok_or_else(absent)?;
+    let none = || "no WebGPU adapter found".to_owned();
+    let asked: Promise = ask.call0(&gpu).ok().and_then(|asked| asked.dyn_into().ok()).ok_or_else(none)?;
+    let adapter = JsFuture::from(asked).await.ok().filter(|adapter| !adapter.is_falsy()).ok_or_else(none)?;
+    let info = get(&adapter, "info").unwrap_or_default();
+    let text = |name: &str| get(&info, name).and_then(|value| value.as_string()).filter(|text| !text.is_empty());
+    let maker = || Some([text("vendor"), text("architecture")].into_iter().flatten().collect::<Vec<_>>().join(" "));
+    let name = text("description").or_else(maker).filter(|name| !name.is_empty());
+    Ok(name.unwrap_or_else(|| "an adapter without a name".into()))
+}

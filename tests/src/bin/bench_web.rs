@@ -1,0 +1,230 @@
+//! What the browser app costs, in headless Chromium against the real command:
+//!
+//!     bench_web --state DIR [--lists N] [--without-webgpu]
+//!
+//! A list here is every shard adapted and the whole catalogue ranked, once with
+//! and once without adaptation, for the household with most records: natively,
+//! in the browser's CPU backend, and on its WebGPU (a software adapter where
+//! the machine has no other). Beside it: bytes of two visits, milliseconds from
+//! the visit to its first list, the longest task of the page's own thread, and
+//! the Lab's training. One JSON object a figure goes to standard output.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+use eemu_app::for_you::ensemble::{Own, Public, Ready};
+use eemu_app::for_you::protocol::Ask;
+use eemu_app::service::Api;
+use eemu_core::client::{Precision, read_client_file};
+use eemu_tests::browser::{Browser, WEBGPU, dist};
+use eemu_tests::proxy::Proxy;
+use eemu_tests::service::Process;
+use eemu_tests::worlds::cpu;
+use serde_json::{Value, json};
+
+struct Args {
+    state: PathBuf,
+    lists: u64,
+    webgpu: bool,
+}
+
+fn main() -> ExitCode {
+    match arguments().and_then(|args| bench(&args)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn arguments() -> Result<Args> {
+    let (mut state, mut lists, mut webgpu) = (None, 9, true);
+    let mut words = std::env::args().skip(1);
+    while let Some(word) = words.next() {
+        let mut value = || words.next().with_context(|| format!("{word} wants a value"));
+        match word.as_str() {
+            "--state" => state = Some(PathBuf::from(value()?)),
+            "--lists" => lists = value()?.parse().context("--lists wants a number")?,
+            "--without-webgpu" => webgpu = false,
+            _ => bail!("{word} is not understood; known: --state, --lists, --without-webgpu"),
+        }
+    }
+    Ok(Args { state: state.context("give --state DIR, a trained state")?, lists, webgpu })
+}
+
+fn bench(args: &Args) -> Result<()> {
+    let kept = tempfile::tempdir()?;
+    let state = kept.path().join("state");
+    eemu_tests::shop::copy(&args.state, &state)?;
+    let dist = dist();
+    let process = Process::start(&state, &["--web", dist.to_str().context("an odd path")?, "--demo", "1"], &[])?;
+    let proxy = Proxy::before(&process.address)?;
+    proxy.pack();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        native(&process.address, args.lists).await?;
+        cpu_visits(&proxy, args.lists).await?;
+        lab(&dist).await?;
+        if args.webgpu {
+            webgpu(&proxy, args.lists.min(5)).await?;
+        }
+        Ok(())
+    })
+}
+
+fn say(what: &str, figures: &Value) {
+    let mut line = json!({ "what": what });
+    if let (Some(line), Some(figures)) = (line.as_object_mut(), figures.as_object()) {
+        line.extend(figures.clone());
+    }
+    println!("{line}");
+}
+
+/// The first, and the median of the later ones.
+fn spread(times: &[f64]) -> Value {
+    let mut later: Vec<f64> = times.iter().skip(1).copied().collect();
+    later.sort_by(f64::total_cmp);
+    let round = |ms: f64| (ms * 10.0).round() / 10.0;
+    json!({ "lists": times.len(), "first_ms": times.first().map(|ms| round(*ms)), "median_ms": later.get(later.len() / 2).map(|ms| round(*ms)) })
+}
+
+/// The browser's own code, compiled natively.
+async fn native(address: &str, lists: u64) -> Result<()> {
+    let api = Api::new(address);
+    let households = api.demo().await?;
+    let token = households.first().context("no household")?.token.clone();
+    let mine = api.with(Some(&token));
+    let public = Public::new(api.manifest().await?, &api.catalog(false).await?, &api.catalog(true).await?)?;
+    let own = Own { rows: mine.rows().await?, history: mine.interactions().await?.interactions };
+    let items = &public.catalog.items;
+    let records: Vec<(u32, Option<f64>)> =
+        own.history.iter().filter_map(|deed| Some((items.find(&deed.item)?, deed.timestamp))).collect();
+    let person = public.person(Some(&own), &records);
+    let mut ready: Vec<Ready> = Vec::new();
+    for entry in &public.manifest.shards {
+        let file = entry.files.iter().find(|file| file.precision == Precision::F32).context("a shard has no file")?;
+        let tensors = read_client_file(&api.bytes(&file.address, |_| ()).await?)?;
+        ready.push(public.model(entry.shard, &file.blake3, tensors, Some(&own), &cpu())?);
+    }
+    let ready: Vec<&Ready> = ready.iter().collect();
+    let mut times = Vec::new();
+    for draw in 0..lists {
+        let ask = Ask { draw, ..Ask::usual(&public.manifest.config.adapt) };
+        let began = Instant::now();
+        public.list(&ready, &person, &ask).await?;
+        times.push(began.elapsed().as_secs_f64() * 1e3);
+    }
+    say(
+        "data",
+        &json!({ "dataset": public.manifest.dataset, "items": items.len(), "shards": ready.len(), "records": records.len(), "pairs": public.manifest.config.adapt.size, "steps": public.manifest.config.adapt.steps }),
+    );
+    say("list_native", &spread(&times));
+    Ok(())
+}
+
+/// Runs before the page: signs in as the first household as soon as it can,
+/// and notes the moment of the first list and the longest task. The browser
+/// tells of tasks over 50 ms only.
+const NOTES: &str = "
+    window.notes = { list: null, longest: 0, asked: false };
+    new PerformanceObserver((list) => {
+      for (const task of list.getEntries()) notes.longest = Math.max(notes.longest, task.duration);
+    }).observe({ type: 'longtask', buffered: true });
+    new MutationObserver(() => {
+      const household = document.querySelector('#households button');
+      if (household && !notes.asked) { notes.asked = true; household.click(); }
+      const there = document.querySelector('#rows li') && !document.querySelector('.lead .tag');
+      if (there && notes.list === null) notes.list = performance.now();
+    }).observe(document, { childList: true, subtree: true });
+";
+
+async fn prepared(browser: &Browser) -> Result<()> {
+    browser.devtools("Page.enable", json!({})).await?;
+    browser.devtools("Page.addScriptToEvaluateOnNewDocument", json!({ "source": NOTES })).await?;
+    Ok(())
+}
+
+async fn visit(browser: &Browser, proxy: &Proxy, what: &str) -> Result<()> {
+    let before = proxy.sent();
+    browser.open("").await?;
+    let first = browser.until("the first list", "return window.notes?.list").await?.as_f64().unwrap_or(0.0).round();
+    browser.until("every shard", "return document.querySelectorAll('#rows .slot').length === 0").await?;
+    let to_list = proxy.sent() - before;
+    browser.until("what is kept", "return navigator.serviceWorker.controller !== null").await?;
+    let longest = browser.run("return Math.round(notes.longest)").await?;
+    say(
+        what,
+        &json!({
+            "first_list_ms": first, "bytes_to_list": to_list, "bytes": proxy.sent() - before,
+            "longest_task_ms_over_50": longest,
+        }),
+    );
+    Ok(())
+}
+
+/// Lists drawn anew, one after the other: milliseconds each, as the worker took them.
+async fn lists(browser: &Browser, count: u64) -> Result<Vec<f64>> {
+    let mut times = Vec::new();
+    let millis = "return document.querySelector('#rows').dataset.millis";
+    let mut seen = browser.run(millis).await?;
+    times.extend(seen.as_str().and_then(|ms| ms.parse::<f64>().ok()));
+    while (times.len() as u64) < count {
+        browser.click("#again").await?;
+        let other = format!(
+            "return document.querySelector('#rows')?.dataset.millis !== {seen} && document.querySelector('#rows').dataset.millis"
+        );
+        seen = browser.until("another list", &other).await?;
+        times.extend(seen.as_str().and_then(|ms| ms.parse::<f64>().ok()));
+    }
+    Ok(times)
+}
+
+async fn cpu_visits(proxy: &Proxy, count: u64) -> Result<()> {
+    let browser = Browser::at(&proxy.address).await?;
+    prepared(&browser).await?;
+    visit(&browser, proxy, "visit_first").await?;
+    say("list_browser_cpu", &spread(&lists(&browser, count).await?));
+    visit(&browser, proxy, "visit_second").await?;
+    say("longest_task", &json!({ "over_50_ms": browser.run("return Math.round(notes.longest)").await? }));
+    browser.close().await
+}
+
+async fn webgpu(proxy: &Proxy, count: u64) -> Result<()> {
+    let browser = Browser::at_with(&proxy.address, WEBGPU).await?;
+    // Wanted from the start, so that there is no trial.
+    browser.open("").await?;
+    browser.run("sessionStorage.setItem('device', JSON.stringify(['Gpu', null]))").await?;
+    prepared(&browser).await?;
+    browser.open("").await?;
+    browser
+        .until_for(
+            "a list made on WebGPU",
+            "return document.querySelector('#list + span')?.textContent.includes('on WebGPU')",
+            8,
+        )
+        .await?;
+    let mut figures = spread(&lists(&browser, count).await?);
+    let badge = browser.run("return document.querySelector('#device').textContent").await?;
+    if let Some(figures) = figures.as_object_mut() {
+        figures.insert("device".into(), badge);
+    }
+    say("list_browser_webgpu", &figures);
+    browser.close().await
+}
+
+async fn lab(dist: &Path) -> Result<()> {
+    let browser = Browser::start(dist).await?;
+    let mut seconds = Vec::new();
+    for seed in 1..=3 {
+        browser.open(&format!("#v=1&seed={seed}&step=3&play=1")).await?;
+        let told = "return document.querySelector('.tag') ? null
+            : document.querySelector('#trained')?.dataset.millis ?? null";
+        let millis = browser.until("trained shards", told).await?;
+        seconds.extend(millis.as_str().and_then(|ms| ms.parse::<f64>().ok()).map(|ms| ms.round()));
+    }
+    say("lab_training_ms", &json!({ "shards": 8, "seeds": seconds }));
+    browser.close().await
+}

@@ -1,0 +1,159 @@
+//! Which device makes the lists: WebGPU (a software adapter) and the CPU, by
+//! hand and by trial, and what becomes of a device that is lost.
+
+#![allow(clippy::unwrap_used)]
+
+use eemu_tests::browser::{Browser, WEBGPU, drive};
+use eemu_tests::shop::{Shop, aside};
+use serde_json::json;
+
+const LIST: &str =
+    "return document.querySelectorAll('#rows li').length === 10 && !document.querySelector('.lead .tag')";
+
+async fn sign_in(browser: &Browser) {
+    browser.open("").await.unwrap();
+    browser.click("#households button").await.unwrap();
+    browser.until("a list", LIST).await.unwrap();
+}
+
+/// Waits until the badge says so.
+async fn badge(browser: &Browser, says: &str) {
+    let script = format!("return document.querySelector('#device').textContent.includes({says:?})");
+    if let Err(why) = browser.until(says, &script).await {
+        panic!("the badge says {:?}: {why:#}", browser.text("#device").await.unwrap());
+    }
+}
+
+/// Names and scores of the list.
+async fn rows(browser: &Browser) -> Vec<(String, f64)> {
+    let script = "return [...document.querySelectorAll('#rows li')].map((row) =>
+        [row.querySelector('.what').innerText, Number(row.dataset.score)])";
+    serde_json::from_value(browser.run(script).await.unwrap()).unwrap()
+}
+
+fn assert_close(here: &[(String, f64)], there: &[(String, f64)]) {
+    assert_eq!(here.len(), there.len());
+    for (place, (name, score)) in here.iter().enumerate() {
+        assert!((score - there[place].1).abs() < 1e-4, "{name}: {score}, and {:?}", there[place]);
+        let same = there.iter().any(|(other, theirs)| other == name && (theirs - score).abs() < 2e-4);
+        assert!(same || (score - there[there.len() - 1].1).abs() < 2e-4, "{name} is in one list only");
+    }
+}
+
+async fn slide(browser: &Browser, size: u32) {
+    let script = format!(
+        "const s = document.querySelector('#slide-n'); s.value = {size};
+         s.dispatchEvent(new Event('input', {{ bubbles: true }}))"
+    );
+    browser.run(&script).await.unwrap();
+    let drawn = format!("return document.querySelectorAll('.tuning .set:not(.rest *) li').length === {size}");
+    browser.until("the new set", &drawn).await.unwrap();
+}
+
+const FETCHED: &str = "eemu-gpu_bg.wasm";
+
+fn fetched(shop: &Shop) -> bool {
+    shop.proxy.asked().iter().any(|asked| asked.line.contains(FETCHED))
+}
+
+#[test]
+fn without_an_adapter_it_starts_on_the_cpu_and_says_why() {
+    let shop = Shop::open().unwrap();
+    drive(async {
+        let browser = Browser::at(&shop.proxy.address).await.unwrap();
+        sign_in(&browser).await;
+        badge(&browser, "CPU· no WebGPU adapter found").await;
+        // Wanting it does not make one, and the list stays.
+        browser.click("#gpu").await.unwrap();
+        browser
+            .until(
+                "another list",
+                "return document.querySelector('#gpu').checked && document.querySelectorAll('#rows li').length === 10",
+            )
+            .await
+            .unwrap();
+        badge(&browser, "CPU· no WebGPU adapter found").await;
+        assert!(!fetched(&shop), "the WebGPU program is for those who can use it");
+        browser.close().await.unwrap();
+    });
+}
+
+#[test]
+fn webgpu_makes_the_same_list_and_may_be_lost() {
+    let shop = Shop::open().unwrap();
+    drive(async {
+        let browser = Browser::at_with(&shop.proxy.address, WEBGPU).await.unwrap();
+        sign_in(&browser).await;
+        // Few pairs: every shape of a tensor is a program that the adapter compiles.
+        slide(&browser, 3).await;
+        let on_cpu = rows(&browser).await;
+
+        // By trial: the software adapter is the slower one.
+        badge(&browser, "CPU· faster here than WebGPU").await;
+        assert!(fetched(&shop));
+        let speeds = browser.run("return document.querySelector('#speeds').textContent").await.unwrap();
+        assert!(speeds.as_str().unwrap().contains("ms on WebGPU"), "{speeds}");
+        let remembered = browser.run("return JSON.parse(sessionStorage.getItem('device'))[1].gpu").await.unwrap();
+        assert!(remembered.as_f64().unwrap() > 0.0);
+
+        // By hand.
+        browser.click("#gpu").await.unwrap();
+        let made = "return document.querySelector('#list + span').textContent.includes('on WebGPU')";
+        browser.until("a list made on WebGPU", made).await.unwrap();
+        badge(&browser, "WebGPU· google swiftshader").await;
+        assert_close(&rows(&browser).await, &on_cpu);
+        browser.run("document.querySelector('#device').parentElement.open = true").await.unwrap();
+        browser.picture("for-you-webgpu").await.unwrap();
+
+        // The browser's graphics process dies.
+        let crashed = browser.devtools("Browser.crashGpuProcess", json!({})).await;
+        eprintln!("the graphics process: {crashed:?}");
+        badge(&browser, "CPU· the graphics device stopped").await;
+        assert_eq!(
+            browser.text(".trouble p").await.unwrap(),
+            "The graphics device stopped. Went on with the CPU; nothing was lost."
+        );
+        slide(&browser, 4).await;
+        slide(&browser, 3).await;
+        assert_eq!(rows(&browser).await, on_cpu);
+        assert_eq!(shop.proxy.downloads(), 8, "no model is downloaded again");
+        browser.picture("for-you-device-lost").await.unwrap();
+
+        // Forgetting goes on as ever, and the receipt holds.
+        browser.click(".deeds li .btn").await.unwrap();
+        browser.click("#confirm").await.unwrap();
+        browser.until("the receipt", "return document.querySelectorAll('#checks .ok').length === 4").await.unwrap();
+        browser.close().await.unwrap();
+    });
+}
+
+#[test]
+fn what_is_forgotten_goes_from_the_graphics_device_too() {
+    let shop = Shop::open().unwrap();
+    drive(async {
+        let browser = Browser::at_with(&shop.proxy.address, WEBGPU).await.unwrap();
+        // Wanted from the start, so that there is no trial.
+        browser.open("").await.unwrap();
+        browser.run("sessionStorage.setItem('device', JSON.stringify(['Gpu', null]))").await.unwrap();
+        sign_in(&browser).await;
+        let made = "return document.querySelector('#list + span')?.textContent.includes('on WebGPU')
+            && document.querySelectorAll('#rows li').length === 10";
+        browser.until("a list made on WebGPU", made).await.unwrap();
+        browser.click(".deeds li .btn").await.unwrap();
+        browser.click("#confirm").await.unwrap();
+        browser.until("the receipt", "return document.querySelectorAll('#checks .ok').length === 4").await.unwrap();
+        browser.until("a list made on WebGPU", made).await.unwrap();
+        let households = aside(|| shop.process.json("/api/v1/demo", "").unwrap());
+        let token = households[0]["token"].as_str().unwrap();
+        let there = aside(|| shop.process.post("/api/v1/recommendations", token, &json!({})).unwrap().1);
+        let row = |row: &serde_json::Value| (row["name"].as_str().unwrap().to_owned(), row["score"].as_f64().unwrap());
+        let there: Vec<(String, f64)> = there["items"].as_array().unwrap().iter().map(row).collect();
+        // A list of before the last change is made again, and the adapter is slow.
+        let first =
+            format!("return Math.abs(document.querySelector('#rows li')?.dataset.score - {}) < 1e-4", there[0].1);
+        browser.until_for("the new list", &first, 3).await.unwrap();
+        assert_close(&rows(&browser).await, &there);
+        browser.until("made on WebGPU", made).await.unwrap();
+        browser.close().await.unwrap();
+    });
+}
