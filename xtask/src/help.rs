@@ -60,11 +60,11 @@ Runs each of these, even when an earlier one fails, and times it:
 
 A part whose tool is missing is listed in the last lines as `NOT RUN: part: why`.
 
-  --all    also the long tests (sets EEMU_LONG=1), every golden case on a software WebGPU adapter,
-            fuzz, moto and the two GPU builds. Of
-           the long ones the loop of 1,000 kills takes longest: it ends after 20 minutes
-           if it is not through by then; EEMU_KILL_MINUTES=N gives it N (on PostgreSQL:
-           200 kills, as many minutes again at most)
+  --all    also the long tests (sets EEMU_LONG=1), every golden case on a software
+           WebGPU adapter, fuzz, moto and the two GPU builds. Of the long ones the loop of
+           1,000 kills takes longest: it ends after 20 minutes if it is not through by
+           then; EEMU_KILL_MINUTES=N gives it N (on PostgreSQL: 200 kills, as many minutes
+           again at most)
 
 Exit code: 0 when everything that ran passed. With CI set in the environment,
 NOT RUN counts as a failure.
