@@ -23,12 +23,15 @@ use crate::model::ranking::ItemBase;
 use crate::model::recommender::{Adapted, Moves, Pass, Recommender};
 use crate::tensor::{Tensor, from_vec, read};
 
+/// (j, c_j) of one task's items.
+type Weighted = Vec<(u32, f32)>;
+
 /// The items' side of a pass of every task. With an upstream scaled by -alpha
 /// it is an inner step, as a [`super::step::Step`] is.
 #[derive(Debug, Clone)]
 pub(crate) struct Fold {
-    /// (j, c_j) of each task's items on which the loss depends.
-    rows: Vec<Vec<(u32, f32)>>,
+    /// The items of each task on which the loss depends.
+    rows: Vec<Weighted>,
     /// sum_j c_j e(j), [tasks, columns].
     inputs: Tensor<2>,
     /// x, [tasks, output].
@@ -165,7 +168,7 @@ impl<'a> Meeting<'a> {
     }
 
     /// The pass with the given coefficients, and the gradient at the users' vectors.
-    fn fold(self, rows: Vec<Vec<(u32, f32)>>) -> (Fold, Tensor<2>) {
+    fn fold(self, rows: Vec<Weighted>) -> (Fold, Tensor<2>) {
         let (tasks, device) = (rows.len(), self.x.device());
         let (mut columns, mut kept) = (Vec::new(), Vec::new());
         for (place, feature) in self.features() {
@@ -191,7 +194,7 @@ impl<'a> Meeting<'a> {
 }
 
 /// What tasks read of a feature's table, times the coefficients.
-fn reads(feature: &Feature, rows: &[Vec<(u32, f32)>]) -> Vec<Share> {
+fn reads(feature: &Feature, rows: &[Weighted]) -> Vec<Share> {
     let mut shares = Vec::new();
     for (to, rows) in (0..).zip(rows) {
         for &(item, factor) in rows {
@@ -202,9 +205,9 @@ fn reads(feature: &Feature, rows: &[Vec<(u32, f32)>]) -> Vec<Share> {
 }
 
 /// <sum_i c_i f(i), sum_j c_j f(j)> of a token feature, one a task.
-fn overlaps(feature: &Feature, rows: &[Vec<(u32, f32)>], others: &[Vec<(u32, f32)>]) -> Vec<f32> {
+fn overlaps(feature: &Feature, rows: &[Weighted], others: &[Weighted]) -> Vec<f32> {
     let mut tally = Tally::new(feature);
-    let overlap = |(rows, others): (&Vec<(u32, f32)>, &Vec<(u32, f32)>)| {
+    let overlap = |(rows, others): (&Weighted, &Weighted)| {
         tally.add(others, 1.0);
         let overlap = rows.iter().map(|&(item, c)| c * tally.of(item)).sum();
         tally.clear();
