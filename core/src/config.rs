@@ -104,7 +104,7 @@ pub struct AdaptConfig {
     pub sampling: Sampling,
     /// Temperature of Eq 7; 1 is the printed equation, nearly uniform.
     pub temperature: f64,
-    /// How fast older records fade: one with n newer ones weighs exp(-n / recency)
+    /// How slowly older records fade: one with n newer ones weighs exp(-n / recency)
     /// beside Eq 7. 0, as in the paper, for all ages alike, and so in a
     /// configuration that was written before this was a choice.
     #[serde(default)]
@@ -179,6 +179,12 @@ impl Default for Config {
 }
 
 impl Config {
+    /// The defaults for these records: what `import` sets up.
+    #[must_use]
+    pub fn fitting(holdout: Holdout, records: &[Interaction]) -> Self {
+        Self { holdout, adapt: AdaptConfig::fitting(records), ..Self::default() }
+    }
+
     /// Checks every value.
     ///
     /// # Errors

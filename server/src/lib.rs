@@ -36,3 +36,5 @@ pub mod store;
 pub mod tls;
 pub mod training;
 pub mod tuning;
+
+pub use commands::configuring::set_all;

@@ -95,7 +95,7 @@ fn epoch(trainer: &mut Trainer<'_>, shard: u32, launcher: &dyn Launcher) -> Resu
 }
 
 /// The name of a training run's input on a device.
-fn input_of(world: &World, data: &ShardData, fingerprint: &str) -> [u8; 32] {
+pub fn input_of(world: &World, data: &ShardData, fingerprint: &str) -> [u8; 32] {
     let mut hasher = blake3::Hasher::new();
     hasher.update(&input_hash(&world.catalog, &world.config, data));
     hasher.update(fingerprint.as_bytes());

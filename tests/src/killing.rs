@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 use eemu_core::ensemble::LearnedState;
 use eemu_core::random::{Key, Stream};
 use eemu_core::receipt::commitment;
-use eemu_core::train::input_hash;
 use eemu_server::deployment::Deployment;
 use eemu_server::serve::tokens::{Scope, Tokens};
 use eemu_server::store::{Access, Location};
+use eemu_server::training::input_of;
 use serde_json::{Value, json};
 
 use crate::service::{Process, learned, make_state};
@@ -122,17 +122,18 @@ fn check(process: &Process, admin: &str, promised: &Promised) -> Option<()> {
 /// Every model that is said to be of the present records is: it was trained on
 /// exactly what is there now. What comes later may retrain a shard, so this is
 /// looked at after each death and not at the end alone.
-fn consistent(location: &Location) {
+/// How many there were.
+fn consistent(location: &Location) -> usize {
     let deployment = Deployment::open(location, Access::Read).unwrap();
-    let world = &deployment.world;
+    let (world, mut looked) = (&deployment.world, 0);
     for (shard, data) in deployment.shards.iter().zip(world.shards()) {
         if let Some(live) = shard.live.as_ref().filter(|_| !shard.stale) {
-            let mut hasher = blake3::Hasher::new();
-            hasher.update(&input_hash(&world.catalog, &world.config, &data)).update(live.fingerprint.as_bytes());
-            let same = hasher.finalize().as_bytes() == &live.input_hash;
+            let same = input_of(world, &data, &live.fingerprint) == live.input_hash;
+            looked += 1;
             assert!(same, "the model of shard {} was trained on other records than there are", shard.index);
         }
     }
+    looked
 }
 
 fn files(dir: &Path) -> BTreeSet<String> {
@@ -169,6 +170,7 @@ impl Extent {
     pub fn play(self, mut round: impl FnMut(usize)) {
         let began = Instant::now();
         let played = (0..self.rounds).take_while(|_| began.elapsed() <= self.limit).map(&mut round).count();
+        assert!(played > 0, "no round was played");
         println!("{played} rounds of {KILLS} kills, of {}", self.rounds);
     }
 }
@@ -188,7 +190,7 @@ pub fn kill_in_a_loop(location: &Location, environment: &[(&str, &str)], round: 
     };
     let mut stream = Key::from_seed(23).stream("kills", &[&round.to_le_bytes()]);
     let mut promised = Promised::default();
-    let (mut aborted, mut killed) = (0, 0);
+    let (mut aborted, mut killed, mut looked) = (0, 0, 0);
     let args = ["--settle", "0.02", "--additions", "0.05", "--train-jobs", "2"];
     for kill in 0..KILLS {
         // Every other one dies at a step; the rounds go on through the steps.
@@ -201,7 +203,7 @@ pub fn kill_in_a_loop(location: &Location, environment: &[(&str, &str)], round: 
             aborted += 1;
             continue;
         };
-        consistent(location);
+        looked += consistent(location);
         if check(&process, &admin, &promised).is_some() {
             let until = Instant::now() + Duration::from_millis(30 + stream.below(350) as u64);
             while change(&process, &admin, &mut stream, &mut promised).is_some() {
@@ -218,7 +220,7 @@ pub fn kill_in_a_loop(location: &Location, environment: &[(&str, &str)], round: 
         drop(process.kill());
     }
     assert!(aborted >= KILLS / 8 && killed >= KILLS / 4, "{aborted} died at steps, {killed} were killed");
-    assert!(promised.gone.len() > 5, "too little was asked");
+    assert!(promised.gone.len() > 5 && looked > 0, "too little was asked, or seen: {looked} models");
 
     let process = Process::start(dir, &args, environment).unwrap();
     process.wait_clean().unwrap();

@@ -17,6 +17,7 @@ pub mod worlds;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use serde_json::{Value, json};
 
 /// The program, built beside this test.
 ///
@@ -29,4 +30,31 @@ pub fn program() -> Result<PathBuf> {
     let program = own.ancestors().skip(1).take(2).map(named).find(|program| program.is_file());
     let program = program.context("the eemu program is missing; run first: cargo build --workspace")?;
     Ok(program)
+}
+
+/// Copies a folder.
+///
+/// # Errors
+/// When it cannot be read or written.
+pub fn copy(from: &Path, to: &Path) -> Result<()> {
+    std::fs::create_dir_all(to)?;
+    for entry in std::fs::read_dir(from)? {
+        let path = entry?.path();
+        let target = to.join(path.file_name().context("no name")?);
+        if path.is_dir() {
+            copy(&path, &target)?;
+        } else {
+            std::fs::copy(&path, &target)?;
+        }
+    }
+    Ok(())
+}
+
+/// One figure of a benchmark on standard output: an object a line.
+pub fn say(what: &str, figures: &Value) {
+    let mut line = json!({"what": what});
+    if let (Some(line), Some(figures)) = (line.as_object_mut(), figures.as_object()) {
+        line.extend(figures.clone());
+    }
+    println!("{line}");
 }

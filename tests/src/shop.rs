@@ -14,10 +14,15 @@ use eemu_server::progress::Progress;
 use eemu_server::serve::tokens::Scope;
 use eemu_server::training::train_shards;
 
-use crate::browser::dist;
+use crate::browser::{Browser, dist};
+use crate::copy;
 use crate::proxy::Proxy;
 use crate::service::{Process, token};
 use crate::worlds::cpu;
+
+/// In a page's script: a whole list of ten is shown.
+pub const LIST: &str =
+    "return document.querySelectorAll('#rows li').length === 10 && !document.querySelector('.lead .tag')";
 
 static TRAINED: OnceLock<tempfile::TempDir> = OnceLock::new();
 
@@ -109,20 +114,11 @@ pub fn aside<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     std::thread::scope(|scope| scope.spawn(work).join().unwrap_or_else(|_| panic!("asking the server failed")))
 }
 
-/// Copies a folder.
+/// Opens For you and signs in as the first household.
 ///
-/// # Errors
-/// When it cannot be read or written.
-pub fn copy(from: &Path, to: &Path) -> Result<()> {
-    std::fs::create_dir_all(to)?;
-    for entry in std::fs::read_dir(from)? {
-        let path = entry?.path();
-        let target = to.join(path.file_name().context("no name")?);
-        if path.is_dir() {
-            copy(&path, &target)?;
-        } else {
-            std::fs::copy(&path, &target)?;
-        }
-    }
-    Ok(())
+/// # Panics
+/// When the page does not offer one.
+pub async fn sign_in(browser: &Browser) {
+    browser.open("").await.unwrap_or_else(|why| panic!("the page does not open: {why:#}"));
+    browser.click("#households button").await.unwrap_or_else(|why| panic!("no household: {why:#}"));
 }

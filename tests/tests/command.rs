@@ -16,7 +16,7 @@ use eemu_core::train::{Trainer, input_hash};
 use eemu_server::deployment::{Deployment, model_files};
 use eemu_server::device::cpu;
 use eemu_server::store::{Access, Publication, STEPS};
-use eemu_tests::program;
+use eemu_tests::{copy, program};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -184,21 +184,8 @@ impl Place {
         if to.exists() {
             fs::remove_dir_all(&to).unwrap();
         }
-        copy(Path::new(from), &to);
+        copy(Path::new(from), &to).unwrap();
         to.to_str().unwrap().to_owned()
-    }
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let to = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy(&entry.path(), &to);
-        } else {
-            fs::copy(entry.path(), to).unwrap();
-        }
     }
 }
 

@@ -11,6 +11,7 @@ use eemu_core::random::Key;
 use eemu_server::deployment::Deployment;
 use eemu_server::import::{ImportOptions, built_in, built_in_with, open};
 use eemu_server::store::Access;
+use eemu_tests::command::{done, text};
 use eemu_tests::program;
 
 /// A folder of data that may not be shipped; says loudly when it is missing.
@@ -152,7 +153,13 @@ fn data_without_times_adapts_with_many_pairs() {
         let mut import = std::process::Command::new(program().unwrap());
         let run = import.arg("import").arg("--data").arg(&folder).arg("--state").arg(&state).output().unwrap();
         assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
-        Deployment::open(&state, Access::Read).unwrap().world.config.adapt
+        let adapt = || Deployment::open(&state, Access::Read).unwrap().world.config.adapt;
+        let imported = adapt();
+        // A profile chooses the model; what suits the records stays.
+        let profile = ["train", "-q", "--profile", "small", "--shards", "1", "--set", "train.epochs=1", "--state"];
+        done(&[&profile[..], &[text(&state)]].concat(), &[]);
+        assert_eq!(adapt(), imported);
+        imported
     };
     let timed = adapted("timed", "user_id:token\titem_id:token\ttimestamp:float\na\tx\t1\na\ty\t2\n");
     assert_eq!(timed, AdaptConfig::default());

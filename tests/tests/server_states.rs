@@ -12,6 +12,7 @@ use eemu_server::serve::http::HttpOptions;
 use eemu_server::serve::tokens::Scope;
 use eemu_server::store::Access;
 use eemu_tests::command::{self, refused, text};
+use eemu_tests::copy;
 use eemu_tests::service::{Place, Process, delete_items, learned, make_state, quick, token};
 use eemu_tests::worlds::{Recipe, train_all};
 use serde_json::{Value, json};
@@ -183,7 +184,7 @@ fn fixture() -> PathBuf {
 fn a_state_of_format_1_opens() {
     let kept = tempfile::tempdir().unwrap();
     let state = kept.path().join("state");
-    copy(&fixture(), &state);
+    copy(&fixture(), &state).unwrap();
     let (code, _, said) = command::run(&["info", "--state", text(&state)], &[]);
     assert!(code == Some(2) && said.contains("format 1") && said.contains("eemu train"), "{said}");
     let place = Place::open(&state, quick(), &HttpOptions { rate: 0, ..HttpOptions::default() }).unwrap();
@@ -196,17 +197,4 @@ fn a_state_of_format_1_opens() {
     let all = place.post("/api/v1/interactions/delete", &token, &json!({"all": true})).json();
     place.wait_done(all["id"].as_str().unwrap()).unwrap();
     drop(place);
-}
-
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let to = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy(&entry.path(), &to);
-        } else {
-            std::fs::copy(entry.path(), to).unwrap();
-        }
-    }
 }

@@ -5,7 +5,7 @@
 #![allow(clippy::unwrap_used)]
 
 use eemu_tests::browser::{Browser, drive};
-use eemu_tests::shop::{Shop, aside};
+use eemu_tests::shop::{self, LIST, Shop, aside};
 use serde_json::{Value, json};
 
 /// Names and scores of the list on the page.
@@ -34,15 +34,8 @@ fn assert_same(here: &[(String, f64)], there: &Value) {
 
 /// Signs in as the demonstration's first household; its token.
 async fn sign_in(shop: &Shop, browser: &Browser) -> (String, String) {
-    browser.open("").await.unwrap();
-    browser.click("#households button").await.unwrap();
-    browser
-        .until(
-            "a list",
-            "return document.querySelectorAll('#rows li').length === 10 && !document.querySelector('.lead .tag')",
-        )
-        .await
-        .unwrap();
+    shop::sign_in(browser).await;
+    browser.until("a list", LIST).await.unwrap();
     let households = get(shop, "/api/v1/demo");
     let first = &households[0];
     (first["user"].as_str().unwrap().to_owned(), first["token"].as_str().unwrap().to_owned())
@@ -283,8 +276,9 @@ fn long_lists_are_drawn_in_portions() {
         // What one task of the page adds at most: a bound on its work that no clock decides.
         let watch = "window.most = 0;
             new MutationObserver((changes) => {
-              const added = changes.flatMap((change) => [...change.addedNodes]).filter((node) => node.nodeName === 'LI');
-              window.most = Math.max(window.most, added.length);
+              const rows = (node) => node.nodeName === 'LI' ? 1 : node.querySelectorAll?.('li').length ?? 0;
+              const added = changes.flatMap((change) => [...change.addedNodes]).map(rows);
+              window.most = Math.max(window.most, added.reduce((sum, rows) => sum + rows, 0));
             }).observe(document.querySelector('#main'), { childList: true, subtree: true });";
         browser.run(watch).await.unwrap();
         browser.click(".deeds > .btn").await.unwrap();

@@ -4,15 +4,11 @@
 #![allow(clippy::unwrap_used)]
 
 use eemu_tests::browser::{Browser, WEBGPU, drive};
-use eemu_tests::shop::{Shop, aside};
+use eemu_tests::shop::{LIST, Shop, aside, sign_in};
 use serde_json::json;
 
-const LIST: &str =
-    "return document.querySelectorAll('#rows li').length === 10 && !document.querySelector('.lead .tag')";
-
-async fn sign_in(browser: &Browser) {
-    browser.open("").await.unwrap();
-    browser.click("#households button").await.unwrap();
+async fn visit(browser: &Browser) {
+    sign_in(browser).await;
     browser.until("a list", LIST).await.unwrap();
 }
 
@@ -61,14 +57,21 @@ fn without_an_adapter_it_starts_on_the_cpu_and_says_why() {
     let shop = Shop::open().unwrap();
     drive(async {
         let browser = Browser::at(&shop.proxy.address).await.unwrap();
-        sign_in(&browser).await;
+        visit(&browser).await;
         badge(&browser, "CPU· no WebGPU adapter found").await;
-        // Wanting it does not make one, and the list stays.
+        // Wanting it does not make one, and there is a list as before. The session
+        // remembers a wish once the worker has answered it.
+        browser
+            .run("sessionStorage.removeItem('device'); window.before = document.querySelector('#rows').dataset.millis")
+            .await
+            .unwrap();
         browser.click("#gpu").await.unwrap();
         browser
             .until(
                 "another list",
-                "return document.querySelector('#gpu').checked && document.querySelectorAll('#rows li').length === 10",
+                "return JSON.parse(sessionStorage.getItem('device'))?.[0] === 'Gpu'
+                     && document.querySelectorAll('#rows li').length === 10
+                     && document.querySelector('#rows').dataset.millis !== window.before",
             )
             .await
             .unwrap();
@@ -83,7 +86,7 @@ fn webgpu_makes_the_same_list_and_may_be_lost() {
     let shop = Shop::open().unwrap();
     drive(async {
         let browser = Browser::at_with(&shop.proxy.address, WEBGPU).await.unwrap();
-        sign_in(&browser).await;
+        visit(&browser).await;
         // Few pairs: every shape of a tensor is a program that the adapter compiles.
         slide(&browser, 3).await;
         let on_cpu = rows(&browser).await;
@@ -95,6 +98,10 @@ fn webgpu_makes_the_same_list_and_may_be_lost() {
         assert!(speeds.as_str().unwrap().contains("ms on WebGPU"), "{speeds}");
         let remembered = browser.run("return JSON.parse(sessionStorage.getItem('device'))[1].gpu").await.unwrap();
         assert!(remembered.as_f64().unwrap() > 0.0);
+        // The next visit of the session knows it without another trial.
+        visit(&browser).await;
+        badge(&browser, "CPU· faster here than WebGPU").await;
+        slide(&browser, 3).await;
 
         // By hand.
         browser.click("#gpu").await.unwrap();
@@ -135,10 +142,12 @@ fn what_is_forgotten_goes_from_the_graphics_device_too() {
         // Wanted from the start, so that there is no trial.
         browser.open("").await.unwrap();
         browser.run("sessionStorage.setItem('device', JSON.stringify(['Gpu', null]))").await.unwrap();
-        sign_in(&browser).await;
+        visit(&browser).await;
         let made = "return document.querySelector('#list + span')?.textContent.includes('on WebGPU')
             && document.querySelectorAll('#rows li').length === 10";
         browser.until("a list made on WebGPU", made).await.unwrap();
+        let device = browser.run("return JSON.parse(sessionStorage.getItem('device'))").await.unwrap();
+        assert_eq!(device, json!(["Gpu", null]), "what is chosen by hand is not tried");
         browser.click(".deeds li .btn").await.unwrap();
         browser.click("#confirm").await.unwrap();
         browser.until("the receipt", "return document.querySelectorAll('#checks .ok').length === 4").await.unwrap();

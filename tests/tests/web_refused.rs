@@ -5,15 +5,8 @@
 #![allow(clippy::unwrap_used)]
 
 use eemu_tests::browser::{Browser, drive};
-use eemu_tests::shop::Shop;
-
-const LIST: &str =
-    "return document.querySelectorAll('#rows li').length === 10 && !document.querySelector('.lead .tag')";
-
-async fn sign_in(browser: &Browser) {
-    browser.open("").await.unwrap();
-    browser.click("#households button").await.unwrap();
-}
+use eemu_tests::command::{done, text};
+use eemu_tests::shop::{LIST, Shop, sign_in};
 
 /// Waits for a sentence, and returns it whole.
 async fn said(browser: &Browser, part: &str) -> String {
@@ -272,10 +265,8 @@ fn a_download_can_be_cancelled_and_goes_on_where_it_stood() {
 #[test]
 fn a_new_key_is_seen_and_a_false_one_is_refused() {
     let mut shop = Shop::open().unwrap();
-    let rotate = |state: &std::path::Path| -> anyhow::Result<()> {
-        let mut command = std::process::Command::new(eemu_tests::program()?);
-        let done = command.args(["receipt", "rotate-key", "--state"]).arg(state).output()?;
-        anyhow::ensure!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let rotate = |state: &std::path::Path| {
+        done(&["receipt", "rotate-key", "--state", text(state)], &[]);
         Ok(())
     };
     drive(async {
@@ -283,14 +274,10 @@ fn a_new_key_is_seen_and_a_false_one_is_refused() {
         let calm = "return navigator.serviceWorker.controller !== null && document.querySelectorAll('#households button').length === 3";
         browser.open("").await.unwrap();
         browser.until("the first visit", calm).await.unwrap();
-        let pin = "const done = arguments[0];
-            caches.open('kept-person').then((c) => c.match('/kept/session')).then((r) => r ? r.json() : null)
-              .then((session) => done(session?.pin?.public_key ?? null))";
-        let key = async || browser.client.execute_async(pin, vec![]).await.unwrap();
-        while key().await.is_null() {
-            browser.until("a frame", "return true").await.unwrap();
-        }
-        let before = key().await;
+        let pin = "return caches.open('kept-person').then((c) => c.match('/kept/session'))
+            .then((r) => r ? r.json() : null).then((session) => session?.pin?.public_key ?? null)";
+        let key = async || browser.run(pin).await.unwrap();
+        let before = browser.until("the key is kept", pin).await.unwrap();
 
         // The operator hands over to a new key: said once, with the old key's consent.
         eemu_tests::shop::aside(|| shop.move_to("rotated", rotate).unwrap());

@@ -5,11 +5,15 @@ use std::path::{Path, PathBuf};
 
 use crate::{Outcome, demo, place, run};
 
-/// Hands everything on to the benchmark; without `--state`, on a state of the
-/// built-in data that it makes the first time.
 pub(crate) fn run(args: &[String]) -> Outcome {
     demo::build()?;
-    let mut command = run::program(place::built("bench_serve")?);
+    on_a_state("bench_serve", args)
+}
+
+/// Hands everything on to a benchmark of a trained state; without `--state`, on
+/// one of the built-in data that it makes the first time.
+pub(crate) fn on_a_state(program: &str, args: &[String]) -> Outcome {
+    let mut command = run::program(place::built(program)?);
     let mut words = args.iter();
     let mut named = false;
     while let Some(word) = words.next() {

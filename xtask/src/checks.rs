@@ -16,7 +16,7 @@ pub(crate) fn test(all: bool) -> Outcome {
     report.step("clippy", clippy);
     let built = report.step("build", || cargo(&["build", "--workspace"]));
     if built {
-        report.step("tests", || tests(all));
+        report.step("tests", || tests(&[], all));
         report.step("postgres", || postgres(all));
         report.step("golden", || run::pass(&mut golden::command(&place::root().join(golden::DIR))?));
         report.step("docs", docs);
@@ -63,8 +63,9 @@ fn clippy() -> End {
     cargo(&["clippy", "--workspace", "--all-targets", "--features", &features, "--", "-D", "warnings"]).into()
 }
 
-fn tests(all: bool) -> Result<(), String> {
-    let mut command = run::cargo(&["test", "--workspace", "--no-fail-fast"])?;
+/// The tests that more arguments choose: all of them with none.
+fn tests(more: &[&str], all: bool) -> Result<(), String> {
+    let mut command = run::cargo(&[&["test", "--workspace", "--no-fail-fast"], more].concat())?;
     if all {
         // Long tests look for it and return at once where it is missing.
         command.env("EEMU_LONG", "1");
@@ -84,15 +85,8 @@ fn postgres(all: bool) -> End {
             "`initdb` is not installed; Debian's package is postgresql (or set EEMU_TEST_POSTGRES)".into(),
         );
     }
-    let mut args = vec!["test", "--workspace", "--no-fail-fast", "--features", POSTGRES_TESTS];
-    args.extend(["--test", "server_postgres", "--test", "server_postgres_places"]);
-    let run = run::cargo(&args).and_then(|mut command| {
-        if all {
-            command.env("EEMU_LONG", "1");
-        }
-        run::pass(&mut command)
-    });
-    run.into()
+    let chosen = ["--features", POSTGRES_TESTS, "--test", "server_postgres", "--test", "server_postgres_places"];
+    tests(&chosen, all).into()
 }
 
 fn docs() -> Result<(), String> {
@@ -113,17 +107,11 @@ fn browser(all: bool) -> End {
             return End::NotRun(format!("`{program}` is not installed; Debian's package is {package}"));
         }
     }
-    let mut args = vec!["test", "--workspace", "--no-fail-fast", "--features", BROWSER_TESTS];
+    let mut chosen = vec!["--features", BROWSER_TESTS];
     for name in ["web_golden", "web_gpu", "web_lab", "web_access", "web_for_you", "web_refused", "web_service_access"] {
-        args.extend(["--test", name]);
+        chosen.extend(["--test", name]);
     }
-    let run = run::cargo(&args).and_then(|mut command| {
-        if all {
-            command.env("EEMU_LONG", "1");
-        }
-        run::pass(&mut command)
-    });
-    run.into()
+    tests(&chosen, all).into()
 }
 
 fn cargo(args: &[&str]) -> Result<(), String> {

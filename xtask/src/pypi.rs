@@ -4,14 +4,15 @@ use std::path::PathBuf;
 
 use crate::{place, run};
 
-/// A program of a release, installed in the folder `name` the first time.
+/// A program of a release, installed the first time in a folder of that
+/// release's own; `name` is for people.
 pub(crate) fn program(name: &str, release: &str, program: &str) -> Result<PathBuf, String> {
     let python = std::env::var("EEMU_PYTHON").unwrap_or_else(|_| "python3".into());
     if !run::answers(run::program(&python).args(["-c", "import venv, ensurepip"])) {
         return Err(format!("`{python}` is missing or has no venv; Debian's packages are python3 and python3-venv"));
     }
     let installed = || {
-        let home = place::target()?.join(name);
+        let home = place::target()?.join(release.replace(['[', ']', '='], "-"));
         let bin = home.join(if cfg!(windows) { "Scripts" } else { "bin" });
         let program = bin.join(program);
         if !run::answers(run::program(&program).arg("--help")) {

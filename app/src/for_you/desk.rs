@@ -314,15 +314,20 @@ impl Desk {
         }
     }
 
+    /// Until no deletion is being acknowledged.
+    pub(super) async fn released(&self) {
+        while self.held.get() {
+            pause::wait(20).await;
+        }
+    }
+
     async fn rank(self: Rc<Self>) {
         loop {
             // Newer questions come in first.
             pause::wait(0).await;
             let asked = self.ask.borrow_mut().take();
             let Some(ask) = asked else { break };
-            while self.held.get() {
-                pause::wait(20).await;
-            }
+            self.released().await;
             let epoch = self.epoch.get();
             match self.list(&ask).await {
                 Ok(list) if epoch == self.epoch.get() => {

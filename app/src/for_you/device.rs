@@ -157,7 +157,10 @@ impl Desk {
             return;
         }
         devices.ranker.replace(Some(ranker.clone()));
-        if !measured && let Some((cpu, gpu)) = self.probe(&ranker).await {
+        if !measured
+            && devices.wish.get() == Wish::Faster
+            && let Some((cpu, gpu)) = self.probe(&ranker).await
+        {
             devices.speeds.replace(Some(Speeds { adapter: name, cpu, gpu }));
         }
         if devices.prefers_gpu() {
@@ -176,10 +179,9 @@ impl Desk {
         let ask = Ask { off, ..Ask::usual(&public.manifest.config.adapt) };
         let (mut cpu, mut gpu) = (f64::MAX, f64::MAX);
         for _ in 0..2 {
+            self.released().await;
             cpu = cpu.min(self.on_cpu(&ask).await.ok()?.millis);
-            while self.held.get() {
-                pause::wait(20).await;
-            }
+            self.released().await;
             let began = pause::now();
             ranker.list(&self.held()?, &ask).await?;
             gpu = gpu.min(pause::now() - began);
@@ -211,7 +213,10 @@ impl Desk {
             (_, Wish::Cpu) => "chosen by you".to_owned(),
             (Some(Err(why)), _) => why.clone(),
             _ if devices.busy.get() => "trying WebGPU".to_owned(),
-            (Some(Ok(_)), Wish::Faster) if speeds.is_some() => "faster here than WebGPU".to_owned(),
+            // From this visit's trial, or from one before in this session.
+            (_, Wish::Faster) if speeds.as_ref().is_some_and(|speeds| !speeds.prefer_gpu()) => {
+                "faster here than WebGPU".to_owned()
+            }
             _ => "WebGPU not tried yet".to_owned(),
         };
         worker::tell(&Tell::Device(Device { gpu, why, wish, speeds }));

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::dataset::{Entities, UNKNOWN, Values};
 use crate::model::ModelConfig;
-use crate::model::kernel::{Share, Table, scatter_rows, sum_rows};
+use crate::model::kernel::{Share, Table, scatter_rows};
 use crate::model::lanes::dot;
 use crate::model::parameters::{Declared, Gradient, Parameters, Start};
 use crate::model::ranking::Overlap;
@@ -168,8 +168,11 @@ impl Feature {
                 table.clone().select(0, indices(rows.iter().map(|&r| self.token(r)), &device))
             }
             Kind::Bag { .. } => {
-                let bags: Vec<&[u32]> = rows.iter().map(|&row| self.bag(row)).collect();
-                sum_rows(table, &bags)
+                let mut shares = Vec::with_capacity(rows.len());
+                for (to, &row) in (0..).zip(rows) {
+                    self.each_read(row, |from| shares.push(Share { from, to, factor: 1.0 }));
+                }
+                Table { values: table, host: None }.blend(&shares, rows.len())
             }
             Kind::Dense { table: inputs, .. } => {
                 Self::dense_rows(inputs, rows).matmul(table.clone()) + parameters.get(self.parameter + 1).clone()
@@ -180,26 +183,17 @@ impl Feature {
     /// Puts the gradient of this feature's parameters, given `upstream`
     /// [rows, width] at the rows' embeddings.
     pub(crate) fn accumulate(&self, gradients: &mut Gradient, rows: &[Row], upstream: Tensor<2>) {
-        let size = self.tokens();
-        let share = |from: u32, to: u32| Share { from, to, factor: 1.0 };
-        match &self.kind {
-            Kind::Identifier { .. } | Kind::Token { .. } => {
-                let tokens: Vec<Share> = (0..).zip(rows).map(|(place, &row)| share(place, self.token(row))).collect();
-                gradients.put(self.parameter, scatter_rows(upstream, &tokens, size));
-            }
-            Kind::Bag { .. } => {
-                let tokens: Vec<Share> = (0..)
-                    .zip(rows)
-                    .flat_map(|(place, &row)| self.bag(row).iter().map(move |&token| share(place, token)))
-                    .collect();
-                gradients.put(self.parameter, scatter_rows(upstream, &tokens, size));
-            }
-            Kind::Dense { table, .. } => {
-                let inputs = Self::dense_rows(table, rows);
-                gradients.put(self.parameter, inputs.transpose().matmul(upstream.clone()));
-                gradients.put(self.parameter + 1, upstream.sum_dim(0));
-            }
+        if let Kind::Dense { table, .. } = &self.kind {
+            let inputs = Self::dense_rows(table, rows);
+            gradients.put(self.parameter, inputs.transpose().matmul(upstream.clone()));
+            gradients.put(self.parameter + 1, upstream.sum_dim(0));
+            return;
         }
+        let mut shares = Vec::with_capacity(rows.len());
+        for (from, &row) in (0..).zip(rows) {
+            self.each_read(row, |to| shares.push(Share { from, to, factor: 1.0 }));
+        }
+        gradients.put(self.parameter, scatter_rows(upstream, &shares, self.tokens()));
     }
 
     /// <f(q), f(j)> of one task's rows and step rows, [rows, steps]. Whether
@@ -268,12 +262,13 @@ impl Feature {
         }
     }
 
-    /// The rows of [`Feature::table`] that an item reads.
-    pub(super) fn each_read(&self, item: u32, mut of: impl FnMut(u32)) {
+    /// The rows of [`Feature::table`] that a row reads.
+    pub(super) fn each_read(&self, row: Row, mut of: impl FnMut(u32)) {
         match &self.kind {
-            Kind::Identifier { .. } | Kind::Token { .. } => of(self.token(Row::Known(item))),
-            Kind::Bag { .. } => self.bag(Row::Known(item)).iter().for_each(|&token| of(token)),
-            Kind::Dense { .. } => of(item),
+            Kind::Identifier { .. } | Kind::Token { .. } => of(self.token(row)),
+            Kind::Bag { .. } => self.bag(row).iter().for_each(|&token| of(token)),
+            // Nobody's inputs are zero.
+            Kind::Dense { .. } => row.index().into_iter().for_each(|item| of(item as u32)),
         }
     }
 

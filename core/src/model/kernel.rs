@@ -97,11 +97,6 @@ pub(crate) fn norm_gelu_backward(
     }
 }
 
-/// The sum of the table's rows that each bag names: [bags, columns].
-pub(crate) fn sum_rows(table: &Tensor<2>, bags: &[&[u32]]) -> Tensor<2> {
-    if on_cpu(table) { lanes::sum_rows(table, bags) } else { composed_sum_rows(table, bags) }
-}
-
 /// A row that is added to another, times a factor.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Share {
@@ -164,19 +159,6 @@ impl Table<'_> {
             }
         }
     }
-}
-
-fn composed_sum_rows(table: &Tensor<2>, bags: &[&[u32]]) -> Tensor<2> {
-    let device = table.device();
-    let longest = bags.iter().map(|bag| bag.len()).max().unwrap_or(0).max(1);
-    let padded = |fill: &dyn Fn(Option<&u32>) -> u32| -> Vec<u32> {
-        bags.iter().flat_map(|bag| (0..longest).map(|place| fill(bag.get(place)))).collect()
-    };
-    let mask = padded(&|token| u32::from(token.is_some())).into_iter().map(|m| m as f32).collect();
-    let picked = table.clone().select(0, indices(padded(&|token| token.copied().unwrap_or(0)), &device));
-    let width = table.dims()[1];
-    let picked = picked.reshape([bags.len(), longest, width]) * from_vec(mask, [bags.len(), longest, 1], &device);
-    picked.sum_dim(1).reshape([bags.len(), width])
 }
 
 fn composed_scatter(values: Tensor<2>, shares: &[Share], size: usize) -> Tensor<2> {
@@ -267,8 +249,6 @@ mod tests {
     #[test]
     fn tables_are_read_and_written_alike() {
         let table = random(6, 5, "table");
-        let bags: [&[u32]; 4] = [&[0, 3], &[], &[5], &[1, 2, 4]];
-        close(lanes::sum_rows(&table, &bags), composed_sum_rows(&table, &bags), "bags");
         let values = random(3, 5, "values");
         let shares = [(0, 4, 1.0), (1, 1, -0.5), (2, 4, 2.0), (0, 0, 0.25)];
         let shares = shares.map(|(from, to, factor)| Share { from, to, factor });

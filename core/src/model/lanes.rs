@@ -358,20 +358,6 @@ pub(crate) fn add_bias(z: Tensor<2>, bias: &Tensor<2>, layout: &Layout) -> Tenso
     Tensor::from_data(z, &device)
 }
 
-pub(crate) fn sum_rows(table: &Tensor<2>, bags: &[&[u32]]) -> Tensor<2> {
-    let device = table.device();
-    let width = table.dims()[1];
-    let table = take(table.clone());
-    let table = slice(&table);
-    let mut sums = vec![0.0f32; bags.len() * width];
-    for (sum, bag) in sums.chunks_exact_mut(width).zip(bags) {
-        for &token in *bag {
-            add(sum, &table[token as usize * width..][..width]);
-        }
-    }
-    from_vec(sums, [bags.len(), width], &device)
-}
-
 pub(crate) fn scatter_rows(values: Tensor<2>, shares: &[Share], size: usize) -> Tensor<2> {
     let width = values.dims()[1];
     let device = values.device();

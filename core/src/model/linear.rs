@@ -15,7 +15,7 @@
 
 use crate::Result;
 use crate::model::encoder::Encoder;
-use crate::model::features::Feature;
+use crate::model::features::{Feature, Row};
 use crate::model::kernel::{Share, scatter_rows};
 use crate::model::loss::{Task, TaskItems};
 use crate::model::parameters::{Gradient, Parameters};
@@ -124,7 +124,7 @@ impl<'a> Meeting<'a> {
             let (mut reads, mut own) = (Vec::new(), Vec::new());
             for (task, items) in (0..).zip(items) {
                 for (at, &item) in (0..).zip(*items) {
-                    feature.each_read(item, |row| {
+                    feature.each_read(Row::Known(item), |row| {
                         reads.push((task, row));
                         own.push((task, at));
                     });
@@ -198,7 +198,7 @@ fn reads(feature: &Feature, rows: &[Weighted]) -> Vec<Share> {
     let mut shares = Vec::new();
     for (to, rows) in (0..).zip(rows) {
         for &(item, factor) in rows {
-            feature.each_read(item, |from| shares.push(Share { from, to, factor }));
+            feature.each_read(Row::Known(item), |from| shares.push(Share { from, to, factor }));
         }
     }
     shares
@@ -230,7 +230,7 @@ impl<'a> Tally<'a> {
 
     fn add(&mut self, rows: &[(u32, f32)], factor: f32) {
         for &(item, c) in rows {
-            self.feature.each_read(item, |token| {
+            self.feature.each_read(Row::Known(item), |token| {
                 self.sums[token as usize] += factor * c;
                 self.touched.push(token);
             });
@@ -240,7 +240,7 @@ impl<'a> Tally<'a> {
     /// <f(i), the sum>.
     fn of(&self, item: u32) -> f32 {
         let mut sum = 0.0;
-        self.feature.each_read(item, |token| sum += self.sums[token as usize]);
+        self.feature.each_read(Row::Known(item), |token| sum += self.sums[token as usize]);
         sum
     }
 
@@ -301,9 +301,9 @@ pub(super) fn accumulate(model: &Recommender, gradient: &mut Gradient, folds: &[
     let pulled = all(&|f| f.pulled.clone());
     for (place, feature) in item.features().iter().enumerate() {
         let own = pulled.clone().narrow(1, place * item.width(), item.width());
-        let moved = if folds[0].dense[place].is_some() {
-            let dense = all(&|f| f.dense[place].clone().unwrap_or_else(|| f.inputs.clone()));
-            dense.transpose().matmul(own) * factor
+        let dense: Option<Vec<Tensor<2>>> = folds.iter().map(|fold| fold.dense[place].clone()).collect();
+        let moved = if let Some(dense) = dense {
+            Tensor::cat(dense, 0).transpose().matmul(own) * factor
         } else {
             let mut shares = Vec::new();
             let mut first = 0;

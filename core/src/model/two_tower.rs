@@ -4,7 +4,7 @@
 use crate::Result;
 use crate::dataset::Catalog;
 use crate::model::ModelConfig;
-use crate::model::encoder::{Encoder, Tower};
+use crate::model::encoder::{Encoder, Input, Tower};
 use crate::model::features::Row;
 use crate::model::layout::Layout;
 use crate::model::loss::{Task, TaskItems};
@@ -154,7 +154,8 @@ pub(super) fn item_base(model: &Recommender) -> ItemBase {
     let rows: Vec<Row> = (0..model.items).map(Row::Known).collect();
     let embedded = model.item.embed(parameters, &rows);
     let first = embedded.clone().matmul(model.item.weight(parameters, 0));
-    let vectors = model.item.forward(parameters, rows, &Layout::shared(model.items as usize), &[], false).output;
+    let input = Input { rows, x: embedded.clone(), beside: None };
+    let vectors = model.item.through(parameters, input, &Layout::shared(model.items as usize), &[], false).output;
     ItemBase { embedded, first, vectors }
 }
 

@@ -84,7 +84,8 @@ impl FromStr for TombstonesAt {
     type Err = Infallible;
 
     fn from_str(text: &str) -> Result<Self, Infallible> {
-        let database = text.starts_with("postgres://") || text.starts_with("postgresql://");
+        // Any address: the store says which it takes, and never shows its password.
+        let database = text.contains("://");
         Ok(if database { Self::Database(DatabaseUrl(text.to_owned())) } else { Self::Path(text.into()) })
     }
 }

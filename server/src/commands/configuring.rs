@@ -2,14 +2,17 @@
 
 use anyhow::{Context, Result, bail};
 use eemu_core::config::Config;
+use eemu_core::dataset::Interaction;
 use eemu_core::model::ModelConfig;
 use serde_json::Value;
 
 use crate::cli::{ConfigArgs, Profile};
+use crate::deployment::Deployment;
 
-/// The named configuration; seed, shards and hold-out stay as they are.
-pub(crate) fn profile(profile: Profile, current: &Config) -> Config {
-    let mut config = Config { holdout: current.holdout, ..Config::default() };
+/// The named configuration for these records; seed, shards and hold-out stay
+/// as they are.
+pub(crate) fn profile(profile: Profile, current: &Config, records: &[Interaction]) -> Config {
+    let mut config = Config::fitting(current.holdout, records);
     config.train.seed = current.train.seed;
     config.train.shards = current.train.shards;
     match profile {
@@ -25,12 +28,14 @@ pub(crate) fn profile(profile: Profile, current: &Config) -> Config {
     }
 }
 
-/// Applies profile, file and single values, in this order.
+/// A state's configuration with profile, file and single values, in this order.
 ///
 /// # Errors
 /// When a file cannot be read, or a key or value does not exist.
-pub(crate) fn configured(current: &Config, args: &ConfigArgs) -> Result<Config> {
-    let mut config = args.profile.map_or_else(|| current.clone(), |name| profile(name, current));
+pub(crate) fn configured(deployment: &Deployment, args: &ConfigArgs) -> Result<Config> {
+    let current = &deployment.settings.config;
+    let records = deployment.world.interactions.all();
+    let mut config = args.profile.map_or_else(|| current.clone(), |name| profile(name, current, records));
     if let Some(path) = &args.config {
         let shown = path.display();
         let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {shown}"))?;
@@ -69,7 +74,7 @@ pub(crate) fn tuned_on(current: Option<&String>, args: &ConfigArgs) -> Result<Op
 ///
 /// # Errors
 /// When a key does not exist or a value does not fit.
-pub(crate) fn set_all(config: &Config, changes: &[String]) -> Result<Config> {
+pub fn set_all(config: &Config, changes: &[String]) -> Result<Config> {
     let mut value = whole(config)?;
     for change in changes {
         let (key, text) = change.split_once('=').with_context(|| format!("'{change}' is not KEY=VALUE"))?;

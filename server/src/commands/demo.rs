@@ -37,7 +37,7 @@ pub(crate) fn run(args: &DemoArgs) -> Result<ExitCode> {
     heading("1  A grocery chain's households and what they bought first")?;
     let imported = import::built_in()?;
     let base = Config { holdout: Holdout::LeaveOneOut, ..Config::default() };
-    let config = profile(if args.full { Profile::Default } else { Profile::Small }, &base);
+    let config = profile(if args.full { Profile::Default } else { Profile::Small }, &base, &imported.records);
     let mut deployment = Deployment::create(&dir, &imported, &config, false)?;
     let catalog = &deployment.world.catalog;
     print_line(&format!(

@@ -24,7 +24,7 @@ pub(crate) fn run(args: &EvaluateArgs) -> Result<ExitCode> {
     if deployment.world.config.holdout == Holdout::None {
         bail!("this state holds nothing out, so there is nothing to measure on; import with --holdout leave-one-out");
     }
-    let mut adapt = configured(&deployment.settings.config, &args.config)?.adapt;
+    let mut adapt = configured(&deployment, &args.config)?.adapt;
     if args.no_adapt {
         adapt.size = 0;
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
-use eemu_core::config::{AdaptConfig, Config};
+use eemu_core::config::Config;
 use eemu_core::dataset::{Catalog, Holdout, Imported};
 use eemu_core::model::from_safetensors;
 use serde_json::json;
@@ -34,8 +34,7 @@ pub(crate) fn run(args: &ImportArgs) -> Result<ExitCode> {
     } else {
         import::open(&args.data, &options)?
     };
-    let adapt = AdaptConfig::fitting(&imported.records);
-    let mut config = Config { holdout: args.holdout.into(), adapt, ..Config::default() };
+    let mut config = Config::fitting(args.holdout.into(), &imported.records);
     config.train.seed = match (args.seed, config.holdout) {
         (Some(seed), _) => seed,
         (None, Holdout::LeaveOneOut) => 1,

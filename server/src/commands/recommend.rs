@@ -18,7 +18,7 @@ use crate::store::Access;
 pub(crate) fn run(args: &RecommendArgs) -> Result<ExitCode> {
     let deployment = Deployment::open(args.run.state.location(), Access::Read)?;
     let world = &deployment.world;
-    let mut adapt = configured(&deployment.settings.config, &args.config)?.adapt;
+    let mut adapt = configured(&deployment, &args.config)?.adapt;
     if args.no_adapt {
         adapt.size = 0;
     }

@@ -21,7 +21,7 @@ use crate::training::{Trained, train_shards};
 
 pub(crate) fn train(args: &TrainArgs) -> Result<ExitCode> {
     let mut deployment = Deployment::open(args.run.state.location(), Access::Write)?;
-    let mut config = configured(&deployment.settings.config, &args.config)?;
+    let mut config = configured(&deployment, &args.config)?;
     match args.model {
         Some(ModelChoice::TwoTower) => config.model.kind = ModelKind::TwoTower,
         Some(ModelChoice::DeepFm) => config.model = config.model.deep_fm(),

@@ -131,8 +131,7 @@ pub(super) fn config(request: &Request, set: &Set, learning: Learning, shards: u
 
 /// A deployment's defaults, as `import` and `train` have them.
 fn deployed(set: &Set, shards: u32, seed: u64) -> Config {
-    let adapt = AdaptConfig::fitting(&set.records);
-    let mut config = Config { holdout: Holdout::LeaveOneOut, adapt, ..Config::default() };
+    let mut config = Config::fitting(Holdout::LeaveOneOut, &set.records);
     config.train.seed = seed;
     config.train.shards = shards;
     config

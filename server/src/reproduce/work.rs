@@ -73,10 +73,7 @@ impl<'a> Worker<'a> {
         let cost = match &unit.how {
             How::Train => costs.epoch(records) * u64::from(unit.config.train.epochs) / 2,
             How::Frozen => users * costs.honest_request(items, shards) * if shards > 1 { 10 } else { 1 },
-            How::Adapted { size, .. } => {
-                users * costs.low_rank_request(items, shards, *size as u64, unit.config.model.item_layers())
-            }
-            How::Deployed { .. } => {
+            How::Adapted { .. } | How::Deployed { .. } => {
                 let pairs = unit.config.adapt.size as u64;
                 users * costs.low_rank_request(items, shards, pairs, unit.config.model.item_layers())
             }

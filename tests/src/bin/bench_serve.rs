@@ -12,21 +12,22 @@
 //! A state whose shards another build trained is served as it is; what
 //! retrains is of this build. How many those are is said first.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use eemu_core::config::Config;
 use eemu_core::fingerprint::Fingerprint;
 use eemu_core::random::{Key, Stream};
 use eemu_server::deployment::Deployment;
 use eemu_server::serve::tokens::Scope;
 use eemu_server::serve::{Capacity, ServiceOptions};
+use eemu_server::set_all;
 use eemu_server::store::Access;
 use eemu_tests::service::{Process, token};
 use eemu_tests::worlds::cpu;
+use eemu_tests::{copy, say};
 use serde_json::{Value, json};
 
 /// What can be measured, in this order.
@@ -74,20 +75,6 @@ fn arguments() -> Result<Args> {
     Ok(Args { state, seconds, clients, deletions: deletions.max(1), only, set })
 }
 
-fn copy(from: &Path, to: &Path) -> Result<()> {
-    std::fs::create_dir_all(to)?;
-    for entry in std::fs::read_dir(from)? {
-        let entry = entry?;
-        let to = to.join(entry.file_name());
-        if entry.file_type()?.is_dir() {
-            copy(&entry.path(), &to)?;
-        } else {
-            std::fs::copy(entry.path(), to)?;
-        }
-    }
-    Ok(())
-}
-
 /// People and records to ask about.
 struct Data {
     users: Vec<String>,
@@ -109,7 +96,7 @@ fn bench(args: &Args) -> Result<()> {
     let admin = token(&dir, Scope::Admin)?;
     let data = {
         let mut deployment = Deployment::open(&dir, Access::Write)?;
-        if deployment.configure(changed(&deployment.settings.config, &args.set)?)? {
+        if deployment.configure(set_all(&deployment.settings.config, &args.set)?)? {
             bail!("--set changes what shapes the models; it may change what serving reads, such as adapt.*");
         }
         let own = serde_json::to_string(&Fingerprint::of(&cpu()))?;
@@ -256,17 +243,6 @@ fn until(mut is: impl FnMut() -> Result<bool>) -> Result<()> {
     Ok(())
 }
 
-/// A configuration with `--set` applied.
-fn changed(config: &Config, set: &[String]) -> Result<Config> {
-    let mut tree = serde_json::to_value(config)?;
-    for change in set {
-        let (key, value) = change.split_once('=').with_context(|| format!("--set {change}: give KEY=VALUE"))?;
-        let place = tree.pointer_mut(&format!("/{}", key.replace('.', "/")));
-        *place.with_context(|| format!("--set {change}: there is no {key}"))? = serde_json::from_str(value)?;
-    }
-    Ok(serde_json::from_value(tree)?)
-}
-
 fn stream() -> Stream {
     Key::from_seed(1).stream("bench of the service", &[])
 }
@@ -275,14 +251,6 @@ fn widest(data: &Data) -> &str {
     let mut counts = std::collections::HashMap::new();
     data.records.iter().for_each(|(user, _)| *counts.entry(user).or_insert(0) += 1);
     counts.into_iter().max_by_key(|(user, count)| (*count, *user)).map_or("", |(user, _)| user)
-}
-
-fn say(what: &str, figures: &Value) {
-    let mut line = json!({"what": what});
-    if let (Some(line), Some(figures)) = (line.as_object_mut(), figures.as_object()) {
-        line.extend(figures.clone());
-    }
-    println!("{line}");
 }
 
 /// A figure of the process's memory, in MB; null where the system has none.

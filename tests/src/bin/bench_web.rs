@@ -22,6 +22,7 @@ use eemu_tests::browser::{Browser, WEBGPU, dist};
 use eemu_tests::proxy::Proxy;
 use eemu_tests::service::Process;
 use eemu_tests::worlds::cpu;
+use eemu_tests::{copy, say};
 use serde_json::{Value, json};
 
 struct Args {
@@ -58,7 +59,7 @@ fn arguments() -> Result<Args> {
 fn bench(args: &Args) -> Result<()> {
     let kept = tempfile::tempdir()?;
     let state = kept.path().join("state");
-    eemu_tests::shop::copy(&args.state, &state)?;
+    copy(&args.state, &state)?;
     let dist = dist();
     let process = Process::start(&state, &["--web", dist.to_str().context("an odd path")?, "--demo", "1"], &[])?;
     let proxy = Proxy::before(&process.address)?;
@@ -73,14 +74,6 @@ fn bench(args: &Args) -> Result<()> {
         }
         Ok(())
     })
-}
-
-fn say(what: &str, figures: &Value) {
-    let mut line = json!({ "what": what });
-    if let (Some(line), Some(figures)) = (line.as_object_mut(), figures.as_object()) {
-        line.extend(figures.clone());
-    }
-    println!("{line}");
 }
 
 /// The first, and the median of the later ones.

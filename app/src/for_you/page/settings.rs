@@ -35,7 +35,7 @@ pub(super) fn Settings() -> impl IntoView {
         _ => "off".into(),
     });
     let timeless = Memo::new(move |_| {
-        state.shown().is_some_and(|s| s.history.iter().all(|deed| deed.when == s.history.first().and_then(|d| d.when)))
+        state.shown().is_some_and(|s| s.history.first().is_some_and(|one| s.history.iter().all(|d| d.when == one.when)))
     });
     let changed = Memo::new(move |_| state.chosen.with(|chosen| *chosen != Chosen::default()) || state.draw.get() > 0);
     let service =

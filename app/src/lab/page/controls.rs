@@ -215,7 +215,7 @@ pub(super) fn Go(step: Memo<u8>) -> impl IntoView {
         step => Some(super::words::name(step + 1, state.address.with(|a| a.setup.shards))),
     };
     let words = move || STEPS[usize::from(step.get()) - 1].play;
-    // Without motion there is nothing to play: Next computes what it opens, as soon as the worker listens.
+    // Without motion there is nothing to play: a step that is opened computes, as soon as the worker listens.
     Effect::new(move |before: Option<(u8, bool)>| {
         let (now, ready) = (step.get(), state.ready.get());
         let due = before.is_some_and(|(before, due)| due || before != now);
@@ -225,6 +225,20 @@ pub(super) fn Go(step: Memo<u8>) -> impl IntoView {
         (now, due && !ready)
     });
     let epochs = move || step.get() == 3;
+    let play_button = move |words: &'static str, main: bool| {
+        view! {
+            <button type="button" class="btn" class:primary=main id="play" disabled=move || !state.ready.get() on:click=move |_| play(state, client)>
+                {words}
+            </button>
+        }
+    };
+    let next_button = move |main: bool| {
+        next().map(|name| view! {
+            <button type="button" class="btn" class:primary=main id="next" on:click=move |_| super::frame::go(state, step.get_untracked() + 1)>
+                {if main { format!("Next: {}", lower(&name)) } else { "Next".into() }}
+            </button>
+        })
+    };
     view! {
         <div class="go">
             {move || (step.get() > 1).then(|| view! {
@@ -243,38 +257,10 @@ pub(super) fn Go(step: Memo<u8>) -> impl IntoView {
                     }.into_any();
                 }
                 match words().filter(|_| !done.get()) {
-                    Some(words) if reduced_motion() => view! {
-                        {next().map(|name| view! {
-                            <button type="button" class="btn primary" id="next" on:click=move |_| super::frame::go(state, step.get_untracked() + 1)>
-                                {format!("Next: {}", lower(&name))}
-                            </button>
-                        })}
-                        <button
-                            type="button"
-                            class="btn"
-                            id="play"
-                            disabled=move || !state.ready.get()
-                            on:click=move |_| play(state, client)
-                        >{words}</button>
-                    }.into_any(),
-                    Some(words) => view! {
-                        <button
-                            type="button"
-                            class="btn primary"
-                            id="play"
-                            disabled=move || !state.ready.get()
-                            on:click=move |_| play(state, client)
-                        >{words}</button>
-                        {next().map(|_| view! {
-                            <button type="button" class="btn" id="next" on:click=move |_| super::frame::go(state, step.get_untracked() + 1)>"Next"</button>
-                        })}
-                    }.into_any(),
+                    Some(words) if reduced_motion() => view! { {next_button(true)}{play_button(words, false)} }.into_any(),
+                    Some(words) => view! { {play_button(words, true)}{next_button(false)} }.into_any(),
                     None => view! {
-                        {next().map(|name| view! {
-                            <button type="button" class="btn primary" id="next" on:click=move |_| super::frame::go(state, step.get_untracked() + 1)>
-                                {format!("Next: {}", lower(&name))}
-                            </button>
-                        })}
+                        {next_button(true)}
                         {words().map(|_| view! {
                             <button type="button" class="btn" id="again" on:click=move |_| play(state, client)>"Again"</button>
                         })}
