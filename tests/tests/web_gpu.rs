@@ -99,7 +99,8 @@ fn webgpu_makes_the_same_list_and_may_be_lost() {
         let remembered = browser.run("return JSON.parse(sessionStorage.getItem('device'))[1].gpu").await.unwrap();
         assert!(remembered.as_f64().unwrap() > 0.0);
         // The next visit of the session knows it without another trial.
-        visit(&browser).await;
+        browser.open("").await.unwrap();
+        browser.until("the list again", LIST).await.unwrap();
         badge(&browser, "CPU· faster here than WebGPU").await;
         slide(&browser, 3).await;
 
