@@ -47,6 +47,18 @@ impl Past {
         &self.items
     }
 
+    /// The `count` newest records alone; `None` where there are fewer. Among
+    /// records of one age the lower item index stays.
+    #[must_use]
+    pub fn latest(&self, count: usize) -> Option<Self> {
+        let mut newest: Vec<(u32, u32)> = self.ages.iter().copied().zip(self.items.iter().copied()).collect();
+        newest.sort_unstable();
+        newest.truncate(count);
+        newest.sort_unstable_by_key(|(_, item)| *item);
+        let (ages, items): (Vec<u32>, Vec<u32>) = newest.into_iter().unzip();
+        (items.len() == count).then_some(Self { items, ages })
+    }
+
     /// For each of the items, how many of the person's records are newer.
     #[must_use]
     pub fn ages(&self) -> &[u32] {
@@ -193,6 +205,15 @@ mod tests {
         assert_eq!(past.items(), [2, 5, 7, 9]);
         // Item 2 counts from its first record; equal times are of one age; no time is time 0.
         assert_eq!(past.ages(), [2, 0, 0, 3]);
+    }
+
+    #[test]
+    fn the_latest_records_keep_their_ages() {
+        let past = Past::new([(7, Some(30.0)), (2, Some(10.0)), (5, Some(40.0))]);
+        let latest = past.latest(2).unwrap();
+        assert_eq!((latest.items(), latest.ages()), (&[5, 7][..], &[0, 1][..]));
+        assert_eq!(past.latest(3).unwrap(), past);
+        assert_eq!(past.latest(4), None);
     }
 
     #[test]

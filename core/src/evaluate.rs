@@ -6,9 +6,6 @@ use crate::recommend::Ranker;
 use crate::world::{History, World};
 use crate::{Error, Result};
 
-/// People ranked together: bounds the memory of their adapted state.
-const TILE: usize = 64;
-
 /// Ranks from 0 of the held-out items (validation or test) of a range of users
 /// under the mean of the ranker's models, training items masked, by ascending user.
 ///
@@ -23,7 +20,7 @@ pub async fn ranks(
 ) -> Result<Vec<(u32, usize)>> {
     let targets = targets(world, role, users);
     let mut ranks = Vec::with_capacity(targets.len());
-    for tile in targets.chunks(TILE) {
+    for tile in targets.chunks(ranker.people_together()) {
         let people: Vec<Person> = tile.iter().map(|&(user, _)| world.person(user, History::Training)).collect();
         let scored = ranker.scores(&people, 0, false).await?;
         for ((&(user, target), person), scored) in tile.iter().zip(&people).zip(scored) {

@@ -5,6 +5,7 @@ use crate::adapt::{Person, adaptation_pairs, tasks};
 use crate::config::AdaptConfig;
 use crate::model::{Adapted, ItemBase, Pair, Recommender, Row};
 use crate::random::Key;
+use crate::tensor::is_wide;
 use crate::{Error, Result};
 
 /// The shards' models that take part in the mean, ready to rank.
@@ -55,6 +56,13 @@ impl<'a> Ranker<'a> {
         config: &'a AdaptConfig,
     ) -> Self {
         Self { models: models.to_vec(), key: key.clone(), degrees, config }
+    }
+
+    /// How many people are best ranked at once: enough to keep the device busy,
+    /// and few enough to bound the memory of their adapted state.
+    pub fn people_together(&self) -> usize {
+        let wide = self.models.first().is_some_and(|(_, model, _)| is_wide(&model.parameters().device()));
+        if wide { 512 } else { 64 }
     }
 
     /// Mean scores of all items for each person; adapted models exist only in

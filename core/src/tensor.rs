@@ -1,7 +1,7 @@
 //! The tensor library behind one alias: the device is a value, so no type
 //! carries a backend parameter.
 
-use burn::tensor::{Int, TensorData};
+use burn::tensor::{FloatDType, Int, TensorData};
 
 use crate::{Error, Result};
 
@@ -24,6 +24,41 @@ pub fn indices(rows: impl IntoIterator<Item = u32>, device: &Device) -> Indices 
     let rows: Vec<i64> = rows.into_iter().map(i64::from).collect();
     let count = rows.len();
     Indices::from_data(TensorData::new(rows, [count]), device)
+}
+
+/// Matrix products that keep what f32 holds.
+pub(crate) trait Product {
+    /// The matrix product, on every device to about 1e-5 of its factors' size.
+    #[must_use]
+    fn product(self, other: Self) -> Self;
+}
+
+impl<const D: usize> Product for Tensor<D> {
+    fn product(self, other: Self) -> Self {
+        if is_wide(&self.device()) { in_parts(self, other) } else { self.matmul(other) }
+    }
+}
+
+/// Whether the device is a GPU with tensor cores: thousands of lanes to keep
+/// busy, and products of its own that round their factors to ten bits (TF32),
+/// more than the golden cases allow.
+pub(crate) fn is_wide(device: &Device) -> bool {
+    #[cfg(feature = "cuda")]
+    if matches!(device, Device::Cuda(_)) {
+        return true;
+    }
+    let _ = device;
+    false
+}
+
+/// A product of which no factor needs more than ten bits but for one that is
+/// small: each factor is a coarse part of eight bits and the rest. What the
+/// rests' own product would add is below f32's rounding of most sums.
+fn in_parts<const D: usize>(a: Tensor<D>, b: Tensor<D>) -> Tensor<D> {
+    let coarse = |t: &Tensor<D>| t.clone().cast(FloatDType::BF16).cast(FloatDType::F32);
+    let (coarse_a, coarse_b) = (coarse(&a), coarse(&b));
+    let (rest_a, rest_b) = (a - coarse_a.clone(), b - coarse_b.clone());
+    rest_a.matmul(coarse_b.clone()) + coarse_a.clone().matmul(rest_b) + coarse_a.matmul(coarse_b)
 }
 
 /// Reads a tensor's values, row-major. Asynchronous: in a browser nothing
@@ -52,4 +87,29 @@ pub async fn open_webgpu(lost: impl Fn(String) + Send + 'static) -> Device {
 /// Whether the tensor lives on the CPU backend, whose bytes are promised.
 pub(crate) fn on_cpu<const D: usize>(tensor: &Tensor<D>) -> bool {
     matches!(tensor.device(), Device::Flex(_))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::Key;
+
+    #[test]
+    fn a_product_in_parts_is_the_product() {
+        let device = Device::Flex(Default::default());
+        let mut stream = Key::from_seed(3).stream("product", &[]);
+        let mut random =
+            |rows: usize, columns: usize| -> Vec<f32> { (0..rows * columns).map(|_| stream.normal() as f32).collect() };
+        let (rows, inner, columns) = (5, 37, 4);
+        let (a, b) = (random(rows, inner), random(inner, columns));
+        let parts =
+            in_parts(from_vec(a.clone(), [rows, inner], &device), from_vec(b.clone(), [inner, columns], &device));
+        let parts = parts.into_data().into_vec::<f32>().unwrap();
+        for (place, part) in parts.iter().enumerate() {
+            let (row, column) = (place / columns, place % columns);
+            let terms = (0..inner).map(|k| f64::from(a[row * inner + k]) * f64::from(b[k * columns + column]));
+            let (sum, size) = terms.fold((0.0, 0.0), |(sum, size), term| (sum + term, size + term.abs()));
+            assert!((f64::from(*part) - sum).abs() < 1e-5 * size, "{part} {sum}");
+        }
+    }
 }

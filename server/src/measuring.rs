@@ -10,7 +10,7 @@ use eemu_core::evaluate::{Estimate, hit_rate, ndcg, popularity_ranks, rank_of, r
 use eemu_core::model::Recommender;
 use eemu_core::recommend::Ranker;
 use eemu_core::tensor::Device;
-use eemu_core::world::World;
+use eemu_core::world::{History, World};
 use serde::{Deserialize, Serialize};
 
 use crate::pool;
@@ -130,6 +130,8 @@ pub struct Stranger {
     pub given: usize,
     /// HR@10 of their test item under the adapted ensemble.
     pub adapted: f64,
+    /// The same where the items come without their times.
+    pub untimed: f64,
     /// HR@10 without adaptation: the same list for everybody.
     pub global: f64,
     /// HR@10 of popularity.
@@ -139,8 +141,8 @@ pub struct Stranger {
 }
 
 /// People who are in no table: a keyed tenth of the users is left out of
-/// training entirely; each then gives the last few of their items and is
-/// served from the unknown row.
+/// training entirely; each then gives the last few of their items, with their
+/// times and without, and is served from the unknown row.
 ///
 /// # Errors
 /// When training diverges or the model has no unknown rows.
@@ -154,21 +156,21 @@ pub fn strangers(world: &World, device: &Device, jobs: usize, progress: &Progres
     let models: Vec<(usize, &Recommender)> = models.iter().enumerate().collect();
     let popularity: Vec<f32> = known.degrees.iter().map(|&d| d as f32).collect();
     let plain = AdaptConfig { size: 0, ..known.config.adapt.clone() };
+    let untimed = AdaptConfig { recency: 0.0, ..known.config.adapt.clone() };
     let mut rows = Vec::new();
     for given in GIVEN {
         let people: Vec<(Person, u32)> = (0..world.interactions.users())
             .filter(|&user| out(user))
             .filter_map(|user| {
-                let own = world.items(user, Role::Train);
+                let own = world.person(user, History::Training);
                 let target = *world.items(user, Role::Test).first()?;
-                let stream = world.catalog.users.ids[user as usize].clone().into_bytes();
-                (own.len() >= given)
-                    .then(|| (Person { stream, ..known.visitor(own[own.len() - given..].to_vec()) }, target))
+                let rows = known.visitor(Vec::new()).rows;
+                Some((Person { rows, history: own.history.latest(given)?, ..own }, target))
             })
             .collect();
         let bar = progress.bar(&format!("{given} given"), people.len() as u64);
         let tiles: Vec<&[(Person, u32)]> = people.chunks(32).collect();
-        let parts = pool::run(&tiles, jobs, |tile| -> Result<Vec<[usize; 3]>> {
+        let parts = pool::run(&tiles, jobs, |tile| -> Result<Vec<[usize; 4]>> {
             let visitors: Vec<Person> = tile.iter().map(|(person, _)| person.clone()).collect();
             let rank = |adapt: &AdaptConfig| -> Result<Vec<usize>> {
                 let ranker = Ranker::new(&models, &known.key, &known.degrees, adapt);
@@ -177,18 +179,25 @@ pub fn strangers(world: &World, device: &Device, jobs: usize, progress: &Progres
                     tile.iter().zip(scored).map(|((p, target), s)| rank_of(*target, &s.mean, p.history.items()));
                 Ok(ranked.collect::<eemu_core::Result<_>>()?)
             };
-            let (adapted, global) = (rank(&known.config.adapt)?, rank(&plain)?);
+            let (adapted, untimed, global) = (rank(&known.config.adapt)?, rank(&untimed)?, rank(&plain)?);
             let popular = tile.iter().map(|(p, target)| rank_of(*target, &popularity, p.history.items()));
             let popular = popular.collect::<eemu_core::Result<Vec<_>>>()?;
-            Ok((0..tile.len()).map(|i| [adapted[i], global[i], popular[i]]).collect())
+            Ok((0..tile.len()).map(|i| [adapted[i], untimed[i], global[i], popular[i]]).collect())
         });
-        let mut ranks: Vec<[usize; 3]> = Vec::new();
+        let mut ranks: Vec<[usize; 4]> = Vec::new();
         for part in parts {
             ranks.extend(part?);
         }
         bar.finish(&format!("{} strangers ranked", ranks.len()));
         let rate = |which: usize| hit_rate(&ranks.iter().map(|r| r[which]).collect::<Vec<_>>(), 10).mean;
-        rows.push(Stranger { given, adapted: rate(0), global: rate(1), popularity: rate(2), users: ranks.len() });
+        rows.push(Stranger {
+            given,
+            adapted: rate(0),
+            untimed: rate(1),
+            global: rate(2),
+            popularity: rate(3),
+            users: ranks.len(),
+        });
     }
     Ok(rows)
 }

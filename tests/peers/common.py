@@ -4,6 +4,7 @@ import argparse
 import json
 import resource
 import sys
+import time
 
 import torch
 
@@ -14,6 +15,7 @@ def arguments(what, **numbers):
     parser.add_argument("data", nargs="?", help="folder with ml-1m.inter.gz and so on; without it, made-up data of that shape")
     parser.add_argument("--threads", type=int, default=1, help="torch threads (default 1)")
     parser.add_argument("--seconds", type=float, default=60, help="how long to measure (default 60)")
+    parser.add_argument("--device", default="cpu", help="where the model is: cpu or cuda (default cpu)")
     parser.add_argument("--fused", action="store_true", help="PyTorch's fused Adam in place of its default one")
     parser.add_argument(
         "--model",
@@ -27,7 +29,15 @@ def arguments(what, **numbers):
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     torch.manual_seed(1)
+    torch.set_default_device(args.device)
     return args
+
+
+def clock():
+    """Seconds, once the device has done what it was asked for."""
+    if torch.cuda.is_initialized():
+        torch.cuda.synchronize()
+    return time.perf_counter()
 
 
 def adam(model, args):
@@ -48,6 +58,7 @@ def report(what, rate, done, seconds, data, args):
         "seconds": round(seconds, 1),
         "fused": args.fused,
         "model": args.model,
+        "device": args.device,
         "data": data.source,
         "torch": torch.__version__,
     }

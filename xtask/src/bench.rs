@@ -20,10 +20,10 @@ struct Figure {
 
 pub(crate) fn run(args: &[String]) -> Outcome {
     let data = data_folder(args)?;
-    demo::build()?;
+    demo::build_for(args)?;
     let ours = figures(run::program(place::built("bench")?).args(absolute(args, data.as_ref())))?;
     let peers = match python_with_torch() {
-        Ok(python) => peers(&python, data.as_ref(), model(args))?,
+        Ok(python) => peers(&python, data.as_ref(), args)?,
         Err(why) => {
             println!("\nNOT RUN: peers: {why}");
             return Ok(ExitCode::SUCCESS);
@@ -82,7 +82,11 @@ fn model(args: &[String]) -> &str {
     args.iter().position(|arg| arg == "--model").and_then(|at| args.get(at + 1)).map_or("paper", String::as_str)
 }
 
-fn peers(python: &str, data: Option<&PathBuf>, model: &str) -> Result<Vec<Figure>, String> {
+fn peers(python: &str, data: Option<&PathBuf>, args: &[String]) -> Result<Vec<Figure>, String> {
+    let (model, device) = (model(args), demo::device(args)?);
+    if device == "wgpu" {
+        return Err("PyTorch has no WebGPU: leave --device wgpu out, or set EEMU_PYTHON to no Python".into());
+    }
     let mut all = Vec::new();
     for script in ["train_loop.py", "rank_loop.py"] {
         for threads in ["1", "2"] {
@@ -94,6 +98,8 @@ fn peers(python: &str, data: Option<&PathBuf>, model: &str) -> Result<Vec<Figure
                 "30",
                 "--model",
                 model,
+                "--device",
+                device,
             ]);
             // Keeps the checkout free of Python's caches.
             all.extend(figures(command.env("PYTHONDONTWRITEBYTECODE", "1"))?);

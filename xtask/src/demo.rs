@@ -71,6 +71,27 @@ fn show(address: &str) {
 /// Builds everything. Always the whole workspace: building one member would choose
 /// other features for the shared dependencies, and compile Burn a second time.
 pub(crate) fn build() -> Result<(), String> {
+    build_for(&[])
+}
+
+/// [`build`] with the device that `--device NAME` among the arguments names compiled in.
+pub(crate) fn build_for(args: &[String]) -> Result<(), String> {
     eprintln!("building (the first time takes minutes, most of them for the tensor library) ...");
-    run::pass(&mut run::cargo(&["build", "--workspace"])?)
+    let features = match device(args)? {
+        "cpu" => None,
+        "cuda" => Some("eemu-server/cuda"),
+        "wgpu" => Some("eemu-server/wgpu"),
+        other => return Err(format!("--device is cpu, cuda or wgpu here, not `{other}`")),
+    };
+    let features = features.map(|name| ["--features", name]);
+    let args: Vec<&str> = ["build", "--workspace"].into_iter().chain(features.into_iter().flatten()).collect();
+    run::pass(&mut run::cargo(&args)?)
+}
+
+/// What `--device` among the arguments names.
+pub(crate) fn device(args: &[String]) -> Result<&str, String> {
+    match args.iter().position(|arg| arg == "--device") {
+        None => Ok("cpu"),
+        Some(at) => args.get(at + 1).map(String::as_str).ok_or_else(|| "`--device` wants a name after it".into()),
+    }
 }

@@ -79,7 +79,7 @@ rustfmt, clippy, `cargo check`: the quickest first.
         }
         "golden" => {
             "\
-cargo xtask golden [DIR]
+cargo xtask golden [DIR] [--device cpu|cuda|wgpu]
 
 Runs every case (*.json) of DIR, tests/golden unless given. A case holds parameters
 and tasks, with float64 results computed the slow way: one user at a time, on a copy
@@ -88,14 +88,15 @@ of the model. Ends with `N cases, worst relative error X`.
         }
         "bench" => {
             "\
-cargo xtask bench [--data DIR] [MORE ...]
+cargo xtask bench [--data DIR] [--device cpu|cuda|wgpu] [MORE ...]
 
 Times training and adapted ranking, ours against one user at a time, on this machine.
 With python3 and PyTorch at hand the Python loops of tests/peers run too, on one core
 and on two; without, they are listed as NOT RUN. Set EEMU_PYTHON to use another Python.
 
   --data DIR  a folder with ML-1M as atomic files; without it, made-up data of its shape
-  MORE        passed on to the benchmark
+  --device    where both sides compute; the GPU builds are made where asked for
+  MORE        passed on to the benchmark: --threads N, --seconds S, --model default
 "
         }
         "bench-serve" => {

@@ -60,10 +60,10 @@ use crate::model::features::Row;
 use crate::model::layout::Layout;
 use crate::model::loss::{Task, TaskItems};
 use crate::model::parameters::Declared;
-use crate::model::ranking::{ItemBase, Overlap, TILE_ITEMS};
+use crate::model::ranking::{ItemBase, Overlap, tile_of};
 use crate::model::recommender::{Adapted, Moves, Pass, Recommender, UserSide};
 use crate::model::step::{Deltas, Step};
-use crate::tensor::{Device, Tensor, from_vec, indices, read};
+use crate::tensor::{Device, Product, Tensor, from_vec, indices, read};
 
 /// Both sides over a catalogue, and their parameters.
 pub(super) fn encoders(catalog: &Catalog, config: &ModelConfig, device: &Device) -> (Encoder, Encoder, Vec<Declared>) {
@@ -224,7 +224,7 @@ pub(super) fn user_side(user: &Encoder, trace: Trace) -> UserSide {
 pub(super) fn item_base(model: &Recommender) -> ItemBase {
     let rows: Vec<Row> = (0..model.items).map(Row::Known).collect();
     let fields = Fields::of(&model.item, model.item.embed(model.parameters(), &rows));
-    let first = fields.read.clone().matmul(model.item.weight(model.parameters(), 0));
+    let first = fields.read.clone().product(model.item.weight(model.parameters(), 0));
     ItemBase { embedded: fields.read, first, vectors: Tensor::cat(vec![fields.sum, fields.own], 1) }
 }
 
@@ -235,7 +235,7 @@ pub(super) async fn tile(model: &Recommender, base: &ItemBase, steps: &[Step], o
     // The deep part ends in one number, which nothing folds into.
     let ones = Tensor::ones([users, 1, 1], &own.vectors.device());
     let mut scores = model.item.rank(model.parameters(), base, steps, &overlaps, &ones, own.beside.as_ref()).await?;
-    let shared = own.vectors.clone().matmul(base.vectors.clone().transpose());
+    let shared = own.vectors.clone().product(base.vectors.clone().transpose());
     let p = own.vectors.clone().narrow(1, 0, model.user.width());
     let shallow = read(shared + changes(model, base, steps, &overlaps, &p)).await?;
     for (row, shallow) in scores.iter_mut().zip(shallow.chunks(model.items as usize)) {
@@ -256,15 +256,16 @@ fn changes(
     let device = p.device();
     let own: Vec<_> = steps.iter().filter_map(|step| step.block(0)).collect();
     let mut tiles = Vec::new();
-    for start in (0..items).step_by(TILE_ITEMS) {
-        let count = TILE_ITEMS.min(items - start);
+    let (_, items_together) = tile_of(&device);
+    for start in (0..items).step_by(items_together) {
+        let count = items_together.min(items - start);
         let q = base.vectors.clone().narrow(0, start, count).narrow(1, 0, width);
         let mut change: Tensor<3> = Tensor::zeros([users, count, 1], &device);
         let mut all: Option<Tensor<3>> = None;
         for field in 0..model.item.features().len() {
             let parts = own.iter().zip(overlaps).filter_map(|(own, overlaps)| {
                 let moves = own.kept_moves(field, width + 1)?;
-                Some(overlaps[field].tile(start, count, &device)?.matmul(moves))
+                Some(overlaps[field].tile(start, count, &device)?.product(moves))
             });
             let Some(moved) = parts.reduce(|sum, part| sum + part) else { continue };
             let v = base.embedded.clone().narrow(0, start, count).narrow(1, field * width, width);

@@ -14,7 +14,7 @@ use crate::model::kernel::{Norm, Saved, add_bias, norm_gelu, norm_gelu_backward}
 use crate::model::layout::Layout;
 use crate::model::parameters::{Declared, Gradient, Parameters, Start};
 use crate::model::step::{Deltas, Step, StepBlock};
-use crate::tensor::{Device, Tensor, from_vec, indices};
+use crate::tensor::{Device, Product, Tensor, from_vec, indices};
 
 #[derive(Debug, Clone)]
 struct Layer {
@@ -158,7 +158,11 @@ impl Encoder {
         for (number, block) in layout.blocks().iter().enumerate() {
             let (tasks, m) = (block.tasks, block.rows);
             let rows = &rows[block.first_row..][..tasks * m];
-            let Some(own) = step.block(number).filter(|_| m > 0) else {
+            // A tensor without rows is no tensor to every device.
+            if m == 0 {
+                continue;
+            }
+            let Some(own) = step.block(number) else {
                 let columns = step.change_columns(self.width);
                 parts.iter_mut().for_each(|part| part.push(Tensor::zeros([tasks * m, columns], &device)));
                 continue;
@@ -182,7 +186,7 @@ impl Encoder {
         let columns = parts.into_iter().enumerate().map(|(place, part)| match (met[place], &step.moves.features) {
             (false, _) => Tensor::zeros([rows.len(), self.width], &device),
             (true, Some(_)) => Tensor::cat(part, 0),
-            (true, None) => Tensor::cat(part, 0).matmul(self.feature_weight(parameters, place).transpose()),
+            (true, None) => Tensor::cat(part, 0).product(self.feature_weight(parameters, place).transpose()),
         });
         Some(Tensor::cat(columns.collect(), 1))
     }
@@ -202,12 +206,13 @@ impl Encoder {
             .blocks()
             .iter()
             .enumerate()
-            .map(|(number, block)| match step.block(number).filter(|_| block.rows > 0) {
+            .filter(|(_, block)| block.rows > 0)
+            .map(|(number, block)| match step.block(number) {
                 None => Tensor::zeros([block.tasks * block.rows, columns], &x.device()),
                 Some(own) => {
                     any = true;
-                    let along = block.of(x).matmul(a(&own).transpose());
-                    along.matmul(b(&own)).reshape([block.tasks * block.rows, columns])
+                    let along = block.of(x).product(a(&own).transpose());
+                    along.product(b(&own)).reshape([block.tasks * block.rows, columns])
                 }
             })
             .collect();
@@ -302,7 +307,7 @@ impl Encoder {
         for (number, layer) in self.layers.iter().enumerate() {
             let weight = parameters.get(layer.weight).clone();
             let columns = weight.dims()[1];
-            let mut z = x.clone().matmul(weight);
+            let mut z = x.clone().product(weight);
             for step in steps {
                 let change = Self::low_rank(&x, layout, step, columns, |b| b.inputs(number), |b| b.moves(number));
                 if let Some(change) = change {
@@ -374,7 +379,7 @@ impl Encoder {
     ) -> Tensor<2> {
         let weight = self.weight(parameters, layer);
         let columns = weight.dims()[0];
-        let shared = delta.clone().matmul(weight.transpose());
+        let shared = delta.clone().product(weight.transpose());
         let changes = steps
             .iter()
             .filter_map(|step| Self::low_rank(delta, layout, step, columns, |b| b.moves(layer), |b| b.inputs(layer)));
@@ -396,7 +401,7 @@ impl Encoder {
         for (number, layer) in self.layers.iter().enumerate() {
             let inputs = all(&|p| p.inputs[number].clone());
             let moves = all(&|p| p.moves.layers[number].clone());
-            gradients.put(layer.weight, scaled(inputs.transpose().matmul(moves)));
+            gradients.put(layer.weight, scaled(inputs.transpose().product(moves)));
             if let Some(index) = layer.bias {
                 gradients.put(index, scaled(all(&|p| p.bias[number].clone()).sum_dim(0)));
             }
@@ -409,7 +414,7 @@ impl Encoder {
         let weight = self.weight(parameters, 0);
         let at_features = |p: &Step| match &p.moves.features {
             Some(features) => features.clone(),
-            None => p.moves.layers[0].clone().matmul(weight.clone().transpose()),
+            None => p.moves.layers[0].clone().product(weight.clone().transpose()),
         };
         let features = scaled(all(&at_features));
         for (place, feature) in self.features.iter().enumerate() {

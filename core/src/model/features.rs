@@ -13,7 +13,7 @@ use crate::model::kernel::{Share, Table, scatter_rows};
 use crate::model::lanes::dot;
 use crate::model::parameters::{Declared, Gradient, Parameters, Start};
 use crate::model::ranking::Overlap;
-use crate::tensor::{Device, Tensor, from_vec, indices};
+use crate::tensor::{Device, Product, Tensor, from_vec, indices};
 
 /// Whose features a row reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -175,7 +175,7 @@ impl Feature {
                 Table { values: table, host: None }.blend(&shares, rows.len())
             }
             Kind::Dense { table: inputs, .. } => {
-                Self::dense_rows(inputs, rows).matmul(table.clone()) + parameters.get(self.parameter + 1).clone()
+                Self::dense_rows(inputs, rows).product(table.clone()) + parameters.get(self.parameter + 1).clone()
             }
         }
     }
@@ -185,7 +185,7 @@ impl Feature {
     pub(crate) fn accumulate(&self, gradients: &mut Gradient, rows: &[Row], upstream: Tensor<2>) {
         if let Kind::Dense { table, .. } = &self.kind {
             let inputs = Self::dense_rows(table, rows);
-            gradients.put(self.parameter, inputs.transpose().matmul(upstream.clone()));
+            gradients.put(self.parameter, inputs.transpose().product(upstream.clone()));
             gradients.put(self.parameter + 1, upstream.sum_dim(0));
             return;
         }

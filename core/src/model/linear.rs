@@ -21,7 +21,7 @@ use crate::model::loss::{Task, TaskItems};
 use crate::model::parameters::{Gradient, Parameters};
 use crate::model::ranking::ItemBase;
 use crate::model::recommender::{Adapted, Moves, Pass, Recommender};
-use crate::tensor::{Tensor, from_vec, read};
+use crate::tensor::{Product, Tensor, from_vec, read};
 
 /// (j, c_j) of one task's items.
 type Weighted = Vec<(u32, f32)>;
@@ -76,7 +76,7 @@ fn along(a: &Tensor<2>, b: &Tensor<2>) -> Tensor<2> {
 
 impl<'a> Meeting<'a> {
     fn new(item: &'a Encoder, parameters: &'a Parameters, folds: &'a [Fold], x: Tensor<2>) -> Self {
-        let shared = x.clone().matmul(item.weight(parameters, 0).transpose());
+        let shared = x.clone().product(item.weight(parameters, 0).transpose());
         let q = folds.iter().fold(shared, |q, fold| q + along(&x, &fold.vectors) * fold.inputs.clone());
         let [tasks, _] = x.dims();
         let features = item.features().len();
@@ -97,7 +97,7 @@ impl<'a> Meeting<'a> {
     /// What an item's inputs of a dense feature are read along: W_k q_k and
     /// what the folds changed in W_k, [tasks, inputs].
     fn toward(&self, place: usize, weight: &Tensor<2>) -> Tensor<2> {
-        let shared = self.of(&self.q, place).matmul(weight.clone().transpose());
+        let shared = self.of(&self.q, place).product(weight.clone().transpose());
         self.folds.iter().zip(&self.along).fold(shared, |sum, (fold, along)| match &fold.dense[place] {
             Some(dense) => sum + dense.clone() * along.clone().narrow(1, place, 1),
             None => sum,
@@ -174,7 +174,7 @@ impl<'a> Meeting<'a> {
         for (place, feature) in self.features() {
             let blended = feature.table(self.parameters).blend(&reads(feature, &rows), tasks);
             let weight = feature.dense_weight(self.parameters);
-            let mut own = weight.map_or(blended.clone(), |weight| blended.clone().matmul(weight.clone()));
+            let mut own = weight.map_or(blended.clone(), |weight| blended.clone().product(weight.clone()));
             for fold in self.folds {
                 let overlap = match &fold.dense[place] {
                     Some(dense) => along(&blended, dense),
@@ -186,7 +186,7 @@ impl<'a> Meeting<'a> {
             kept.push(weight.map(|_| blended));
         }
         let inputs = Tensor::cat(columns, 1);
-        let shared = inputs.clone().matmul(self.item.weight(self.parameters, 0));
+        let shared = inputs.clone().product(self.item.weight(self.parameters, 0));
         let upstream =
             self.folds.iter().fold(shared, |sum, fold| sum + along(&inputs, &fold.inputs) * fold.vectors.clone());
         (Fold { rows, inputs, vectors: self.x, pulled: self.q, dense: kept }, upstream)
@@ -297,13 +297,13 @@ pub(super) fn accumulate(model: &Recommender, gradient: &mut Gradient, folds: &[
         return;
     }
     let (inputs, vectors) = (all(&|f| f.inputs.clone()), all(&|f| f.vectors.clone()));
-    gradient.put(item.weight_parameter(0), inputs.transpose().matmul(vectors) * factor);
+    gradient.put(item.weight_parameter(0), inputs.transpose().product(vectors) * factor);
     let pulled = all(&|f| f.pulled.clone());
     for (place, feature) in item.features().iter().enumerate() {
         let own = pulled.clone().narrow(1, place * item.width(), item.width());
         let dense: Option<Vec<Tensor<2>>> = folds.iter().map(|fold| fold.dense[place].clone()).collect();
         let moved = if let Some(dense) = dense {
-            Tensor::cat(dense, 0).transpose().matmul(own) * factor
+            Tensor::cat(dense, 0).transpose().product(own) * factor
         } else {
             let mut shares = Vec::new();
             let mut first = 0;
@@ -327,8 +327,8 @@ pub(super) fn accumulate(model: &Recommender, gradient: &mut Gradient, folds: &[
 pub(super) async fn rank(model: &Recommender, base: &ItemBase, folds: &[Fold], x: Tensor<2>) -> Result<Vec<Vec<f32>>> {
     let (item, parameters, items) = (&model.item, model.parameters(), model.items as usize);
     let meeting = Meeting::new(item, parameters, folds, x.clone());
-    let offset = x.clone().matmul(item.bias_of(parameters, 0, &[]).transpose());
-    let mut scores = meeting.q.clone().matmul(base.embedded.clone().transpose()) + offset;
+    let offset = x.clone().product(item.bias_of(parameters, 0, &[]).transpose());
+    let mut scores = meeting.q.clone().product(base.embedded.clone().transpose()) + offset;
     for (place, feature) in meeting.features() {
         let changes = folds
             .iter()
@@ -336,7 +336,7 @@ pub(super) async fn rank(model: &Recommender, base: &ItemBase, folds: &[Fold], x
             .filter_map(|(fold, along)| Some(fold.dense[place].clone()? * along.clone().narrow(1, place, 1)));
         if let Some(change) = changes.reduce(|sum, change| sum + change) {
             let inputs = feature.table(parameters).values.clone().narrow(0, 0, items);
-            scores = scores + change.matmul(inputs.transpose());
+            scores = scores + change.product(inputs.transpose());
         }
     }
     let mut scores: Vec<Vec<f32>> = read(scores).await?.chunks(items).map(<[f32]>::to_vec).collect();

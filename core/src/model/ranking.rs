@@ -12,10 +12,13 @@ use crate::model::kernel::{add_bias, norm_gelu};
 use crate::model::layout::Layout;
 use crate::model::parameters::Parameters;
 use crate::model::step::Step;
-use crate::tensor::{Device, Tensor, from_vec, read};
+use crate::tensor::{Device, Product, Tensor, from_vec, is_wide, read};
 
-/// Items of a tile: small enough for a core's cache.
-pub(super) const TILE_ITEMS: usize = 512;
+/// Users and items of a tile, where later layers are made for each user: small
+/// enough for a core's cache, or enough to keep a GPU's cores busy.
+pub(super) fn tile_of(device: &Device) -> (usize, usize) {
+    if is_wide(device) { (64, 4096) } else { (4, 512) }
+}
 
 /// What ranking shares between users: made once a model.
 #[derive(Debug, Clone)]
@@ -62,19 +65,20 @@ impl Encoder {
             norm.bias = norm.bias.clone() + beside.clone();
         }
         // The last layer folded into the user's vector: toward [users, h, 1], offset [users, 1].
-        let toward = self.own_weight(parameters, last, steps).matmul(x.clone().transpose());
+        let toward = self.own_weight(parameters, last, steps).product(x.clone().transpose());
         let last_bias = self.bias_of(parameters, last, steps).expand([users, x.dims()[2]]);
         let last_bias = last_bias.reshape([users, 1, x.dims()[2]]);
-        let offset = last_bias.matmul(x.clone().transpose()).reshape([users, 1]);
+        let offset = last_bias.product(x.clone().transpose()).reshape([users, 1]);
         let first = self.first_terms(parameters, steps);
         let mut scores = vec![Vec::with_capacity(items); users];
-        for start in (0..items).step_by(TILE_ITEMS) {
-            let count = TILE_ITEMS.min(items - start);
+        let (_, items_together) = tile_of(&x.device());
+        for start in (0..items).step_by(items_together) {
+            let count = items_together.min(items - start);
             let e = base.embedded.clone().narrow(0, start, count);
             let shared = base.first.clone().narrow(0, start, count);
             let layout = Layout::new([(users, count)]);
             let mut z = match first.with(&e, overlaps, start, count) {
-                Some((coefficients, terms)) => coefficients.matmul(terms),
+                Some((coefficients, terms)) => coefficients.product(terms),
                 None => Tensor::zeros([users, count, shared.dims()[1]], &e.device()),
             };
             for (layer, norm) in norms.iter().enumerate() {
@@ -84,10 +88,10 @@ impl Encoder {
                 let (a, _) = norm_gelu(z_flat, shared, norm, &layout, false);
                 z = a.reshape([users, items, width]);
                 if layer + 1 < norms.len() {
-                    z = z.matmul(own[layer].clone());
+                    z = z.product(own[layer].clone());
                 }
             }
-            let tile = add_bias(z.matmul(toward.clone()).reshape([users * count, 1]), &offset, &layout);
+            let tile = add_bias(z.product(toward.clone()).reshape([users * count, 1]), &offset, &layout);
             for (row, tile) in scores.iter_mut().zip(read(tile).await?.chunks(count)) {
                 row.extend_from_slice(tile);
             }
@@ -99,7 +103,7 @@ impl Encoder {
     fn own_weight(&self, parameters: &Parameters, layer: usize, steps: &[Step]) -> Tensor<3> {
         let shared = self.weight(parameters, layer).unsqueeze::<3>();
         steps.iter().fold(shared, |weight, step| {
-            step.block(0).map_or(weight.clone(), |own| weight + own.inputs(layer).transpose().matmul(own.moves(layer)))
+            step.block(0).map_or(weight.clone(), |own| weight + own.inputs(layer).transpose().product(own.moves(layer)))
         })
     }
 
@@ -121,12 +125,12 @@ impl Encoder {
                         let [users, n, width] = moves.dims();
                         let outputs = part.dims()[1];
                         // F_k W_1u: the shared block, and what every step changed in it.
-                        let shared = moves.clone().reshape([users * n, width]).matmul(part);
+                        let shared = moves.clone().reshape([users * n, width]).product(part);
                         inputs.iter().zip(&along).fold(
                             shared.reshape([users, n, outputs]),
                             |moved, (inputs, along): (&Tensor<3>, &Tensor<3>)| {
                                 let block = inputs.clone().narrow(2, place * width, width);
-                                moved + moves.clone().matmul(block.transpose()).matmul(along.clone())
+                                moved + moves.clone().product(block.transpose()).product(along.clone())
                             },
                         )
                     })
@@ -174,7 +178,7 @@ impl FirstTerms {
         let device = e.device();
         let (mut coefficients, mut terms) = (Vec::new(), Vec::new());
         for (inputs, along) in self.inputs.iter().zip(&self.along) {
-            coefficients.push(e.clone().unsqueeze::<3>().matmul(inputs.clone().transpose()));
+            coefficients.push(e.clone().unsqueeze::<3>().product(inputs.clone().transpose()));
             terms.push(along.clone());
         }
         for (overlaps, features) in overlaps.iter().zip(&self.features) {
@@ -196,7 +200,7 @@ impl Overlap {
         match self {
             Self::Dense { table, rows } => {
                 let part = table.clone().narrow(0, start, count).unsqueeze::<3>();
-                Some(part.matmul(rows.clone().transpose()) + 1.0)
+                Some(part.product(rows.clone().transpose()) + 1.0)
             }
             Self::Host { values, users, rows, items } => {
                 let tile: Vec<f32> = values

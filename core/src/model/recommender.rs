@@ -10,16 +10,12 @@ use crate::model::layout::{Layout, by_size};
 use crate::model::linear::Fold;
 use crate::model::loss::{Task, TaskItems};
 use crate::model::parameters::{Gradient, Parameters};
-use crate::model::ranking::ItemBase;
+use crate::model::ranking::{ItemBase, tile_of};
 use crate::model::step::Step;
 use crate::model::{ModelConfig, ModelKind, deep_fm, linear, two_tower};
 use crate::random::Key;
 use crate::tensor::{Device, Tensor, read};
 use crate::{Error, Result};
-
-/// Users of a tile when later layers are made for each: small enough for a
-/// core's cache.
-const TILE_USERS: usize = 4;
 
 /// One shard's model.
 #[derive(Debug, Clone)]
@@ -345,10 +341,11 @@ impl Recommender {
             return linear::rank(self, base, &adapted.moves.folds, side.vectors).await;
         }
         let mut scores = vec![Vec::new(); users.len()];
+        let (users_together, _) = tile_of(&self.parameters.device());
         let mut first_task = 0;
         for (block, &tasks) in adapted.blocks.iter().enumerate() {
-            for first in (0..tasks).step_by(TILE_USERS) {
-                let count = TILE_USERS.min(tasks - first);
+            for first in (0..tasks).step_by(users_together) {
+                let count = users_together.min(tasks - first);
                 let cut = |rows: &Tensor<2>| rows.clone().narrow(0, first_task + first, count);
                 let steps: Vec<Step> = adapted.moves.item.iter().filter_map(|s| s.cut(block, first, count)).collect();
                 let own = UserSide { vectors: cut(&side.vectors), beside: side.beside.as_ref().map(cut) };

@@ -2,7 +2,7 @@
 
 use crate::model::features::Row;
 use crate::model::layout::{Block, Layout};
-use crate::tensor::{Tensor, from_vec};
+use crate::tensor::{Product, Tensor, from_vec};
 
 /// A backward pass: the gradient at every layer's pre-activation, one row a
 /// row; no weight gradient is formed.
@@ -120,7 +120,7 @@ impl StepBlock<'_> {
     pub(crate) fn feature_moves(&self, feature: usize, width: usize, weight: &Tensor<2>) -> Tensor<3> {
         match &self.step.moves.features {
             Some(features) => self.block.of(features).narrow(2, feature * width, weight.dims()[0]),
-            None => self.moves(0).matmul(weight.clone().transpose().unsqueeze()),
+            None => self.moves(0).product(weight.clone().transpose().unsqueeze()),
         }
     }
 
@@ -143,7 +143,7 @@ impl StepBlock<'_> {
         };
         match &self.step.moves.features {
             None => {
-                let along = overlaps.matmul(self.moves(0));
+                let along = overlaps.product(self.moves(0));
                 (0..features).map(|place| flat(along.clone().narrow(1, place * q, q))).collect()
             }
             Some(all) => {
@@ -151,7 +151,7 @@ impl StepBlock<'_> {
                 (0..features)
                     .map(|place| {
                         let overlap = overlaps.clone().narrow(1, place * q, q);
-                        flat(overlap.matmul(all.clone().narrow(2, place * width, width)))
+                        flat(overlap.product(all.clone().narrow(2, place * width, width)))
                     })
                     .collect()
             }

@@ -12,7 +12,7 @@ use crate::model::parameters::Declared;
 use crate::model::ranking::ItemBase;
 use crate::model::recommender::{Adapted, Moves, Pass, Recommender};
 use crate::model::step::Step;
-use crate::tensor::{Device, Tensor, from_vec, read};
+use crate::tensor::{Device, Product, Tensor, from_vec, read};
 
 /// Both towers over a catalogue, and their parameters.
 pub(super) fn encoders(catalog: &Catalog, config: &ModelConfig, device: &Device) -> (Encoder, Encoder, Vec<Declared>) {
@@ -126,7 +126,7 @@ pub(super) async fn joint_pass(model: &Recommender, tasks: &[Task], items: &[Tas
     let item_trace = model.item.forward(parameters, rows, &item_layout, &[], true);
     let users = tasks.iter().map(|t| t.user).collect();
     let user_trace = model.user.forward(parameters, users, &user_layout, &[], true);
-    let scores = read(user_trace.output.clone().matmul(item_trace.output.clone().transpose())).await?;
+    let scores = read(user_trace.output.clone().product(item_trace.output.clone().transpose())).await?;
     let mut weights = vec![0.0; tasks.len() * distinct.len()];
     let mut loss = 0.0;
     for (task, (items, places)) in items.iter().zip(&places).enumerate() {
@@ -140,8 +140,8 @@ pub(super) async fn joint_pass(model: &Recommender, tasks: &[Task], items: &[Tas
         }
     }
     let weights = from_vec(weights, [tasks.len(), distinct.len()], &device);
-    let item_upstream = weights.clone().transpose().matmul(user_trace.output.clone());
-    let user_upstream = weights.matmul(item_trace.output.clone());
+    let item_upstream = weights.clone().transpose().product(user_trace.output.clone());
+    let user_upstream = weights.product(item_trace.output.clone());
     let item = model.item.backward(parameters, &item_trace, None, item_upstream, &item_layout, &[]);
     let user = model.user.backward(parameters, &user_trace, None, user_upstream, &user_layout, &[]);
     let (user, item) = (user_trace.into_step(user_layout, user), item_trace.into_step(item_layout, item));
@@ -153,7 +153,7 @@ pub(super) fn item_base(model: &Recommender) -> ItemBase {
     let parameters = model.parameters();
     let rows: Vec<Row> = (0..model.items).map(Row::Known).collect();
     let embedded = model.item.embed(parameters, &rows);
-    let first = embedded.clone().matmul(model.item.weight(parameters, 0));
+    let first = embedded.clone().product(model.item.weight(parameters, 0));
     let input = Input { rows, x: embedded.clone(), beside: None };
     let vectors = model.item.through(parameters, input, &Layout::shared(model.items as usize), &[], false).output;
     ItemBase { embedded, first, vectors }
@@ -162,7 +162,7 @@ pub(super) fn item_base(model: &Recommender) -> ItemBase {
 /// Scores of all items for a tile of users with vectors `x` [users, output].
 pub(super) async fn tile(model: &Recommender, base: &ItemBase, steps: &[Step], x: Tensor<2>) -> Result<Vec<Vec<f32>>> {
     if steps.is_empty() {
-        let all = read(x.matmul(base.vectors.clone().transpose())).await?;
+        let all = read(x.product(base.vectors.clone().transpose())).await?;
         return Ok(all.chunks(model.items as usize).map(<[f32]>::to_vec).collect());
     }
     let [users, width] = x.dims();
@@ -179,7 +179,7 @@ pub(super) async fn scores_of(model: &Recommender, user: Row, items: &[u32]) -> 
     let rows = items.iter().copied().map(Row::Known).collect();
     let y = model.item.forward(parameters, rows, &layout, &[], false).output;
     let x = model.user.forward(parameters, vec![user], &Layout::new([(1, 1)]), &[], false).output;
-    read(y.matmul(x.transpose())).await
+    read(y.product(x.transpose())).await
 }
 
 /// The distinct items of a batch, ascending, and each task's places among them.
@@ -197,16 +197,16 @@ fn distinct_items(items: &[TaskItems]) -> (Vec<u32>, Vec<Vec<u32>>) {
 fn coupled(weights: &[f32], x: &Tensor<2>, y: &Tensor<2>, layout: &Layout) -> (Tensor<2>, Tensor<2>) {
     let [rows, width] = y.dims();
     let weights = from_vec(weights.to_vec(), [rows, 1], &y.device());
-    let parts = layout.blocks().iter().map(|block| {
+    let (mut user, mut item) = (Vec::new(), Vec::new());
+    for block in layout.blocks() {
         let x = x.clone().narrow(0, block.first_task, block.tasks);
         if block.rows == 0 {
-            return (x.zeros_like(), Tensor::zeros([0, width], &y.device()));
+            user.push(x.zeros_like());
+            continue;
         }
         let own = block.of(&weights);
-        let user = own.clone().transpose().matmul(block.of(y)).reshape([block.tasks, width]);
-        let item = own.matmul(x.reshape([block.tasks, 1, width]));
-        (user, item.reshape([block.tasks * block.rows, width]))
-    });
-    let (user, item): (Vec<_>, Vec<_>) = parts.unzip();
+        user.push(own.clone().transpose().product(block.of(y)).reshape([block.tasks, width]));
+        item.push(own.product(x.reshape([block.tasks, 1, width])).reshape([block.tasks * block.rows, width]));
+    }
     (Tensor::cat(user, 0), Tensor::cat(item, 0))
 }

@@ -1,14 +1,26 @@
-//! `golden DIR`: runs every golden case of a folder.
+//! `golden [DIR] [--device cpu|cuda|wgpu|auto]`: runs every golden case of a folder.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use eemu_core::tensor::Device;
+use clap::Parser;
+use eemu_server::device::{self, DeviceChoice};
 use eemu_tests::golden;
 
+#[derive(Parser)]
+#[command(name = "golden", about = "Runs every golden case of a folder")]
+struct Args {
+    /// The folder with the cases.
+    #[arg(default_value = "tests/golden")]
+    folder: PathBuf,
+    /// What computes.
+    #[arg(long, value_enum, default_value = "cpu")]
+    device: DeviceChoice,
+}
+
 fn main() -> ExitCode {
-    let folder = PathBuf::from(std::env::args().nth(1).unwrap_or_else(|| "tests/golden".into()));
-    let results = match golden::run_folder(&folder, &Device::Flex(Default::default())) {
+    let Args { folder, device } = Args::parse();
+    let results = match device::open(device).and_then(|device| golden::run_folder(&folder, &device)) {
         Ok(results) => results,
         Err(error) => {
             eprintln!("error: {error:#}");
