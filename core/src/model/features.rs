@@ -272,6 +272,15 @@ impl Feature {
         }
     }
 
+    /// The items that read each token of a token feature.
+    fn readers(&self, items: usize) -> Vec<Vec<u32>> {
+        let mut readers = vec![Vec::new(); self.tokens()];
+        for item in 0..items as u32 {
+            self.each_read(Row::Known(item), |token| readers[token as usize].push(item));
+        }
+        readers
+    }
+
     /// The inner products of all items with the rows of a step.
     pub(super) fn overlap_with_all(&self, steps: &[Row], users: usize, items: usize) -> Overlap {
         let rows = steps.len() / users;
@@ -279,10 +288,14 @@ impl Feature {
             let own = Self::dense_rows(table, steps).reshape([users, rows, *width]);
             return Overlap::Dense { table: table.clone(), rows: own };
         }
-        let mut values = Vec::with_capacity(steps.len() * items);
-        for own in steps.chunks(rows.max(1)) {
-            for item in 0..items as u32 {
-                values.extend(own.iter().map(|&step| self.shared(Row::Known(item), step)));
+        // Few items share a token, so only those that do are visited.
+        let readers = self.readers(items);
+        let mut values = vec![0.0; steps.len() * items];
+        for (own, values) in steps.chunks(rows.max(1)).zip(values.chunks_mut((items * rows).max(1))) {
+            for (place, &step) in own.iter().enumerate() {
+                self.each_read(step, |token| {
+                    readers[token as usize].iter().for_each(|&item| values[item as usize * rows + place] += 1.0);
+                });
             }
         }
         Overlap::Host { values, users, rows, items }
