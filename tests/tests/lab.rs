@@ -231,6 +231,6 @@ fn the_example_is_what_the_lab_computes() {
     assert_eq!((stored.forgot.dot, &stored.forgot.shards), (now.forgot.dot, &now.forgot.shards), "{stale}");
     assert_eq!(stored.twin.differing(), 0, "{stale}");
     let differing = |example: &Example| example.broken.iter().map(|b| (b.lesson, b.differing())).collect::<Vec<_>>();
-    assert_eq!(differing(&stored), differing(&now), "{stale}");
+    assert_eq!(differing(stored), differing(&now), "{stale}");
     assert_eq!(stored.cost.len(), now.cost.len(), "{stale}");
 }

@@ -6,6 +6,7 @@
 pub(crate) mod bars;
 pub(crate) mod glide;
 pub(crate) mod header;
+pub(crate) mod late;
 pub(crate) mod pane;
 pub(crate) mod portions;
 pub(crate) mod shapes;

@@ -4,7 +4,7 @@
 use leptos::prelude::*;
 
 /// Rows of a portion: a few milliseconds of drawing on a slow machine.
-const PORTION: usize = 40;
+const PORTION: usize = 20;
 
 /// All the rows: the first portion at once, every other in a frame of its own.
 pub(crate) fn portions<T, V>(rows: Vec<T>, row: impl Fn(&T) -> V + Clone + Send + 'static) -> impl IntoView

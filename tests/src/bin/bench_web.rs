@@ -6,7 +6,7 @@
 //! and once without adaptation, for the household with most records: natively,
 //! in the browser's CPU backend, and on its WebGPU (a software adapter where
 //! the machine has no other). Beside it: bytes of two visits, milliseconds from
-//! the visit to its first list, the longest task of the page's own thread, and
+//! the visit to its first list, tasks of the page's own thread over 50 ms, and
 //! the Lab's training. One JSON object a figure goes to standard output.
 
 use std::path::{Path, PathBuf};
@@ -119,13 +119,17 @@ async fn native(address: &str, lists: u64) -> Result<()> {
 }
 
 /// Runs before the page: signs in as the first household as soon as it can,
-/// and notes the moment of the first list and the longest task. The browser
-/// tells of tasks over 50 ms only.
+/// and notes the moment of the first list, tasks over 50 ms (the browser tells
+/// of no others), and which calls were long in frames that took over 50 ms.
 const NOTES: &str = "
-    window.notes = { list: null, longest: 0, asked: false };
+    window.notes = { list: null, tasks: [], scripts: [], asked: false };
     new PerformanceObserver((list) => {
-      for (const task of list.getEntries()) notes.longest = Math.max(notes.longest, task.duration);
+      for (const task of list.getEntries()) notes.tasks.push(Math.round(task.duration));
     }).observe({ type: 'longtask', buffered: true });
+    new PerformanceObserver((list) => {
+      for (const frame of list.getEntries()) for (const script of frame.scripts)
+        if (script.duration > 25) notes.scripts.push(`${Math.round(script.duration)} ms ${script.invoker}`);
+    }).observe({ type: 'long-animation-frame', buffered: true });
     new MutationObserver(() => {
       const household = document.querySelector('#households button');
       if (household && !notes.asked) { notes.asked = true; household.click(); }
@@ -147,14 +151,14 @@ async fn visit(browser: &Browser, proxy: &Proxy, what: &str) -> Result<()> {
     browser.until("every shard", "return document.querySelectorAll('#rows .slot').length === 0").await?;
     let to_list = proxy.sent() - before;
     browser.until("what is kept", "return navigator.serviceWorker.controller !== null").await?;
-    let longest = browser.run("return Math.round(notes.longest)").await?;
-    say(
-        what,
-        &json!({
-            "first_list_ms": first, "bytes_to_list": to_list, "bytes": proxy.sent() - before,
-            "longest_task_ms_over_50": longest,
-        }),
-    );
+    say(what, &json!({ "first_list_ms": first, "bytes_to_list": to_list, "bytes": proxy.sent() - before }));
+    tasks(browser, what).await
+}
+
+/// What kept the page's thread for longer than 50 ms since the last look.
+async fn tasks(browser: &Browser, after: &str) -> Result<()> {
+    let notes = browser.run("const now = { tasks_ms: notes.tasks, scripts: notes.scripts }; notes.tasks = []; notes.scripts = []; return now").await?;
+    say("long_tasks", &json!({ "after": after, "notes": notes }));
     Ok(())
 }
 
@@ -180,8 +184,8 @@ async fn cpu_visits(proxy: &Proxy, count: u64) -> Result<()> {
     prepared(&browser).await?;
     visit(&browser, proxy, "visit_first").await?;
     say("list_browser_cpu", &spread(&lists(&browser, count).await?));
+    tasks(&browser, "lists").await?;
     visit(&browser, proxy, "visit_second").await?;
-    say("longest_task", &json!({ "over_50_ms": browser.run("return Math.round(notes.longest)").await? }));
     browser.close().await
 }
 
@@ -210,6 +214,7 @@ async fn webgpu(proxy: &Proxy, count: u64) -> Result<()> {
 
 async fn lab(dist: &Path) -> Result<()> {
     let browser = Browser::start(dist).await?;
+    prepared(&browser).await?;
     let mut seconds = Vec::new();
     for seed in 1..=3 {
         browser.open(&format!("#v=1&seed={seed}&step=3&play=1")).await?;
@@ -219,5 +224,6 @@ async fn lab(dist: &Path) -> Result<()> {
         seconds.extend(millis.as_str().and_then(|ms| ms.parse::<f64>().ok()).map(|ms| ms.round()));
     }
     say("lab_training_ms", &json!({ "shards": 8, "seeds": seconds }));
+    tasks(&browser, "lab").await?;
     browser.close().await
 }

@@ -1,6 +1,8 @@
 //! The finished example of the first paint: the Lab's own example, told as one
 //! household's list. Nothing has to arrive before there is something to see.
 
+use std::sync::OnceLock;
+
 use eemu_core::client::Precision;
 
 use crate::for_you::protocol::{Ask, Checked, Deed, List, Outcome, Service, Shard};
@@ -20,7 +22,12 @@ fn deeds(example: &Example) -> Vec<Deed> {
 }
 
 /// Its service.
-pub(super) fn service() -> Option<Service> {
+pub(super) fn service() -> Option<&'static Service> {
+    static SERVICE: OnceLock<Option<Service>> = OnceLock::new();
+    SERVICE.get_or_init(make_service).as_ref()
+}
+
+fn make_service() -> Option<Service> {
     let example = example()?;
     let again = &example.forgot.shards;
     let shard = |index: u32| Shard {
@@ -38,7 +45,7 @@ pub(super) fn service() -> Option<Service> {
         shards: (0..example.trained.hashes.len() as u32).map(shard).collect(),
         households: Vec::new(),
         user: example.built.households.get(example.list.household as usize).cloned(),
-        history: deeds(&example),
+        history: deeds(example),
         usual: list.ask,
         precision: Precision::F32,
         bytes: 0,

@@ -16,6 +16,7 @@ use super::{example, location};
 use crate::for_you::protocol::{Order, Remedy};
 use crate::lab::page::focus;
 use crate::parts::header::{Header, Place};
+use crate::parts::late::Late;
 use crate::parts::pane::{Pane, Piece};
 use crate::parts::shapes::label;
 use crate::parts::words;
@@ -36,8 +37,8 @@ pub(crate) fn Frame() -> impl IntoView {
             "Skip to your list"
         </a>
         <Header here=Place::ForYou>
-            <Devices/>
-            <Account/>
+            <Late><Devices/></Late>
+            <Late><Account/></Late>
         </Header>
         <main class="wrap you" id="main">
             <div class="lead">
@@ -49,11 +50,11 @@ pub(crate) fn Frame() -> impl IntoView {
             </div>
             <Trouble/>
             <Fetching/>
-            <Pane pieces=pieces(state) shards toggle=Callback::new(move |shard| toggle(state, shard))/>
+            <Late><Pane pieces=pieces(state) shards toggle=Callback::new(move |shard| toggle(state, shard))/></Late>
             <div class="columns">
-                <div class="own"><Who/><Deeds/></div>
-                <Listing/>
-                <div class="side"><Paper/><Settings/></div>
+                <div class="own"><Late><Who/></Late><Late><Deeds/></Late></div>
+                <Late><Listing/></Late>
+                <div class="side"><Late><Paper/></Late><Late><Settings/></Late></div>
             </div>
         </main>
         <footer class="wrap foot small muted">
@@ -192,7 +193,7 @@ fn below(state: State) -> String {
 /// What becomes of each shard.
 fn pieces(state: State) -> Signal<Vec<Piece>> {
     Signal::derive(move || {
-        let Some(service) = state.shown() else { return Vec::new() };
+        let Some(shards) = state.shown(|service| service.shards.clone()) else { return Vec::new() };
         let following = state.following.get();
         let receipt = if state.is_example() { example::receipt() } else { state.receipt.get() };
         let off = state.chosen.with(|chosen| chosen.off.clone());
@@ -228,7 +229,7 @@ fn pieces(state: State) -> Signal<Vec<Piece>> {
             let level = (!now.here && !now.damaged && now.version.is_some()).then_some(0);
             Piece { caption: version, note: note.into(), level, lifted: again.is_some(), masked }
         };
-        (0..).zip(&service.shards).map(piece).collect()
+        (0..).zip(&shards).map(piece).collect()
     })
 }
 

@@ -35,7 +35,8 @@ pub(super) fn Settings() -> impl IntoView {
         _ => "off".into(),
     });
     let timeless = Memo::new(move |_| {
-        state.shown().is_some_and(|s| s.history.first().is_some_and(|one| s.history.iter().all(|d| d.when == one.when)))
+        let alike = |s: &crate::for_you::protocol::Service| s.history.iter().all(|deed| deed.when == s.history[0].when);
+        state.shown(|s| !s.history.is_empty() && alike(s)).unwrap_or_default()
     });
     let changed = Memo::new(move |_| state.chosen.with(|chosen| *chosen != Chosen::default()) || state.draw.get() > 0);
     let service =

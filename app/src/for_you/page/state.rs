@@ -91,9 +91,10 @@ impl State {
             && self.following.with(Option::is_none)
     }
 
-    /// The service, or the example's.
-    pub(crate) fn shown(self) -> Option<Service> {
-        if self.is_example() { example::service() } else { self.service.get() }
+    /// Looks at the service, or the example's. A service holds everything that
+    /// a person did, so it is not copied.
+    pub(crate) fn shown<T>(self, look: impl FnOnce(&Service) -> T) -> Option<T> {
+        if self.is_example() { example::service().map(look) } else { self.service.with(|s| s.as_ref().map(look)) }
     }
 
     /// How many shards there are.

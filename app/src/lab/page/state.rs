@@ -1,5 +1,7 @@
 //! What the page shows: one set of signals, copied into every component.
 
+use std::sync::OnceLock;
+
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -45,8 +47,10 @@ pub struct Example {
 }
 
 /// The example that is built in, if its file is whole; a test sees that it is.
-pub fn example() -> Option<Example> {
-    serde_json::from_str(include_str!("../../../data/example.json")).ok()
+/// Many parts of the pages look at it, so it is read once.
+pub fn example() -> Option<&'static Example> {
+    static EXAMPLE: OnceLock<Option<Example>> = OnceLock::new();
+    EXAMPLE.get_or_init(|| serde_json::from_str(include_str!("../../../data/example.json")).ok()).as_ref()
 }
 
 /// Every signal of the page.
@@ -104,16 +108,16 @@ impl State {
         let fits = setup == usual.setup;
         let example = example().filter(|_| fits);
         let same_dot = dot == usual.dot;
-        let of = |take: bool| example.clone().filter(|_| take);
-        self.built.set(of(true).and_then(|e| Shown::example(e.built)));
-        self.trained.set(of(true).and_then(|e| Shown::example(e.trained)));
-        self.list.set(of(true).and_then(|e| Shown::example(e.list)));
-        self.forgot.set(of(same_dot).and_then(|e| Shown::example(e.forgot)));
-        self.twin.set(of(same_dot).and_then(|e| Shown::example(e.twin)));
-        let broken = of(same_dot).map_or_else(Vec::new, |e| e.broken);
+        let of = |take: bool| example.filter(|_| take);
+        self.built.set(of(true).and_then(|e| Shown::example(e.built.clone())));
+        self.trained.set(of(true).and_then(|e| Shown::example(e.trained.clone())));
+        self.list.set(of(true).and_then(|e| Shown::example(e.list.clone())));
+        self.forgot.set(of(same_dot).and_then(|e| Shown::example(e.forgot.clone())));
+        self.twin.set(of(same_dot).and_then(|e| Shown::example(e.twin.clone())));
+        let broken = of(same_dot).map_or_else(Vec::new, |e| e.broken.clone());
         self.broken.set(broken.into_iter().filter_map(Shown::example).collect());
         let measured = |cost: Option<Shown<Vec<Cost>>>| cost.filter(|_| !matches!(setup.source, Source::Own(_)));
-        self.cost.set(measured(self::example().and_then(|e| Shown::example(e.cost))));
+        self.cost.set(measured(self::example().and_then(|e| Shown::example(e.cost.clone()))));
     }
 
     /// Another dot: what was computed for the last one goes.
