@@ -88,10 +88,24 @@ pub(crate) fn build_for(args: &[String]) -> Result<(), String> {
     run::pass(&mut run::cargo(&args)?)
 }
 
-/// What `--device` among the arguments names.
+/// What `--device` among the arguments names; the processor unless it is there.
 pub(crate) fn device(args: &[String]) -> Result<&str, String> {
     match args.iter().position(|arg| arg == "--device") {
         None => Ok("cpu"),
         Some(at) => args.get(at + 1).map(String::as_str).ok_or_else(|| "`--device` wants a name after it".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_is_named_or_it_is_the_processor() {
+        let args = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+        assert_eq!(device(&args(&["--seconds", "3"])), Ok("cpu"));
+        assert_eq!(device(&args(&["--device", "cuda"])), Ok("cuda"));
+        assert!(device(&args(&["--device"])).unwrap_err().contains("wants a name"));
+        assert!(build_for(&args(&["--device", "tpu"])).unwrap_err().contains("`tpu`"));
     }
 }

@@ -9,7 +9,10 @@ use leptos::prelude::*;
 #[component]
 pub(crate) fn Late(children: ChildrenFn) -> impl IntoView {
     let due = RwSignal::new(false);
-    // The place may be gone by then.
-    set_timeout(move || drop(due.try_set(true)), Duration::ZERO);
+    let put_up = move || {
+        // The place may be gone by then.
+        let _ = due.try_set(true);
+    };
+    set_timeout(put_up, Duration::ZERO);
     move || due.get().then(|| children())
 }

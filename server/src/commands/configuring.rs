@@ -91,7 +91,9 @@ pub fn set_all(config: &Config, changes: &[String]) -> Result<Config> {
 
 /// A configuration with the settings that files leave out at their defaults.
 pub(crate) fn whole(config: &Config) -> Result<Value> {
-    let mut value = serde_json::to_value(config)?;
+    // By way of text, which has an f32 as people write it: as a value it would
+    // be an f64, and 0.7 would be 0.699999988.
+    let mut value: Value = serde_json::from_str(&serde_json::to_string(config)?)?;
     value["model"]["kind"] = serde_json::to_value(config.model.kind)?;
     value["model"]["deep_hidden"] = serde_json::to_value(&config.model.deep_hidden)?;
     Ok(value)
@@ -126,6 +128,13 @@ mod tests {
     use eemu_core::model::ModelKind;
 
     use super::*;
+
+    #[test]
+    fn numbers_are_shown_as_they_are_written() {
+        let config = set_all(&Config::default(), &["train.inner_step=0.7".into()]).unwrap();
+        let lines = keys(&whole(&config).unwrap(), "");
+        assert!(lines.contains(&"  train.inner_step=0.7".to_owned()), "{lines:?}");
+    }
 
     #[test]
     fn settings_are_named_and_checked() {

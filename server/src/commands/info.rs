@@ -47,7 +47,7 @@ pub(crate) fn run(args: &InfoArgs) -> Result<ExitCode> {
             "shards": shards,
             "backups": deployment.state.backups()?,
             "receipts": deployment.state.receipts()?.len(),
-            "config": deployment.settings.config,
+            "config": whole(&deployment.settings.config)?,
         }))?;
         return Ok(ExitCode::SUCCESS);
     }
