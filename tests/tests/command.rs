@@ -251,9 +251,7 @@ fn story(model: &str) {
     let before = info(&state);
     assert_eq!((&before["dataset"], &before["users"], &before["items"]), (&"shop".into(), &12.into(), &14.into()));
     assert_eq!(before["interactions"], records().len());
-    // Named only where it is not the first of its kind, which older states were.
-    let kind = if model == "two-tower" { Value::Null } else { model.into() };
-    assert_eq!(before["config"]["model"]["kind"], kind);
+    assert_eq!(before["config"]["model"]["kind"], model);
     let shown = done(&["info", "--state", &state]).out;
     assert!(shown.contains(&format!("model.kind=\"{model}\"")) && shown.contains("model.deep_hidden=["), "{shown}");
     let shards = before["shards"].as_array().unwrap();
