@@ -109,6 +109,8 @@ fn webgpu_makes_the_same_list_and_may_be_lost() {
         let made = "return document.querySelector('#list + span').textContent.includes('on WebGPU')";
         browser.until("a list made on WebGPU", made).await.unwrap();
         badge(&browser, "WebGPU· google swiftshader").await;
+        let kept = "return caches.match('eemu-gpu_bg.wasm').then((kept) => kept !== undefined)";
+        browser.until("the program is kept for the next visit", kept).await.unwrap();
         assert_close(&rows(&browser).await, &on_cpu);
         browser.run("document.querySelector('#device').parentElement.open = true").await.unwrap();
         browser.picture("for-you-webgpu").await.unwrap();
