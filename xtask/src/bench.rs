@@ -8,7 +8,7 @@ use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
 
-use crate::{Outcome, demo, place, run};
+use crate::{Outcome, demo, given, place, run};
 
 /// One measured speed.
 #[derive(Debug, PartialEq)]
@@ -22,7 +22,11 @@ pub(crate) fn run(args: &[String]) -> Outcome {
     let data = data_folder(args)?;
     demo::build_for(args)?;
     let ours = figures(run::program(place::built("bench")?).args(absolute(args, data.as_ref())))?;
-    let peers = match python_with_torch() {
+    let python = match demo::device(args)? {
+        "wgpu" => Err("PyTorch has no WebGPU".into()),
+        _ => python_with_torch(),
+    };
+    let peers = match python {
         Ok(python) => peers(&python, data.as_ref(), args)?,
         Err(why) => {
             println!("\nNOT RUN: peers: {why}");
@@ -51,8 +55,7 @@ pub(crate) fn run(args: &[String]) -> Outcome {
 
 /// The folder after `--data`, seen from where the person stands.
 fn data_folder(args: &[String]) -> Result<Option<PathBuf>, String> {
-    let Some(at) = args.iter().position(|arg| arg == "--data") else { return Ok(None) };
-    let dir = args.get(at + 1).ok_or("`--data` wants a folder after it")?;
+    let Some(dir) = given(args, "--data", "a folder")? else { return Ok(None) };
     let dir = std::path::absolute(dir).map_err(|why| format!("`{dir}`: {why}"))?;
     if dir.is_dir() { Ok(Some(dir)) } else { Err(format!("{} is not a folder", dir.display())) }
 }
@@ -77,16 +80,9 @@ fn python_with_torch() -> Result<String, String> {
     ))
 }
 
-/// The model that both sides measure.
-fn model(args: &[String]) -> &str {
-    args.iter().position(|arg| arg == "--model").and_then(|at| args.get(at + 1)).map_or("paper", String::as_str)
-}
-
 fn peers(python: &str, data: Option<&PathBuf>, args: &[String]) -> Result<Vec<Figure>, String> {
-    let (model, device) = (model(args), demo::device(args)?);
-    if device == "wgpu" {
-        return Err("PyTorch has no WebGPU: leave --device wgpu out, or set EEMU_PYTHON to no Python".into());
-    }
+    let model = given(args, "--model", "paper or default")?.unwrap_or("paper");
+    let device = demo::device(args)?;
     let mut all = Vec::new();
     for script in ["train_loop.py", "rank_loop.py"] {
         for threads in ["1", "2"] {

@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 
-use crate::{Outcome, place, run, web};
+use crate::{Outcome, given, place, run, web};
 
 pub(crate) fn run(args: &[String]) -> Outcome {
     let open = args.iter().any(|arg| arg == "--open");
@@ -76,13 +76,13 @@ pub(crate) fn build() -> Result<(), String> {
 
 /// [`build`] with the device that `--device NAME` among the arguments names compiled in.
 pub(crate) fn build_for(args: &[String]) -> Result<(), String> {
-    eprintln!("building (the first time takes minutes, most of them for the tensor library) ...");
     let features = match device(args)? {
         "cpu" => None,
         "cuda" => Some("eemu-server/cuda"),
         "wgpu" => Some("eemu-server/wgpu"),
         other => return Err(format!("--device is cpu, cuda or wgpu here, not `{other}`")),
     };
+    eprintln!("building (the first time takes minutes, most of them for the tensor library) ...");
     let features = features.map(|name| ["--features", name]);
     let args: Vec<&str> = ["build", "--workspace"].into_iter().chain(features.into_iter().flatten()).collect();
     run::pass(&mut run::cargo(&args)?)
@@ -90,10 +90,7 @@ pub(crate) fn build_for(args: &[String]) -> Result<(), String> {
 
 /// What `--device` among the arguments names; the processor unless it is there.
 pub(crate) fn device(args: &[String]) -> Result<&str, String> {
-    match args.iter().position(|arg| arg == "--device") {
-        None => Ok("cpu"),
-        Some(at) => args.get(at + 1).map(String::as_str).ok_or_else(|| "`--device` wants a name after it".into()),
-    }
+    Ok(given(args, "--device", "a name")?.unwrap_or("cpu"))
 }
 
 #[cfg(test)]

@@ -68,6 +68,12 @@ fn dispatch(args: &[String]) -> Outcome {
     }
 }
 
+/// What stands after a flag, if the flag is there; `what` says what it wants.
+fn given<'a>(args: &'a [String], flag: &str, what: &str) -> Result<Option<&'a str>, String> {
+    let Some(at) = args.iter().position(|arg| arg == flag) else { return Ok(None) };
+    args.get(at + 1).map(|value| Some(value.as_str())).ok_or_else(|| format!("`{flag}` wants {what} after it"))
+}
+
 /// The arguments, provided that each is one of `known`.
 fn only<'a>(args: &'a [String], known: &[&str]) -> Result<&'a [String], String> {
     match args.iter().find(|arg| !known.contains(&arg.as_str())) {

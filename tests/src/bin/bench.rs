@@ -11,8 +11,8 @@
 //! features are those of the paper (age, gender, occupation) where the data
 //! has them. `--seconds` bounds the loops (20), `--device` is where both sides
 //! compute (cpu), `--tile` how many people are ranked together (as in
-//! evaluation), `--batch` how many users a batch of training has. `--synthetic` measures what
-//! made-up records cost from import to one epoch of one shard.
+//! evaluation), `--batch` how many users a batch of training has. `--synthetic`
+//! measures what made-up records cost from import to one epoch of one shard.
 
 use std::collections::HashSet;
 use std::fmt::Write as _;

@@ -33,12 +33,12 @@ pub(super) fn Deeds() -> impl IntoView {
     let history = Memo::new(move |_| state.shown(|service| service.history.clone()).unwrap_or_default());
     let own = Memo::new(move |_| state.shown(|service| service.user.is_some()).unwrap_or_default());
     let shards = Memo::new(move |_| state.shards());
-    let fits = move || {
+    let fits = Memo::new(move |_| {
         let wanted = find.get().trim().to_lowercase();
         history.with(|all| {
             all.iter().filter(|deed| deed.name.to_lowercase().contains(&wanted)).cloned().collect::<Vec<_>>()
         })
-    };
+    });
     let gone = move || state.forgotten.get();
     view! {
         <section class="deeds" aria-labelledby="deeds">
@@ -58,10 +58,10 @@ pub(super) fn Deeds() -> impl IntoView {
                 {move || {
                     let limit = if all.get() { usize::MAX } else { SHOWN };
                     let shards = shards.get();
-                    portions(fits().into_iter().take(limit).collect(), move |deed: &Deed| view! { <Row deed=deed.clone() shards/> })
+                    portions(fits.with(|fits| fits.iter().take(limit).cloned().collect()), move |deed: &Deed| view! { <Row deed=deed.clone() shards/> })
                 }}
             </ul>
-            {move || (!all.get() && fits().len() > SHOWN).then(|| view! {
+            {move || (!all.get() && fits.with(Vec::len) > SHOWN).then(|| view! {
                 <button type="button" class="btn s" on:click=move |_| all.set(true)>"Show all"</button>
             })}
             {move || (history.with(Vec::is_empty) && !state.is_example()).then(|| view! {
