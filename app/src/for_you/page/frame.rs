@@ -26,7 +26,8 @@ use crate::parts::words;
 pub(crate) fn Frame() -> impl IntoView {
     let state = expect_context::<State>();
     let client = expect_context::<Client>();
-    client.begin();
+    // A task of its own: a program starts there.
+    set_timeout(move || client.begin(), std::time::Duration::ZERO);
     location::follow(state);
     ask_when_changed(state, client);
     keys(state);
@@ -37,8 +38,7 @@ pub(crate) fn Frame() -> impl IntoView {
             "Skip to your list"
         </a>
         <Header here=Place::ForYou>
-            <Late><Devices/></Late>
-            <Late><Account/></Late>
+            <Late><Devices/><Account/></Late>
         </Header>
         <main class="wrap you" id="main">
             <div class="lead">
@@ -53,7 +53,7 @@ pub(crate) fn Frame() -> impl IntoView {
             <Late><Pane pieces=pieces(state) shards toggle=Callback::new(move |shard| toggle(state, shard))/></Late>
             <div class="columns">
                 <div class="own"><Late><Who/></Late><Late><Deeds/></Late></div>
-                <Late><Listing/></Late>
+                <Listing/>
                 <div class="side"><Late><Paper/></Late><Late><Settings/></Late></div>
             </div>
         </main>

@@ -8,6 +8,7 @@ use super::state::State;
 use crate::for_you::protocol::List;
 use crate::parts::bars;
 use crate::parts::glide::glide;
+use crate::parts::late::Late;
 use crate::parts::portions::portions;
 use crate::parts::shapes::label;
 use crate::ranking::ListRow;
@@ -26,6 +27,7 @@ pub(super) fn Listing() -> impl IntoView {
     let waits = "Your list appears here as soon as the models are.";
     view! {
         <div class="answer">
+            <Late>
             <section class="tuning" aria-labelledby="tuning">
                 <div class="head">
                     <h2 id="tuning">"What adapts the models"</h2>
@@ -34,6 +36,8 @@ pub(super) fn Listing() -> impl IntoView {
                 </div>
                 {move || list.get().map_or_else(|| view! { <p class="empty small muted">"Nothing is drawn yet."</p> }.into_any(), |list| set(&list, open).into_any())}
             </section>
+            </Late>
+            <Late>
             <section aria-labelledby="list">
                 <div class="head">
                     <h2 id="list">"Your list"</h2>
@@ -41,6 +45,7 @@ pub(super) fn Listing() -> impl IntoView {
                 </div>
                 {move || list.get().map_or_else(|| view! { <p class="empty small muted">{waits}</p> }.into_any(), |list| rows(&list, state.shards()))}
             </section>
+            </Late>
         </div>
     }
 }
