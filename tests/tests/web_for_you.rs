@@ -57,6 +57,32 @@ const SETTLED: &str =
     "return document.querySelectorAll('#checks li').length === 4 && !document.querySelector('.lead .tag')";
 
 #[test]
+fn the_finished_example_is_painted_first_and_other_parts_a_frame_apart() {
+    let shop = Shop::open().unwrap();
+    drive(async {
+        let browser = Browser::at(&shop.proxy.address).await.unwrap();
+        let notes = "window.parts = {}; let frame = 0;
+            const next = () => { frame += 1; requestAnimationFrame(next) };
+            requestAnimationFrame(next);
+            new MutationObserver(() => {
+              for (const part of ['.pane', '#deeds', '#tuning', '#list', '#slide-n'])
+                if (!(part in parts) && document.querySelector(part)) parts[part] = frame;
+            }).observe(document, { childList: true, subtree: true });";
+        browser.devtools("Page.enable", json!({})).await.unwrap();
+        browser.devtools("Page.addScriptToEvaluateOnNewDocument", json!({ "source": notes })).await.unwrap();
+        browser.open("").await.unwrap();
+        let frames = browser.until("every part", "return Object.keys(parts).length === 5 && parts").await.unwrap();
+        let frame = |part: &str| frames[part].as_u64().unwrap();
+        // No layout is of more than one of these and the example.
+        let mut others = ["#deeds", "#tuning", "#slide-n"].map(frame);
+        others.sort_unstable();
+        let example = frame(".pane").max(frame("#list"));
+        assert!(example < others[0] && others[0] < others[1] && others[1] < others[2], "{frames}");
+        browser.close().await.unwrap();
+    });
+}
+
+#[test]
 fn a_household_adapts_recommends_forgets_and_checks_the_receipt() {
     let shop = Shop::open().unwrap();
     drive(async {

@@ -1,6 +1,6 @@
-//! Parts of a page that are put up one after the other, so that no one task
-//! holds the page's thread for long: each part is made in a task of its own,
-//! when the frame before it, with the layout of the last part, is drawn.
+//! Parts of a page, each put up in a task of its own, so that none holds the
+//! page's thread for long. Most wait until the frame with the layout of the
+//! part before them is drawn.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -13,18 +13,29 @@ thread_local! {
     static WAITING: RefCell<VecDeque<RwSignal<bool>>> = const { RefCell::new(VecDeque::new()) };
 }
 
-/// Puts its children up after the frame of every `Late` before it.
+/// Puts its children up after the frame of every `Late` before it; with `soon`
+/// before the first frame, for what has to be in the first paint.
 #[component]
-pub(crate) fn Late(children: ChildrenFn) -> impl IntoView {
+pub(crate) fn Late(#[prop(optional)] soon: bool, children: ChildrenFn) -> impl IntoView {
     let due = RwSignal::new(false);
-    let first = WAITING.with_borrow_mut(|waiting| {
-        waiting.push_back(due);
-        waiting.len() == 1
-    });
-    if first {
+    if soon {
+        let put_up = move || {
+            // The place may be gone by then.
+            let _ = due.try_set(true);
+        };
+        set_timeout(put_up, Duration::ZERO);
+    } else if wait_in_line(due) == 1 {
         after_frame();
     }
     move || due.get().then(|| children())
+}
+
+/// How many wait then.
+fn wait_in_line(due: RwSignal<bool>) -> usize {
+    WAITING.with_borrow_mut(|waiting| {
+        waiting.push_back(due);
+        waiting.len()
+    })
 }
 
 /// When the next frame is drawn.
@@ -33,18 +44,13 @@ fn after_frame() {
 }
 
 fn put_up_next() {
-    // The place may be gone by then: the next one's turn.
-    while let Some(due) = WAITING.with_borrow(|waiting| waiting.front().copied()) {
-        let there = due.try_set(true).is_none();
-        let more = WAITING.with_borrow_mut(|waiting| {
-            waiting.pop_front();
-            !waiting.is_empty()
-        });
-        if there {
-            if more {
-                after_frame();
-            }
-            return;
+    // One whose place is gone by then has no turn.
+    while let Some(due) = WAITING.with_borrow_mut(VecDeque::pop_front) {
+        if due.try_set(true).is_none() {
+            break;
         }
+    }
+    if WAITING.with_borrow(|waiting| !waiting.is_empty()) {
+        after_frame();
     }
 }

@@ -50,7 +50,7 @@ pub(crate) fn Frame() -> impl IntoView {
             </div>
             <Trouble/>
             <Fetching/>
-            <Late><Pane pieces=pieces(state) shards toggle=Callback::new(move |shard| toggle(state, shard))/></Late>
+            <Late soon=true><Pane pieces=pieces(state) shards toggle=Callback::new(move |shard| toggle(state, shard))/></Late>
             <div class="columns">
                 <div class="own"><Late><Who/></Late><Late><Deeds/></Late></div>
                 <Listing/>

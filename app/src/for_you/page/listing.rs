@@ -16,7 +16,7 @@ use crate::ranking::ListRow;
 /// Entries of the set that are shown before "show all".
 const SHOWN: usize = 6;
 
-/// Both.
+/// Both, each put up by itself.
 #[component]
 pub(super) fn Listing() -> impl IntoView {
     let state = expect_context::<State>();
@@ -28,23 +28,23 @@ pub(super) fn Listing() -> impl IntoView {
     view! {
         <div class="answer">
             <Late>
-            <section class="tuning" aria-labelledby="tuning">
-                <div class="head">
-                    <h2 id="tuning">"What adapts the models"</h2>
-                    <button type="button" class="btn s quiet" id="again" disabled=move || state.is_example()
-                        on:click=move |_| state.draw.update(|draw| *draw += 1)>"Draw again"</button>
-                </div>
-                {move || list.get().map_or_else(|| view! { <p class="empty small muted">"Nothing is drawn yet."</p> }.into_any(), |list| set(&list, open).into_any())}
-            </section>
+                <section class="tuning" aria-labelledby="tuning">
+                    <div class="head">
+                        <h2 id="tuning">"What adapts the models"</h2>
+                        <button type="button" class="btn s quiet" id="again" disabled=move || state.is_example()
+                            on:click=move |_| state.draw.update(|draw| *draw += 1)>"Draw again"</button>
+                    </div>
+                    {move || list.get().map_or_else(|| view! { <p class="empty small muted">"Nothing is drawn yet."</p> }.into_any(), |list| set(&list, open).into_any())}
+                </section>
             </Late>
-            <Late>
-            <section aria-labelledby="list">
-                <div class="head">
-                    <h2 id="list">"Your list"</h2>
-                    <span class="small muted">{move || list.get().map(|list| took(&list, state.is_example()))}</span>
-                </div>
-                {move || list.get().map_or_else(|| view! { <p class="empty small muted">{waits}</p> }.into_any(), |list| rows(&list, state.shards()))}
-            </section>
+            <Late soon=true>
+                <section aria-labelledby="list">
+                    <div class="head">
+                        <h2 id="list">"Your list"</h2>
+                        <span class="small muted">{move || list.get().map(|list| took(&list, state.is_example()))}</span>
+                    </div>
+                    {move || list.get().map_or_else(|| view! { <p class="empty small muted">{waits}</p> }.into_any(), |list| rows(&list, state.shards()))}
+                </section>
             </Late>
         </div>
     }
