@@ -66,15 +66,13 @@ pub struct Judged {
 pub struct Adapted {
     /// theta_u.
     pub theta: Theta,
-    /// What each step went against.
+    /// What each step that stayed went against.
     pub steps: Vec<Judged>,
-}
-
-impl Adapted {
-    /// How near any pair came to the hinge at any step.
-    pub fn nearest(&self) -> f32 {
-        self.steps.iter().map(|s| s.nearest).fold(f32::INFINITY, f32::min)
-    }
+    /// Whether the step after those ran away.
+    pub taken_back: bool,
+    /// How near anything came to where it jumps: a pair to the hinge, a loss
+    /// to running away.
+    pub nearest: f32,
 }
 
 impl Side {
@@ -125,13 +123,13 @@ impl Theta {
     }
 
     /// theta - rate * gradient, for every parameter.
-    fn stepped(self, gradient: &Gradient, rate: f32) -> Self {
-        let moved = self.0.into_iter().map(|(name, value)| {
-            let value = match gradient.get(&name) {
-                Some(gradient) => value.inner() - gradient.clone() * rate,
-                None => value.inner(),
+    fn stepped(&self, gradient: &Gradient, rate: f32) -> Self {
+        let moved = self.0.iter().map(|(name, value)| {
+            let value = match gradient.get(name) {
+                Some(gradient) => value.clone().inner() - gradient.clone() * rate,
+                None => value.clone().inner(),
             };
-            (name, Tensor::from_inner(value).require_grad())
+            (name.clone(), Tensor::from_inner(value).require_grad())
         });
         Self(moved.collect())
     }
@@ -276,19 +274,32 @@ impl Slow {
         Ok(Judged { loss: read(loss.inner())?[0], gradient, nearest })
     }
 
-    /// Copies theta for one user and takes plain gradient steps on the task.
+    /// Copies theta for one user and takes plain gradient steps on the task,
+    /// until one runs away: that one is taken back.
     ///
     /// # Errors
     /// As [`Slow::judge`].
     pub fn adapt(&self, values: &TensorMap, task: &Task, alpha: f32, steps: usize) -> Result<Adapted> {
-        let mut theta = self.copy(values);
-        let mut taken = Vec::with_capacity(steps);
+        let theta = self.copy(values);
+        let mut before = None;
+        let mut adapted =
+            Adapted { theta, steps: Vec::with_capacity(steps), taken_back: false, nearest: f32::INFINITY };
         for _ in 0..steps {
-            let step = self.judge(&theta, task)?;
-            theta = theta.stepped(&step.gradient, alpha);
-            taken.push(step);
+            let step = self.judge(&adapted.theta, task)?;
+            adapted.nearest = adapted.nearest.min(step.nearest);
+            if let (Some(before), Some(last)) = (before.take(), adapted.steps.last()) {
+                let limit = 2.0 * last.loss + self.margin;
+                adapted.nearest = adapted.nearest.min((step.loss - limit).abs() / limit);
+                if step.loss > limit {
+                    adapted.steps.pop();
+                    return Ok(Adapted { theta: before, taken_back: true, ..adapted });
+                }
+            }
+            let next = adapted.theta.stepped(&step.gradient, alpha);
+            before = Some(std::mem::replace(&mut adapted.theta, next));
+            adapted.steps.push(step);
         }
-        Ok(Adapted { theta, steps: taken })
+        Ok(adapted)
     }
 
     /// x_u at theta; of DeepFM the sum of the user's fields, and a one.

@@ -8,7 +8,7 @@ use crate::model::encoder::Encoder;
 use crate::model::features::Row;
 use crate::model::layout::{Layout, by_size};
 use crate::model::linear::Fold;
-use crate::model::loss::{Task, TaskItems};
+use crate::model::loss::{Task, TaskItems, ran_away};
 use crate::model::parameters::{Gradient, Parameters};
 use crate::model::ranking::{ItemBase, tile_of};
 use crate::model::step::Step;
@@ -49,13 +49,19 @@ pub(super) struct Moves {
 }
 
 impl Moves {
-    /// The first step with every task's upstream times a factor of its own.
-    fn first(&self, factors: &[f32]) -> Self {
+    /// Every step with every task's upstream times a factor of its own.
+    fn scaled(&self, factors: &[f32]) -> Self {
         Self {
-            user: self.user.first().map(|step| step.scaled(factors)).into_iter().collect(),
-            item: self.item.first().map(|step| step.scaled(factors)).into_iter().collect(),
-            folds: self.folds.first().map(|fold| fold.scaled(factors)).into_iter().collect(),
+            user: self.user.iter().map(|step| step.scaled(factors)).collect(),
+            item: self.item.iter().map(|step| step.scaled(factors)).collect(),
+            folds: self.folds.iter().map(|fold| fold.scaled(factors)).collect(),
         }
+    }
+
+    /// Takes the last step out.
+    fn pop(&mut self) -> Self {
+        let last = |steps: &mut Vec<Step>| steps.pop().into_iter().collect();
+        Self { user: last(&mut self.user), item: last(&mut self.item), folds: self.folds.pop().into_iter().collect() }
     }
 
     fn extend(&mut self, other: Self) {
@@ -74,6 +80,8 @@ pub struct Adapted {
     /// How many tasks of that order stand in each block.
     pub(super) blocks: Vec<usize>,
     pub(super) moves: Moves,
+    /// The first step as it was before any was taken back.
+    first: Moves,
     /// The loss of each task at the parameters before the first step.
     pub losses: Vec<f32>,
 }
@@ -81,13 +89,18 @@ pub struct Adapted {
 impl Adapted {
     /// No adaptation: theta_u = theta for every task.
     pub fn none(tasks: usize) -> Self {
-        Self { order: (0..tasks).collect(), blocks: vec![tasks], moves: Moves::default(), losses: vec![0.0; tasks] }
+        Self::standing((0..tasks).collect(), vec![tasks])
     }
 
     /// Tasks in order of size, standing at theta.
     fn at_theta(items: &[TaskItems]) -> Self {
         let (order, blocks) = by_size(&items.iter().map(|t| t.items.len()).collect::<Vec<_>>());
-        Self { order, blocks, moves: Moves::default(), losses: vec![0.0; items.len()] }
+        Self::standing(order, blocks)
+    }
+
+    fn standing(order: Vec<usize>, blocks: Vec<usize>) -> Self {
+        let losses = vec![0.0; order.len()];
+        Self { order, blocks, moves: Moves::default(), first: Moves::default(), losses }
     }
 
     /// One row a task.
@@ -180,6 +193,11 @@ impl Recommender {
     /// `steps` inner steps of every task: theta_u <- theta_u - alpha * grad of
     /// the mean hinge loss over the task's pairs (Eq 1, Algorithm 1 line 6).
     ///
+    /// Scores are products of what moves, so one step too long for a task
+    /// makes the next longer, soon beyond f32. A step after which the loss is
+    /// more than twice what it was and a margin is taken back when the next
+    /// one sees it, and its task stays there.
+    ///
     /// # Errors
     /// When a score is not a number or the device fails.
     pub async fn inner_steps(&self, tasks: &[Task], alpha: f32, steps: usize) -> Result<Adapted> {
@@ -188,17 +206,33 @@ impl Recommender {
         if steps == 0 || items.iter().all(|t| t.items.is_empty()) {
             return Ok(adapted);
         }
-        for step in 0..steps {
-            // The dot product lets everything of the first step be shared.
-            if step == 0 && self.form == Form::Towers {
-                two_tower::first_step(self, tasks, &items, alpha, &mut adapted).await?;
-                continue;
+        let mut weights = vec![-alpha; tasks.len()];
+        // The dot product lets everything of the first step be shared.
+        if self.form == Form::Towers {
+            two_tower::first_step(self, tasks, &items, alpha, &mut adapted).await?;
+        } else {
+            let pass = self.pass(tasks, &items, &adapted, &weights).await?;
+            (adapted.losses, adapted.moves) = (pass.losses, pass.moves);
+        }
+        adapted.first = adapted.moves.clone();
+        let mut before = adapted.losses.clone();
+        for _ in 1..steps {
+            let mut pass = self.pass(tasks, &items, &adapted, &weights).await?;
+            let mut back = false;
+            for (weight, (before, after)) in weights.iter_mut().zip(before.iter().zip(&pass.losses)) {
+                if ran_away(*before, *after, self.margin) {
+                    (*weight, back) = (0.0, true);
+                }
             }
-            let pass = self.pass(tasks, &items, &adapted, &vec![-alpha; tasks.len()]).await?;
-            if step == 0 {
-                adapted.losses = pass.losses;
+            if back {
+                let going: Vec<f32> =
+                    adapted.order.iter().map(|&t| if weights[t] == 0.0 { 0.0 } else { 1.0 }).collect();
+                let last = adapted.moves.pop();
+                adapted.moves.extend(last.scaled(&going));
+                pass.moves = pass.moves.scaled(&going);
             }
             adapted.moves.extend(pass.moves);
+            before = pass.losses;
         }
         Ok(adapted)
     }
@@ -256,7 +290,7 @@ impl Recommender {
             let total = support.iter().map(|t| t.pairs.len()).sum::<usize>().max(1) as f32;
             let shares = adapted.order.iter().map(|&task| support[task].pairs.len() as f32 / total);
             let factors: Vec<f32> = shares.map(|share| share * support_weight / -alpha).collect();
-            pass.moves.extend(adapted.moves.first(&factors));
+            pass.moves.extend(adapted.first.scaled(&factors));
         }
         Ok((self.gradient_of(&pass.moves, 1.0), pass.losses))
     }
