@@ -1,7 +1,7 @@
 //! `test` and `check`: which steps there are, and in which order.
 
 use crate::report::{End, Report};
-use crate::{Outcome, fuzz, golden, moto, place, run, wasm, web};
+use crate::{Outcome, fuzz, golden, moto, place, run, trunk, wasm, web};
 
 /// Compiles the tests that need a browser; everything else builds without.
 const BROWSER_TESTS: &str = "eemu-tests/browser";
@@ -22,8 +22,13 @@ pub(crate) fn test(all: bool) -> Outcome {
         report.step("docs", docs);
         if report.step("web", build_web) {
             report.step("browser", || browser(all));
+            if all {
+                report.step("trunk", trunk::step);
+            }
         } else {
-            report.skip("browser", "the app was not built");
+            for name in if all { &["browser", "trunk"][..] } else { &["browser"] } {
+                report.skip(name, "the app was not built");
+            }
         }
         if all {
             report.step("fuzz", fuzz::step);

@@ -53,6 +53,7 @@ Runs each of these, even when an earlier one fails, and times it:
   web      the browser app is built (`cargo xtask web`)
   browser  the app in a real Chromium, driven by chromedriver: both must be installed;
            one golden case on WebGPU (a software adapter)
+  trunk    Trunk (crates.io) builds the same app                      (only with --all)
   fuzz     schemathesis (PyPI) against the API, expecting no fault    (only with --all)
   moto     models in a bucket of moto, an S3 server from PyPI         (only with --all)
   cuda     the core compiles for NVIDIA GPUs          (only with --all; needs no GPU)

@@ -8,7 +8,8 @@
 //! | `report` | steps in order, their minutes, what was not run |
 //! | `checks` | `test` and `check`: which steps there are |
 //! | `wasm` | the wasm32 target: found, added or built |
-//! | `fuzz` | schemathesis against a server of its own |
+//! | `fuzz`, `moto` | schemathesis and moto, each with a server of its own |
+//! | `trunk` | Trunk builds the same app |
 //! | `golden`, `bench`, `bench_serve`, `bench_web`, `demo`, `web` | one command each |
 
 // A test may stop where it stands.
@@ -27,6 +28,7 @@ mod place;
 mod pypi;
 mod report;
 mod run;
+mod trunk;
 mod wasm;
 mod web;
 
