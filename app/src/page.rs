@@ -18,11 +18,26 @@ pub fn mount() {
                 None if has_service().await => Place::ForYou,
                 None => Place::Lab,
             };
+            // A task for reading the example and one for the page: a program that
+            // just started is slow, and neither is to hold the thread for long.
+            lab::page::example();
+            another_task().await;
             place.set_inner_html("");
             // Dropping the handle would take the page away again.
             leptos::mount::mount_to(place, move || view! { <Root first/> }).forget();
         });
     }
+}
+
+/// Lets the page's event loop turn.
+async fn another_task() {
+    let later = js_sys::Promise::new(&mut |resolve, _| {
+        // Were there no timer, it would go on in the same task.
+        if window().set_timeout_with_callback(&resolve).is_err() {
+            let _ = resolve.call0(&JsValue::NULL);
+        }
+    });
+    let _ = JsFuture::from(later).await;
 }
 
 /// The page's fragment.

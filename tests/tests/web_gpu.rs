@@ -151,9 +151,32 @@ fn what_is_forgotten_goes_from_the_graphics_device_too() {
         browser.until("a list made on WebGPU", made).await.unwrap();
         let device = browser.run("return JSON.parse(sessionStorage.getItem('device'))").await.unwrap();
         assert_eq!(device, json!(["Gpu", null]), "what is chosen by hand is not tried");
+        let holds = "return (document.querySelector('#on-device')?.textContent ?? '')";
+        let held = async || browser.run(holds).await.unwrap().as_str().unwrap().to_owned();
+        let all = "On the graphics device now: the models of A, B, C, D, E, F, G, H.";
+        assert_eq!(held().await, all);
+        // The only shard that is switched on is the one that is to forget: without
+        // its model no list is made, which would tell the device what stays.
         browser.click(".deeds li .btn").await.unwrap();
+        let asked = browser.text(".confirm p").await.unwrap();
+        let letter = asked.split("It is in shard ").nth(1).unwrap().chars().next().unwrap();
+        for (key, other) in (1..).zip('A'..='H').filter(|(_, other)| *other != letter) {
+            browser.run(&format!("document.querySelector('.piece.shard-{other} button').focus()")).await.unwrap();
+            browser.keys(&[&key.to_string()]).await.unwrap();
+        }
+        browser
+            .until_for("one bar a row", "return document.querySelectorAll('#rows .slot').length === 70", 3)
+            .await
+            .unwrap();
+        assert_eq!(held().await, all, "what is switched off stays");
+        shop.proxy.hold_after(0);
         browser.click("#confirm").await.unwrap();
+        let gone = format!("{holds} === {all:?}.replace('{letter}, ', '').replace(', {letter}.', '.')");
+        browser.until("the model is off the device", &gone).await.unwrap();
+        shop.proxy.hold_after(usize::MAX);
         browser.until("the receipt", "return document.querySelectorAll('#checks .ok').length === 4").await.unwrap();
+        browser.until_for("the new model", &format!("{holds} === {all:?}"), 3).await.unwrap();
+        browser.click("#usual").await.unwrap();
         browser.until("a list made on WebGPU", made).await.unwrap();
         let households = aside(|| shop.process.json("/api/v1/demo", "").unwrap());
         let token = households[0]["token"].as_str().unwrap();

@@ -116,7 +116,7 @@ shape no model, such as adapt.size.
         }
         "bench-web" => {
             "\
-cargo xtask bench-web [--state DIR] [--lists N] [--without-webgpu]
+cargo xtask bench-web [--state DIR] [--lists N] [--only native,cpu,lab,webgpu]
 
 Builds the app, serves a copy of a trained state, and measures in headless Chromium
 (chromium and chromedriver must be installed): a list with every shard adapted and the

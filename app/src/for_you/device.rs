@@ -12,7 +12,7 @@ use wasm_bindgen_futures::{JsFuture, spawn_local};
 use super::desk::Desk;
 use super::ensemble::Ready;
 use super::protocol::{Ask, Device, List, Remedy, Speeds, Tell, Trouble, Wish};
-use super::ranker::client::{Held, Ranker};
+use super::ranker::client::{Held, News, Ranker};
 use super::worker;
 use crate::pause;
 
@@ -27,6 +27,8 @@ pub(super) struct Devices {
     /// The adapter's name, or why there is none; nothing before it was asked for.
     adapter: RefCell<Option<Result<String, String>>>,
     ranker: RefCell<Option<Rc<Ranker>>>,
+    /// The shards whose models are on the graphics device, as its program says.
+    holds: RefCell<Vec<u32>>,
     /// The device stopped; it is tried again only when the reader wants it.
     lost: Cell<bool>,
     /// The device is opened or probed.
@@ -47,6 +49,12 @@ impl Devices {
         self.ranker.borrow().clone().filter(|_| self.prefers_gpu())
     }
 
+    /// Ends the program, and with it everything that it holds.
+    fn end(&self) {
+        self.ranker.replace(None);
+        self.holds.take();
+    }
+
     /// Lets go at once of what the desk no longer has.
     pub(super) fn keep(&self, desk: &Desk) {
         if let Some(ranker) = self.ranker.borrow().as_ref() {
@@ -65,7 +73,7 @@ impl Desk {
         }
         devices.lost.set(false);
         if wish == Wish::Cpu {
-            devices.ranker.replace(None);
+            devices.end();
         }
         self.tell_device();
         self.again();
@@ -147,12 +155,12 @@ impl Desk {
         }
         self.tell_device();
         let desk = Rc::downgrade(self);
-        let lost = move |_| {
-            if let Some(desk) = desk.upgrade() {
-                desk.lose();
-            }
+        let hears = move |news| match (desk.upgrade(), news) {
+            (Some(desk), News::Lost) => desk.lose(),
+            (Some(desk), News::Holds(shards)) => desk.holds(&shards),
+            (None, _) => {}
         };
-        let Some(ranker) = Ranker::open(lost).await else { return self.lose() };
+        let Some(ranker) = Ranker::open(hears).await else { return self.lose() };
         if devices.wish.get() == Wish::Cpu || devices.lost.get() {
             return;
         }
@@ -166,7 +174,7 @@ impl Desk {
         if devices.prefers_gpu() {
             self.again();
         } else if !devices.lost.get() {
-            devices.ranker.replace(None);
+            devices.end();
         }
     }
 
@@ -194,13 +202,21 @@ impl Desk {
         if self.devices.lost.replace(true) {
             return;
         }
-        self.devices.ranker.replace(None);
+        self.devices.end();
         self.tell_device();
         worker::tell(&Tell::Trouble(Trouble {
             sentence: "The graphics device stopped. Went on with the CPU; nothing was lost.".into(),
             remedy: Remedy::None,
             mild: true,
         }));
+    }
+
+    /// What the graphics device holds by now.
+    fn holds(&self, shards: &[u32]) {
+        if self.devices.ranker.borrow().is_some() && *self.devices.holds.borrow() != shards {
+            self.devices.holds.replace(shards.to_vec());
+            self.tell_device();
+        }
     }
 
     pub(super) fn tell_device(&self) {
@@ -219,7 +235,7 @@ impl Desk {
             }
             _ => "WebGPU not tried yet".to_owned(),
         };
-        worker::tell(&Tell::Device(Device { gpu, why, wish, speeds }));
+        worker::tell(&Tell::Device(Device { gpu, why, wish, speeds, holds: devices.holds.borrow().clone() }));
     }
 }
 

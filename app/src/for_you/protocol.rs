@@ -94,6 +94,8 @@ pub struct Device {
     pub wish: Wish,
     /// What was measured.
     pub speeds: Option<Speeds>,
+    /// The shards whose models are on the graphics device now.
+    pub holds: Vec<u32>,
 }
 
 /// How a list is made.

@@ -1,6 +1,6 @@
 //! What the browser app costs, in headless Chromium against the real command:
 //!
-//!     bench_web --state DIR [--lists N] [--without-webgpu]
+//!     bench_web --state DIR [--lists N] [--only FIGURE,FIGURE]
 //!
 //! A list here is every shard adapted and the whole catalogue ranked, once with
 //! and once without adaptation, for the household with most records: natively,
@@ -28,8 +28,11 @@ use serde_json::{Value, json};
 struct Args {
     state: PathBuf,
     lists: u64,
-    webgpu: bool,
+    only: Vec<String>,
 }
+
+/// What `--only` may name.
+const FIGURES: [&str; 4] = ["native", "cpu", "lab", "webgpu"];
 
 fn main() -> ExitCode {
     match arguments().and_then(|args| bench(&args)) {
@@ -42,18 +45,21 @@ fn main() -> ExitCode {
 }
 
 fn arguments() -> Result<Args> {
-    let (mut state, mut lists, mut webgpu) = (None, 9, true);
+    let (mut state, mut lists, mut only) = (None, 9, FIGURES.map(str::to_owned).to_vec());
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         let mut value = || words.next().with_context(|| format!("{word} wants a value"));
         match word.as_str() {
             "--state" => state = Some(PathBuf::from(value()?)),
             "--lists" => lists = value()?.parse().context("--lists wants a number")?,
-            "--without-webgpu" => webgpu = false,
-            _ => bail!("{word} is not understood; known: --state, --lists, --without-webgpu"),
+            "--only" => only = value()?.split(',').map(str::to_owned).collect(),
+            _ => bail!("{word} is not understood; known: --state, --lists, --only"),
         }
     }
-    Ok(Args { state: state.context("give --state DIR, a trained state")?, lists, webgpu })
+    if let Some(unknown) = only.iter().find(|figure| !FIGURES.contains(&figure.as_str())) {
+        bail!("--only {unknown} is not understood; known: {}", FIGURES.join(", "));
+    }
+    Ok(Args { state: state.context("give --state DIR, a trained state")?, lists, only })
 }
 
 fn bench(args: &Args) -> Result<()> {
@@ -66,11 +72,13 @@ fn bench(args: &Args) -> Result<()> {
     proxy.pack();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        native(&process.address, args.lists).await?;
-        cpu_visits(&proxy, args.lists).await?;
-        lab(&dist).await?;
-        if args.webgpu {
-            webgpu(&proxy, args.lists.min(5)).await?;
+        for figure in FIGURES.iter().filter(|figure| args.only.iter().any(|only| only == *figure)) {
+            match *figure {
+                "native" => native(&process.address, args.lists).await?,
+                "cpu" => cpu_visits(&proxy, args.lists).await?,
+                "lab" => lab(&dist).await?,
+                _ => webgpu(&proxy, args.lists.min(5)).await?,
+            }
         }
         Ok(())
     })

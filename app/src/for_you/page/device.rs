@@ -7,6 +7,7 @@ use super::client::Client;
 use super::state::State;
 use crate::for_you::protocol::{Device, Order, Speeds, Wish};
 use crate::parts::header::device;
+use crate::parts::shapes::label;
 
 /// Where the session keeps it.
 const PLACE: &str = "device";
@@ -69,6 +70,13 @@ pub(super) fn Devices() -> impl IntoView {
         let words = format!("One shard’s list took {cpu} ms on the CPU, {gpu} ms on WebGPU.");
         Some(view! { <p class="tiny muted" id="speeds">{words}</p> })
     };
+    // What was forgotten must be gone from here too: the reader can look.
+    let held = move || {
+        let holds = state.device.with(|device| device.as_ref().map(|known| known.holds.clone()))?;
+        let letters: Vec<String> = holds.iter().map(|&shard| label(shard, state.shards())).collect();
+        let words = format!("On the graphics device now: the models of {}.", letters.join(", "));
+        (!letters.is_empty()).then(|| view! { <p class="tiny muted" id="on-device">{words}</p> })
+    };
     view! {
         <details class="menu">
             <summary class="badge" id="device"><span class="sr">"Device: "</span>{badge}</summary>
@@ -78,6 +86,7 @@ pub(super) fn Devices() -> impl IntoView {
                 {choice("gpu", Wish::Gpu, "WebGPU", |device| device.wish == Wish::Gpu)}
                 {choice("cpu", Wish::Cpu, "CPU", |device| device.wish == Wish::Cpu)}
                 {measured}
+                {held}
             </div>
         </details>
     }

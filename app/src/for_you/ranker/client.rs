@@ -41,6 +41,14 @@ struct Given {
 /// Questions without an answer: who waits for each. 0 is the opening.
 type Waiting = Rc<RefCell<HashMap<u32, Function>>>;
 
+/// What the program says unasked.
+pub(in crate::for_you) enum News {
+    /// The device, or the program, is gone.
+    Lost,
+    /// The shards whose models it has now.
+    Holds(Vec<u32>),
+}
+
 /// The program, running.
 pub(in crate::for_you) struct Ranker {
     worker: Worker,
@@ -72,24 +80,25 @@ fn settle_all(waiting: &Waiting) {
 }
 
 impl Ranker {
-    /// Starts it and opens the device; `lost` hears once when it is gone.
+    /// Starts it and opens the device; `hears` is told of what comes unasked.
     /// `None` when it does not open.
-    pub(in crate::for_you) async fn open(lost: impl Fn(String) + 'static) -> Option<Rc<Self>> {
+    pub(in crate::for_you) async fn open(hears: impl Fn(News) + 'static) -> Option<Rc<Self>> {
         let options = WorkerOptions::new();
         options.set_type(WorkerType::Module);
         options.set_name("gpu");
         let worker = Worker::new_with_options(PROGRAM, &options).ok()?;
         let waiting = Waiting::default();
-        let lost = Rc::new(lost);
-        let (waits, hears) = (waiting.clone(), lost.clone());
+        let hears = Rc::new(hears);
+        let (waits, told) = (waiting.clone(), hears.clone());
         let heard = Closure::new(move |event: MessageEvent| {
             let text = event.data().as_string().unwrap_or_default();
             match serde_json::from_str::<Answer>(&text) {
                 Ok(Answer::Open) => settle(&waits, 0, &JsValue::TRUE),
                 Ok(Answer::List(id, _)) => settle(&waits, id, &event.data()),
-                Ok(Answer::Lost(why)) => {
+                Ok(Answer::Holds(shards)) => told(News::Holds(shards)),
+                Ok(Answer::Lost) => {
                     settle_all(&waits);
-                    hears(why);
+                    told(News::Lost);
                 }
                 Err(_) => {}
             }
@@ -97,7 +106,7 @@ impl Ranker {
         let waits = waiting.clone();
         let failed = Closure::new(move |_: web_sys::Event| {
             settle_all(&waits);
-            lost("its program ended".into());
+            hears(News::Lost);
         });
         worker.set_onmessage(Some(heard.as_ref().unchecked_ref()));
         worker.set_onerror(Some(failed.as_ref().unchecked_ref()));

@@ -54,6 +54,8 @@ pub enum Answer {
     Open,
     /// A list, or why there is none.
     List(u32, Result<Box<List>, String>),
+    /// The shards whose models are on the device, after each [`Say::Keep`].
+    Holds(Vec<u32>),
     /// The device is gone.
-    Lost(String),
+    Lost,
 }

@@ -27,7 +27,7 @@ struct Bench {
 /// Opens the device, then listens. Does nothing outside a dedicated worker.
 pub(crate) async fn start() {
     let Some(scope) = pause::scope() else { return };
-    let device = open_webgpu(|why| answer(&Answer::Lost(why))).await;
+    let device = open_webgpu(|_| answer(&Answer::Lost)).await;
     let bench = Rc::new(Bench {
         device,
         public: RefCell::default(),
@@ -74,6 +74,7 @@ impl Bench {
                 if !own {
                     self.own.replace(None);
                 }
+                answer(&Answer::Holds(self.ready.borrow().keys().copied().collect()));
                 Ok(())
             }
             Say::List { id, ask, records } => {
