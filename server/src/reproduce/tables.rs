@@ -9,7 +9,7 @@ use eemu_core::evaluate::Estimate;
 
 use super::printed::{self, Printed};
 use super::rows::{Metric, Row, Store};
-use super::unit::{Ensemble, How, Unit, What, deep_methods, eemu_with, find, methods, orders};
+use super::unit::{Ensemble, How, Method, REMOVED, Unit, What, deep_methods, eemu_with, find, methods, orders};
 use super::{Profile, Request, Scale};
 
 /// A table as people and programs read it.
@@ -204,7 +204,7 @@ struct MethodTable {
     title: &'static str,
     printed: Printed,
     k: usize,
-    rows: Vec<(&'static str, Ensemble, How, &'static str)>,
+    rows: Vec<Method>,
 }
 
 /// Writes the tables that were asked for.
@@ -390,7 +390,7 @@ fn table_9(reader: &Reader<'_>) -> Result<Vec<PathBuf>> {
         for place in 0..methods(profile, 5, false, false).len() {
             let mut cells = Vec::new();
             let mut name = "";
-            for (column, percent) in [5, 10].into_iter().enumerate() {
+            for (column, percent) in REMOVED.into_iter().enumerate() {
                 let (own, ensemble, how, result) = &methods(profile, percent, false, false)[place];
                 name = own;
                 cells.push(number(printed::TABLE_9.get(own, set, column)));

@@ -248,25 +248,17 @@ impl Profile {
 fn wanted(request: &Request) -> Vec<(Ensemble, How)> {
     let what = |other| request.what.wants(other);
     let served = || request.profile.served();
-    let mut list = Vec::new();
-    let methods = [What::Table3, What::Table4, What::Table10];
-    if methods.into_iter().any(what) {
-        list.extend([(Ensemble::RETRAIN, How::Frozen), (Ensemble::STANDARD, How::Frozen)]);
-        list.extend([(Ensemble::EEMU, How::Frozen), (Ensemble::EEMU, served())]);
-        if request.profile == Profile::Deployed {
-            list.extend([(Ensemble::RETRAIN, served()), (Ensemble::STANDARD, served())]);
-        }
-        if request.reference {
-            list.extend([(Ensemble::PUBLISHED, How::Frozen), (Ensemble::PUBLISHED, How::SignStep)]);
-        }
+    let (mut list, mut rows) = (Vec::new(), Vec::new());
+    if what(What::Table3) || what(What::Table4) || what(What::Table10) {
+        rows.extend(methods(request.profile, 0, what(What::Table10), request.reference));
     }
     if what(What::Table8) {
-        list.extend([(Ensemble::RETRAIN.deep(), How::Frozen), (Ensemble::STANDARD.deep(), How::Frozen)]);
-        list.extend([(Ensemble::EEMU.deep(), How::Frozen), (Ensemble::EEMU.deep(), served())]);
-        if request.profile == Profile::Deployed {
-            list.extend([(Ensemble::RETRAIN.deep(), served()), (Ensemble::STANDARD.deep(), served())]);
-        }
+        rows.extend(deep_methods(request.profile));
     }
+    if what(What::Table9) {
+        rows.extend(REMOVED.into_iter().flat_map(|percent| methods(request.profile, percent, false, false)));
+    }
+    list.extend(rows.into_iter().map(|(_, ensemble, how, _)| (ensemble, how)));
     if what(What::Table6) || what(What::Fig6) || what(What::Fig4) {
         list.extend([(Ensemble::EEMU, How::Frozen), (Ensemble::EEMU, served())]);
     }
@@ -282,9 +274,6 @@ fn wanted(request: &Request) -> Vec<(Ensemble, How)> {
         list.extend(request.scale.cluster_counts().iter().map(|&k| (Ensemble::EEMU, How::Clustered { clusters: k })));
         list.push((Ensemble::EEMU, How::OneByOne));
     }
-    if what(What::Table10) {
-        list.push((Ensemble::REPTILE, served()));
-    }
     if what(What::Fig5) {
         for &size in request.scale.adaptation_sizes() {
             list.push((Ensemble::EEMU, How::Adapted { size, sampling: Sampling::Biased }));
@@ -298,13 +287,6 @@ fn wanted(request: &Request) -> Vec<(Ensemble, How)> {
             list.extend([(ensemble, How::Frozen), (ensemble, served())]);
         }
     }
-    if what(What::Table9) {
-        for percent in [5, 10] {
-            list.push((Ensemble::RETRAIN.without(percent), How::Frozen));
-            list.push((Ensemble::STANDARD.without(percent), How::Frozen));
-            list.push((Ensemble::EEMU.without(percent), served()));
-        }
-    }
     list
 }
 
@@ -313,14 +295,15 @@ pub(super) fn find<'a>(units: &'a [Unit], set: &str, seed: u64, ensemble: Ensemb
     units.iter().find(|u| u.set == set && u.seed == seed && u.ensemble == ensemble && u.how == *how)
 }
 
-/// The rows of Table 3 and their like: name, ensemble, measurement, and which
-/// of its results.
-pub(super) fn methods(
-    profile: Profile,
-    without: u32,
-    reptile: bool,
-    reference: bool,
-) -> Vec<(&'static str, Ensemble, How, &'static str)> {
+/// A row of Table 3 and its like: name, ensemble, measurement, and which of its
+/// results.
+pub(super) type Method = (&'static str, Ensemble, How, &'static str);
+
+/// Table 9: percent of the users that were removed.
+pub(super) const REMOVED: [u32; 2] = [5, 10];
+
+/// The rows of Table 3 and their like.
+pub(super) fn methods(profile: Profile, without: u32, reptile: bool, reference: bool) -> Vec<Method> {
     let served = || profile.served();
     let mut rows = vec![
         ("RETRAIN", Ensemble::RETRAIN, How::Frozen, "Mean"),
@@ -348,7 +331,7 @@ pub(super) fn methods(
 }
 
 /// The rows of Table 8: those of Table 3 with DeepFM.
-pub(super) fn deep_methods(profile: Profile) -> Vec<(&'static str, Ensemble, How, &'static str)> {
+pub(super) fn deep_methods(profile: Profile) -> Vec<Method> {
     let rows = methods(profile, 0, false, false).into_iter();
     rows.map(|(name, ensemble, how, result)| (name, ensemble.deep(), how, result)).collect()
 }
