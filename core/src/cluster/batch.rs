@@ -4,7 +4,7 @@ use super::{KMeans, Labels, coassociation, kmeans};
 use crate::adapt::{Person, adaptation_pairs};
 use crate::aggregate::Vectors;
 use crate::config::AdaptConfig;
-use crate::model::{Adapted, Recommender, Row, Task};
+use crate::model::{Adapted, Parameters, Recommender, Row, Task};
 use crate::world::World;
 use crate::{Error, Result};
 
@@ -62,8 +62,15 @@ pub async fn scores_by_cluster(
             .collect();
         let mut own = model.clone();
         if adapt.size > 0 {
+            let mut before: Option<(f32, Parameters)> = None;
             for _ in 0..adapt.steps {
-                let (gradient, _) = own.joint_gradient(&tasks).await?;
+                let (gradient, loss) = own.joint_gradient(&tasks).await?;
+                // As in `Recommender::inner_steps`.
+                if let Some((_, earlier)) = before.take_if(|(before, _)| own.ran_away(*before, loss)) {
+                    *own.parameters_mut() = earlier;
+                    break;
+                }
+                before = Some((loss, own.parameters().clone()));
                 *own.parameters_mut() = own.parameters().moved(&gradient, -adapt.step);
             }
         }

@@ -22,13 +22,6 @@ pub struct Task {
     pub pairs: Vec<Pair>,
 }
 
-/// Whether a step ran away, by a task's loss before and after it: more than
-/// twice what it was and a margin. Steps that swing about their goal, as long
-/// ones may, stay within that.
-pub(crate) fn ran_away(before: f32, after: f32, margin: f32) -> bool {
-    after > 2.0 * before + margin
-}
-
 /// A task's distinct items, and its pairs as places among them.
 pub(crate) struct TaskItems {
     pub(crate) items: Vec<u32>,

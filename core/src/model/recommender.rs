@@ -8,7 +8,7 @@ use crate::model::encoder::Encoder;
 use crate::model::features::Row;
 use crate::model::layout::{Layout, by_size};
 use crate::model::linear::Fold;
-use crate::model::loss::{Task, TaskItems, ran_away};
+use crate::model::loss::{Task, TaskItems};
 use crate::model::parameters::{Gradient, Parameters};
 use crate::model::ranking::{ItemBase, tile_of};
 use crate::model::step::Step;
@@ -220,7 +220,7 @@ impl Recommender {
             let mut pass = self.pass(tasks, &items, &adapted, &weights).await?;
             let mut back = false;
             for (weight, (before, after)) in weights.iter_mut().zip(before.iter().zip(&pass.losses)) {
-                if ran_away(*before, *after, self.margin) {
+                if self.ran_away(*before, *after) {
                     (*weight, back) = (0.0, true);
                 }
             }
@@ -235,6 +235,13 @@ impl Recommender {
             before = pass.losses;
         }
         Ok(adapted)
+    }
+
+    /// Whether a step ran away, by a task's loss before and after it: more than
+    /// twice what it was and a margin. Steps that swing about their goal, as
+    /// long ones may, stay within that.
+    pub(crate) fn ran_away(&self, before: f32, after: f32) -> bool {
+        after > 2.0 * before + self.margin
     }
 
     /// Tasks standing at theta. Only where rows are computed they stand in
