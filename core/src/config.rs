@@ -67,7 +67,7 @@ impl Default for TrainConfig {
             seed: 1,
             shards: 8,
             meta: Meta::Maml,
-            epochs: 16,
+            epochs: 32,
             users_per_batch: 32,
             inner_step: 0.5,
             inner_steps: 1,
