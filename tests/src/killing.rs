@@ -86,6 +86,22 @@ fn change(process: &Process, admin: &str, stream: &mut Stream, promised: &mut Pr
     Some(())
 }
 
+/// Every version that a manifest lists is committed to in a log that was asked
+/// for later. Says how many there are.
+///
+/// # Panics
+/// When one is not.
+pub fn assert_logged(manifest: &Value, log: &str) -> usize {
+    let shards = manifest["shards"].as_array().unwrap();
+    let logged = shards.iter().filter_map(|shard| {
+        let nonce: [u8; 32] = hex::decode(shard["nonce"].as_str()?).unwrap().try_into().unwrap();
+        let hash = shard["model_blake3"].as_str().unwrap();
+        assert!(log.contains(&commitment(&nonce, hash.as_bytes())), "a served version is not in the log");
+        Some(())
+    });
+    logged.count()
+}
+
 /// Everything that holds of a live service at any moment.
 fn check(process: &Process, admin: &str, promised: &Promised) -> Option<()> {
     let manifest = process.json("/api/v1/manifest", "").ok()?;
@@ -102,12 +118,8 @@ fn check(process: &Process, admin: &str, promised: &Promised) -> Option<()> {
                 );
             }
         }
-        if let Some(nonce) = shard["nonce"].as_str() {
-            let nonce: [u8; 32] = hex::decode(nonce).unwrap().try_into().unwrap();
-            let hash = shard["model_blake3"].as_str().unwrap();
-            assert!(log.contains(&commitment(&nonce, hash.as_bytes())), "a served version is not in the log");
-        }
     }
+    assert_logged(&manifest, &log);
     for user in (0..14).map(|n| format!("user-{n}")) {
         let (status, list) = process.post("/api/v1/interactions/list", admin, &json!({"user": user})).ok()?;
         assert!(status == 404 || !promised.accounts.contains(&user), "a deleted account came back");

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use eemu_core::receipt::{Checkpoint, ReceiptFile, current_key, verify_consistency, verify_inclusion};
+use eemu_tests::killing::assert_logged;
 use eemu_tests::program;
 use eemu_tests::service::Place;
 use eemu_tests::worlds::Recipe;
@@ -54,6 +55,32 @@ fn others(value: &Value) -> Vec<Value> {
         }
         _ => vec![json!("x")],
     }
+}
+
+/// At any moment of forty publications.
+#[test]
+fn no_version_is_served_before_its_line_is_in_the_log() {
+    let recipe = Recipe { users: 20, shards: 4, epochs: 1, ..Recipe::default() };
+    let place = Place::new(&recipe).unwrap();
+    let mut publications = 0;
+    for record in recipe.records() {
+        let (user, item) = (format!("user-{}", record.user), format!("item-{}", record.item));
+        let body = json!({"user": user, "items": [item]});
+        if place.post("/api/v1/interactions/delete", &place.admin, &body).status != 202 {
+            continue;
+        }
+        publications += 1;
+        let versions = || {
+            let manifest = place.get("/api/v1/manifest", "").json();
+            let log = place.get("/api/v1/log/entries?count=1000", "").json();
+            assert_logged(&manifest, &log["entries"].to_string())
+        };
+        while versions() < 4 {}
+        if publications == 40 {
+            return;
+        }
+    }
+    panic!("only {publications} publications");
 }
 
 #[test]

@@ -224,11 +224,10 @@ impl Service {
     /// When the store refuses or a new model cannot be loaded.
     pub(super) fn take_up(&self) -> Result<()> {
         self.follow(&mut lock(&self.deployment))?;
-        Ledger::refresh(&self.ledger, &self.state)?;
         self.answer_requests()
     }
 
-    /// Brings deployment and picture to what the store holds now.
+    /// Brings deployment, log and picture to what the store holds now.
     ///
     /// # Errors
     /// When the store refuses or a model is damaged.
@@ -239,6 +238,8 @@ impl Service {
             deployment.refresh()?;
             match self.snapshot().following(deployment, &self.device) {
                 Ok(next) => {
+                    // A version's line is written with it: whoever sees the version finds the line.
+                    Ledger::refresh(&self.ledger, &self.state)?;
                     self.set_snapshot(next);
                     return Ok(());
                 }
