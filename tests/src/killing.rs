@@ -158,6 +158,15 @@ fn files(dir: &Path) -> BTreeSet<String> {
 /// cannot be asked for again, and kills find nothing under way.
 const KILLS: usize = 20;
 
+/// What a service died of.
+#[derive(Debug, Clone, Copy)]
+pub struct Deaths {
+    /// Aborted at a named step.
+    pub at_steps: usize,
+    /// Killed at a random moment.
+    pub by_kill: usize,
+}
+
 /// How many worlds to kill in, and for how long at most.
 #[derive(Debug, Clone, Copy)]
 pub struct Extent {
@@ -179,11 +188,22 @@ impl Extent {
     }
 
     /// Plays the rounds, each of which gets its number, and says how many.
-    pub fn play(self, mut round: impl FnMut(usize)) {
+    ///
+    /// # Panics
+    /// When hardly any death of all of them was of one kind: a slow machine may
+    /// not come to a step in one round.
+    pub fn play(self, mut round: impl FnMut(usize) -> Deaths) {
         let began = Instant::now();
-        let played = (0..self.rounds).take_while(|_| began.elapsed() <= self.limit).map(&mut round).count();
+        let rounds = (0..self.rounds).take_while(|_| began.elapsed() <= self.limit);
+        let deaths: Vec<Deaths> = rounds.map(&mut round).collect();
+        let (played, total) = (deaths.len(), |of: fn(&Deaths) -> usize| deaths.iter().map(of).sum::<usize>());
+        let (at_steps, by_kill) = (total(|deaths| deaths.at_steps), total(|deaths| deaths.by_kill));
+        println!(
+            "{played} rounds of {KILLS} kills, of {}: {at_steps} died at steps, {by_kill} were killed",
+            self.rounds
+        );
         assert!(played > 0, "no round was played");
-        println!("{played} rounds of {KILLS} kills, of {}", self.rounds);
+        assert!(at_steps >= played * KILLS / 8 && by_kill >= played * KILLS / 4, "{at_steps} and {by_kill}");
     }
 }
 
@@ -192,7 +212,7 @@ impl Extent {
 ///
 /// # Panics
 /// When something does not hold.
-pub fn kill_in_a_loop(location: &Location, environment: &[(&str, &str)], round: usize) {
+pub fn kill_in_a_loop(location: &Location, environment: &[(&str, &str)], round: usize) -> Deaths {
     let dir = &location.dir;
     let recipe = Recipe { users: 14, items: 18, epochs: 20, ..Recipe::default() };
     make_state(location, &recipe, true).unwrap();
@@ -231,7 +251,6 @@ pub fn kill_in_a_loop(location: &Location, environment: &[(&str, &str)], round: 
         killed += usize::from(alive);
         drop(process.kill());
     }
-    assert!(aborted >= KILLS / 8 && killed >= KILLS / 4, "{aborted} died at steps, {killed} were killed");
     assert!(promised.gone.len() > 5 && looked > 0, "too little was asked, or seen: {looked} models");
 
     let process = Process::start(dir, &args, environment).unwrap();
@@ -250,4 +269,5 @@ pub fn kill_in_a_loop(location: &Location, environment: &[(&str, &str)], round: 
     let twin = LearnedState::new(&world, train_all(&world, None).unwrap());
     assert_eq!(learned(location).unwrap().differences(&twin), [""; 0], "the learned state is not an undisturbed run's");
     assert_eq!(files(dir).len(), 6, "files that no version needs are left");
+    Deaths { at_steps: aborted, by_kill: killed }
 }

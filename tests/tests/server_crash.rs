@@ -10,6 +10,6 @@ use eemu_tests::killing::{Extent, kill_in_a_loop};
 fn kill_nine_in_a_loop() {
     Extent::of_environment().play(|round| {
         let kept = tempfile::tempdir().unwrap();
-        kill_in_a_loop(&Location::from(&kept.path().join("state")), &[], round);
+        kill_in_a_loop(&Location::from(&kept.path().join("state")), &[], round)
     });
 }

@@ -311,6 +311,6 @@ fn kill_nine_in_a_loop_on_postgres() {
     let extent = Extent::of_environment();
     Extent { rounds: extent.rounds.min(10), ..extent }.play(|round| {
         let setting = Setting::new().unwrap();
-        kill_in_a_loop(&setting.from("run"), &[("EEMU_DATABASE", &setting.database)], round);
+        kill_in_a_loop(&setting.from("run"), &[("EEMU_DATABASE", &setting.database)], round)
     });
 }

@@ -3,8 +3,10 @@
 
 #![allow(clippy::unwrap_used)]
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use eemu_core::receipt::{Checkpoint, ReceiptFile, current_key, verify_consistency, verify_inclusion};
 use eemu_tests::killing::assert_logged;
@@ -57,30 +59,34 @@ fn others(value: &Value) -> Vec<Value> {
     }
 }
 
-/// At any moment of forty publications.
+/// At any moment of many publications, beside additions and deletions that
+/// come without a pause: they, too, put what was published in place.
 #[test]
 fn no_version_is_served_before_its_line_is_in_the_log() {
-    let recipe = Recipe { users: 20, shards: 4, epochs: 1, ..Recipe::default() };
+    let recipe = Recipe { users: 30, shards: 6, epochs: 1, ..Recipe::default() };
     let place = Place::new(&recipe).unwrap();
-    let mut publications = 0;
-    for record in recipe.records() {
-        let (user, item) = (format!("user-{}", record.user), format!("item-{}", record.item));
-        let body = json!({"user": user, "items": [item]});
-        if place.post("/api/v1/interactions/delete", &place.admin, &body).status != 202 {
-            continue;
-        }
-        publications += 1;
-        let versions = || {
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for record in recipe.records().iter().take(300) {
+                let (user, item) = (format!("user-{}", record.user), format!("item-{}", record.item));
+                let body = json!({"user": user, "items": [item]});
+                assert_eq!(place.post("/api/v1/interactions/delete", &place.admin, &body).status, 202);
+                let body = json!({"user": user, "interactions": [{"item": item}]});
+                assert_eq!(place.post("/api/v1/interactions/add", &place.admin, &body).status, 200);
+            }
+            done.store(true, Ordering::SeqCst);
+        });
+        let (mut looks, mut seen) = (0, BTreeSet::new());
+        while !done.load(Ordering::SeqCst) {
             let manifest = place.get("/api/v1/manifest", "").json();
             let log = place.get("/api/v1/log/entries?count=1000", "").json();
-            assert_logged(&manifest, &log["entries"].to_string())
-        };
-        while versions() < 4 {}
-        if publications == 40 {
-            return;
+            looks += assert_logged(&manifest, &log["entries"].to_string());
+            let versions = manifest["shards"].as_array().unwrap().iter().filter_map(|shard| shard["nonce"].as_str());
+            seen.extend(versions.map(str::to_owned));
         }
-    }
-    panic!("only {publications} publications");
+        assert!(looks > 100 && seen.len() > 20, "{looks} looks at {} versions", seen.len());
+    });
 }
 
 #[test]

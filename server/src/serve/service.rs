@@ -191,9 +191,18 @@ impl Service {
         self.snapshot.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    pub(super) fn set_snapshot(&self, snapshot: Snapshot) {
-        *self.snapshot.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(snapshot);
+    /// Puts the picture of a deployment that has moved on in place. Any change
+    /// may bring a version that was published meanwhile. Its line in the log was
+    /// written with it, and is taken in first: whoever sees the version finds it.
+    ///
+    /// # Errors
+    /// When the store refuses or a new model is damaged.
+    pub(super) fn show(&self, deployment: &Deployment) -> Result<()> {
+        let next = self.snapshot().following(deployment, &self.device)?;
+        Ledger::refresh(&self.ledger, &self.state)?;
+        *self.snapshot.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(next);
         self.tick();
+        Ok(())
     }
 
     /// Tells whoever follows a request that it may have moved.
@@ -236,13 +245,8 @@ impl Service {
         // Another process may replace a model while it is being read here.
         for _ in 0..if self.is_shared() { 5 } else { 1 } {
             deployment.refresh()?;
-            match self.snapshot().following(deployment, &self.device) {
-                Ok(next) => {
-                    // A version's line is written with it: whoever sees the version finds the line.
-                    Ledger::refresh(&self.ledger, &self.state)?;
-                    self.set_snapshot(next);
-                    return Ok(());
-                }
+            match self.show(deployment) {
+                Ok(()) => return Ok(()),
                 Err(error) => last = Some(error),
             }
         }

@@ -288,8 +288,7 @@ fn try_delete(service: &Service, deployment: &mut Deployment, jobs: &[Forget]) -
         }
         Err(problem) => return Err(problem.into()),
     };
-    let next = service.snapshot().following(deployment, &service.device)?;
-    service.set_snapshot(next);
+    service.show(deployment)?;
     // The records are gone already, and a token of a deleted account opens
     // nothing: the acknowledgement must not be lost over the file.
     if let Err(problem) = lock(&service.tokens).remove_subjects(&accounts) {
@@ -381,8 +380,7 @@ fn add(service: &Service, deployment: &mut Deployment, jobs: &[Add]) -> Result<O
         }
         Err(problem) => return Err(problem.into()),
     }
-    let next = service.snapshot().following(deployment, &service.device)?;
-    service.set_snapshot(next);
+    service.show(deployment)?;
     service.metrics.added.inc_by(new.len() as u64);
     info!(records = new.len(), shards = stale.len(), "additions carried out");
     Ok(Some(counts))
