@@ -86,17 +86,32 @@ fn change(process: &Process, admin: &str, stream: &mut Stream, promised: &mut Pr
     Some(())
 }
 
+/// Every line of a log, page by page; `None` when it does not answer.
+pub fn whole_log(get: impl Fn(&str) -> Option<Value>) -> Option<Vec<String>> {
+    let mut lines = Vec::new();
+    loop {
+        let page = get(&format!("/api/v1/log/entries?count=1000&from={}", lines.len()))?;
+        let entries = page["entries"].as_array()?;
+        lines.extend(entries.iter().filter_map(|line| line.as_str().map(str::to_owned)));
+        if entries.len() < 1000 {
+            return Some(lines);
+        }
+    }
+}
+
 /// Every version that a manifest lists is committed to in a log that was asked
 /// for later. Says how many there are.
 ///
 /// # Panics
 /// When one is not.
-pub fn assert_logged(manifest: &Value, log: &str) -> usize {
+pub fn assert_logged(manifest: &Value, log: &[String]) -> usize {
     let shards = manifest["shards"].as_array().unwrap();
     let logged = shards.iter().filter_map(|shard| {
         let nonce: [u8; 32] = hex::decode(shard["nonce"].as_str()?).unwrap().try_into().unwrap();
         let hash = shard["model_blake3"].as_str().unwrap();
-        assert!(log.contains(&commitment(&nonce, hash.as_bytes())), "a served version is not in the log");
+        let committed = commitment(&nonce, hash.as_bytes());
+        let logged = log.iter().any(|line| line.contains(&committed));
+        assert!(logged, "a served version is not in the log of {} lines", log.len());
         Some(())
     });
     logged.count()
@@ -105,7 +120,7 @@ pub fn assert_logged(manifest: &Value, log: &str) -> usize {
 /// Everything that holds of a live service at any moment.
 fn check(process: &Process, admin: &str, promised: &Promised) -> Option<()> {
     let manifest = process.json("/api/v1/manifest", "").ok()?;
-    let log = process.json("/api/v1/log/entries?count=1000", "").ok()?["entries"].to_string();
+    let log = whole_log(|path| process.json(path, "").ok())?;
     for shard in manifest["shards"].as_array().unwrap() {
         for file in shard["files"].as_array().unwrap() {
             let (status, bytes) = process.get(file["address"].as_str().unwrap(), "").ok()?;
