@@ -12,7 +12,7 @@
 //! | `csv_file` | a reader's own CSV, and what it may be wrong in |
 //! | `service` | the one client of the HTTP API |
 //! | `parts` | what several pages show alike |
-//! | `pause` | a worker's clock |
+//! | `pause` | waiting, and a worker's clock |
 
 pub mod csv_file;
 pub mod for_you;

@@ -6,7 +6,7 @@ use wasm_bindgen_futures::{JsFuture, spawn_local};
 
 use crate::for_you::page::{Client, State};
 use crate::parts::header::Place;
-use crate::{for_you, lab, operate};
+use crate::{for_you, lab, operate, pause};
 
 /// Puts the page where the waiting sentence stood.
 pub fn mount() {
@@ -21,23 +21,12 @@ pub fn mount() {
             // A task for reading the example and one for the page: a program that
             // just started is slow, and neither is to hold the thread for long.
             lab::page::example();
-            another_task().await;
+            pause::wait(0).await;
             place.set_inner_html("");
             // Dropping the handle would take the page away again.
             leptos::mount::mount_to(place, move || view! { <Root first/> }).forget();
         });
     }
-}
-
-/// Lets the page's event loop turn.
-async fn another_task() {
-    let later = js_sys::Promise::new(&mut |resolve, _| {
-        // Were there no timer, it would go on in the same task.
-        if window().set_timeout_with_callback(&resolve).is_err() {
-            let _ = resolve.call0(&JsValue::NULL);
-        }
-    });
-    let _ = JsFuture::from(later).await;
 }
 
 /// The page's fragment.

@@ -1,4 +1,4 @@
-//! A worker's own clock: waiting, and letting messages in.
+//! Waiting, which lets messages in, and a worker's own clock.
 
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
@@ -9,12 +9,16 @@ pub(crate) fn scope() -> Option<DedicatedWorkerGlobalScope> {
     js_sys::global().dyn_into().ok()
 }
 
-/// Lets the worker's event loop turn for some milliseconds.
+/// Lets the event loop of the page or the worker turn for some milliseconds.
 pub(crate) async fn wait(millis: i32) {
-    let Some(scope) = scope() else { return };
     let later = js_sys::Promise::new(&mut |resolve, _| {
+        let timer = match (scope(), web_sys::window()) {
+            (Some(scope), _) => scope.set_timeout_with_callback_and_timeout_and_arguments_0(&resolve, millis).ok(),
+            (None, Some(page)) => page.set_timeout_with_callback_and_timeout_and_arguments_0(&resolve, millis).ok(),
+            (None, None) => None,
+        };
         // Were there no timer, it would go on without letting messages in.
-        if scope.set_timeout_with_callback_and_timeout_and_arguments_0(&resolve, millis).is_err() {
+        if timer.is_none() {
             let _ = resolve.call0(&JsValue::NULL);
         }
     });

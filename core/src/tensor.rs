@@ -77,10 +77,10 @@ pub async fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>> {
 /// # Panics
 /// When there is no adapter: ask the browser for one first.
 #[cfg(all(feature = "wgpu", target_family = "wasm"))]
-pub async fn open_webgpu(lost: impl Fn(String) + Send + 'static) -> Device {
+pub async fn open_webgpu(lost: impl Fn() + Send + 'static) -> Device {
     let place = burn_wgpu::WgpuDevice::DefaultDevice;
     let setup = burn_wgpu::init_setup_async::<burn_wgpu::graphics::WebGpu>(&place, Default::default()).await;
-    setup.device.set_device_lost_callback(move |_, why| lost(why));
+    setup.device.set_device_lost_callback(move |_, _| lost());
     Device::Wgpu(place)
 }
 

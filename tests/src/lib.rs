@@ -16,7 +16,7 @@ pub mod worlds;
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
 /// The program, built beside this test.
@@ -30,6 +30,17 @@ pub fn program() -> Result<PathBuf> {
     let program = own.ancestors().skip(1).take(2).map(named).find(|program| program.is_file());
     let program = program.context("the eemu program is missing; run first: cargo build --workspace")?;
     Ok(program)
+}
+
+/// What a benchmark's `--only` chooses of its figures.
+///
+/// # Errors
+/// With the first that is not one of them.
+pub fn chosen(only: &str, figures: &[&str]) -> Result<Vec<String>> {
+    if let Some(unknown) = only.split(',').find(|figure| !figures.contains(figure)) {
+        bail!("--only {unknown} is not understood; known: {}", figures.join(", "));
+    }
+    Ok(only.split(',').map(str::to_owned).collect())
 }
 
 /// Copies a folder.

@@ -131,11 +131,9 @@ fn without_names(program: &[u8]) -> Option<Vec<u8>> {
     let mut rest = program.get(8..)?;
     while let Some((&kind, after)) = rest.split_first() {
         let (length, body) = number(after)?;
-        let body = body.get(..length)?;
-        let whole = 1 + (after.len() - number(after)?.1.len()) + length;
-        let section = rest.get(..whole)?;
-        rest = rest.get(whole..)?;
+        let (section, next) = rest.split_at_checked(rest.len() - body.len() + length)?;
         let named = kind == 0 && number(body).is_some_and(|(length, name)| name.get(..length) == Some(b"name"));
+        rest = next;
         if !named {
             kept.extend_from_slice(section);
         }

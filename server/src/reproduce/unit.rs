@@ -248,7 +248,7 @@ impl Profile {
 fn wanted(request: &Request) -> Vec<(Ensemble, How)> {
     let what = |other| request.what.wants(other);
     let served = || request.profile.served();
-    let (mut list, mut rows) = (Vec::new(), Vec::new());
+    let mut rows = Vec::new();
     if what(What::Table3) || what(What::Table4) || what(What::Table10) {
         rows.extend(methods(request.profile, 0, what(What::Table10), request.reference));
     }
@@ -258,7 +258,7 @@ fn wanted(request: &Request) -> Vec<(Ensemble, How)> {
     if what(What::Table9) {
         rows.extend(REMOVED.into_iter().flat_map(|percent| methods(request.profile, percent, false, false)));
     }
-    list.extend(rows.into_iter().map(|(_, ensemble, how, _)| (ensemble, how)));
+    let mut list: Vec<_> = rows.into_iter().map(|(_, ensemble, how, _)| (ensemble, how)).collect();
     if what(What::Table6) || what(What::Fig6) || what(What::Fig4) {
         list.extend([(Ensemble::EEMU, How::Frozen), (Ensemble::EEMU, served())]);
     }

@@ -294,6 +294,7 @@ impl Service {
             requests.reread(forgetting::requests(&self.state)?);
         }
         lock(&self.tokens).reread()?;
+        // A receipt may have been written since, and a request names it.
         Ledger::refresh(&self.ledger, &self.state)?;
         self.schedule_changes(true);
         self.answer_requests()?;

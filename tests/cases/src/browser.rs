@@ -16,7 +16,7 @@ pub async fn run_case(text: String, gpu: bool) -> Result<String, JsValue> {
 
 #[cfg(feature = "gpu")]
 async fn webgpu() -> Result<Device, JsValue> {
-    Ok(eemu_core::tensor::open_webgpu(|_| ()).await)
+    Ok(eemu_core::tensor::open_webgpu(|| ()).await)
 }
 
 #[cfg(not(feature = "gpu"))]

@@ -27,7 +27,7 @@ use eemu_server::set_all;
 use eemu_server::store::Access;
 use eemu_tests::service::{Process, token};
 use eemu_tests::worlds::cpu;
-use eemu_tests::{copy, say};
+use eemu_tests::{chosen, copy, say};
 use serde_json::{Value, json};
 
 /// What can be measured, in this order.
@@ -63,13 +63,10 @@ fn arguments() -> Result<Args> {
             "--seconds" => seconds = value.parse().context("--seconds wants a number")?,
             "--clients" => clients = value.parse().context("--clients wants a number")?,
             "--deletions" => deletions = value.parse().context("--deletions wants a number")?,
-            "--only" => only = value.split(',').map(str::to_owned).collect(),
+            "--only" => only = chosen(&value, &FIGURES)?,
             "--set" => set.push(value),
             _ => bail!("{word} is not understood; known: --state, --seconds, --clients, --deletions, --only, --set"),
         }
-    }
-    if let Some(unknown) = only.iter().find(|figure| !FIGURES.contains(&figure.as_str())) {
-        bail!("--only {unknown} is not understood; known: {}", FIGURES.join(", "));
     }
     let state = state.context("give --state DIR, a trained state")?;
     Ok(Args { state, seconds, clients, deletions: deletions.max(1), only, set })

@@ -22,7 +22,7 @@ use eemu_tests::browser::{Browser, WEBGPU, dist};
 use eemu_tests::proxy::Proxy;
 use eemu_tests::service::Process;
 use eemu_tests::worlds::cpu;
-use eemu_tests::{copy, say};
+use eemu_tests::{chosen, copy, say};
 use serde_json::{Value, json};
 
 struct Args {
@@ -52,12 +52,9 @@ fn arguments() -> Result<Args> {
         match word.as_str() {
             "--state" => state = Some(PathBuf::from(value()?)),
             "--lists" => lists = value()?.parse().context("--lists wants a number")?,
-            "--only" => only = value()?.split(',').map(str::to_owned).collect(),
+            "--only" => only = chosen(&value()?, &FIGURES)?,
             _ => bail!("{word} is not understood; known: --state, --lists, --only"),
         }
-    }
-    if let Some(unknown) = only.iter().find(|figure| !FIGURES.contains(&figure.as_str())) {
-        bail!("--only {unknown} is not understood; known: {}", FIGURES.join(", "));
     }
     Ok(Args { state: state.context("give --state DIR, a trained state")?, lists, only })
 }

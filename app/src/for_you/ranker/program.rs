@@ -27,7 +27,7 @@ struct Bench {
 /// Opens the device, then listens. Does nothing outside a dedicated worker.
 pub(crate) async fn start() {
     let Some(scope) = pause::scope() else { return };
-    let device = open_webgpu(|_| answer(&Answer::Lost)).await;
+    let device = open_webgpu(|| answer(&Answer::Lost)).await;
     let bench = Rc::new(Bench {
         device,
         public: RefCell::default(),
