@@ -89,6 +89,33 @@ fn no_version_is_served_before_its_line_is_in_the_log() {
     });
 }
 
+/// Looked for without a pause, deletion after deletion.
+#[test]
+fn a_receipt_is_there_as_soon_as_its_request_names_it() {
+    let recipe = Recipe { users: 30, shards: 4, epochs: 1, ..Recipe::default() };
+    let place = Place::new(&recipe).unwrap();
+    let mut seen = 0;
+    for record in recipe.records().iter().take(60) {
+        let body = json!({"user": format!("user-{}", record.user), "items": [format!("item-{}", record.item)]});
+        let request = place.post("/api/v1/interactions/delete", &place.admin, &body).json();
+        let path = format!("/api/v1/unlearning/{}", request["id"].as_str().unwrap());
+        loop {
+            let status = place.get(&path, &place.admin).json();
+            if let Some(index) = status["receipt_index"].as_u64() {
+                let reply = place.get(&format!("{path}/receipt"), &place.admin);
+                assert_eq!(reply.status, 200, "receipt {index} of {path} after {seen} others");
+                assert_eq!(reply.json()["index"], index);
+                seen += 1;
+                break;
+            }
+            if status["phase"] == "done" {
+                break;
+            }
+        }
+    }
+    assert!(seen > 40, "{seen} receipts");
+}
+
 #[test]
 fn a_receipt_proves_itself_and_tampering_shows() {
     let place = Place::new(&Recipe::default()).unwrap();

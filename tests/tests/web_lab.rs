@@ -252,14 +252,26 @@ fn the_second_visit_needs_no_network() {
 const COUNT_MOVES: &str = "window.moves = 0; const animate = Element.prototype.animate;
     Element.prototype.animate = function (...how) { window.moves += 1; return animate.apply(this, how); }";
 
+/// Notes when the list last changed.
+const NOTE_CHANGES: &str = "window.changed = Date.now();
+    new MutationObserver(() => { window.changed = Date.now(); })
+        .observe(document.querySelector('main'), {childList: true, characterData: true, attributes: true, subtree: true})";
+
+/// Rows that change again at once jump, as while a slider is dragged.
+async fn rested(browser: &Browser) {
+    browser.until("a list at rest", "return Date.now() - window.changed > 200").await.unwrap();
+}
+
 #[test]
 fn rows_glide_and_keys_switch_pieces() {
     drive(async {
         let browser = Browser::start(&dist()).await.unwrap();
         browser.open("#v=1&step=4").await.unwrap();
         browser.run(COUNT_MOVES).await.unwrap();
+        browser.run(NOTE_CHANGES).await.unwrap();
         browser.click("#play").await.unwrap();
         no_example(&browser).await;
+        rested(&browser).await;
         let order = "return [...document.querySelectorAll('#lab-list li')].map((row) => row.dataset.item).join()";
         let before = browser.run(order).await.unwrap();
         // A digit acts only where the pane has the focus.
@@ -276,6 +288,7 @@ fn rows_glide_and_keys_switch_pieces() {
                 break;
             }
             let slots = browser.run("return document.querySelectorAll('#lab-list .slot').length").await.unwrap();
+            rested(&browser).await;
             browser.keys(&[digit]).await.unwrap();
             let more = format!("return document.querySelectorAll('#lab-list .slot').length > {slots}");
             browser.until("another is out", &more).await.unwrap();

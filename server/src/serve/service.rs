@@ -289,16 +289,21 @@ impl Service {
             return Ok(());
         }
         self.follow(&mut lock(&self.deployment))?;
-        {
-            let mut requests = lock(&self.requests);
-            requests.reread(forgetting::requests(&self.state)?);
-        }
+        self.reread_requests()?;
         lock(&self.tokens).reread()?;
-        // A receipt may have been written since, and a request names it.
-        Ledger::refresh(&self.ledger, &self.state)?;
         self.schedule_changes(true);
         self.answer_requests()?;
         self.seen.store(head.changes, Ordering::SeqCst);
+        Ok(())
+    }
+
+    /// Takes in what the store holds of the requests.
+    fn reread_requests(&self) -> Result<()> {
+        let mut requests = lock(&self.requests);
+        let read = forgetting::requests(&self.state)?;
+        // Whoever sees a request name its receipt finds it.
+        Ledger::refresh(&self.ledger, &self.state)?;
+        requests.reread(read);
         Ok(())
     }
 
@@ -315,12 +320,13 @@ impl Service {
         let live: Vec<&Live> = snapshot.models().map(|model| &model.live).collect();
         let settings = lock(&self.deployment).settings.clone();
         let Some((receipt, _)) = forgetting::answer(&self.state, &settings, &self.device, &ready, &live)? else {
-            // Another process has: its answer is taken in with its change.
-            return Ok(());
+            // Another process has, or this one and then could not read it.
+            return self.reread_requests();
         };
+        // Whoever sees a request name its receipt finds it.
+        Ledger::refresh(&self.ledger, &self.state)?;
         let ids: Vec<[u8; 32]> = ready.iter().map(|r| r.id_hash).collect();
         lock(&self.requests).answer(&ids, receipt);
-        Ledger::refresh(&self.ledger, &self.state)?;
         info!(requests = ids.len(), "receipt written");
         self.tick();
         Ok(())
