@@ -66,8 +66,8 @@ fn figure_4(reader: &Reader<'_>) -> Result<Vec<PathBuf>> {
             sheet.rows.push(vec![set.clone(), name.into(), number(values[0]), number(values[1])]);
         }
         let [without, with] = both;
-        series.push((format!("{name}, without"), without));
-        series.push((format!("{name}, adapted"), with));
+        series.push(Series::new(format!("{name}, without"), without));
+        series.push(Series::new(format!("{name}, adapted"), with));
     }
     let plot = Plot { title: "Figure 4: what adaptation does", x: "", y: "HR@10" };
     let svg = bars(&plot, reader.sets(), &series)?;
@@ -107,11 +107,11 @@ fn figure_5(reader: &Reader<'_>) -> Result<Vec<PathBuf>> {
                         sheet.rows.push(vec![set.clone(), varied.into(), format!("{at}"), hits, gain]);
                     }
                 }
-                series.push((set.clone(), line));
+                series.push(Series::new(set, line));
             }
             let y = metric.name();
             let title = format!("Figure 5: {y} by {x}");
-            if series.iter().any(|(_, line)| !line.is_empty()) {
+            if series.iter().any(|one| !one.points.is_empty()) {
                 let file = format!("fig5-{}-{}.svg", varied.replace(' ', "-"), y.to_lowercase().replace('@', ""));
                 plots.push((file, lines(&Plot { title: &title, x, y: &y }, &series, false)?));
             }
@@ -123,8 +123,7 @@ fn figure_5(reader: &Reader<'_>) -> Result<Vec<PathBuf>> {
 fn figure_6(reader: &Reader<'_>) -> Result<Vec<PathBuf>> {
     let metric = Metric::Hits(10);
     let mut sheet = Sheet::new(&["data set", "mean single shard", "best single shard", "mean of all shards"]);
-    let mut series: [Series; 2] =
-        [("single shard (mean)".into(), Vec::new()), ("mean of all shards".into(), Vec::new())];
+    let (mut single_points, mut all_points) = (Vec::new(), Vec::new());
     for (group, set) in reader.sets().iter().enumerate() {
         let alone: Vec<f64> = (0..8)
             .filter_map(|shard| {
@@ -134,11 +133,12 @@ fn figure_6(reader: &Reader<'_>) -> Result<Vec<PathBuf>> {
         let single = (!alone.is_empty()).then(|| alone.iter().sum::<f64>() / alone.len() as f64);
         let best = alone.iter().copied().fold(None, |best: Option<f64>, v| Some(best.map_or(v, |b| b.max(v))));
         let all = reader.cell(set, eemu_with(8), &reader.served(), "Mean", metric).mean();
-        series[0].1.extend(single.map(|v| (group as f64, v)));
-        series[1].1.extend(all.map(|v| (group as f64, v)));
+        single_points.extend(single.map(|v| (group as f64, v)));
+        all_points.extend(all.map(|v| (group as f64, v)));
         sheet.rows.push(vec![set.clone(), number(single), number(best), number(all)]);
     }
     let plot = Plot { title: "Figure 6: one adapted shard against the mean", x: "", y: "HR@10" };
+    let series = [Series::new("single shard (mean)", single_points), Series::new("mean of all shards", all_points)];
     let svg = bars(&plot, reader.sets(), &series)?;
     publish(reader, "fig6", "Figure 6: one adapted shard against the mean of all", &sheet, &[("fig6.svg".into(), svg)])
 }
@@ -156,6 +156,7 @@ fn figure_7(reader: &Reader<'_>) -> Result<Vec<PathBuf>> {
     let (mut quality, mut speed): (Vec<Series>, Vec<Series>) = (Vec::new(), Vec::new());
     for set in reader.sets() {
         let (mut hits_line, mut speed_line) = (Vec::new(), Vec::new());
+        let (mut exact_hits, mut exact_speed) = (None, None);
         let figure = |how: &How, name: &str| {
             let rows = reader.rows(set, eemu_with(8), how);
             let values: Vec<f64> = rows.iter().filter_map(|row| row.figures.get(name).copied()).collect();
@@ -167,14 +168,18 @@ fn figure_7(reader: &Reader<'_>) -> Result<Vec<PathBuf>> {
             let value = |metric| reader.cell(set, eemu_with(8), how, "Mean", metric).mean();
             let seconds = figure(how, "seconds of measuring");
             let faster = naive.zip(seconds).map(|(naive, seconds)| naive / seconds.max(1e-9));
-            if let Some(k) = k {
-                hits_line.extend(value(Metric::Hits(10)).map(|v| (k, v)));
-                speed_line.extend(faster.map(|v| (k, v)));
+            let hits = value(Metric::Hits(10));
+            match k {
+                Some(k) => {
+                    hits_line.extend(hits.map(|v| (k, v)));
+                    speed_line.extend(faster.map(|v| (k, v)));
+                }
+                None => (exact_hits, exact_speed) = (hits, faster),
             }
             sheet.rows.push(vec![
                 set.clone(),
                 name.to_owned(),
-                number(value(Metric::Hits(10))),
+                number(hits),
                 number(value(Metric::Gain(10))),
                 seconds.map_or("-".into(), |s| format!("{s:.1}")),
                 figure(how, "clustering seconds").map_or("-".into(), |s| format!("{s:.1}")),
@@ -195,18 +200,19 @@ fn figure_7(reader: &Reader<'_>) -> Result<Vec<PathBuf>> {
             "1.0".into(),
         ];
         sheet.rows.push(std::iter::once(set.clone()).chain(one).collect());
-        let exact = reader.cell(set, eemu_with(8), &reader.served(), "Mean", Metric::Hits(10)).mean();
-        let ends = hits_line.first().zip(hits_line.last()).map(|(a, b)| (a.0, b.0));
-        let flat = exact.zip(ends).map(|(v, (from, to))| vec![(from, v), (to, v)]).unwrap_or_default();
-        quality.push((format!("{set}, K clusters"), hits_line));
-        quality.push((format!("{set}, exact"), flat));
-        speed.push((set.clone(), speed_line));
+        for (lines, line, exact) in [(&mut quality, hits_line, exact_hits), (&mut speed, speed_line, exact_speed)] {
+            // The exact mode has no clusters: it is level.
+            let ends = line.first().zip(line.last()).map(|(a, b)| [a.0, b.0]);
+            let level = exact.zip(ends).map(|(v, ends)| ends.map(|k| (k, v)).to_vec());
+            lines.push(Series::new(format!("{set}, K clusters"), line));
+            lines.extend(level.map(|level| Series::beside(format!("{set}, exact"), level)));
+        }
     }
     let mut plots = Vec::new();
     for (file, y, series) in
         [("fig7-quality.svg", "HR@10", &quality), ("fig7-speed.svg", "times faster than one by one", &speed)]
     {
-        if series.iter().any(|(_, line)| !line.is_empty()) {
+        if series.iter().any(|one| !one.points.is_empty()) {
             let title = "Figure 7: serving people in clusters";
             plots.push((file.to_owned(), lines(&Plot { title, x: "clusters K", y }, series, false)?));
         }

@@ -3,9 +3,12 @@
 use std::fmt::Display;
 
 use anyhow::{Result, anyhow};
+use plotters::coord::Shift;
 use plotters::prelude::*;
 
-const SIZE: (u32, u32) = (720, 420);
+const SIZE: (u32, u32) = (840, 420);
+/// Where the names of the series begin, right of the plot.
+const NAMES: u32 = 650;
 
 /// What a plot is of.
 #[derive(Debug, Clone)]
@@ -16,10 +19,51 @@ pub(super) struct Plot<'a> {
 }
 
 /// A named series of points; of bars, x counts the groups.
-pub(super) type Series = (String, Vec<(f64, f64)>);
+#[derive(Debug, Clone)]
+pub(super) struct Series {
+    pub(super) name: String,
+    pub(super) points: Vec<(f64, f64)>,
+    /// A dashed line in the colour of the series before it.
+    dashed: bool,
+}
+
+impl Series {
+    pub(super) fn new(name: impl Into<String>, points: Vec<(f64, f64)>) -> Self {
+        Self { name: name.into(), points, dashed: false }
+    }
+
+    /// What the series before it is to be compared with.
+    pub(super) fn beside(name: impl Into<String>, points: Vec<(f64, f64)>) -> Self {
+        Self { dashed: true, ..Self::new(name, points) }
+    }
+}
+
+type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
 fn drawn<E: Display>(error: E) -> anyhow::Error {
     anyhow!("cannot draw a plot: {error}")
+}
+
+/// The series, each with its colour.
+fn coloured(series: &[Series]) -> impl Iterator<Item = (&Series, RGBColor)> {
+    series.iter().scan(0, |solid, one| {
+        *solid += usize::from(!one.dashed);
+        Some((one, colour(solid.saturating_sub(1))))
+    })
+}
+
+/// The names beside the plot, where they hide nothing.
+fn names(area: &Area<'_>, series: &[Series]) -> Result<()> {
+    for (place, (one, colour)) in coloured(series).enumerate() {
+        let y = 40 + 20 * i32::try_from(place)?;
+        let style = colour.stroke_width(2);
+        let strokes: &[[i32; 2]] = if one.dashed { &[[8, 14], [18, 24]] } else { &[[8, 28]] };
+        for &[from, to] in strokes {
+            area.draw(&PathElement::new([(from, y), (to, y)], style)).map_err(drawn)?;
+        }
+        area.draw(&Text::new(one.name.as_str(), (34, y - 6), ("sans-serif", 13))).map_err(drawn)?;
+    }
+    Ok(())
 }
 
 fn colour(place: usize) -> RGBColor {
@@ -42,7 +86,7 @@ fn bounds(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
 pub(super) fn lines(plot: &Plot<'_>, series: &[Series], log: bool) -> Result<String> {
     let along = |x: f64| if log { x.log2() } else { x };
     let up = |y: f64| if log { y.log10() } else { y };
-    let points = || series.iter().flat_map(|(_, points)| points.iter());
+    let points = || series.iter().flat_map(|one| one.points.iter());
     let Some((left, right)) = bounds(points().map(|(x, _)| along(*x))) else { return Err(anyhow!("no points")) };
     let (low, high) = bounds(points().map(|(_, y)| up(*y))).unwrap_or((0.0, 1.0));
     let room = (high - low).max(high.abs() * 0.05).max(1e-9) * 0.1;
@@ -51,7 +95,9 @@ pub(super) fn lines(plot: &Plot<'_>, series: &[Series], log: bool) -> Result<Str
     {
         let area = SVGBackend::with_string(&mut text, SIZE).into_drawing_area();
         area.fill(&WHITE).map_err(drawn)?;
-        let mut chart = ChartBuilder::on(&area)
+        let (within, beside) = area.split_horizontally(NAMES);
+        names(&beside, series)?;
+        let mut chart = ChartBuilder::on(&within)
             .caption(plot.title, ("sans-serif", 18))
             .margin(12)
             .x_label_area_size(40)
@@ -63,7 +109,11 @@ pub(super) fn lines(plot: &Plot<'_>, series: &[Series], log: bool) -> Result<Str
             true => format!("{:.0}", x.exp2()),
             false => format!("{x:.0}"),
         };
-        let y_number = |y: &f64| if log { format!("{:.0}", 10f64.powf(*y)) } else { format!("{y:.4}") };
+        let y_number = |y: &f64| match log {
+            true => format!("{:.0}", 10f64.powf(*y)),
+            false if high >= 10.0 => format!("{y:.0}"),
+            false => format!("{y:.3}"),
+        };
         chart
             .configure_mesh()
             .x_desc(plot.x)
@@ -73,22 +123,16 @@ pub(super) fn lines(plot: &Plot<'_>, series: &[Series], log: bool) -> Result<Str
             .light_line_style(WHITE)
             .draw()
             .map_err(drawn)?;
-        for (place, (name, points)) in series.iter().enumerate() {
-            let colour = colour(place);
-            let line = points.iter().map(|(x, y)| (along(*x), up(*y)));
-            chart
-                .draw_series(LineSeries::new(line.clone(), colour.stroke_width(2)))
-                .map_err(drawn)?
-                .label(name)
-                .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(2)));
+        for (one, colour) in coloured(series) {
+            let line = one.points.iter().map(|(x, y)| (along(*x), up(*y)));
+            let style = colour.stroke_width(2);
+            if one.dashed {
+                chart.draw_series(DashedLineSeries::new(line, 6, 4, style)).map_err(drawn)?;
+                continue;
+            }
+            chart.draw_series(LineSeries::new(line.clone(), style)).map_err(drawn)?;
             chart.draw_series(line.map(|point| Circle::new(point, 3, colour.filled()))).map_err(drawn)?;
         }
-        chart
-            .configure_series_labels()
-            .background_style(WHITE.mix(0.8))
-            .border_style(BLACK.mix(0.3))
-            .draw()
-            .map_err(drawn)?;
         area.present().map_err(drawn)?;
     }
     Ok(text)
@@ -96,17 +140,19 @@ pub(super) fn lines(plot: &Plot<'_>, series: &[Series], log: bool) -> Result<Str
 
 /// Bars side by side in named groups: point x is the group's number.
 pub(super) fn bars(plot: &Plot<'_>, groups: &[String], series: &[Series]) -> Result<String> {
-    let high = bounds(series.iter().flat_map(|(_, p)| p.iter().map(|(_, y)| *y))).map_or(1.0, |(_, high)| high);
+    let high = bounds(series.iter().flat_map(|one| one.points.iter().map(|(_, y)| *y))).map_or(1.0, |(_, high)| high);
     let mut text = String::new();
     {
         let area = SVGBackend::with_string(&mut text, SIZE).into_drawing_area();
         area.fill(&WHITE).map_err(drawn)?;
-        let mut chart = ChartBuilder::on(&area)
+        let (within, beside) = area.split_horizontally(NAMES);
+        names(&beside, series)?;
+        let mut chart = ChartBuilder::on(&within)
             .caption(plot.title, ("sans-serif", 18))
             .margin(12)
             .x_label_area_size(40)
             .y_label_area_size(64)
-            .build_cartesian_2d(-0.5..groups.len() as f64 - 0.5, 0.0..high.max(1e-9) * 1.25)
+            .build_cartesian_2d(-0.5..groups.len() as f64 - 0.5, 0.0..high.max(1e-9) * 1.05)
             .map_err(drawn)?;
         let name = |x: &f64| {
             let whole = (x - x.round()).abs() < 1e-6 && *x > -0.5;
@@ -120,30 +166,18 @@ pub(super) fn bars(plot: &Plot<'_>, groups: &[String], series: &[Series]) -> Res
             .y_desc(plot.y)
             .x_labels(2 * groups.len() + 1)
             .x_label_formatter(&name)
-            .y_label_formatter(&|y| format!("{y:.4}"))
+            .y_label_formatter(&|y| format!("{y:.3}"))
             .light_line_style(WHITE)
             .draw()
             .map_err(drawn)?;
         let width = 0.8 / series.len().max(1) as f64;
-        for (place, (name, points)) in series.iter().enumerate() {
-            let colour = colour(place);
+        for (place, (one, colour)) in coloured(series).enumerate() {
             let start = -0.4 + place as f64 * width;
-            chart
-                .draw_series(
-                    points.iter().map(|(x, y)| {
-                        Rectangle::new([(x + start, 0.0), (x + start + width * 0.92, *y)], colour.filled())
-                    }),
-                )
-                .map_err(drawn)?
-                .label(name)
-                .legend(move |(x, y)| Rectangle::new([(x, y - 5), (x + 12, y + 5)], colour.filled()));
+            let bar = |(x, y): &(f64, f64)| {
+                Rectangle::new([(x + start, 0.0), (x + start + width * 0.92, *y)], colour.filled())
+            };
+            chart.draw_series(one.points.iter().map(bar)).map_err(drawn)?;
         }
-        chart
-            .configure_series_labels()
-            .background_style(WHITE.mix(0.8))
-            .border_style(BLACK.mix(0.3))
-            .draw()
-            .map_err(drawn)?;
         area.present().map_err(drawn)?;
     }
     Ok(text)
@@ -156,13 +190,20 @@ mod tests {
     #[test]
     fn plots_are_svg_with_their_words() {
         let plot = Plot { title: "What", x: "shards", y: "HR@10" };
-        let series = vec![("EEMU".to_owned(), vec![(1.0, 0.1), (8.0, 0.2)]), ("Mean".to_owned(), vec![(1.0, 0.1)])];
+        let series = [
+            Series::new("EEMU", vec![(1.0, 0.1), (8.0, 0.2)]),
+            Series::beside("Mean", vec![(1.0, 0.1), (8.0, 0.1)]),
+            Series::new("Median", vec![(1.0, 0.1)]),
+        ];
         for text in [lines(&plot, &series, false), lines(&plot, &series, true)] {
             let text = text.unwrap();
             assert!(text.starts_with("<svg") && text.contains("EEMU") && text.contains("HR@10"), "{text}");
         }
+        // What is compared has one colour, another series another.
+        let colours: Vec<RGBColor> = coloured(&series).map(|(_, colour)| colour).collect();
+        assert!(colours[0] == colours[1] && colours[1] != colours[2], "{colours:?}");
         let groups = ["epinions".to_owned(), "gowalla".to_owned()];
-        let text = bars(&plot, &groups, &[("EEMU".to_owned(), vec![(0.0, 0.1), (1.0, 0.2)])]).unwrap();
+        let text = bars(&plot, &groups, &[Series::new("EEMU", vec![(0.0, 0.1), (1.0, 0.2)])]).unwrap();
         assert!(text.contains("gowalla") && text.contains("epinions"), "{text}");
         assert!(lines(&plot, &[], false).is_err());
     }

@@ -177,20 +177,20 @@ fn figure_3() -> Result<(Sheet, Vec<(String, String)>)> {
         // Three entities a record, forward and backward.
         let attention = 6 * PAPER_ATTENTION * records;
         let weights = |shards: u64, share: u64| 4 * shards * records / share;
-        let method = |name: &str, more: &dyn Fn(u64) -> u64| -> (String, Vec<(f64, f64)>) {
+        let method = |name: &str, more: &dyn Fn(u64) -> u64| {
             let at = |s: u64| (costs.epoch(records) / s + more(s)) as f64 / 1e9;
-            (name.to_owned(), counts.iter().map(|&s| (s as f64, at(s))).collect())
+            Series::new(name, counts.iter().map(|&s| (s as f64, at(s))).collect())
         };
-        let series: Vec<Series> = vec![
+        let series = [
             method("Static", &|_| 0),
             method("GraphEraser", &|s| weights(s, 10)),
             method("RecEraser", &|_| attention),
             method("UltraRE", &|s| weights(s, 1)),
             method("EEMU", &|_| 0),
         ];
-        for (name, points) in &series {
-            let cells = points.iter().map(|(_, v)| format!("{v:.3}"));
-            let head = [set.name.to_owned(), name.clone()];
+        for one in &series {
+            let cells = one.points.iter().map(|(_, v)| format!("{v:.3}"));
+            let head = [set.name.to_owned(), one.name.clone()];
             sheet.rows.push(head.into_iter().chain(cells).chain([format!("{caption:.2}")]).collect());
         }
         let title = format!("Figure 3: a shard's epoch on {}", set.name);
