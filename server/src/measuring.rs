@@ -17,6 +17,9 @@ use crate::pool;
 use crate::progress::Progress;
 use crate::training::from_scratch;
 
+/// Least width of the column of names in [`Quality::row`].
+pub const NAME_WIDTH: usize = 34;
+
 /// Metrics of one method on one split.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct Quality {
@@ -61,14 +64,14 @@ impl Quality {
     /// One row of a table for people.
     pub fn row(&self, name: &str) -> String {
         format!(
-            "{name:<34} {:.4} ±{:.4}  {:.4} ±{:.4}  {:.4}  {:.4}",
+            "{name:<NAME_WIDTH$} {:.4} ±{:.4}  {:.4} ±{:.4}  {:.4}  {:.4}",
             self.hr10, self.hr10_margin, self.ndcg10, self.ndcg10_margin, self.hr20, self.ndcg20
         )
     }
 
     /// The heading of [`Quality::row`].
     pub fn heading() -> String {
-        format!("{:<34} {:<14}  {:<14}  {:<6}  {}", "", "HR@10", "NDCG@10", "HR@20", "NDCG@20")
+        format!("{:<NAME_WIDTH$} {:<14}  {:<14}  {:<6}  {}", "", "HR@10", "NDCG@10", "HR@20", "NDCG@20")
     }
 }
 

@@ -6,6 +6,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
+use eemu_core::Error;
 use eemu_core::config::Config;
 use eemu_core::dataset::Role;
 use eemu_core::model::Recommender;
@@ -13,7 +14,7 @@ use eemu_core::tensor::Device;
 use eemu_core::world::World;
 use serde_json::Value;
 
-use crate::measuring::{Quality, ensemble_ranks, sampled};
+use crate::measuring::{NAME_WIDTH, Quality, ensemble_ranks, sampled};
 use crate::progress::Progress;
 use crate::training::from_scratch;
 
@@ -33,6 +34,10 @@ pub struct Search<'a> {
     /// One finished trial a line.
     pub journal: PathBuf,
 }
+
+/// What came of one setting: its quality, or why it has none because the model
+/// diverged.
+pub type Outcome = std::result::Result<Quality, String>;
 
 /// All combinations of KEY=V,V,V lists.
 ///
@@ -56,18 +61,18 @@ pub fn grid(lists: &[String]) -> Result<Vec<Vec<String>>> {
 
 impl Search<'_> {
     /// Runs the trials that the journal does not hold. Trials that differ in
-    /// adaptation only share their models.
+    /// adaptation only share their models. One that diverges ends by itself.
     ///
     /// # Errors
     /// When the journal cannot be written or the device fails.
-    pub fn run(&self, trials: &[(String, Config)], progress: &Progress) -> Result<Vec<(String, Quality)>> {
+    pub fn run(&self, trials: &[(String, Config)], progress: &Progress) -> Result<Vec<(String, Outcome)>> {
         let mut known = self.journalled()?;
         let mut results = Vec::new();
         let mut trained: Option<(Config, Vec<Recommender>)> = None;
         for (number, (name, config)) in trials.iter().enumerate() {
             let key = self.key(config)?;
-            if let Some(quality) = known.remove(&key) {
-                results.push((name.clone(), quality));
+            if let Some(outcome) = known.remove(&key) {
+                results.push((name.clone(), outcome));
                 continue;
             }
             progress.say(&format!("trial {} of {}: {name}", number + 1, trials.len()));
@@ -75,17 +80,24 @@ impl Search<'_> {
                 World::new(self.world.catalog.clone(), self.world.interactions.all().to_vec(), config.clone())?.0;
             let same = |other: &Config| (&other.model, &other.train) == (&config.model, &config.train);
             let models = match trained.take() {
-                Some((other, models)) if same(&other) => models,
+                Some((other, models)) if same(&other) => Ok(models),
                 _ => {
                     let shards: Vec<_> = world.shards().into_iter().take(self.shards as usize).collect();
-                    from_scratch(&world, &shards, &self.device, self.jobs, progress, "shard")?
+                    from_scratch(&world, &shards, &self.device, self.jobs, progress, "shard")
                 }
             };
-            let quality = self.judge(&world, &models, progress)?;
-            self.write(&key, name, &quality)?;
-            progress.say(&quality.row(name));
-            results.push((name.clone(), quality));
-            trained = Some((config.clone(), models));
+            let judged = models.and_then(|models| {
+                let quality = self.judge(&world, &models, progress);
+                trained = Some((config.clone(), models));
+                quality
+            });
+            let outcome = match judged {
+                Ok(quality) => Ok(quality),
+                Err(error) => Err(diverged(&error).ok_or(error)?),
+            };
+            self.write(&key, name, &outcome)?;
+            progress.say(&row(name, &outcome));
+            results.push((name.clone(), outcome));
         }
         Ok(results)
     }
@@ -106,19 +118,24 @@ impl Search<'_> {
         Ok(blake3::hash(text.as_bytes()).to_hex().to_string())
     }
 
-    fn journalled(&self) -> Result<HashMap<String, Quality>> {
+    fn journalled(&self) -> Result<HashMap<String, Outcome>> {
         let Ok(text) = std::fs::read_to_string(&self.journal) else { return Ok(HashMap::new()) };
         // The last line may be cut short by a kill: it is then done again.
         let rows = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
         Ok(rows
             .filter_map(|row| {
-                Some((row["key"].as_str()?.to_owned(), serde_json::from_value(row["validation"].clone()).ok()?))
+                let outcome = match row["diverged"].as_str() {
+                    Some(why) => Err(why.to_owned()),
+                    None => Ok(serde_json::from_value(row["validation"].clone()).ok()?),
+                };
+                Some((row["key"].as_str()?.to_owned(), outcome))
             })
             .collect())
     }
 
-    fn write(&self, key: &str, name: &str, quality: &Quality) -> Result<()> {
-        let row = serde_json::json!({"key": key, "changes": name, "validation": quality});
+    fn write(&self, key: &str, name: &str, outcome: &Outcome) -> Result<()> {
+        let mut row = json(name, outcome);
+        row["key"] = key.into();
         let mut file = std::fs::OpenOptions::new()
             .create(true)
             .append(true)
@@ -127,6 +144,30 @@ impl Search<'_> {
         writeln!(file, "{row}")?;
         file.sync_all()?;
         Ok(())
+    }
+}
+
+/// The sentence of an error that is of the setting, not of the machine.
+fn diverged(error: &anyhow::Error) -> Option<String> {
+    let of = |cause: &(dyn std::error::Error + 'static)| {
+        cause.downcast_ref::<Error>().filter(|error| matches!(error, Error::NotANumber(_))).map(ToString::to_string)
+    };
+    error.chain().find_map(of)
+}
+
+/// One line for people; see [`Quality::heading`].
+pub fn row(name: &str, outcome: &Outcome) -> String {
+    match outcome {
+        Ok(quality) => quality.row(name),
+        Err(why) => format!("{name:<NAME_WIDTH$} {why}"),
+    }
+}
+
+/// One trial for programs.
+pub fn json(name: &str, outcome: &Outcome) -> Value {
+    match outcome {
+        Ok(quality) => serde_json::json!({"changes": name, "validation": quality}),
+        Err(why) => serde_json::json!({"changes": name, "validation": null, "diverged": why}),
     }
 }
 

@@ -21,6 +21,34 @@ use futures_util::StreamExt;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
+/// The search goes on, says so, and remembers it; when nothing else was tried,
+/// it says what to do.
+#[test]
+fn a_setting_that_diverges_does_not_end_the_search() {
+    let kept = tempfile::tempdir().unwrap();
+    let (file, state, out) = (books(kept.path()), kept.path().join("run"), kept.path().join("tuned.json"));
+    done(&["import", "--data", text(&file), "--state", text(&state)], &[]);
+    done(&[&["train", "-q", "--state", text(&state)], &TINY[..]].concat(), &[]);
+    let tune = |steps: &'static str| {
+        vec!["tune", "-q", "--state", text(&state), "--out", text(&out), "--grid", steps, "--grid", "train.epochs=2"]
+    };
+    let both = tune("train.outer_step=1e38,0.01");
+    for _ in 0..2 {
+        let found = done(&[&both[..], &["--json"]].concat(), &[]);
+        assert_eq!(found["best"], "train.outer_step=0.01 train.epochs=2");
+        let diverged = found["trials"][0]["diverged"].as_str().unwrap();
+        assert!(diverged.contains("lower the step sizes"), "{diverged}");
+        assert!(found["trials"][1]["validation"]["hr@10"].is_number(), "{found}");
+    }
+    let journal = std::fs::read_to_string(out.with_extension("journal.jsonl")).unwrap();
+    assert_eq!(journal.lines().count(), 2, "the second search tried again");
+    let (_, said, _) = run(&both, &[]);
+    assert!(said.lines().next().unwrap().contains("HR@10") && said.contains("has diverged"), "{said}");
+
+    let (code, _, said) = run(&tune("train.outer_step=1e38"), &[]);
+    assert!(code == Some(2) && said.contains("diverged with every setting"), "{said}");
+}
+
 /// A configuration names the data it was tuned on, keyed; receipts of states
 /// that use it and of the data's own state say so; the key goes with the first
 /// record that is deleted.

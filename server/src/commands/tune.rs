@@ -13,11 +13,12 @@ use crate::cli::TuneArgs;
 use crate::clock::random;
 use crate::deployment::Deployment;
 use crate::device;
+use crate::measuring::{NAME_WIDTH, Quality};
 use crate::pool::default_jobs;
 use crate::progress::Progress;
 use crate::serve::Ledger;
 use crate::store::{Access, Location, State};
-use crate::tuning::{Search, grid};
+use crate::tuning::{self, Search, grid};
 
 pub(crate) fn run(args: &TuneArgs) -> Result<ExitCode> {
     let deployment = Deployment::open(args.run.state.location(), Access::Read)?;
@@ -48,22 +49,25 @@ pub(crate) fn run(args: &TuneArgs) -> Result<ExitCode> {
         journal: args.out.with_extension("journal.jsonl"),
     };
     let results = search.run(&trials, &progress)?;
-    let (best, quality) =
-        results.iter().max_by(|a, b| a.1.ndcg10.total_cmp(&b.1.ndcg10)).context("nothing was tried")?;
+    let judged = results.iter().filter_map(|(name, outcome)| Some((name, outcome.as_ref().ok()?)));
+    let (best, quality) = judged
+        .max_by(|a, b| a.1.ndcg10.total_cmp(&b.1.ndcg10))
+        .context("the model diverged with every setting that was tried: give smaller steps")?;
     let config = &trials.iter().find(|(name, _)| name == best).context("the journal is of another search")?.1;
     let mut file = serde_json::to_value(config)?;
     file[TUNED_ON] = commitment.clone().into();
     std::fs::write(&args.out, serde_json::to_string_pretty(&file)?)
         .with_context(|| format!("cannot write {}", args.out.display()))?;
     if args.run.json {
-        let all: Vec<_> =
-            results.iter().map(|(name, quality)| json!({"changes": name, "validation": quality})).collect();
+        let all: Vec<_> = results.iter().map(|(name, outcome)| tuning::json(name, outcome)).collect();
         print_json(
             &json!({"best": best, "validation": quality, "trials": all, "config": args.out, "tuned_on": commitment}),
         )?;
     } else {
-        for (name, quality) in &results {
-            print_line(&quality.row(name))?;
+        let width = results.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+        print_line(&format!("{}{}", " ".repeat(width.saturating_sub(NAME_WIDTH)), Quality::heading()))?;
+        for (name, outcome) in &results {
+            print_line(&tuning::row(&format!("{name:<width$}"), outcome))?;
         }
         print_line(&format!("best on validation: {best}"))?;
         print_line(&format!(
