@@ -103,13 +103,7 @@ impl Browser {
     /// # Errors
     /// When a program does not start.
     pub async fn at_with(base: &str, more: &[&str]) -> Result<Self> {
-        let mut driver = Command::new("chromedriver")
-            .arg("--port=0")
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .context("chromedriver does not start")?;
-        let port = port(&mut driver)?;
+        let (driver, port) = driver()?;
         let profile = tempfile::tempdir()?;
         let usual = [
             "--headless=new",
@@ -280,10 +274,31 @@ impl Drop for Browser {
     }
 }
 
-/// The port that the driver took.
-fn port(driver: &mut Child) -> Result<u16> {
+/// A driver that listens, and where. It takes any port of IPv4 and then the same
+/// one of IPv6, which somebody else may hold: it ends, and another is tried.
+fn driver() -> Result<(Child, u16)> {
+    let mut said = String::new();
+    for _ in 0..5 {
+        let mut driver = Command::new("chromedriver")
+            .arg("--port=0")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .context("chromedriver does not start")?;
+        match port(&mut driver)? {
+            Ok(port) => return Ok((driver, port)),
+            Err(words) => said = words,
+        }
+        driver.wait()?;
+    }
+    bail!("chromedriver ended five times before it listened; it said:\n{said}")
+}
+
+/// The port that the driver took, or its words if it ended.
+fn port(driver: &mut Child) -> Result<std::result::Result<u16, String>> {
     let out = driver.stdout.take().context("chromedriver has no output")?;
     let mut lines = BufReader::new(out).lines();
+    let mut said = Vec::new();
     for line in lines.by_ref() {
         let line = line?;
         if let Some(rest) = line.split("on port ").nth(1)
@@ -292,8 +307,9 @@ fn port(driver: &mut Child) -> Result<u16> {
         {
             // Read on, or a full pipe would stop the driver.
             std::thread::spawn(move || lines.for_each(drop));
-            return Ok(port);
+            return Ok(Ok(port));
         }
+        said.push(line);
     }
-    bail!("chromedriver ended before it listened")
+    Ok(Err(said.join("\n")))
 }
