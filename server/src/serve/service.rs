@@ -304,6 +304,7 @@ impl Service {
         // Whoever sees a request name its receipt finds it.
         Ledger::refresh(&self.ledger, &self.state)?;
         requests.reread(read);
+        self.tick();
         Ok(())
     }
 
