@@ -277,25 +277,25 @@ impl Drop for Browser {
 /// A driver that listens, and where. It takes any port of IPv4 and then the same
 /// one of IPv6, which somebody else may hold: it ends, and another is tried.
 fn driver() -> Result<(Child, u16)> {
-    let mut said = String::new();
-    for _ in 0..5 {
+    let mut tries = 0;
+    loop {
         let mut driver = Command::new("chromedriver")
             .arg("--port=0")
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
             .context("chromedriver does not start")?;
-        match port(&mut driver)? {
+        tries += 1;
+        match port(&mut driver) {
             Ok(port) => return Ok((driver, port)),
-            Err(words) => said = words,
+            Err(error) if tries == 5 => return Err(error.context("chromedriver was tried five times")),
+            Err(_) => drop(driver.wait()),
         }
-        driver.wait()?;
     }
-    bail!("chromedriver ended five times before it listened; it said:\n{said}")
 }
 
-/// The port that the driver took, or its words if it ended.
-fn port(driver: &mut Child) -> Result<std::result::Result<u16, String>> {
+/// The port that the driver took.
+fn port(driver: &mut Child) -> Result<u16> {
     let out = driver.stdout.take().context("chromedriver has no output")?;
     let mut lines = BufReader::new(out).lines();
     let mut said = Vec::new();
@@ -307,9 +307,9 @@ fn port(driver: &mut Child) -> Result<std::result::Result<u16, String>> {
         {
             // Read on, or a full pipe would stop the driver.
             std::thread::spawn(move || lines.for_each(drop));
-            return Ok(Ok(port));
+            return Ok(port);
         }
         said.push(line);
     }
-    Ok(Err(said.join("\n")))
+    bail!("it ended before it listened; it said:\n{}", said.join("\n"))
 }
