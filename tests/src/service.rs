@@ -284,7 +284,10 @@ impl Process {
         std::thread::spawn(move || lines.for_each(drop));
         // The server's choice of TLS is compiled in here too.
         eemu_server::tls::choose();
-        let client = reqwest::blocking::Client::builder().timeout(PATIENCE).build()?;
+        // It drops idle connections before the service does (15 s): no request
+        // goes into one that is being closed.
+        let client =
+            reqwest::blocking::Client::builder().timeout(PATIENCE).pool_idle_timeout(Duration::from_secs(5)).build()?;
         Ok(Self { address, client, child, log: Some(log) })
     }
 

@@ -235,8 +235,11 @@ fn slow_clients_are_cut() {
     let mut garbage = TcpStream::connect(&address).unwrap();
     garbage.write_all(b"\x16\x03\x01\x02\x00nonsense\r\n\r\n").unwrap();
     // Others are served meanwhile.
-    let (status, manifest) = process.get("/api/v1/manifest", "").unwrap();
-    assert!(status == 200 && !manifest.is_empty());
+    let meanwhile = process.client.get(format!("{}/api/v1/manifest", process.address)).send().unwrap();
+    assert_eq!(meanwhile.status().as_u16(), 200);
+    // Whoever keeps the connection hears how long, a head's time less some.
+    assert_eq!(meanwhile.headers()["keep-alive"], "timeout=10");
+    assert!(!meanwhile.bytes().unwrap().is_empty());
     assert!(closed_after(&mut garbage, Duration::from_secs(10)).starts_with("HTTP/1.1 400"));
     let said = closed_after(&mut slow, Duration::from_secs(10));
     assert!(said.starts_with("HTTP/1.1 408") && said.contains("\"timeout\""), "{said}");

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use axum::Router;
+use axum::http::HeaderValue;
 use hyper::server::conn::http1::Builder;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
@@ -16,8 +17,11 @@ use tracing::{debug, warn};
 
 use super::http::Peer;
 
-/// A client sends the head of its request within this.
+/// A client sends the head of its request, the first or the next, within this.
 const HEAD: Duration = Duration::from_secs(15);
+/// What clients are told of it: less, so that none sends its next request
+/// into a connection that is being closed.
+const KEPT: &str = "timeout=10";
 /// Answers that are under way at the end get this long.
 const GRACE: Duration = Duration::from_secs(20);
 
@@ -56,6 +60,10 @@ pub(super) async fn serve(
         let router = router.clone().map_request(move |mut request: axum::http::Request<hyper::body::Incoming>| {
             request.extensions_mut().insert(Peer(peer.ip()));
             request.map(axum::body::Body::new)
+        });
+        let router = router.map_response(|mut response: axum::response::Response| {
+            response.headers_mut().insert("keep-alive", HeaderValue::from_static(KEPT));
+            response
         });
         let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
         let connection = graceful.watch(connection);
