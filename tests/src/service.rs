@@ -139,6 +139,19 @@ impl Place {
         Ok(Self { dir: dir.clone(), service, admin, operator, router, runtime, threads, _kept: None })
     }
 
+    /// Stops it, and the same state is in service again with other options.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub fn again(mut self, options: ServiceOptions, http: &HttpOptions) -> Result<Self> {
+        self.stop();
+        let (dir, kept) = (self.dir.clone(), self._kept.take());
+        drop(self);
+        let mut place = Self::open(&dir, options, http)?;
+        place._kept = kept;
+        Ok(place)
+    }
+
     /// A token for one user by index.
     ///
     /// # Errors

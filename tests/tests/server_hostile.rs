@@ -6,14 +6,14 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::http::Request;
 use eemu_server::serve::http::HttpOptions;
 use eemu_server::serve::tokens::Scope;
 use eemu_tests::program;
-use eemu_tests::service::{Place, Process, make_state, quick, token};
+use eemu_tests::service::{PATIENCE, Place, Process, make_state, quick, token};
 use eemu_tests::worlds::Recipe;
 use serde_json::{Value, json};
 
@@ -263,14 +263,33 @@ fn it_ends_gracefully_and_goes_on() {
     let dir = kept.path().join("state");
     let recipe = Recipe { epochs: 4000, ..Recipe::default() };
     make_state(&dir, &recipe, false).unwrap();
-    let process = Process::start(&dir, &["--train-jobs", "1", "--settle", "0"], &[]).unwrap();
+    let admin = token(&dir, Scope::Admin).unwrap();
+    let trainers = &["--train-jobs", "3", "--settle", "0"];
+    let process = Process::start(&dir, trainers, &[]).unwrap();
     assert_eq!(process.json("/healthz", "").unwrap()["status"], "degraded");
-    std::thread::sleep(Duration::from_millis(400));
+    // Whoever waits for it sees how far it is: of every shard, for an account of all.
+    let asked = process.post("/api/v1/account/delete", &admin, &json!({"user": "user-0"})).unwrap().1;
+    assert_eq!(asked["shards"], recipe.shards, "the test needs a user of all shards");
+    let status = format!("/api/v1/unlearning/{}", asked["id"].as_str().unwrap());
+    let epochs = |process: &Process, least: u64| -> Vec<u64> {
+        let start = Instant::now();
+        loop {
+            let standing = process.json(&status, "").unwrap();
+            let shards = standing["progress"].as_array().unwrap();
+            let epochs: Vec<u64> = shards.iter().map(|at| at["epoch"].as_u64().unwrap_or(0)).collect();
+            if epochs.iter().all(|epoch| *epoch >= least) {
+                return epochs;
+            }
+            assert!(start.elapsed() < PATIENCE, "never at epoch {least}: {standing}");
+        }
+    };
+    let reached = epochs(&process, 200);
     let (code, log) = stop(process);
     assert_eq!(code, Some(0), "{log}");
     assert!(log.contains("stopped"), "{log}");
-    let checkpoints: Vec<_> = std::fs::read_dir(dir.join("checkpoints")).unwrap().collect();
-    assert!(!checkpoints.is_empty() || log.contains("shard published"), "what was trained is lost: {log}");
+    let process = Process::start(&dir, trainers, &[]).unwrap();
+    let now = epochs(&process, 1);
+    assert!(now.iter().zip(&reached).all(|(now, reached)| now >= reached), "trained anew: {reached:?}, then {now:?}");
 }
 
 /// The commands beside the server.

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use eemu_core::dataset::Interaction;
 use eemu_core::ensemble::LearnedState;
@@ -16,6 +17,9 @@ use eemu_tests::copy;
 use eemu_tests::service::{Place, Process, delete_items, learned, make_state, quick, token};
 use eemu_tests::worlds::{Recipe, train_all};
 use serde_json::{Value, json};
+
+/// How long a backup is kept here: long enough that a deletion comes in time.
+const KEPT: Duration = Duration::from_secs(4);
 
 fn done(args: &[&str]) -> Value {
     command::done(args, &[])
@@ -124,15 +128,14 @@ fn tombstones_end_with_the_last_older_backup() {
     let tombstones = || Deployment::open(&state, Access::Read).unwrap().state.tombstones().unwrap();
     forget(0);
     assert!(tombstones().hashes.is_empty());
-    // Two seconds, so that the first deletion comes in time.
-    let keep = (2.0f64 / 86_400.0).to_string();
+    let keep = (KEPT.as_secs_f64() / 86_400.0).to_string();
     done(&["backup", "--state", text(&state), "--to", text(&kept.path().join("short")), "--keep", &keep]);
     forget(1);
     let found = tombstones();
     assert_eq!(found.hashes.len(), 1);
     let info = done(&["info", "--state", text(&state), "--json"]);
     assert_eq!(info["backups"].as_array().unwrap().len(), 1);
-    std::thread::sleep(std::time::Duration::from_millis(2200));
+    std::thread::sleep(KEPT + Duration::from_millis(200));
     forget(2);
     assert!(tombstones().hashes.is_empty() && tombstones().key.is_none());
     let database = std::fs::read(state.join("eemu.sqlite")).unwrap();
@@ -152,7 +155,7 @@ fn tombstones_of_another_time_or_place_are_refused() {
     make_state(&state, &Recipe::default(), false).unwrap();
     make_state(&other, &Recipe::default(), false).unwrap();
     done(&["backup", "--state", text(&state), "--tombstones", text(&file)]);
-    let keep = (2.0f64 / 86_400.0).to_string();
+    let keep = (KEPT.as_secs_f64() / 86_400.0).to_string();
     done(&["backup", "--state", text(&state), "--to", text(&backup), "--keep", &keep]);
     let forget = |n: usize| {
         let record = records(&state)[n];
@@ -168,7 +171,7 @@ fn tombstones_of_another_time_or_place_are_refused() {
         let said = restore(from);
         assert!(said.contains("knows nothing of this backup"), "{said}");
     }
-    std::thread::sleep(std::time::Duration::from_millis(2200));
+    std::thread::sleep(KEPT + Duration::from_millis(200));
     forget(1);
     let said = restore(&state);
     assert!(said.contains("knows nothing of this backup") && !at("new").exists(), "{said}");
