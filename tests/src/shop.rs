@@ -54,6 +54,8 @@ pub struct Shop {
     pub admin: String,
     /// A token for the page Operate.
     pub operator: String,
+    /// How long deletions wait before a shard retrains.
+    settle: &'static str,
     kept: tempfile::TempDir,
 }
 
@@ -66,14 +68,36 @@ impl Shop {
     /// # Panics
     /// When the state cannot be trained.
     pub fn open() -> Result<Self> {
+        Self::with("1")
+    }
+
+    /// One that retrains nothing until it is told to ([`Shop::retrain`]), so that
+    /// a page may take its time to show what waits.
+    ///
+    /// # Errors
+    /// As [`Shop::open`].
+    pub fn patient() -> Result<Self> {
+        Self::with("3600")
+    }
+
+    /// Retrains what waits.
+    ///
+    /// # Panics
+    /// When the service does not take it.
+    pub fn retrain(&self) {
+        let answer = aside(|| self.process.post("/api/v1/retrain", &self.operator, &serde_json::json!({})));
+        assert!(answer.as_ref().is_ok_and(|(status, _)| *status == 202), "{answer:?}");
+    }
+
+    fn with(settle: &'static str) -> Result<Self> {
         let trained = TRAINED.get_or_init(|| train().unwrap_or_else(|why| panic!("not trained: {why:#}")));
         let kept = tempfile::tempdir()?;
         let state = kept.path().join("state");
         copy(&trained.path().join("state"), &state)?;
         let (admin, operator) = (token(&state, Scope::Admin)?, token(&state, Scope::Operator)?);
-        let process = serve(&state)?;
+        let process = serve(&state, settle)?;
         let proxy = Proxy::before(&process.address)?;
-        Ok(Self { process, proxy, admin, operator, kept })
+        Ok(Self { process, proxy, admin, operator, settle, kept })
     }
 
     /// Stops the server, copies its state, and serves the copy at the same
@@ -93,16 +117,16 @@ impl Shop {
     fn restart(&mut self, state: impl FnOnce(&Path) -> Result<std::path::PathBuf>) -> Result<()> {
         self.process.stop();
         let state = state(self.kept.path())?;
-        self.process = serve(&state)?;
+        self.process = serve(&state, self.settle)?;
         self.proxy.turn(&self.process.address);
         Ok(())
     }
 }
 
-fn serve(state: &Path) -> Result<Process> {
+fn serve(state: &Path, settle: &str) -> Result<Process> {
     let dist = dist();
     let web = dist.to_str().context("an odd path")?;
-    Process::start(state, &["--web", web, "--demo", "3", "--settle", "1"], &[])
+    Process::start(state, &["--web", web, "--demo", "3", "--settle", settle], &[])
 }
 
 /// Asks the server directly: a client that blocks needs a thread of its own

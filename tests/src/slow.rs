@@ -6,6 +6,7 @@
 //! the parameters; how features become inputs is written again here.
 
 use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result, ensure};
 use burn::tensor::activation::relu;
@@ -15,6 +16,10 @@ use eemu_core::tensor::{Device, Tensor, from_vec, indices};
 
 /// LayerNorm's epsilon.
 const EPSILON: f32 = 1e-5;
+
+/// One graph at a time: a backward pass of Burn 0.21 drops steps of graphs that
+/// other threads are building, and their gradients with them (tracel-ai/burn#5573).
+static GRAPH: Mutex<()> = Mutex::new(());
 
 /// The plain network over one catalogue: two towers, or DeepFM.
 pub struct Slow {
@@ -259,6 +264,7 @@ impl Slow {
         if count == 0 {
             return Ok(Judged { loss: 0.0, gradient: Gradient::new(), nearest: f32::INFINITY });
         }
+        let _alone = GRAPH.lock().unwrap_or_else(PoisonError::into_inner);
         let side = |of: fn(&Pair) -> u32| task.pairs.iter().map(move |pair| Row::Known(of(pair)));
         let rows: Vec<Row> = side(|p| p.positive).chain(side(|p| p.negative)).collect();
         let scores = self.score(theta, task.user, &rows, true)?;

@@ -84,7 +84,7 @@ fn the_finished_example_is_painted_first_and_other_parts_a_frame_apart() {
 
 #[test]
 fn a_household_adapts_recommends_forgets_and_checks_the_receipt() {
-    let shop = Shop::open().unwrap();
+    let shop = Shop::patient().unwrap();
     drive(async {
         let browser = Browser::at(&shop.proxy.address).await.unwrap();
         // The first paint is a finished example, marked so.
@@ -140,6 +140,7 @@ fn a_household_adapts_recommends_forgets_and_checks_the_receipt() {
             .await
             .unwrap();
         browser.until("live progress", "return document.querySelector('.you .piece.lift')").await.unwrap();
+        shop.retrain();
         browser.until("the receipt", SETTLED).await.unwrap();
         assert_eq!(
             browser.run("return document.querySelectorAll('#checks .ok').length").await.unwrap(),
@@ -327,7 +328,7 @@ fn long_lists_are_drawn_in_portions() {
 
 #[test]
 fn deleting_the_account_says_before_what_retrains() {
-    let shop = Shop::open().unwrap();
+    let shop = Shop::patient().unwrap();
     drive(async {
         let browser = Browser::at(&shop.proxy.address).await.unwrap();
         let (_, token) = sign_in(&shop, &browser).await;
@@ -347,6 +348,7 @@ fn deleting_the_account_says_before_what_retrains() {
             .await
             .unwrap();
         browser.picture("for-you-account").await.unwrap();
+        shop.retrain();
         browser.until("the receipt", SETTLED).await.unwrap();
         assert_eq!(browser.text("h1").await.unwrap(), "Forgotten. Eight models rebuilt, none untouched.");
         let later = versions(&get(&shop, "/api/v1/manifest"));
@@ -360,7 +362,7 @@ fn deleting_the_account_says_before_what_retrains() {
 
 #[test]
 fn an_operator_sees_shards_queue_and_log() {
-    let shop = Shop::open().unwrap();
+    let shop = Shop::patient().unwrap();
     drive(async {
         let browser = Browser::at(&shop.proxy.address).await.unwrap();
         let enter = async |token: &str| {
@@ -407,6 +409,8 @@ fn an_operator_sees_shards_queue_and_log() {
             .await
             .unwrap();
         browser.picture("operate-retraining").await.unwrap();
+        // They retrain in an hour, or when the operator says so.
+        browser.click("#hurry").await.unwrap();
         browser.until("its receipt", "return !!document.querySelector('#entries tr.receipt')").await.unwrap();
         browser
             .until("all back", "return document.querySelector('h1').innerText === 'All eight shards serve.'")
