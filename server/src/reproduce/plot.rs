@@ -1,9 +1,11 @@
 //! Lines and bars as SVG.
 
 use std::fmt::Display;
+use std::ops::Range;
 
 use anyhow::{Result, anyhow};
 use plotters::coord::Shift;
+use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 
 const SIZE: (u32, u32) = (840, 420);
@@ -39,6 +41,7 @@ impl Series {
 }
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+type Chart<'a> = ChartContext<'a, SVGBackend<'a>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
 
 fn drawn<E: Display>(error: E) -> anyhow::Error {
     anyhow!("cannot draw a plot: {error}")
@@ -64,6 +67,20 @@ fn names(area: &Area<'_>, series: &[Series]) -> Result<()> {
         area.draw(&Text::new(one.name.as_str(), (34, y - 6), ("sans-serif", 13))).map_err(drawn)?;
     }
     Ok(())
+}
+
+/// The empty plot on white, the names beside it.
+fn chart<'a>(area: &Area<'a>, plot: &Plot<'_>, series: &[Series], x: Range<f64>, y: Range<f64>) -> Result<Chart<'a>> {
+    area.fill(&WHITE).map_err(drawn)?;
+    let (within, beside) = area.split_horizontally(NAMES);
+    names(&beside, series)?;
+    ChartBuilder::on(&within)
+        .caption(plot.title, ("sans-serif", 18))
+        .margin(12)
+        .x_label_area_size(40)
+        .y_label_area_size(64)
+        .build_cartesian_2d(x, y)
+        .map_err(drawn)
 }
 
 fn colour(place: usize) -> RGBColor {
@@ -94,16 +111,7 @@ pub(super) fn lines(plot: &Plot<'_>, series: &[Series], log: bool) -> Result<Str
     let mut text = String::new();
     {
         let area = SVGBackend::with_string(&mut text, SIZE).into_drawing_area();
-        area.fill(&WHITE).map_err(drawn)?;
-        let (within, beside) = area.split_horizontally(NAMES);
-        names(&beside, series)?;
-        let mut chart = ChartBuilder::on(&within)
-            .caption(plot.title, ("sans-serif", 18))
-            .margin(12)
-            .x_label_area_size(40)
-            .y_label_area_size(64)
-            .build_cartesian_2d(left..right.max(left + 1e-9), bottom..high + room)
-            .map_err(drawn)?;
+        let mut chart = chart(&area, plot, series, left..right.max(left + 1e-9), bottom..high + room)?;
         let x_number = |x: &f64| match log {
             true if (x - x.round()).abs() > 1e-6 => String::new(),
             true => format!("{:.0}", x.exp2()),
@@ -144,16 +152,7 @@ pub(super) fn bars(plot: &Plot<'_>, groups: &[String], series: &[Series]) -> Res
     let mut text = String::new();
     {
         let area = SVGBackend::with_string(&mut text, SIZE).into_drawing_area();
-        area.fill(&WHITE).map_err(drawn)?;
-        let (within, beside) = area.split_horizontally(NAMES);
-        names(&beside, series)?;
-        let mut chart = ChartBuilder::on(&within)
-            .caption(plot.title, ("sans-serif", 18))
-            .margin(12)
-            .x_label_area_size(40)
-            .y_label_area_size(64)
-            .build_cartesian_2d(-0.5..groups.len() as f64 - 0.5, 0.0..high.max(1e-9) * 1.05)
-            .map_err(drawn)?;
+        let mut chart = chart(&area, plot, series, -0.5..groups.len() as f64 - 0.5, 0.0..high.max(1e-9) * 1.05)?;
         let name = |x: &f64| {
             let whole = (x - x.round()).abs() < 1e-6 && *x > -0.5;
             let group = if whole { groups.get(x.round() as usize) } else { None };
