@@ -139,7 +139,7 @@ impl Place {
         Ok(Self { dir: dir.clone(), service, admin, operator, router, runtime, threads, _kept: None })
     }
 
-    /// Stops it, and the same state is in service again with other options.
+    /// Stops it, and its directory is in service again with other options.
     ///
     /// # Errors
     /// When the server refuses.

@@ -146,26 +146,25 @@ fn the_page_stays_at_hand_while_the_worker_computes() {
             const post = Worker.prototype.postMessage;
             const held = [];
             Worker.prototype.postMessage = function (...question) { held.push([this, question]); };
-            const drawn = () => document.querySelector('.tuning > .tiny')?.innerText.startsWith('60 drawn');
+            const drawn = () => document.querySelector('.tuning > .tiny')?.innerText.startsWith('60 drawn') === true;
             const slider = document.querySelector('#slide-n');
             slider.value = 60;
             slider.dispatchEvent(new Event('input', { bubbles: true }));
             let frames = 0, early = null;
             const tick = () => {
                 frames += 1;
-                if (frames === 10) {
+                if (frames >= 10 && held.length > 0 && early === null) {
                     early = drawn();
                     Worker.prototype.postMessage = post;
                     for (const [worker, question] of held) worker.postMessage(...question);
                 }
-                if (frames < 10 || !drawn()) requestAnimationFrame(tick);
-                else done({ early, asked: held.length });
+                if (early === null || !drawn()) requestAnimationFrame(tick);
+                else done(early);
             };
             requestAnimationFrame(tick);
         ";
-        let seen = browser.client.execute_async(change, vec![]).await.unwrap();
-        assert_eq!(seen["early"], false, "the page made a list by itself");
-        assert!(seen["asked"].as_u64() > Some(0), "the worker was not asked");
+        let early = browser.client.execute_async(change, vec![]).await.unwrap();
+        assert_eq!(early, false, "the page made a list by itself");
         browser.close().await.unwrap();
     });
 }
