@@ -101,6 +101,11 @@ pub fn quick() -> ServiceOptions {
     }
 }
 
+/// [`quick`], but nothing is retrained while a test looks.
+pub fn patient() -> ServiceOptions {
+    ServiceOptions { settle: Duration::from_secs(3600), ..quick() }
+}
+
 impl Place {
     /// A trained world in service.
     ///
@@ -194,6 +199,16 @@ impl Place {
     /// When the address is none.
     pub fn post(&self, path: &str, token: &str, body: &Value) -> Reply {
         self.send(request("POST", path, token, Some(body)))
+    }
+
+    /// What the metrics say of one without labels.
+    ///
+    /// # Panics
+    /// When there is none of this name.
+    pub fn metric(&self, name: &str) -> f64 {
+        let text = String::from_utf8_lossy(&self.get("/metrics", &self.operator).bytes).into_owned();
+        let value = text.lines().filter_map(|line| line.split_once(' ')).find(|(found, _)| *found == name);
+        value.and_then(|(_, value)| value.parse().ok()).unwrap_or_else(|| panic!("{name} is missing:\n{text}"))
     }
 
     /// Waits until an unlearning request is done; returns its last status.

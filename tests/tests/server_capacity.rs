@@ -17,12 +17,6 @@ const SHARDS: u32 = 6;
 const STREAM: usize = 18;
 const STREAMS: usize = 3;
 
-fn metric(place: &Place, name: &str) -> f64 {
-    let text = String::from_utf8(place.get("/metrics", &place.operator).bytes).unwrap();
-    let line = text.lines().find(|line| line.split(' ').next() == Some(name)).unwrap();
-    line.rsplit(' ').next().unwrap().parse().unwrap()
-}
-
 fn delete(place: &Place, (user, item): &(String, String)) -> String {
     let reply = place.post("/api/v1/interactions/delete", &place.admin, &delete_items(user, &[item]));
     assert_eq!(reply.status, 202, "{}", reply.json());
@@ -43,7 +37,7 @@ fn stream(place: &Place, records: &[(String, String)]) -> Seen {
     let (mut names, mut looks, mut in_mean, mut always) = (Vec::new(), 0, 0, true);
     for record in records {
         names.push(delete(place, record));
-        let rate = metric(place, "eemu_deletions_sustained_per_hour");
+        let rate = place.metric("eemu_deletions_sustained_per_hour");
         let next = Instant::now() + Duration::from_secs_f64(3600.0 / rate);
         while Instant::now() < next {
             let clean = place.service.snapshot().clean();
@@ -55,11 +49,11 @@ fn stream(place: &Place, records: &[(String, String)]) -> Seen {
         always &= answer["degraded"] == false;
     }
     // No queue has grown: each shard once, whatever it still waits for.
-    let before = metric(place, "eemu_shards_trained_total");
+    let before = place.metric("eemu_shards_trained_total");
     for name in &names {
         assert_eq!(place.wait_done(name).unwrap()["removed"], 1);
     }
-    let trained = metric(place, "eemu_shards_trained_total") - before;
+    let trained = place.metric("eemu_shards_trained_total") - before;
     assert!(trained <= f64::from(SHARDS), "{trained} shards were trained after the last deletion");
     Seen { share: f64::from(in_mean) / f64::from(looks) / f64::from(SHARDS), always }
 }

@@ -12,17 +12,12 @@ use eemu_server::deployment::Deployment;
 use eemu_server::serve::http::HttpOptions;
 use eemu_server::serve::{Add, Change, ServiceOptions};
 use eemu_server::store::Access;
-use eemu_tests::service::{PATIENCE, Place, ask, delete_items, learned, quick, request};
+use eemu_tests::service::{PATIENCE, Place, ask, delete_items, learned, patient, quick, request};
 use eemu_tests::worlds::{Recipe, Times, train_all};
 use serde_json::{Value, json};
 
 fn http() -> HttpOptions {
     HttpOptions { rate: 0, ..HttpOptions::default() }
-}
-
-/// Retrains nothing while a test looks.
-fn patient() -> ServiceOptions {
-    ServiceOptions { settle: Duration::from_secs(3600), ..quick() }
 }
 
 fn recipe() -> Recipe {
@@ -103,11 +98,6 @@ fn requests_settle_and_restart() {
     let recipe = Recipe { epochs: 60, ..recipe() };
     let options = ServiceOptions { settle: Duration::from_secs(1), train_jobs: 2, ..quick() };
     let mut place = Place::with(&recipe, options, &http()).unwrap();
-    let metric = |place: &Place, name: &str| -> f64 {
-        let text = String::from_utf8(place.get("/metrics", &place.operator).bytes).unwrap();
-        let line = text.lines().find(|l| l.starts_with(name)).unwrap_or_else(|| panic!("{name} is missing")).to_owned();
-        line.rsplit(' ').next().unwrap().parse().unwrap()
-    };
     let (user, items) = someone(&place);
     let ids: Vec<String> = items[..2]
         .iter()
@@ -115,7 +105,7 @@ fn requests_settle_and_restart() {
         .collect();
     let dirty = in_mean(&place).iter().filter(|clean| !**clean).count() as f64;
     let done: Vec<Value> = ids.iter().map(|id| place.wait_done(id).unwrap()).collect();
-    assert_eq!(metric(&place, "eemu_shards_trained_total"), dirty, "one window retrained a shard twice");
+    assert_eq!(place.metric("eemu_shards_trained_total"), dirty, "one window retrained a shard twice");
     assert!(done.iter().all(|d| d["receipt_index"].is_u64()));
 
     // While a shard trains, another record of the same shard goes: made
@@ -142,7 +132,7 @@ fn requests_settle_and_restart() {
         for id in [&first, &delete(&pair[1])] {
             place.wait_done(id).unwrap();
         }
-        metric(&place, "eemu_trainings_restarted_total") >= 1.0
+        place.metric("eemu_trainings_restarted_total") >= 1.0
     });
     assert!(restarted, "training went on over a deleted record");
     let left = records(&place);
@@ -342,8 +332,7 @@ fn an_overtaken_answer_is_computed_again() {
         accepted(&place, &delete_items(user, &[item]));
         let reply = place.block_on(answering).unwrap();
         assert_eq!(String::from_utf8(reply.bytes).unwrap().lines().count(), 600);
-        let text = String::from_utf8(place.get("/metrics", &place.operator).bytes).unwrap();
-        if !text.contains("eemu_answers_overtaken_total 0") {
+        if place.metric("eemu_answers_overtaken_total") > 0.0 {
             return;
         }
         assert!(start.elapsed() < Duration::from_secs(40), "no answer was ever overtaken");

@@ -15,7 +15,7 @@ use eemu_server::serve::http::HttpOptions;
 use eemu_server::serve::tokens::Scope;
 use eemu_server::store::{Access, Backup, Deletion, NewRequest, State};
 use eemu_tests::command::{TINY, books, done, run, text};
-use eemu_tests::service::{PATIENCE, Place, Process, delete_items, make_state, quick, token};
+use eemu_tests::service::{PATIENCE, Place, Process, delete_items, make_state, patient, quick, token};
 use eemu_tests::worlds::Recipe;
 use futures_util::StreamExt;
 use serde_json::{Value, json};
@@ -285,8 +285,7 @@ fn an_empty_batch_has_an_empty_answer() {
 #[test]
 fn a_slow_reader_gets_nothing_overtaken() {
     let recipe = Recipe { users: 10, shards: 4, holdout: Holdout::None, ..Recipe::default() };
-    let options = ServiceOptions { settle: Duration::from_secs(3600), ..quick() };
-    let place = Place::with(&recipe, options, &http()).unwrap();
+    let place = Place::with(&recipe, patient(), &http()).unwrap();
     let world = place.service.snapshot().world.clone();
     let r = world.interactions.all()[0];
     let shard = u64::from(world.shard_of(r.user, r.item));

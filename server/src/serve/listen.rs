@@ -19,9 +19,9 @@ use super::http::Peer;
 
 /// A client sends the head of its request, the first or the next, within this.
 const HEAD: Duration = Duration::from_secs(15);
-/// What clients are told of it: less, so that none sends its next request
-/// into a connection that is being closed.
-const KEPT: &str = "timeout=10";
+/// So much less is what clients are told of it: none is to send its next
+/// request into a connection that is being closed.
+const SPARE: Duration = Duration::from_secs(5);
 /// Answers that are under way at the end get this long.
 const GRACE: Duration = Duration::from_secs(20);
 
@@ -39,6 +39,11 @@ pub(super) async fn serve(
     let graceful = GracefulShutdown::new();
     let mut builder = Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEAD);
+    let kept = HeaderValue::from_str(&format!("timeout={}", (HEAD - SPARE).as_secs()))?;
+    let router = router.layer(axum::middleware::map_response(move |mut response: axum::response::Response| {
+        response.headers_mut().insert("keep-alive", kept.clone());
+        std::future::ready(response)
+    }));
     tokio::pin!(stop);
     loop {
         let place = tokio::select! {
@@ -60,10 +65,6 @@ pub(super) async fn serve(
         let router = router.clone().map_request(move |mut request: axum::http::Request<hyper::body::Incoming>| {
             request.extensions_mut().insert(Peer(peer.ip()));
             request.map(axum::body::Body::new)
-        });
-        let router = router.map_response(|mut response: axum::response::Response| {
-            response.headers_mut().insert("keep-alive", HeaderValue::from_static(KEPT));
-            response
         });
         let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
         let connection = graceful.watch(connection);
