@@ -12,7 +12,7 @@ use eemu_server::deployment::Deployment;
 use eemu_server::serve::http::HttpOptions;
 use eemu_server::serve::{Add, Change, ServiceOptions};
 use eemu_server::store::Access;
-use eemu_tests::service::{PATIENCE, Place, ask, delete_items, learned, patient, quick, request};
+use eemu_tests::service::{PATIENCE, Place, ask, delete_items, learned, make_state, patient, quick, request};
 use eemu_tests::worlds::{Recipe, Times, train_all};
 use serde_json::{Value, json};
 
@@ -138,6 +138,35 @@ fn requests_settle_and_restart() {
     let left = records(&place);
     place.stop();
     assert_eq!(learned(&place.dir).unwrap().differences(&twin(&recipe, left)), [""; 0]);
+}
+
+/// Training over a record that goes is dropped then, and not refused at its end
+/// or when it would keep its state, every 15 seconds.
+#[test]
+fn training_stops_when_its_records_change() {
+    // So long a training that its end is not waited for.
+    let recipe = Recipe { epochs: 10_000_000, ..recipe() };
+    let kept = tempfile::tempdir().unwrap();
+    let dir = kept.path().join("state");
+    make_state(&dir, &recipe, false).unwrap();
+    let options = ServiceOptions { train_jobs: recipe.shards as usize, ..quick() };
+    let mut place = Place::open(&dir, options, &http()).unwrap();
+    let until = |what: &str, patience: Duration, is: &dyn Fn() -> bool| {
+        let start = Instant::now();
+        while !is() {
+            assert!(start.elapsed() < patience, "never: {what}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    };
+    until("every shard trains", PATIENCE, &|| {
+        let queue = place.get("/api/v1/queue", &place.operator).json();
+        queue["shards"].as_array().unwrap().iter().filter(|at| at["epoch"].as_u64() > Some(1)).count() == 4
+    });
+    assert_eq!(place.metric("eemu_trainings_restarted_total"), 0.0);
+    let (user, items) = someone(&place);
+    accepted(&place, &delete_items(&user, &[&items[0]]));
+    until("training starts anew", Duration::from_secs(10), &|| place.metric("eemu_trainings_restarted_total") >= 1.0);
+    place.stop();
 }
 
 /// An account touches every shard: popularity answers, says so, and the
