@@ -3,7 +3,7 @@
 
 use eemu_core::adapt::{Person, probabilities};
 use eemu_core::config::AdaptConfig;
-use eemu_core::model::{ItemBase, Recommender};
+use eemu_core::shard_model::{ItemBase, ShardModel};
 use eemu_core::random::Key;
 use eemu_core::recommend::{Ranker, top_k};
 use serde::{Deserialize, Serialize};
@@ -27,7 +27,7 @@ pub struct ListRow {
 #[derive(Debug)]
 pub struct Ensemble<'a> {
     /// The models that take part, each with its shard.
-    pub models: &'a [(usize, &'a Recommender, ItemBase)],
+    pub models: &'a [(usize, &'a ShardModel, ItemBase)],
     /// Number of shards, those left out included.
     pub shards: usize,
     /// Key of the draws.

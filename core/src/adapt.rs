@@ -23,22 +23,49 @@ pub struct Person {
 pub struct Past {
     items: Vec<u32>,
     ages: Vec<u32>,
+    /// How many records are newer, records of one time in the order given.
+    order: Vec<u32>,
 }
 
 impl Past {
-    /// A history of (item, time). Without times every record is of one age;
-    /// among others one without orders as time 0 does, as in `Interactions`.
+    /// A history of (item, time), in the person's order. Without times every
+    /// record is of one age; among others one without orders as time 0 does,
+    /// as in `Interactions`.
     pub fn new(records: impl IntoIterator<Item = (u32, Option<f64>)>) -> Self {
-        let mut records: Vec<(u32, f64)> =
-            records.into_iter().map(|(item, time)| (item, time.unwrap_or(0.0))).collect();
+        let mut records: Vec<(u32, f64, usize)> =
+            records.into_iter().enumerate().map(|(place, (item, time))| (item, time.unwrap_or(0.0), place)).collect();
         // Of an item that comes twice the earlier stays, likewise.
-        records.sort_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)));
-        records.dedup_by_key(|(item, _)| *item);
-        let mut times: Vec<f64> = records.iter().map(|(_, time)| *time).collect();
-        times.sort_by(f64::total_cmp);
-        let newer = |time: f64| (times.len() - times.partition_point(|t| t.total_cmp(&time).is_le())) as u32;
-        let (items, ages) = records.into_iter().map(|(item, time)| (item, newer(time))).unzip();
-        Self { items, ages }
+        records.sort_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)).then(a.2.cmp(&b.2)));
+        records.dedup_by_key(|(item, ..)| *item);
+        let mut times: Vec<(f64, usize)> = records.iter().map(|&(_, time, place)| (time, place)).collect();
+        times.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        let newer = |time: f64| (times.len() - times.partition_point(|t| t.0.total_cmp(&time).is_le())) as u32;
+        let after = |time: f64, place: usize| {
+            let before = times.partition_point(|t| t.0.total_cmp(&time).then(t.1.cmp(&place)).is_le());
+            (times.len() - before) as u32
+        };
+        let mut past = Self::default();
+        for (item, time, place) in records {
+            past.items.push(item);
+            past.ages.push(newer(time));
+            past.order.push(after(time, place));
+        }
+        past
+    }
+
+    /// Whether anything is known of the order of the records.
+    #[must_use]
+    pub fn is_timed(&self) -> bool {
+        self.ages.iter().any(|age| *age > 0)
+    }
+
+    /// The `count` newest records, newest first: item, and how many are newer.
+    pub fn newest(&self, count: usize) -> impl Iterator<Item = (u32, u32)> + '_ {
+        let mut places: Vec<u32> = (0..self.items.len() as u32).collect();
+        if self.is_timed() {
+            places.sort_unstable_by_key(|&place| self.order[place as usize]);
+        }
+        places.into_iter().take(count).map(|place| (self.items[place as usize], self.order[place as usize]))
     }
 
     /// The items, ascending.
@@ -47,16 +74,16 @@ impl Past {
         &self.items
     }
 
-    /// The `count` newest records alone; `None` where there are fewer. Among
-    /// records of one age the lower item index stays.
+    /// The `count` newest records alone; `None` where there are fewer.
     #[must_use]
     pub fn latest(&self, count: usize) -> Option<Self> {
-        let mut newest: Vec<(u32, u32)> = self.ages.iter().copied().zip(self.items.iter().copied()).collect();
-        newest.sort_unstable();
-        newest.truncate(count);
-        newest.sort_unstable_by_key(|(_, item)| *item);
-        let (ages, items): (Vec<u32>, Vec<u32>) = newest.into_iter().unzip();
-        (items.len() == count).then_some(Self { items, ages })
+        let mut places: Vec<usize> = (0..self.items.len()).collect();
+        places.sort_unstable_by_key(|&place| self.order[place]);
+        places.truncate(count);
+        places.sort_unstable();
+        let pick = |all: &[u32]| places.iter().map(|&place| all[place]).collect();
+        let latest = Self { items: pick(&self.items), ages: pick(&self.ages), order: pick(&self.order) };
+        (places.len() == count).then_some(latest)
     }
 
     /// For each of the items, how many of the person's records are newer.

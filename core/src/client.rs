@@ -10,9 +10,11 @@ use safetensors::tensor::{Dtype, TensorView};
 use serde::{Deserialize, Serialize};
 
 use crate::adapt::{Past, Person};
+use crate::config::Config;
 use crate::dataset::Catalog;
 use crate::ensemble::USER_ROWS;
-use crate::model::{ModelConfig, Recommender, Row, TensorMap, to_safetensors};
+use crate::model::{ModelConfig, Row, TensorMap, to_safetensors};
+use crate::shard_model::ShardModel;
 use crate::random::Key;
 use crate::tensor::Device;
 use crate::{Error, Result};
@@ -123,19 +125,19 @@ pub fn read_client_file(bytes: &[u8]) -> Result<TensorMap> {
 /// When file, rows, catalogue and configuration do not belong together.
 pub fn client_model(
     catalog: &Catalog,
-    config: &ModelConfig,
+    config: &Config,
     shard: u32,
     mut tensors: TensorMap,
     rows: &[Vec<f32>],
     device: &Device,
-) -> Result<Recommender> {
+) -> Result<ShardModel> {
     // Its start is overwritten whole, so any key will do.
-    let mut model = Recommender::new(catalog, config, &Key::from_bytes([0; 32]), shard, device)?;
-    if config.identifiers {
-        let (shape, values) = tensors.entry(USER_ROWS.to_owned()).or_insert((vec![0, config.width], Vec::new()));
+    let mut model = ShardModel::new(catalog, config, &Key::from_bytes([0; 32]), shard, device)?;
+    if config.model.identifiers && !config.model.kind.is_of_items() {
+        let (shape, values) = tensors.entry(USER_ROWS.to_owned()).or_insert((vec![0, config.model.width], Vec::new()));
         for row in rows {
-            if row.len() != config.width {
-                return Err(Error::Model(format!("a user row has {} numbers, expected {}", row.len(), config.width)));
+            if row.len() != config.model.width {
+                return Err(Error::Model(format!("a user row has {} numbers, expected {}", row.len(), config.model.width)));
             }
             values.extend_from_slice(row);
             if let Some(count) = shape.first_mut() {
@@ -143,7 +145,7 @@ pub fn client_model(
             }
         }
     }
-    model.parameters_mut().set(&tensors)?;
+    model.set(&tensors)?;
     Ok(model)
 }
 
@@ -153,6 +155,7 @@ pub fn client_model(
 pub fn client_person(config: &ModelConfig, id: Option<&str>, known: &[bool], history: Past) -> Person {
     let row = |&known: &bool| match id {
         None => Row::Nobody,
+        _ if config.kind.is_of_items() => Row::Nobody,
         Some(_) if known || !config.unknown_rows => Row::Known(0),
         Some(_) => Row::Unnamed(0),
     };

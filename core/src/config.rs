@@ -2,8 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::closed_form::EaseConfig;
 use crate::dataset::{Holdout, Interaction};
-use crate::model::ModelConfig;
+use crate::episodes::EpisodesConfig;
+use crate::model::{ModelConfig, ModelKind};
+use crate::shard::{ShardBy, ShardConfig, Slicing};
 use crate::{Error, Result};
 
 /// How a shard learns.
@@ -111,7 +114,7 @@ pub struct AdaptConfig {
     pub recency: f64,
     /// Draw with replacement.
     pub replacement: bool,
-    /// Step size.
+    /// Step size; for models of items alone a factor on the learned one.
     pub step: f32,
     /// Number of steps.
     pub steps: usize,
@@ -145,6 +148,13 @@ impl AdaptConfig {
         Self { size: 40, recency: 0.0, step: 0.5, steps: 1, ..Self::default() }
     }
 
+    /// For models of items alone: everything that the person did, one step of
+    /// the learned size.
+    #[must_use]
+    pub fn whole_history() -> Self {
+        Self { size: 1000, recency: 0.0, step: 1.0, steps: 1, ..Self::default() }
+    }
+
     /// Seven draws with replacement at the published code's temperature, at
     /// which one rare item often comes seven times.
     #[must_use]
@@ -159,8 +169,16 @@ impl AdaptConfig {
 pub struct Config {
     /// Which records are held out.
     pub holdout: Holdout,
-    /// The model.
+    /// How records are cut into shards. States from before this was a choice
+    /// are cut by record.
+    #[serde(default = "ShardConfig::by_record")]
+    pub shard: ShardConfig,
+    /// The model: its kind, and what low-rank models are shaped like.
     pub model: ModelConfig,
+    /// The default model.
+    pub episodes: EpisodesConfig,
+    /// The closed form.
+    pub ease: EaseConfig,
     /// Training.
     pub train: TrainConfig,
     /// Adaptation at inference.
@@ -171,9 +189,12 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             holdout: Holdout::None,
-            model: ModelConfig::default(),
-            train: TrainConfig::default(),
-            adapt: AdaptConfig::default(),
+            shard: ShardConfig::default(),
+            model: ModelConfig { kind: ModelKind::Episodes, ..ModelConfig::default() },
+            episodes: EpisodesConfig::default(),
+            ease: EaseConfig::default(),
+            train: TrainConfig { epochs: 12, ..TrainConfig::default() },
+            adapt: AdaptConfig::whole_history(),
         }
     }
 }
@@ -182,7 +203,43 @@ impl Config {
     /// The defaults for these records: what `import` sets up.
     #[must_use]
     pub fn fitting(holdout: Holdout, records: &[Interaction]) -> Self {
-        Self { holdout, adapt: AdaptConfig::fitting(records), ..Self::default() }
+        let timed = records.iter().any(|record| record.timestamp.is_some());
+        let config = Self { holdout, ..Self::default() };
+        let episodes = if timed { config.episodes } else { EpisodesConfig::timeless() };
+        Self { episodes, ease: EaseConfig { timed, ..config.ease }, ..config }
+    }
+
+    /// This configuration with the model and the steps that low-rank models
+    /// are deployed with, cut by record.
+    #[must_use]
+    pub fn low_rank(mut self, records: &[Interaction]) -> Self {
+        self.shard = ShardConfig::by_record();
+        self.model = ModelConfig::default();
+        self.train = TrainConfig { seed: self.train.seed, shards: self.train.shards, ..TrainConfig::default() };
+        self.adapt = AdaptConfig::fitting(records);
+        self
+    }
+
+    /// This configuration with EASE, unsharded.
+    #[must_use]
+    pub fn ease(mut self) -> Self {
+        self.model.kind = ModelKind::Ease;
+        self.train.shards = 1;
+        self.shard = ShardConfig::default();
+        self.adapt = AdaptConfig::whole_history();
+        self
+    }
+
+    /// What a person's records in a shard are to training.
+    #[must_use]
+    pub fn slicing(&self) -> Slicing {
+        if self.model.kind.is_of_items() { Slicing::InOrder } else { Slicing::Hashed(self.train.query_length) }
+    }
+
+    /// Passes over a shard: a closed form takes one.
+    #[must_use]
+    pub fn epochs(&self) -> u32 {
+        if self.model.kind == ModelKind::Ease { 1 } else { self.train.epochs }
     }
 
     /// Checks every value.
@@ -191,6 +248,8 @@ impl Config {
     /// With the first value that cannot be used, and what it may be.
     pub fn check(&self) -> Result<()> {
         self.model.check()?;
+        self.episodes.check()?;
+        self.ease.check()?;
         let train = &self.train;
         let refuse = |text: &str| Err(Error::Config(text.into()));
         let positive = |v: f32| v > 0.0 && v.is_finite();
@@ -248,7 +307,9 @@ impl Config {
     /// The algorithm as written: 1,530,720 parameters on MovieLens-1M.
     #[must_use]
     pub fn paper(mut self) -> Self {
+        self.shard = ShardConfig { by: ShardBy::Record };
         self.model = ModelConfig::paper();
+        self.train = TrainConfig { seed: self.train.seed, shards: self.train.shards, ..TrainConfig::default() };
         self.adapt = AdaptConfig::paper();
         self.train.inner_step = 0.1;
         self.train.query_length = 1;

@@ -7,7 +7,8 @@
 //! learned state.
 
 use crate::dataset::Role;
-use crate::model::{Recommender, TensorMap, model_blake3};
+use crate::model::{TensorMap, model_blake3};
+use crate::shard_model::ShardModel;
 use crate::world::World;
 use crate::{Error, Result};
 
@@ -139,10 +140,10 @@ pub fn split_user_rows(mut tensors: TensorMap) -> (TensorMap, TensorMap) {
 ///
 /// # Errors
 /// When the files do not belong to this model.
-pub async fn join_user_rows(shared: TensorMap, rows: TensorMap, fresh: &Recommender) -> Result<TensorMap> {
+pub async fn join_user_rows(shared: TensorMap, rows: TensorMap, fresh: &ShardModel) -> Result<TensorMap> {
     let mut tensors = shared;
     tensors.extend(rows);
-    let start = fresh.parameters().values().await?;
+    let start = fresh.values().await?;
     if let (Some((shape, values)), Some((full_shape, full))) = (tensors.get_mut(USER_ROWS), start.get(USER_ROWS)) {
         if values.len() > full.len() {
             return Err(Error::Model("the model has more user rows than the catalogue has users".into()));

@@ -21,7 +21,7 @@ pub async fn ranks(
     let targets = targets(world, role, users);
     let mut ranks = Vec::with_capacity(targets.len());
     for tile in targets.chunks(ranker.people_together()) {
-        let people: Vec<Person> = tile.iter().map(|&(user, _)| world.person(user, History::Training)).collect();
+        let people: Vec<Person> = tile.iter().map(|&(user, _)| world.person(user, History::Before(role))).collect();
         let scored = ranker.scores(&people, 0, false).await?;
         for ((&(user, target), person), scored) in tile.iter().zip(&people).zip(scored) {
             ranks.push((user, rank_of(target, &scored.mean, person.history.items())?));
@@ -40,7 +40,7 @@ pub fn popularity_ranks(world: &World, role: Role) -> Result<Vec<(u32, usize)>> 
     targets(world, role, 0..world.interactions.users())
         .into_iter()
         .map(|(user, target)| {
-            Ok((user, rank_of(target, &scores, world.person(user, History::Training).history.items())?))
+            Ok((user, rank_of(target, &scores, world.person(user, History::Before(role)).history.items())?))
         })
         .collect()
 }

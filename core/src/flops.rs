@@ -50,7 +50,8 @@ impl Costs {
         };
         let first = model.item_layers().first().copied().unwrap_or(model.output);
         let (user, item, output) = match model.kind {
-            ModelKind::TwoTower => (
+            // The paper counts towers; the others have costs of their own.
+            ModelKind::TwoTower | ModelKind::Episodes | ModelKind::Ease => (
                 tower(user_features, &model.user_hidden, model.output),
                 tower(item_features, &model.item_hidden, model.output),
                 model.output,

@@ -8,8 +8,10 @@
 //! | [`dataset`] | what is known: the frozen catalogue, the interactions, the split |
 //! | [`world`] | one system's knowledge, and all that is derived from it |
 //! | [`shard`] | who trains on what: keyed assignment, support and query |
-//! | [`model`] | what scores: features, towers, two-tower and DeepFM, ranking |
-//! | [`meta`] | how a model learns to adapt: MAML, Reptile, and neither |
+//! | [`episodes`] | what scores by default: items alone, trained by episodes in order |
+//! | [`closed_form`] | what is computed from counts: EASE, ItemKNN, transitions |
+//! | [`model`], [`meta`] | the paper's: towers and DeepFM, MAML and Reptile |
+//! | [`shard_model`] | one shard's model, whatever its kind |
 //! | [`train`] | one shard, start to end |
 //! | [`adapt`] | the adaptation set of one person (Eq 7) |
 //! | [`recommend`] | adapt every shard, average, mask, top k (Algorithm 2) |
@@ -34,10 +36,12 @@ pub mod adapt;
 pub mod aggregate;
 pub mod api;
 pub mod client;
+pub mod closed_form;
 pub mod cluster;
 pub mod config;
 pub mod dataset;
 pub mod ensemble;
+pub mod episodes;
 mod error;
 pub mod evaluate;
 pub mod fingerprint;
@@ -49,6 +53,7 @@ pub mod random;
 pub mod receipt;
 pub mod recommend;
 pub mod shard;
+pub mod shard_model;
 pub mod tensor;
 pub mod train;
 pub mod unlearn;

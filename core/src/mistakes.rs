@@ -9,9 +9,10 @@ use crate::Result;
 use crate::dataset::Role;
 use crate::evaluate::{hit_rate, popularity_ranks, ranks};
 use crate::meta::Exclusions;
-use crate::model::{Recommender, TensorMap};
+use crate::model::TensorMap;
 use crate::recommend::Ranker;
 use crate::shard::{ShardData, partition_by};
+use crate::shard_model::ShardModel;
 use crate::tensor::Device;
 use crate::train::Trainer;
 use crate::world::World;
@@ -49,7 +50,7 @@ pub fn shards(world: &World, mistake: Mistake) -> Vec<ShardData> {
         &world.interactions,
         &world.split,
         train.shards,
-        train.query_length,
+        world.config.slicing(),
         |_, _| {
             dealt += 1;
             (dealt - 1) % train.shards
@@ -72,7 +73,7 @@ pub struct Run<'a> {
     trainers: Vec<Trainer<'a>>,
     best: f64,
     /// The models of the epoch that everybody's validation items chose.
-    kept: Vec<Recommender>,
+    kept: Vec<ShardModel>,
 }
 
 impl<'a> Run<'a> {
@@ -124,7 +125,7 @@ impl<'a> Run<'a> {
     }
 
     /// The models that this system would serve.
-    pub fn finish(self) -> Vec<Recommender> {
+    pub fn finish(self) -> Vec<ShardModel> {
         if self.kept.is_empty() {
             self.trainers.into_iter().map(|trainer| trainer.finish().0).collect()
         } else {
@@ -149,7 +150,7 @@ pub async fn train_all(world: &World, mistake: Mistake, device: &Device) -> Resu
     let models = run.finish();
     let mut tensors = Vec::with_capacity(models.len());
     for model in &models {
-        tensors.push(model.parameters().values().await?);
+        tensors.push(model.values().await?);
     }
     Ok(tensors)
 }
@@ -157,8 +158,8 @@ pub async fn train_all(world: &World, mistake: Mistake, device: &Device) -> Resu
 /// What everybody's validation items say: hits, and the reciprocal ranks that
 /// break their ties.
 async fn validation(world: &World, trainers: &[Trainer<'_>]) -> Result<f64> {
-    let models: Vec<(usize, &Recommender)> = trainers.iter().map(Trainer::model).enumerate().collect();
-    let ranker = Ranker::new(&models, &world.key, &world.degrees, &world.config.adapt);
+    let models: Vec<(usize, &ShardModel)> = trainers.iter().map(Trainer::model).enumerate().collect();
+    let ranker = Ranker::new(&models, &world.key, &world.degrees, &world.config.adapt).await?;
     let ranked = ranks(world, &ranker, Role::Validation, 0..u32::MAX, |_, _| ()).await?;
     let ranked = if ranked.is_empty() { popularity_ranks(world, Role::Train)? } else { ranked };
     let ranks: Vec<usize> = ranked.into_iter().map(|(_, rank)| rank).collect();
@@ -172,11 +173,11 @@ async fn validation(world: &World, trainers: &[Trainer<'_>]) -> Result<f64> {
 /// As [`crate::train::train`].
 pub async fn warm_start(world: &World, shard: &ShardData, old: &TensorMap, device: &Device) -> Result<TensorMap> {
     let mut trainer = Trainer::new(&world.catalog, &world.config, shard, device)?;
-    trainer.model_mut().parameters_mut().set(old)?;
+    trainer.model_mut().set(old)?;
     while !trainer.is_done() {
         trainer.epoch(|_| ()).await?;
     }
-    trainer.finish().0.parameters().values().await
+    trainer.finish().0.values().await
 }
 
 /// Trains a shard with an interruption after its first epoch, from which it
@@ -191,5 +192,5 @@ pub async fn resume_without_moments(world: &World, shard: &ShardData, device: &D
     while !trainer.is_done() {
         trainer.epoch(|_| ()).await?;
     }
-    trainer.finish().0.parameters().values().await
+    trainer.finish().0.values().await
 }

@@ -97,6 +97,19 @@ impl Stream {
         radius * (std::f64::consts::TAU * self.unit()).cos()
     }
 
+    /// Dropout: each number is 0 with this chance (to a 256th), else what keeps
+    /// the mean at 1.
+    pub fn keep(&mut self, values: &mut [f32], dropout: f32) {
+        let threshold = (dropout * 256.0).round().clamp(0.0, 255.0) as u32;
+        let kept = 256.0 / (256 - threshold) as f32;
+        for values in values.chunks_mut(8) {
+            let bytes = self.0.next_u64().to_le_bytes();
+            for (value, byte) in values.iter_mut().zip(bytes) {
+                *value = if u32::from(byte) < threshold { 0.0 } else { kept };
+            }
+        }
+    }
+
     /// Shuffles in place (Fisher-Yates).
     pub fn shuffle<T>(&mut self, values: &mut [T]) {
         for last in (1..values.len()).rev() {

@@ -1,16 +1,16 @@
 //! Algorithm 2: adapt every shard's model to the person, average the scores,
 //! mask what they know, take the top k. Evaluation and serving use this path.
 
-use crate::adapt::{Person, adaptation_pairs, tasks};
+use crate::adapt::{Person, adaptation_pairs};
 use crate::config::AdaptConfig;
-use crate::model::{Adapted, ItemBase, Pair, Recommender, Row};
+use crate::model::Pair;
 use crate::random::Key;
-use crate::tensor::is_wide;
+use crate::shard_model::{ItemBase, ShardModel};
 use crate::{Error, Result};
 
 /// The shards' models that take part in the mean, ready to rank.
 pub struct Ranker<'a> {
-    models: Vec<(usize, &'a Recommender, ItemBase)>,
+    models: Vec<(usize, &'a ShardModel, ItemBase)>,
     key: Key,
     degrees: &'a [u32],
     config: &'a AdaptConfig,
@@ -43,14 +43,25 @@ impl<'a> Ranker<'a> {
     /// a mean over some of the shards only.
     ///
     /// `degrees` are d_i, training interactions per item over all shards.
-    pub fn new(models: &[(usize, &'a Recommender)], key: &Key, degrees: &'a [u32], config: &'a AdaptConfig) -> Self {
-        let models = models.iter().map(|(shard, model)| (*shard, *model, model.item_base())).collect();
-        Self { models, key: key.clone(), degrees, config }
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub async fn new(
+        models: &[(usize, &'a ShardModel)],
+        key: &Key,
+        degrees: &'a [u32],
+        config: &'a AdaptConfig,
+    ) -> Result<Self> {
+        let mut ready = Vec::with_capacity(models.len());
+        for (shard, model) in models {
+            ready.push((*shard, *model, model.item_base().await?));
+        }
+        Ok(Self { models: ready, key: key.clone(), degrees, config })
     }
 
     /// [`Ranker::new`] with the work on items done before, for serving.
     pub fn with_bases(
-        models: &[(usize, &'a Recommender, ItemBase)],
+        models: &[(usize, &'a ShardModel, ItemBase)],
         key: &Key,
         degrees: &'a [u32],
         config: &'a AdaptConfig,
@@ -61,7 +72,7 @@ impl<'a> Ranker<'a> {
     /// How many people are best ranked at once: enough to keep the device busy,
     /// and few enough to bound the memory of their adapted state.
     pub fn people_together(&self) -> usize {
-        let wide = self.models.first().is_some_and(|(_, model, _)| is_wide(&model.parameters().device()));
+        let wide = self.models.first().is_some_and(|(_, model, _)| model.is_wide());
         if wide { 512 } else { 64 }
     }
 
@@ -71,23 +82,18 @@ impl<'a> Ranker<'a> {
     /// # Errors
     /// When a row is unknown to a model, a score is not a number or the device fails.
     pub async fn scores(&self, people: &[Person], request: u64, per_shard: bool) -> Result<Vec<Scored>> {
-        let pairs: Vec<Vec<Pair>> = people
-            .iter()
-            .map(|person| adaptation_pairs(&self.key, person, self.degrees, self.config, request))
-            .collect();
+        // Only low-rank models adapt with pairs.
+        let paired = self.models.iter().any(|(_, model, _)| model.low_rank().is_ok());
+        let draw = |person| adaptation_pairs(&self.key, person, self.degrees, self.config, request);
+        let pairs: Vec<Vec<Pair>> =
+            people.iter().map(|person| if paired { draw(person) } else { Vec::new() }).collect();
         let mut scored: Vec<Scored> = pairs
             .iter()
             .map(|pairs| Scored { mean: vec![0.0; self.degrees.len()], per_shard: Vec::new(), pairs: pairs.clone() })
             .collect();
         for (shard, model, base) in &self.models {
-            let rows: Vec<Row> = people.iter().map(|p| p.rows[*shard]).collect();
-            rows.iter().try_for_each(|row| model.check_row(*row))?;
-            let adapted = if self.config.size == 0 {
-                Adapted::none(people.len())
-            } else {
-                model.inner_steps(&tasks(people, &pairs, *shard), self.config.step, self.config.steps).await?
-            };
-            for (scored, scores) in scored.iter_mut().zip(model.scores(base, &rows, &adapted).await?) {
+            let own = model.scores(base, *shard, people, &pairs, self.config).await?;
+            for (scored, scores) in scored.iter_mut().zip(own) {
                 for (mean, score) in scored.mean.iter_mut().zip(&scores) {
                     *mean += score;
                 }

@@ -3,13 +3,62 @@
 //! Both are keyed hashes of the record's external identifiers, so no record
 //! has a say in where another goes (architecture rule 1, algorithms.md C.3).
 
+use serde::{Deserialize, Serialize};
+
 use crate::dataset::record_number;
 use crate::dataset::{Catalog, Interactions, Role, Split};
 use crate::random::Key;
 
-/// The shard of a record: keyed hash modulo the number of shards.
-pub fn assign(key: &Key, catalog: &Catalog, user: u32, item: u32, shards: u32) -> u32 {
-    (record_number(key, "shard", catalog, user, item) % u64::from(shards)) as u32
+/// What decides a record's shard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ShardBy {
+    /// The person: whole histories stay together, and an account lies in one
+    /// shard.
+    Person,
+    /// The record, as in the paper.
+    Record,
+}
+
+/// How records are cut into shards.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ShardConfig {
+    /// What decides a record's shard.
+    pub by: ShardBy,
+}
+
+impl Default for ShardConfig {
+    fn default() -> Self {
+        Self { by: ShardBy::Person }
+    }
+}
+
+impl ShardConfig {
+    /// How states were cut before there was a choice.
+    #[must_use]
+    pub fn by_record() -> Self {
+        Self { by: ShardBy::Record }
+    }
+}
+
+/// The shard of a record: a keyed hash, of its person or of itself, modulo the
+/// number of shards.
+pub fn assign(key: &Key, catalog: &Catalog, user: u32, item: u32, by: ShardBy, shards: u32) -> u32 {
+    let number = match by {
+        ShardBy::Person => key.number("shard of a person", &[catalog.users.ids[user as usize].as_bytes()]),
+        ShardBy::Record => record_number(key, "shard", catalog, user, item),
+    };
+    (number % u64::from(shards)) as u32
+}
+
+/// What a person's records in a shard are to training.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Slicing {
+    /// A history: all of it support, in the person's order.
+    InOrder,
+    /// Support and query by a hash of each record; so many queries.
+    Hashed(usize),
 }
 
 /// One user's part of a shard: the records that shape the inner step, and the
@@ -20,8 +69,10 @@ pub struct Cell {
     pub user: u32,
     /// Sup_s(u): items of the inner step, in slice order. Empty when the cell
     /// holds no more than the query length; the query is then judged at theta.
+    /// The whole history in its order under [`Slicing::InOrder`].
     pub support: Vec<u32>,
-    /// Qry_s(u): the `query_length` items with the smallest slice hash.
+    /// Qry_s(u): the `query_length` items with the smallest slice hash; none
+    /// under [`Slicing::InOrder`].
     pub query: Vec<u32>,
 }
 
@@ -78,11 +129,12 @@ pub fn partition(
     catalog: &Catalog,
     interactions: &Interactions,
     split: &Split,
+    by: ShardBy,
     shards: u32,
-    query_length: usize,
+    slicing: Slicing,
 ) -> Vec<ShardData> {
-    partition_by(key, catalog, interactions, split, shards, query_length, |user, item| {
-        assign(key, catalog, user, item, shards)
+    partition_by(key, catalog, interactions, split, shards, slicing, |user, item| {
+        assign(key, catalog, user, item, by, shards)
     })
 }
 
@@ -94,14 +146,17 @@ pub(crate) fn partition_by(
     interactions: &Interactions,
     split: &Split,
     shards: u32,
-    query_length: usize,
+    slicing: Slicing,
     mut shard_of: impl FnMut(u32, u32) -> u32,
 ) -> Vec<ShardData> {
     let mut data: Vec<ShardData> = (0..shards).map(|index| ShardData { index, cells: Vec::new() }).collect();
     let mut cells: Vec<Vec<(u64, u32)>> = vec![Vec::new(); shards as usize];
     for user in 0..interactions.users() {
-        for item in split.items(interactions, user, Role::Train) {
-            let hash = record_number(key, "slice", catalog, user, item);
+        for (place, item) in (0..).zip(split.items(interactions, user, Role::Train)) {
+            let hash = match slicing {
+                Slicing::InOrder => place,
+                Slicing::Hashed(_) => record_number(key, "slice", catalog, user, item),
+            };
             cells[shard_of(user, item) as usize].push((hash, item));
         }
         for (shard, cell) in cells.iter_mut().enumerate() {
@@ -110,7 +165,11 @@ pub(crate) fn partition_by(
             }
             cell.sort_unstable();
             let mut items = cell.drain(..).map(|(_, item)| item);
-            let query = items.by_ref().take(query_length).collect();
+            let queries = match slicing {
+                Slicing::InOrder => 0,
+                Slicing::Hashed(queries) => queries,
+            };
+            let query = items.by_ref().take(queries).collect();
             data[shard].cells.push(Cell { user, query, support: items.collect() });
         }
     }

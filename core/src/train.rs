@@ -6,10 +6,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::{Config, Meta};
 use crate::dataset::Catalog;
+use crate::episodes::Epoch;
 use crate::meta::{Adam, Batch, Exclusions, maml_step, reptile_step, standard_step};
-use crate::model::{Recommender, TensorMap, from_safetensors, to_safetensors};
+use crate::model::{ModelKind, TensorMap, from_safetensors, to_safetensors};
 use crate::random::Key;
 use crate::shard::ShardData;
+use crate::shard_model::ShardModel;
 use crate::tensor::Device;
 use crate::{Error, Result};
 
@@ -20,8 +22,9 @@ pub struct Trainer<'a> {
     key: Key,
     shard: &'a ShardData,
     exclusions: Exclusions,
-    model: Recommender,
-    adam: Adam,
+    model: ShardModel,
+    /// `None` where nothing is learned in steps.
+    adam: Option<Adam>,
     losses: Vec<f32>,
 }
 
@@ -50,8 +53,11 @@ impl<'a> Trainer<'a> {
     ) -> Result<Self> {
         config.check()?;
         let key = Key::from_seed(config.train.seed);
-        let model = Recommender::new(catalog, &config.model, &key, shard.index, device)?;
-        let adam = Adam::new(model.parameters());
+        let mut model = ShardModel::new(catalog, config, &key, shard.index, device)?;
+        if let ShardModel::Episodes(model) = &mut model {
+            model.compute_kernel(shard)?;
+        }
+        let adam = model.parameters().map(Adam::new);
         Ok(Self { catalog, config, key, shard, exclusions, model, adam, losses: Vec::new() })
     }
 
@@ -62,7 +68,7 @@ impl<'a> Trainer<'a> {
 
     /// Whether every epoch is done.
     pub fn is_done(&self) -> bool {
-        self.epochs_done() >= self.config.train.epochs
+        self.epochs_done() >= self.config.epochs()
     }
 
     /// Mean training loss of each epoch so far.
@@ -71,22 +77,22 @@ impl<'a> Trainer<'a> {
     }
 
     /// The model as it stands.
-    pub fn model(&self) -> &Recommender {
+    pub fn model(&self) -> &ShardModel {
         &self.model
     }
 
     /// The model, to be spoiled; for `core::mistakes` only.
-    pub(crate) fn model_mut(&mut self) -> &mut Recommender {
+    pub(crate) fn model_mut(&mut self) -> &mut ShardModel {
         &mut self.model
     }
 
     /// Drops Adam's state; for `core::mistakes` only.
     pub(crate) fn forget_moments(&mut self) {
-        self.adam = Adam::new(self.model.parameters());
+        self.adam = self.model.parameters().map(Adam::new);
     }
 
     /// The finished model and the losses.
-    pub fn finish(self) -> (Recommender, Vec<f32>) {
+    pub fn finish(self) -> (ShardModel, Vec<f32>) {
         (self.model, self.losses)
     }
 
@@ -94,7 +100,31 @@ impl<'a> Trainer<'a> {
     ///
     /// # Errors
     /// When the model diverges or the device fails.
-    pub async fn epoch(&mut self, mut seen: impl FnMut(f64)) -> Result<f32> {
+    pub async fn epoch(&mut self, seen: impl FnMut(f64)) -> Result<f32> {
+        let loss = match (&mut self.model, &mut self.adam) {
+            (ShardModel::Ease(model), _) => model.fit(self.shard).map(|()| 0.0)?,
+            (ShardModel::Episodes(model), Some(adam)) => {
+                let done = self.losses.len() as u32;
+                let epoch = Epoch {
+                    key: &self.key,
+                    catalog: self.catalog,
+                    shard: self.shard,
+                    number: done,
+                    epochs: self.config.train.epochs,
+                };
+                epoch.run(model, adam, seen).await?
+            }
+            _ => self.low_rank_epoch(seen).await?,
+        };
+        if !loss.is_finite() {
+            let epoch = self.epochs_done() + 1;
+            return Err(Error::NotANumber(format!("the loss of shard {} in epoch {epoch}", self.shard.index)));
+        }
+        self.losses.push(loss);
+        Ok(loss)
+    }
+
+    async fn low_rank_epoch(&mut self, mut seen: impl FnMut(f64)) -> Result<f32> {
         let train = &self.config.train;
         let epoch = u64::from(self.epochs_done());
         let order = self.user_order(epoch);
@@ -102,26 +132,23 @@ impl<'a> Trainer<'a> {
         let mut total = 0.0f64;
         for (number, cells) in order.chunks(train.users_per_batch).enumerate() {
             let batch = self.batch(epoch, cells);
+            let model = self.model.low_rank()?;
             let (change, loss) = match train.meta {
-                Meta::Maml => maml_step(&self.model, batch, train).await?,
-                Meta::Reptile => reptile_step(&self.model, batch, train).await?,
-                Meta::None => standard_step(&self.model, batch).await?,
+                Meta::Maml => maml_step(model, batch, train).await?,
+                Meta::Reptile => reptile_step(model, batch, train).await?,
+                Meta::None => standard_step(model, batch).await?,
             };
             let rate = self.rate(number as f32 / batches as f32);
-            if train.meta == Meta::Reptile {
-                *self.model.parameters_mut() = self.model.parameters().moved(&change, rate);
-            } else {
-                self.adam.step(self.model.parameters_mut(), change, rate);
+            if let Some(parameters) = self.model.parameters_mut() {
+                match &mut self.adam {
+                    Some(adam) if train.meta != Meta::Reptile => adam.step(parameters, change, rate, 0.0),
+                    _ => *parameters = parameters.moved(&change, rate),
+                }
             }
             total += f64::from(loss);
             seen((number + 1) as f64 / batches as f64);
         }
-        let loss = (total / batches.max(1) as f64) as f32;
-        if !loss.is_finite() {
-            return Err(Error::NotANumber(format!("the loss of shard {} in epoch {}", self.shard.index, epoch + 1)));
-        }
-        self.losses.push(loss);
-        Ok(loss)
+        Ok((total / batches.max(1) as f64) as f32)
     }
 
     /// The outer step after a share of the current epoch.
@@ -169,8 +196,11 @@ impl<'a> Trainer<'a> {
     /// # Errors
     /// When the device fails.
     pub async fn checkpoint(&self) -> Result<Vec<u8>> {
-        let (adam_steps, mut values) = self.adam.values().await?;
-        for (name, value) in self.model.parameters().values().await? {
+        let (adam_steps, mut values) = match &self.adam {
+            Some(adam) => adam.values().await?,
+            None => (0, TensorMap::new()),
+        };
+        for (name, value) in self.model.values().await? {
             values.insert(format!("model/{name}"), value);
         }
         let progress = serde_json::to_vec(&Progress { adam_steps, losses: self.losses.clone() })
@@ -197,8 +227,10 @@ impl<'a> Trainer<'a> {
         let own: TensorMap =
             values.iter().filter_map(|(k, v)| Some((k.strip_prefix("model/")?.to_owned(), v.clone()))).collect();
         let mut adam = self.adam.clone();
-        adam.set(progress.adam_steps, &values)?;
-        self.model.parameters_mut().set(&own)?;
+        if let Some(adam) = &mut adam {
+            adam.set(progress.adam_steps, &values)?;
+        }
+        self.model.set(&own)?;
         self.adam = adam;
         self.losses = progress.losses;
         Ok(())
@@ -214,14 +246,25 @@ pub fn input_hash(catalog: &Catalog, config: &Config, shard: &ShardData) -> [u8;
         hasher.update(&(bytes.len() as u64).to_le_bytes());
         hasher.update(bytes);
     };
-    part(format!("{:?} {:?}", config.model, config.train).as_bytes());
+    match config.model.kind {
+        ModelKind::TwoTower | ModelKind::DeepFm => part(format!("{:?} {:?}", config.model, config.train).as_bytes()),
+        // Only what such a model reads: the rest may change without a trace.
+        ModelKind::Episodes => {
+            let own = (config.train.seed, config.train.shards, config.train.epochs);
+            part(format!("episodes {own:?} {:?}", config.episodes).as_bytes());
+        }
+        ModelKind::Ease => {
+            part(format!("ease {:?} {:?}", (config.train.seed, config.train.shards), config.ease).as_bytes())
+        }
+    }
     part(format!("{:?}", catalog.items.ids).as_bytes());
     for column in &catalog.items.columns {
         part(format!("{} {}", column.name, column.values.describe(0..catalog.items.len() as u32)).as_bytes());
     }
     part(&shard.index.to_le_bytes());
     part(&shard.hash(catalog));
-    for column in &catalog.users.columns {
+    let users = if config.model.kind.is_of_items() { &[] } else { catalog.users.columns.as_slice() };
+    for column in users {
         part(format!("{} {}", column.name, column.values.describe(shard.cells.iter().map(|c| c.user))).as_bytes());
     }
     *hasher.finalize().as_bytes()
@@ -236,7 +279,7 @@ pub async fn train(
     config: &Config,
     shard: &ShardData,
     device: &Device,
-) -> Result<(Recommender, Vec<f32>)> {
+) -> Result<(ShardModel, Vec<f32>)> {
     let mut trainer = Trainer::new(catalog, config, shard, device)?;
     while !trainer.is_done() {
         trainer.epoch(|_| ()).await?;

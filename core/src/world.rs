@@ -12,8 +12,11 @@ use crate::shard::{ShardData, assign, partition};
 /// Which of a person's records make their history H(u).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum History {
-    /// Training records, for measuring.
+    /// Training records, for measuring as the paper does.
     Training,
+    /// What came before the record of this role: training records, and before
+    /// a test record the validation record too.
+    Before(Role),
     /// All records, for serving.
     All,
 }
@@ -62,13 +65,13 @@ impl World {
 
     /// Every shard's training data.
     pub fn shards(&self) -> Vec<ShardData> {
-        let train = &self.config.train;
-        partition(&self.key, &self.catalog, &self.interactions, &self.split, train.shards, train.query_length)
+        let (by, shards) = (self.config.shard.by, self.config.train.shards);
+        partition(&self.key, &self.catalog, &self.interactions, &self.split, by, shards, self.config.slicing())
     }
 
     /// The shard of a record.
     pub fn shard_of(&self, user: u32, item: u32) -> u32 {
-        assign(&self.key, &self.catalog, user, item, self.config.train.shards)
+        assign(&self.key, &self.catalog, user, item, self.config.shard.by, self.config.train.shards)
     }
 
     /// A user's items with one role.
@@ -78,13 +81,18 @@ impl World {
 
     /// A user of the catalogue as a person to recommend to.
     pub fn person(&self, user: u32, history: History) -> Person {
-        let mut trained_in = vec![false; self.config.train.shards as usize];
+        let shards = self.config.train.shards as usize;
+        if self.config.model.kind.is_of_items() {
+            return Person {
+                stream: self.catalog.users.ids[user as usize].clone().into_bytes(),
+                rows: vec![Row::Nobody; shards],
+                history: self.history(user, history),
+            };
+        }
+        let mut trained_in = vec![false; shards];
         for item in self.split.items(&self.interactions, user, Role::Train) {
             trained_in[self.shard_of(user, item) as usize] = true;
         }
-        let roles = &self.split.roles()[self.interactions.start(user)..];
-        let records = self.interactions.of(user).iter().zip(roles);
-        let past = records.filter(|(_, role)| history == History::All || **role == Role::Train);
         // Where a shard never saw the user, the identifier's row is its random
         // start; the unknown row knows better.
         let row =
@@ -92,8 +100,20 @@ impl World {
         Person {
             stream: self.catalog.users.ids[user as usize].clone().into_bytes(),
             rows: trained_in.into_iter().map(row).collect(),
-            history: Past::new(past.map(|(record, _)| (record.item, record.timestamp))),
+            history: self.history(user, history),
         }
+    }
+
+    /// What a user did, in their order.
+    fn history(&self, user: u32, history: History) -> Past {
+        let roles = &self.split.roles()[self.interactions.start(user)..];
+        let records = self.interactions.of(user).iter().zip(roles);
+        let counts = |role: Role| match history {
+            History::All => true,
+            History::Training => role == Role::Train,
+            History::Before(asked) => role < asked,
+        };
+        Past::new(records.filter(|(_, role)| counts(**role)).map(|(record, _)| (record.item, record.timestamp)))
     }
 
     /// A visitor who is in no table, with a few items of their own.

@@ -6,7 +6,8 @@ use anyhow::{Context, Result, bail};
 use eemu_core::config::Config;
 use eemu_core::dataset::{Catalog, Imported, Interaction, Interactions};
 use eemu_core::ensemble::{join_user_rows, split_user_rows};
-use eemu_core::model::{Recommender, TensorMap, from_safetensors, model_blake3};
+use eemu_core::model::{TensorMap, from_safetensors, model_blake3};
+use eemu_core::shard_model::ShardModel;
 use eemu_core::random::Key;
 use eemu_core::tensor::Device;
 use eemu_core::world::World;
@@ -190,15 +191,15 @@ impl Deployment {
         Ok(pollster::block_on(join_user_rows(shared, rows, &fresh))?)
     }
 
-    fn fresh(&self, shard: u32, device: &Device) -> Result<Recommender> {
-        Ok(Recommender::new(&self.world.catalog, &self.world.config.model, &self.world.key, shard, device)?)
+    fn fresh(&self, shard: u32, device: &Device) -> Result<ShardModel> {
+        Ok(ShardModel::new(&self.world.catalog, &self.world.config, &self.world.key, shard, device)?)
     }
 
     /// Every shard's model.
     ///
     /// # Errors
     /// When a shard has none: names the shards and the command that trains them.
-    pub fn models(&self, device: &Device) -> Result<Vec<Recommender>> {
+    pub fn models(&self, device: &Device) -> Result<Vec<ShardModel>> {
         let missing: Vec<String> =
             self.state.shards()?.iter().filter(|s| s.live.is_none() || s.stale).map(|s| s.index.to_string()).collect();
         if !missing.is_empty() {
@@ -215,9 +216,9 @@ impl Deployment {
     ///
     /// # Errors
     /// When it has none, or its files are damaged.
-    pub fn model(&self, shard: u32, device: &Device) -> Result<Recommender> {
+    pub fn model(&self, shard: u32, device: &Device) -> Result<ShardModel> {
         let mut model = self.fresh(shard, device)?;
-        model.parameters_mut().set(&self.tensors(shard, device)?)?;
+        model.set(&self.tensors(shard, device)?)?;
         Ok(model)
     }
 }

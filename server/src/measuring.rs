@@ -7,7 +7,7 @@ use eemu_core::adapt::Person;
 use eemu_core::config::{AdaptConfig, Config, Meta};
 use eemu_core::dataset::Role;
 use eemu_core::evaluate::{Estimate, hit_rate, ndcg, popularity_ranks, rank_of, ranks};
-use eemu_core::model::Recommender;
+use eemu_core::shard_model::ShardModel;
 use eemu_core::recommend::Ranker;
 use eemu_core::tensor::Device;
 use eemu_core::world::{History, World};
@@ -82,7 +82,7 @@ impl Quality {
 /// When a score is not a number or the device fails.
 pub fn ensemble_ranks(
     world: &World,
-    models: &[(usize, &Recommender)],
+    models: &[(usize, &ShardModel)],
     adapt: &AdaptConfig,
     role: Role,
     jobs: usize,
@@ -95,7 +95,7 @@ pub fn ensemble_ranks(
     let pieces: Vec<(u32, u32)> =
         (0..users).step_by(piece as usize).map(|from| (from, (from + piece).min(users))).collect();
     let bar = progress.bar(label, u64::from(users));
-    let ranker = Ranker::new(models, &world.key, &world.degrees, adapt);
+    let ranker = pollster::block_on(Ranker::new(models, &world.key, &world.degrees, adapt))?;
     let done = std::sync::atomic::AtomicU64::new(0);
     let parts = pool::run(&pieces, jobs, |&(from, to)| {
         let mut before = 0;
@@ -156,7 +156,7 @@ pub fn strangers(world: &World, device: &Device, jobs: usize, progress: &Progres
     };
     let known = world.with(world.interactions.filtered(|r| !out(r.user)));
     let models = from_scratch(&known, &known.shards(), device, jobs, progress, "shard")?;
-    let models: Vec<(usize, &Recommender)> = models.iter().enumerate().collect();
+    let models: Vec<(usize, &ShardModel)> = models.iter().enumerate().collect();
     let popularity: Vec<f32> = known.degrees.iter().map(|&d| d as f32).collect();
     let plain = AdaptConfig { size: 0, ..known.config.adapt.clone() };
     let untimed = AdaptConfig { recency: 0.0, ..known.config.adapt.clone() };
@@ -176,7 +176,7 @@ pub fn strangers(world: &World, device: &Device, jobs: usize, progress: &Progres
         let parts = pool::run(&tiles, jobs, |tile| -> Result<Vec<[usize; 4]>> {
             let visitors: Vec<Person> = tile.iter().map(|(person, _)| person.clone()).collect();
             let rank = |adapt: &AdaptConfig| -> Result<Vec<usize>> {
-                let ranker = Ranker::new(&models, &known.key, &known.degrees, adapt);
+                let ranker = pollster::block_on(Ranker::new(&models, &known.key, &known.degrees, adapt))?;
                 let scored = pollster::block_on(ranker.scores(&visitors, 0, false))?;
                 let ranked =
                     tile.iter().zip(scored).map(|((p, target), s)| rank_of(*target, &s.mean, p.history.items()));
@@ -233,6 +233,6 @@ pub fn baseline(
     config.adapt.size = 0;
     let world = World { config, ..world.clone() };
     let models = from_scratch(&world, &world.shards(), device, jobs, progress, label)?;
-    let models: Vec<(usize, &Recommender)> = models.iter().enumerate().collect();
+    let models: Vec<(usize, &ShardModel)> = models.iter().enumerate().collect();
     Ok(Quality::of(&ensemble_ranks(&world, &models, &world.config.adapt, role, jobs, progress, label)?))
 }

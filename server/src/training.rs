@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use eemu_core::fingerprint::Fingerprint;
-use eemu_core::model::{Recommender, TensorMap, model_blake3};
+use eemu_core::model::{TensorMap, model_blake3};
+use eemu_core::shard_model::ShardModel;
 use eemu_core::shard::ShardData;
 use eemu_core::tensor::Device;
 use eemu_core::train::{Trainer, input_hash};
@@ -163,7 +164,7 @@ pub fn train_unit(
     }
     launcher.publishing(shard);
     let (model, losses) = trainer.finish();
-    let tensors = pollster::block_on(model.parameters().values())?;
+    let tensors = pollster::block_on(model.values())?;
     let model_hash = model_blake3(&tensors);
     let (shared, user_rows) = model_files(tensors)?;
     let seconds = start.elapsed().as_secs_f64();
@@ -257,7 +258,7 @@ pub fn from_scratch(
     jobs: usize,
     progress: &Progress,
     label: &str,
-) -> Result<Vec<Recommender>> {
+) -> Result<Vec<ShardModel>> {
     pool::run(shards, jobs, |shard| {
         let name = if shards.len() == 1 { label.to_owned() } else { format!("{label} {}", shard.index) };
         let bars = Bars::new(progress, &name, world.config.train.epochs);
@@ -277,6 +278,6 @@ pub fn from_scratch(
 ///
 /// # Errors
 /// When the device fails.
-pub fn tensors(models: &[Recommender]) -> Result<Vec<TensorMap>> {
-    models.iter().map(|model| Ok(pollster::block_on(model.parameters().values())?)).collect()
+pub fn tensors(models: &[ShardModel]) -> Result<Vec<TensorMap>> {
+    models.iter().map(|model| Ok(pollster::block_on(model.values())?)).collect()
 }

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use eemu_core::Error;
 use eemu_core::config::Config;
 use eemu_core::dataset::Role;
-use eemu_core::model::Recommender;
+use eemu_core::shard_model::ShardModel;
 use eemu_core::tensor::Device;
 use eemu_core::world::World;
 use serde_json::Value;
@@ -68,7 +68,7 @@ impl Search<'_> {
     pub fn run(&self, trials: &[(String, Config)], progress: &Progress) -> Result<Vec<(String, Outcome)>> {
         let mut known = self.journalled()?;
         let mut results = Vec::new();
-        let mut trained: Option<(Config, Vec<Recommender>)> = None;
+        let mut trained: Option<(Config, Vec<ShardModel>)> = None;
         for (number, (name, config)) in trials.iter().enumerate() {
             let key = self.key(config)?;
             if let Some(outcome) = known.remove(&key) {
@@ -102,8 +102,8 @@ impl Search<'_> {
         Ok(results)
     }
 
-    fn judge(&self, world: &World, models: &[Recommender], progress: &Progress) -> Result<Quality> {
-        let models: Vec<(usize, &Recommender)> = models.iter().enumerate().collect();
+    fn judge(&self, world: &World, models: &[ShardModel], progress: &Progress) -> Result<Quality> {
+        let models: Vec<(usize, &ShardModel)> = models.iter().enumerate().collect();
         let world = match self.users {
             None => world.clone(),
             Some(count) => sampled(world, count),

@@ -228,7 +228,7 @@ impl Slow {
                 let x = self.tower(&self.users, theta, &[user], tracked)?;
                 Ok(self.tower(&self.items, theta, rows, tracked)?.matmul(x.transpose()))
             }
-            ModelKind::DeepFm => self.deep_fm(theta, user, rows, tracked),
+            _ => self.deep_fm(theta, user, rows, tracked),
         }
     }
 

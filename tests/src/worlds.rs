@@ -79,7 +79,7 @@ impl Recipe {
     /// A model of a few dozen numbers, and steps large enough that every
     /// record leaves a trace.
     pub fn config(&self) -> Config {
-        let mut config = Config { holdout: self.holdout, ..Config::default() };
+        let mut config = Config { holdout: self.holdout, ..Config::default().low_rank(&[]) };
         config.model = ModelConfig {
             kind: self.model,
             deep_hidden: vec![6, 5],
@@ -217,7 +217,7 @@ pub fn cpu() -> Device {
 /// When training fails.
 pub fn train_one(world: &World, shard: &ShardData) -> Result<TensorMap> {
     let (model, _) = pollster::block_on(train(&world.catalog, &world.config, shard, &cpu()))?;
-    Ok(pollster::block_on(model.parameters().values())?)
+    Ok(pollster::block_on(model.values())?)
 }
 
 /// Every shard from scratch: rightly, or under a mistake.

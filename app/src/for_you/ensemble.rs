@@ -1,6 +1,7 @@
 //! What the worker computes with: the public part of the service, a person's
 //! own part, and the models that both make, every byte of it verified.
 
+use std::cell::OnceCell;
 use std::collections::HashMap;
 
 use eemu_core::adapt::{Past, Person};
@@ -8,7 +9,8 @@ use eemu_core::api::{Manifest, OwnInteraction, OwnRows};
 use eemu_core::client::{class_degree, client_model, client_person, read_client_file};
 use eemu_core::config::AdaptConfig;
 use eemu_core::dataset::Catalog;
-use eemu_core::model::{ItemBase, Recommender, TensorMap};
+use eemu_core::model::TensorMap;
+use eemu_core::shard_model::{ItemBase, ShardModel};
 use eemu_core::random::Key;
 use eemu_core::tensor::Device;
 use serde::{Deserialize, Serialize};
@@ -45,8 +47,19 @@ pub struct Ready {
     pub shard: u32,
     /// Hash of the file that it was made of.
     pub file: String,
-    model: Recommender,
-    base: ItemBase,
+    model: ShardModel,
+    /// Made when the first list asks for it: reading from a device takes turns.
+    base: OnceCell<ItemBase>,
+}
+
+impl Ready {
+    async fn base(&self) -> eemu_core::Result<ItemBase> {
+        if let Some(base) = self.base.get() {
+            return Ok(base.clone());
+        }
+        let base = self.model.item_base().await?;
+        Ok(self.base.get_or_init(|| base).clone())
+    }
 }
 
 impl Public {
@@ -89,8 +102,8 @@ impl Public {
             catalog.users.set_dense(own.rows.dense.clone())?;
             rows.extend(own.rows.rows.iter().find(|row| row.shard == shard).map(|row| row.row.clone()));
         }
-        let model = client_model(&catalog, &self.manifest.config.model, shard, tensors, &rows, device)?;
-        Ok(Ready { shard, file: file.to_owned(), base: model.item_base(), model })
+        let model = client_model(&catalog, &self.manifest.config, shard, tensors, &rows, device)?;
+        Ok(Ready { shard, file: file.to_owned(), model, base: OnceCell::new() })
     }
 
     /// The person to recommend to: the signed-in one, or a visitor. `records`
@@ -124,11 +137,10 @@ impl Public {
     /// # Errors
     /// When core refuses.
     pub async fn list(&self, ready: &[&Ready], person: &Person, ask: &Ask) -> eemu_core::Result<List> {
-        let models: Vec<_> = ready
-            .iter()
-            .filter(|ready| !ask.off.contains(&ready.shard))
-            .map(|ready| (ready.shard as usize, &ready.model, ready.base.clone()))
-            .collect();
+        let mut models = Vec::new();
+        for ready in ready.iter().filter(|ready| !ask.off.contains(&ready.shard)) {
+            models.push((ready.shard as usize, &ready.model, ready.base().await?));
+        }
         let popular = models.is_empty();
         let made = if popular {
             self.popular(person, ask.top)

@@ -26,7 +26,7 @@ pub async fn measure(table: Table, seed: u64, watch: &mut impl Watch) -> Result<
         let system = System::train(world, None, &phase, watch).await?;
         let models: Vec<_> = system.models.iter().enumerate().collect();
         let world = &system.world;
-        let ranker = Ranker::new(&models, &world.key, &world.degrees, &world.config.adapt);
+        let ranker = Ranker::new(&models, &world.key, &world.degrees, &world.config.adapt).await?;
         let mut ranked = Vec::new();
         for role in [Role::Validation, Role::Test] {
             ranked.extend(ranks(world, &ranker, role, 0..u32::MAX, |_, _| ()).await?.into_iter().map(|(_, rank)| rank));

@@ -146,13 +146,12 @@ impl Lab {
         if ask.household as usize >= system.world.catalog.users.len() {
             return Err(Halt::Sentence("There is no such household in this world. Choose another.".into()));
         }
-        let models: Vec<_> = system
-            .models
-            .iter()
-            .enumerate()
-            .filter(|(shard, _)| !ask.off.contains(&(*shard as u32)))
-            .map(|(shard, model)| (shard, model, model.item_base()))
-            .collect();
+        let mut models = Vec::new();
+        for (shard, model) in system.models.iter().enumerate() {
+            if !ask.off.contains(&(shard as u32)) {
+                models.push((shard, model, model.item_base().await?));
+            }
+        }
         if models.is_empty() {
             return Err(Halt::Sentence("Every shard is switched off. Switch one on.".into()));
         }

@@ -3,6 +3,7 @@
 use eemu_core::config::{AdaptConfig, Config, TrainConfig};
 use eemu_core::dataset::{Catalog, Entities, Holdout, Interaction};
 use eemu_core::model::ModelConfig;
+use eemu_core::shard::ShardConfig;
 use eemu_core::world::World;
 use serde::{Deserialize, Serialize};
 
@@ -69,6 +70,8 @@ pub const EPOCHS: u32 = 24;
 pub fn config(seed: u64, shards: u32, holdout: Holdout) -> Config {
     Config {
         holdout,
+        // A dot is a record, and each is cut by itself.
+        shard: ShardConfig::by_record(),
         model: ModelConfig {
             width: 8,
             user_hidden: vec![16],
@@ -90,6 +93,7 @@ pub fn config(seed: u64, shards: u32, holdout: Holdout) -> Config {
             ..TrainConfig::default()
         },
         adapt: AdaptConfig { size: 6, temperature: 0.06, step: 0.05, ..AdaptConfig::paper() },
+        ..Config::default()
     }
 }
 

@@ -3,7 +3,8 @@
 
 use eemu_core::ensemble::{LearnedState, USER_ROWS};
 use eemu_core::mistakes::{self, Mistake, Run};
-use eemu_core::model::{Recommender, TensorMap, model_blake3};
+use eemu_core::model::{TensorMap, model_blake3};
+use eemu_core::shard_model::ShardModel;
 use eemu_core::shard::ShardData;
 use eemu_core::tensor::Device;
 use eemu_core::world::World;
@@ -25,7 +26,7 @@ pub struct System {
     /// What it trained on.
     pub world: World,
     /// One model a shard.
-    pub models: Vec<Recommender>,
+    pub models: Vec<ShardModel>,
     /// Their tensors.
     pub tensors: Vec<TensorMap>,
     /// What people see.
@@ -71,7 +72,7 @@ impl System {
         let (models, losses, millis) = train(&after, &data, &places, None, phase, watch).await?;
         let mut system = Self { world: after, ..self.clone() };
         for (model, &place) in models.into_iter().zip(&places) {
-            system.tensors[place] = model.parameters().values().await?;
+            system.tensors[place] = model.values().await?;
             system.trained.hashes[place] = model_blake3(&system.tensors[place]);
             system.trained.losses[place].clone_from(&losses[place]);
             system.millis[place] = millis[place];
@@ -110,7 +111,7 @@ impl System {
 
 /// Models, losses of every shard of the world (empty for those not trained),
 /// and milliseconds likewise.
-type Outcome = (Vec<Recommender>, Vec<Vec<f32>>, Vec<f64>);
+type Outcome = (Vec<ShardModel>, Vec<Vec<f32>>, Vec<f64>);
 
 async fn train(
     world: &World,
@@ -146,10 +147,10 @@ async fn train(
     Ok((run.finish(), losses, millis))
 }
 
-async fn values(models: &[Recommender]) -> Result<Vec<TensorMap>, Halt> {
+async fn values(models: &[ShardModel]) -> Result<Vec<TensorMap>, Halt> {
     let mut tensors = Vec::with_capacity(models.len());
     for model in models {
-        tensors.push(model.parameters().values().await?);
+        tensors.push(model.values().await?);
     }
     Ok(tensors)
 }

@@ -6,6 +6,7 @@ use super::simplex::Margins;
 use crate::Result;
 use crate::meta::out_of_batch;
 use crate::model::{Adapted, ItemBase, Recommender, Row};
+use crate::shard_model::ShardModel;
 use crate::tensor::{Device, Tensor, from_vec};
 use crate::world::{History, World};
 
@@ -107,11 +108,12 @@ impl Vectors {
     ///
     /// # Errors
     /// When a model does not belong to this world or the device fails.
-    pub async fn of(world: &World, models: &[Recommender]) -> Result<Self> {
+    pub async fn of(world: &World, models: &[ShardModel]) -> Result<Self> {
         const TILE: usize = 512;
         let (mut shards, mut scorers) = (Vec::with_capacity(models.len()), Vec::new());
         let people: Vec<_> = (0..world.interactions.users()).map(|u| world.person(u, History::Training).rows).collect();
         for (shard, model) in models.iter().enumerate() {
+            let model = model.low_rank()?;
             let mut users = Vec::new();
             for tile in people.chunks(TILE) {
                 let rows: Vec<_> = tile.iter().map(|rows| rows[shard]).collect();

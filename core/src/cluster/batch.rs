@@ -4,7 +4,8 @@ use super::{KMeans, Labels, coassociation, kmeans};
 use crate::adapt::{Person, adaptation_pairs};
 use crate::aggregate::Vectors;
 use crate::config::AdaptConfig;
-use crate::model::{Adapted, Parameters, Recommender, Row, Task};
+use crate::model::{Adapted, Parameters, Row, Task};
+use crate::shard_model::ShardModel;
 use crate::world::World;
 use crate::{Error, Result};
 
@@ -45,7 +46,7 @@ pub fn cluster_users(world: &World, vectors: &Vectors, config: KMeans) -> Result
 /// When a row is unknown to a model, a score is not a number or the device fails.
 pub async fn scores_by_cluster(
     world: &World,
-    models: &[Recommender],
+    models: &[ShardModel],
     adapt: &AdaptConfig,
     members: &[Person],
     people: &[Person],
@@ -60,7 +61,7 @@ pub async fn scores_by_cluster(
             .zip(&pairs)
             .map(|(person, pairs)| Task { user: person.rows[shard], pairs: pairs.clone() })
             .collect();
-        let mut own = model.clone();
+        let mut own = model.low_rank()?.clone();
         if adapt.size > 0 {
             let mut before: Option<(f32, Parameters)> = None;
             for _ in 0..adapt.steps {

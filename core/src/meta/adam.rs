@@ -22,8 +22,9 @@ impl Adam {
         Self { first: parameters.zeros_like(), second: parameters.zeros_like(), steps: 0 }
     }
 
-    /// Moves `parameters` one step down the gradient.
-    pub fn step(&mut self, parameters: &mut Parameters, mut gradient: Parameters, rate: f32) {
+    /// Moves `parameters` one step down the gradient. `decay` pulls every
+    /// matrix towards zero (decoupled weight decay); vectors and scalars stay.
+    pub fn step(&mut self, parameters: &mut Parameters, mut gradient: Parameters, rate: f32, decay: f32) {
         self.steps += 1;
         let steps = f64::from(self.steps);
         let corrections =
@@ -34,6 +35,7 @@ impl Adam {
             .zip(gradient.tensors_mut())
             .zip(self.first.tensors_mut().iter_mut().zip(self.second.tensors_mut()));
         for ((parameter, gradient), (first, second)) in zipped {
+            let kept = if parameter.dims()[0] > 1 { 1.0 - rate * decay } else { 1.0 };
             // Taken out so that the buffers are moved, not copied.
             let empty = || Tensor::<2>::empty([0, 0], &gradient.device());
             let taken = [
@@ -43,7 +45,7 @@ impl Adam {
             ];
             let gradient = std::mem::replace(gradient, empty());
             let step = if on_cpu(&gradient) { fused } else { composed };
-            [*parameter, *first, *second] = step(taken, gradient, rate, corrections);
+            [*parameter, *first, *second] = step(taken, gradient, [kept, rate], corrections);
         }
     }
 
@@ -76,7 +78,7 @@ impl Adam {
 }
 
 /// One pass over memory for all three tensors.
-fn fused(taken: [Tensor<2>; 3], gradient: Tensor<2>, rate: f32, [c1, c2]: [f32; 2]) -> [Tensor<2>; 3] {
+fn fused(taken: [Tensor<2>; 3], gradient: Tensor<2>, [kept, rate]: [f32; 2], [c1, c2]: [f32; 2]) -> [Tensor<2>; 3] {
     const CHUNK: usize = 1 << 16;
     let device = gradient.device();
     let gradient = take(gradient);
@@ -93,17 +95,17 @@ fn fused(taken: [Tensor<2>; 3], gradient: Tensor<2>, rate: f32, [c1, c2]: [f32; 
             for (((p, m), v), &g) in p.iter_mut().zip(m).zip(v).zip(g) {
                 *m = BETA1 * *m + (1.0 - BETA1) * g;
                 *v = BETA2 * *v + (1.0 - BETA2) * g * g;
-                *p -= rate * (*m * c1) / ((*v * c2).sqrt() + EPSILON);
+                *p = *p * kept - rate * (*m * c1) / ((*v * c2).sqrt() + EPSILON);
             }
         });
     }
     held.map(|data| Tensor::from_data(data, &device))
 }
 
-fn composed([p, m, v]: [Tensor<2>; 3], g: Tensor<2>, rate: f32, [c1, c2]: [f32; 2]) -> [Tensor<2>; 3] {
+fn composed([p, m, v]: [Tensor<2>; 3], g: Tensor<2>, [kept, rate]: [f32; 2], [c1, c2]: [f32; 2]) -> [Tensor<2>; 3] {
     let m = m * BETA1 + g.clone() * (1.0 - BETA1);
     let v = v * BETA2 + g.clone() * g * (1.0 - BETA2);
-    let p = p - (m.clone() * c1) / ((v.clone() * c2).sqrt() + EPSILON) * rate;
+    let p = p * kept - (m.clone() * c1) / ((v.clone() * c2).sqrt() + EPSILON) * rate;
     [p, m, v]
 }
 
@@ -117,8 +119,8 @@ mod tests {
         let device = Device::Flex(Default::default());
         let make = |scale: f32| from_vec((0..6).map(|i| (i as f32 - 2.0) * scale).collect(), [2, 3], &device);
         let state = || [make(1.0), make(0.1), make(0.1).powi_scalar(2)];
-        let a = fused(state(), make(0.5), 0.01, [2.0, 3.0]);
-        let b = composed(state(), make(0.5), 0.01, [2.0, 3.0]);
+        let a = fused(state(), make(0.5), [0.9, 0.01], [2.0, 3.0]);
+        let b = composed(state(), make(0.5), [0.9, 0.01], [2.0, 3.0]);
         for (a, b) in a.into_iter().zip(b) {
             let (a, b) = (a.into_data().into_vec::<f32>().unwrap(), b.into_data().into_vec::<f32>().unwrap());
             assert!(a.iter().zip(&b).all(|(x, y)| (x - y).abs() < 1e-6), "{a:?} {b:?}");
@@ -126,7 +128,7 @@ mod tests {
         // First step of Adam from zero: the rate times the gradient's sign.
         let zero = from_vec(vec![0.0; 6], [2, 3], &device);
         let [p, _, _] =
-            fused([zero.clone(), zero.clone(), zero], make(3.0), 0.01, [1.0 / (1.0 - BETA1), 1.0 / (1.0 - BETA2)]);
+            fused([zero.clone(), zero.clone(), zero], make(3.0), [1.0, 0.01], [1.0 / (1.0 - BETA1), 1.0 / (1.0 - BETA2)]);
         let p = p.into_data().into_vec::<f32>().unwrap();
         assert!(p.iter().zip([0.01, 0.01, 0.0, -0.01, -0.01, -0.01]).all(|(p, e)| (p - e).abs() < 1e-5), "{p:?}");
     }

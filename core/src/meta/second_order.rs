@@ -79,7 +79,7 @@ impl<'a> SecondOrder<'a> {
             }
             let done = (self.epochs as f32 + number as f32 / batches as f32) / train.epochs as f32;
             let rate = train.outer_step * if train.decay { 1.0 - done } else { 1.0 };
-            self.adam.step(self.model.parameters_mut(), sum, rate);
+            self.adam.step(self.model.parameters_mut(), sum, rate, 0.0);
         }
         self.epochs += 1;
         Ok(())

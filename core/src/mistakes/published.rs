@@ -20,6 +20,7 @@ use crate::meta::{Adam, Batch, Exclusions};
 use crate::model::{Adapted, Pair, Recommender, Task};
 use crate::random::Key;
 use crate::shard::{Cell, ShardData, partition_by};
+use crate::shard_model::ShardModel;
 use crate::tensor::Device;
 use crate::world::World;
 
@@ -51,7 +52,7 @@ pub fn shards(world: &World) -> Vec<ShardData> {
         &world.interactions,
         &world.split,
         count,
-        world.config.train.query_length,
+        world.config.slicing(),
         |user, item| places.get(&(user, item)).copied().unwrap_or(0),
     )
 }
@@ -121,12 +122,12 @@ impl<'a> Published<'a> {
                 *self.model.parameters_mut() = start.clone();
                 if !support.pairs.is_empty() {
                     let (gradient, _) = self.model.joint_gradient(std::slice::from_ref(support)).await?;
-                    self.adam.step(self.model.parameters_mut(), gradient, self.rate);
+                    self.adam.step(self.model.parameters_mut(), gradient, self.rate, 0.0);
                 }
                 let (gradient, loss) = self.model.joint_gradient(std::slice::from_ref(query)).await?;
                 let gradient = gradient.zeros_like().moved(&gradient, share);
                 *self.model.parameters_mut() = current;
-                self.adam.step(self.model.parameters_mut(), gradient, self.rate);
+                self.adam.step(self.model.parameters_mut(), gradient, self.rate, 0.0);
                 current = self.model.parameters().clone();
                 total += loss;
                 users += 1;
@@ -173,12 +174,12 @@ fn misalign(pairs: &mut [Pair]) {
 ///
 /// # Errors
 /// When a score is not a number or the device fails.
-pub async fn scores(world: &World, models: &[Recommender], person: &Person, rate: f32) -> Result<Vec<f32>> {
+pub async fn scores(world: &World, models: &[ShardModel], person: &Person, rate: f32) -> Result<Vec<f32>> {
     let pairs = adaptation_pairs(&world.key, person, &world.degrees, &world.config.adapt, 0);
     let mut mean = vec![0.0f32; world.catalog.items.len()];
     for (shard, model) in models.iter().enumerate() {
         let row = person.rows[shard];
-        let mut own = model.clone();
+        let mut own = model.low_rank()?.clone();
         let (gradient, _) = own.joint_gradient(&[Task { user: row, pairs: pairs.clone() }]).await?;
         *own.parameters_mut() = own.parameters().moved(&gradient.signs(), -rate);
         let scored = own.scores(&own.item_base(), &[row], &Adapted::none(1)).await?;

@@ -70,7 +70,7 @@ pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
 
 /// exp(x) for x <= 0, to 2 ulp: range reduction and a polynomial, no branch.
 #[inline(always)]
-fn exp_negative(x: f32) -> f32 {
+pub(crate) fn exp_negative(x: f32) -> f32 {
     const ROUND: f32 = 12_582_912.0; // 1.5 * 2^23: adding it rounds to an integer
     let x = x.max(-87.0);
     let shifted = x * std::f32::consts::LOG2_E + ROUND;

@@ -16,7 +16,7 @@
 
 mod deep_fm;
 mod encoder;
-mod features;
+pub(crate) mod features;
 mod kernel;
 mod lanes;
 mod layout;
@@ -31,8 +31,11 @@ mod two_tower;
 use serde::{Deserialize, Serialize};
 
 pub use features::Row;
-pub(crate) use lanes::{each, slice, slice_mut, take};
+pub(crate) use features::Feature;
+pub(crate) use kernel::{Share, scatter_rows};
+pub(crate) use lanes::{dot, each, exp_negative, slice, slice_mut, take};
 pub use loss::{Pair, Task};
+pub(crate) use parameters::{Declared, Gradient, Start};
 pub use parameters::{Parameters, TensorMap, from_safetensors, model_blake3, to_safetensors};
 pub use ranking::ItemBase;
 pub use recommender::{Adapted, Recommender};
@@ -49,11 +52,23 @@ pub enum ModelKind {
     /// A factorization machine and a deep part over the same fields.
     #[serde(rename = "deepfm")]
     DeepFm,
+    /// Item vectors that are trained by episodes in order; the default of a
+    /// new state ([`crate::episodes`]).
+    Episodes,
+    /// EASE, a closed form ([`crate::closed_form`]).
+    Ease,
 }
 
 impl ModelKind {
     fn is_default(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// Whether a shard reads its people's records in their order, and has no
+    /// parameters of people.
+    #[must_use]
+    pub fn is_of_items(self) -> bool {
+        matches!(self, Self::Episodes | Self::Ease)
     }
 }
 
@@ -156,7 +171,7 @@ impl ModelConfig {
     /// Hidden layers that run for every item.
     pub fn item_layers(&self) -> &[usize] {
         match self.kind {
-            ModelKind::TwoTower => &self.item_hidden,
+            ModelKind::TwoTower | ModelKind::Episodes | ModelKind::Ease => &self.item_hidden,
             ModelKind::DeepFm => &self.deep_hidden,
         }
     }

@@ -21,6 +21,8 @@ pub(crate) enum Start {
     Uniform(f64),
     /// One value everywhere.
     Constant(f32),
+    /// From one value in the first column to the other in the last.
+    Between(f32, f32),
 }
 
 /// Name, shape and start of a parameter. Vectors have one dimension; on the
@@ -54,10 +56,11 @@ impl Declared {
             let number = (row - usize::from(self.first_row_zero)) as u64;
             let mut stream =
                 key.stream("initial", &[&shard.to_le_bytes(), self.name.as_bytes(), &number.to_le_bytes()]);
-            values.extend((0..columns).map(|_| match self.start {
+            values.extend((0..columns).map(|column| match self.start {
                 Start::Normal(deviation) => (stream.normal() * deviation) as f32,
                 Start::Uniform(bound) => stream.symmetric(bound),
                 Start::Constant(value) => value,
+                Start::Between(from, to) => from + (to - from) * column as f32 / (columns - 1).max(1) as f32,
             }));
         }
         values

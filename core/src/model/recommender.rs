@@ -151,6 +151,9 @@ impl Recommender {
         let (user, item, declared) = match config.kind {
             ModelKind::TwoTower => two_tower::encoders(catalog, config, device),
             ModelKind::DeepFm => deep_fm::encoders(catalog, config, device),
+            ModelKind::Episodes | ModelKind::Ease => {
+                return Err(Error::Config("model: towers and DeepFM only".into()));
+            }
         };
         // A second tensor of a name would be lost when the model is saved.
         let mut names: Vec<&str> = declared.iter().map(|d| d.name.as_str()).collect();
@@ -162,8 +165,8 @@ impl Recommender {
         let parameters = Parameters::initial(declared, key, shard, device);
         let form = match config.kind {
             ModelKind::DeepFm => Form::DeepFm,
-            ModelKind::TwoTower if item.depth() == 1 => Form::Linear,
-            ModelKind::TwoTower => Form::Towers,
+            _ if item.depth() == 1 => Form::Linear,
+            _ => Form::Towers,
         };
         Ok(Self { user, item, items: catalog.items.len() as u32, parameters, margin: config.margin, form })
     }

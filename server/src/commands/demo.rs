@@ -7,7 +7,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use eemu_core::config::{AdaptConfig, Config};
 use eemu_core::dataset::{Holdout, Role};
-use eemu_core::model::Recommender;
+use eemu_core::shard_model::ShardModel;
 use eemu_core::recommend::{Ranker, top_k};
 use eemu_core::world::{History, World};
 
@@ -103,10 +103,10 @@ fn heading(text: &str) -> Result<()> {
     print_line(&format!("\n{text}"))
 }
 
-fn quality(world: &World, models: &[Recommender], jobs: usize, progress: &Progress) -> Result<()> {
+fn quality(world: &World, models: &[ShardModel], jobs: usize, progress: &Progress) -> Result<()> {
     let device = device::cpu();
     let role = Role::Test;
-    let models: Vec<(usize, &Recommender)> = models.iter().enumerate().collect();
+    let models: Vec<(usize, &ShardModel)> = models.iter().enumerate().collect();
     let measure = |adapt: &AdaptConfig, label: &str| -> Result<Quality> {
         Ok(Quality::of(&ensemble_ranks(world, &models, adapt, role, jobs, progress, label)?))
     };
@@ -136,10 +136,10 @@ fn witness(world: &World) -> Result<(u32, u32)> {
         .context("no household has it as a training record")
 }
 
-fn list(deployment: &Deployment, models: &[Recommender], user: u32) -> Result<()> {
+fn list(deployment: &Deployment, models: &[ShardModel], user: u32) -> Result<()> {
     let world = &deployment.world;
-    let models: Vec<(usize, &Recommender)> = models.iter().enumerate().collect();
-    let ranker = Ranker::new(&models, &world.key, &world.degrees, &world.config.adapt);
+    let models: Vec<(usize, &ShardModel)> = models.iter().enumerate().collect();
+    let ranker = pollster::block_on(Ranker::new(&models, &world.key, &world.degrees, &world.config.adapt))?;
     let person = world.person(user, History::All);
     let scored =
         pollster::block_on(ranker.scores(std::slice::from_ref(&person), 0, true))?.pop().context("no scores")?;

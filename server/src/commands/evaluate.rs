@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail, ensure};
 use eemu_core::dataset::{Holdout, Role};
-use eemu_core::model::Recommender;
+use eemu_core::shard_model::ShardModel;
 use eemu_core::tensor::Device;
 use eemu_core::world::World;
 use serde_json::json;
@@ -46,7 +46,7 @@ pub(crate) fn run(args: &EvaluateArgs) -> Result<ExitCode> {
             vec![(shard as usize, deployment.model(shard, &device)?)]
         }
     };
-    let models: Vec<(usize, &Recommender)> = models.iter().map(|(shard, model)| (*shard, model)).collect();
+    let models: Vec<(usize, &ShardModel)> = models.iter().map(|(shard, model)| (*shard, model)).collect();
     let world = &match args.users {
         None => deployment.world.clone(),
         Some(users) => sampled(&deployment.world, users),

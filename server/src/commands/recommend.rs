@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
-use eemu_core::model::Recommender;
+use eemu_core::shard_model::ShardModel;
 use eemu_core::recommend::{Ranked, Ranker, Scored, top_k};
 use eemu_core::world::{History, World};
 use serde_json::{Value, json};
@@ -32,8 +32,8 @@ pub(crate) fn run(args: &RecommendArgs) -> Result<ExitCode> {
     };
     let device = device::open(args.run.device)?;
     let models = deployment.models(&device)?;
-    let models: Vec<(usize, &Recommender)> = models.iter().enumerate().collect();
-    let ranker = Ranker::new(&models, &world.key, &world.degrees, &adapt);
+    let models: Vec<(usize, &ShardModel)> = models.iter().enumerate().collect();
+    let ranker = pollster::block_on(Ranker::new(&models, &world.key, &world.degrees, &adapt))?;
     let Some(scored) = pollster::block_on(ranker.scores(std::slice::from_ref(&person), 0, args.explain))?.pop() else {
         bail!("no scores");
     };

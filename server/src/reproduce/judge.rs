@@ -11,7 +11,7 @@ use eemu_core::config::AdaptConfig;
 use eemu_core::dataset::Role;
 use eemu_core::evaluate::rank_of;
 use eemu_core::mistakes::published;
-use eemu_core::model::Recommender;
+use eemu_core::shard_model::ShardModel;
 use eemu_core::random::Key;
 use eemu_core::recommend::Ranker;
 use eemu_core::tensor::Device;
@@ -131,14 +131,14 @@ pub(super) fn frozen(
 /// shard alone.
 pub(super) fn adapted(
     world: &World,
-    models: &[Recommender],
+    models: &[ShardModel],
     judges: &[Judge],
     adapt: &AdaptConfig,
     jobs: usize,
     seen: impl Fn(usize) + Sync,
 ) -> Result<BTreeMap<String, Ranks>> {
-    let numbered: Vec<(usize, &Recommender)> = models.iter().enumerate().collect();
-    let ranker = Ranker::new(&numbered, &world.key, &world.degrees, adapt);
+    let numbered: Vec<(usize, &ShardModel)> = models.iter().enumerate().collect();
+    let ranker = pollster::block_on(Ranker::new(&numbered, &world.key, &world.degrees, adapt))?;
     let parts = pool::run(&judges.chunks(TILE).collect::<Vec<_>>(), jobs, |tile| -> Result<Vec<Vec<usize>>> {
         let people: Vec<Person> = tile.iter().map(|judge| judge.person.clone()).collect();
         let scored = pollster::block_on(ranker.scores(&people, 0, true))?;
@@ -163,7 +163,7 @@ pub(super) fn adapted(
 /// clustering took.
 pub(super) fn clustered(
     world: &World,
-    models: &[Recommender],
+    models: &[ShardModel],
     vectors: &Vectors,
     judges: &[Judge],
     clusters: usize,
@@ -206,7 +206,7 @@ pub(super) fn clustered(
 /// Every judge's rank after the published code's sign step.
 pub(super) fn sign_step(
     world: &World,
-    models: &[Recommender],
+    models: &[ShardModel],
     judges: &[Judge],
     jobs: usize,
 ) -> Result<BTreeMap<String, Ranks>> {
@@ -220,7 +220,7 @@ pub(super) fn sign_step(
 
 /// HR@10 of the unadapted mean on the test items: what the published code
 /// chooses its epoch by.
-pub(super) fn test_hits(world: &World, models: &[Recommender], judges: &[Judge]) -> Result<f64> {
+pub(super) fn test_hits(world: &World, models: &[ShardModel], judges: &[Judge]) -> Result<f64> {
     let vectors = pollster::block_on(Vectors::of(world, models))?;
     let mut hits = 0;
     for judge in judges {
@@ -232,7 +232,7 @@ pub(super) fn test_hits(world: &World, models: &[Recommender], judges: &[Judge])
 
 /// Seconds a user that Algorithm 2 takes as it is written, one user after the
 /// other with an adapted copy of every model, over the first `count` judges.
-pub(super) fn one_by_one(world: &World, models: &[Recommender], judges: &[Judge], count: usize) -> Result<f64> {
+pub(super) fn one_by_one(world: &World, models: &[ShardModel], judges: &[Judge], count: usize) -> Result<f64> {
     let judges = &judges[..count.min(judges.len())];
     let start = Instant::now();
     for judge in judges {

@@ -12,7 +12,8 @@ use eemu_core::fingerprint::Fingerprint;
 use eemu_core::flops::Costs;
 use eemu_core::meta::SecondOrder;
 use eemu_core::mistakes::published::{self, Published};
-use eemu_core::model::{Recommender, from_safetensors, to_safetensors};
+use eemu_core::model::{from_safetensors, to_safetensors};
+use eemu_core::shard_model::ShardModel;
 use eemu_core::random::Key;
 use eemu_core::shard::ShardData;
 use eemu_core::tensor::Device;
@@ -44,7 +45,7 @@ pub(super) struct Worker<'a> {
 struct Held {
     hash: String,
     world: World,
-    models: Vec<Recommender>,
+    models: Vec<ShardModel>,
     vectors: Option<Vectors>,
 }
 
@@ -149,8 +150,8 @@ impl<'a> Worker<'a> {
                 Err(_) => bail!("a shard's training stopped"),
             });
             losses.into_iter().collect::<Result<Vec<f32>>>()?;
-            let models: Vec<Recommender> =
-                trainers.iter().filter_map(|trainer| Some(trainer.lock().ok()?.model().clone())).collect();
+            let models: Vec<ShardModel> =
+                trainers.iter().filter_map(|trainer| Some(ShardModel::LowRank(trainer.lock().ok()?.model().clone()))).collect();
             let hits = judge::test_hits(world, &models, &judges)?;
             bar.set(u64::from(epoch), 0.0, &format!("HR@10 on test {hits:.4}"));
             if hits > best {
@@ -158,7 +159,7 @@ impl<'a> Worker<'a> {
             }
         }
         for (shard, model) in (0u32..).zip(&kept) {
-            let values = pollster::block_on(model.parameters().values())?;
+            let values = pollster::block_on(model.values())?;
             write(&self.store.model(unit, shard), &to_safetensors(&values)?)?;
         }
         bar.finish(&format!("epoch {chosen} chosen on test: HR@10 {best:.4}"));
@@ -174,7 +175,7 @@ impl<'a> Worker<'a> {
         let start = Instant::now();
         if unit.ensemble.learning == Learning::SecondOrder {
             let model = self.second_order(world, shard)?;
-            write(&path, &to_safetensors(&pollster::block_on(model.parameters().values())?)?)?;
+            write(&path, &to_safetensors(&pollster::block_on(model.values())?)?)?;
             return Ok(start.elapsed().as_secs_f64());
         }
         let epochs = world.config.train.epochs;
@@ -186,14 +187,14 @@ impl<'a> Worker<'a> {
             pollster::block_on(trainer.epoch(|fraction| bar.set(done, fraction, &message)))?;
         }
         let (model, losses) = trainer.finish();
-        write(&path, &to_safetensors(&pollster::block_on(model.parameters().values())?)?)?;
+        write(&path, &to_safetensors(&pollster::block_on(model.values())?)?)?;
         let seconds = start.elapsed().as_secs_f64();
         let loss = losses.last().copied().unwrap_or(0.0);
         bar.finish(&format!("trained in {seconds:.1} s, last loss {loss:.4}"));
         Ok(seconds)
     }
 
-    fn second_order(&self, world: &World, shard: &ShardData) -> Result<Recommender> {
+    fn second_order(&self, world: &World, shard: &ShardData) -> Result<ShardModel> {
         let epochs = u64::from(world.config.train.epochs);
         let bar = self.progress.bar(&format!("shard {}", shard.index), epochs);
         let mut trainer = SecondOrder::new(world, shard, self.device)?;
@@ -202,7 +203,7 @@ impl<'a> Worker<'a> {
             pollster::block_on(trainer.epoch())?;
         }
         bar.finish("trained to second order");
-        Ok(trainer.finish())
+        Ok(ShardModel::LowRank(trainer.finish()))
     }
 
     /// Brings the unit's ensemble to hand, training what is missing.
@@ -223,9 +224,9 @@ impl<'a> Worker<'a> {
                 let path = self.store.model(unit, shard);
                 let shown = path.display();
                 let bytes = std::fs::read(&path).with_context(|| format!("cannot read {shown}"))?;
-                let mut model = Recommender::new(&world.catalog, &world.config.model, &world.key, shard, self.device)?;
+                let mut model = ShardModel::new(&world.catalog, &world.config, &world.key, shard, self.device)?;
                 let values = from_safetensors(&bytes).with_context(|| format!("{shown} is damaged; delete it"))?;
-                model.parameters_mut().set(&values).with_context(|| format!("{shown} is another model's"))?;
+                model.set(&values).with_context(|| format!("{shown} is another model's"))?;
                 Ok(model)
             })
             .collect::<Result<Vec<_>>>()?;

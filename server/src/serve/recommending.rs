@@ -3,7 +3,7 @@
 use anyhow::Result;
 use eemu_core::adapt::Person;
 use eemu_core::api::{Recommendation, Recommendations};
-use eemu_core::model::Recommender;
+use eemu_core::shard_model::ShardModel;
 use eemu_core::recommend::{Ranked, Ranker, top_k};
 use eemu_core::world::{History, World};
 
@@ -71,7 +71,7 @@ fn person(world: &World, who: &Who) -> Person {
 
 fn adapted(snapshot: &Snapshot, people: &[(Who, usize)]) -> Result<Vec<Recommendations>> {
     let world = &snapshot.world;
-    let models: Vec<(usize, &Recommender, _)> =
+    let models: Vec<(usize, &ShardModel, _)> =
         snapshot.models().map(|m| (m.live.shard as usize, &m.model, m.base.clone())).collect();
     let ranker = Ranker::with_bases(&models, &snapshot.adaptation_key, &snapshot.degrees, &world.config.adapt);
     let shards: Vec<(u32, u64)> = snapshot.models().map(|m| (m.live.shard, m.live.version)).collect();

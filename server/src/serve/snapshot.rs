@@ -11,7 +11,8 @@ use axum::body::Bytes;
 use eemu_core::api::ClientFile;
 use eemu_core::client::{Precision, class_degree, client_catalog, client_file, client_tensors, degree_class, own_row};
 use eemu_core::ensemble::USER_ROWS;
-use eemu_core::model::{ItemBase, Recommender, TensorMap};
+use eemu_core::model::TensorMap;
+use eemu_core::shard_model::{self, ItemBase};
 use eemu_core::random::{Key, Stream};
 use eemu_core::tensor::Device;
 use eemu_core::world::World;
@@ -25,7 +26,7 @@ pub struct ShardModel {
     /// What the store says of it.
     pub live: Live,
     /// The model.
-    pub model: Recommender,
+    pub model: shard_model::ShardModel,
     /// The work on items that all requests share.
     pub base: ItemBase,
     /// The files that browsers download.
@@ -41,8 +42,9 @@ impl ShardModel {
     pub fn load(deployment: &Deployment, live: Live, device: &Device) -> Result<Self> {
         let config = &deployment.world.config.model;
         let mut tensors = deployment.tensors(live.shard, device)?;
-        let mut model = Recommender::new(&deployment.world.catalog, config, &deployment.world.key, live.shard, device)?;
-        model.parameters_mut().set(&tensors)?;
+        let world = &deployment.world;
+        let mut model = shard_model::ShardModel::new(&world.catalog, &world.config, &world.key, live.shard, device)?;
+        model.set(&tensors)?;
         let shared = client_tensors(&tensors, config);
         let mut files = Vec::new();
         for precision in [Precision::F32, Precision::F16] {
@@ -53,7 +55,8 @@ impl ShardModel {
         }
         // Of the tensors only people's rows are asked for again.
         tensors.retain(|name, _| name == USER_ROWS);
-        Ok(Self { base: model.item_base(), live, model, files, tensors })
+        let base = pollster::block_on(model.item_base())?;
+        Ok(Self { base, live, model, files, tensors })
     }
 
     /// A person's own row.

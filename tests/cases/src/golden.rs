@@ -11,6 +11,8 @@ use eemu_core::tensor::Device;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::episodes;
+
 /// The largest difference allowed, relative to the norm of what is compared.
 pub const TOLERANCE: f64 = 1e-4;
 
@@ -78,7 +80,7 @@ pub struct Worst {
 }
 
 impl Worst {
-    fn see(&mut self, quantity: &str, got: &[f32], expected: &[f64]) -> Result<()> {
+    pub(crate) fn see(&mut self, quantity: &str, got: &[f32], expected: &[f64]) -> Result<()> {
         if got.len() != expected.len() {
             bail!("{quantity}: {} values, expected {}", got.len(), expected.len());
         }
@@ -180,6 +182,17 @@ async fn see_parameters(
 /// # Errors
 /// When the file is no case, or a quantity has another shape.
 pub async fn run(text: &str, device: &Device) -> Result<Worst> {
+    #[derive(Deserialize)]
+    struct Kind {
+        #[serde(default)]
+        kind: String,
+    }
+    let Kind { kind } = serde_json::from_str(text).context("not a golden case")?;
+    match kind.as_str() {
+        "" => {}
+        "episodes" => return episodes::run(text, device).await,
+        other => bail!("a golden case of an unknown kind '{other}'"),
+    }
     let case: Case = serde_json::from_str(text).context("not a golden case")?;
     if (case.layer_norm_eps - 1e-5).abs() > 1e-12 {
         bail!("this build's LayerNorm has epsilon 1e-5, the case wants {}", case.layer_norm_eps);

@@ -4,4 +4,5 @@
 
 #[cfg(target_arch = "wasm32")]
 pub mod browser;
+mod episodes;
 pub mod golden;

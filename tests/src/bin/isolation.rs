@@ -15,7 +15,7 @@ use eemu_core::config::{AdaptConfig, Config};
 use eemu_core::dataset::{Holdout, ImportOptions, Role};
 use eemu_core::evaluate::{Estimate, gains};
 use eemu_core::mistakes::{Mistake, Run};
-use eemu_core::model::Recommender;
+use eemu_core::shard_model::ShardModel;
 use eemu_core::tensor::Device;
 use eemu_core::world::World;
 use eemu_server::import;
@@ -85,7 +85,7 @@ fn measured(world: &World, mistake: Option<Mistake>, first: usize) -> Result<[Ve
         eprintln!("losses {losses:.4?}");
     }
     let models = run.finish();
-    let models: Vec<(usize, &Recommender)> = models.iter().enumerate().collect();
+    let models: Vec<(usize, &ShardModel)> = models.iter().enumerate().collect();
     let ranks =
         |adapt: &AdaptConfig| ensemble_ranks(world, &models, adapt, Role::Test, 1, &Progress::new(true), "users");
     let adapt = &world.config.adapt;

@@ -1,0 +1,151 @@
+//! EASE: a score is the sum of one weight for each thing that somebody did.
+//!
+//! The weights are B = I - P / diag(P) with P = (G + lambda I)^-1 and G the
+//! counts of people who did both (Steck 2019). Computing it again is
+//! retraining it.
+
+use crate::adapt::Past;
+use crate::config::AdaptConfig;
+use crate::dataset::Catalog;
+use crate::episodes::support;
+use crate::model::TensorMap;
+use crate::shard::ShardData;
+use crate::{Error, Result};
+
+use serde::{Deserialize, Serialize};
+
+const WEIGHTS: &str = "ease.weights";
+
+/// The most items that EASE takes: its weights are a square of them.
+const MOST_ITEMS: usize = 20_000;
+
+/// Settings of EASE.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EaseConfig {
+    /// Ridge lambda.
+    pub ridge: f64,
+    /// Records have an order in time.
+    pub timed: bool,
+    /// A record with n newer ones counts exp(-n / fading); 0 for all alike.
+    pub fading: f32,
+}
+
+impl Default for EaseConfig {
+    fn default() -> Self {
+        Self { ridge: 500.0, timed: true, fading: 20.0 }
+    }
+}
+
+impl EaseConfig {
+    /// Checks every value.
+    ///
+    /// # Errors
+    /// With the first value that cannot be used, and what it may be.
+    pub fn check(&self) -> Result<()> {
+        if !(self.ridge > 0.0 && self.ridge.is_finite()) {
+            return Err(Error::Config("ease: ridge must be a positive number".into()));
+        }
+        if !(self.fading >= 0.0 && self.fading.is_finite()) {
+            return Err(Error::Config("ease: fading must be 0 or more: 0 for all ages alike".into()));
+        }
+        Ok(())
+    }
+}
+
+/// One shard's weights from item to item.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ease {
+    config: EaseConfig,
+    items: usize,
+    /// B, row-major [items, items]: from what was done to what is scored.
+    weights: Vec<f32>,
+}
+
+impl Ease {
+    /// A model that knows nothing yet.
+    ///
+    /// # Errors
+    /// When the catalogue is too large.
+    pub fn new(catalog: &Catalog, config: &EaseConfig) -> Result<Self> {
+        config.check()?;
+        let items = catalog.items.len();
+        if items > MOST_ITEMS {
+            return Err(Error::Config(format!(
+                "EASE keeps a weight for every two items and takes catalogues of at most {MOST_ITEMS} items; \
+                 this one has {items}. Use --model episodes"
+            )));
+        }
+        Ok(Self { config: config.clone(), items, weights: vec![0.0; items * items] })
+    }
+
+    /// Computes the weights of a shard.
+    ///
+    /// # Errors
+    /// When the counts cannot be inverted.
+    #[cfg(feature = "linear-algebra")]
+    pub fn fit(&mut self, shard: &ShardData) -> Result<()> {
+        use faer::{Mat, Side, linalg::solvers::DenseSolveCore};
+        let items = self.items;
+        if shard.is_empty() {
+            self.weights.fill(0.0);
+            return Ok(());
+        }
+        let histories: Vec<&[u32]> = shard.cells.iter().map(|cell| cell.support.as_slice()).collect();
+        let counts = super::counts::together(&histories, items);
+        let gram = Mat::from_fn(items, items, |i, j| {
+            f64::from(counts[i * items + j]) + if i == j { self.config.ridge } else { 0.0 }
+        });
+        let solved = gram.llt(Side::Lower).map_err(|why| Error::Model(format!("EASE could not be solved: {why:?}")))?;
+        let inverse = solved.inverse();
+        for (j, diagonal) in (0..items).map(|j| (j, inverse[(j, j)])) {
+            for i in 0..items {
+                self.weights[i * items + j] = if i == j { 0.0 } else { (-inverse[(i, j)] / diagonal) as f32 };
+            }
+        }
+        Ok(())
+    }
+
+    /// Without the linear algebra, as in a browser, nothing can be solved.
+    ///
+    /// # Errors
+    /// Always.
+    #[cfg(not(feature = "linear-algebra"))]
+    pub fn fit(&mut self, _: &ShardData) -> Result<()> {
+        Err(Error::Config("this program cannot train EASE; train it with eemu".into()))
+    }
+
+    /// Its tensor.
+    #[must_use]
+    pub fn values(&self) -> TensorMap {
+        [(WEIGHTS.to_owned(), (vec![self.items, self.items], self.weights.clone()))].into()
+    }
+
+    /// Sets its tensor.
+    ///
+    /// # Errors
+    /// When another tensor is there, or it has another shape.
+    pub fn set(&mut self, values: &TensorMap) -> Result<()> {
+        match values.get(WEIGHTS) {
+            Some((shape, numbers))
+                if values.len() == 1 && *shape == [self.items, self.items] && numbers.len() == self.weights.len() =>
+            {
+                self.weights.clone_from(numbers);
+                Ok(())
+            }
+            _ => Err(Error::Model(format!("expected one tensor '{WEIGHTS}' of {0} by {0} numbers", self.items))),
+        }
+    }
+
+    /// The score of every item for one person.
+    #[must_use]
+    pub fn scores(&self, past: &Past, adapt: &AdaptConfig) -> Vec<f32> {
+        let mut scores = vec![0.0f32; self.items];
+        let timed = self.config.timed && self.config.fading > 0.0;
+        for (item, weight) in support(past, adapt, timed, self.config.fading) {
+            let row = &self.weights[item as usize * self.items..][..self.items];
+            scores.iter_mut().zip(row).for_each(|(score, own)| *score += weight * own);
+        }
+        scores
+    }
+}

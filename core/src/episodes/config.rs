@@ -1,0 +1,138 @@
+//! What a deployment decides about the default model.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, Result};
+
+/// The second way in which a person's records move their vector: a faded sum
+/// of vectors that only the support reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Tower {
+    /// The inner step alone.
+    None,
+    /// A second table of item vectors P. Suits dense data.
+    Table,
+    /// A linear map of the item vectors, P = Y L: few parameters.
+    Map,
+}
+
+/// Settings of a shard's model that is trained by episodes in order.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EpisodesConfig {
+    /// Columns of an item's vector.
+    pub width: usize,
+    /// Records have an order in time: the support of a place is what came
+    /// before it, faded by age. Otherwise it is everything else, unfaded.
+    pub timed: bool,
+    /// The history tower.
+    pub tower: Tower,
+    /// Inner steps in training.
+    pub steps: usize,
+    /// The outer gradient goes through the inner step.
+    pub second_order: bool,
+    /// Where the step alpha starts; it is learned.
+    pub step: f32,
+    /// Where the fading tau starts, in records; it is learned.
+    pub fading: f32,
+    /// Standard deviation of the item vectors' start.
+    pub table_scale: f64,
+    /// Adam's rate at the beginning; it falls to zero along a cosine.
+    pub rate: f32,
+    /// Decoupled weight decay of every matrix.
+    pub weight_decay: f32,
+    /// Share of the numbers of a support record's vectors that are dropped.
+    pub dropout: f32,
+    /// Label smoothing of the outer loss.
+    pub smoothing: f32,
+    /// Places of one person that are queries together.
+    pub piece: usize,
+    /// Pieces of histories a mini-batch.
+    pub pieces_per_batch: usize,
+    /// Catalogues with more items use shared negatives in training.
+    pub whole_catalogue: usize,
+    /// How many shared negatives a mini-batch then draws.
+    pub negatives: usize,
+    /// Columns of the closed-form part; 0 leaves it out.
+    pub kernel_width: usize,
+    /// Ridge of the closed-form part.
+    pub kernel_ridge: f64,
+    /// Fading of the closed-form part, in records; 0 for all ages alike.
+    pub kernel_fading: f32,
+    /// Weight of the closed-form part beside the learned one, both in standard
+    /// deviations over the catalogue.
+    pub kernel_weight: f32,
+}
+
+impl Default for EpisodesConfig {
+    fn default() -> Self {
+        Self {
+            width: 64,
+            timed: true,
+            tower: Tower::Table,
+            steps: 1,
+            second_order: true,
+            step: 0.5,
+            fading: 10.0,
+            table_scale: 0.1,
+            rate: 3e-3,
+            weight_decay: 0.0,
+            dropout: 0.2,
+            smoothing: 0.0,
+            piece: 50,
+            pieces_per_batch: 16,
+            whole_catalogue: 20_000,
+            negatives: 2_000,
+            kernel_width: 0,
+            kernel_ridge: 100.0,
+            kernel_fading: 10.0,
+            kernel_weight: 0.5,
+        }
+    }
+}
+
+impl EpisodesConfig {
+    /// For records without an order in time.
+    #[must_use]
+    pub fn timeless() -> Self {
+        Self { timed: false, tower: Tower::None, ..Self::default() }
+    }
+
+    /// Checks every value.
+    ///
+    /// # Errors
+    /// With the first value that cannot be used, and what it may be.
+    pub fn check(&self) -> Result<()> {
+        let refuse = |text: &str| Err(Error::Config(format!("episodes: {text}")));
+        let positive = |v: f32| v > 0.0 && v.is_finite();
+        if self.width == 0 || self.width > 4096 || self.kernel_width > 4096 {
+            return refuse("width must lie between 1 and 4096, kernel_width between 0 and 4096");
+        }
+        if self.steps == 0 || self.steps > 16 {
+            return refuse("steps must lie between 1 and 16");
+        }
+        if !positive(self.step) || !positive(self.fading) || !positive(self.rate) {
+            return refuse("step, fading and rate must be positive numbers");
+        }
+        if !(self.table_scale >= 0.0 && self.table_scale.is_finite()) {
+            return refuse("table_scale must be a number, 0 or more");
+        }
+        if ![self.dropout, self.smoothing].iter().all(|share| (0.0..1.0).contains(share)) {
+            return refuse("dropout and smoothing must lie in 0..1, 1 excluded");
+        }
+        if ![self.weight_decay, self.kernel_fading, self.kernel_weight].iter().all(|v| *v >= 0.0 && v.is_finite()) {
+            return refuse("weight_decay, kernel_fading and kernel_weight must be 0 or more");
+        }
+        if self.piece == 0 || self.pieces_per_batch == 0 {
+            return refuse("piece and pieces_per_batch must be 1 or more");
+        }
+        if self.negatives == 0 || self.whole_catalogue == 0 {
+            return refuse("negatives and whole_catalogue must be 1 or more");
+        }
+        if !(self.kernel_ridge > 0.0 && self.kernel_ridge.is_finite()) {
+            return refuse("kernel_ridge must be a positive number");
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,125 @@
+//! One person at inference: the inner step on what they did, and the scores of
+//! all items (Algorithm 2 with a support of the newest records).
+
+use std::sync::Arc;
+
+use crate::Result;
+use crate::adapt::Past;
+use crate::config::AdaptConfig;
+use crate::episodes::EpisodeModel;
+use crate::episodes::catalogue::Catalogue;
+use crate::episodes::closed_form::Prepared;
+use crate::episodes::model::Scalars;
+use crate::episodes::support::{Fading, add, root};
+use crate::tensor::read;
+
+/// What adaptation and ranking share between people: made once a model, and
+/// cheap to hand on.
+#[derive(Debug, Clone)]
+pub struct ItemBase(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    catalogue: Catalogue,
+    /// y, [items, width].
+    vectors: Vec<f32>,
+    /// P, [items, width].
+    tower: Option<Vec<f32>>,
+    /// The mean item at x_0.
+    start_mean: Vec<f32>,
+    scalars: Scalars,
+    kernel: Option<Prepared>,
+}
+
+/// The support of a person: which records count, and how much.
+#[must_use]
+pub fn support(past: &Past, adapt: &AdaptConfig, timed: bool, fading: f32) -> Vec<(u32, f32)> {
+    let fading = if timed && past.is_timed() { Fading::single(fading.ln()) } else { Fading::Alike };
+    past.newest(adapt.size).map(|(item, age)| (item, fading.weight(age))).collect()
+}
+
+impl EpisodeModel {
+    /// Runs the item tower once.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub async fn item_base(&self) -> Result<ItemBase> {
+        let scalars = self.scalars().await?;
+        let vectors = self.vectors();
+        let catalogue = self.catalogue(vectors.clone());
+        let tower = match self.tower_vectors(&vectors) {
+            None => None,
+            Some(table) => Some(read(table).await?),
+        };
+        Ok(ItemBase(Arc::new(Shared {
+            start_mean: catalogue.mean_items(&scalars.start).await?,
+            vectors: read(vectors).await?,
+            tower,
+            scalars,
+            catalogue,
+            kernel: self.kernel.as_ref().map(|kernel| kernel.prepare(&self.parameters.device())),
+        })))
+    }
+
+    /// The adapted vectors of some people, [people, width].
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub async fn adapt(&self, base: &ItemBase, people: &[&Past], adapt: &AdaptConfig) -> Result<Vec<f32>> {
+        let base = &base.0;
+        let (width, scalars) = (self.config.width, &base.scalars);
+        let step = scalars.step * adapt.step;
+        let mut vectors = Vec::with_capacity(people.len() * width);
+        let (mut sums, mut roots) = (Vec::with_capacity(people.len() * width), Vec::with_capacity(people.len()));
+        for past in people {
+            let records: Vec<(u32, u32)> = if adapt.steps == 0 { Vec::new() } else { past.newest(adapt.size).collect() };
+            let fading = |own: &Fading| if past.is_timed() { own.clone() } else { Fading::Alike };
+            let (sum, weight) = faded(&base.vectors, width, &records, &fading(&scalars.fading));
+            let mut x = scalars.start.clone();
+            add(&mut x, &sum, step);
+            add(&mut x, &base.start_mean, -step * weight.sqrt());
+            if let (Some(tower), Some(own)) = (&base.tower, &scalars.tower) {
+                let (sum, _) = faded(tower, width, &records, &fading(&own.fading));
+                add(&mut x, &sum, own.scale);
+            }
+            vectors.extend(x);
+            sums.extend(sum);
+            roots.push(weight.sqrt());
+        }
+        for _ in 1..adapt.steps {
+            let means = base.catalogue.mean_items(&vectors).await?;
+            for (person, x) in vectors.chunks_exact_mut(width).enumerate() {
+                add(x, &sums[person * width..][..width], step);
+                add(x, &means[person * width..][..width], -step * roots[person]);
+            }
+        }
+        Ok(vectors)
+    }
+
+    /// The scores of all items for some people at their own vectors.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub async fn scores(&self, base: &ItemBase, people: &[&Past], adapt: &AdaptConfig) -> Result<Vec<Vec<f32>>> {
+        let vectors = self.adapt(base, people, adapt).await?;
+        let scores = base.0.catalogue.scores(&vectors).await?;
+        let mut scores: Vec<Vec<f32>> = scores.chunks_exact(self.items.max(1)).map(<[f32]>::to_vec).collect();
+        if let Some(kernel) = &base.0.kernel {
+            kernel.blend(&mut scores, people, adapt, &self.config).await?;
+        }
+        Ok(scores)
+    }
+}
+
+/// sum_j w_j e_j / sqrt(sum w) and sum w over records (item, age).
+fn faded(table: &[f32], width: usize, records: &[(u32, u32)], fading: &Fading) -> (Vec<f32>, f32) {
+    let (mut sum, mut total) = (vec![0.0f32; width], 0.0f32);
+    for &(item, age) in records {
+        let weight = fading.weight(age);
+        add(&mut sum, &table[item as usize * width..][..width], weight);
+        total += weight;
+    }
+    let scale = root(total);
+    sum.iter_mut().for_each(|v| *v *= scale);
+    (sum, total)
+}

@@ -1,0 +1,245 @@
+//! One shard's model: vectors and biases of items, a start, a step and a
+//! fading. Nothing in it belongs to a person.
+
+use crate::closed_form::ease_factors;
+use crate::dataset::Catalog;
+use crate::episodes::EpisodesConfig;
+use crate::episodes::catalogue::Catalogue;
+use crate::episodes::closed_form::Kernel;
+use crate::episodes::config::Tower;
+use crate::episodes::support::{Fading, softmax};
+use crate::model::{Declared, Feature, Gradient, ModelConfig, Parameters, Row, Start, TensorMap, features};
+use crate::random::Key;
+use crate::shard::ShardData;
+use crate::tensor::{Device, Product, Tensor, read};
+use crate::Result;
+
+/// Fadings with which the history tower starts, in records.
+const TOWER_FADINGS: [f32; 2] = [3.0, 20.0];
+/// The tower's scale at its start.
+const TOWER_SCALE: f32 = 3.0;
+
+/// One shard's model.
+#[derive(Debug, Clone)]
+pub struct EpisodeModel {
+    pub(super) config: EpisodesConfig,
+    pub(super) parameters: Parameters,
+    /// The item tower: a vector is the sum of its features' embeddings.
+    pub(super) features: Vec<Feature>,
+    /// Numbers of the parameters that are no features.
+    pub(super) at: Numbers,
+    /// The closed-form part, a function of the shard's records.
+    pub(super) kernel: Option<Kernel>,
+    pub(super) items: usize,
+}
+
+/// Numbers of parameters.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Numbers {
+    pub(super) bias: usize,
+    pub(super) start: usize,
+    pub(super) step: usize,
+    pub(super) fading: Option<usize>,
+    pub(super) tower: Option<TowerNumbers>,
+}
+
+/// Numbers of the tower's parameters.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct TowerNumbers {
+    /// P, or L.
+    pub(super) table: usize,
+    pub(super) scale: usize,
+    /// Log fadings and the mixture's logits, where there is an order.
+    pub(super) fadings: Option<(usize, usize)>,
+}
+
+/// The scalars and small vectors of a model, on the host.
+#[derive(Debug, Clone)]
+pub(super) struct Scalars {
+    /// x_0.
+    pub(super) start: Vec<f32>,
+    /// alpha.
+    pub(super) step: f32,
+    /// tau, as it fades.
+    pub(super) fading: Fading,
+    pub(super) tower: Option<TowerScalars>,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct TowerScalars {
+    pub(super) scale: f32,
+    pub(super) fading: Fading,
+    pub(super) mix: Vec<f32>,
+}
+
+impl EpisodeModel {
+    /// A model at its start: every value a function of (seed, shard, tensor, row).
+    ///
+    /// # Errors
+    /// When the configuration cannot be used.
+    pub fn new(
+        catalog: &Catalog,
+        config: &EpisodesConfig,
+        key: &Key,
+        shard: u32,
+        device: &Device,
+    ) -> Result<Self> {
+        config.check()?;
+        let tables = ModelConfig {
+            identifiers: true,
+            unknown_rows: false,
+            table_scale: config.table_scale,
+            ..ModelConfig::default()
+        };
+        let (features, mut declared) = features::of("item", &catalog.items, &tables, config.width, 0, device);
+        let items = catalog.items.len();
+        let mut declare = |name: &str, shape: Vec<usize>, start: Start| {
+            declared.push(Declared { name: name.into(), shape, start, first_row_zero: false });
+            declared.len() - 1
+        };
+        let bias = declare("item.bias", vec![items], Start::Constant(0.0));
+        let start = declare("start", vec![config.width], Start::Constant(0.0));
+        let step = declare("log_step", vec![1], Start::Constant(config.step.ln()));
+        let fading = config.timed.then(|| declare("log_fading", vec![1], Start::Constant(config.fading.ln())));
+        let table = match config.tower {
+            Tower::None => None,
+            Tower::Table => {
+                Some(declare("tower.table", vec![items, config.width], Start::Normal(config.table_scale)))
+            }
+            Tower::Map => {
+                let spread = 1.0 / (config.width as f64).sqrt();
+                Some(declare("tower.map", vec![config.width, config.width], Start::Normal(spread)))
+            }
+        };
+        let tower = table.map(|table| TowerNumbers {
+            table,
+            scale: declare("tower.scale", vec![1], Start::Constant(TOWER_SCALE)),
+            fadings: config.timed.then(|| {
+                let spread = TOWER_FADINGS.len();
+                (
+                    declare("tower.log_fadings", vec![spread], Start::Between(TOWER_FADINGS[0].ln(), TOWER_FADINGS[1].ln())),
+                    declare("tower.mix", vec![spread], Start::Constant(0.0)),
+                )
+            }),
+        });
+        let parameters = Parameters::initial(declared, key, shard, device);
+        let kernel = (config.kernel_width > 0).then(|| Kernel::empty(items, config.kernel_width));
+        let at = Numbers { bias, start, step, fading, tower };
+        Ok(Self { config: config.clone(), parameters, features, at, kernel, items })
+    }
+
+    /// What is learned, for an optimiser.
+    pub fn parameters(&self) -> &Parameters {
+        &self.parameters
+    }
+
+    /// What is learned, for an optimiser or a loader.
+    pub fn parameters_mut(&mut self) -> &mut Parameters {
+        &mut self.parameters
+    }
+
+    /// Computes the closed-form part of a shard, where there is one.
+    ///
+    /// # Errors
+    /// When the shard is too large for it.
+    pub(crate) fn compute_kernel(&mut self, shard: &ShardData) -> Result<()> {
+        if self.kernel.is_some() {
+            let histories: Vec<&[u32]> = shard.cells.iter().map(|cell| cell.support.as_slice()).collect();
+            let (width, ridge) = (self.config.kernel_width, self.config.kernel_ridge);
+            self.kernel = Some(Kernel::new(ease_factors(&histories, self.items, width, ridge)?));
+        }
+        Ok(())
+    }
+
+    /// Every tensor, learned and closed-form, by name.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub async fn values(&self) -> Result<TensorMap> {
+        let mut values = self.parameters.values().await?;
+        if let Some(kernel) = &self.kernel {
+            values.extend(kernel.values());
+        }
+        Ok(values)
+    }
+
+    /// Sets every tensor by name: all of them, or none.
+    ///
+    /// # Errors
+    /// When a name is missing or left over, or a shape differs.
+    pub fn set(&mut self, values: &TensorMap) -> Result<()> {
+        let mut learned = values.clone();
+        let kernel = match &self.kernel {
+            None => None,
+            Some(_) => Some(Kernel::take(&mut learned, self.items, self.config.kernel_width)?),
+        };
+        self.parameters.set(&learned)?;
+        self.kernel = kernel;
+        Ok(())
+    }
+
+    /// The vectors of all items, [items, width].
+    pub(super) fn vectors(&self) -> Tensor<2> {
+        let rows: Vec<Row> = (0..self.items as u32).map(Row::Known).collect();
+        let mut embedded = self.features.iter().map(|feature| feature.embed(&self.parameters, &rows));
+        match embedded.next() {
+            Some(first) => embedded.fold(first, |sum, more| sum + more),
+            None => Tensor::zeros([self.items, self.config.width], &self.parameters.device()),
+        }
+    }
+
+    /// The gradient of the features' parameters, given what stands at the
+    /// items' vectors.
+    pub(super) fn accumulate(&self, gradient: &mut Gradient, at_vectors: &Tensor<2>) {
+        let rows: Vec<Row> = (0..self.items as u32).map(Row::Known).collect();
+        for feature in &self.features {
+            feature.accumulate(gradient, &rows, at_vectors.clone());
+        }
+    }
+
+    /// What places choose among, given the vectors.
+    pub(super) fn catalogue(&self, vectors: Tensor<2>) -> Catalogue {
+        let bias = self.parameters.get(self.at.bias).clone().transpose();
+        Catalogue::new(Tensor::cat(vec![vectors, bias], 1))
+    }
+
+    /// The vectors that the tower sums, [items, width]; `None` without one.
+    pub(super) fn tower_vectors(&self, vectors: &Tensor<2>) -> Option<Tensor<2>> {
+        let table = self.parameters.get(self.at.tower?.table).clone();
+        Some(match self.config.tower {
+            Tower::Map => vectors.clone().product(table),
+            Tower::Table | Tower::None => table,
+        })
+    }
+
+    /// Start, step, fadings.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub(super) async fn scalars(&self) -> Result<Scalars> {
+        let values = async |number: usize| read(self.parameters.get(number).clone()).await;
+        let fading = match self.at.fading {
+            None => Fading::Alike,
+            Some(number) => Fading::single(values(number).await?[0]),
+        };
+        let tower = match self.at.tower {
+            None => None,
+            Some(numbers) => {
+                let (fading, mix) = match numbers.fadings {
+                    None => (Fading::Alike, Vec::new()),
+                    Some((fadings, mix)) => {
+                        let mix = values(mix).await?;
+                        (Fading::mixed(&values(fadings).await?, &mix), softmax(&mix))
+                    }
+                };
+                Some(TowerScalars { scale: values(numbers.scale).await?[0], fading, mix })
+            }
+        };
+        Ok(Scalars {
+            start: values(self.at.start).await?,
+            step: values(self.at.step).await?[0].exp(),
+            fading,
+            tower,
+        })
+    }
+}

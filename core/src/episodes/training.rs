@@ -1,0 +1,278 @@
+//! One mini-batch of episodes: places of several histories, adapted, judged,
+//! and the gradient of every parameter, through the inner step.
+
+use crate::Result;
+use crate::episodes::catalogue::AtItems;
+use crate::episodes::config::Tower;
+use crate::episodes::model::EpisodeModel;
+use crate::episodes::support::{Faded, Fading, add};
+use crate::model::{Gradient, Parameters};
+use crate::random::Stream;
+use crate::tensor::{Product, from_vec, read};
+
+/// A piece of one history: places `from..to` are queries, each judged with
+/// what the support rule gives it of `records`.
+#[derive(Debug, Clone)]
+pub struct Piece<'a> {
+    /// The whole history in this shard, items in order.
+    pub records: &'a [u32],
+    /// First query, from 0; with an order 1 or more.
+    pub from: usize,
+    /// One past the last query.
+    pub to: usize,
+}
+
+impl Piece<'_> {
+    /// The records that are read: with an order, those before the last query.
+    fn read(&self, fading: &Fading) -> &[u32] {
+        match fading {
+            Fading::Alike => self.records,
+            Fading::Mixed(_) => &self.records[..self.to.min(self.records.len()).saturating_sub(1).max(1)],
+        }
+    }
+}
+
+/// What a batch may leave out or draw.
+pub struct Chance<'a> {
+    /// Share of numbers of support vectors that are dropped.
+    pub dropout: f32,
+    /// One stream a piece, for dropout.
+    pub streams: Vec<Stream>,
+    /// The items that places choose among, with the chance of each to be
+    /// drawn; all of them when `None`.
+    pub sample: Option<(&'a [u32], &'a [f32])>,
+}
+
+/// What one batch came to.
+#[derive(Debug)]
+pub struct Outcome {
+    /// Mean cross-entropy of the queries.
+    pub loss: f64,
+    /// Its gradient at every parameter.
+    pub gradient: Parameters,
+    /// The places' vectors.
+    pub adapted: Vec<f32>,
+}
+
+/// The faded sums of one piece and what they were made of.
+struct Summed {
+    /// Of y, for the step.
+    step: Faded,
+    /// Of P, for the tower.
+    tower: Option<Faded>,
+    /// Factors of dropout, [records, width]; empty without.
+    kept: [Vec<f32>; 2],
+}
+
+/// Row `item` of a table.
+fn row(table: &[f32], width: usize, item: u32) -> &[f32] {
+    &table[item as usize * width..][..width]
+}
+
+/// The vectors of records, with dropout.
+fn gather(table: &[f32], width: usize, records: &[u32], dropout: f32, stream: Option<&mut Stream>) -> [Vec<f32>; 2] {
+    let mut rows: Vec<f32> = records.iter().flat_map(|&item| row(table, width, item)).copied().collect();
+    let Some(stream) = stream.filter(|_| dropout > 0.0) else { return [rows, Vec::new()] };
+    let mut kept = vec![0.0f32; rows.len()];
+    stream.keep(&mut kept, dropout);
+    rows.iter_mut().zip(&kept).for_each(|(value, kept)| *value *= kept);
+    [rows, kept]
+}
+
+impl EpisodeModel {
+    /// The loss and its gradient over the pieces of a batch (each query counts
+    /// alike).
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub async fn outer(&self, pieces: &[Piece<'_>], mut chance: Chance<'_>) -> Result<Outcome> {
+        let width = self.config.width;
+        let scalars = self.scalars().await?;
+        let vectors = self.vectors();
+        let whole = self.catalogue(vectors.clone());
+        let catalogue = match chance.sample {
+            None => whole.clone(),
+            Some((chosen, chances)) => whole.sampled(chosen, chances),
+        };
+        let y = read(vectors.clone()).await?;
+        let p = match self.tower_vectors(&vectors) {
+            None => None,
+            Some(table) => Some(read(table).await?),
+        };
+        let start_mean = catalogue.mean_items(&scalars.start).await?;
+        let mut summed = Vec::with_capacity(pieces.len());
+        for (number, piece) in pieces.iter().enumerate() {
+            let mut stream = chance.streams.get_mut(number);
+            let records = piece.read(&scalars.fading);
+            let [rows, kept] = gather(&y, width, records, chance.dropout, stream.as_deref_mut());
+            let step = Faded::new(&scalars.fading, &rows, width, piece.from, piece.to);
+            let (tower, kept_tower) = match (&p, &scalars.tower) {
+                (Some(p), Some(tower)) => {
+                    let [rows, kept] = gather(p, width, records, chance.dropout, stream);
+                    (Some(Faded::new(&tower.fading, &rows, width, piece.from, piece.to)), kept)
+                }
+                _ => (None, Vec::new()),
+            };
+            summed.push(Summed { step, tower, kept: [kept, kept_tower] });
+        }
+        let places: usize = pieces.iter().map(|piece| piece.to - piece.from).sum();
+        let roots: Vec<f32> = summed.iter().flat_map(|s| s.step.weights.iter().map(|w| w.sqrt())).collect();
+        let sums: Vec<f32> = summed.iter().flat_map(|s| &s.step.sums).copied().collect();
+
+        // The first step is taken at x_0 for everybody, so its mean item is one.
+        let mut x = scalars.start.repeat(places);
+        for (place, x) in x.chunks_exact_mut(width).enumerate() {
+            add(x, &sums[place * width..][..width], scalars.step);
+            add(x, &start_mean, -scalars.step * roots[place]);
+        }
+        if let Some(tower) = &scalars.tower {
+            let towers = summed.iter().filter_map(|s| s.tower.as_ref()).flat_map(|t| &t.sums);
+            x.iter_mut().zip(towers).for_each(|(x, sum)| *x += tower.scale * sum);
+        }
+        // Further steps read the mean item of each place.
+        let mut stations: Vec<(Vec<f32>, Vec<f32>)> = Vec::new();
+        for _ in 1..self.config.steps {
+            let means = catalogue.mean_items(&x).await?;
+            let before = x.clone();
+            for (place, x) in x.chunks_exact_mut(width).enumerate() {
+                add(x, &sums[place * width..][..width], scalars.step);
+                add(x, &means[place * width..][..width], -scalars.step * roots[place]);
+            }
+            stations.push((before, means));
+        }
+
+        let asked: Vec<u32> = pieces.iter().flat_map(|piece| &piece.records[piece.from..piece.to]).copied().collect();
+        let targets = match chance.sample {
+            None => asked,
+            Some((chosen, _)) => asked.iter().map(|item| chosen.partition_point(|c| c < item) as u32).collect(),
+        };
+        let mut at_items = AtItems::none();
+        let judged = catalogue.judge(&x, &targets, self.config.smoothing, &mut at_items).await?;
+
+        // Backwards through the steps. `upstream` stands at x before each.
+        let mut upstream = judged.at_places;
+        let mut at_sums = vec![0.0f32; places * width];
+        let mut at_roots = vec![0.0f32; places];
+        let mut at_step = 0.0f64;
+        let second = self.config.second_order;
+        let through = |upstream: &[f32], means: &[f32], at_sums: &mut [f32], at_roots: &mut [f32]| {
+            let mut at_step = 0.0f64;
+            for (place, up) in upstream.chunks_exact(width).enumerate() {
+                let sum = &sums[place * width..][..width];
+                let mean = if means.len() == width { means } else { &means[place * width..][..width] };
+                let to_mean = dot(up, mean);
+                at_step += f64::from(dot(up, sum) - roots[place] * to_mean);
+                at_roots[place] -= scalars.step * to_mean;
+                add(&mut at_sums[place * width..][..width], up, scalars.step);
+            }
+            at_step
+        };
+        for (before, means) in stations.iter().rev() {
+            at_step += through(&upstream, means, &mut at_sums, &mut at_roots);
+            if second {
+                let mut at_means = upstream.clone();
+                for (row, root) in at_means.chunks_exact_mut(width).zip(&roots) {
+                    row.iter_mut().for_each(|v| *v *= -scalars.step * root);
+                }
+                let more = catalogue.back_through_means(before, &at_means, &mut at_items).await?;
+                upstream.iter_mut().zip(more).for_each(|(up, more)| *up += more);
+            }
+        }
+        at_step += through(&upstream, &start_mean, &mut at_sums, &mut at_roots);
+        let mut at_start = vec![0.0f32; width];
+        upstream.chunks_exact(width).for_each(|up| add(&mut at_start, up, 1.0));
+        if second {
+            let mut at_mean = vec![0.0f32; width];
+            for (up, root) in upstream.chunks_exact(width).zip(&roots) {
+                add(&mut at_mean, up, -scalars.step * root);
+            }
+            let more = catalogue.back_through_means(&scalars.start, &at_mean, &mut at_items).await?;
+            add(&mut at_start, &more, 1.0);
+        }
+
+        // At the records' vectors: a scatter in the order of the pieces.
+        let device = vectors.device();
+        let mut at_vectors = vec![0.0f32; self.items * width];
+        let mut at_tower = p.as_ref().map(|_| vec![0.0f32; self.items * width]);
+        let mut at_fading = 0.0f64;
+        let mut at_tower_scale = 0.0f64;
+        let mut at_tower_fadings: Vec<(f64, f64)> = Vec::new();
+        let mut first = 0;
+        for (piece, summed) in pieces.iter().zip(&summed) {
+            let count = piece.to - piece.from;
+            let own = first * width..(first + count) * width;
+            let records = piece.read(&scalars.fading);
+            if second {
+                let roots = &at_roots[first..first + count];
+                let found = summed.step.backward(&scalars.fading, &at_sums[own.clone()], Some(roots));
+                scatter(&mut at_vectors, width, records, &found.records, &summed.kept[0]);
+                at_fading += found.fadings.iter().map(|(_, log_tau)| log_tau).sum::<f64>();
+            }
+            if let (Some(faded), Some(tower), Some(at_tower)) = (&summed.tower, &scalars.tower, &mut at_tower) {
+                let upstream = &upstream[own];
+                at_tower_scale += f64::from(dot(upstream, &faded.sums));
+                let scaled: Vec<f32> = upstream.iter().map(|v| v * tower.scale).collect();
+                let found = faded.backward(&tower.fading, &scaled, None);
+                scatter(at_tower, width, records, &found.records, &summed.kept[1]);
+                at_tower_fadings.resize(found.fadings.len(), (0.0, 0.0));
+                for (sum, more) in at_tower_fadings.iter_mut().zip(&found.fadings) {
+                    *sum = (sum.0 + more.0, sum.1 + more.1);
+                }
+            }
+            first += count;
+        }
+
+        // Every parameter.
+        let mut gradient = Gradient::of(&self.parameters);
+        let at_rows = catalogue.at_all(at_items, chance.sample.map(|(chosen, _)| chosen), self.items);
+        let mut at_y = at_rows.clone().narrow(1, 0, width) + from_vec(at_vectors, [self.items, width], &device);
+        gradient.put(self.at.bias, at_rows.narrow(1, width, 1).transpose());
+        if let (Some(numbers), Some(tower), Some(at_tower)) = (self.at.tower, &scalars.tower, at_tower) {
+            let at_tower = from_vec(at_tower, [self.items, width], &device);
+            if self.config.tower == Tower::Map {
+                let map = self.parameters.get(numbers.table).clone();
+                at_y = at_y + at_tower.clone().product(map.transpose());
+                gradient.put(numbers.table, vectors.transpose().product(at_tower));
+            } else {
+                gradient.put(numbers.table, at_tower);
+            }
+            gradient.put(numbers.scale, from_vec(vec![at_tower_scale as f32], [1, 1], &device));
+            if let Some((fadings, mix)) = numbers.fadings {
+                let taus: Vec<f32> = at_tower_fadings.iter().map(|(_, tau)| *tau as f32).collect();
+                // Through the softmax of the mixture.
+                let along: f64 = at_tower_fadings.iter().zip(&tower.mix).map(|((at, _), m)| at * f64::from(*m)).sum();
+                let mixed = at_tower_fadings.iter().zip(&tower.mix).map(|((at, _), m)| m * (at - along) as f32);
+                let parts = taus.len();
+                gradient.put(mix, from_vec(mixed.collect(), [1, parts], &device));
+                gradient.put(fadings, from_vec(taus, [1, parts], &device));
+            }
+        }
+        self.accumulate(&mut gradient, &at_y);
+        gradient.put(self.at.start, from_vec(at_start, [1, width], &device));
+        gradient.put(self.at.step, from_vec(vec![(at_step * f64::from(scalars.step)) as f32], [1, 1], &device));
+        if let Some(fading) = self.at.fading {
+            gradient.put(fading, from_vec(vec![at_fading as f32], [1, 1], &device));
+        }
+        Ok(Outcome { loss: judged.loss, gradient: self.parameters.filled(gradient), adapted: x })
+    }
+}
+
+fn dot(a: &[f32], b: &[f32]) -> f32 {
+    crate::model::dot(a, b)
+}
+
+/// Adds each record's gradient to its item's row, in order; what was dropped
+/// gets none.
+fn scatter(table: &mut [f32], width: usize, records: &[u32], at_records: &[f32], kept: &[f32]) {
+    for (place, &item) in records.iter().enumerate() {
+        let own = place * width..(place + 1) * width;
+        let sum = &mut table[item as usize * width..][..width];
+        if kept.is_empty() {
+            add(sum, &at_records[own], 1.0);
+        } else {
+            for ((sum, value), kept) in sum.iter_mut().zip(&at_records[own.clone()]).zip(&kept[own]) {
+                *sum += value * kept;
+            }
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! One shard's model, whatever its kind: what training, adaptation, ranking,
+//! files and comparison need of it.
+
+use crate::adapt::{Person, tasks};
+use crate::closed_form::Ease;
+use crate::config::{AdaptConfig, Config};
+use crate::dataset::Catalog;
+use crate::episodes::{self, EpisodeModel};
+use crate::model::{self, Adapted, ModelKind, Pair, Parameters, Recommender, Row, TensorMap};
+use crate::random::Key;
+use crate::tensor::{Device, is_wide};
+use crate::{Error, Result};
+
+/// One shard's model.
+// A handful exist at a time.
+#[allow(clippy::large_enum_variant)]
+#[derive(Debug, Clone)]
+pub enum ShardModel {
+    /// The default: item vectors trained by episodes in order.
+    Episodes(EpisodeModel),
+    /// A closed form.
+    Ease(Ease),
+    /// The paper's: towers or DeepFM, adapted by low-rank steps.
+    LowRank(Recommender),
+}
+
+/// What ranking shares between people: made once a model.
+#[allow(clippy::large_enum_variant)]
+#[derive(Debug, Clone)]
+pub enum ItemBase {
+    /// Of [`ShardModel::Episodes`].
+    Episodes(episodes::ItemBase),
+    /// Of [`ShardModel::Ease`]: nothing.
+    Ease,
+    /// Of [`ShardModel::LowRank`].
+    LowRank(model::ItemBase),
+}
+
+impl ShardModel {
+    /// A model at its start.
+    ///
+    /// # Errors
+    /// When the configuration cannot be used.
+    pub fn new(catalog: &Catalog, config: &Config, key: &Key, shard: u32, device: &Device) -> Result<Self> {
+        Ok(match config.model.kind {
+            ModelKind::Episodes => {
+                Self::Episodes(EpisodeModel::new(catalog, &config.episodes, key, shard, device)?)
+            }
+            ModelKind::Ease => Self::Ease(Ease::new(catalog, &config.ease)?),
+            ModelKind::TwoTower | ModelKind::DeepFm => {
+                Self::LowRank(Recommender::new(catalog, &config.model, key, shard, device)?)
+            }
+        })
+    }
+
+    /// What an optimiser moves; nothing in a closed form.
+    pub fn parameters(&self) -> Option<&Parameters> {
+        match self {
+            Self::Episodes(model) => Some(model.parameters()),
+            Self::Ease(_) => None,
+            Self::LowRank(model) => Some(model.parameters()),
+        }
+    }
+
+    /// What an optimiser moves; nothing in a closed form.
+    pub fn parameters_mut(&mut self) -> Option<&mut Parameters> {
+        match self {
+            Self::Episodes(model) => Some(model.parameters_mut()),
+            Self::Ease(_) => None,
+            Self::LowRank(model) => Some(model.parameters_mut()),
+        }
+    }
+
+    /// The paper's model, for what only it has.
+    ///
+    /// # Errors
+    /// When this is another.
+    pub fn low_rank(&self) -> Result<&Recommender> {
+        match self {
+            Self::LowRank(model) => Ok(model),
+            Self::Episodes(_) | Self::Ease(_) => {
+                Err(Error::Config("this needs a two-tower model or DeepFM: see --profile paper and --model".into()))
+            }
+        }
+    }
+
+    /// Every tensor by name: what is stored, compared and hashed.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub async fn values(&self) -> Result<TensorMap> {
+        match self {
+            Self::Episodes(model) => model.values().await,
+            Self::Ease(model) => Ok(model.values()),
+            Self::LowRank(model) => model.parameters().values().await,
+        }
+    }
+
+    /// Sets every tensor by name: all of them, or none.
+    ///
+    /// # Errors
+    /// When a name is missing or left over, or a shape differs.
+    pub fn set(&mut self, values: &TensorMap) -> Result<()> {
+        match self {
+            Self::Episodes(model) => model.set(values),
+            Self::Ease(model) => model.set(values),
+            Self::LowRank(model) => model.parameters_mut().set(values),
+        }
+    }
+
+    /// The work on items that people share.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub async fn item_base(&self) -> Result<ItemBase> {
+        Ok(match self {
+            Self::Episodes(model) => ItemBase::Episodes(model.item_base().await?),
+            Self::Ease(_) => ItemBase::Ease,
+            Self::LowRank(model) => ItemBase::LowRank(model.item_base()),
+        })
+    }
+
+    /// Whether its device wants many people at once.
+    pub(crate) fn is_wide(&self) -> bool {
+        self.parameters().is_some_and(|parameters| is_wide(&parameters.device()))
+    }
+
+    /// The scores of all items for some people, each model adapted to each of
+    /// them. `pairs` is what a low-rank model adapts with, by person.
+    ///
+    /// # Errors
+    /// When a row is unknown to the model, or the device fails.
+    pub async fn scores(
+        &self,
+        base: &ItemBase,
+        shard: usize,
+        people: &[Person],
+        pairs: &[Vec<Pair>],
+        adapt: &AdaptConfig,
+    ) -> Result<Vec<Vec<f32>>> {
+        match (self, base) {
+            (Self::Episodes(model), ItemBase::Episodes(base)) => {
+                let pasts: Vec<_> = people.iter().map(|person| &person.history).collect();
+                model.scores(base, &pasts, adapt).await
+            }
+            (Self::Ease(model), _) => Ok(people.iter().map(|person| model.scores(&person.history, adapt)).collect()),
+            (Self::LowRank(model), ItemBase::LowRank(base)) => {
+                let rows: Vec<Row> = people.iter().map(|p| p.rows[shard]).collect();
+                rows.iter().try_for_each(|row| model.check_row(*row))?;
+                let adapted = if adapt.size == 0 {
+                    Adapted::none(people.len())
+                } else {
+                    model.inner_steps(&tasks(people, pairs, shard), adapt.step, adapt.steps).await?
+                };
+                model.scores(base, &rows, &adapted).await
+            }
+            _ => Err(Error::Model("the model and what ranking shares are of different kinds".into())),
+        }
+    }
+}
