@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::closed_form::EaseConfig;
+use crate::closed_form::{EaseConfig, KernelConfig};
 use crate::dataset::{Holdout, Interaction};
 use crate::episodes::EpisodesConfig;
 use crate::model::{ModelConfig, ModelKind};
@@ -177,7 +177,9 @@ pub struct Config {
     pub model: ModelConfig,
     /// The default model.
     pub episodes: EpisodesConfig,
-    /// The closed form.
+    /// A shard's own kernel, alone or beside the default model.
+    pub kernel: KernelConfig,
+    /// EASE.
     pub ease: EaseConfig,
     /// Training.
     pub train: TrainConfig,
@@ -192,6 +194,7 @@ impl Default for Config {
             shard: ShardConfig::default(),
             model: ModelConfig { kind: ModelKind::Episodes, ..ModelConfig::default() },
             episodes: EpisodesConfig::default(),
+            kernel: KernelConfig::default(),
             ease: EaseConfig::default(),
             train: TrainConfig { epochs: 12, ..TrainConfig::default() },
             adapt: AdaptConfig::whole_history(),
@@ -204,9 +207,14 @@ impl Config {
     #[must_use]
     pub fn fitting(holdout: Holdout, records: &[Interaction]) -> Self {
         let timed = records.iter().any(|record| record.timestamp.is_some());
-        let config = Self { holdout, ..Self::default() };
-        let episodes = if timed { config.episodes } else { EpisodesConfig::timeless() };
-        Self { episodes, ease: EaseConfig { timed, ..config.ease }, ..config }
+        let mut config = Self { holdout, ..Self::default() };
+        (config.episodes.timed, config.ease.timed) = (timed, timed);
+        if !timed {
+            // Nobody knows what comes next, and meta-training adds nothing to the kernel.
+            config.model.kind = ModelKind::Kernel;
+            config.kernel = KernelConfig::timeless();
+        }
+        config
     }
 
     /// This configuration with the model and the steps that low-rank models
@@ -239,7 +247,7 @@ impl Config {
     /// Passes over a shard: a closed form takes one.
     #[must_use]
     pub fn epochs(&self) -> u32 {
-        if self.model.kind == ModelKind::Ease { 1 } else { self.train.epochs }
+        if matches!(self.model.kind, ModelKind::Ease | ModelKind::Kernel) { 1 } else { self.train.epochs }
     }
 
     /// Checks every value.
@@ -249,6 +257,7 @@ impl Config {
     pub fn check(&self) -> Result<()> {
         self.model.check()?;
         self.episodes.check()?;
+        self.kernel.check()?;
         self.ease.check()?;
         let train = &self.train;
         let refuse = |text: &str| Err(Error::Config(text.into()));

@@ -51,7 +51,7 @@ impl Costs {
         let first = model.item_layers().first().copied().unwrap_or(model.output);
         let (user, item, output) = match model.kind {
             // The paper counts towers; the others have costs of their own.
-            ModelKind::TwoTower | ModelKind::Episodes | ModelKind::Ease => (
+            ModelKind::TwoTower | ModelKind::Episodes | ModelKind::Kernel | ModelKind::Ease => (
                 tower(user_features, &model.user_hidden, model.output),
                 tower(item_features, &model.item_hidden, model.output),
                 model.output,

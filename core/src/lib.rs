@@ -40,6 +40,8 @@ pub mod closed_form;
 pub mod cluster;
 pub mod config;
 pub mod dataset;
+#[cfg(feature = "linear-algebra")]
+mod dense;
 pub mod ensemble;
 pub mod episodes;
 mod error;

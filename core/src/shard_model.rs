@@ -1,8 +1,10 @@
 //! One shard's model, whatever its kind: what training, adaptation, ranking,
 //! files and comparison need of it.
 
+use std::sync::Arc;
+
 use crate::adapt::{Person, tasks};
-use crate::closed_form::Ease;
+use crate::closed_form::{Ease, Kernel, KernelBase};
 use crate::config::{AdaptConfig, Config};
 use crate::dataset::Catalog;
 use crate::episodes::{self, EpisodeModel};
@@ -18,7 +20,9 @@ use crate::{Error, Result};
 pub enum ShardModel {
     /// The default: item vectors trained by episodes in order.
     Episodes(EpisodeModel),
-    /// A closed form.
+    /// A shard's own kernel, where records have no times.
+    Kernel(Kernel),
+    /// EASE.
     Ease(Ease),
     /// The paper's: towers or DeepFM, adapted by low-rank steps.
     LowRank(Recommender),
@@ -30,6 +34,8 @@ pub enum ShardModel {
 pub enum ItemBase {
     /// Of [`ShardModel::Episodes`].
     Episodes(episodes::ItemBase),
+    /// Of [`ShardModel::Kernel`].
+    Kernel(Arc<KernelBase>),
     /// Of [`ShardModel::Ease`]: nothing.
     Ease,
     /// Of [`ShardModel::LowRank`].
@@ -44,8 +50,9 @@ impl ShardModel {
     pub fn new(catalog: &Catalog, config: &Config, key: &Key, shard: u32, device: &Device) -> Result<Self> {
         Ok(match config.model.kind {
             ModelKind::Episodes => {
-                Self::Episodes(EpisodeModel::new(catalog, &config.episodes, key, shard, device)?)
+                Self::Episodes(EpisodeModel::new(catalog, &config.episodes, &config.kernel, key, shard, device)?)
             }
+            ModelKind::Kernel => Self::Kernel(Kernel::new(catalog, &config.kernel)?),
             ModelKind::Ease => Self::Ease(Ease::new(catalog, &config.ease)?),
             ModelKind::TwoTower | ModelKind::DeepFm => {
                 Self::LowRank(Recommender::new(catalog, &config.model, key, shard, device)?)
@@ -57,7 +64,7 @@ impl ShardModel {
     pub fn parameters(&self) -> Option<&Parameters> {
         match self {
             Self::Episodes(model) => Some(model.parameters()),
-            Self::Ease(_) => None,
+            Self::Kernel(_) | Self::Ease(_) => None,
             Self::LowRank(model) => Some(model.parameters()),
         }
     }
@@ -66,7 +73,7 @@ impl ShardModel {
     pub fn parameters_mut(&mut self) -> Option<&mut Parameters> {
         match self {
             Self::Episodes(model) => Some(model.parameters_mut()),
-            Self::Ease(_) => None,
+            Self::Kernel(_) | Self::Ease(_) => None,
             Self::LowRank(model) => Some(model.parameters_mut()),
         }
     }
@@ -78,7 +85,7 @@ impl ShardModel {
     pub fn low_rank(&self) -> Result<&Recommender> {
         match self {
             Self::LowRank(model) => Ok(model),
-            Self::Episodes(_) | Self::Ease(_) => {
+            Self::Episodes(_) | Self::Kernel(_) | Self::Ease(_) => {
                 Err(Error::Config("this needs a two-tower model or DeepFM: see --profile paper and --model".into()))
             }
         }
@@ -91,6 +98,7 @@ impl ShardModel {
     pub async fn values(&self) -> Result<TensorMap> {
         match self {
             Self::Episodes(model) => model.values().await,
+            Self::Kernel(model) => Ok(model.values()),
             Self::Ease(model) => Ok(model.values()),
             Self::LowRank(model) => model.parameters().values().await,
         }
@@ -103,6 +111,7 @@ impl ShardModel {
     pub fn set(&mut self, values: &TensorMap) -> Result<()> {
         match self {
             Self::Episodes(model) => model.set(values),
+            Self::Kernel(model) => model.set(values),
             Self::Ease(model) => model.set(values),
             Self::LowRank(model) => model.parameters_mut().set(values),
         }
@@ -115,6 +124,8 @@ impl ShardModel {
     pub async fn item_base(&self) -> Result<ItemBase> {
         Ok(match self {
             Self::Episodes(model) => ItemBase::Episodes(model.item_base().await?),
+            // Both are made on the CPU.
+            Self::Kernel(model) => ItemBase::Kernel(Arc::new(model.prepare(&Device::Flex(Default::default())))),
             Self::Ease(_) => ItemBase::Ease,
             Self::LowRank(model) => ItemBase::LowRank(model.item_base()),
         })
@@ -140,6 +151,10 @@ impl ShardModel {
     ) -> Result<Vec<Vec<f32>>> {
         match (self, base) {
             (Self::Episodes(model), ItemBase::Episodes(base)) => {
+                let pasts: Vec<_> = people.iter().map(|person| &person.history).collect();
+                model.scores(base, &pasts, adapt).await
+            }
+            (Self::Kernel(model), ItemBase::Kernel(base)) => {
                 let pasts: Vec<_> = people.iter().map(|person| &person.history).collect();
                 model.scores(base, &pasts, adapt).await
             }

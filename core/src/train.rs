@@ -55,7 +55,7 @@ impl<'a> Trainer<'a> {
         let key = Key::from_seed(config.train.seed);
         let mut model = ShardModel::new(catalog, config, &key, shard.index, device)?;
         if let ShardModel::Episodes(model) = &mut model {
-            model.compute_kernel(shard)?;
+            model.begin(catalog, shard)?;
         }
         let adam = model.parameters().map(Adam::new);
         Ok(Self { catalog, config, key, shard, exclusions, model, adam, losses: Vec::new() })
@@ -103,6 +103,7 @@ impl<'a> Trainer<'a> {
     pub async fn epoch(&mut self, seen: impl FnMut(f64)) -> Result<f32> {
         let loss = match (&mut self.model, &mut self.adam) {
             (ShardModel::Ease(model), _) => model.fit(self.shard).map(|()| 0.0)?,
+            (ShardModel::Kernel(model), _) => model.fit(self.catalog, self.shard).map(|()| 0.0)?,
             (ShardModel::Episodes(model), Some(adam)) => {
                 let done = self.losses.len() as u32;
                 let epoch = Epoch {
@@ -251,7 +252,10 @@ pub fn input_hash(catalog: &Catalog, config: &Config, shard: &ShardData) -> [u8;
         // Only what such a model reads: the rest may change without a trace.
         ModelKind::Episodes => {
             let own = (config.train.seed, config.train.shards, config.train.epochs);
-            part(format!("episodes {own:?} {:?}", config.episodes).as_bytes());
+            part(format!("episodes {own:?} {:?} {:?}", config.episodes, config.kernel).as_bytes());
+        }
+        ModelKind::Kernel => {
+            part(format!("kernel {:?} {:?}", (config.train.seed, config.train.shards), config.kernel).as_bytes());
         }
         ModelKind::Ease => {
             part(format!("ease {:?} {:?}", (config.train.seed, config.train.shards), config.ease).as_bytes())

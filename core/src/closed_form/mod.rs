@@ -7,14 +7,14 @@
 //! |---|---|
 //! | `counts` | who did both, what came after what: integers |
 //! | `ease` | EASE, a model that can be deployed |
-//! | `factors` | EASE's kernel as a product of item vectors |
+//! | `kernel` | a shard's own kernel between items, as a product of vectors |
 //! | `neighbours` | ItemKNN and transitions, for comparison |
 
 mod counts;
 mod ease;
-mod factors;
+mod kernel;
 mod neighbours;
 
 pub use ease::{Ease, EaseConfig};
-pub use factors::{Factors, ease_factors};
+pub use kernel::{Kernel, KernelBase, KernelConfig};
 pub use neighbours::Neighbours;

@@ -3,24 +3,27 @@
 //!
 //! Item i is the row [y_i, b_i] and a place the row [x, 1], so that one
 //! product gives the logits and one gives the gradients of vectors and biases.
+//! Natively on the CPU a tile's logits are turned into exponentials while they
+//! are in the cache, and everything else of the softmax is folded into small
+//! factors (`host`); other devices compose the same of tensor operations
+//! (`composed`). A test holds the two together.
+
+mod composed;
+#[cfg(feature = "linear-algebra")]
+mod host;
 
 use crate::Result;
 use crate::model::{Share, scatter_rows};
-use crate::tensor::{Device, Product, Tensor, from_vec, indices, is_wide, read};
-
-use super::softmax;
-
-/// Logits of a tile on the CPU: what a core's cache holds, and enough rows for
-/// a product to be worth its call.
-const CPU_TILE: usize = 1 << 18;
-/// Logits of a tile on a GPU.
-const WIDE_TILE: usize = 1 << 24;
+use crate::tensor::{Device, Tensor, from_vec, indices, read};
 
 /// The items that a place chooses among.
 #[derive(Debug, Clone)]
 pub(super) struct Catalogue {
     /// [y_i, b_i], [items, width + 1].
     items: Tensor<2>,
+    /// The same on the host, where products run there.
+    #[cfg(feature = "linear-algebra")]
+    host: Option<std::sync::Arc<Vec<f32>>>,
     device: Device,
 }
 
@@ -39,7 +42,6 @@ impl AtItems {
             None => more,
         });
     }
-
 }
 
 /// What the outer loss comes to.
@@ -52,21 +54,40 @@ pub(super) struct Judged {
 }
 
 impl Catalogue {
-    pub(super) fn new(items: Tensor<2>) -> Self {
-        Self { device: items.device(), items }
+    /// Of the rows [y_i, b_i].
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub(super) async fn new(items: Tensor<2>) -> Result<Self> {
+        let device = items.device();
+        #[cfg(feature = "linear-algebra")]
+        let host = if crate::tensor::on_cpu(&items) {
+            Some(std::sync::Arc::new(read(items.clone()).await?))
+        } else {
+            None
+        };
+        Ok(Self {
+            items,
+            #[cfg(feature = "linear-algebra")]
+            host,
+            device,
+        })
     }
 
     /// A sample of the items, each of which stands for `1 / chance` of the
     /// catalogue: log(1 / chance) is added to its logit, so that the sum of
     /// exponentials estimates that of all items.
-    pub(super) fn sampled(&self, chosen: &[u32], chances: &[f32]) -> Self {
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub(super) async fn sampled(&self, chosen: &[u32], chances: &[f32]) -> Result<Self> {
         let width = self.width();
         let mut corrections = vec![0.0; chosen.len() * (width + 1)];
         for (row, chance) in corrections.chunks_exact_mut(width + 1).zip(chances) {
             row[width] = -chance.ln();
         }
         let rows = self.items.clone().select(0, indices(chosen.iter().copied(), &self.device));
-        Self::new(rows + from_vec(corrections, [chosen.len(), width + 1], &self.device))
+        Self::new(rows + from_vec(corrections, [chosen.len(), width + 1], &self.device)).await
     }
 
     /// How many items.
@@ -78,33 +99,16 @@ impl Catalogue {
         self.items.dims()[1] - 1
     }
 
-    fn tile(&self) -> usize {
-        let logits = if is_wide(&self.device) { WIDE_TILE } else { CPU_TILE };
-        (logits / self.len().max(1)).clamp(16, 4096)
-    }
-
-    /// Rows [x, 1] of some places on the device.
-    fn places(&self, rows: &[f32], last: f32) -> Tensor<2> {
-        let width = self.width();
-        let count = rows.len() / width;
-        let mut wide = Vec::with_capacity(count * (width + 1));
-        for row in rows.chunks_exact(width) {
-            wide.extend_from_slice(row);
-            wide.push(last);
-        }
-        from_vec(wide, [count, width + 1], &self.device)
-    }
-
-    fn logits(&self, places: &Tensor<2>) -> Tensor<2> {
-        places.clone().product(self.items.clone().transpose())
-    }
-
     /// Logits of all items at each place, [places, items], row-major.
     ///
     /// # Errors
     /// When the device fails.
     pub(super) async fn scores(&self, rows: &[f32]) -> Result<Vec<f32>> {
-        read(self.logits(&self.places(rows, 1.0))).await
+        #[cfg(feature = "linear-algebra")]
+        if let Some(items) = &self.host {
+            return Ok(host::Host { items, width: self.width() }.scores(rows));
+        }
+        self.composed_scores(rows).await
     }
 
     /// The mean item under each place's softmax, sum_k p_k y_k, [places, width].
@@ -112,13 +116,11 @@ impl Catalogue {
     /// # Errors
     /// When the device fails.
     pub(super) async fn mean_items(&self, rows: &[f32]) -> Result<Vec<f32>> {
-        let width = self.width();
-        let mut means = Vec::with_capacity(rows.len());
-        for rows in rows.chunks(self.tile() * width) {
-            let chances = softmax::rows(self.logits(&self.places(rows, 1.0)));
-            means.extend(self.narrow(chances.product(self.items.clone())).await?);
+        #[cfg(feature = "linear-algebra")]
+        if let Some(items) = &self.host {
+            return Ok(host::Host { items, width: self.width() }.mean_items(rows));
         }
-        Ok(means)
+        self.composed_mean_items(rows).await
     }
 
     /// The gradient through [`Catalogue::mean_items`], `upstream` [places,
@@ -132,19 +134,13 @@ impl Catalogue {
         upstream: &[f32],
         at_items: &mut AtItems,
     ) -> Result<Vec<f32>> {
-        let width = self.width();
-        let mut at_places = Vec::with_capacity(rows.len());
-        for (rows, upstream) in rows.chunks(self.tile() * width).zip(upstream.chunks(self.tile() * width)) {
-            let (places, upstream) = (self.places(rows, 1.0), self.places(upstream, 0.0));
-            let chances = softmax::rows(self.logits(&places));
-            // dz = p (v . y - p . (Y v)), then dY = p v' + dz x', db = sum dz, dx = Y' dz.
-            let along = self.logits(&upstream);
-            let moved = softmax::centred(chances.clone(), along);
-            at_items.add(chances.transpose().product(upstream));
-            at_items.add(moved.clone().transpose().product(places));
-            at_places.extend(self.narrow(moved.product(self.items.clone())).await?);
+        #[cfg(feature = "linear-algebra")]
+        if let Some(items) = &self.host {
+            let (at_places, at) = host::Host { items, width: self.width() }.back_through_means(rows, upstream);
+            at_items.add(from_vec(at, self.items.dims(), &self.device));
+            return Ok(at_places);
         }
-        Ok(at_places)
+        self.composed_back_through_means(rows, upstream, at_items).await
     }
 
     /// The mean cross-entropy of places with these targets, and its gradient.
@@ -158,18 +154,13 @@ impl Catalogue {
         smoothing: f32,
         at_items: &mut AtItems,
     ) -> Result<Judged> {
-        let width = self.width();
-        let share = 1.0 / targets.len().max(1) as f32;
-        let mut judged = Judged { loss: 0.0, at_places: Vec::with_capacity(rows.len()) };
-        for (rows, targets) in rows.chunks(self.tile() * width).zip(targets.chunks(self.tile())) {
-            let places = self.places(rows, 1.0);
-            let (residual, losses) = softmax::residual(self.logits(&places), targets, smoothing, share).await?;
-            judged.loss += losses.iter().map(|loss| f64::from(*loss)).sum::<f64>();
-            judged.at_places.extend(self.narrow(residual.clone().product(self.items.clone())).await?);
-            at_items.add(residual.transpose().product(places));
+        #[cfg(feature = "linear-algebra")]
+        if let Some(items) = &self.host {
+            let (judged, at) = host::Host { items, width: self.width() }.judge(rows, targets, smoothing);
+            at_items.add(from_vec(at, self.items.dims(), &self.device));
+            return Ok(judged);
         }
-        judged.loss *= f64::from(share);
-        Ok(judged)
+        self.composed_judge(rows, targets, smoothing, at_items).await
     }
 
     /// The gradient at all `items` rows; those of a sample go to their places.
@@ -183,11 +174,61 @@ impl Catalogue {
             }
         }
     }
+}
 
-    /// Rows without their last column, on the host.
-    async fn narrow(&self, rows: Tensor<2>) -> Result<Vec<f32>> {
-        let width = self.width();
-        let values = read(rows).await?;
-        Ok(values.chunks_exact(width + 1).flat_map(|row| &row[..width]).copied().collect())
+/// Rows [x, last].
+fn widened(rows: &[f32], width: usize, last: f32) -> Vec<f32> {
+    let mut wide = Vec::with_capacity(rows.len() / width * (width + 1));
+    for row in rows.chunks_exact(width) {
+        wide.extend_from_slice(row);
+        wide.push(last);
+    }
+    wide
+}
+
+/// Rows without their last column.
+fn narrowed(rows: &[f32], width: usize) -> impl Iterator<Item = f32> + '_ {
+    rows.chunks_exact(width + 1).flat_map(move |row| &row[..width]).copied()
+}
+
+#[cfg(all(test, feature = "linear-algebra"))]
+mod tests {
+    use super::*;
+    use crate::random::Key;
+
+    /// The two ways of one catalogue, on enough places for several tiles.
+    #[test]
+    fn host_is_composed() {
+        let device = Device::Flex(Default::default());
+        let mut stream = Key::from_seed(12).stream("catalogue", &[]);
+        let mut random = |count: usize| -> Vec<f32> { (0..count).map(|_| stream.normal() as f32).collect() };
+        let (items, width, places) = (61, 5, 300);
+        let rows = from_vec(random(items * (width + 1)), [items, width + 1], &device);
+        let catalogue = pollster::block_on(Catalogue::new(rows)).unwrap();
+        let (x, upstream) = (random(places * width), random(places * width));
+        let targets: Vec<u32> = (0..places as u32).map(|place| place * 7 % items as u32).collect();
+        let close = |a: &[f32], b: &[f32]| {
+            let size = b.iter().fold(1e-3f32, |size, v| size.max(v.abs()));
+            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| (a - b).abs() < 2e-5 * size)
+        };
+        let values = |at: AtItems| pollster::block_on(read(catalogue.at_all(at, None, items))).unwrap();
+        pollster::block_on(async {
+            assert!(close(&catalogue.scores(&x).await.unwrap(), &catalogue.composed_scores(&x).await.unwrap()));
+            let means = catalogue.composed_mean_items(&x).await.unwrap();
+            assert!(close(&catalogue.mean_items(&x).await.unwrap(), &means));
+            for smoothing in [0.0, 0.3] {
+                let (mut one, mut other) = (AtItems::none(), AtItems::none());
+                let host = catalogue.judge(&x, &targets, smoothing, &mut one).await.unwrap();
+                let plain = catalogue.composed_judge(&x, &targets, smoothing, &mut other).await.unwrap();
+                assert!((host.loss - plain.loss).abs() < 1e-5, "{} {}", host.loss, plain.loss);
+                assert!(close(&host.at_places, &plain.at_places));
+                assert!(close(&values(one), &values(other)));
+            }
+            let (mut one, mut other) = (AtItems::none(), AtItems::none());
+            let host = catalogue.back_through_means(&x, &upstream, &mut one).await.unwrap();
+            let plain = catalogue.composed_back_through_means(&x, &upstream, &mut other).await.unwrap();
+            assert!(close(&host, &plain));
+            assert!(close(&values(one), &values(other)));
+        });
     }
 }

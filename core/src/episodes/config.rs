@@ -23,6 +23,9 @@ pub enum Tower {
 pub struct EpisodesConfig {
     /// Columns of an item's vector.
     pub width: usize,
+    /// An item's vector is its own plus what its features add: categories,
+    /// words, numbers such as a title's embedding. Otherwise its own alone.
+    pub features: bool,
     /// Records have an order in time: the support of a place is what came
     /// before it, faded by age. Otherwise it is everything else, unfaded.
     pub timed: bool,
@@ -54,14 +57,8 @@ pub struct EpisodesConfig {
     pub whole_catalogue: usize,
     /// How many shared negatives a mini-batch then draws.
     pub negatives: usize,
-    /// Columns of the closed-form part; 0 leaves it out.
-    pub kernel_width: usize,
-    /// Ridge of the closed-form part.
-    pub kernel_ridge: f64,
-    /// Fading of the closed-form part, in records; 0 for all ages alike.
-    pub kernel_fading: f32,
-    /// Weight of the closed-form part beside the learned one, both in standard
-    /// deviations over the catalogue.
+    /// Weight of the shard's own kernel ([`crate::closed_form::Kernel`]) beside
+    /// the learned scores; 0 leaves it out.
     pub kernel_weight: f32,
 }
 
@@ -69,6 +66,7 @@ impl Default for EpisodesConfig {
     fn default() -> Self {
         Self {
             width: 64,
+            features: false,
             timed: true,
             tower: Tower::Table,
             steps: 1,
@@ -76,29 +74,20 @@ impl Default for EpisodesConfig {
             step: 0.5,
             fading: 10.0,
             table_scale: 0.1,
-            rate: 3e-3,
-            weight_decay: 0.0,
+            rate: 5e-3,
+            weight_decay: 0.02,
             dropout: 0.2,
             smoothing: 0.0,
             piece: 50,
-            pieces_per_batch: 16,
+            pieces_per_batch: 32,
             whole_catalogue: 20_000,
             negatives: 2_000,
-            kernel_width: 0,
-            kernel_ridge: 100.0,
-            kernel_fading: 10.0,
             kernel_weight: 0.5,
         }
     }
 }
 
 impl EpisodesConfig {
-    /// For records without an order in time.
-    #[must_use]
-    pub fn timeless() -> Self {
-        Self { timed: false, tower: Tower::None, ..Self::default() }
-    }
-
     /// Checks every value.
     ///
     /// # Errors
@@ -106,8 +95,8 @@ impl EpisodesConfig {
     pub fn check(&self) -> Result<()> {
         let refuse = |text: &str| Err(Error::Config(format!("episodes: {text}")));
         let positive = |v: f32| v > 0.0 && v.is_finite();
-        if self.width == 0 || self.width > 4096 || self.kernel_width > 4096 {
-            return refuse("width must lie between 1 and 4096, kernel_width between 0 and 4096");
+        if self.width == 0 || self.width > 4096 {
+            return refuse("width must lie between 1 and 4096");
         }
         if self.steps == 0 || self.steps > 16 {
             return refuse("steps must lie between 1 and 16");
@@ -121,17 +110,14 @@ impl EpisodesConfig {
         if ![self.dropout, self.smoothing].iter().all(|share| (0.0..1.0).contains(share)) {
             return refuse("dropout and smoothing must lie in 0..1, 1 excluded");
         }
-        if ![self.weight_decay, self.kernel_fading, self.kernel_weight].iter().all(|v| *v >= 0.0 && v.is_finite()) {
-            return refuse("weight_decay, kernel_fading and kernel_weight must be 0 or more");
+        if ![self.weight_decay, self.kernel_weight].iter().all(|v| *v >= 0.0 && v.is_finite()) {
+            return refuse("weight_decay and kernel_weight must be 0 or more");
         }
         if self.piece == 0 || self.pieces_per_batch == 0 {
             return refuse("piece and pieces_per_batch must be 1 or more");
         }
         if self.negatives == 0 || self.whole_catalogue == 0 {
             return refuse("negatives and whole_catalogue must be 1 or more");
-        }
-        if !(self.kernel_ridge > 0.0 && self.kernel_ridge.is_finite()) {
-            return refuse("kernel_ridge must be a positive number");
         }
         Ok(())
     }

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use crate::Result;
 use crate::adapt::Past;
+use crate::closed_form::KernelBase;
 use crate::config::AdaptConfig;
 use crate::episodes::EpisodeModel;
 use crate::episodes::catalogue::Catalogue;
-use crate::episodes::closed_form::Prepared;
 use crate::episodes::model::Scalars;
 use crate::episodes::support::{Fading, add, root};
 use crate::tensor::read;
@@ -28,7 +28,7 @@ struct Shared {
     /// The mean item at x_0.
     start_mean: Vec<f32>,
     scalars: Scalars,
-    kernel: Option<Prepared>,
+    kernel: Option<KernelBase>,
 }
 
 /// The support of a person: which records count, and how much.
@@ -46,7 +46,7 @@ impl EpisodeModel {
     pub async fn item_base(&self) -> Result<ItemBase> {
         let scalars = self.scalars().await?;
         let vectors = self.vectors();
-        let catalogue = self.catalogue(vectors.clone());
+        let catalogue = self.catalogue(vectors.clone()).await?;
         let tower = match self.tower_vectors(&vectors) {
             None => None,
             Some(table) => Some(read(table).await?),
@@ -104,8 +104,12 @@ impl EpisodeModel {
         let vectors = self.adapt(base, people, adapt).await?;
         let scores = base.0.catalogue.scores(&vectors).await?;
         let mut scores: Vec<Vec<f32>> = scores.chunks_exact(self.items.max(1)).map(<[f32]>::to_vec).collect();
-        if let Some(kernel) = &base.0.kernel {
-            kernel.blend(&mut scores, people, adapt, &self.config).await?;
+        if let (Some(kernel), Some(base)) = (&self.kernel, &base.0.kernel)
+            && adapt.size > 0
+        {
+            for (scores, more) in scores.iter_mut().zip(kernel.scores(base, people, adapt).await?) {
+                add(scores, &more, self.config.kernel_weight);
+            }
         }
         Ok(scores)
     }

@@ -22,11 +22,9 @@
 //! | `training` | one mini-batch: the inner step, the outer gradient through it |
 //! | `batches` | pieces of histories, and the order of an epoch |
 //! | `inference` | one person: adapt, score all items |
-//! | `closed_form` | a part of the scores that is computed, not learned |
 
 mod batches;
 mod catalogue;
-mod closed_form;
 mod config;
 mod inference;
 mod model;

@@ -1,17 +1,16 @@
 //! One shard's model: vectors and biases of items, a start, a step and a
 //! fading. Nothing in it belongs to a person.
 
-use crate::closed_form::ease_factors;
+use crate::closed_form::{Kernel, KernelConfig};
 use crate::dataset::Catalog;
 use crate::episodes::EpisodesConfig;
 use crate::episodes::catalogue::Catalogue;
-use crate::episodes::closed_form::Kernel;
 use crate::episodes::config::Tower;
 use crate::episodes::support::{Fading, softmax};
 use crate::model::{Declared, Feature, Gradient, ModelConfig, Parameters, Row, Start, TensorMap, features};
 use crate::random::Key;
 use crate::shard::ShardData;
-use crate::tensor::{Device, Product, Tensor, read};
+use crate::tensor::{Device, Product, Tensor, from_vec, read};
 use crate::Result;
 
 /// Fadings with which the history tower starts, in records.
@@ -80,6 +79,7 @@ impl EpisodeModel {
     pub fn new(
         catalog: &Catalog,
         config: &EpisodesConfig,
+        kernel: &KernelConfig,
         key: &Key,
         shard: u32,
         device: &Device,
@@ -91,8 +91,13 @@ impl EpisodeModel {
             table_scale: config.table_scale,
             ..ModelConfig::default()
         };
-        let (features, mut declared) = features::of("item", &catalog.items, &tables, config.width, 0, device);
         let items = catalog.items.len();
+        let (mut features, mut declared) = features::of("item", &catalog.items, &tables, config.width, 0, device);
+        if !config.features {
+            // The identifier comes first.
+            features.truncate(1);
+            declared.truncate(1);
+        }
         let mut declare = |name: &str, shape: Vec<usize>, start: Start| {
             declared.push(Declared { name: name.into(), shape, start, first_row_zero: false });
             declared.len() - 1
@@ -118,12 +123,12 @@ impl EpisodeModel {
                 let spread = TOWER_FADINGS.len();
                 (
                     declare("tower.log_fadings", vec![spread], Start::Between(TOWER_FADINGS[0].ln(), TOWER_FADINGS[1].ln())),
-                    declare("tower.mix", vec![spread], Start::Constant(0.0)),
+                    declare("tower.mix", vec![spread], Start::Between(-TOWER_FADINGS[0].ln(), -TOWER_FADINGS[1].ln())),
                 )
             }),
         });
         let parameters = Parameters::initial(declared, key, shard, device);
-        let kernel = (config.kernel_width > 0).then(|| Kernel::empty(items, config.kernel_width));
+        let kernel = if config.kernel_weight > 0.0 { Some(Kernel::new(catalog, kernel)?) } else { None };
         let at = Numbers { bias, start, step, fading, tower };
         Ok(Self { config: config.clone(), parameters, features, at, kernel, items })
     }
@@ -138,16 +143,22 @@ impl EpisodeModel {
         &mut self.parameters
     }
 
-    /// Computes the closed-form part of a shard, where there is one.
+    /// What is computed of a shard's records before anything is learned: the
+    /// kernel, and biases at the log of how many people have each item.
     ///
     /// # Errors
-    /// When the shard is too large for it.
-    pub(crate) fn compute_kernel(&mut self, shard: &ShardData) -> Result<()> {
-        if self.kernel.is_some() {
-            let histories: Vec<&[u32]> = shard.cells.iter().map(|cell| cell.support.as_slice()).collect();
-            let (width, ridge) = (self.config.kernel_width, self.config.kernel_ridge);
-            self.kernel = Some(Kernel::new(ease_factors(&histories, self.items, width, ridge)?));
+    /// When the shard is too large for a kernel.
+    pub(crate) fn begin(&mut self, catalog: &Catalog, shard: &ShardData) -> Result<()> {
+        if let Some(kernel) = &mut self.kernel {
+            kernel.fit(catalog, shard)?;
         }
+        let mut counts = vec![0u32; self.items];
+        shard.cells.iter().flat_map(|cell| &cell.support).for_each(|&item| counts[item as usize] += 1);
+        let logs: Vec<f32> = counts.into_iter().map(|count| (count as f32 + 0.5).ln()).collect();
+        let mean = logs.iter().sum::<f32>() / logs.len().max(1) as f32;
+        let biases = logs.into_iter().map(|log| log - mean).collect();
+        let device = self.parameters.device();
+        self.parameters.tensors_mut()[self.at.bias] = from_vec(biases, [1, self.items], &device);
         Ok(())
     }
 
@@ -169,10 +180,10 @@ impl EpisodeModel {
     /// When a name is missing or left over, or a shape differs.
     pub fn set(&mut self, values: &TensorMap) -> Result<()> {
         let mut learned = values.clone();
-        let kernel = match &self.kernel {
-            None => None,
-            Some(_) => Some(Kernel::take(&mut learned, self.items, self.config.kernel_width)?),
-        };
+        let mut kernel = self.kernel.clone();
+        if let Some(kernel) = &mut kernel {
+            kernel.take(&mut learned)?;
+        }
         self.parameters.set(&learned)?;
         self.kernel = kernel;
         Ok(())
@@ -198,9 +209,12 @@ impl EpisodeModel {
     }
 
     /// What places choose among, given the vectors.
-    pub(super) fn catalogue(&self, vectors: Tensor<2>) -> Catalogue {
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub(super) async fn catalogue(&self, vectors: Tensor<2>) -> Result<Catalogue> {
         let bias = self.parameters.get(self.at.bias).clone().transpose();
-        Catalogue::new(Tensor::cat(vec![vectors, bias], 1))
+        Catalogue::new(Tensor::cat(vec![vectors, bias], 1)).await
     }
 
     /// The vectors that the tower sums, [items, width]; `None` without one.

@@ -85,6 +85,51 @@ impl pulp::NullaryFnOnce for Rows<'_> {
     }
 }
 
+/// Logits that become exponentials: e = exp(z - highest), and 1 / sum e a row.
+#[cfg(feature = "linear-algebra")]
+pub(super) struct Exponentials<'a> {
+    /// Columns.
+    pub(super) width: usize,
+    /// [rows, width].
+    pub(super) values: &'a mut [f32],
+    /// 1 / sum e, by row.
+    pub(super) factors: &'a mut [f32],
+    /// Targets, smoothing, and the place for each row's cross-entropy.
+    pub(super) judged: Option<(&'a [u32], f32, &'a mut [f32])>,
+}
+
+#[cfg(feature = "linear-algebra")]
+impl pulp::NullaryFnOnce for Exponentials<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        let Self { width, values, factors, mut judged } = self;
+        for (place, (row, factor)) in values.chunks_exact_mut(width).zip(factors).enumerate() {
+            let highest = highest(row);
+            let own = judged.as_ref().map(|(targets, smoothing, _)| {
+                let mean = if *smoothing > 0.0 { row.iter().sum::<f32>() / width as f32 } else { 0.0 };
+                (1.0 - smoothing) * row[targets[place] as usize] + smoothing * mean
+            });
+            let total = exponentials(row, highest);
+            *factor = 1.0 / total;
+            if let (Some((.., losses)), Some(own)) = (&mut judged, own) {
+                losses[place] = highest + total.ln() - own;
+            }
+        }
+    }
+}
+
+/// The mean row.
+#[cfg(feature = "linear-algebra")]
+pub(super) fn mean_of(rows: &[f32], width: usize) -> Vec<f32> {
+    let mut mean = vec![0.0f32; width];
+    rows.chunks_exact(width).for_each(|row| mean.iter_mut().zip(row).for_each(|(m, v)| *m += v));
+    let share = width as f32 / rows.len().max(1) as f32;
+    mean.iter_mut().for_each(|m| *m *= share);
+    mean
+}
+
 /// Softmax of every row.
 pub(super) fn rows(logits: Tensor<2>) -> Tensor<2> {
     if !on_cpu(&logits) {

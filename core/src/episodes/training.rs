@@ -89,10 +89,10 @@ impl EpisodeModel {
         let width = self.config.width;
         let scalars = self.scalars().await?;
         let vectors = self.vectors();
-        let whole = self.catalogue(vectors.clone());
+        let whole = self.catalogue(vectors.clone()).await?;
         let catalogue = match chance.sample {
             None => whole.clone(),
-            Some((chosen, chances)) => whole.sampled(chosen, chances),
+            Some((chosen, chances)) => whole.sampled(chosen, chances).await?,
         };
         let y = read(vectors.clone()).await?;
         let p = match self.tower_vectors(&vectors) {

@@ -55,6 +55,9 @@ pub enum ModelKind {
     /// Item vectors that are trained by episodes in order; the default of a
     /// new state ([`crate::episodes`]).
     Episodes,
+    /// A shard's own kernel, a closed form ([`crate::closed_form`]); the
+    /// default where records have no times.
+    Kernel,
     /// EASE, a closed form ([`crate::closed_form`]).
     Ease,
 }
@@ -68,7 +71,7 @@ impl ModelKind {
     /// parameters of people.
     #[must_use]
     pub fn is_of_items(self) -> bool {
-        matches!(self, Self::Episodes | Self::Ease)
+        matches!(self, Self::Episodes | Self::Kernel | Self::Ease)
     }
 }
 
@@ -171,8 +174,8 @@ impl ModelConfig {
     /// Hidden layers that run for every item.
     pub fn item_layers(&self) -> &[usize] {
         match self.kind {
-            ModelKind::TwoTower | ModelKind::Episodes | ModelKind::Ease => &self.item_hidden,
             ModelKind::DeepFm => &self.deep_hidden,
+            _ => &self.item_hidden,
         }
     }
 

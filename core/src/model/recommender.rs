@@ -151,7 +151,7 @@ impl Recommender {
         let (user, item, declared) = match config.kind {
             ModelKind::TwoTower => two_tower::encoders(catalog, config, device),
             ModelKind::DeepFm => deep_fm::encoders(catalog, config, device),
-            ModelKind::Episodes | ModelKind::Ease => {
+            ModelKind::Episodes | ModelKind::Kernel | ModelKind::Ease => {
                 return Err(Error::Config("model: towers and DeepFM only".into()));
             }
         };

@@ -19,9 +19,16 @@ use crate::import::{self, ImportOptions};
 pub(crate) fn run(args: &ImportArgs) -> Result<ExitCode> {
     let mut options = ImportOptions::default();
     options.choices.core = args.core;
-    options.choices.user_features.clone_from(&args.user_features);
-    options.choices.item_features.clone_from(&args.item_features);
     options.choices.catalog = args.catalog.as_deref().map(frozen_catalog).transpose()?;
+    let chosen = |names: &Option<Vec<String>>| match names.as_deref() {
+        Some([only]) if only == "none" => Some(Vec::new()),
+        other => other.map(<[String]>::to_vec),
+    };
+    options.choices.item_features = chosen(&args.item_features);
+    if options.choices.catalog.is_none() {
+        // The default model reads nothing of people, so nothing of them is kept.
+        options.choices.user_features = chosen(&args.user_features).or(Some(Vec::new()));
+    }
     for dense in &args.dense {
         let (name, file) = dense.split_once('=').with_context(|| format!("--dense {dense}: give NAME=FILE"))?;
         options.dense.push((name.to_owned(), PathBuf::from(file)));

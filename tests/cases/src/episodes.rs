@@ -3,6 +3,7 @@
 
 use anyhow::{Context, Result, bail};
 use eemu_core::adapt::Past;
+use eemu_core::closed_form::KernelConfig;
 use eemu_core::config::AdaptConfig;
 use eemu_core::dataset::{Catalog, Entities};
 use eemu_core::episodes::{Chance, EpisodeModel, EpisodesConfig, Piece, Tower};
@@ -63,10 +64,10 @@ pub(crate) async fn run(text: &str, device: &Device) -> Result<Worst> {
             steps: case.steps,
             second_order,
             dropout: 0.0,
-            kernel_width: 0,
+            kernel_weight: 0.0,
             ..EpisodesConfig::default()
         };
-        let mut model = EpisodeModel::new(&catalog, &config, &Key::from_seed(0), 0, device)?;
+        let mut model = EpisodeModel::new(&catalog, &config, &KernelConfig::default(), &Key::from_seed(0), 0, device)?;
         let mut values: TensorMap = [
             ("item.id.table", vec![case.items, case.width], narrow(case.y.concat())),
             ("item.bias", vec![case.items], narrow(case.b.clone())),

@@ -1,0 +1,315 @@
+//! A shard's own kernel between items, as a product of item vectors.
+//!
+//! With X [people, items] of zeros and ones, c the people of each item, a
+//! ridge L_i = lambda c_i^power and A = X L^-1/2, EASE's inverse is
+//!
+//!     (X'X + L)^-1 = L^-1/2 (I - Z Z') L^-1/2,   Z = A' V / sqrt(1 + e),   A A' = V e V'
+//!
+//! so off its diagonal EASE's weight from item i to item j is
+//! L_i^-1/2 z_i . z_j L_j^1/2 / (1 - |z_j|^2). The diagonal never matters: what
+//! somebody has is not recommended. The division by (1 - |z_j|^2) is raised to
+//! a power of its own: with 0 the kernel is symmetric but for the ridge, which
+//! suits sparse records and loses little when only the largest eigenvalues are
+//! kept. A person's scores are one sum of vectors over what they did.
+
+use serde::{Deserialize, Serialize};
+
+use crate::adapt::Past;
+use crate::config::AdaptConfig;
+use crate::dataset::Catalog;
+use crate::episodes::support;
+use crate::model::TensorMap;
+use crate::shard::ShardData;
+use crate::tensor::{Device, Product, Tensor, from_vec, read};
+use crate::{Error, Result};
+
+const VECTORS: &str = "kernel.vectors";
+const GIVEN: &str = "kernel.given";
+const ASKED: &str = "kernel.asked";
+const COMMON: &str = "kernel.common";
+
+/// The most people of one shard whose records are decomposed.
+#[cfg(feature = "linear-algebra")]
+const MOST_PEOPLE: usize = 8192;
+/// An item counts less as a support the more people have it: c^-0.1.
+#[cfg(feature = "linear-algebra")]
+const RARITY: f64 = 0.1;
+/// People whose scores say how large the kernel's are.
+#[cfg(feature = "linear-algebra")]
+const SCALED_ON: usize = 128;
+
+/// Settings of the kernel.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct KernelConfig {
+    /// Columns of an item's vector: the eigenvalues that are kept.
+    pub width: usize,
+    /// Ridge lambda.
+    pub ridge: f64,
+    /// How the ridge grows with an item's people.
+    pub power: f64,
+    /// Power of 1 / (1 - |z|^2) at the item that is scored; 1 is EASE.
+    pub diagonal: f64,
+    /// Records have an order in time.
+    pub timed: bool,
+    /// A record with n newer ones counts exp(-n / fading).
+    pub fading: f32,
+}
+
+impl Default for KernelConfig {
+    fn default() -> Self {
+        Self { width: 64, ridge: 10.0, power: 0.25, diagonal: 0.5, timed: true, fading: 5.0 }
+    }
+}
+
+impl KernelConfig {
+    /// For records without an order in time.
+    #[must_use]
+    pub fn timeless() -> Self {
+        Self { width: 256, diagonal: 0.0, timed: false, ..Self::default() }
+    }
+
+    /// Checks every value.
+    ///
+    /// # Errors
+    /// With the first value that cannot be used, and what it may be.
+    pub fn check(&self) -> Result<()> {
+        let refuse = |text: &str| Err(Error::Config(format!("kernel: {text}")));
+        if self.width == 0 || self.width > 4096 {
+            return refuse("width must lie between 1 and 4096");
+        }
+        if !(self.ridge > 0.0 && self.ridge.is_finite()) || !(self.fading > 0.0 && self.fading.is_finite()) {
+            return refuse("ridge and fading must be positive numbers");
+        }
+        if ![self.power, self.diagonal].iter().all(|v| (0.0..=2.0).contains(v)) {
+            return refuse("power and diagonal must lie in 0..2");
+        }
+        Ok(())
+    }
+}
+
+/// One shard's kernel.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Kernel {
+    config: KernelConfig,
+    items: usize,
+    /// z, row-major [items, width].
+    vectors: Vec<f32>,
+    /// Each item's factor where somebody did it.
+    given: Vec<f32>,
+    /// Each item's factor where it is scored: scores have a standard deviation
+    /// of about 1 over the catalogue.
+    asked: Vec<f32>,
+    /// log(1 + people), for somebody who did nothing yet.
+    common: Vec<f32>,
+}
+
+/// A kernel that is ready to rank.
+#[derive(Debug, Clone)]
+pub struct KernelBase {
+    /// What records add, [items, width].
+    given: Vec<f32>,
+    /// What is scored, [items, width].
+    asked: Tensor<2>,
+}
+
+impl Kernel {
+    /// A kernel that knows nothing yet.
+    ///
+    /// # Errors
+    /// When the configuration cannot be used.
+    pub fn new(catalog: &Catalog, config: &KernelConfig) -> Result<Self> {
+        config.check()?;
+        let items = catalog.items.len();
+        Ok(Self {
+            config: config.clone(),
+            items,
+            vectors: vec![0.0; items * config.width],
+            given: vec![0.0; items],
+            asked: vec![0.0; items],
+            common: vec![0.0; items],
+        })
+    }
+
+    /// Computes the kernel of a shard.
+    ///
+    /// # Errors
+    /// When the shard has too many people, or its counts cannot be decomposed.
+    #[cfg(feature = "linear-algebra")]
+    pub fn fit(&mut self, catalog: &Catalog, shard: &ShardData) -> Result<()> {
+        use faer::{Mat, Side};
+        let (items, width) = (self.items, self.config.width);
+        // People in an order that no index decides: sums run along it.
+        let mut cells: Vec<_> = shard.cells.iter().filter(|cell| !cell.support.is_empty()).collect();
+        cells.sort_by_key(|cell| catalog.users.ids[cell.user as usize].as_str());
+        let people = cells.len();
+        if people > MOST_PEOPLE {
+            return Err(Error::Config(format!(
+                "the kernel takes shards of at most {MOST_PEOPLE} people, this one has {people}: use more shards, or \
+                 set episodes.kernel_weight to 0"
+            )));
+        }
+        *self = Self::new(catalog, &self.config)?;
+        if people == 0 {
+            return Ok(());
+        }
+        let mut holders = vec![Vec::new(); items];
+        for (person, cell) in cells.iter().enumerate() {
+            cell.support.iter().for_each(|&item| holders[item as usize].push(person));
+        }
+        let counts: Vec<f64> = holders.iter().map(|own: &Vec<usize>| own.len().max(1) as f64).collect();
+        let ridges: Vec<f64> = counts.iter().map(|c| self.config.ridge * c.powf(self.config.power)).collect();
+        let mut gram = vec![0.0f64; people * people];
+        for (own, ridge) in holders.iter().zip(&ridges) {
+            for (place, &one) in own.iter().enumerate() {
+                own[..=place].iter().for_each(|&other| gram[one * people + other] += 1.0 / ridge);
+            }
+        }
+        let gram = Mat::from_fn(people, people, |i, j| gram[i.max(j) * people + i.min(j)]);
+        let eigen = gram
+            .self_adjoint_eigen(Side::Lower)
+            .map_err(|why| Error::Model(format!("the kernel could not be decomposed: {why:?}")))?;
+        let (values, vectors) = (eigen.S().column_vector(), eigen.U());
+        for (item, own) in holders.iter().enumerate() {
+            let root = ridges[item].sqrt();
+            let mut square = 0.0f64;
+            for column in 0..people {
+                // Ascending: the last columns are the largest.
+                let from = people - 1 - column;
+                let sum: f64 = own.iter().map(|&person| vectors[(person, from)]).sum();
+                let value = sum / root / (1.0 + values[from].max(0.0)).sqrt();
+                square += value * value;
+                if column < width {
+                    self.vectors[item * width + column] = value as f32;
+                }
+            }
+            self.given[item] = (counts[item].powf(-RARITY) / root) as f32;
+            self.asked[item] = (root * (1.0 - square).max(1e-6).powf(-self.config.diagonal)) as f32;
+            self.common[item] = (1.0 + own.len() as f32).ln();
+        }
+        // One number a shard brings scores to a deviation of 1.
+        let step = people.div_ceil(SCALED_ON);
+        let base = self.prepare(&Device::Flex(Default::default()));
+        let mut deviations = Vec::new();
+        for cell in cells.iter().step_by(step) {
+            let timed = self.config.timed;
+            let time = |place: usize| timed.then_some(place as f64);
+            let past = Past::new(cell.support.iter().enumerate().map(|(place, &item)| (item, time(place))));
+            let vector = self.gather(&base, &past, &AdaptConfig::whole_history());
+            let asked = self.vectors.chunks_exact(width).zip(&self.asked);
+            let scores: Vec<f64> = asked
+                .map(|(row, asked)| row.iter().zip(&vector).map(|(a, b)| f64::from(a * b)).sum::<f64>() * f64::from(*asked))
+                .collect();
+            let mean = scores.iter().sum::<f64>() / scores.len() as f64;
+            deviations.push((scores.iter().map(|s| (s - mean).powi(2)).sum::<f64>() / scores.len() as f64).sqrt());
+        }
+        let deviation = deviations.iter().sum::<f64>() / deviations.len().max(1) as f64;
+        if deviation > 0.0 {
+            self.asked.iter_mut().for_each(|asked| *asked = (f64::from(*asked) / deviation) as f32);
+        }
+        Ok(())
+    }
+
+    /// Without the linear algebra, as in a browser, nothing is decomposed.
+    ///
+    /// # Errors
+    /// Always.
+    #[cfg(not(feature = "linear-algebra"))]
+    pub fn fit(&mut self, _: &Catalog, _: &ShardData) -> Result<()> {
+        Err(Error::Config("this program cannot compute a kernel; train it with eemu".into()))
+    }
+
+    fn shapes(&self) -> [(&'static str, Vec<usize>); 4] {
+        let items = self.items;
+        [
+            (VECTORS, vec![items, self.config.width]),
+            (GIVEN, vec![items]),
+            (ASKED, vec![items]),
+            (COMMON, vec![items]),
+        ]
+    }
+
+    /// Its tensors.
+    #[must_use]
+    pub fn values(&self) -> TensorMap {
+        let numbers = [&self.vectors, &self.given, &self.asked, &self.common];
+        self.shapes()
+            .into_iter()
+            .zip(numbers)
+            .map(|((name, shape), numbers)| (name.to_owned(), (shape, numbers.clone())))
+            .collect()
+    }
+
+    /// Takes its tensors out of a model's.
+    ///
+    /// # Errors
+    /// When one is missing, or has another shape.
+    pub fn take(&mut self, values: &mut TensorMap) -> Result<()> {
+        let mut found = self.shapes().into_iter().map(|(name, shape)| match values.remove(name) {
+            Some((own, numbers)) if own == shape && numbers.len() == shape.iter().product::<usize>() => Ok(numbers),
+            Some((own, _)) => Err(Error::Model(format!("tensor '{name}' has shape {own:?}, expected {shape:?}"))),
+            None => Err(Error::Model(format!("tensor '{name}' is missing"))),
+        });
+        let mut next = || found.next().unwrap_or(Ok(Vec::new()));
+        (self.vectors, self.given, self.asked, self.common) = (next()?, next()?, next()?, next()?);
+        Ok(())
+    }
+
+    /// Sets its tensors by name: all of them, or none.
+    ///
+    /// # Errors
+    /// When a name is missing or left over, or a shape differs.
+    pub fn set(&mut self, values: &TensorMap) -> Result<()> {
+        let (mut values, mut own) = (values.clone(), self.clone());
+        own.take(&mut values)?;
+        if let Some(name) = values.keys().next() {
+            return Err(Error::Model(format!("tensor '{name}' belongs to no kernel")));
+        }
+        *self = own;
+        Ok(())
+    }
+
+    /// The work on items that people share.
+    #[must_use]
+    pub fn prepare(&self, device: &Device) -> KernelBase {
+        let width = self.config.width;
+        let times = |factors: &[f32]| -> Vec<f32> {
+            let rows = self.vectors.chunks_exact(width).zip(factors);
+            rows.flat_map(|(row, factor)| row.iter().map(move |v| v * factor)).collect()
+        };
+        KernelBase {
+            given: times(&self.given),
+            asked: from_vec(times(&self.asked), [self.items, width], device),
+        }
+    }
+
+    /// The sum of a person's records.
+    fn gather(&self, base: &KernelBase, past: &Past, adapt: &AdaptConfig) -> Vec<f32> {
+        let width = self.config.width;
+        let mut sum = vec![0.0f32; width];
+        for (item, weight) in support(past, adapt, self.config.timed, self.config.fading) {
+            let row = &base.given[item as usize * width..][..width];
+            sum.iter_mut().zip(row).for_each(|(sum, value)| *sum += weight * value);
+        }
+        sum
+    }
+
+    /// The scores of all items for some people. Somebody without records gets
+    /// what is common in the shard.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub async fn scores(&self, base: &KernelBase, people: &[&Past], adapt: &AdaptConfig) -> Result<Vec<Vec<f32>>> {
+        let vectors: Vec<f32> = people.iter().flat_map(|past| self.gather(base, past, adapt)).collect();
+        let vectors = from_vec(vectors, [people.len(), self.config.width], &base.asked.device());
+        let scores = read(vectors.product(base.asked.clone().transpose())).await?;
+        Ok(people
+            .iter()
+            .zip(scores.chunks_exact(self.items.max(1)))
+            .map(|(past, scores)| {
+                let nothing = adapt.size == 0 || past.items().is_empty();
+                if nothing { self.common.clone() } else { scores.to_vec() }
+            })
+            .collect())
+    }
+}
