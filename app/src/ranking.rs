@@ -3,9 +3,9 @@
 
 use eemu_core::adapt::{Person, probabilities};
 use eemu_core::config::AdaptConfig;
-use eemu_core::shard_model::{ItemBase, ShardModel};
 use eemu_core::random::Key;
 use eemu_core::recommend::{Ranker, top_k};
+use eemu_core::shard_model::{ItemBase, ShardModel};
 use serde::{Deserialize, Serialize};
 
 /// One row of a list.
@@ -41,7 +41,8 @@ pub struct Ensemble<'a> {
 pub struct Made {
     /// The best, in order.
     pub rows: Vec<ListRow>,
-    /// The whole history: item, its chance under Eq 7, how often it was drawn.
+    /// What adapted the models: item, its share of the weight (under Eq 7 its
+    /// chance, over the whole history), how often it was drawn.
     pub set: Vec<(u32, f64, u32)>,
 }
 
@@ -79,6 +80,12 @@ impl Ensemble<'_> {
             ListRow { product: ranked.item, score: ranked.score, per_shard, before, rank: ranked.rank }
         };
         let rows = top_k(&after.mean, person.history.items(), top).into_iter().map(row).collect();
+        if after.pairs.is_empty() {
+            let total: f32 = after.support.iter().map(|(_, weight)| weight).sum();
+            let share = |weight: f32| f64::from(weight / total.max(f32::MIN_POSITIVE));
+            let set = after.support.iter().map(|&(item, weight)| (item, share(weight), 1)).collect();
+            return Ok(Made { rows, set });
+        }
         let chances = probabilities(&person.history, self.degrees, adapt);
         let drawn = |item: u32| after.pairs.iter().filter(|pair| pair.positive == item).count() as u32;
         let set =

@@ -13,9 +13,9 @@ use crate::adapt::{Past, Person};
 use crate::config::Config;
 use crate::dataset::Catalog;
 use crate::ensemble::USER_ROWS;
-use crate::model::{ModelConfig, Row, TensorMap, to_safetensors};
-use crate::shard_model::ShardModel;
+use crate::model::{ModelConfig, ModelKind, Row, TensorMap, to_safetensors};
 use crate::random::Key;
+use crate::shard_model::ShardModel;
 use crate::tensor::Device;
 use crate::{Error, Result};
 
@@ -30,16 +30,16 @@ pub enum Precision {
     F16,
 }
 
-/// The catalogue as everybody may read it: items whole, people's columns and
-/// vocabularies, and of people only those named.
+/// The catalogue as everybody may read it: items whole, and of people only
+/// those named. A model that reads people's features needs their columns and
+/// vocabularies; of people beside any other model nothing is published.
 #[must_use]
-pub fn client_catalog(catalog: &Catalog, users: &[u32]) -> Catalog {
-    Catalog {
-        dataset: catalog.dataset.clone(),
-        version: catalog.version,
-        users: catalog.users.only(users),
-        items: catalog.items.clone(),
+pub fn client_catalog(catalog: &Catalog, kind: ModelKind, users: &[u32]) -> Catalog {
+    let mut named = catalog.users.only(users);
+    if kind.is_of_items() {
+        named.columns.clear();
     }
+    Catalog { dataset: catalog.dataset.clone(), version: catalog.version, users: named, items: catalog.items.clone() }
 }
 
 /// The rows of the user table that belong to nobody: the unknown row.
@@ -137,7 +137,11 @@ pub fn client_model(
         let (shape, values) = tensors.entry(USER_ROWS.to_owned()).or_insert((vec![0, config.model.width], Vec::new()));
         for row in rows {
             if row.len() != config.model.width {
-                return Err(Error::Model(format!("a user row has {} numbers, expected {}", row.len(), config.model.width)));
+                return Err(Error::Model(format!(
+                    "a user row has {} numbers, expected {}",
+                    row.len(),
+                    config.model.width
+                )));
             }
             values.extend_from_slice(row);
             if let Some(count) = shape.first_mut() {

@@ -196,7 +196,7 @@ impl Default for Config {
             episodes: EpisodesConfig::default(),
             kernel: KernelConfig::default(),
             ease: EaseConfig::default(),
-            train: TrainConfig { epochs: 12, ..TrainConfig::default() },
+            train: TrainConfig { epochs: 6, ..TrainConfig::default() },
             adapt: AdaptConfig::whole_history(),
         }
     }

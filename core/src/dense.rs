@@ -40,9 +40,8 @@ mod tests {
         let transposed = |v: &[f32], rows: usize, columns: usize| -> Vec<f32> {
             (0..columns).flat_map(|c| (0..rows).map(move |r| (r, c))).map(|(r, c)| v[r * columns + c]).collect()
         };
-        let expected: Vec<f32> = (0..m * n)
-            .map(|at| (0..k).map(|i| a[at / n * k + i] * b[at % n * k + i]).sum::<f32>())
-            .collect();
+        let expected: Vec<f32> =
+            (0..m * n).map(|at| (0..k).map(|i| a[at / n * k + i] * b[at % n * k + i]).sum::<f32>()).collect();
         let close = |found: &[f32]| found.iter().zip(&expected).all(|(f, e)| (f - e).abs() < 1e-5);
         let mut out = vec![9.0; m * n];
         by_rows(&mut out, &a, &b, k);

@@ -107,7 +107,10 @@ fn records(world: &World) -> Vec<u8> {
     }
     let roles = world.split.roles();
     let mut bytes = Vec::new();
-    for user in 0..world.interactions.users() {
+    let ids = &world.catalog.users.ids;
+    let mut users: Vec<u32> = (0..world.interactions.users()).collect();
+    users.sort_by_key(|&user| ids[user as usize].as_str());
+    for user in users {
         let start = world.interactions.start(user);
         let mut own: Vec<_> = world.interactions.of(user).iter().enumerate().collect();
         own.sort_by_key(|(_, record)| record.item);

@@ -1,13 +1,15 @@
 //! Full ranking: HR@k and NDCG@k with intervals (algorithms.md I.1).
 
-use crate::adapt::Person;
+use crate::adapt::{Past, Person};
 use crate::dataset::Role;
 use crate::recommend::Ranker;
 use crate::world::{History, World};
 use crate::{Error, Result};
 
 /// Ranks from 0 of the held-out items (validation or test) of a range of users
-/// under the mean of the ranker's models, training items masked, by ascending user.
+/// under the mean of the ranker's models, by ascending user. What came before
+/// the items is the person's history, and is masked: training records, and
+/// before a test item validation records too.
 ///
 /// # Errors
 /// When a score is not a number or the device fails.
@@ -18,37 +20,67 @@ pub async fn ranks(
     users: std::ops::Range<u32>,
     mut seen: impl FnMut(usize, usize),
 ) -> Result<Vec<(u32, usize)>> {
-    let targets = targets(world, role, users);
-    let mut ranks = Vec::with_capacity(targets.len());
-    for tile in targets.chunks(ranker.people_together()) {
+    let asked = targets(world, role, users);
+    let mut ranks = Vec::with_capacity(asked.len());
+    for (done, tile) in (1..).zip(asked.chunks(ranker.people_together())) {
         let people: Vec<Person> = tile.iter().map(|&(user, _)| world.person(user, History::Before(role))).collect();
         let scored = ranker.scores(&people, 0, false).await?;
-        for ((&(user, target), person), scored) in tile.iter().zip(&people).zip(scored) {
-            ranks.push((user, rank_of(target, &scored.mean, person.history.items())?));
+        for (((user, targets), person), scored) in tile.iter().zip(&people).zip(scored) {
+            for rank in ranks_of(targets, &scored.mean, person.history.items())? {
+                ranks.push((*user, rank));
+            }
         }
-        seen(ranks.len(), targets.len());
+        seen((done * ranker.people_together()).min(asked.len()), asked.len());
     }
     Ok(ranks)
+}
+
+/// The same ranks under scores that are a function of a history alone.
+///
+/// # Errors
+/// When a score is not a number.
+pub fn ranks_by(
+    world: &World,
+    role: Role,
+    users: std::ops::Range<u32>,
+    scores: impl Fn(&Past) -> Vec<f32>,
+) -> Result<Vec<(u32, usize)>> {
+    let mut ranks = Vec::new();
+    for (user, targets) in targets(world, role, users) {
+        let history = world.person(user, History::Before(role)).history;
+        for rank in ranks_of(&targets, &scores(&history), history.items())? {
+            ranks.push((user, rank));
+        }
+    }
+    Ok(ranks)
+}
+
+/// The rank of each held-out item of one person, the others left out.
+fn ranks_of(targets: &[u32], scores: &[f32], known: &[u32]) -> Result<Vec<usize>> {
+    targets
+        .iter()
+        .map(|&target| {
+            let mut masked: Vec<u32> = known.to_vec();
+            masked.extend(targets.iter().filter(|&&other| other != target));
+            masked.sort_unstable();
+            rank_of(target, scores, &masked)
+        })
+        .collect()
 }
 
 /// The same ranks by popularity: training interactions per item.
 ///
 /// # Errors
-/// As [`rank_of`].
+/// Never: counts are numbers.
 pub fn popularity_ranks(world: &World, role: Role) -> Result<Vec<(u32, usize)>> {
     let scores: Vec<f32> = world.degrees.iter().map(|&d| d as f32).collect();
-    targets(world, role, 0..world.interactions.users())
-        .into_iter()
-        .map(|(user, target)| {
-            Ok((user, rank_of(target, &scores, world.person(user, History::Before(role)).history.items())?))
-        })
-        .collect()
+    ranks_by(world, role, 0..world.interactions.users(), |_| scores.clone())
 }
 
-/// Users with a held-out item of this role, and the item.
-fn targets(world: &World, role: Role, mut users: std::ops::Range<u32>) -> Vec<(u32, u32)> {
+/// Users with held-out items of this role, and the items.
+fn targets(world: &World, role: Role, mut users: std::ops::Range<u32>) -> Vec<(u32, Vec<u32>)> {
     users.end = users.end.min(world.interactions.users());
-    users.filter_map(|user| Some((user, *world.items(user, role).first()?))).collect()
+    users.map(|user| (user, world.items(user, role))).filter(|(_, items)| !items.is_empty()).collect()
 }
 
 /// The rank from 0 of `target` among the unmasked items: items with a greater

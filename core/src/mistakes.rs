@@ -35,6 +35,14 @@ pub enum Mistake {
     WarmStart,
     /// A resumed run starts with fresh Adam moments.
     ForgottenMoments,
+    /// Items' biases start at everybody's counts: a normaliser over all people.
+    SharedPopularity,
+    /// The fading starts at everybody's mean number of records: it looks into
+    /// other shards.
+    SharedFading,
+    /// Streams are named by people's places in a table and not by their
+    /// identifiers: whoever leaves moves everybody behind them.
+    NumberedPeople,
 }
 
 /// The shards of a world under a mistake.
@@ -59,8 +67,14 @@ pub fn shards(world: &World, mistake: Mistake) -> Vec<ShardData> {
 }
 
 fn trainer<'a>(world: &'a World, shard: &'a ShardData, mistake: Mistake, device: &Device) -> Result<Trainer<'a>> {
-    if mistake != Mistake::GlobalNegatives {
-        return Trainer::new(&world.catalog, &world.config, shard, device);
+    match mistake {
+        Mistake::GlobalNegatives => {}
+        Mistake::SharedPopularity | Mistake::SharedFading | Mistake::NumberedPeople => {
+            let mut trainer = Trainer::new(&world.catalog, &world.config, shard, device)?;
+            trainer.mistaken(mistake, world)?;
+            return Ok(trainer);
+        }
+        _ => return Trainer::new(&world.catalog, &world.config, shard, device),
     }
     let everywhere = shard.cells.iter().map(|cell| world.items(cell.user, Role::Train)).collect();
     Trainer::with_exclusions(&world.catalog, &world.config, shard, Exclusions::new(everywhere), device)

@@ -23,8 +23,11 @@ pub struct Scored {
     pub mean: Vec<f32>,
     /// Each shard's own scores, when asked for.
     pub per_shard: Vec<Vec<f32>>,
-    /// The pairs the models were adapted with.
+    /// The pairs that low-rank models were adapted with.
     pub pairs: Vec<Pair>,
+    /// What models of items alone were adapted to, newest first: records and
+    /// their weights as the first of the models fades them.
+    pub support: Vec<(u32, f32)>,
 }
 
 /// One recommended item.
@@ -89,7 +92,16 @@ impl<'a> Ranker<'a> {
             people.iter().map(|person| if paired { draw(person) } else { Vec::new() }).collect();
         let mut scored: Vec<Scored> = pairs
             .iter()
-            .map(|pairs| Scored { mean: vec![0.0; self.degrees.len()], per_shard: Vec::new(), pairs: pairs.clone() })
+            .zip(people)
+            .map(|(pairs, person)| Scored {
+                mean: vec![0.0; self.degrees.len()],
+                per_shard: Vec::new(),
+                pairs: pairs.clone(),
+                support: self
+                    .models
+                    .first()
+                    .map_or_else(Vec::new, |(_, model, base)| model.support(base, &person.history, self.config)),
+            })
             .collect();
         for (shard, model, base) in &self.models {
             let own = model.scores(base, *shard, people, &pairs, self.config).await?;

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::adapt::{Person, tasks};
+use crate::adapt::{Past, Person, tasks};
 use crate::closed_form::{Ease, Kernel, KernelBase};
 use crate::config::{AdaptConfig, Config};
 use crate::dataset::Catalog;
@@ -134,6 +134,18 @@ impl ShardModel {
     /// Whether its device wants many people at once.
     pub(crate) fn is_wide(&self) -> bool {
         self.parameters().is_some_and(|parameters| is_wide(&parameters.device()))
+    }
+
+    /// The records that adapt this model to a person, newest first, with their
+    /// weights; none for a low-rank model, which adapts with pairs.
+    #[must_use]
+    pub fn support(&self, base: &ItemBase, past: &Past, adapt: &AdaptConfig) -> Vec<(u32, f32)> {
+        match (self, base) {
+            (Self::Episodes(_), ItemBase::Episodes(base)) => base.support(past, adapt),
+            (Self::Kernel(model), _) => model.support(past, adapt),
+            (Self::Ease(model), _) => model.support(past, adapt),
+            _ => Vec::new(),
+        }
     }
 
     /// The scores of all items for some people, each model adapted to each of

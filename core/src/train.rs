@@ -8,11 +8,13 @@ use crate::config::{Config, Meta};
 use crate::dataset::Catalog;
 use crate::episodes::Epoch;
 use crate::meta::{Adam, Batch, Exclusions, maml_step, reptile_step, standard_step};
+use crate::mistakes::Mistake;
 use crate::model::{ModelKind, TensorMap, from_safetensors, to_safetensors};
 use crate::random::Key;
 use crate::shard::ShardData;
 use crate::shard_model::ShardModel;
 use crate::tensor::Device;
+use crate::world::World;
 use crate::{Error, Result};
 
 /// A shard in training.
@@ -26,6 +28,8 @@ pub struct Trainer<'a> {
     /// `None` where nothing is learned in steps.
     adam: Option<Adam>,
     losses: Vec<f32>,
+    /// Streams are named by places in the table of people: a mistake.
+    numbered: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -57,8 +61,8 @@ impl<'a> Trainer<'a> {
         if let ShardModel::Episodes(model) = &mut model {
             model.begin(catalog, shard)?;
         }
-        let adam = model.parameters().map(Adam::new);
-        Ok(Self { catalog, config, key, shard, exclusions, model, adam, losses: Vec::new() })
+        let adam = moments(&model);
+        Ok(Self { catalog, config, key, shard, exclusions, model, adam, losses: Vec::new(), numbered: false })
     }
 
     /// Epochs done.
@@ -81,6 +85,20 @@ impl<'a> Trainer<'a> {
         &self.model
     }
 
+    /// Spoils the start, or the names of streams; for `core::mistakes` only.
+    pub(crate) fn mistaken(&mut self, mistake: Mistake, world: &World) -> Result<()> {
+        let ShardModel::Episodes(model) = &mut self.model else { return Ok(()) };
+        match mistake {
+            Mistake::SharedPopularity => model.start_biases(&world.degrees),
+            Mistake::SharedFading => {
+                let people = (0..world.interactions.users()).filter(|&u| !world.interactions.of(u).is_empty()).count();
+                model.start_fading(world.interactions.len() as f32 / people.max(1) as f32);
+            }
+            _ => self.numbered = true,
+        }
+        Ok(())
+    }
+
     /// The model, to be spoiled; for `core::mistakes` only.
     pub(crate) fn model_mut(&mut self) -> &mut ShardModel {
         &mut self.model
@@ -88,7 +106,7 @@ impl<'a> Trainer<'a> {
 
     /// Drops Adam's state; for `core::mistakes` only.
     pub(crate) fn forget_moments(&mut self) {
-        self.adam = self.model.parameters().map(Adam::new);
+        self.adam = moments(&self.model);
     }
 
     /// The finished model and the losses.
@@ -112,6 +130,7 @@ impl<'a> Trainer<'a> {
                     shard: self.shard,
                     number: done,
                     epochs: self.config.train.epochs,
+                    numbered: self.numbered,
                 };
                 epoch.run(model, adam, seen).await?
             }
@@ -236,6 +255,16 @@ impl<'a> Trainer<'a> {
         self.losses = progress.losses;
         Ok(())
     }
+}
+
+/// The optimiser's state at the start; `None` where nothing is learned in steps.
+fn moments(model: &ShardModel) -> Option<Adam> {
+    let parameters = model.parameters()?;
+    Some(match model {
+        // A few hundred steps in all: the second moment keeps up.
+        ShardModel::Episodes(_) => Adam::with(parameters, 0.99, 10.0),
+        _ => Adam::new(parameters),
+    })
 }
 
 /// The name of a training run's input: whatever its bytes depend on besides

@@ -15,7 +15,9 @@ use crate::store::{DatabaseUrl, Location};
 pub(crate) use service::{
     BackupArgs, ConfigCommand, ReceiptCommand, RestoreArgs, ServeArgs, TokenCommand, TokenScope, TombstonesAt,
 };
-pub(crate) use training::{ConfigArgs, ModelChoice, Profile, RetrainArgs, TrainArgs, TrainShardArgs, TuneArgs};
+pub(crate) use training::{
+    ConfigArgs, FrontierArgs, ModelChoice, Profile, RetrainArgs, TrainArgs, TrainShardArgs, TuneArgs,
+};
 
 /// Exact machine unlearning for recommender systems.
 ///
@@ -59,6 +61,9 @@ enum Command {
     Admit(AdmitArgs),
     /// Search hyper-parameters on validation only; resumable.
     Tune(TuneArgs),
+    /// What more shards cost in quality, and save in a deletion: trains and
+    /// measures the same data cut into each number of shards.
+    Frontier(FrontierArgs),
     /// What a state holds.
     Info(InfoArgs),
     /// Serve a trained state over HTTP: data, deletions, receipts, models.
@@ -128,9 +133,6 @@ pub(crate) struct RunArgs {
 /// `demo`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct DemoArgs {
-    /// The real model and training in place of the small profile.
-    #[arg(long)]
-    pub(crate) full: bool,
     /// Keep the state here in place of a temporary directory.
     #[arg(long, value_name = "DIR")]
     pub(crate) state: Option<PathBuf>,
@@ -144,6 +146,8 @@ pub(crate) struct DemoArgs {
 pub(crate) enum HoldoutChoice {
     /// Each user's last record for the test, the one before for validation.
     LeaveOneOut,
+    /// Each user's last ten records for the test, the ten before for validation.
+    LeaveTen,
     /// Every record trains.
     None,
 }
@@ -152,6 +156,7 @@ impl From<HoldoutChoice> for Holdout {
     fn from(choice: HoldoutChoice) -> Self {
         match choice {
             HoldoutChoice::LeaveOneOut => Self::LeaveOneOut,
+            HoldoutChoice::LeaveTen => Self::LeaveTen,
             HoldoutChoice::None => Self::None,
         }
     }
@@ -178,10 +183,12 @@ pub(crate) struct ImportArgs {
     /// A dense item feature: NAME=FILE, safetensors of f32 [items, width].
     #[arg(long, value_name = "NAME=FILE")]
     pub(crate) dense: Vec<String>,
-    /// User columns that become features; all by default.
+    /// User columns that become features of a low-rank model (`--profile
+    /// paper`); none by default, since nothing of people is kept that the
+    /// default model does not read.
     #[arg(long, value_delimiter = ',', value_name = "A,B")]
     pub(crate) user_features: Option<Vec<String>>,
-    /// Item columns that become features; all by default.
+    /// Item columns that become features; all by default, or `none`.
     #[arg(long, value_delimiter = ',', value_name = "A,B")]
     pub(crate) item_features: Option<Vec<String>>,
     /// Seed of every hash, start and draw. Left out, it is 1 where records are
@@ -228,8 +235,8 @@ pub(crate) struct EvaluateArgs {
     /// the users, then serve each of them from a few of their items.
     #[arg(long)]
     pub(crate) strangers: bool,
-    /// Also train and measure what it is compared with: popularity, one
-    /// unsharded model, the plain mean of ordinarily trained shards.
+    /// Also train and measure what it is compared with: ItemKNN, transitions
+    /// and EASE on all records at once, and one unsharded model.
     #[arg(long)]
     pub(crate) baselines: bool,
     #[command(flatten)]
@@ -321,6 +328,7 @@ pub fn main() -> ExitCode {
         Command::Retrain(args) => commands::train::retrain(&args),
         Command::Admit(args) => commands::admit::run(&args),
         Command::Tune(args) => commands::tune::run(&args),
+        Command::Frontier(args) => commands::frontier::run(&args),
         Command::Info(args) => commands::info::run(&args),
         Command::Serve(args) => commands::serve::run(&args),
         Command::Token(command) => commands::token::run(&command),

@@ -27,8 +27,8 @@ pub struct Search<'a> {
     pub device: Device,
     /// Shards at once.
     pub jobs: usize,
-    /// How many of the shards are trained and judged.
-    pub shards: u32,
+    /// How many of the shards are trained and judged; all when `None`.
+    pub shards: Option<u32>,
     /// How many users judge; all when `None`.
     pub users: Option<usize>,
     /// One finished trial a line.
@@ -78,11 +78,12 @@ impl Search<'_> {
             progress.say(&format!("trial {} of {}: {name}", number + 1, trials.len()));
             let world =
                 World::new(self.world.catalog.clone(), self.world.interactions.all().to_vec(), config.clone())?.0;
-            let same = |other: &Config| (&other.model, &other.train) == (&config.model, &config.train);
+            let same = |other: &Config| Config { adapt: config.adapt.clone(), ..other.clone() } == *config;
             let models = match trained.take() {
                 Some((other, models)) if same(&other) => Ok(models),
                 _ => {
-                    let shards: Vec<_> = world.shards().into_iter().take(self.shards as usize).collect();
+                    let shards: Vec<_> =
+                        world.shards().into_iter().take(self.shards.map_or(usize::MAX, |s| s as usize)).collect();
                     from_scratch(&world, &shards, &self.device, self.jobs, progress, "shard")
                 }
             };
@@ -114,7 +115,7 @@ impl Search<'_> {
     }
 
     fn key(&self, config: &Config) -> Result<String> {
-        let text = format!("{} {} {:?}", serde_json::to_string(config)?, self.shards, self.users);
+        let text = format!("{} {:?} {:?}", serde_json::to_string(config)?, self.shards, self.users);
         Ok(blake3::hash(text.as_bytes()).to_hex().to_string())
     }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::OnceLock;
 
 use anyhow::{Context, Result};
-use eemu_core::config::Config;
+use eemu_core::config::{AdaptConfig, Config};
 use eemu_core::dataset::Holdout;
 use eemu_core::model::ModelConfig;
 use eemu_server::deployment::Deployment;
@@ -26,9 +26,11 @@ pub const LIST: &str =
 
 static TRAINED: OnceLock<tempfile::TempDir> = OnceLock::new();
 
-/// The small profile with every record in training and few epochs.
+/// The paper's model, narrow, with every record in training and few epochs.
 fn config() -> Config {
-    let mut config = Config { holdout: Holdout::None, model: ModelConfig::small(), ..Config::default() };
+    let base = Config::default().low_rank(&[]);
+    let mut config =
+        Config { holdout: Holdout::None, model: ModelConfig::small(), adapt: AdaptConfig::default(), ..base };
     config.train.epochs = 4;
     config.train.outer_step = 3e-3;
     config.train.users_per_batch = 16;

@@ -5,6 +5,8 @@
 //! It shares with the core the catalogue, the configuration and the names of
 //! the parameters; how features become inputs is written again here.
 
+pub mod episodes;
+
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 

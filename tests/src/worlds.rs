@@ -2,13 +2,15 @@
 //! a handful of people, all from one seed, trained in milliseconds.
 
 use anyhow::{Context, Result, anyhow};
-use eemu_core::config::{Config, Meta};
+use eemu_core::closed_form::{EaseConfig, KernelConfig};
+use eemu_core::config::{AdaptConfig, Config, Meta};
 use eemu_core::dataset::{Catalog, Column, Entities, Holdout, Interaction, UNKNOWN, Values};
 use eemu_core::ensemble::LearnedState;
+use eemu_core::episodes::{EpisodesConfig, Tower};
 use eemu_core::mistakes::{self, Mistake};
 use eemu_core::model::{ModelConfig, ModelKind, TensorMap};
 use eemu_core::random::{Key, Stream};
-use eemu_core::shard::ShardData;
+use eemu_core::shard::{ShardBy, ShardData};
 use eemu_core::tensor::Device;
 use eemu_core::train::train;
 use eemu_core::unlearn;
@@ -37,13 +39,15 @@ pub struct Recipe {
     pub items: u32,
     /// Number of shards.
     pub shards: u32,
+    /// What decides a record's shard.
+    pub by: ShardBy,
     /// What is held out.
     pub holdout: Holdout,
     /// Times of records.
     pub times: Times,
     /// How shards learn.
     pub meta: Meta,
-    /// Passes over a shard.
+    /// Passes over a shard; a closed form takes one.
     pub epochs: u32,
     /// Query records a cell.
     pub query_length: usize,
@@ -60,6 +64,7 @@ impl Default for Recipe {
             users: 8,
             items: 16,
             shards: 3,
+            by: ShardBy::Record,
             holdout: Holdout::None,
             times: Times::Tied,
             meta: Meta::Maml,
@@ -79,7 +84,8 @@ impl Recipe {
     /// A model of a few dozen numbers, and steps large enough that every
     /// record leaves a trace.
     pub fn config(&self) -> Config {
-        let mut config = Config { holdout: self.holdout, ..Config::default().low_rank(&[]) };
+        let mut config = Config { holdout: self.holdout, ..Config::default().low_rank(&self.records()) };
+        config.shard.by = self.by;
         config.model = ModelConfig {
             kind: self.model,
             deep_hidden: vec![6, 5],
@@ -102,7 +108,40 @@ impl Recipe {
         // Both kinds of negatives, with and without the plain support loss.
         config.train.in_batch_negatives = 1;
         config.train.support_weight = if self.seed.is_multiple_of(2) { 1.0 } else { 0.0 };
+        if self.model.is_of_items() {
+            config.adapt = AdaptConfig::whole_history();
+        }
+        let timed = self.times != Times::Absent;
+        config.episodes = self.episodes(timed);
+        config.kernel = KernelConfig { width: 3, ridge: 1.0, timed, ..KernelConfig::default() };
+        config.ease = EaseConfig { ridge: 2.0, timed, ..EaseConfig::default() };
         config
+    }
+
+    /// Episodes of every shape, by the seed: towers, steps, orders, features,
+    /// the whole catalogue and shared negatives.
+    fn episodes(&self, timed: bool) -> EpisodesConfig {
+        let mut stream = self.stream("episodes");
+        let tower = [Tower::None, Tower::Table, Tower::Map][stream.below(3)];
+        let mut coin = || stream.below(2) == 0;
+        EpisodesConfig {
+            width: 4,
+            features: coin(),
+            timed,
+            tower,
+            steps: if coin() { 1 } else { 2 },
+            second_order: coin(),
+            table_scale: 0.5,
+            rate: 0.05,
+            dropout: if coin() { 0.0 } else { 0.3 },
+            smoothing: if coin() { 0.0 } else { 0.1 },
+            piece: 3,
+            pieces_per_batch: 3,
+            whole_catalogue: if coin() { 20_000 } else { 8 },
+            negatives: 5,
+            kernel_start: if coin() { 0.0 } else { 3.0 },
+            ..EpisodesConfig::default()
+        }
     }
 
     /// Both sides have a category with blanks, a set of words and numbers.
@@ -180,6 +219,27 @@ impl Recipe {
         self.stream("another order").shuffle(&mut records);
         self.world_of(records)
     }
+
+    /// The system that never had a person: they stand in no table, and the
+    /// others stand in another order.
+    ///
+    /// # Errors
+    /// When core refuses it.
+    pub fn twin_without_person(&self, gone: u32) -> Result<World> {
+        let mut users: Vec<u32> = (0..self.users).filter(|user| *user != gone).collect();
+        users.reverse();
+        self.stream("another order of people").shuffle(&mut users);
+        let mut catalog = self.catalog()?;
+        catalog.users = catalog.users.only(&users);
+        let place = |user: u32| (0..).zip(&users).find_map(|(place, own)| (*own == user).then_some(place));
+        let mut records: Vec<Interaction> = self
+            .records()
+            .into_iter()
+            .filter_map(|record| Some(Interaction { user: place(record.user)?, ..record }))
+            .collect();
+        self.stream("another order").shuffle(&mut records);
+        Ok(World::new(catalog, records, self.config())?.0)
+    }
 }
 
 /// Recipes of all kinds.
@@ -187,14 +247,22 @@ pub fn recipes() -> impl Strategy<Value = Recipe> {
     let holdout = prop_oneof![Just(Holdout::None), Just(Holdout::LeaveOneOut)];
     let times = prop_oneof![Just(Times::Absent), Just(Times::Tied), Just(Times::Spread)];
     let meta = prop_oneof![3 => Just(Meta::Maml), 1 => Just(Meta::Reptile), 1 => Just(Meta::None)];
-    let model = prop_oneof![2 => Just(ModelKind::TwoTower), 1 => Just(ModelKind::DeepFm)];
+    let model = prop_oneof![
+        2 => Just(ModelKind::TwoTower),
+        1 => Just(ModelKind::DeepFm),
+        5 => Just(ModelKind::Episodes),
+        1 => Just(ModelKind::Kernel),
+        1 => Just(ModelKind::Ease),
+    ];
+    let by = prop_oneof![Just(ShardBy::Person), Just(ShardBy::Record)];
     let sizes = (4u32..9, 14u32..20, 2u32..=5, 2u32..=3, 1usize..3);
-    (0u64..1_000_000, sizes, holdout, times, meta, any::<bool>(), model).prop_map(
-        |(seed, (users, items, shards, epochs, query_length), holdout, times, meta, fresh_slices, model)| Recipe {
+    (0u64..1_000_000, sizes, holdout, times, meta, any::<bool>(), model, by).prop_map(
+        |(seed, (users, items, shards, epochs, query_length), holdout, times, meta, fresh_slices, model, by)| Recipe {
             seed,
             users,
             items,
             shards,
+            by,
             holdout,
             times,
             meta,

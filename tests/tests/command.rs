@@ -42,12 +42,13 @@ const TINY: [&str; 19] = [
     "3",
     "--quiet",
 ];
-const COMMANDS: [&str; 20] = [
+const COMMANDS: [&str; 21] = [
     "demo",
     "import",
     "train",
     "train-shard",
     "evaluate",
+    "frontier",
     "recommend",
     "forget",
     "verify",

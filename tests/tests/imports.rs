@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 
 use eemu_core::config::AdaptConfig;
 use eemu_core::dataset::{self, Holdout, Imported, Interactions, Split, Values};
+use eemu_core::model::ModelKind;
 use eemu_core::random::Key;
+use eemu_core::shard::ShardBy;
 use eemu_server::deployment::Deployment;
 use eemu_server::import::{ImportOptions, built_in, built_in_with, open};
 use eemu_server::store::Access;
@@ -141,11 +143,12 @@ fn the_other_sets() {
     }
 }
 
-/// Where records have no times, nothing is recent: another way to adapt.
+/// Where records have no times nobody knows what comes next: another model, and
+/// for the paper's another way to adapt.
 #[test]
-fn data_without_times_adapts_with_many_pairs() {
+fn data_without_times_gets_what_suits_it() {
     let kept = tempfile::tempdir().unwrap();
-    let adapted = |name: &str, table: &str| {
+    let configured = |name: &str, table: &str| {
         let folder = kept.path().join(name);
         std::fs::create_dir(&folder).unwrap();
         std::fs::write(folder.join(format!("{name}.inter")), table).unwrap();
@@ -153,16 +156,26 @@ fn data_without_times_adapts_with_many_pairs() {
         let mut import = std::process::Command::new(program().unwrap());
         let run = import.arg("import").arg("--data").arg(&folder).arg("--state").arg(&state).output().unwrap();
         assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
-        let adapt = || Deployment::open(&state, Access::Read).unwrap().world.config.adapt;
-        let imported = adapt();
-        // A profile chooses the model; what suits the records stays.
-        let profile = ["train", "-q", "--profile", "small", "--shards", "1", "--set", "train.epochs=1", "--state"];
-        done(&[&profile[..], &[text(&state)]].concat(), &[]);
-        assert_eq!(adapt(), imported);
-        imported
+        let config = || Deployment::open(&state, Access::Read).unwrap().world.config.clone();
+        let imported = config();
+        let train = |more: &[&str]| {
+            let train = ["train", "-q", "--shards", "1", "--set", "train.epochs=1", "--state", text(&state)];
+            done(&[&train[..], more].concat(), &[]);
+            config()
+        };
+        // A profile changes sizes; what suits the records stays.
+        let small = train(&["--profile", "small"]);
+        assert_eq!((small.model.kind, &small.adapt), (imported.model.kind, &imported.adapt));
+        let towers = train(&["--model", "two-tower", "--set", "model.width=4", "--set", "model.output=4"]);
+        assert_eq!((towers.model.kind, towers.shard.by), (ModelKind::TwoTower, ShardBy::Record));
+        (imported, towers.adapt)
     };
-    let timed = adapted("timed", "user_id:token\titem_id:token\ttimestamp:float\na\tx\t1\na\ty\t2\n");
-    assert_eq!(timed, AdaptConfig::default());
-    let timeless = adapted("timeless", "user_id:token\titem_id:token\na\tx\na\ty\n");
-    assert_eq!(timeless, AdaptConfig::timeless());
+    let header = "user_id:token\titem_id:token";
+    let (timed, towers) = configured("timed", &format!("{header}\ttimestamp:float\na\tx\t1\na\ty\t2\n"));
+    assert_eq!((timed.model.kind, timed.episodes.timed), (ModelKind::Episodes, true));
+    assert_eq!((timed.adapt, towers), (AdaptConfig::whole_history(), AdaptConfig::default()));
+    let (timeless, towers) = configured("timeless", &format!("{header}\na\tx\na\ty\n"));
+    assert_eq!((timeless.model.kind, timeless.kernel.timed), (ModelKind::Kernel, false));
+    assert_eq!((timeless.adapt, towers), (AdaptConfig::whole_history(), AdaptConfig::timeless()));
+    assert_eq!((timed.shard.by, timeless.shard.by), (ShardBy::Person, ShardBy::Person));
 }

@@ -14,8 +14,9 @@ use eemu_core::cluster::{KMeans, cluster_users, scores_by_cluster};
 use eemu_core::config::{AdaptConfig, Meta, TrainConfig};
 use eemu_core::dataset::Holdout;
 use eemu_core::flops::Costs;
-use eemu_core::model::{ModelConfig, ModelKind, Recommender};
+use eemu_core::model::{ModelConfig, ModelKind};
 use eemu_core::recommend::Ranker;
+use eemu_core::shard_model::ShardModel;
 use eemu_core::world::{History, World};
 use eemu_tests::command::{done, text};
 use eemu_tests::program;
@@ -23,13 +24,13 @@ use eemu_tests::worlds::{Recipe, System, cpu};
 use pollster::block_on;
 use serde_json::Value;
 
-fn models(system: &System) -> Vec<Recommender> {
+fn models(system: &System) -> Vec<ShardModel> {
     let world = &system.world;
     (0u32..)
         .zip(&system.tensors)
         .map(|(shard, tensors)| {
-            let mut model = Recommender::new(&world.catalog, &world.config.model, &world.key, shard, &cpu()).unwrap();
-            model.parameters_mut().set(tensors).unwrap();
+            let mut model = ShardModel::new(&world.catalog, &world.config, &world.key, shard, &cpu()).unwrap();
+            model.set(tensors).unwrap();
             model
         })
         .collect()
@@ -37,7 +38,7 @@ fn models(system: &System) -> Vec<Recommender> {
 
 const MODELS: [ModelKind; 2] = [ModelKind::TwoTower, ModelKind::DeepFm];
 
-fn system(shards: u32, model: ModelKind) -> (System, Vec<Recommender>) {
+fn system(shards: u32, model: ModelKind) -> (System, Vec<ShardModel>) {
     let recipe = Recipe { users: 12, shards, holdout: Holdout::LeaveOneOut, model, ..Recipe::default() };
     let system = System::train(recipe.world().unwrap(), None).unwrap();
     let models = models(&system);
@@ -49,9 +50,9 @@ fn everybody(world: &World) -> Vec<Person> {
 }
 
 /// Adapted scores of everybody by the exact batch mode.
-fn exact(world: &World, models: &[Recommender], adapt: &AdaptConfig) -> Vec<Vec<f32>> {
-    let numbered: Vec<(usize, &Recommender)> = models.iter().enumerate().collect();
-    let ranker = Ranker::new(&numbered, &world.key, &world.degrees, adapt);
+fn exact(world: &World, models: &[ShardModel], adapt: &AdaptConfig) -> Vec<Vec<f32>> {
+    let numbered: Vec<(usize, &ShardModel)> = models.iter().enumerate().collect();
+    let ranker = block_on(Ranker::new(&numbered, &world.key, &world.degrees, adapt)).unwrap();
     block_on(ranker.scores(&everybody(world), 0, false)).unwrap().into_iter().map(|s| s.mean).collect()
 }
 
@@ -160,7 +161,7 @@ fn clusters_and_aggregators_are_exact_when_made_anew_and_not_when_kept() {
 fn made_anew_is_exact_and_kept_is_not(model: ModelKind) {
     let recipe = Recipe { users: 12, model, ..Recipe::default() };
     let config = KMeans { clusters: 3, starts: 2, iterations: 20 };
-    let fit = |world: &World, models: &[Recommender], method: Method| {
+    let fit = |world: &World, models: &[ShardModel], method: Method| {
         let vectors = block_on(Vectors::of(world, models)).unwrap();
         let blend = block_on(method.fitted(world, &vectors, &effort(), &cpu())).unwrap();
         let scores = block_on(vectors.scores(0)).unwrap();
@@ -181,7 +182,7 @@ fn made_anew_is_exact_and_kept_is_not(model: ModelKind) {
         let after = models(&system);
         let twin = System::train(recipe.twin_without(&gone).unwrap(), None).unwrap();
         let twin_models = models(&twin);
-        let of = |world, models: &[Recommender]| {
+        let of = |world, models: &[ShardModel]| {
             cluster_users(world, &block_on(Vectors::of(world, models)).unwrap(), config).unwrap()
         };
         assert_eq!(of(&system.world, &after), of(&twin.world, &twin_models));

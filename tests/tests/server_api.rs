@@ -11,9 +11,9 @@ use eemu_core::adapt::Past;
 use eemu_core::api::{Manifest, OwnRows, Recommendations};
 use eemu_core::client::{class_degree, client_model, client_person, read_client_file};
 use eemu_core::dataset::Catalog;
-use eemu_core::model::Recommender;
 use eemu_core::random::Key;
 use eemu_core::recommend::{Ranker, top_k};
+use eemu_core::shard_model::ShardModel;
 use eemu_tests::service::{Place, Reply};
 use eemu_tests::worlds::{Recipe, cpu};
 use serde_json::{Value, json};
@@ -40,14 +40,14 @@ fn models(
     catalog: &Catalog,
     own: Option<&OwnRows>,
     file: usize,
-) -> Vec<Recommender> {
+) -> Vec<ShardModel> {
     let models = manifest.shards.iter().map(|shard| {
         let file = &shard.files[file];
         let bytes = place.get(&file.address, "").bytes;
         assert_eq!((bytes.len() as u64, blake3::hash(&bytes).to_hex().as_str()), (file.bytes, file.blake3.as_str()));
         let rows: Vec<Vec<f32>> = own.iter().map(|own| own.rows[shard.shard as usize].row.clone()).collect();
         let tensors = read_client_file(&bytes).unwrap();
-        client_model(catalog, &manifest.config.model, shard.shard, tensors, &rows, &cpu()).unwrap()
+        client_model(catalog, &manifest.config, shard.shard, tensors, &rows, &cpu()).unwrap()
     });
     models.collect()
 }
@@ -55,15 +55,16 @@ fn models(
 fn rank(
     manifest: &Manifest,
     catalog: &Catalog,
-    models: &[Recommender],
+    models: &[ShardModel],
     id: Option<&str>,
     known: &[bool],
     history: Vec<(u32, Option<f64>)>,
 ) -> Vec<(String, f32)> {
     let key: [u8; 32] = hex::decode(&manifest.adaptation_key).unwrap().try_into().unwrap();
     let degrees: Vec<u32> = manifest.degree_classes.iter().map(|&class| class_degree(class)).collect();
-    let models: Vec<(usize, &Recommender)> = models.iter().enumerate().collect();
-    let ranker = Ranker::new(&models, &Key::from_bytes(key), &degrees, &manifest.config.adapt);
+    let models: Vec<(usize, &ShardModel)> = models.iter().enumerate().collect();
+    let key = Key::from_bytes(key);
+    let ranker = pollster::block_on(Ranker::new(&models, &key, &degrees, &manifest.config.adapt)).unwrap();
     let person = client_person(&manifest.config.model, id, known, Past::new(history));
     let scored = pollster::block_on(ranker.scores(std::slice::from_ref(&person), 0, false)).unwrap().pop().unwrap();
     let ranked = top_k(&scored.mean, person.history.items(), 5);

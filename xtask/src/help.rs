@@ -26,13 +26,12 @@ pub(crate) fn page(command: &str) -> Option<&'static str> {
     Some(match command {
         "demo" => {
             "\
-cargo xtask demo [--full] [--open]
+cargo xtask demo [--open]
 
 Builds the workspace and runs `eemu demo`: imports the built-in purchases, trains
 8 shards, recommends, forgets one purchase, and compares what is left with a
 system that never knew it. Under 3 minutes after the build on two cores.
 
-  --full   the real model in place of the small one (much longer)
   --open   also build the browser app, then serve the same state on a free port of
            this machine and open the page; without a screen its address is printed
 "

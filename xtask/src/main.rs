@@ -57,7 +57,7 @@ fn dispatch(args: &[String]) -> Outcome {
         return help::show(command);
     }
     match command.as_str() {
-        "demo" => demo::run(only(rest, &["--full", "--open"])?),
+        "demo" => demo::run(only(rest, &["--open"])?),
         "test" => checks::test(only(rest, &["--all"])?.contains(&"--all".to_owned())),
         "check" => only(rest, &[]).and_then(|_| checks::check()),
         "golden" => golden::run(rest),
@@ -92,8 +92,8 @@ mod tests {
     #[test]
     fn an_unknown_argument_is_named() {
         let args = ["--ful".to_owned()];
-        let message = only(&args, &["--full"]).unwrap_err();
-        assert!(message.contains("--ful`") && message.contains("--full"), "{message}");
+        let message = only(&args, &["--open"]).unwrap_err();
+        assert!(message.contains("--ful`") && message.contains("--open"), "{message}");
         assert!(only(&args, &[]).unwrap_err().contains("no arguments"));
     }
 

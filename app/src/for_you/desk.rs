@@ -291,8 +291,7 @@ impl Desk {
             let mut session = self.session.borrow_mut();
             (session.token, session.user) = (None, None);
             drop(session);
-            self.own.replace(None);
-            self.ready.borrow_mut().clear();
+            self.leave();
         }
         self.changed();
         self.held.set(false);

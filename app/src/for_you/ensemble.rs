@@ -1,6 +1,10 @@
 //! What the worker computes with: the public part of the service, a person's
 //! own part, and the models that both make, every byte of it verified.
+//!
+//! Models of items alone are made of the public part: they are the same for
+//! everybody, whoever comes or goes, and a person's own part is what they did.
 
+use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::collections::HashMap;
 
@@ -8,10 +12,10 @@ use eemu_core::adapt::{Past, Person};
 use eemu_core::api::{Manifest, OwnInteraction, OwnRows};
 use eemu_core::client::{class_degree, client_model, client_person, read_client_file};
 use eemu_core::config::AdaptConfig;
-use eemu_core::dataset::Catalog;
+use eemu_core::dataset::{Catalog, Entities};
 use eemu_core::model::TensorMap;
-use eemu_core::shard_model::{ItemBase, ShardModel};
 use eemu_core::random::Key;
+use eemu_core::shard_model::{ItemBase, ShardModel};
 use eemu_core::tensor::Device;
 use serde::{Deserialize, Serialize};
 
@@ -34,13 +38,26 @@ pub struct Public {
 /// What a signed-in person has beside it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Own {
-    /// Their rows of every live model, and their features.
+    /// Their rows of every live model, and their features; the name alone
+    /// beside models of items.
     pub rows: OwnRows,
     /// What they did, in their order.
     pub history: Vec<OwnInteraction>,
 }
 
-/// One shard's model, ready to rank for one person or for visitors.
+impl Own {
+    /// A person's part beside models of items: who it is, and what they did.
+    ///
+    /// # Errors
+    /// When the name cannot be one.
+    pub fn of_items(user: String, history: Vec<OwnInteraction>) -> eemu_core::Result<Self> {
+        let users = Entities::new(vec![user], Vec::new(), Vec::new())?;
+        Ok(Self { rows: OwnRows { users, dense: Vec::new(), rows: Vec::new() }, history })
+    }
+}
+
+/// One shard's model, ready to rank: for everybody where it is of items alone,
+/// else for one person or for visitors.
 #[derive(Debug, Clone)]
 pub struct Ready {
     /// Which shard.
@@ -83,7 +100,13 @@ impl Public {
         Ok(Self { manifest, catalog, degrees, key: Key::from_bytes(key) })
     }
 
-    /// A shard's model out of its file, for the person whose rows are given.
+    /// Whether models are of items alone, and so the same for everybody.
+    pub fn is_of_items(&self) -> bool {
+        self.manifest.config.model.kind.is_of_items()
+    }
+
+    /// A shard's model out of its file, for the person whose rows are given
+    /// where models have any.
     ///
     /// # Errors
     /// When file and rows do not belong to this service.
@@ -95,11 +118,12 @@ impl Public {
         own: Option<&Own>,
         device: &Device,
     ) -> eemu_core::Result<Ready> {
-        let mut catalog = self.catalog.clone();
+        let mut catalog = Cow::Borrowed(&self.catalog);
         let mut rows = Vec::new();
-        if let Some(own) = own {
-            catalog.users = own.rows.users.clone();
-            catalog.users.set_dense(own.rows.dense.clone())?;
+        if let Some(own) = own.filter(|_| !self.is_of_items()) {
+            let users = &mut catalog.to_mut().users;
+            *users = own.rows.users.clone();
+            users.set_dense(own.rows.dense.clone())?;
             rows.extend(own.rows.rows.iter().find(|row| row.shard == shard).map(|row| row.row.clone()));
         }
         let model = client_model(&catalog, &self.manifest.config, shard, tensors, &rows, device)?;
@@ -150,12 +174,15 @@ impl Public {
             ensemble.list(person, &self.adapt(ask), ask.draw, ask.top).await?
         };
         let name = |item: u32| self.catalog.items.name(item).to_owned();
-        let mut set = made.set;
-        set.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        let (mut set, of_items) = (made.set, self.is_of_items());
+        if !of_items {
+            set.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        }
         Ok(List {
             ask: ask.clone(),
             epoch: 0,
-            recency: if person.history.ages().iter().any(|age| *age > 0) { ask.recency } else { 0.0 },
+            of_items,
+            recency: if person.history.is_timed() && !of_items { ask.recency } else { 0.0 },
             set: set
                 .into_iter()
                 .map(|(item, chance, drawn)| (name(item), self.rarity(item).to_owned(), chance, drawn))

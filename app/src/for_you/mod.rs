@@ -4,7 +4,7 @@
 //! | module | idea |
 //! |---|---|
 //! | `protocol` | what page and worker say to each other |
-//! | `ensemble` | verified files and a person's rows as models that rank |
+//! | `ensemble` | verified files, and a person's rows where models have any, as models that rank |
 //! | `receipt` | what is checked of a receipt and of its log |
 //! | `table` | a visitor's own CSV |
 //! | `keep` | what the browser keeps between visits |

@@ -3,6 +3,8 @@
 use eemu_core::api::{DemoHousehold, Phase};
 use eemu_core::client::Precision;
 use eemu_core::config::AdaptConfig;
+use eemu_core::model::ModelKind;
+use eemu_core::shard::ShardBy;
 use serde::{Deserialize, Serialize};
 
 use crate::operate::protocol::Operation;
@@ -101,21 +103,23 @@ pub struct Device {
 /// How a list is made.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Ask {
-    /// Size of the adaptation set.
+    /// Size of the adaptation set; with models of items at most so many of
+    /// the newest records.
     pub size: usize,
-    /// Inner step.
+    /// Inner step; with models of items a factor on what each shard learned.
     pub step: f32,
     /// Inner steps.
     pub steps: usize,
-    /// Temperature of Eq 7.
+    /// Temperature of Eq 7; without a meaning for models of items.
     pub temperature: f64,
-    /// How slowly older records fade beside it ([`AdaptConfig::recency`]).
+    /// How slowly older records fade beside it ([`AdaptConfig::recency`]);
+    /// without a meaning for models of items.
     pub recency: f64,
     /// Shards left out of the mean.
     pub off: Vec<u32>,
     /// How long the list is.
     pub top: usize,
-    /// Which draw; the server's is 0.
+    /// Which draw; the server's is 0. Models of items draw nothing.
     pub draw: u64,
 }
 
@@ -176,6 +180,10 @@ pub enum Tell {
 pub struct Service {
     /// Name of the data set.
     pub dataset: String,
+    /// What kind of model a shard has.
+    pub kind: ModelKind,
+    /// What decides a record's shard.
+    pub by: ShardBy,
     /// Whether the server answered last time.
     pub online: bool,
     /// Seconds since 1970 until which lists can be made without it.
@@ -248,9 +256,13 @@ pub struct List {
     pub ask: Ask,
     /// Under which [`Service::epoch`].
     pub epoch: u64,
+    /// Whether models of items made it, which draw nothing.
+    pub of_items: bool,
     /// How fast older records fade beside Eq 7; 0: not at all.
     pub recency: f64,
-    /// The history: name, rarity class, chance, how often drawn; likeliest first.
+    /// With models of items, the records that count: name, rarity class, share
+    /// of the weight, 1; newest first. Else the history: name, rarity class,
+    /// chance, how often drawn; likeliest first.
     pub set: Vec<(String, String, f64, u32)>,
     /// The rows with their names.
     pub rows: Vec<(String, ListRow)>,

@@ -81,8 +81,7 @@ impl Desk {
             open: Vec::new(),
             ..session.clone()
         });
-        self.own.replace(None);
-        self.ready.borrow_mut().clear();
+        self.leave();
         self.changed();
         self.sync().await
     }
@@ -94,10 +93,22 @@ impl Desk {
             pin: session.pin.clone(),
             ..Session::default()
         });
-        self.own.replace(None);
-        self.ready.borrow_mut().clear();
+        self.leave();
         self.changed();
         self.remember().await;
+    }
+
+    /// Drops a person's own part, and the models that were made with it:
+    /// those of items alone are everybody's, and stay.
+    pub(super) fn leave(&self) {
+        self.own.replace(None);
+        if !self.is_of_items() {
+            self.ready.borrow_mut().clear();
+        }
+    }
+
+    fn is_of_items(&self) -> bool {
+        self.public.borrow().as_ref().is_some_and(|public| public.is_of_items())
     }
 
     /// Brings everything up to date.
@@ -239,15 +250,22 @@ impl Desk {
         Ok(bytes)
     }
 
-    /// The signed-in person's rows and history; false when the rows are of
-    /// other versions than the manifest's.
+    /// The signed-in person's history, and their rows where models have any;
+    /// false when the rows are of other versions than the manifest's.
     async fn fetch_own(&self) -> Result<bool, Trouble> {
-        let token = self.session.borrow().token.clone();
+        let (token, user) = (self.session.borrow().token.clone(), self.session.borrow().user.clone());
         let Some(token) = token else { return Ok(true) };
         let api = self.api.with(Some(&token));
-        let fetched = match api.rows().await {
-            Ok(rows) => api.interactions().await.map(|list| Own { rows, history: list.interactions }),
-            Err(fault) => Err(fault),
+        let of_items = self.is_of_items();
+        let fetched = if of_items {
+            api.interactions()
+                .await
+                .and_then(|list| Own::of_items(user.unwrap_or_default(), list.interactions).map_err(|_| Fault::Foreign))
+        } else {
+            match api.rows().await {
+                Ok(rows) => api.interactions().await.map(|list| Own { rows, history: list.interactions }),
+                Err(fault) => Err(fault),
+            }
         };
         let own = match fetched {
             Ok(own) => own,
@@ -264,7 +282,7 @@ impl Desk {
             Err(fault) => return Err(unreached(&fault)),
         };
         let public = self.public.borrow().clone();
-        let fits = public.is_none_or(|public| {
+        let fits = public.filter(|_| !of_items).is_none_or(|public| {
             public.manifest.shards.iter().all(|entry| {
                 let row = own.rows.rows.iter().find(|row| row.shard == entry.shard);
                 row.map(|row| row.version) == entry.version
@@ -272,12 +290,13 @@ impl Desk {
         });
         let known = self.own.borrow().clone();
         if known.as_deref() != Some(&own) {
-            // A row of another version: the model is made again.
+            // A row of another version: the model is made again. One of items
+            // has no rows, and only another file changes it.
             let same = |shard: u32| {
                 let row = |own: &Own| own.rows.rows.iter().find(|row| row.shard == shard).cloned();
                 known.as_deref().is_some_and(|known| row(known) == row(&own))
             };
-            self.ready.borrow_mut().retain(|shard, _| same(*shard));
+            self.ready.borrow_mut().retain(|shard, _| of_items || same(*shard));
             self.own.replace(Some(Rc::new(own)));
             self.changed();
         }

@@ -58,6 +58,8 @@ impl Desk {
         };
         worker::tell(&Tell::Service(Box::new(Service {
             dataset: manifest.dataset.clone(),
+            kind: manifest.config.model.kind,
+            by: manifest.config.shard.by,
             online: self.online.get(),
             valid_until: manifest.valid_until,
             bytes: shards.iter().map(|shard| shard.bytes).sum(),

@@ -4,8 +4,8 @@
 use eemu_core::ensemble::{LearnedState, USER_ROWS};
 use eemu_core::mistakes::{self, Mistake, Run};
 use eemu_core::model::{TensorMap, model_blake3};
-use eemu_core::shard_model::ShardModel;
 use eemu_core::shard::ShardData;
+use eemu_core::shard_model::ShardModel;
 use eemu_core::tensor::Device;
 use eemu_core::world::World;
 

@@ -1,4 +1,4 @@
-//! A slider with its value beside its name.
+//! A slider with its value beside its name, and in words for those who hear it.
 
 use leptos::prelude::*;
 
@@ -22,6 +22,7 @@ pub(crate) fn Slider(
                 min=low
                 max=high
                 step=step
+                aria-valuetext=shown
                 prop:value=move || value.get().to_string()
                 on:input=move |event| slide.run(event)
             />

@@ -137,12 +137,29 @@ impl Ease {
         }
     }
 
+    /// The records of a person that count, newest first, with their weights.
+    #[must_use]
+    pub fn support(&self, past: &Past, adapt: &AdaptConfig) -> Vec<(u32, f32)> {
+        let timed = self.config.timed && self.config.fading > 0.0;
+        support(past, adapt, timed, self.config.fading)
+    }
+
     /// The score of every item for one person.
     #[must_use]
     pub fn scores(&self, past: &Past, adapt: &AdaptConfig) -> Vec<f32> {
+        self.sum(self.support(past, adapt))
+    }
+
+    /// [`Ease::scores`] of a whole history with another fading than the
+    /// configuration's.
+    #[must_use]
+    pub fn scores_fading(&self, past: &Past, fading: f32) -> Vec<f32> {
+        self.sum(support(past, &AdaptConfig::whole_history(), fading > 0.0, fading))
+    }
+
+    fn sum(&self, support: Vec<(u32, f32)>) -> Vec<f32> {
         let mut scores = vec![0.0f32; self.items];
-        let timed = self.config.timed && self.config.fading > 0.0;
-        for (item, weight) in support(past, adapt, timed, self.config.fading) {
+        for (item, weight) in support {
             let row = &self.weights[item as usize * self.items..][..self.items];
             scores.iter_mut().zip(row).for_each(|(score, own)| *score += weight * own);
         }

@@ -146,7 +146,7 @@ impl Kernel {
         if people > MOST_PEOPLE {
             return Err(Error::Config(format!(
                 "the kernel takes shards of at most {MOST_PEOPLE} people, this one has {people}: use more shards, or \
-                 set episodes.kernel_weight to 0"
+                 set episodes.kernel_start to 0"
             )));
         }
         *self = Self::new(catalog, &self.config)?;
@@ -198,7 +198,9 @@ impl Kernel {
             let vector = self.gather(&base, &past, &AdaptConfig::whole_history());
             let asked = self.vectors.chunks_exact(width).zip(&self.asked);
             let scores: Vec<f64> = asked
-                .map(|(row, asked)| row.iter().zip(&vector).map(|(a, b)| f64::from(a * b)).sum::<f64>() * f64::from(*asked))
+                .map(|(row, asked)| {
+                    row.iter().zip(&vector).map(|(a, b)| f64::from(a * b)).sum::<f64>() * f64::from(*asked)
+                })
                 .collect();
             let mean = scores.iter().sum::<f64>() / scores.len() as f64;
             deviations.push((scores.iter().map(|s| (s - mean).powi(2)).sum::<f64>() / scores.len() as f64).sqrt());
@@ -219,14 +221,14 @@ impl Kernel {
         Err(Error::Config("this program cannot compute a kernel; train it with eemu".into()))
     }
 
+    /// z, row-major [items, width].
+    pub(crate) fn vectors(&self) -> &[f32] {
+        &self.vectors
+    }
+
     fn shapes(&self) -> [(&'static str, Vec<usize>); 4] {
         let items = self.items;
-        [
-            (VECTORS, vec![items, self.config.width]),
-            (GIVEN, vec![items]),
-            (ASKED, vec![items]),
-            (COMMON, vec![items]),
-        ]
+        [(VECTORS, vec![items, self.config.width]), (GIVEN, vec![items]), (ASKED, vec![items]), (COMMON, vec![items])]
     }
 
     /// Its tensors.
@@ -240,11 +242,8 @@ impl Kernel {
             .collect()
     }
 
-    /// Takes its tensors out of a model's.
-    ///
-    /// # Errors
-    /// When one is missing, or has another shape.
-    pub fn take(&mut self, values: &mut TensorMap) -> Result<()> {
+    /// Takes its tensors out of a map.
+    fn take(&mut self, values: &mut TensorMap) -> Result<()> {
         let mut found = self.shapes().into_iter().map(|(name, shape)| match values.remove(name) {
             Some((own, numbers)) if own == shape && numbers.len() == shape.iter().product::<usize>() => Ok(numbers),
             Some((own, _)) => Err(Error::Model(format!("tensor '{name}' has shape {own:?}, expected {shape:?}"))),
@@ -277,17 +276,20 @@ impl Kernel {
             let rows = self.vectors.chunks_exact(width).zip(factors);
             rows.flat_map(|(row, factor)| row.iter().map(move |v| v * factor)).collect()
         };
-        KernelBase {
-            given: times(&self.given),
-            asked: from_vec(times(&self.asked), [self.items, width], device),
-        }
+        KernelBase { given: times(&self.given), asked: from_vec(times(&self.asked), [self.items, width], device) }
+    }
+
+    /// The records of a person that count, newest first, with their weights.
+    #[must_use]
+    pub fn support(&self, past: &Past, adapt: &AdaptConfig) -> Vec<(u32, f32)> {
+        support(past, adapt, self.config.timed, self.config.fading)
     }
 
     /// The sum of a person's records.
     fn gather(&self, base: &KernelBase, past: &Past, adapt: &AdaptConfig) -> Vec<f32> {
         let width = self.config.width;
         let mut sum = vec![0.0f32; width];
-        for (item, weight) in support(past, adapt, self.config.timed, self.config.fading) {
+        for (item, weight) in self.support(past, adapt) {
             let row = &base.given[item as usize * width..][..width];
             sum.iter_mut().zip(row).for_each(|(sum, value)| *sum += weight * value);
         }

@@ -11,8 +11,24 @@ pub enum Holdout {
     /// A user's last record is for the test, the second last for validation
     /// (users with three or more records). For measuring.
     LeaveOneOut,
+    /// A user's last ten records are for the test, the ten before for
+    /// validation (users with forty or more records). For measuring on few
+    /// people: ten items a person say more than one.
+    LeaveTen,
     /// Every record trains. For production.
     None,
+}
+
+impl Holdout {
+    /// How many records of a user each role holds out, and how many records
+    /// the user must have.
+    fn sizes(self) -> Option<(usize, usize)> {
+        match self {
+            Self::LeaveOneOut => Some((1, 3)),
+            Self::LeaveTen => Some((10, 40)),
+            Self::None => None,
+        }
+    }
 }
 
 /// What a record is for.
@@ -37,13 +53,13 @@ impl Split {
     /// Derives the split. Forgetting a held-out record re-derives it.
     pub fn new(interactions: &Interactions, holdout: Holdout) -> Self {
         let mut roles = vec![Role::Train; interactions.len()];
-        if holdout == Holdout::LeaveOneOut {
+        if let Some((held, least)) = holdout.sizes() {
             for user in 0..interactions.users() {
                 let count = interactions.of(user).len();
-                if count >= 3 {
+                if count >= least {
                     let end = interactions.start(user) + count;
-                    roles[end - 1] = Role::Test;
-                    roles[end - 2] = Role::Validation;
+                    roles[end - held..end].fill(Role::Test);
+                    roles[end - 2 * held..end - held].fill(Role::Validation);
                 }
             }
         }

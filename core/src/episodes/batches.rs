@@ -29,28 +29,33 @@ pub(super) struct Names<'a> {
     pub(super) catalog: &'a Catalog,
     pub(super) shard: u32,
     pub(super) epoch: u64,
+    /// People are named by their place in the table: a mistake.
+    pub(super) numbered: bool,
 }
 
 impl Names<'_> {
-    fn parts<'b>(&'b self, cell: &Cell, number: &'b [u8; 8], shard: &'b [u8; 4], epoch: &'b [u8; 8]) -> [&'b [u8]; 4] {
-        [shard, epoch, self.catalog.users.ids[cell.user as usize].as_bytes(), number]
+    fn parts(&self, cell: &Cell, number: u64) -> [Vec<u8>; 4] {
+        let person = match self.numbered {
+            true => cell.user.to_le_bytes().to_vec(),
+            false => self.catalog.users.ids[cell.user as usize].clone().into_bytes(),
+        };
+        [self.shard.to_le_bytes().to_vec(), self.epoch.to_le_bytes().to_vec(), person, number.to_le_bytes().to_vec()]
     }
 
     fn number(&self, purpose: &str, cell: &Cell, number: u64) -> u64 {
-        let (shard, epoch, number) = (self.shard.to_le_bytes(), self.epoch.to_le_bytes(), number.to_le_bytes());
-        self.key.number(purpose, &self.parts(cell, &number, &shard, &epoch))
+        self.key.number(purpose, &self.parts(cell, number).each_ref().map(Vec::as_slice))
     }
 
     /// The stream of one piece.
     pub(super) fn stream(&self, purpose: &str, turn: &Turn<'_>) -> Stream {
-        let (shard, epoch, number) = (self.shard.to_le_bytes(), self.epoch.to_le_bytes(), turn.number.to_le_bytes());
-        self.key.stream(purpose, &self.parts(turn.cell, &number, &shard, &epoch))
+        self.key.stream(purpose, &self.parts(turn.cell, turn.number).each_ref().map(Vec::as_slice))
     }
 
     /// The items that a batch draws for all its places, ascending, with the
     /// targets among them, and the chance of each to be there.
     pub(super) fn sample(&self, items: usize, negatives: usize, batch: u64, targets: &[u32]) -> (Vec<u32>, Vec<f32>) {
-        let parts = [self.shard.to_le_bytes().to_vec(), self.epoch.to_le_bytes().to_vec(), batch.to_le_bytes().to_vec()];
+        let parts =
+            [self.shard.to_le_bytes().to_vec(), self.epoch.to_le_bytes().to_vec(), batch.to_le_bytes().to_vec()];
         let mut stream = self.key.stream("shared negatives", &[&parts[0], &parts[1], &parts[2]]);
         let mut sure = targets.to_vec();
         sure.sort_unstable();
@@ -104,6 +109,8 @@ pub(crate) struct Epoch<'a> {
     pub(crate) number: u32,
     /// Of how many.
     pub(crate) epochs: u32,
+    /// People are named by their place in the table: a mistake.
+    pub(crate) numbered: bool,
 }
 
 impl Epoch<'_> {
@@ -119,8 +126,13 @@ impl Epoch<'_> {
         mut seen: impl FnMut(f64),
     ) -> Result<f32> {
         let config = model.config.clone();
-        let names =
-            Names { key: self.key, catalog: self.catalog, shard: self.shard.index, epoch: u64::from(self.number) };
+        let names = Names {
+            key: self.key,
+            catalog: self.catalog,
+            shard: self.shard.index,
+            epoch: u64::from(self.number),
+            numbered: self.numbered,
+        };
         let turns = turns(names, self.shard, &config);
         let batches = turns.len().div_ceil(config.pieces_per_batch);
         let (mut total, mut places) = (0.0f64, 0usize);

@@ -61,11 +61,8 @@ impl Catalogue {
     pub(super) async fn new(items: Tensor<2>) -> Result<Self> {
         let device = items.device();
         #[cfg(feature = "linear-algebra")]
-        let host = if crate::tensor::on_cpu(&items) {
-            Some(std::sync::Arc::new(read(items.clone()).await?))
-        } else {
-            None
-        };
+        let host =
+            if crate::tensor::on_cpu(&items) { Some(std::sync::Arc::new(read(items.clone()).await?)) } else { None };
         Ok(Self {
             items,
             #[cfg(feature = "linear-algebra")]

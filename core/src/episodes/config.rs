@@ -57,9 +57,9 @@ pub struct EpisodesConfig {
     pub whole_catalogue: usize,
     /// How many shared negatives a mini-batch then draws.
     pub negatives: usize,
-    /// Weight of the shard's own kernel ([`crate::closed_form::Kernel`]) beside
-    /// the learned scores; 0 leaves it out.
-    pub kernel_weight: f32,
+    /// Item vectors start at those of the shard's own kernel
+    /// ([`crate::closed_form::Kernel`]), times this; at random with 0.
+    pub kernel_start: f32,
 }
 
 impl Default for EpisodesConfig {
@@ -68,7 +68,7 @@ impl Default for EpisodesConfig {
             width: 64,
             features: false,
             timed: true,
-            tower: Tower::Table,
+            tower: Tower::Map,
             steps: 1,
             second_order: true,
             step: 0.5,
@@ -79,10 +79,10 @@ impl Default for EpisodesConfig {
             dropout: 0.2,
             smoothing: 0.0,
             piece: 50,
-            pieces_per_batch: 32,
+            pieces_per_batch: 16,
             whole_catalogue: 20_000,
             negatives: 2_000,
-            kernel_weight: 0.5,
+            kernel_start: 5.0,
         }
     }
 }
@@ -110,8 +110,8 @@ impl EpisodesConfig {
         if ![self.dropout, self.smoothing].iter().all(|share| (0.0..1.0).contains(share)) {
             return refuse("dropout and smoothing must lie in 0..1, 1 excluded");
         }
-        if ![self.weight_decay, self.kernel_weight].iter().all(|v| *v >= 0.0 && v.is_finite()) {
-            return refuse("weight_decay and kernel_weight must be 0 or more");
+        if ![self.weight_decay, self.kernel_start].iter().all(|v| *v >= 0.0 && v.is_finite()) {
+            return refuse("weight_decay and kernel_start must be 0 or more");
         }
         if self.piece == 0 || self.pieces_per_batch == 0 {
             return refuse("piece and pieces_per_batch must be 1 or more");

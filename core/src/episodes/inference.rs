@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use crate::Result;
 use crate::adapt::Past;
-use crate::closed_form::KernelBase;
 use crate::config::AdaptConfig;
 use crate::episodes::EpisodeModel;
 use crate::episodes::catalogue::Catalogue;
@@ -28,7 +27,16 @@ struct Shared {
     /// The mean item at x_0.
     start_mean: Vec<f32>,
     scalars: Scalars,
-    kernel: Option<KernelBase>,
+}
+
+impl ItemBase {
+    /// The records of a person that the inner step reads, newest first, with
+    /// their weights.
+    #[must_use]
+    pub fn support(&self, past: &Past, adapt: &AdaptConfig) -> Vec<(u32, f32)> {
+        let fading = if past.is_timed() { self.0.scalars.fading.clone() } else { Fading::Alike };
+        past.newest(adapt.size).map(|(item, age)| (item, fading.weight(age))).collect()
+    }
 }
 
 /// The support of a person: which records count, and how much.
@@ -57,7 +65,6 @@ impl EpisodeModel {
             tower,
             scalars,
             catalogue,
-            kernel: self.kernel.as_ref().map(|kernel| kernel.prepare(&self.parameters.device())),
         })))
     }
 
@@ -72,7 +79,8 @@ impl EpisodeModel {
         let mut vectors = Vec::with_capacity(people.len() * width);
         let (mut sums, mut roots) = (Vec::with_capacity(people.len() * width), Vec::with_capacity(people.len()));
         for past in people {
-            let records: Vec<(u32, u32)> = if adapt.steps == 0 { Vec::new() } else { past.newest(adapt.size).collect() };
+            let records: Vec<(u32, u32)> =
+                if adapt.steps == 0 { Vec::new() } else { past.newest(adapt.size).collect() };
             let fading = |own: &Fading| if past.is_timed() { own.clone() } else { Fading::Alike };
             let (sum, weight) = faded(&base.vectors, width, &records, &fading(&scalars.fading));
             let mut x = scalars.start.clone();
@@ -103,15 +111,7 @@ impl EpisodeModel {
     pub async fn scores(&self, base: &ItemBase, people: &[&Past], adapt: &AdaptConfig) -> Result<Vec<Vec<f32>>> {
         let vectors = self.adapt(base, people, adapt).await?;
         let scores = base.0.catalogue.scores(&vectors).await?;
-        let mut scores: Vec<Vec<f32>> = scores.chunks_exact(self.items.max(1)).map(<[f32]>::to_vec).collect();
-        if let (Some(kernel), Some(base)) = (&self.kernel, &base.0.kernel)
-            && adapt.size > 0
-        {
-            for (scores, more) in scores.iter_mut().zip(kernel.scores(base, people, adapt).await?) {
-                add(scores, &more, self.config.kernel_weight);
-            }
-        }
-        Ok(scores)
+        Ok(scores.chunks_exact(self.items.max(1)).map(<[f32]>::to_vec).collect())
     }
 }
 

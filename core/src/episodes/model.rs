@@ -1,6 +1,7 @@
 //! One shard's model: vectors and biases of items, a start, a step and a
 //! fading. Nothing in it belongs to a person.
 
+use crate::Result;
 use crate::closed_form::{Kernel, KernelConfig};
 use crate::dataset::Catalog;
 use crate::episodes::EpisodesConfig;
@@ -11,7 +12,6 @@ use crate::model::{Declared, Feature, Gradient, ModelConfig, Parameters, Row, St
 use crate::random::Key;
 use crate::shard::ShardData;
 use crate::tensor::{Device, Product, Tensor, from_vec, read};
-use crate::Result;
 
 /// Fadings with which the history tower starts, in records.
 const TOWER_FADINGS: [f32; 2] = [3.0, 20.0];
@@ -27,8 +27,8 @@ pub struct EpisodeModel {
     pub(super) features: Vec<Feature>,
     /// Numbers of the parameters that are no features.
     pub(super) at: Numbers,
-    /// The closed-form part, a function of the shard's records.
-    pub(super) kernel: Option<Kernel>,
+    /// Of the kernel that item vectors start at.
+    kernel: KernelConfig,
     pub(super) items: usize,
 }
 
@@ -108,13 +108,8 @@ impl EpisodeModel {
         let fading = config.timed.then(|| declare("log_fading", vec![1], Start::Constant(config.fading.ln())));
         let table = match config.tower {
             Tower::None => None,
-            Tower::Table => {
-                Some(declare("tower.table", vec![items, config.width], Start::Normal(config.table_scale)))
-            }
-            Tower::Map => {
-                let spread = 1.0 / (config.width as f64).sqrt();
-                Some(declare("tower.map", vec![config.width, config.width], Start::Normal(spread)))
-            }
+            Tower::Table => Some(declare("tower.table", vec![items, config.width], Start::Normal(config.table_scale))),
+            Tower::Map => Some(declare("tower.map", vec![config.width, config.width], Start::Diagonal(0.3, 0.02))),
         };
         let tower = table.map(|table| TowerNumbers {
             table,
@@ -122,15 +117,18 @@ impl EpisodeModel {
             fadings: config.timed.then(|| {
                 let spread = TOWER_FADINGS.len();
                 (
-                    declare("tower.log_fadings", vec![spread], Start::Between(TOWER_FADINGS[0].ln(), TOWER_FADINGS[1].ln())),
+                    declare(
+                        "tower.log_fadings",
+                        vec![spread],
+                        Start::Between(TOWER_FADINGS[0].ln(), TOWER_FADINGS[1].ln()),
+                    ),
                     declare("tower.mix", vec![spread], Start::Between(-TOWER_FADINGS[0].ln(), -TOWER_FADINGS[1].ln())),
                 )
             }),
         });
         let parameters = Parameters::initial(declared, key, shard, device);
-        let kernel = if config.kernel_weight > 0.0 { Some(Kernel::new(catalog, kernel)?) } else { None };
         let at = Numbers { bias, start, step, fading, tower };
-        Ok(Self { config: config.clone(), parameters, features, at, kernel, items })
+        Ok(Self { config: config.clone(), parameters, features, at, kernel: kernel.clone(), items })
     }
 
     /// What is learned, for an optimiser.
@@ -143,35 +141,50 @@ impl EpisodeModel {
         &mut self.parameters
     }
 
-    /// What is computed of a shard's records before anything is learned: the
-    /// kernel, and biases at the log of how many people have each item.
+    /// Starts at what can be computed of a shard's records: item vectors at
+    /// those of its kernel, biases at the log of how many people have each item.
     ///
     /// # Errors
     /// When the shard is too large for a kernel.
     pub(crate) fn begin(&mut self, catalog: &Catalog, shard: &ShardData) -> Result<()> {
-        if let Some(kernel) = &mut self.kernel {
+        if self.config.kernel_start > 0.0 {
+            let shape = KernelConfig { width: self.config.width, ..self.kernel.clone() };
+            let mut kernel = Kernel::new(catalog, &shape)?;
             kernel.fit(catalog, shard)?;
+            let vectors = kernel.vectors().iter().map(|v| v * self.config.kernel_start).collect();
+            let device = self.parameters.device();
+            // The identifier's table is the first parameter.
+            self.parameters.tensors_mut()[0] = from_vec(vectors, [self.items, self.config.width], &device);
         }
         let mut counts = vec![0u32; self.items];
         shard.cells.iter().flat_map(|cell| &cell.support).for_each(|&item| counts[item as usize] += 1);
-        let logs: Vec<f32> = counts.into_iter().map(|count| (count as f32 + 0.5).ln()).collect();
+        self.start_biases(&counts);
+        Ok(())
+    }
+
+    /// Biases at the log of how many people have each item.
+    pub(crate) fn start_biases(&mut self, counts: &[u32]) {
+        let logs: Vec<f32> = counts.iter().map(|&count| (count as f32 + 0.5).ln()).collect();
         let mean = logs.iter().sum::<f32>() / logs.len().max(1) as f32;
         let biases = logs.into_iter().map(|log| log - mean).collect();
         let device = self.parameters.device();
         self.parameters.tensors_mut()[self.at.bias] = from_vec(biases, [1, self.items], &device);
-        Ok(())
     }
 
-    /// Every tensor, learned and closed-form, by name.
+    /// The fading starts at so many records; for `core::mistakes` only.
+    pub(crate) fn start_fading(&mut self, records: f32) {
+        if let Some(fading) = self.at.fading {
+            let device = self.parameters.device();
+            self.parameters.tensors_mut()[fading] = from_vec(vec![records.ln()], [1, 1], &device);
+        }
+    }
+
+    /// Every tensor by name.
     ///
     /// # Errors
     /// When the device fails.
     pub async fn values(&self) -> Result<TensorMap> {
-        let mut values = self.parameters.values().await?;
-        if let Some(kernel) = &self.kernel {
-            values.extend(kernel.values());
-        }
-        Ok(values)
+        self.parameters.values().await
     }
 
     /// Sets every tensor by name: all of them, or none.
@@ -179,14 +192,7 @@ impl EpisodeModel {
     /// # Errors
     /// When a name is missing or left over, or a shape differs.
     pub fn set(&mut self, values: &TensorMap) -> Result<()> {
-        let mut learned = values.clone();
-        let mut kernel = self.kernel.clone();
-        if let Some(kernel) = &mut kernel {
-            kernel.take(&mut learned)?;
-        }
-        self.parameters.set(&learned)?;
-        self.kernel = kernel;
-        Ok(())
+        self.parameters.set(values)
     }
 
     /// The vectors of all items, [items, width].
@@ -249,11 +255,6 @@ impl EpisodeModel {
                 Some(TowerScalars { scale: values(numbers.scale).await?[0], fading, mix })
             }
         };
-        Ok(Scalars {
-            start: values(self.at.start).await?,
-            step: values(self.at.step).await?[0].exp(),
-            fading,
-            tower,
-        })
+        Ok(Scalars { start: values(self.at.start).await?, step: values(self.at.step).await?[0].exp(), fading, tower })
     }
 }

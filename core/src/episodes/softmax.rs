@@ -177,12 +177,7 @@ pub(super) async fn residual(
     Ok((Tensor::from_data(values, &device), losses))
 }
 
-async fn composed(
-    logits: Tensor<2>,
-    targets: &[u32],
-    smoothing: f32,
-    factor: f32,
-) -> Result<(Tensor<2>, Vec<f32>)> {
+async fn composed(logits: Tensor<2>, targets: &[u32], smoothing: f32, factor: f32) -> Result<(Tensor<2>, Vec<f32>)> {
     let [places, width] = logits.dims();
     let device = logits.device();
     let logs = burn::tensor::activation::log_softmax(logits, 1);

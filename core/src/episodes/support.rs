@@ -8,7 +8,6 @@
 //! all other records over the root of their number. Both are recurrences over
 //! the history, forward and backward: no matrix of places by places exists.
 
-
 /// How records fade with age, in records.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Fading {

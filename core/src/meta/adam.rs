@@ -1,4 +1,4 @@
-//! Adam, dense over every parameter: 0.9, 0.999, eps 1e-8.
+//! Adam, dense over every parameter: 0.9, 0.999 unless said otherwise, eps 1e-8.
 
 use crate::Result;
 use crate::model::{Parameters, TensorMap, each, slice, slice_mut, take};
@@ -14,28 +14,43 @@ pub struct Adam {
     first: Parameters,
     second: Parameters,
     steps: u32,
+    /// Share of the second moment that a step keeps.
+    beta2: f32,
+    /// Factor on the rate of scalars.
+    scalars: f32,
 }
 
 impl Adam {
     /// Moments of zero.
     pub fn new(parameters: &Parameters) -> Self {
-        Self { first: parameters.zeros_like(), second: parameters.zeros_like(), steps: 0 }
+        Self::with(parameters, BETA2, 1.0)
+    }
+
+    /// Moments of zero, the second one kept to this share; scalars (a step, a
+    /// fading) move so much faster than tables.
+    pub(crate) fn with(parameters: &Parameters, beta2: f32, scalars: f32) -> Self {
+        Self { first: parameters.zeros_like(), second: parameters.zeros_like(), steps: 0, beta2, scalars }
     }
 
     /// Moves `parameters` one step down the gradient. `decay` pulls every
-    /// matrix towards zero (decoupled weight decay); vectors and scalars stay.
+    /// table towards zero (decoupled weight decay); all else stays.
     pub fn step(&mut self, parameters: &mut Parameters, mut gradient: Parameters, rate: f32, decay: f32) {
         self.steps += 1;
         let steps = f64::from(self.steps);
-        let corrections =
-            [(1.0 / (1.0 - f64::from(BETA1).powf(steps))) as f32, (1.0 / (1.0 - f64::from(BETA2).powf(steps))) as f32];
+        let corrections = [
+            (1.0 / (1.0 - f64::from(BETA1).powf(steps))) as f32,
+            (1.0 / (1.0 - f64::from(self.beta2).powf(steps))) as f32,
+        ];
+        let (tables, beta2, scalars) = (parameters.tables(), self.beta2, self.scalars);
         let zipped = parameters
             .tensors_mut()
             .iter_mut()
             .zip(gradient.tensors_mut())
-            .zip(self.first.tensors_mut().iter_mut().zip(self.second.tensors_mut()));
-        for ((parameter, gradient), (first, second)) in zipped {
-            let kept = if parameter.dims()[0] > 1 { 1.0 - rate * decay } else { 1.0 };
+            .zip(self.first.tensors_mut().iter_mut().zip(self.second.tensors_mut()))
+            .zip(tables);
+        for (((parameter, gradient), (first, second)), table) in zipped {
+            let rate = if parameter.dims().iter().product::<usize>() <= 2 { rate * scalars } else { rate };
+            let kept = if table { 1.0 - rate * decay } else { 1.0 };
             // Taken out so that the buffers are moved, not copied.
             let empty = || Tensor::<2>::empty([0, 0], &gradient.device());
             let taken = [
@@ -45,7 +60,7 @@ impl Adam {
             ];
             let gradient = std::mem::replace(gradient, empty());
             let step = if on_cpu(&gradient) { fused } else { composed };
-            [*parameter, *first, *second] = step(taken, gradient, [kept, rate], corrections);
+            [*parameter, *first, *second] = step(taken, gradient, [kept, rate, beta2], corrections);
         }
     }
 
@@ -78,7 +93,12 @@ impl Adam {
 }
 
 /// One pass over memory for all three tensors.
-fn fused(taken: [Tensor<2>; 3], gradient: Tensor<2>, [kept, rate]: [f32; 2], [c1, c2]: [f32; 2]) -> [Tensor<2>; 3] {
+fn fused(
+    taken: [Tensor<2>; 3],
+    gradient: Tensor<2>,
+    [kept, rate, beta2]: [f32; 3],
+    [c1, c2]: [f32; 2],
+) -> [Tensor<2>; 3] {
     const CHUNK: usize = 1 << 16;
     let device = gradient.device();
     let gradient = take(gradient);
@@ -94,7 +114,7 @@ fn fused(taken: [Tensor<2>; 3], gradient: Tensor<2>, [kept, rate]: [f32; 2], [c1
         each(pieces, |((p, (m, v)), g)| {
             for (((p, m), v), &g) in p.iter_mut().zip(m).zip(v).zip(g) {
                 *m = BETA1 * *m + (1.0 - BETA1) * g;
-                *v = BETA2 * *v + (1.0 - BETA2) * g * g;
+                *v = beta2 * *v + (1.0 - beta2) * g * g;
                 *p = *p * kept - rate * (*m * c1) / ((*v * c2).sqrt() + EPSILON);
             }
         });
@@ -102,9 +122,14 @@ fn fused(taken: [Tensor<2>; 3], gradient: Tensor<2>, [kept, rate]: [f32; 2], [c1
     held.map(|data| Tensor::from_data(data, &device))
 }
 
-fn composed([p, m, v]: [Tensor<2>; 3], g: Tensor<2>, [kept, rate]: [f32; 2], [c1, c2]: [f32; 2]) -> [Tensor<2>; 3] {
+fn composed(
+    [p, m, v]: [Tensor<2>; 3],
+    g: Tensor<2>,
+    [kept, rate, beta2]: [f32; 3],
+    [c1, c2]: [f32; 2],
+) -> [Tensor<2>; 3] {
     let m = m * BETA1 + g.clone() * (1.0 - BETA1);
-    let v = v * BETA2 + g.clone() * g * (1.0 - BETA2);
+    let v = v * beta2 + g.clone() * g * (1.0 - beta2);
     let p = p * kept - (m.clone() * c1) / ((v.clone() * c2).sqrt() + EPSILON) * rate;
     [p, m, v]
 }
@@ -119,16 +144,20 @@ mod tests {
         let device = Device::Flex(Default::default());
         let make = |scale: f32| from_vec((0..6).map(|i| (i as f32 - 2.0) * scale).collect(), [2, 3], &device);
         let state = || [make(1.0), make(0.1), make(0.1).powi_scalar(2)];
-        let a = fused(state(), make(0.5), [0.9, 0.01], [2.0, 3.0]);
-        let b = composed(state(), make(0.5), [0.9, 0.01], [2.0, 3.0]);
+        let a = fused(state(), make(0.5), [0.9, 0.01, BETA2], [2.0, 3.0]);
+        let b = composed(state(), make(0.5), [0.9, 0.01, BETA2], [2.0, 3.0]);
         for (a, b) in a.into_iter().zip(b) {
             let (a, b) = (a.into_data().into_vec::<f32>().unwrap(), b.into_data().into_vec::<f32>().unwrap());
             assert!(a.iter().zip(&b).all(|(x, y)| (x - y).abs() < 1e-6), "{a:?} {b:?}");
         }
         // First step of Adam from zero: the rate times the gradient's sign.
         let zero = from_vec(vec![0.0; 6], [2, 3], &device);
-        let [p, _, _] =
-            fused([zero.clone(), zero.clone(), zero], make(3.0), [1.0, 0.01], [1.0 / (1.0 - BETA1), 1.0 / (1.0 - BETA2)]);
+        let [p, _, _] = fused(
+            [zero.clone(), zero.clone(), zero],
+            make(3.0),
+            [1.0, 0.01, BETA2],
+            [1.0 / (1.0 - BETA1), 1.0 / (1.0 - BETA2)],
+        );
         let p = p.into_data().into_vec::<f32>().unwrap();
         assert!(p.iter().zip([0.01, 0.01, 0.0, -0.01, -0.01, -0.01]).all(|(p, e)| (p - e).abs() < 1e-5), "{p:?}");
     }

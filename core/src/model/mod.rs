@@ -30,8 +30,8 @@ mod two_tower;
 
 use serde::{Deserialize, Serialize};
 
-pub use features::Row;
 pub(crate) use features::Feature;
+pub use features::Row;
 pub(crate) use kernel::{Share, scatter_rows};
 pub(crate) use lanes::{dot, each, exp_negative, slice, slice_mut, take};
 pub use loss::{Pair, Task};

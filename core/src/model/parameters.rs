@@ -23,6 +23,8 @@ pub(crate) enum Start {
     Constant(f32),
     /// From one value in the first column to the other in the last.
     Between(f32, f32),
+    /// This value on the diagonal, and normal with this deviation everywhere.
+    Diagonal(f32, f64),
 }
 
 /// Name, shape and start of a parameter. Vectors have one dimension; on the
@@ -60,6 +62,9 @@ impl Declared {
                 Start::Normal(deviation) => (stream.normal() * deviation) as f32,
                 Start::Uniform(bound) => stream.symmetric(bound),
                 Start::Constant(value) => value,
+                Start::Diagonal(value, deviation) => {
+                    (stream.normal() * deviation) as f32 + if row == column { value } else { 0.0 }
+                }
                 Start::Between(from, to) => from + (to - from) * column as f32 / (columns - 1).max(1) as f32,
             }));
         }
@@ -132,6 +137,11 @@ impl Parameters {
     /// Names and shapes, in order.
     pub fn shapes(&self) -> impl Iterator<Item = (&str, &[usize])> {
         self.declared.iter().map(|d| (d.name.as_str(), d.shape.as_slice()))
+    }
+
+    /// Which of them are tables: a row an item, a person or a value.
+    pub(crate) fn tables(&self) -> Vec<bool> {
+        self.declared.iter().map(|d| d.name.ends_with(".table")).collect()
     }
 
     /// How many numbers the model has.

@@ -10,9 +10,9 @@ use super::RunArgs;
 /// A named configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Profile {
-    /// The default: towers of one layer, unknown rows, tuned steps.
+    /// The default: episodes in order where records have times, the kernel elsewhere.
     Default,
-    /// Narrow towers and few epochs, for demonstrations.
+    /// Narrow vectors and few epochs, for demonstrations.
     Small,
     /// The algorithm as the paper writes it.
     Paper,
@@ -42,6 +42,13 @@ impl From<MetaChoice> for Meta {
 /// The model's kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ModelChoice {
+    /// Item vectors trained by episodes in order; the default for records with times.
+    Episodes,
+    /// A shard's own kernel between items, a closed form; the default for
+    /// records without times.
+    Kernel,
+    /// EASE on all records at once: one shard, retrained whole in seconds.
+    Ease,
     /// Two towers and their dot product.
     TwoTower,
     /// A factorization machine and a deep part over the same features.
@@ -109,6 +116,21 @@ pub(crate) struct RetrainArgs {
     pub(crate) stale: bool,
 }
 
+/// `frontier`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct FrontierArgs {
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
+    /// Numbers of shards.
+    #[arg(long, value_delimiter = ',', value_name = "S,S", default_values_t = [1, 2, 4, 8, 16, 32, 64])]
+    pub(crate) shards: Vec<u32>,
+    /// Where to draw HR@10 over the seconds of a deletion (SVG).
+    #[arg(long, value_name = "FILE")]
+    pub(crate) plot: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+}
+
 /// `tune`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct TuneArgs {
@@ -120,7 +142,7 @@ pub(crate) struct TuneArgs {
     #[arg(long, value_name = "FILE", default_value = "tuned.json")]
     pub(crate) out: PathBuf,
     /// Values to try: KEY=V,V,V; all combinations are tried.
-    #[arg(long, value_name = "KEY=V,V", default_values_t = ["train.inner_step=0.25,0.5,1".to_owned(), "adapt.step=0.25,0.5,1".to_owned()])]
+    #[arg(long, value_name = "KEY=V,V", default_values_t = ["model.kind=episodes,kernel".to_owned(), "kernel.fading=5,50".to_owned()])]
     pub(crate) grid: Vec<String>,
     /// Train and judge only this many shards (all by default).
     #[arg(long, value_name = "N")]

@@ -3,7 +3,6 @@
 use anyhow::{Context, Result, bail};
 use eemu_core::config::Config;
 use eemu_core::dataset::Interaction;
-use eemu_core::model::ModelConfig;
 use serde_json::Value;
 
 use crate::cli::{ConfigArgs, Profile};
@@ -18,10 +17,8 @@ pub(crate) fn profile(profile: Profile, current: &Config, records: &[Interaction
     match profile {
         Profile::Default => config,
         Profile::Small => {
-            config.model = ModelConfig::small();
-            config.train.epochs = 10;
-            config.train.outer_step = 3e-3;
-            config.train.users_per_batch = 16;
+            config.episodes.width = 32;
+            config.train.epochs = 4;
             config
         }
         Profile::Paper => config.paper(),

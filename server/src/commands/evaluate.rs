@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::{Result, bail, ensure};
+use eemu_core::config::AdaptConfig;
 use eemu_core::dataset::{Holdout, Role};
 use eemu_core::shard_model::ShardModel;
 use eemu_core::tensor::Device;
@@ -14,7 +15,7 @@ use super::{print_json, print_line};
 use crate::cli::{EvaluateArgs, SplitChoice};
 use crate::deployment::Deployment;
 use crate::device;
-use crate::measuring::{Quality, baseline, ensemble_ranks, popularity, sampled, strangers};
+use crate::measuring::{Quality, baseline, closed_forms, ensemble_ranks, popularity, sampled, strangers};
 use crate::pool::default_jobs;
 use crate::progress::Progress;
 use crate::store::Access;
@@ -53,16 +54,31 @@ pub(crate) fn run(args: &EvaluateArgs) -> Result<ExitCode> {
     };
     let ranks = ensemble_ranks(world, &models, &adapt, role, jobs, &progress, "evaluate")?;
     let quality = Quality::of(&ranks);
+    ensure!(quality.users > 0, "nobody has a held-out item, so there is nobody to measure");
+    let left_out = people(world) - quality.users;
     let mut rows = vec![("popularity".to_owned(), popularity(world, role)?)];
     if args.baselines {
+        for form in closed_forms(world, role, jobs, &progress)? {
+            rows.push((format!("{}, unsharded", form.name), form.quality));
+        }
         rows.push(("one unsharded model".into(), baseline(world, 1, role, &device, jobs, &progress, "unsharded")?));
-        let shards = world.config.train.shards;
-        rows.push(("plain mean of shards".into(), baseline(world, shards, role, &device, jobs, &progress, "plain")?));
+        if !world.config.model.kind.is_of_items() {
+            let shards = world.config.train.shards;
+            let plain = baseline(world, shards, role, &device, jobs, &progress, "plain")?;
+            rows.push(("plain mean of shards".into(), plain));
+        }
     }
+    if adapt.size > 0 {
+        let plain = AdaptConfig { size: 0, ..adapt.clone() };
+        let ranks = ensemble_ranks(world, &models, &plain, role, jobs, &progress, "not adapted")?;
+        rows.push(("this state, without adaptation".into(), Quality::of(&ranks)));
+    }
+    let best_other = rows.iter().map(|(_, row)| row.ndcg10).fold(0.0, f64::max);
     if args.run.json {
         let mut object = serde_json::to_value(quality)?;
         object["split"] = json!(if role == Role::Test { "test" } else { "validation" });
         object["adapted"] = json!(adapt.size > 0);
+        object["left_out"] = json!(left_out);
         object["compared"] = rows.iter().map(|(name, q)| json!({"method": name, "quality": q})).collect();
         print_json(&object)?;
         return Ok(ExitCode::SUCCESS);
@@ -73,7 +89,17 @@ pub(crate) fn run(args: &EvaluateArgs) -> Result<ExitCode> {
     }
     let name = if adapt.size > 0 { "this state, adapted" } else { "this state, without adaptation" };
     print_line(&quality.row(name))?;
+    let why = if left_out > 0 { format!("; {left_out} have too few records to hold any out") } else { String::new() };
+    print_line(&format!("{} people measured{why}. ± is half the 95% interval over people.", quality.users))?;
+    if adapt.size > 0 && best_other > quality.ndcg10 {
+        print_line("Adapting does not pay here by NDCG@10: another row is higher.")?;
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// How many people have records.
+fn people(world: &World) -> usize {
+    (0..world.interactions.users()).filter(|&user| !world.interactions.of(user).is_empty()).count()
 }
 
 fn strangers_table(

@@ -44,7 +44,7 @@ pub(crate) fn run(args: &ImportArgs) -> Result<ExitCode> {
     let mut config = Config::fitting(args.holdout.into(), &imported.records);
     config.train.seed = match (args.seed, config.holdout) {
         (Some(seed), _) => seed,
-        (None, Holdout::LeaveOneOut) => 1,
+        (None, Holdout::LeaveOneOut | Holdout::LeaveTen) => 1,
         (None, Holdout::None) => u64::from_le_bytes(random()?),
     };
     let deployment = Deployment::create(args.state.location(), &imported, &config, args.replace)?;
@@ -68,7 +68,7 @@ fn frozen_catalog(path: &Path) -> Result<Catalog> {
 fn seed_of(args: &ImportArgs) -> &'static str {
     match (args.seed, Holdout::from(args.holdout)) {
         (Some(_), _) => "given",
-        (None, Holdout::LeaveOneOut) => "default",
+        (None, Holdout::LeaveOneOut | Holdout::LeaveTen) => "default",
         (None, Holdout::None) => "random",
     }
 }

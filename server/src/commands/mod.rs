@@ -6,6 +6,7 @@ pub(crate) mod data;
 pub(crate) mod demo;
 pub(crate) mod evaluate;
 pub(crate) mod forget;
+pub(crate) mod frontier;
 pub(crate) mod import;
 pub(crate) mod info;
 pub(crate) mod receipt;

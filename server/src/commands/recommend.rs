@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
-use eemu_core::shard_model::ShardModel;
 use eemu_core::recommend::{Ranked, Ranker, Scored, top_k};
+use eemu_core::shard_model::ShardModel;
 use eemu_core::world::{History, World};
 use serde_json::{Value, json};
 
@@ -65,17 +65,23 @@ fn as_json(world: &World, scored: &Scored, ranked: &[Ranked], explain: bool) -> 
         .collect();
     let mut answer = json!({"items": listed});
     if explain {
-        answer["adaptation_set"] = scored
-            .pairs
-            .iter()
-            .map(|p| {
+        let named = scored.support.iter().map(|&(item, weight)| {
+            json!({
+                "item_id": items.ids[item as usize],
+                "name": items.name(item),
+                "degree": world.degrees[item as usize],
+                "weight": weight,
+            })
+        });
+        answer["adaptation_set"] = named
+            .chain(scored.pairs.iter().map(|p| {
                 json!({
                     "item_id": items.ids[p.positive as usize],
                     "name": items.name(p.positive),
                     "degree": world.degrees[p.positive as usize],
                     "negative_id": items.ids[p.negative as usize],
                 })
-            })
+            }))
             .collect();
     }
     answer
@@ -84,7 +90,16 @@ fn as_json(world: &World, scored: &Scored, ranked: &[Ranked], explain: bool) -> 
 /// The list as people read it.
 pub(super) fn as_text(world: &World, scored: &Scored, ranked: &[Ranked], explain: bool) -> Result<()> {
     let items = &world.catalog.items;
-    if explain {
+    if explain && !scored.support.is_empty() {
+        let shown = scored.support.iter().filter(|(_, weight)| *weight >= 0.05).count().clamp(1, 20);
+        print_line(&format!(
+            "adapted to {} records; the {shown} that count most, with their weight (how many people have each):",
+            scored.support.len()
+        ))?;
+        for &(item, weight) in scored.support.iter().take(shown) {
+            print_line(&format!("  {weight:.2}  {} ({})", items.name(item), world.degrees[item as usize]))?;
+        }
+    } else if explain {
         print_line("adapted with (drawn by rarity and age; how many people have each):")?;
         let mut shown: Vec<(u32, usize)> = Vec::new();
         for pair in &scored.pairs {

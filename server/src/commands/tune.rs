@@ -44,7 +44,7 @@ pub(crate) fn run(args: &TuneArgs) -> Result<ExitCode> {
         world,
         device: device::open(args.run.device)?,
         jobs: args.run.jobs.unwrap_or_else(default_jobs),
-        shards: args.shards.unwrap_or(world.config.train.shards).clamp(1, world.config.train.shards),
+        shards: args.shards.map(|shards| shards.max(1)),
         users: args.users,
         journal: args.out.with_extension("journal.jsonl"),
     };

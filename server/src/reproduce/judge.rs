@@ -11,9 +11,9 @@ use eemu_core::config::AdaptConfig;
 use eemu_core::dataset::Role;
 use eemu_core::evaluate::rank_of;
 use eemu_core::mistakes::published;
-use eemu_core::shard_model::ShardModel;
 use eemu_core::random::Key;
 use eemu_core::recommend::Ranker;
+use eemu_core::shard_model::ShardModel;
 use eemu_core::tensor::Device;
 use eemu_core::world::{History, World};
 

@@ -45,6 +45,20 @@ use rows::Store;
 use sets::Set;
 use work::Worker;
 
+/// Draws HR@10 over the seconds that a deletion retrains, one point a number
+/// of shards: (shards, seconds, HR@10).
+///
+/// # Errors
+/// When the plot cannot be drawn or written.
+pub fn frontier_plot(path: &std::path::Path, dataset: &str, points: &[(u32, f64, f64)]) -> Result<()> {
+    let numbers: Vec<String> = points.iter().map(|(shards, ..)| shards.to_string()).collect();
+    let title = format!("{dataset}: quality and the cost of a deletion, {} shards", numbers.join(", "));
+    let what = plot::Plot { title: &title, x: "seconds that a deletion retrains, one thread", y: "HR@10" };
+    let line = points.iter().map(|&(_, seconds, hits)| (seconds, hits)).collect();
+    let svg = plot::lines(&what, &[plot::Series::new("EEMU", line)], false)?;
+    std::fs::write(path, svg).with_context(|| format!("cannot write {}", path.display()))
+}
+
 /// What to reproduce and how.
 #[derive(Debug, Clone)]
 pub struct Request {

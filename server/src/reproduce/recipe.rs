@@ -131,14 +131,14 @@ pub(super) fn config(request: &Request, set: &Set, learning: Learning, shards: u
 
 /// A deployment's defaults, as `import` and `train` have them.
 fn deployed(set: &Set, shards: u32, seed: u64) -> Config {
-    let mut config = Config::fitting(Holdout::LeaveOneOut, &set.records);
+    let mut config = Config::fitting(Holdout::LeaveOneOut, &set.records).low_rank(&set.records);
     config.train.seed = seed;
     config.train.shards = shards;
     config
 }
 
 fn paper(learning: Learning, shards: u32, seed: u64) -> Config {
-    let mut config = Config { holdout: Holdout::LeaveOneOut, ..Config::default() };
+    let mut config = Config { holdout: Holdout::LeaveOneOut, ..Config::default().low_rank(&[]) };
     // The paper's model and its handful of pairs, so that the tables stand
     // beside the paper's; the deployment's defaults are another choice.
     config.model = ModelConfig { unknown_rows: true, table_scale: 0.1, ..ModelConfig::paper() };

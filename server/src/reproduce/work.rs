@@ -13,9 +13,9 @@ use eemu_core::flops::Costs;
 use eemu_core::meta::SecondOrder;
 use eemu_core::mistakes::published::{self, Published};
 use eemu_core::model::{from_safetensors, to_safetensors};
-use eemu_core::shard_model::ShardModel;
 use eemu_core::random::Key;
 use eemu_core::shard::ShardData;
+use eemu_core::shard_model::ShardModel;
 use eemu_core::tensor::Device;
 use eemu_core::train::Trainer;
 use eemu_core::world::World;
@@ -150,8 +150,10 @@ impl<'a> Worker<'a> {
                 Err(_) => bail!("a shard's training stopped"),
             });
             losses.into_iter().collect::<Result<Vec<f32>>>()?;
-            let models: Vec<ShardModel> =
-                trainers.iter().filter_map(|trainer| Some(ShardModel::LowRank(trainer.lock().ok()?.model().clone()))).collect();
+            let models: Vec<ShardModel> = trainers
+                .iter()
+                .filter_map(|trainer| Some(ShardModel::LowRank(trainer.lock().ok()?.model().clone())))
+                .collect();
             let hits = judge::test_hits(world, &models, &judges)?;
             bar.set(u64::from(epoch), 0.0, &format!("HR@10 on test {hits:.4}"));
             if hits > best {

@@ -3,8 +3,8 @@
 use anyhow::Result;
 use eemu_core::adapt::Person;
 use eemu_core::api::{Recommendation, Recommendations};
-use eemu_core::shard_model::ShardModel;
 use eemu_core::recommend::{Ranked, Ranker, top_k};
+use eemu_core::shard_model::ShardModel;
 use eemu_core::world::{History, World};
 
 use super::service::Service;

@@ -12,8 +12,8 @@ use eemu_core::api::ClientFile;
 use eemu_core::client::{Precision, class_degree, client_catalog, client_file, client_tensors, degree_class, own_row};
 use eemu_core::ensemble::USER_ROWS;
 use eemu_core::model::TensorMap;
-use eemu_core::shard_model::{self, ItemBase};
 use eemu_core::random::{Key, Stream};
+use eemu_core::shard_model::{self, ItemBase};
 use eemu_core::tensor::Device;
 use eemu_core::world::World;
 
@@ -96,7 +96,7 @@ impl PublicCatalog {
     /// # Errors
     /// When it cannot be written as JSON.
     pub fn new(world: &World) -> Result<Self> {
-        let catalog = client_catalog(&world.catalog, &[]);
+        let catalog = client_catalog(&world.catalog, world.config.model.kind, &[]);
         let tensors: TensorMap = catalog
             .dense()
             .into_iter()

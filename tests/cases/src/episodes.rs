@@ -64,7 +64,7 @@ pub(crate) async fn run(text: &str, device: &Device) -> Result<Worst> {
             steps: case.steps,
             second_order,
             dropout: 0.0,
-            kernel_weight: 0.0,
+            kernel_start: 0.0,
             ..EpisodesConfig::default()
         };
         let mut model = EpisodeModel::new(&catalog, &config, &KernelConfig::default(), &Key::from_seed(0), 0, device)?;

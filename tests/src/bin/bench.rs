@@ -26,10 +26,11 @@ use clap::ValueEnum;
 use eemu_core::adapt::{Person, adaptation_pairs};
 use eemu_core::config::{AdaptConfig, Config};
 use eemu_core::dataset::{AtomicFiles, Holdout, ImportOptions, Source, read_atomic};
-use eemu_core::model::{ModelConfig, Pair, Recommender, Row, Task, TensorMap};
+use eemu_core::model::{ModelConfig, Pair, Parameters, Row, Task, TensorMap};
 use eemu_core::random::{Key, Stream};
 use eemu_core::recommend::Ranker;
 use eemu_core::shard::{Cell, ShardData};
+use eemu_core::shard_model::ShardModel;
 use eemu_core::tensor::Device;
 use eemu_core::train::Trainer;
 use eemu_core::world::{History, World};
@@ -206,7 +207,7 @@ fn world(data: Option<&Path>, paper: bool) -> Result<World> {
     if features.iter().all(|name| columns.iter().any(|c| c.name == *name)) {
         columns.retain(|c| features.contains(&c.name.as_str()));
     }
-    let mut config = Config { holdout: Holdout::LeaveOneOut, ..Config::default() };
+    let mut config = Config { holdout: Holdout::LeaveOneOut, ..Config::default() }.low_rank(&imported.records);
     if paper {
         config.model = ModelConfig { unknown_rows: true, table_scale: 0.1, ..ModelConfig::paper() };
         config.adapt = AdaptConfig::paper();
@@ -238,7 +239,7 @@ fn bench(args: &Args) -> Result<()> {
     eprintln!("peak memory so far {}", megabytes(peak));
 
     let slow = Slow::new(&world.catalog, &world.config.model, &device);
-    let theta = block_on(model.parameters().values())?;
+    let theta = block_on(model.values())?;
     let train_slow = train_slowly(&world, &shard, &slow, &theta, args.seconds)?;
     let rank_slow = rank_slowly(&world, &people, &slow, &theta, args.seconds)?;
     // Judged on the CPU: a GPU's own products are the coarser ones.
@@ -262,7 +263,7 @@ fn bench(args: &Args) -> Result<()> {
 }
 
 /// Trains a few batches to warm up, then one epoch, or as much of one as fits.
-fn train(world: &World, shard: &ShardData, seconds: f64, device: &Device) -> Result<(Recommender, Speed)> {
+fn train(world: &World, shard: &ShardData, seconds: f64, device: &Device) -> Result<(ShardModel, Speed)> {
     let batch = world.config.train.users_per_batch;
     let warm = first(shard, 8 * batch);
     let mut trainer = Trainer::new(&world.catalog, &world.config, &warm, device)?;
@@ -271,7 +272,7 @@ fn train(world: &World, shard: &ShardData, seconds: f64, device: &Device) -> Res
     let start = Instant::now();
     block_on(trainer.epoch(|_| ()))?;
     let rate = warm.cells.len() as f64 / start.elapsed().as_secs_f64();
-    let count = trainer.model().parameters().count();
+    let count = trainer.model().parameters().map_or(0, Parameters::count);
     eprintln!(
         "{}: {} users, {} items, {} records; {count} parameters; {} threads",
         world.catalog.dataset,
@@ -311,8 +312,8 @@ fn train(world: &World, shard: &ShardData, seconds: f64, device: &Device) -> Res
 
 /// Ranks tiles of people until the time is up. Returns the first tile's
 /// scores too, for the loop to be held against.
-fn rank(world: &World, people: &[Person], model: &Recommender, args: &Args) -> Result<(Speed, Vec<Vec<f32>>)> {
-    let ranker = Ranker::new(&[(0, model)], &world.key, &world.degrees, &world.config.adapt);
+fn rank(world: &World, people: &[Person], model: &ShardModel, args: &Args) -> Result<(Speed, Vec<Vec<f32>>)> {
+    let ranker = block_on(Ranker::new(&[(0, model)], &world.key, &world.degrees, &world.config.adapt))?;
     let together = args.tile.unwrap_or_else(|| ranker.people_together());
     let tile = &people[..together.min(people.len())];
     // Warm-up, and what the loop must find as well.
@@ -579,7 +580,7 @@ fn synthetic(records: usize) -> Result<()> {
     stage("import", &watch, &format!("{} users, {} items", imported.catalog.users.len(), imported.catalog.items.len()));
 
     let watch = Watch::start();
-    let config = Config { model: ModelConfig::small(), ..Config::default() };
+    let config = Config { model: ModelConfig::small(), ..Config::default().low_rank(&imported.records) };
     let (world, duplicates) = World::new(imported.catalog, imported.records, config)?;
     stage("world", &watch, &format!("{} records after {duplicates} duplicates", world.interactions.len()));
 
@@ -590,7 +591,7 @@ fn synthetic(records: usize) -> Result<()> {
 
     let watch = Watch::start();
     let mut trainer = Trainer::new(catalog, &world.config, &shard, &Device::Flex(Default::default()))?;
-    stage("start", &watch, &format!("{} parameters", trainer.model().parameters().count()));
+    stage("start", &watch, &format!("{} parameters", trainer.model().parameters().map_or(0, Parameters::count)));
     let watch = Watch::start();
     block_on(trainer.epoch(|_| ()))?;
     let rate = shard.len() as f64 / watch.seconds();

@@ -167,14 +167,19 @@ async fn tasks(browser: &Browser, after: &str) -> Result<()> {
     Ok(())
 }
 
-/// Lists drawn anew, one after the other: milliseconds each, as the worker took them.
+/// Lists made anew, one after the other: milliseconds each, as the worker took
+/// them. Their length changes, which is no work of the models.
 async fn lists(browser: &Browser, count: u64) -> Result<Vec<f64>> {
     let mut times = Vec::new();
     let millis = "return document.querySelector('#rows').dataset.millis";
     let mut seen = browser.run(millis).await?;
     times.extend(seen.as_str().and_then(|ms| ms.parse::<f64>().ok()));
     while (times.len() as u64) < count {
-        browser.click("#again").await?;
+        let slide = format!(
+            "const s = document.querySelector('#slide-k'); s.value = {}; s.dispatchEvent(new Event('input', {{ bubbles: true }}))",
+            10 + times.len() % 2
+        );
+        browser.run(&slide).await?;
         let other = format!(
             "return document.querySelector('#rows')?.dataset.millis !== {seen} && document.querySelector('#rows').dataset.millis"
         );

@@ -38,9 +38,7 @@ fn main() -> Result<()> {
             other => bail!("unknown argument {other}; known are --data, --first and --epochs"),
         }
     }
-    let mut config = Config { holdout: Holdout::LeaveOneOut, ..Config::default() };
-    config.train.epochs = epochs.unwrap_or(config.train.epochs);
-    let world = world(data.as_deref(), config)?;
+    let world = world(data.as_deref(), epochs)?;
     let local = measured(&world, None, first)?;
     let global = measured(&world, Some(Mistake::GlobalNegatives), first)?;
     println!("{}", Quality::heading());
@@ -55,7 +53,8 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-fn world(data: Option<&Path>, config: Config) -> Result<World> {
+/// The paper's model: the default one draws no negatives a person.
+fn world(data: Option<&Path>, epochs: Option<u32>) -> Result<World> {
     let mut options = import::ImportOptions::default();
     let imported = match data {
         None => import::built_in_with(&ImportOptions::default())?,
@@ -69,6 +68,8 @@ fn world(data: Option<&Path>, config: Config) -> Result<World> {
             }
         }
     };
+    let mut config = Config { holdout: Holdout::LeaveOneOut, ..Config::default() }.low_rank(&imported.records);
+    config.train.epochs = epochs.unwrap_or(config.train.epochs);
     Ok(World::new(imported.catalog, imported.records, config)?.0)
 }
 

@@ -39,6 +39,11 @@ pub(super) fn Deeds() -> impl IntoView {
             all.iter().filter(|deed| deed.name.to_lowercase().contains(&wanted)).cloned().collect::<Vec<_>>()
         })
     });
+    // Cut by person, all lie in one shard.
+    let together = Memo::new(move |_| {
+        let one = |all: &Vec<Deed>| all.iter().find_map(|deed| deed.shard);
+        if own.get() && state.by_person() && !state.is_example() { history.with(one) } else { None }
+    });
     let gone = move || state.forgotten.get();
     view! {
         <section class="deeds" aria-labelledby="deeds">
@@ -46,6 +51,9 @@ pub(super) fn Deeds() -> impl IntoView {
                 <h2 id="deeds">{move || if own.get() { "Your purchases" } else { "Your picks" }}</h2>
                 <span class="muted num">{move || words::thousands(history.with(Vec::len) as u64)}</span>
             </div>
+            {move || together.get().map(|shard| view! {
+                <p class="tiny muted">{format!("All in shard {}: a person’s records stay together.", label(shard, shards.get()))}</p>
+            })}
             <Doom/>
             {move || (history.with(Vec::len) > 12).then(|| view! {
                 <label class="field"><span class="sr">"Find a purchase"</span>
@@ -139,6 +147,11 @@ fn Confirm(deed: Deed, shards: u32) -> impl IntoView {
                 "It is in shard {letter}. {letter} is left out at once and retrained from scratch; the others stay."
             )
         }
+        None if state.by_person() => {
+            "It is held out for measuring. Your shard changes all the same: it is left out at once and retrained from \
+             scratch; the others stay."
+                .into()
+        }
         None => "It is held out for measuring, so up to three shards change. They are left out at once and retrained."
             .into(),
     };
@@ -172,6 +185,32 @@ fn remember(state: State) {
     state.receipt.set(None);
 }
 
+/// Where all of somebody's records lie, and what becomes of those shards.
+fn fate(touched: &[u32], all: usize) -> String {
+    match (touched, touched.len()) {
+        ([], _) => "in no shard: nothing retrains.".into(),
+        (_, 1) if all == 1 => {
+            "in the only shard. It retrains from scratch; until then lists are the most popular items.".into()
+        }
+        ([only], _) => {
+            let letter = label(*only, all as u32);
+            format!(
+                "in shard {letter} alone. {letter} is left out at once and retrained from scratch; the other {} stay.",
+                words::number(all - 1)
+            )
+        }
+        (_, count) if count == all => {
+            let all = words::number(all);
+            format!("in all {all} shards. All {all} retrain from scratch; until then lists are the most popular items.")
+        }
+        (_, count) => format!(
+            "in {} of {all} shards. {} are left out at once and retrained from scratch; the others stay.",
+            words::number(count),
+            words::number_first(count)
+        ),
+    }
+}
+
 /// Asks before everything goes.
 #[component]
 fn Doom() -> impl IntoView {
@@ -179,33 +218,25 @@ fn Doom() -> impl IntoView {
     let client = expect_context::<Client>();
     move || {
         let Some(Doomed::All { account }) = state.doomed.get() else { return None };
-        let (count, shards) = state.service.with_untracked(|service| {
-            service.as_ref().map_or((0, 0), |service| {
+        let (count, touched) = state.service.with_untracked(|service| {
+            service.as_ref().map_or((0, Vec::new()), |service| {
                 let mut touched: Vec<u32> = service.history.iter().filter_map(|deed| deed.shard).collect();
                 touched.sort_unstable();
                 touched.dedup();
-                (service.history.len(), touched.len())
+                (service.history.len(), touched)
             })
         });
         let all = state.shards() as usize;
-        let lie = if shards == all {
-            format!("in all {} shards", words::number(all))
-        } else {
-            format!("in {} of {all} shards", words::number(shards))
-        };
-        let retrain = if shards == all {
-            format!("All {} retrain from scratch", words::number(all))
-        } else {
-            format!("{} retrain from scratch", words::number_first(shards))
-        };
+        let fate = fate(&touched, all);
         let what = if account { "Delete the account? " } else { "Forget everything? " };
         let token = if account { " Your token ends, too." } else { "" };
         request_animation_frame(|| focus("confirm"));
         Some(view! {
             <div class="confirm card" role="group" aria-label=what>
                 <p>{format!(
-                    "{what}Your {} lie {lie}. {retrain}; until then lists are the most popular items.{token} This cannot be undone.",
+                    "{what}Your {} {} {fate}{token} This cannot be undone.",
                     words::count(count as u64, "record", "records"),
+                    if count == 1 { "lies" } else { "lie" },
                 )}</p>
                 <div class="row">
                     <button type="button" class="btn s primary" id="confirm" on:click=move |_| {

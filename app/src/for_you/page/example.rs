@@ -4,6 +4,8 @@
 use std::sync::OnceLock;
 
 use eemu_core::client::Precision;
+use eemu_core::model::ModelKind;
+use eemu_core::shard::ShardBy;
 
 use crate::for_you::protocol::{Ask, Checked, Deed, List, Outcome, Service, Shard};
 use crate::lab::page::{Example, example};
@@ -40,6 +42,9 @@ fn make_service() -> Option<Service> {
     let list = list()?;
     Some(Service {
         dataset: "example".into(),
+        // The Lab's: the paper's model, cut by record.
+        kind: ModelKind::TwoTower,
+        by: ShardBy::Record,
         online: true,
         valid_until: u64::MAX,
         shards: (0..example.trained.hashes.len() as u32).map(shard).collect(),
@@ -81,6 +86,7 @@ pub(super) fn list() -> Option<List> {
             draw: 0,
         },
         epoch: 0,
+        of_items: false,
         recency: 0.0,
         set: list
             .set

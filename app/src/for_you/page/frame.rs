@@ -117,12 +117,16 @@ fn headline(state: State) -> String {
     }
     if let Some(following) = state.following.get() {
         return match (following.account, following.phase) {
+            (true, Phase::Done) if following.shards.len() == 1 => "Your account is gone. Its model is new.".into(),
             (true, Phase::Done) => "Your account is gone. The models are new.".into(),
             (true, _) => "Your account is gone.".into(),
             _ => "Saved. From now on no list uses it.".into(),
         };
     }
     if let Some(receipt) = state.receipt.get() {
+        if shards == 1 {
+            return "Forgotten. The model is rebuilt.".into();
+        }
         let again = receipt.shards.len();
         let still = shards.saturating_sub(again);
         let models = if again == 1 { "model" } else { "models" };
@@ -136,6 +140,9 @@ fn headline(state: State) -> String {
         return "A list tuned to one household, in a browser.".into();
     }
     if state.fetching.with(Option::is_some) {
+        if shards == 1 {
+            return "The model is on its way.".into();
+        }
         return format!("{} models are on their way.", words::number_first(shards));
     }
     if state.list.with(|list| list.as_ref().is_some_and(|list| list.popular)) {
@@ -182,12 +189,34 @@ fn below(state: State) -> String {
     if state.list.with(|list| list.as_ref().is_some_and(|list| list.popular)) {
         return "All models that may answer are being retrained. Until then these are the most popular items.".into();
     }
-    let drawn = state.list.with(|list| list.as_ref().map_or(0, |l| l.set.iter().filter(|(.., n)| *n > 0).count()));
-    format!(
-        "It comes from {} small models, each taught by a part of everybody’s records. {} of yours adapt them all, here.",
-        words::number(shards as usize),
-        words::number_first(drawn),
-    )
+    let models = match (shards, state.by_person()) {
+        (1, _) => "one model, taught by everybody’s records".into(),
+        (n, true) => {
+            format!("{} small models, each taught by some people’s whole histories", words::number(n as usize))
+        }
+        (n, false) => {
+            format!("{} small models, each taught by a part of everybody’s records", words::number(n as usize))
+        }
+    };
+    format!("It comes from {models}. {}", adapted(state))
+}
+
+/// What adapted the models of the list.
+fn adapted(state: State) -> String {
+    let used = state.list.with(|list| list.as_ref().map_or(0, |l| l.set.iter().filter(|(.., n)| *n > 0).count()));
+    if !state.kind().is_of_items() {
+        return format!("{} of yours adapt them all, here.", words::number_first(used));
+    }
+    let them = if state.shards() == 1 { "it" } else { "them" };
+    let (all, what) = state.service.with(|s| {
+        s.as_ref().map_or((0, "records"), |s| (s.history.len(), if s.user.is_some() { "records" } else { "picks" }))
+    });
+    match used {
+        0 => format!("None of your {what} adapts {them}."),
+        1 => format!("One of your {what} adapts {them}, here."),
+        n if n == all => format!("All {} of your {what} adapt {them}, here.", words::thousands(n as u64)),
+        n => format!("{} of your {what} adapt {them}, here.", words::thousands(n as u64)),
+    }
 }
 
 /// What becomes of each shard.

@@ -1,4 +1,5 @@
-//! The adaptation set as Eq 7 drew it, and the list that came of it.
+//! What adapted the models (the records that count, or the set that Eq 7 drew),
+//! and the list that came of it.
 
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
@@ -21,6 +22,10 @@ const SHOWN: usize = 6;
 pub(super) fn Listing() -> impl IntoView {
     let state = expect_context::<State>();
     let list = Memo::new(move |_| if state.is_example() { example::list() } else { state.list.get() });
+    // Only low-rank models draw.
+    let draws = Memo::new(move |_| {
+        list.with(|list| list.as_ref().is_none_or(|list| !list.of_items)) && !state.kind().is_of_items()
+    });
     // Hundreds of rows: drawn only where somebody looks.
     let open = RwSignal::new(false);
     glide("#rows", move || list.get());
@@ -31,10 +36,15 @@ pub(super) fn Listing() -> impl IntoView {
                 <section class="tuning" aria-labelledby="tuning">
                     <div class="head">
                         <h2 id="tuning">"What adapts the models"</h2>
-                        <button type="button" class="btn s quiet" id="again" disabled=move || state.is_example()
-                            on:click=move |_| state.draw.update(|draw| *draw += 1)>"Draw again"</button>
+                        {move || draws.get().then(|| view! {
+                            <button type="button" class="btn s quiet" id="again" disabled=move || state.is_example()
+                                on:click=move |_| state.draw.update(|draw| *draw += 1)>"Draw again"</button>
+                        })}
                     </div>
-                    {move || list.get().map_or_else(|| view! { <p class="empty small muted">"Nothing is drawn yet."</p> }.into_any(), |list| set(&list, open).into_any())}
+                    {move || match list.get() {
+                        None => view! { <p class="empty small muted">"Nothing yet."</p> }.into_any(),
+                        Some(list) => set(&list, if list.of_items { weighed(&list) } else { drawn(&list) }, open).into_any(),
+                    }}
                 </section>
             </Late>
             <Late soon=true>
@@ -60,55 +70,122 @@ fn took(list: &List, example: bool) -> String {
     }
 }
 
-fn set(list: &List, open: RwSignal<bool>) -> impl IntoView + use<> {
+/// What is particular to how a set came about.
+struct Words {
+    /// Rows that stand there before the others.
+    first: usize,
+    /// Where an even share would end, if the bars are chances.
+    even: Option<f64>,
+    /// What a bar is, to those who hear it.
+    bar: &'static str,
+    /// The others, in words.
+    others: String,
+    /// Below the set.
+    below: String,
+}
+
+/// Records that count, newest first, each with its share of the weight.
+fn weighed(list: &List) -> Words {
+    let count = list.set.len();
+    let rest: f64 = list.set.iter().skip(SHOWN).map(|(_, _, share, _)| share).sum();
+    let alike = list.set.windows(2).all(|two| two[0].2 == two[1].2);
+    let below = match count {
+        0 => "",
+        1 => "One record counts.",
+        _ if alike => "All count alike: what came when plays no part.",
+        _ if list.rows.iter().any(|(_, row)| row.per_shard.len() > 1) => {
+            "Newest first: what you did last counts most. Bar: its weight. Each model fades older records in its own \
+             way; these are the weights in the first."
+        }
+        _ => "Newest first: what you did last counts most. Bar: its weight.",
+    };
+    let order = if alike { "" } else { " older" };
+    Words {
+        first: count.min(SHOWN),
+        even: None,
+        bar: "weight",
+        others: format!("{}{order} more: {:.0} % of the weight", count.saturating_sub(SHOWN), rest * 100.0),
+        below: below.into(),
+    }
+}
+
+/// What Eq 7 drew of the history.
+fn drawn(list: &List) -> Words {
     let even = 1.0 / list.set.len().max(1) as f64;
-    let highest = list.set.iter().map(|(.., chance, _)| *chance).fold(even, f64::max);
     let drawn = list.set.iter().filter(|(.., times)| *times > 0).count();
-    let row = move |(name, rarity, chance, times): &(String, String, f64, u32)| {
-        let bar = format!("{:.1}", chance / highest * 100.0);
-        let tick = format!("{:.1}", even / highest * 100.0);
+    let first = drawn.min(SHOWN);
+    let faded = if list.recency > 0.0 { ", older ones faded" } else { "" };
+    let flat = if highest(list, even) <= even * 1.5 { " At this temperature Eq 7 is nearly even." } else { "" };
+    Words {
+        first,
+        even: Some(even),
+        bar: "chance",
+        others: format!("{} more: {} drawn, {} not", list.set.len() - first, drawn - first, list.set.len() - drawn),
+        below: format!("{drawn} drawn by Eq 7{faded}. Bar: chance of the next draw. Tick: an even draw.{flat}"),
+    }
+}
+
+/// The highest share, which fills its bar.
+fn highest(list: &List, least: f64) -> f64 {
+    list.set.iter().map(|(_, _, share, _)| *share).fold(least, f64::max)
+}
+
+fn set(list: &List, words: Words, open: RwSignal<bool>) -> impl IntoView + use<> {
+    let highest = highest(list, words.even.unwrap_or(f64::MIN_POSITIVE));
+    let tick = words.even.map(|even| format!("{:.1}", even / highest * 100.0));
+    let (draws, bar) = (words.even.is_some(), words.bar);
+    let row = move |(name, rarity, share, times): &(String, String, f64, u32)| {
+        let width = format!("{:.1}", share / highest * 100.0);
         let taken = *times > 0;
+        let mark = match *times {
+            _ if !draws => percent(*share),
+            0 => String::new(),
+            1 => "✓".into(),
+            times => format!("{times}×"),
+        };
         view! {
             <li class:drawn=taken>
                 <span>{name.clone()}<span class="tiny muted">{format!(" {rarity}")}</span></span>
-                <span class="num small">{if *times > 1 { format!("{times}×") } else if taken { "✓".into() } else { String::new() }}</span>
-                <svg class="chance" viewBox="0 0 100 6" preserveAspectRatio="none" role="img" aria-label=format!("chance {:.1} %", chance * 100.0)>
+                <span class="num small">{mark}</span>
+                <svg class="chance" viewBox="0 0 100 6" preserveAspectRatio="none" role="img" aria-label=format!("{bar} {:.1} %", share * 100.0)>
                     <rect width="100" height="6" class="sunk"></rect>
-                    <rect width=bar height="6"></rect>
-                    <rect x=tick width="0.8" height="6" class="even"></rect>
+                    <rect width=width height="6"></rect>
+                    {tick.clone().map(|tick| view! { <rect x=tick width="0.8" height="6" class="even"></rect> })}
                 </svg>
             </li>
         }
     };
-    let first: Vec<_> = list.set.iter().filter(|(.., times)| *times > 0).take(SHOWN).map(row).collect();
-    let shown = first.len();
-    let flat = highest <= even * 1.5;
-    let faded = if list.recency > 0.0 { ", older ones faded" } else { "" };
-    let others: Vec<(String, String, f64, u32)> = {
-        let rest = list.set.iter().filter(|(.., times)| *times > 0).skip(SHOWN);
-        rest.chain(list.set.iter().filter(|(.., times)| *times == 0)).cloned().collect()
-    };
-    let (count, undrawn) = (others.len(), others.len() + shown - drawn);
+    // What was drawn stands before what was not; records stand in their order.
+    let counts = |entry: &&(String, String, f64, u32)| entry.3 > 0;
+    let (taken, left) = (list.set.iter().filter(counts), list.set.iter().filter(|entry| !counts(entry)));
+    let mut all: Vec<(String, String, f64, u32)> = taken.chain(left).cloned().collect();
+    let others = all.split_off(words.first);
     let toggled = move |event: web_sys::Event| {
         let details = event.target().and_then(|target| target.dyn_into::<web_sys::Element>().ok());
         open.set(details.is_some_and(|details| details.has_attribute("open")));
     };
     view! {
-        {if drawn == 0 {
+        {if all.is_empty() {
             view! { <p class="small muted">"None: the models answer as they are."</p> }.into_any()
         } else {
-            view! { <ul class="set two">{first}</ul> }.into_any()
+            view! { <ul class="set two" class:weighed=!draws>{all.iter().map(row.clone()).collect_view()}</ul> }.into_any()
         }}
-        {(count > 0).then(|| view! {
+        {(!others.is_empty()).then(|| view! {
             <details class="rest" open=open.get_untracked() on:toggle=toggled>
-                <summary class="small">{format!("{count} more: {} drawn, {undrawn} not", count - undrawn)}</summary>
-                {move || open.get().then(|| view! { <ul class="set two">{portions(others.clone(), row)}</ul> })}
+                <summary class="small">{words.others}</summary>
+                {move || open.get().then(|| view! { <ul class="set two" class:weighed=!draws>{portions(others.clone(), row.clone())}</ul> })}
             </details>
         })}
-        <p class="tiny muted">
-            {format!("{drawn} drawn by Eq 7{faded}. Bar: chance of the next draw. Tick: an even draw.")}
-            {flat.then_some(" At this temperature Eq 7 is nearly even.")}
-        </p>
+        <p class="tiny muted">{words.below}</p>
+    }
+}
+
+/// "12 %", "0.4 %".
+fn percent(share: f64) -> String {
+    match share * 100.0 {
+        percent if percent >= 9.5 => format!("{percent:.0} %"),
+        percent if percent >= 0.05 => format!("{percent:.1} %"),
+        _ => "< 0.1 %".into(),
     }
 }
 

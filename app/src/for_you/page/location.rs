@@ -3,6 +3,7 @@
 
 use std::fmt::Write as _;
 
+use eemu_core::model::ModelKind;
 use leptos::prelude::*;
 use wasm_bindgen::JsValue;
 
@@ -10,6 +11,9 @@ use super::state::State;
 use crate::for_you::protocol::Ask;
 use crate::page::fragment;
 use crate::parts::header::Place;
+
+/// The most pairs that a low-rank model adapts with here.
+const MOST_PAIRS: usize = 500;
 
 /// What the reader chose; `None` is the service's own.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -25,13 +29,14 @@ pub(crate) struct Chosen {
 
 impl Chosen {
     /// Reads `#for-you&n=6&a=.1&t=1&tau=.06&r=3&off=2,5&k=20`. What cannot be used
-    /// is left to the service.
+    /// is left to the service; what has no meaning for its models is kept, and
+    /// not used.
     pub(crate) fn parse(fragment: &str) -> Self {
         let mut chosen = Self::default();
         for (key, value) in fragment.trim_start_matches('#').split('&').filter_map(|part| part.split_once('=')) {
             match key {
-                "n" => chosen.size = value.parse().ok().filter(|n| *n <= 500),
-                "a" => chosen.step = value.parse().ok().filter(|a| *a > 0.0 && *a <= 2.0),
+                "n" => chosen.size = value.parse().ok().filter(|n| *n <= 1000),
+                "a" => chosen.step = value.parse().ok().filter(|a| (0.0..=2.0).contains(a)),
                 "t" => chosen.steps = value.parse().ok().filter(|t| (1..=20).contains(t)),
                 "tau" => chosen.temperature = value.parse().ok().filter(|tau| (0.001..=10.0).contains(tau)),
                 "r" => chosen.recency = value.parse().ok().filter(|r| (0.0..=1000.0).contains(r)),
@@ -62,17 +67,21 @@ impl Chosen {
         text
     }
 
-    /// The service's settings with the reader's over them.
-    pub(crate) fn over(&self, usual: &Ask, draw: u64) -> Ask {
+    /// The service's settings with the reader's over them, where they mean
+    /// something to models of this kind.
+    pub(crate) fn over(&self, usual: &Ask, kind: ModelKind, draw: u64) -> Ask {
+        let drawn = !kind.is_of_items();
+        // A closed form takes no steps.
+        let steps = drawn || kind == ModelKind::Episodes;
         Ask {
-            size: self.size.unwrap_or(usual.size),
-            step: self.step.unwrap_or(usual.step),
-            steps: self.steps.unwrap_or(usual.steps),
-            temperature: self.temperature.unwrap_or(usual.temperature),
-            recency: self.recency.unwrap_or(usual.recency),
+            size: self.size.filter(|n| !drawn || *n <= MOST_PAIRS).unwrap_or(usual.size),
+            step: self.step.filter(|a| steps && (!drawn || *a > 0.0)).unwrap_or(usual.step),
+            steps: self.steps.filter(|_| steps).unwrap_or(usual.steps),
+            temperature: self.temperature.filter(|_| drawn).unwrap_or(usual.temperature),
+            recency: self.recency.filter(|_| drawn).unwrap_or(usual.recency),
             top: self.top.unwrap_or(usual.top),
             off: self.off.clone(),
-            draw,
+            draw: if drawn { draw } else { usual.draw },
         }
     }
 }
@@ -108,6 +117,8 @@ pub(super) fn follow(state: State) {
 
 #[cfg(test)]
 mod tests {
+    use eemu_core::config::AdaptConfig;
+
     use super::*;
 
     #[test]
@@ -118,5 +129,21 @@ mod tests {
         let none = Chosen::parse("#for-you&n=many&a=-1&t=0&tau=0&r=-2&k=0&off=x&user=42");
         assert_eq!(none, Chosen::default());
         assert_eq!(none.text(), "#for-you");
+    }
+
+    #[test]
+    fn what_has_no_meaning_for_a_model_is_not_used() {
+        let chosen = Chosen::parse("#for-you&n=800&a=0&t=2&tau=0.06&r=2.5&k=20&off=1");
+        let usual = Ask::usual(&AdaptConfig::whole_history());
+        let items = chosen.over(&usual, ModelKind::Episodes, 3);
+        assert_eq!((items.size, items.step, items.steps, items.top, items.off.len()), (800, 0.0, 2, 20, 1));
+        assert_eq!((items.temperature, items.recency, items.draw), (usual.temperature, usual.recency, 0));
+        let closed = chosen.over(&usual, ModelKind::Kernel, 3);
+        assert_eq!((closed.size, closed.step, closed.steps), (800, usual.step, usual.steps));
+        let usual = Ask::usual(&AdaptConfig::default());
+        let pairs = chosen.over(&usual, ModelKind::TwoTower, 3);
+        assert_eq!((pairs.size, pairs.step, pairs.steps, pairs.draw), (usual.size, usual.step, 2, 3));
+        assert_eq!((pairs.temperature, pairs.recency), (0.06, 2.5));
+        assert!(chosen.text().contains("&tau=0.06"), "a link is kept whole");
     }
 }

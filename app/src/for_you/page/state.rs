@@ -1,5 +1,8 @@
 //! What the page shows: one set of signals, copied into every component.
 
+use eemu_core::config::AdaptConfig;
+use eemu_core::model::ModelKind;
+use eemu_core::shard::ShardBy;
 use leptos::prelude::*;
 
 use super::example;
@@ -104,10 +107,26 @@ impl State {
             .with(|service| service.as_ref().filter(|_| !example).map_or(8, |service| service.shards.len() as u32))
     }
 
+    /// What kind of model the service has; the default before it is known.
+    pub(crate) fn kind(self) -> ModelKind {
+        self.service.with(|service| service.as_ref().map_or(ModelKind::Episodes, |service| service.kind))
+    }
+
+    /// Whether the service cuts by person: one's records lie in one shard.
+    pub(crate) fn by_person(self) -> bool {
+        self.service.with(|service| service.as_ref().is_some_and(|service| service.by == ShardBy::Person))
+    }
+
     /// How a list is made now.
     pub(crate) fn ask(self) -> Option<Ask> {
-        let usual = self.service.with(|service| service.as_ref().map(|service| service.usual.clone()))?;
-        Some(self.chosen.get().over(&usual, self.draw.get()))
+        let (usual, kind) = self.service.with(|service| service.as_ref().map(|s| (s.usual.clone(), s.kind)))?;
+        Some(self.chosen.get().over(&usual, kind, self.draw.get()))
+    }
+
+    /// The same for the sliders, which stand there before the service is known.
+    pub(crate) fn shown_ask(self) -> Ask {
+        let usual = || Ask::usual(&AdaptConfig::whole_history());
+        self.ask().unwrap_or_else(|| self.chosen.get().over(&usual(), self.kind(), 0))
     }
 
     /// Tells those who listen.

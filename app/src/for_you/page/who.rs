@@ -57,13 +57,21 @@ pub(super) fn Who() -> impl IntoView {
     let state = expect_context::<State>();
     let user = Memo::new(move |_| signed_in(state));
     let there = Memo::new(move |_| state.service.with(Option::is_some));
+    let items = Memo::new(move |_| state.kind().is_of_items());
     move || {
         (user.get().is_none()).then(|| {
             view! {
                 <section class="who card">
                     <h2 id="who" tabindex="-1">"Whose list?"</h2>
                     {move || if there.get() {
-                        view! { <SignIn/> <Picks/> <Table/> }.into_any()
+                        view! {
+                            <SignIn/>
+                            <Picks/>
+                            <Table/>
+                            {items.get().then(|| view! {
+                                <p class="tiny muted">"No model knows anybody: picks or a table get the list that an account with the same records gets."</p>
+                            })}
+                        }.into_any()
                     } else {
                         view! { <p class="small muted">"Asking the server …"</p> }.into_any()
                     }}

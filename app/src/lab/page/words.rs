@@ -23,6 +23,8 @@ pub(super) const STEPS: [Words; 8] = [
         say: &[
             "A keyed hash of household and product picks the shard. No other dot has a say.",
             "Within a shard, one dot of each household judges (query, hollow); the others shape (support).",
+            "This Lab cuts by record, as the paper does; a deployment cuts by person, so that whole histories stay \
+             together.",
         ],
         play: None,
     },

@@ -147,9 +147,7 @@ impl Host<'_> {
         each(parts.iter_mut().collect(), |part: &mut Part<'_>| {
             let mut buffers = Buffers::default();
             let mut along = Vec::new();
-            for (rows, upstream) in
-                part.rows.chunks(TILE * self.width).zip(part.upstream.chunks(TILE * self.width))
-            {
+            for (rows, upstream) in part.rows.chunks(TILE * self.width).zip(part.upstream.chunks(TILE * self.width)) {
                 buffers.exponentials(self, rows, None);
                 let mut upstream = widened(upstream, self.width, 0.0);
                 let places = upstream.len() / wide;

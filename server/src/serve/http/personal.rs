@@ -169,6 +169,6 @@ pub(super) async fn rows(
         })
         .collect::<anyhow::Result<Vec<_>>>()
         .map_err(|error| Failure::internal(&error))?;
-    let users = client_catalog(&world.catalog, &[user]).users;
+    let users = client_catalog(&world.catalog, world.config.model.kind, &[user]).users;
     Ok(Json(OwnRows { dense: users.dense(), users, rows }))
 }

@@ -1,0 +1,84 @@
+//! `eemu frontier`: what more shards cost in quality, and save in a deletion.
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+use eemu_core::config::Config;
+use eemu_core::dataset::{Holdout, Role};
+use eemu_core::shard_model::ShardModel;
+use eemu_core::world::World;
+use serde_json::json;
+
+use super::configuring::configured;
+use super::{print_json, print_line};
+use crate::cli::FrontierArgs;
+use crate::deployment::Deployment;
+use crate::device;
+use crate::measuring::{Quality, ensemble_ranks};
+use crate::pool::{self, default_jobs};
+use crate::progress::Progress;
+use crate::reproduce::frontier_plot;
+use crate::store::Access;
+use crate::training::from_scratch;
+
+/// One number of shards.
+struct Point {
+    shards: u32,
+    /// Seconds that retraining one shard takes on one thread: the mean.
+    seconds: f64,
+    quality: Quality,
+}
+
+pub(crate) fn run(args: &FrontierArgs) -> Result<ExitCode> {
+    let deployment = Deployment::open(args.run.state.location(), Access::Read)?;
+    if deployment.world.config.holdout == Holdout::None {
+        bail!("this state holds nothing out, so there is nothing to measure on; import with --holdout leave-one-out");
+    }
+    let base = configured(&deployment, &args.config)?;
+    let device = device::open(args.run.device)?;
+    let jobs = args.run.jobs.unwrap_or_else(default_jobs);
+    let progress = Progress::new(args.run.quiet);
+    let mut points = Vec::new();
+    for &shards in &args.shards {
+        let mut config: Config = base.clone();
+        config.train.shards = shards;
+        config.check()?;
+        let world = World { config, ..deployment.world.clone() };
+        progress.say(&format!("{shards} shards"));
+        let data = world.shards();
+        let trained = pool::run(&data, jobs, |shard| -> Result<(ShardModel, f64)> {
+            let start = Instant::now();
+            let own = std::slice::from_ref(shard);
+            let name = format!("shard {} of {shards}", shard.index);
+            let model = from_scratch(&world, own, &device, 1, &progress, &name)?.pop().context("no model")?;
+            Ok((model, start.elapsed().as_secs_f64()))
+        });
+        let trained = trained.into_iter().collect::<Result<Vec<_>>>()?;
+        let models: Vec<(usize, &ShardModel)> = trained.iter().map(|(model, _)| model).enumerate().collect();
+        let ranks = ensemble_ranks(&world, &models, &world.config.adapt, Role::Test, jobs, &progress, "evaluate")?;
+        let seconds = trained.iter().map(|(_, seconds)| seconds).sum::<f64>() / trained.len().max(1) as f64;
+        points.push(Point { shards, seconds, quality: Quality::of(&ranks) });
+    }
+    if let Some(path) = &args.plot {
+        let lines: Vec<(u32, f64, f64)> = points.iter().map(|p| (p.shards, p.seconds, p.quality.hr10)).collect();
+        frontier_plot(path, &deployment.world.catalog.dataset, &lines)?;
+    }
+    if args.run.json {
+        let rows: Vec<_> = points
+            .iter()
+            .map(|p| json!({"shards": p.shards, "seconds_per_deletion": p.seconds, "quality": p.quality}))
+            .collect();
+        print_json(&json!({"dataset": deployment.world.catalog.dataset, "frontier": rows}))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    print_line("| shards | seconds a deletion | HR@10 | NDCG@10 |")?;
+    print_line("|---|---|---|---|")?;
+    for Point { shards, seconds, quality } in &points {
+        print_line(&format!(
+            "| {shards} | {seconds:.2} | {:.4} ±{:.4} | {:.4} ±{:.4} |",
+            quality.hr10, quality.hr10_margin, quality.ndcg10, quality.ndcg10_margin
+        ))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}

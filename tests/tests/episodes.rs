@@ -1,0 +1,263 @@
+//! The default model's gradients, worked out by hand, against reverse-mode
+//! differentiation of its definition, on random shapes; and that a person is
+//! adapted as training practised it.
+
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeMap;
+
+use eemu_core::adapt::Past;
+use eemu_core::closed_form::KernelConfig;
+use eemu_core::config::AdaptConfig;
+use eemu_core::dataset::{Catalog, Column, Entities, UNKNOWN, Values};
+use eemu_core::episodes::{Chance, EpisodeModel, EpisodesConfig, Piece, Tower};
+use eemu_core::model::TensorMap;
+use eemu_core::random::{Key, Stream};
+use eemu_core::tensor::Device;
+use eemu_tests::slow::episodes::{Places, SlowEpisodes};
+use eemu_tests::slow::read;
+use pollster::block_on;
+
+/// Shapes that are compared, each in either order of the gradient.
+const CASES: u64 = 144;
+/// Allowed difference, relative to the tensor's norm.
+const TOLERANCE: f64 = 2e-3;
+
+struct Case {
+    seed: u64,
+    catalog: Catalog,
+    config: EpisodesConfig,
+    parameters: TensorMap,
+    histories: Vec<Vec<u32>>,
+    /// Number of the history, first query, one past the last.
+    pieces: Vec<(usize, usize, usize)>,
+    sample: Option<(Vec<u32>, Vec<f32>)>,
+}
+
+fn between(stream: &mut Stream, low: usize, high: usize) -> usize {
+    low + stream.below(high - low + 1)
+}
+
+fn device() -> Device {
+    Device::Flex(Default::default())
+}
+
+/// A category with or without blanks, a set of words, numbers.
+fn columns(stream: &mut Stream, count: usize) -> Vec<Column> {
+    let vocabulary = |size: usize| (0..size).map(|t| format!("{t:03}")).collect::<Vec<_>>();
+    let blanks = if stream.below(2) == 0 { 0.0 } else { 0.3 };
+    let (tokens, words, width) = (between(stream, 1, 5), between(stream, 1, 6), between(stream, 1, 4));
+    let token = |stream: &mut Stream| if stream.unit() < blanks { UNKNOWN } else { stream.below(tokens) as u32 };
+    let bag = |stream: &mut Stream| (0..words as u32).filter(|_| stream.unit() < 0.4).collect();
+    vec![
+        Values::Token { vocabulary: vocabulary(tokens), rows: (0..count).map(|_| token(stream)).collect() },
+        Values::TokenSeq { vocabulary: vocabulary(words), rows: (0..count).map(|_| bag(stream)).collect() },
+        Values::Dense { width, rows: (0..count * width).map(|_| stream.normal() as f32 * 0.5).collect() },
+    ]
+    .into_iter()
+    .zip(["category", "words", "numbers"])
+    .map(|(values, name)| Column { name: name.into(), values })
+    .collect()
+}
+
+fn case(seed: u64) -> Case {
+    let stream = &mut Key::from_seed(seed).stream("episodes case", &[]);
+    // More items than one tile's lanes, in some cases.
+    let items = if stream.below(6) == 0 { between(stream, 80, 200) } else { between(stream, 4, 30) };
+    let columns = columns(stream, items);
+    let side = |count: usize, columns: Vec<Column>| {
+        Entities::new((0..count).map(|row| row.to_string()).collect(), Vec::new(), columns).unwrap()
+    };
+    let (users, items_side) = (side(0, Vec::new()), side(items, columns));
+    let catalog = Catalog { dataset: "random".into(), version: 1, users, items: items_side };
+    let config = EpisodesConfig {
+        width: between(stream, 1, 9),
+        features: stream.below(2) == 0,
+        // All of these meet: the seed counts through them.
+        timed: seed % 2 == 0,
+        tower: [Tower::None, Tower::Table, Tower::Map][(seed / 2 % 3) as usize],
+        steps: 1 + (seed / 6 % 3) as usize,
+        smoothing: if stream.below(3) == 0 { 0.2 } else { 0.0 },
+        dropout: if stream.below(3) == 0 { 0.3 } else { 0.0 },
+        kernel_start: 0.0,
+        ..EpisodesConfig::default()
+    };
+    let mut parameters = block_on(model(&catalog, &config).values()).unwrap();
+    for (name, (_, values)) in &mut parameters {
+        let (centre, spread) = match name.as_str() {
+            "log_step" => (-0.4, 0.4),
+            "log_fading" => (0.8, 0.6),
+            "tower.log_fadings" => (0.8, 1.5),
+            "tower.scale" => (1.0, 0.5),
+            _ => (0.0, 0.6),
+        };
+        values.iter_mut().for_each(|value| *value = (centre + spread * stream.normal()) as f32);
+    }
+    let from = usize::from(config.timed);
+    let (mut histories, mut pieces) = (Vec::new(), Vec::new());
+    for number in 0..between(stream, 1, 6) {
+        let mut all: Vec<u32> = (0..items as u32).collect();
+        let count = between(stream, 2, items.min(14));
+        stream.choose(&mut all, count);
+        all.truncate(count);
+        histories.push(all);
+        // Several pieces of one history, of which some are left out.
+        let mut place = from;
+        while place < count {
+            let to = (place + between(stream, 1, 6)).min(count);
+            if pieces.is_empty() || stream.below(4) > 0 {
+                pieces.push((number, place, to));
+            }
+            place = to;
+        }
+    }
+    stream.shuffle(&mut pieces);
+    let sample = (stream.below(3) == 0).then(|| {
+        let asked = |item: u32| pieces.iter().any(|&(of, from, to)| histories[of][from..to].contains(&item));
+        let share = 0.2 + 0.6 * stream.unit() as f32;
+        let mut chosen: Vec<(u32, f32)> = Vec::new();
+        for item in 0..items as u32 {
+            if asked(item) {
+                chosen.push((item, 1.0));
+            } else if stream.unit() < f64::from(share) {
+                chosen.push((item, share));
+            }
+        }
+        chosen.into_iter().unzip()
+    });
+    Case { seed, catalog, config, parameters, histories, pieces, sample }
+}
+
+fn model(catalog: &Catalog, config: &EpisodesConfig) -> EpisodeModel {
+    EpisodeModel::new(catalog, config, &KernelConfig::default(), &Key::from_seed(0), 0, &device()).unwrap()
+}
+
+fn dropout(case: &Case, piece: usize) -> Stream {
+    Key::from_seed(case.seed).stream("dropout of a case", &[&piece.to_le_bytes()])
+}
+
+/// The factors that a piece's dropout draws, one for each record and column;
+/// records that no query reads are left alone.
+fn kept(case: &Case, piece: usize) -> [Vec<f32>; 2] {
+    let (of, _, to) = case.pieces[piece];
+    let (all, width) = (case.histories[of].len(), case.config.width);
+    if case.config.dropout == 0.0 {
+        return [Vec::new(), Vec::new()];
+    }
+    let records = if case.config.timed { to - 1 } else { all };
+    let mut stream = dropout(case, piece);
+    [(); 2].map(|()| {
+        let mut factors = vec![1.0; records * width];
+        stream.keep(&mut factors, case.config.dropout);
+        factors.resize(all * width, 1.0);
+        factors
+    })
+}
+
+fn norm(values: impl IntoIterator<Item = f64>) -> f64 {
+    values.into_iter().map(|v| v * v).sum::<f64>().sqrt()
+}
+
+fn size(values: &[f32]) -> f64 {
+    norm(values.iter().map(|v| f64::from(*v)))
+}
+
+/// How far values are from what they should be, of the norm of the latter, or
+/// of `least` where that is more.
+fn apart(found: &[f32], expected: &[f32], least: f64) -> f64 {
+    assert_eq!(found.len(), expected.len());
+    let difference = norm(found.iter().zip(expected).map(|(f, e)| f64::from(f - e)));
+    difference / size(expected).max(least)
+}
+
+#[test]
+fn gradients_are_those_of_the_definition() {
+    let mut worst = (0.0f64, String::new());
+    let mut see = |what: String, found: &[f32], expected: &[f32], least: f64| {
+        let error = apart(found, expected, least);
+        assert!(error < TOLERANCE, "{what}: {error:.1e}\n{found:?}\n{expected:?}");
+        if error > worst.0 {
+            worst = (error, what);
+        }
+    };
+    let (mut sampled, mut dropped, mut smoothed) = (0, 0, 0);
+    let mut telling: BTreeMap<String, usize> = BTreeMap::new();
+    for seed in 0..CASES {
+        let case = case(seed);
+        sampled += usize::from(case.sample.is_some());
+        dropped += usize::from(case.config.dropout > 0.0);
+        smoothed += usize::from(case.config.smoothing > 0.0);
+        for second_order in [true, false] {
+            let config = EpisodesConfig { second_order, ..case.config.clone() };
+            let mut model = model(&case.catalog, &config);
+            model.set(&case.parameters).unwrap();
+            let piece = |&(of, from, to): &(usize, usize, usize)| Piece { records: &case.histories[of], from, to };
+            let pieces: Vec<Piece<'_>> = case.pieces.iter().map(piece).collect();
+            let sample = case.sample.as_ref().map(|(chosen, chances)| (chosen.as_slice(), chances.as_slice()));
+            let streams = (0..pieces.len()).map(|piece| dropout(&case, piece)).collect();
+            let chance = Chance { dropout: config.dropout, streams, sample };
+            let outcome = block_on(model.outer(&pieces, chance)).unwrap();
+
+            let slow = SlowEpisodes::new(&case.catalog, &config, &device()).unwrap();
+            let places: Vec<Places<'_>> = (0..pieces.len())
+                .map(|number| {
+                    let (of, from, to) = case.pieces[number];
+                    Places { records: &case.histories[of], asked: from..to, kept: kept(&case, number) }
+                })
+                .collect();
+            let expected = slow.outer(&case.parameters, &places, sample).unwrap();
+
+            let what = |name: &str| format!("{name}, case {seed}, second order {second_order}, {config:?}");
+            see(what("the loss"), &[outcome.loss as f32], &[expected.loss], 1e-3);
+            see(what("adapted vectors"), &outcome.adapted, &expected.adapted, 1e-3);
+            let found = block_on(outcome.gradient.values()).unwrap();
+            let gradient: BTreeMap<String, Vec<f32>> =
+                expected.gradient.into_iter().map(|(name, own)| (name, read(own).unwrap())).collect();
+            // Whatever moves all items alike has a gradient of nothing but rounding.
+            let least = 3e-3 * norm(gradient.values().map(|own| size(own)));
+            for (name, (_, values)) in &found {
+                let nothing = vec![0.0; values.len()];
+                let own = gradient.get(name).unwrap_or(&nothing);
+                see(what(name), values, own, least);
+                *telling.entry(name.clone()).or_default() += usize::from(size(own) > least);
+            }
+            assert!(gradient.keys().all(|name| found.contains_key(name)));
+        }
+    }
+    assert!(sampled > 5 && dropped > 5 && smoothed > 5, "{sampled} {dropped} {smoothed}");
+    assert!(telling.len() >= 13 && telling.values().all(|cases| *cases > 5), "{telling:?}");
+    println!("worst: {:.1e}, {}", worst.0, worst.1);
+}
+
+/// What inference does with a person's records is what training did at the
+/// place after them.
+#[test]
+fn a_person_is_adapted_as_training_did() {
+    let mut compared = 0;
+    for seed in 0..CASES {
+        let case = case(seed);
+        let mut model = model(&case.catalog, &case.config);
+        model.set(&case.parameters).unwrap();
+        let base = block_on(model.item_base()).unwrap();
+        let adapt = AdaptConfig { steps: case.config.steps, ..AdaptConfig::whole_history() };
+        for records in &case.histories {
+            let from = usize::from(case.config.timed);
+            let piece = [Piece { records, from, to: records.len() }];
+            let chance = Chance { dropout: 0.0, streams: Vec::new(), sample: None };
+            let trained = block_on(model.outer(&piece, chance)).unwrap().adapted;
+            for (place, trained) in (from..).zip(trained.chunks_exact(case.config.width)) {
+                let support = records.iter().enumerate().filter(|(record, _)| match case.config.timed {
+                    true => *record < place,
+                    false => *record != place,
+                });
+                let time = |record: usize| case.config.timed.then_some(record as f64);
+                let past = Past::new(support.map(|(record, &item)| (item, time(record))));
+                let found = block_on(model.adapt(&base, &[&past], &adapt)).unwrap();
+                let error = apart(&found, trained, 1e-3);
+                assert!(error < 1e-4, "case {seed}, place {place}: {error:.1e} {found:?} {trained:?}");
+                compared += 1;
+            }
+        }
+    }
+    assert!(compared > 200, "{compared}");
+}
