@@ -112,7 +112,10 @@ impl ShardData {
             hasher.update(&(s.len() as u64).to_le_bytes());
             hasher.update(s.as_bytes());
         };
-        for cell in &self.cells {
+        // By identifier, so that the order of a table leaves no trace.
+        let mut cells: Vec<&Cell> = self.cells.iter().collect();
+        cells.sort_by_key(|cell| catalog.users.ids[cell.user as usize].as_str());
+        for cell in cells {
             text(&catalog.users.ids[cell.user as usize]);
             text(&format!("{} {}", cell.query.len(), cell.support.len()));
             for item in cell.items() {

@@ -247,8 +247,10 @@ impl<'a> Trainer<'a> {
         let own: TensorMap =
             values.iter().filter_map(|(k, v)| Some((k.strip_prefix("model/")?.to_owned(), v.clone()))).collect();
         let mut adam = self.adam.clone();
-        if let Some(adam) = &mut adam {
-            adam.set(progress.adam_steps, &values)?;
+        match &mut adam {
+            Some(adam) => adam.set(progress.adam_steps, &values)?,
+            None if values.len() > own.len() => return Err(damaged()),
+            None => {}
         }
         self.model.set(&own)?;
         self.adam = adam;

@@ -18,6 +18,8 @@ use eemu_core::model::{ModelConfig, ModelKind};
 use eemu_core::recommend::Ranker;
 use eemu_core::shard_model::ShardModel;
 use eemu_core::world::{History, World};
+use eemu_server::deployment::Deployment;
+use eemu_server::store::Access;
 use eemu_tests::command::{done, text};
 use eemu_tests::program;
 use eemu_tests::worlds::{Recipe, System, cpu};
@@ -354,10 +356,10 @@ fn everything_runs_resumes_and_agrees() {
     assert_eq!(rows(out)[lost]["ranks"], served["ranks"]);
 }
 
-/// `--profile deployed` measures what `import` sets up, and adapts those that
-/// were not trained for it alike.
+/// `--profile deployed` measures the paper's models as `train --model
+/// two-tower` sets them up, and adapts those that were not trained for it alike.
 #[test]
-fn the_deployed_profile_is_what_import_chooses() {
+fn the_deployed_profile_is_what_a_state_chooses() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path();
     data(out);
@@ -367,19 +369,20 @@ fn the_deployed_profile_is_what_import_chooses() {
     let state = out.join("state");
     let (tiny, state) = (out.join("tiny"), text(&state));
     done(&["import", "--holdout", "leave-one-out", "--seed", "1", "--data", text(&tiny), "--state", state], &[]);
-    let info = done(&["info", "--json", "--state", state], &[]);
+    let world = Deployment::open(Path::new(state), Access::Read).unwrap().world;
+    let chosen = world.config.clone().low_rank(world.interactions.all());
     // What `--quick`, the tiny model and the method itself change is left out.
-    let train = |config: &Value| {
-        let mut train = serde_json::from_value::<TrainConfig>(config["train"].clone()).unwrap();
+    let train = |mut train: TrainConfig| {
         (train.epochs, train.users_per_batch, train.outer_step) = (1, 1, 1.0);
         (train.meta, train.shards) = (Meta::Maml, 1);
         train
     };
     for ensemble in ["-maml-8-deployed-", "-ordinary-8-deployed-", "-ordinary-1-deployed-"] {
         let config = &row(ensemble)["config"];
-        let adapt = |config: &Value| serde_json::from_value::<AdaptConfig>(config["adapt"].clone()).unwrap();
-        assert_eq!(adapt(config), adapt(&info["config"]), "{ensemble}");
-        assert_eq!(train(config), train(&info["config"]), "{ensemble}");
+        let adapt: AdaptConfig = serde_json::from_value(config["adapt"].clone()).unwrap();
+        assert_eq!(adapt, chosen.adapt, "{ensemble}");
+        let own: TrainConfig = serde_json::from_value(config["train"].clone()).unwrap();
+        assert_eq!(train(own), train(chosen.train.clone()), "{ensemble}");
     }
     assert_ne!(row("-ordinary-8-deployed-")["ranks"]["Mean"], row("-ordinary-8-frozen-")["ranks"]["Mean"]);
     let table = fs::read_to_string(out.join("table3.md")).unwrap();

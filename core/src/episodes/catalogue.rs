@@ -14,7 +14,9 @@ mod host;
 
 use crate::Result;
 use crate::model::{Share, scatter_rows};
-use crate::tensor::{Device, Tensor, from_vec, indices, read};
+#[cfg(feature = "linear-algebra")]
+use crate::tensor::read;
+use crate::tensor::{Device, Tensor, from_vec, indices};
 
 /// The items that a place chooses among.
 #[derive(Debug, Clone)]

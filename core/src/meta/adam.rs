@@ -41,15 +41,16 @@ impl Adam {
             (1.0 / (1.0 - f64::from(BETA1).powf(steps))) as f32,
             (1.0 / (1.0 - f64::from(self.beta2).powf(steps))) as f32,
         ];
-        let (tables, beta2, scalars) = (parameters.tables(), self.beta2, self.scalars);
+        let kinds: Vec<(bool, bool)> = parameters.tables().into_iter().zip(parameters.scalars()).collect();
+        let (beta2, faster) = (self.beta2, self.scalars);
         let zipped = parameters
             .tensors_mut()
             .iter_mut()
             .zip(gradient.tensors_mut())
             .zip(self.first.tensors_mut().iter_mut().zip(self.second.tensors_mut()))
-            .zip(tables);
-        for (((parameter, gradient), (first, second)), table) in zipped {
-            let rate = if parameter.dims().iter().product::<usize>() <= 2 { rate * scalars } else { rate };
+            .zip(kinds);
+        for (((parameter, gradient), (first, second)), (table, scalar)) in zipped {
+            let rate = if scalar { rate * faster } else { rate };
             let kept = if table { 1.0 - rate * decay } else { 1.0 };
             // Taken out so that the buffers are moved, not copied.
             let empty = || Tensor::<2>::empty([0, 0], &gradient.device());

@@ -144,6 +144,12 @@ impl Parameters {
         self.declared.iter().map(|d| d.name.ends_with(".table")).collect()
     }
 
+    /// Which of them are scalars of an adaptation: steps, fadings, scales.
+    pub(crate) fn scalars(&self) -> Vec<bool> {
+        let scalar = |d: &Declared| d.name.starts_with("log_") || (d.name.starts_with("tower.") && d.shape.len() == 1);
+        self.declared.iter().map(scalar).collect()
+    }
+
     /// How many numbers the model has.
     pub fn count(&self) -> usize {
         self.declared.iter().map(|d| d.shape.iter().product::<usize>()).sum()

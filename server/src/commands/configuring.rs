@@ -1,11 +1,12 @@
 //! From command-line changes to a configuration.
 
 use anyhow::{Context, Result, bail};
-use eemu_core::config::Config;
+use eemu_core::config::{Config, TrainConfig};
 use eemu_core::dataset::Interaction;
+use eemu_core::model::ModelKind;
 use serde_json::Value;
 
-use crate::cli::{ConfigArgs, Profile};
+use crate::cli::{ConfigArgs, ModelChoice, Profile};
 use crate::deployment::Deployment;
 
 /// The named configuration for these records; seed, shards and hold-out stay
@@ -25,20 +26,65 @@ pub(crate) fn profile(profile: Profile, current: &Config, records: &[Interaction
     }
 }
 
+/// The configuration with another kind of model. Between the paper's models
+/// and the others everything that belongs to the kind changes with it.
+fn of_kind(config: Config, choice: ModelChoice, records: &[Interaction]) -> Config {
+    let kind = match choice {
+        ModelChoice::Episodes => ModelKind::Episodes,
+        ModelChoice::Kernel => ModelKind::Kernel,
+        ModelChoice::Ease => return config.ease(),
+        ModelChoice::TwoTower => ModelKind::TwoTower,
+        ModelChoice::DeepFm => ModelKind::DeepFm,
+    };
+    let mut config = match (config.model.kind.is_of_items(), kind.is_of_items()) {
+        (true, false) => config.low_rank(records),
+        (false, true) => {
+            let fitting = Config::fitting(config.holdout, records);
+            let (seed, shards) = (config.train.seed, config.train.shards);
+            Config { train: TrainConfig { seed, shards, ..fitting.train }, ..fitting }
+        }
+        _ => config,
+    };
+    match kind {
+        ModelKind::DeepFm => config.model = config.model.deep_fm(),
+        _ => config.model.kind = kind,
+    }
+    config
+}
+
 /// A state's configuration with profile, file and single values, in this order.
 ///
 /// # Errors
 /// When a file cannot be read, or a key or value does not exist.
 pub(crate) fn configured(deployment: &Deployment, args: &ConfigArgs) -> Result<Config> {
+    configured_as(deployment, None, args)
+}
+
+/// [`configured`] with another kind of model, which comes before file and
+/// single values.
+///
+/// # Errors
+/// As [`configured`].
+pub(crate) fn configured_as(deployment: &Deployment, model: Option<ModelChoice>, args: &ConfigArgs) -> Result<Config> {
     let current = &deployment.settings.config;
     let records = deployment.world.interactions.all();
     let mut config = args.profile.map_or_else(|| current.clone(), |name| profile(name, current, records));
+    if let Some(choice) = model {
+        config = of_kind(config, choice, records);
+    }
     if let Some(path) = &args.config {
         let shown = path.display();
         let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {shown}"))?;
         let mut changes: Value = serde_json::from_str(&text).with_context(|| format!("{shown} is not JSON"))?;
         // Not a setting: see `tuned_on`.
         changes.as_object_mut().map(|changes| changes.remove(TUNED_ON));
+        // Whole files of before the default model name no kind that they mean.
+        if changes.get("train").is_some() && changes.get("model").is_some() && changes.get("episodes").is_none() {
+            bail!(
+                "{shown}: a configuration of before the present default model. Tune again, or say what it means: add \
+                 \"episodes\": {{}}, \"shard\": {{\"by\": \"record\"}} and \"kind\": \"two-tower\" under \"model\""
+            );
+        }
         let mut value = serde_json::to_value(&config)?;
         merge(&mut value, &changes);
         config = serde_json::from_value(value).with_context(|| format!("{shown}: not a configuration"))?;
@@ -122,8 +168,6 @@ pub(crate) fn keys(value: &Value, prefix: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use eemu_core::model::ModelKind;
-
     use super::*;
 
     #[test]

@@ -4,15 +4,12 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::{Result, bail};
-use eemu_core::config::{Config, TrainConfig};
-use eemu_core::dataset::Interaction;
 use eemu_core::fingerprint::Fingerprint;
-use eemu_core::model::ModelKind;
 use serde_json::json;
 
-use super::configuring::{configured, tuned_on};
+use super::configuring::{configured_as, tuned_on};
 use super::{print_json, print_line};
-use crate::cli::{ModelChoice, RetrainArgs, RunArgs, TrainArgs, TrainShardArgs};
+use crate::cli::{RetrainArgs, RunArgs, TrainArgs, TrainShardArgs};
 use crate::deployment::Deployment;
 use crate::device;
 use crate::forgetting::{TRIES, answer_waiting};
@@ -23,11 +20,7 @@ use crate::training::{Trained, train_shards};
 
 pub(crate) fn train(args: &TrainArgs) -> Result<ExitCode> {
     let mut deployment = Deployment::open(args.run.state.location(), Access::Write)?;
-    let mut config = configured(&deployment, &args.config)?;
-    match args.model {
-        Some(choice) => config = of_kind(config, choice, deployment.world.interactions.all()),
-        None => {}
-    }
+    let mut config = configured_as(&deployment, args.model, &args.config)?;
     let train = &mut config.train;
     train.shards = args.shards.unwrap_or(train.shards);
     train.epochs = args.epochs.unwrap_or(train.epochs);
@@ -50,32 +43,6 @@ pub(crate) fn train(args: &TrainArgs) -> Result<ExitCode> {
     }
     let shards: Vec<u32> = (0..deployment.world.config.train.shards).collect();
     launch(&mut deployment, &shards, &args.run, &progress, false)
-}
-
-/// The configuration with another kind of model. Between the paper's models
-/// and the others everything that belongs to the kind changes with it.
-fn of_kind(config: Config, choice: ModelChoice, records: &[Interaction]) -> Config {
-    let kind = match choice {
-        ModelChoice::Episodes => ModelKind::Episodes,
-        ModelChoice::Kernel => ModelKind::Kernel,
-        ModelChoice::Ease => return config.ease(),
-        ModelChoice::TwoTower => ModelKind::TwoTower,
-        ModelChoice::DeepFm => ModelKind::DeepFm,
-    };
-    let mut config = match (config.model.kind.is_of_items(), kind.is_of_items()) {
-        (true, false) => config.low_rank(records),
-        (false, true) => {
-            let fitting = Config::fitting(config.holdout, records);
-            let (seed, shards) = (config.train.seed, config.train.shards);
-            Config { train: TrainConfig { seed, shards, ..fitting.train }, ..fitting }
-        }
-        _ => config,
-    };
-    match kind {
-        ModelKind::DeepFm => config.model = config.model.deep_fm(),
-        _ => config.model.kind = kind,
-    }
-    config
 }
 
 pub(crate) fn train_shard(args: &TrainShardArgs) -> Result<ExitCode> {

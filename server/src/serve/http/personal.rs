@@ -117,7 +117,8 @@ pub(super) async fn delete(
 }
 
 /// Deletes a person's account: every record, every feature, the name, every
-/// token. Usually all shards retrain; until then answers are popularity.
+/// token. Cut by person, the one shard that held the account retrains; cut by
+/// record usually all do, and until then answers are popularity.
 #[utoipa::path(post, path = "/api/v1/account/delete", tag = "personal", request_body = AccountRequest,
     security(("bearer" = ["admin", "subject"])),
     responses((status = 202, body = Unlearning), (status = 400, body = Problem), (status = 401, body = Problem),
