@@ -61,8 +61,7 @@ enum Command {
     Admit(AdmitArgs),
     /// Search hyper-parameters on validation only; resumable.
     Tune(TuneArgs),
-    /// What more shards cost in quality, and save in a deletion: trains and
-    /// measures the same data cut into each number of shards.
+    /// What more shards cost in quality, and save in a deletion.
     Frontier(FrontierArgs),
     /// What a state holds.
     Info(InfoArgs),

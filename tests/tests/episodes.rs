@@ -74,7 +74,7 @@ fn case(seed: u64) -> Case {
         width: between(stream, 1, 9),
         features: stream.below(2) == 0,
         // All of these meet: the seed counts through them.
-        timed: seed % 2 == 0,
+        timed: seed.is_multiple_of(2),
         tower: [Tower::None, Tower::Table, Tower::Map][(seed / 2 % 3) as usize],
         steps: 1 + (seed / 6 % 3) as usize,
         smoothing: if stream.below(3) == 0 { 0.2 } else { 0.0 },

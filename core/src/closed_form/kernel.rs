@@ -78,7 +78,7 @@ impl KernelConfig {
         if self.width == 0 || self.width > 4096 {
             return refuse("width must lie between 1 and 4096");
         }
-        if !(self.ridge > 0.0 && self.ridge.is_finite()) || !(self.fading > 0.0 && self.fading.is_finite()) {
+        if ![self.ridge, f64::from(self.fading)].iter().all(|v| *v > 0.0 && v.is_finite()) {
             return refuse("ridge and fading must be positive numbers");
         }
         if ![self.power, self.diagonal].iter().all(|v| (0.0..=2.0).contains(v)) {

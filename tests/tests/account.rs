@@ -1,0 +1,72 @@
+//! An account that is forgotten leaves no trace: what is left is what a plain
+//! import of the other people's files gives, without anything of the first
+//! import (no `--catalog`), in another order of lines.
+
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+
+use eemu_tests::command::{done, hashes, run, text};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// Twelve people and fifteen items; the items have a file of their own, since a
+/// catalogue belongs to the operator and not to people.
+fn files(dir: &std::path::Path, timed: bool, without: Option<&str>) {
+    fs::create_dir_all(dir).unwrap();
+    let mut lines: Vec<String> = Vec::new();
+    for n in 0..120 {
+        let (person, item) = (format!("person-{}", n % 12), (n * 7 + n / 12) % 15);
+        if without == Some(person.as_str()) {
+            continue;
+        }
+        let time = if timed { format!("\t{}", n * 11 % 37) } else { String::new() };
+        lines.push(format!("{person}\titem-{item}{time}\n"));
+    }
+    if without.is_some() {
+        lines.reverse();
+    }
+    let heading =
+        if timed { "user_id:token\titem_id:token\ttimestamp:float\n" } else { "user_id:token\titem_id:token\n" };
+    fs::write(dir.join("x.inter"), format!("{heading}{}", lines.concat())).unwrap();
+    let items: String = (0..15).map(|n| format!("item-{n}\tkind-{}\n", n % 3)).collect();
+    fs::write(dir.join("x.item"), format!("item_id:token\tkind:token\n{items}")).unwrap();
+}
+
+/// A state of these files, trained; the hash of each shard's model.
+fn state(dir: &TempDir, name: &str, kind: &str) -> String {
+    let (data, place) = (dir.path().join(name), dir.path().join(format!("{name}-state")));
+    done(&["import", "--data", text(&data), "--state", text(&place), "--holdout", "none", "--seed", "5"], &[]);
+    let small = ["--set", "train.epochs=2", "--set", "episodes.width=4", "--set", "kernel.width=4", "--shards", "3"];
+    done(&[&["train", "-q", "--state", text(&place), "--model", kind][..], &small].concat(), &[]);
+    text(&place).to_owned()
+}
+
+fn models(place: &str) -> Vec<String> {
+    hashes(&done(&["info", "--json", "--state", place], &[]))
+}
+
+#[test]
+fn an_account_leaves_no_trace_in_a_plain_import() {
+    for (kind, timed) in [("episodes", true), ("episodes", false), ("kernel", true), ("kernel", false)] {
+        let dir = TempDir::new().unwrap();
+        files(&dir.path().join("all"), timed, None);
+        files(&dir.path().join("rest"), timed, Some("person-7"));
+        let (had, never) = (state(&dir, "all", kind), state(&dir, "rest", kind));
+        let before = models(&had);
+        let forgotten = done(&["forget", "--json", "-q", "--state", &had, "--user", "person-7", "--all"], &[]);
+        let after = models(&had);
+        assert_eq!(after, models(&never), "{kind}, timed {timed}: {forgotten}");
+        let changed = before.iter().zip(&after).filter(|(a, b)| a != b).count();
+        assert_eq!(changed, 1, "{kind}: an account lies in one shard");
+        let (code, out, err) = run(&["verify", "--state", &had], &[]);
+        assert_eq!(code, Some(0), "{out}{err}");
+        // Nothing of the name is left in what a server would show or keep.
+        for file in fs::read_dir(&had).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file()) {
+            let bytes = fs::read(&file).unwrap();
+            assert!(!bytes.windows(8).any(|part| part == b"person-7"), "{} names it", file.display());
+        }
+        let shown: Value = done(&["info", "--json", "--state", &had], &[]);
+        assert!(!shown.to_string().contains("person-7"));
+    }
+}
