@@ -32,10 +32,10 @@ fn a_setting_that_diverges_does_not_end_the_search() {
     let tune = |steps: &'static str| {
         vec!["tune", "-q", "--state", text(&state), "--out", text(&out), "--grid", steps, "--grid", "train.epochs=2"]
     };
-    let both = tune("train.outer_step=1e38,0.01");
+    let both = tune("episodes.rate=1e38,0.01");
     for _ in 0..2 {
         let found = done(&[&both[..], &["--json"]].concat(), &[]);
-        assert_eq!(found["best"], "train.outer_step=0.01 train.epochs=2");
+        assert_eq!(found["best"], "episodes.rate=0.01 train.epochs=2");
         let diverged = found["trials"][0]["diverged"].as_str().unwrap();
         assert!(diverged.contains("lower the step sizes"), "{diverged}");
         assert!(found["trials"][1]["validation"]["hr@10"].is_number(), "{found}");
@@ -45,7 +45,7 @@ fn a_setting_that_diverges_does_not_end_the_search() {
     let (_, said, _) = run(&both, &[]);
     assert!(said.lines().next().unwrap().contains("HR@10") && said.contains("has diverged"), "{said}");
 
-    let (code, _, said) = run(&tune("train.outer_step=1e38"), &[]);
+    let (code, _, said) = run(&tune("episodes.rate=1e38"), &[]);
     assert!(code == Some(2) && said.contains("diverged with every setting"), "{said}");
 }
 

@@ -3,7 +3,9 @@
 //! With X [people, items] of zeros and ones, c the people of each item, a
 //! ridge L_i = lambda c_i^power and A = X L^-1/2, EASE's inverse is
 //!
-//!     (X'X + L)^-1 = L^-1/2 (I - Z Z') L^-1/2,   Z = A' V / sqrt(1 + e),   A A' = V e V'
+//! ```text
+//! (X'X + L)^-1 = L^-1/2 (I - Z Z') L^-1/2,   Z = A' V / sqrt(1 + e),   A A' = V e V'
+//! ```
 //!
 //! so off its diagonal EASE's weight from item i to item j is
 //! L_i^-1/2 z_i . z_j L_j^1/2 / (1 - |z_j|^2). The diagonal never matters: what

@@ -5,9 +5,11 @@
 //! item comes next? The person's vector starts at x_0 and takes inner steps
 //! down the cross-entropy of their own records, over the whole catalogue:
 //!
-//!     CE(x; i) = -(y_i . x + b_i) + log sum_k exp(y_k . x + b_k)
-//!     x_n      = x_0 - alpha grad_x sum_j w_j CE(x_0; i_j) / sqrt(sum_j w_j)
-//!              = x_0 + alpha sum_j w_j (y_{i_j} - mean item) / sqrt(sum_j w_j)
+//! ```text
+//! CE(x; i) = -(y_i . x + b_i) + log sum_k exp(y_k . x + b_k)
+//! x_n      = x_0 - alpha grad_x sum_j w_j CE(x_0; i_j) / sqrt(sum_j w_j)
+//!          = x_0 + alpha sum_j w_j (y_{i_j} - mean item) / sqrt(sum_j w_j)
+//! ```
 //!
 //! The outer loss is the mean of CE(x_n; i_n) over all places n of all
 //! histories of the shard, and its gradient goes through the inner step.

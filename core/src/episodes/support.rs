@@ -2,7 +2,9 @@
 //!
 //! With w(k) = sum_f c_f rho_f^k, place n of a history in order takes
 //!
-//!     H_n = sum_{j<n} w(n-1-j) e_j / sqrt(sum_{j<n} w(n-1-j))
+//! ```text
+//! H_n = sum_{j<n} w(n-1-j) e_j / sqrt(sum_{j<n} w(n-1-j))
+//! ```
 //!
 //! where e_j is the vector of record j. Without an order it takes the sum of
 //! all other records over the root of their number. Both are recurrences over
