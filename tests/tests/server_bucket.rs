@@ -60,7 +60,7 @@ fn models_live_in_a_bucket() {
     assert_eq!(process.post("/api/v1/interactions/delete", &admin, &body).unwrap().0, 202);
     process.wait_clean().unwrap();
     drop(process.kill());
-    assert_eq!(models().count(), 6);
+    assert_eq!(models().count(), 4);
     let one = models().next().unwrap();
     bucket.put(&one, b"another model");
     let (code, _, said) = run(&["verify", "-q", "--state", text(&here)], &environment);
