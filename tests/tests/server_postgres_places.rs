@@ -167,7 +167,7 @@ fn a_database_and_a_bucket_together() {
     }
     servers.into_iter().for_each(|server| drop(server.kill()));
     let after = models();
-    assert_eq!((after.len(), after.intersection(&before).count()), (6, 4));
+    assert_eq!((after.len(), after.intersection(&before).count()), (4, 3));
     assert!(bucket.get("shop/notes.txt").is_some() && bucket.unsigned() == 0);
     done(&["forget", "-q", "--state", text(&twin), "--user", "reader-3", "--item", "book-8"], &[]);
     assert_eq!(hashes(&info(&second)), hashes(&done(&["info", "--json", "--state", text(&twin)], &[])));
