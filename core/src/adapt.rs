@@ -205,7 +205,7 @@ mod tests {
         assert!(frequencies(&random, &degrees, 20_000).iter().all(|f| (f - 0.25).abs() < 0.015));
     }
 
-    /// The table of algorithms.md F.2: one rare item among common ones.
+    /// One rare item among common ones.
     #[test]
     fn temperature_decides_how_rare_items_win() {
         let mut degrees = vec![5, 20, 50];

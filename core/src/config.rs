@@ -177,7 +177,7 @@ pub struct Config {
     pub model: ModelConfig,
     /// The default model.
     pub episodes: EpisodesConfig,
-    /// A shard's own kernel, alone or beside the default model.
+    /// A shard's own kernel, alone or as the start of the default model.
     pub kernel: KernelConfig,
     /// EASE.
     pub ease: EaseConfig,

@@ -1,6 +1,5 @@
-//! RecEraser's attention over the shards' vectors (RecEraser_BPR.py; see
-//! algorithms.md H): an affine map a shard, shared by users and items, then one
-//! attention for users and one for items. Fitted with BPR, as published.
+//! RecEraser's attention over the shards' vectors (RecEraser_BPR.py):
+//! an affine map a shard, shared by users and items, then one attention for users and one for items. Fitted with BPR, as published.
 
 use burn::tensor::activation::{log_sigmoid, relu, softmax};
 

@@ -1,5 +1,5 @@
 //! UltraRE's combination as the paper describes it: a logistic regression of
-//! the shards' scores, one set of weights for all users (algorithms.md H).
+//! the shards' scores, one set of weights for all users.
 
 use super::descent::{Descent, shards_of};
 use super::vectors::{SampledPairs, Vectors};

@@ -1,5 +1,5 @@
 //! How the shards' scores become one score: the paper's baselines beside the
-//! mean (algorithms.md H).
+//! mean.
 //!
 //! An aggregator that was fitted on data is learned state like any model. It
 //! may serve beside exact shards only if whatever [`Aggregator::after_deletion`]
