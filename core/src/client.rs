@@ -34,9 +34,10 @@ pub enum Precision {
 /// those named. A model that reads people's features needs their columns and
 /// vocabularies; of people beside any other model nothing is published.
 #[must_use]
-pub fn client_catalog(catalog: &Catalog, kind: ModelKind, users: &[u32]) -> Catalog {
+pub fn client_catalog(catalog: &Catalog, config: &Config, users: &[u32]) -> Catalog {
     let mut named = catalog.users.only(users);
-    if kind.is_of_items() {
+    let reads_people = config.model.kind == ModelKind::Episodes && config.episodes.people;
+    if config.model.kind.is_of_items() && !reads_people {
         named.columns.clear();
     }
     Catalog { dataset: catalog.dataset.clone(), version: catalog.version, users: named, items: catalog.items.clone() }
@@ -156,11 +157,11 @@ pub fn client_model(
 /// A person as the client's models see them: `known` says for each shard
 /// whether it holds records of theirs (all false for a visitor, who has no
 /// `id`).
-pub fn client_person(config: &ModelConfig, id: Option<&str>, known: &[bool], history: Past) -> Person {
+pub fn client_person(config: &Config, id: Option<&str>, known: &[bool], history: Past) -> Person {
     let row = |&known: &bool| match id {
         None => Row::Nobody,
-        _ if config.kind.is_of_items() => Row::Nobody,
-        Some(_) if known || !config.unknown_rows => Row::Known(0),
+        _ if config.model.kind.is_of_items() => config.row_of_items_model(0),
+        Some(_) if known || !config.model.unknown_rows => Row::Known(0),
         Some(_) => Row::Unnamed(0),
     };
     Person {

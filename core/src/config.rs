@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::closed_form::{EaseConfig, KernelConfig};
 use crate::dataset::{Holdout, Interaction};
 use crate::episodes::EpisodesConfig;
-use crate::model::{ModelConfig, ModelKind};
+use crate::model::{ModelConfig, ModelKind, Row};
 use crate::shard::{ShardBy, ShardConfig, Slicing};
 use crate::{Error, Result};
 
@@ -242,6 +242,13 @@ impl Config {
     #[must_use]
     pub fn slicing(&self) -> Slicing {
         if self.model.kind.is_of_items() { Slicing::InOrder } else { Slicing::Hashed(self.train.query_length) }
+    }
+
+    /// Whose features a model of items alone reads of a person: nobody's,
+    /// unless it knows people.
+    #[must_use]
+    pub fn row_of_items_model(&self, user: u32) -> Row {
+        if self.model.kind == ModelKind::Episodes && self.episodes.people { Row::Known(user) } else { Row::Nobody }
     }
 
     /// Passes over a shard: a closed form takes one.

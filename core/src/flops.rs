@@ -82,6 +82,7 @@ impl Costs {
                 .map(|column| match &column.values {
                     Values::Token { .. } => 0,
                     Values::TokenSeq { vocabulary, .. } => vocabulary.len(),
+                    Values::Buckets { count, .. } => *count as usize,
                     Values::Dense { width, .. } => *width,
                 })
                 .sum()

@@ -7,7 +7,7 @@ use crate::adapt::{Past, Person, tasks};
 use crate::closed_form::{Ease, Kernel, KernelBase};
 use crate::config::{AdaptConfig, Config};
 use crate::dataset::Catalog;
-use crate::episodes::{self, EpisodeModel};
+use crate::episodes::{self, Asking, EpisodeModel};
 use crate::model::{self, Adapted, ModelKind, Pair, Parameters, Recommender, Row, TensorMap};
 use crate::random::Key;
 use crate::tensor::{Device, is_wide};
@@ -163,8 +163,8 @@ impl ShardModel {
     ) -> Result<Vec<Vec<f32>>> {
         match (self, base) {
             (Self::Episodes(model), ItemBase::Episodes(base)) => {
-                let pasts: Vec<_> = people.iter().map(|person| &person.history).collect();
-                model.scores(base, &pasts, adapt).await
+                let asking: Vec<_> = people.iter().map(|p| Asking { row: p.rows[shard], past: &p.history }).collect();
+                model.scores(base, &asking, adapt).await
             }
             (Self::Kernel(model), ItemBase::Kernel(base)) => {
                 let pasts: Vec<_> = people.iter().map(|person| &person.history).collect();

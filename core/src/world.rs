@@ -85,7 +85,7 @@ impl World {
         if self.config.model.kind.is_of_items() {
             return Person {
                 stream: self.catalog.users.ids[user as usize].clone().into_bytes(),
-                rows: vec![Row::Nobody; shards],
+                rows: vec![self.config.row_of_items_model(user); shards],
                 history: self.history(user, history),
             };
         }

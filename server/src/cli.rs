@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use eemu_core::dataset::Holdout;
+use eemu_core::dataset::{Holdout, Range};
 
 use crate::commands;
 use crate::device::DeviceChoice;
@@ -65,6 +65,8 @@ enum Command {
     Frontier(FrontierArgs),
     /// What a state holds.
     Info(InfoArgs),
+    /// Write the records to a CSV or JSON Lines file.
+    Export(ExportArgs),
     /// Serve a trained state over HTTP: data, deletions, receipts, models.
     Serve(ServeArgs),
     /// Make, list and end bearer tokens.
@@ -182,11 +184,18 @@ pub(crate) struct ImportArgs {
     /// A dense item feature: NAME=FILE, safetensors of f32 [items, width].
     #[arg(long, value_name = "NAME=FILE")]
     pub(crate) dense: Vec<String>,
-    /// User columns that become features of a low-rank model (`--profile
-    /// paper`); none by default, since nothing of people is kept that the
-    /// default model does not read.
+    /// User columns that become features, as buckets: a keyed hash of each
+    /// value, or the part of a declared range. None by default.
     #[arg(long, value_delimiter = ',', value_name = "A,B")]
     pub(crate) user_features: Option<Vec<String>>,
+    /// Buckets of each user feature; 0 keeps vocabularies and statistics of all
+    /// people, which the paper's models read and which outlive an account.
+    #[arg(long, value_name = "N", default_value_t = 64)]
+    pub(crate) user_buckets: u32,
+    /// The range of a user feature that holds numbers, cut into equal parts,
+    /// such as age=0:100:10.
+    #[arg(long, value_name = "NAME=LOW:HIGH:PARTS", value_parser = range)]
+    pub(crate) user_range: Vec<(String, Range)>,
     /// Item columns that become features; all by default, or `none`.
     #[arg(long, value_delimiter = ',', value_name = "A,B")]
     pub(crate) item_features: Option<Vec<String>>,
@@ -202,6 +211,11 @@ pub(crate) struct ImportArgs {
     /// One JSON object on standard output.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+fn range(text: &str) -> std::result::Result<(String, Range), String> {
+    let (name, range) = text.split_once('=').ok_or("write NAME=LOW:HIGH:PARTS, such as age=0:100:10")?;
+    Ok((name.to_owned(), range.parse()?))
 }
 
 /// A held-out split.
@@ -312,6 +326,33 @@ pub(crate) struct InfoArgs {
     pub(crate) json: bool,
 }
 
+/// How a file of records is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ExportFormat {
+    /// Comma-separated values with a heading.
+    Csv,
+    /// One JSON object a line.
+    Jsonl,
+}
+
+/// `export`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ExportArgs {
+    #[command(flatten)]
+    pub(crate) state: StateArg,
+    /// The file; - writes to standard output. Columns: user, item, time, shard,
+    /// role (train, validation or test). People one after the other, each
+    /// person's oldest record first.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    /// The form; by the file's ending (.jsonl) where it is left out.
+    #[arg(long, value_enum)]
+    pub(crate) format: Option<ExportFormat>,
+    /// One JSON object on standard output that says what was written.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
 /// Runs the command and says what went wrong, with the whole chain of causes.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -329,6 +370,7 @@ pub fn main() -> ExitCode {
         Command::Tune(args) => commands::tune::run(&args),
         Command::Frontier(args) => commands::frontier::run(&args),
         Command::Info(args) => commands::info::run(&args),
+        Command::Export(args) => commands::export::run(&args),
         Command::Serve(args) => commands::serve::run(&args),
         Command::Token(command) => commands::token::run(&command),
         Command::Receipt(command) => commands::receipt::run(&command),

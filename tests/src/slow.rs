@@ -97,8 +97,12 @@ impl Side {
                     size: vocabulary.len(),
                     personal: false,
                 },
-                Values::TokenSeq { vocabulary, rows } => {
-                    let size = vocabulary.len();
+                Values::TokenSeq { .. } | Values::Buckets { .. } => {
+                    let (size, rows) = match &column.values {
+                        Values::TokenSeq { vocabulary, rows } => (vocabulary.len(), rows),
+                        Values::Buckets { count, rows, .. } => (*count as usize, rows),
+                        Values::Token { .. } | Values::Dense { .. } => continue,
+                    };
                     let mut marks = vec![0.0; (rows.len() + 1) * size];
                     for (row, tokens) in rows.iter().enumerate() {
                         tokens.iter().for_each(|&token| marks[row * size + token as usize] = 1.0);

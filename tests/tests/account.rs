@@ -30,13 +30,21 @@ fn files(dir: &std::path::Path, timed: bool, without: Option<&str>) {
         if timed { "user_id:token\titem_id:token\ttimestamp:float\n" } else { "user_id:token\titem_id:token\n" };
     fs::write(dir.join("x.inter"), format!("{heading}{}", lines.concat())).unwrap();
     let items: String = (0..15).map(|n| format!("item-{n}\tkind-{}\n", n % 3)).collect();
+    // Whoever leaves is alone in a group, and the oldest by far.
+    let people = (0..12).map(|n| format!("person-{n}")).filter(|person| without != Some(person.as_str()));
+    let of = |person: &str| if person == "person-7" { ("alone", 99) } else { ("many", 20 + person.len()) };
+    let people: String = people.map(|person| format!("{person}\t{}\t{}\n", of(&person).0, of(&person).1)).collect();
+    fs::write(dir.join("x.user"), format!("user_id:token\tgroup:token\tage:float\n{people}")).unwrap();
     fs::write(dir.join("x.item"), format!("item_id:token\tkind:token\n{items}")).unwrap();
 }
 
 /// A state of these files, trained; the hash of each shard's model.
-fn state(dir: &TempDir, name: &str, kind: &str) -> String {
+fn state(dir: &TempDir, name: &str, kind: &str, people: bool) -> String {
     let (data, place) = (dir.path().join(name), dir.path().join(format!("{name}-state")));
-    done(&["import", "--data", text(&data), "--state", text(&place), "--holdout", "none", "--seed", "5"], &[]);
+    let features: &[&str] =
+        if people { &["--user-features", "group,age", "--user-range", "age=0:100:10"] } else { &[] };
+    let import = ["import", "--data", text(&data), "--state", text(&place), "--holdout", "none", "--seed", "5"];
+    done(&[&import[..], features].concat(), &[]);
     let small = ["--set", "train.epochs=2", "--set", "episodes.width=4", "--set", "kernel.width=4", "--shards", "3"];
     done(&[&["train", "-q", "--state", text(&place), "--model", kind][..], &small].concat(), &[]);
     text(&place).to_owned()
@@ -48,19 +56,30 @@ fn models(place: &str) -> Vec<String> {
 
 #[test]
 fn an_account_leaves_no_trace_in_a_plain_import() {
-    for (kind, timed) in [("episodes", true), ("episodes", false), ("kernel", true), ("kernel", false)] {
+    for (kind, timed, people) in [
+        ("episodes", true, false),
+        ("episodes", false, false),
+        ("episodes", true, true),
+        ("kernel", true, false),
+        ("kernel", false, false),
+    ] {
         let dir = TempDir::new().unwrap();
         files(&dir.path().join("all"), timed, None);
         files(&dir.path().join("rest"), timed, Some("person-7"));
-        let (had, never) = (state(&dir, "all", kind), state(&dir, "rest", kind));
+        files(&dir.path().join("all-again"), timed, None);
+        let (had, never) = (state(&dir, "all", kind, people), state(&dir, "rest", kind, people));
         let before = models(&had);
         let forgotten = done(&["forget", "--json", "-q", "--state", &had, "--user", "person-7", "--all"], &[]);
         let after = models(&had);
-        assert_eq!(after, models(&never), "{kind}, timed {timed}: {forgotten}");
+        assert_eq!(after, models(&never), "{kind}, timed {timed}, people {people}: {forgotten}");
         let changed = before.iter().zip(&after).filter(|(a, b)| a != b).count();
         assert_eq!(changed, 1, "{kind}: an account lies in one shard");
         let (code, out, err) = run(&["verify", "--state", &had], &[]);
         assert_eq!(code, Some(0), "{out}{err}");
+        if people {
+            // Features are read: without them models are others.
+            assert_ne!(before, models(&state(&dir, "all-again", kind, false)));
+        }
         // Nothing of the name is left in what a server would show or keep.
         for file in fs::read_dir(&had).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file()) {
             let bytes = fs::read(&file).unwrap();

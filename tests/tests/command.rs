@@ -42,7 +42,7 @@ const TINY: [&str; 19] = [
     "3",
     "--quiet",
 ];
-const COMMANDS: [&str; 21] = [
+const COMMANDS: [&str; 22] = [
     "demo",
     "import",
     "train",
@@ -56,6 +56,7 @@ const COMMANDS: [&str; 21] = [
     "admit",
     "tune",
     "info",
+    "export",
     "serve",
     "token",
     "receipt",

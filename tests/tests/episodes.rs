@@ -9,9 +9,9 @@ use std::collections::BTreeMap;
 use eemu_core::adapt::Past;
 use eemu_core::closed_form::KernelConfig;
 use eemu_core::config::AdaptConfig;
-use eemu_core::dataset::{Catalog, Column, Entities, UNKNOWN, Values};
-use eemu_core::episodes::{Chance, EpisodeModel, EpisodesConfig, Piece, Tower};
-use eemu_core::model::TensorMap;
+use eemu_core::dataset::{Catalog, Column, Cut, Entities, UNKNOWN, Values};
+use eemu_core::episodes::{Asking, Chance, EpisodeModel, EpisodesConfig, Piece, Tower};
+use eemu_core::model::{Row, TensorMap};
 use eemu_core::random::{Key, Stream};
 use eemu_core::tensor::Device;
 use eemu_tests::slow::episodes::{Places, SlowEpisodes};
@@ -68,15 +68,27 @@ fn case(seed: u64) -> Case {
     let side = |count: usize, columns: Vec<Column>| {
         Entities::new((0..count).map(|row| row.to_string()).collect(), Vec::new(), columns).unwrap()
     };
-    let (users, items_side) = (side(0, Vec::new()), side(items, columns));
+    // Six people, each with a bucket, with several, or with none.
+    let buckets = |count: u32| Values::Buckets {
+        count,
+        cut: Cut::Whole,
+        rows: (0..6)
+            .map(|person| (0..count).filter(|bucket| (person + seed as u32) % (bucket + 2) == 0).collect())
+            .collect(),
+    };
+    let known = [("group", buckets(3)), ("place", buckets(2))];
+    let known = known.map(|(name, values)| Column { name: name.into(), values });
+    let (users, items_side) = (side(6, known.to_vec()), side(items, columns));
     let catalog = Catalog { dataset: "random".into(), version: 1, users, items: items_side };
     let config = EpisodesConfig {
         width: between(stream, 1, 9),
         features: stream.below(2) == 0,
+        people: seed.is_multiple_of(5),
         // All of these meet: the seed counts through them.
         timed: seed.is_multiple_of(2),
         tower: [Tower::None, Tower::Table, Tower::Map][(seed / 2 % 3) as usize],
-        steps: 1 + (seed / 6 % 3) as usize,
+        // None only beside a history tower.
+        steps: ((seed / 6 % 4) as usize).max(usize::from(seed / 2 % 3 == 0)),
         smoothing: if stream.below(3) == 0 { 0.2 } else { 0.0 },
         dropout: if stream.below(3) == 0 { 0.3 } else { 0.0 },
         kernel_start: 0.0,
@@ -191,7 +203,12 @@ fn gradients_are_those_of_the_definition() {
             let config = EpisodesConfig { second_order, ..case.config.clone() };
             let mut model = model(&case.catalog, &config);
             model.set(&case.parameters).unwrap();
-            let piece = |&(of, from, to): &(usize, usize, usize)| Piece { records: &case.histories[of], from, to };
+            let piece = |&(of, from, to): &(usize, usize, usize)| Piece {
+                person: Row::Known(of as u32),
+                records: &case.histories[of],
+                from,
+                to,
+            };
             let pieces: Vec<Piece<'_>> = case.pieces.iter().map(piece).collect();
             let sample = case.sample.as_ref().map(|(chosen, chances)| (chosen.as_slice(), chances.as_slice()));
             let streams = (0..pieces.len()).map(|piece| dropout(&case, piece)).collect();
@@ -202,7 +219,12 @@ fn gradients_are_those_of_the_definition() {
             let places: Vec<Places<'_>> = (0..pieces.len())
                 .map(|number| {
                     let (of, from, to) = case.pieces[number];
-                    Places { records: &case.histories[of], asked: from..to, kept: kept(&case, number) }
+                    Places {
+                        person: Row::Known(of as u32),
+                        records: &case.histories[of],
+                        asked: from..to,
+                        kept: kept(&case, number),
+                    }
                 })
                 .collect();
             let expected = slow.outer(&case.parameters, &places, sample).unwrap();
@@ -225,7 +247,7 @@ fn gradients_are_those_of_the_definition() {
         }
     }
     assert!(sampled > 5 && dropped > 5 && smoothed > 5, "{sampled} {dropped} {smoothed}");
-    assert!(telling.len() >= 13 && telling.values().all(|cases| *cases > 5), "{telling:?}");
+    assert!(telling.len() >= 15 && telling.values().all(|cases| *cases > 5), "{telling:?}");
     println!("worst: {:.1e}, {}", worst.0, worst.1);
 }
 
@@ -239,10 +261,10 @@ fn a_person_is_adapted_as_training_did() {
         let mut model = model(&case.catalog, &case.config);
         model.set(&case.parameters).unwrap();
         let base = block_on(model.item_base()).unwrap();
-        let adapt = AdaptConfig { steps: case.config.steps, ..AdaptConfig::whole_history() };
-        for records in &case.histories {
+        let adapt = AdaptConfig { steps: case.config.steps.max(1), ..AdaptConfig::whole_history() };
+        for (row, records) in (0..).map(Row::Known).zip(&case.histories) {
             let from = usize::from(case.config.timed);
-            let piece = [Piece { records, from, to: records.len() }];
+            let piece = [Piece { person: row, records, from, to: records.len() }];
             let chance = Chance { dropout: 0.0, streams: Vec::new(), sample: None };
             let trained = block_on(model.outer(&piece, chance)).unwrap().adapted;
             for (place, trained) in (from..).zip(trained.chunks_exact(case.config.width)) {
@@ -252,7 +274,7 @@ fn a_person_is_adapted_as_training_did() {
                 });
                 let time = |record: usize| case.config.timed.then_some(record as f64);
                 let past = Past::new(support.map(|(record, &item)| (item, time(record))));
-                let found = block_on(model.adapt(&base, &[&past], &adapt)).unwrap();
+                let found = block_on(model.adapt(&base, &[Asking { row, past: &past }], &adapt)).unwrap();
                 let error = apart(&found, trained, 1e-3);
                 assert!(error < 1e-4, "case {seed}, place {place}: {error:.1e} {found:?} {trained:?}");
                 compared += 1;

@@ -633,7 +633,7 @@ fn the_admitted_change_nothing() {
         let world = recipe.world().unwrap();
         let mut larger = recipe.catalog().unwrap();
         let features = [Some("v1".to_owned()), Some("v0 v4".to_owned()), None];
-        let new = larger.users.append("newcomer", &features).unwrap();
+        let new = larger.users.append("newcomer", &features, &world.key).unwrap();
         let grown = World::new(larger, recipe.records(), recipe.config()).unwrap().0;
         for (own, other) in world.shards().iter().zip(&grown.shards()) {
             assert_eq!(
@@ -666,7 +666,7 @@ fn a_clients_model_is_the_servers() {
         let shared = client_tensors(&tensors, config);
         assert_eq!(shared[USER_ROWS].0, [1, config.width], "the unknown row and nobody's own");
         let row = own_row(&tensors, config, user).unwrap();
-        let catalog = client_catalog(&world.catalog, kind, &[user]);
+        let catalog = client_catalog(&world.catalog, &world.config, &[user]);
         let client = client_model(&catalog, &world.config, 0, shared, &[row], &cpu()).unwrap();
         let mut server = Recommender::new(&world.catalog, config, &world.key, 0, &cpu()).unwrap();
         server.parameters_mut().set(&tensors).unwrap();
@@ -692,7 +692,7 @@ fn a_clients_model_of_items_is_the_servers() {
         let recipe = Recipe { seed, shards: 2, by: ShardBy::Person, model: kind, ..Recipe::default() };
         let system = System::train(recipe.world().unwrap(), None).unwrap();
         let (world, server) = (&system.world, models(&system));
-        let catalog = client_catalog(&world.catalog, kind, &[]);
+        let catalog = client_catalog(&world.catalog, &world.config, &[]);
         assert!(catalog.users.is_empty() && catalog.users.columns.is_empty(), "nothing is said of people");
         let client: Vec<ShardModel> = (0..)
             .zip(&system.tensors)
@@ -704,7 +704,7 @@ fn a_clients_model_of_items_is_the_servers() {
             })
             .collect();
         let known = world.person(3, History::All);
-        let stranger = client_person(&world.config.model, None, &[false; 2], known.history.clone());
+        let stranger = client_person(&world.config, None, &[false; 2], known.history.clone());
         for (size, steps) in [(0, 1), (2, 1), (1000, 1), (1000, 2)] {
             let adapt = AdaptConfig { size, steps, ..world.config.adapt.clone() };
             let scores = |models: &[ShardModel], person: &Person| {
@@ -742,7 +742,7 @@ fn blanked_and_admitted_people_keep_shapes() {
     blanked.users.blank(2, "deleted-0".into());
     assert_eq!(shapes(&blanked), before, "a deleted account");
     let mut grown = catalog.clone();
-    grown.users.append("newcomer", &[None, None, None]).unwrap();
+    grown.users.append("newcomer", &[None, None, None], &recipe.world().unwrap().key).unwrap();
     assert_eq!(shapes(&grown), before, "a person with a blank");
     // Such a model has no row for the blank: it says so, and takes no other.
     let world = World::new(grown, recipe.records(), config).unwrap().0;

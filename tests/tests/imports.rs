@@ -70,6 +70,7 @@ fn the_built_in_set() {
 fn choices_on_the_built_in_set() {
     let choices = dataset::ImportOptions {
         user_features: Some(vec!["income".into()]),
+        user_buckets: None,
         item_features: Some(vec!["product_type".into(), "department".into()]),
         core: Some(60),
         catalog: None,
@@ -118,7 +119,7 @@ fn movielens_in_both_layouts() {
     assert_eq!(column(&atomic, 0), column(&zip, 0), "years");
     let vocabulary = |values: &Values| match values {
         Values::Token { vocabulary, .. } | Values::TokenSeq { vocabulary, .. } => vocabulary.len(),
-        Values::Dense { .. } => 0,
+        Values::Buckets { .. } | Values::Dense { .. } => 0,
     };
     assert_eq!((vocabulary(&column(&zip, 0)), vocabulary(&column(&zip, 1))), (81, 18));
     assert_eq!(column(&atomic, 1), column(&zip, 1), "genres");

@@ -65,7 +65,7 @@ fn rank(
     let models: Vec<(usize, &ShardModel)> = models.iter().enumerate().collect();
     let key = Key::from_bytes(key);
     let ranker = pollster::block_on(Ranker::new(&models, &key, &degrees, &manifest.config.adapt)).unwrap();
-    let person = client_person(&manifest.config.model, id, known, Past::new(history));
+    let person = client_person(&manifest.config, id, known, Past::new(history));
     let scored = pollster::block_on(ranker.scores(std::slice::from_ref(&person), 0, false)).unwrap().pop().unwrap();
     let ranked = top_k(&scored.mean, person.history.items(), 5);
     ranked.into_iter().map(|r| (catalog.items.ids[r.item as usize].clone(), r.score)).collect()

@@ -56,8 +56,8 @@ impl Own {
     }
 }
 
-/// One shard's model, ready to rank: for everybody where it is of items alone,
-/// else for one person or for visitors.
+/// One shard's model, ready to rank: for everybody where people have no parts
+/// of their own, else for one person or for visitors.
 #[derive(Debug, Clone)]
 pub struct Ready {
     /// Which shard.
@@ -105,6 +105,12 @@ impl Public {
         self.manifest.config.model.kind.is_of_items()
     }
 
+    /// Whether a person has parts of their own beside the public files: rows of
+    /// the models, or features that the models read.
+    pub fn has_own_parts(&self) -> bool {
+        !self.is_of_items() || !self.catalog.users.columns.is_empty()
+    }
+
     /// A shard's model out of its file, for the person whose rows are given
     /// where models have any.
     ///
@@ -120,7 +126,7 @@ impl Public {
     ) -> eemu_core::Result<Ready> {
         let mut catalog = Cow::Borrowed(&self.catalog);
         let mut rows = Vec::new();
-        if let Some(own) = own.filter(|_| !self.is_of_items()) {
+        if let Some(own) = own.filter(|_| self.has_own_parts()) {
             let users = &mut catalog.to_mut().users;
             *users = own.rows.users.clone();
             users.set_dense(own.rows.dense.clone())?;
@@ -140,7 +146,7 @@ impl Public {
             }
         }
         let id = own.and_then(|own| own.rows.users.ids.first()).map(String::as_str);
-        client_person(&self.manifest.config.model, id, &known, Past::new(records.iter().copied()))
+        client_person(&self.manifest.config, id, &known, Past::new(records.iter().copied()))
     }
 
     /// The adaptation that is asked for.

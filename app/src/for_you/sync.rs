@@ -102,13 +102,14 @@ impl Desk {
     /// those of items alone are everybody's, and stay.
     pub(super) fn leave(&self) {
         self.own.replace(None);
-        if !self.is_of_items() {
+        if self.has_own_parts() {
             self.ready.borrow_mut().clear();
         }
     }
 
-    fn is_of_items(&self) -> bool {
-        self.public.borrow().as_ref().is_some_and(|public| public.is_of_items())
+    /// Without a service's files nobody knows, so that nothing is kept.
+    fn has_own_parts(&self) -> bool {
+        self.public.borrow().as_ref().is_none_or(|public| public.has_own_parts())
     }
 
     /// Brings everything up to date.
@@ -256,8 +257,8 @@ impl Desk {
         let (token, user) = (self.session.borrow().token.clone(), self.session.borrow().user.clone());
         let Some(token) = token else { return Ok(true) };
         let api = self.api.with(Some(&token));
-        let of_items = self.is_of_items();
-        let fetched = if of_items {
+        let alike = !self.has_own_parts();
+        let fetched = if alike {
             api.interactions()
                 .await
                 .and_then(|list| Own::of_items(user.unwrap_or_default(), list.interactions).map_err(|_| Fault::Foreign))
@@ -282,7 +283,7 @@ impl Desk {
             Err(fault) => return Err(unreached(&fault)),
         };
         let public = self.public.borrow().clone();
-        let fits = public.filter(|_| !of_items).is_none_or(|public| {
+        let fits = public.filter(|_| !alike).is_none_or(|public| {
             public.manifest.shards.iter().all(|entry| {
                 let row = own.rows.rows.iter().find(|row| row.shard == entry.shard);
                 row.map(|row| row.version) == entry.version
@@ -296,7 +297,7 @@ impl Desk {
                 let row = |own: &Own| own.rows.rows.iter().find(|row| row.shard == shard).cloned();
                 known.as_deref().is_some_and(|known| row(known) == row(&own))
             };
-            self.ready.borrow_mut().retain(|shard, _| of_items || same(*shard));
+            self.ready.borrow_mut().retain(|shard, _| alike || same(*shard));
             self.own.replace(Some(Rc::new(own)));
             self.changed();
         }

@@ -4,6 +4,8 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::buckets::Cut;
+use crate::random::Key;
 use crate::{Error, Result};
 
 /// The index of a value that is blank or not in the vocabulary.
@@ -72,6 +74,16 @@ pub enum Values {
         /// Distinct indices a row, ascending.
         rows: Vec<Vec<u32>>,
     },
+    /// What of people may be kept: buckets that follow from one person's value
+    /// and the deployment's key, with no vocabulary (`dataset::buckets`).
+    Buckets {
+        /// How many there are.
+        count: u32,
+        /// How a field becomes buckets.
+        cut: Cut,
+        /// Distinct buckets a row, ascending.
+        rows: Vec<Vec<u32>>,
+    },
     /// Numbers: a title's embedding, an age.
     Dense {
         /// Numbers a row.
@@ -87,7 +99,7 @@ impl Values {
     pub fn len(&self) -> usize {
         match self {
             Self::Token { rows, .. } => rows.len(),
-            Self::TokenSeq { rows, .. } => rows.len(),
+            Self::TokenSeq { rows, .. } | Self::Buckets { rows, .. } => rows.len(),
             Self::Dense { width, rows } => rows.len() / (*width).max(1),
         }
     }
@@ -96,12 +108,13 @@ impl Values {
     pub(crate) fn describe(&self, rows: impl IntoIterator<Item = u32>) -> String {
         let mut text = match self {
             Self::Token { vocabulary, .. } | Self::TokenSeq { vocabulary, .. } => format!("{}:", vocabulary.len()),
+            Self::Buckets { count, cut, .. } => format!("{count} buckets {cut:?}:"),
             Self::Dense { width, .. } => format!("dense {width}:"),
         };
         for row in rows {
             text.push_str(&match self {
                 Self::Token { rows, .. } => format!("{};", rows[row as usize]),
-                Self::TokenSeq { rows, .. } => format!("{:?};", rows[row as usize]),
+                Self::TokenSeq { rows, .. } | Self::Buckets { rows, .. } => format!("{:?};", rows[row as usize]),
                 Self::Dense { width, rows } => {
                     let own = &rows[row as usize * width..(row as usize + 1) * width];
                     format!(
@@ -159,6 +172,7 @@ impl Entities {
                 Values::TokenSeq { vocabulary, rows } => {
                     rows.iter().flatten().all(|&t| (t as usize) < vocabulary.len())
                 }
+                Values::Buckets { count, rows, .. } => rows.iter().flatten().all(|bucket| bucket < count),
                 Values::Dense { rows, .. } => rows.iter().all(|v| v.is_finite()),
             };
             if !fits {
@@ -198,6 +212,11 @@ impl Entities {
                         vocabulary: vocabulary.clone(),
                         rows: rows.iter().map(|&row| all[row].clone()).collect(),
                     },
+                    Values::Buckets { count, cut, rows: all } => Values::Buckets {
+                        count: *count,
+                        cut: *cut,
+                        rows: rows.iter().map(|&row| all[row].clone()).collect(),
+                    },
                     Values::Dense { width, rows: all } => Values::Dense {
                         width: *width,
                         rows: rows.iter().flat_map(|&row| &all[row * width..(row + 1) * width]).copied().collect(),
@@ -215,7 +234,7 @@ impl Entities {
     pub fn dense(&self) -> Vec<Vec<f32>> {
         let dense = |column: &Column| match &column.values {
             Values::Dense { rows, .. } => Some(rows.clone()),
-            Values::Token { .. } | Values::TokenSeq { .. } => None,
+            Values::Token { .. } | Values::TokenSeq { .. } | Values::Buckets { .. } => None,
         };
         self.columns.iter().filter_map(dense).collect()
     }
@@ -257,11 +276,12 @@ impl Entities {
 
     /// Appends one entity whose features are given as text, in column order
     /// (`None` or a value outside the vocabulary is unknown; a dense feature
-    /// is zero). Indices of the others stay.
+    /// is zero; buckets follow from the deployment's key). Indices of the
+    /// others stay.
     ///
     /// # Errors
     /// When the identifier exists already.
-    pub fn append(&mut self, id: &str, features: &[Option<String>]) -> Result<u32> {
+    pub fn append(&mut self, id: &str, features: &[Option<String>], key: &Key) -> Result<u32> {
         if self.find(id).is_some() {
             return Err(Error::Config(format!("'{id}' is in the catalogue already")));
         }
@@ -278,6 +298,7 @@ impl Entities {
                     tokens.dedup();
                     rows.push(tokens);
                 }
+                Values::Buckets { count, cut, rows } => rows.push(cut.buckets(key, &column.name, text, *count)),
                 Values::Dense { width, rows } => rows.extend(std::iter::repeat_n(0.0, *width)),
             }
         }
@@ -297,7 +318,7 @@ impl Entities {
         for column in &mut self.columns {
             match &mut column.values {
                 Values::Token { rows, .. } => rows[place] = UNKNOWN,
-                Values::TokenSeq { rows, .. } => rows[place].clear(),
+                Values::TokenSeq { rows, .. } | Values::Buckets { rows, .. } => rows[place].clear(),
                 Values::Dense { width, rows } => rows[place * *width..(place + 1) * *width].fill(0.0),
             }
         }
@@ -348,7 +369,7 @@ impl Catalog {
                 Values::Dense { width, rows } => {
                     Some((format!("{side}.{}", column.name), column.values.len(), *width, rows.as_slice()))
                 }
-                Values::Token { .. } | Values::TokenSeq { .. } => None,
+                Values::Token { .. } | Values::TokenSeq { .. } | Values::Buckets { .. } => None,
             })
             .collect()
     }

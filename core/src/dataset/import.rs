@@ -1,5 +1,6 @@
 //! From what a reader found to a frozen catalogue and records.
 
+use super::buckets::Bucketing;
 use super::core_filter::k_core;
 use super::reader::{fault, quote};
 use super::records::Side;
@@ -12,6 +13,9 @@ use crate::{Error, Result};
 pub struct ImportOptions {
     /// Columns that become user features; all when `None`.
     pub user_features: Option<Vec<String>>,
+    /// User features become buckets, so that nothing of people is frozen;
+    /// vocabularies and statistics, as the paper's models read them, when `None`.
+    pub user_buckets: Option<Bucketing>,
     /// Columns and dense features that become item features. When `None`:
     /// all, except that a dense feature stands in for the words of the text
     /// that names the items.
@@ -108,8 +112,16 @@ pub(super) fn assemble(
         Catalog {
             dataset,
             version: 1,
-            users: freeze("user", users, &keep_users, vec![], options.user_features.as_deref(), &mut report)?,
-            items: freeze("item", items, &keep_items, dense, options.item_features.as_deref(), &mut report)?,
+            users: freeze(
+                "user",
+                users,
+                &keep_users,
+                vec![],
+                options.user_features.as_deref(),
+                options.user_buckets.as_ref(),
+                &mut report,
+            )?,
+            items: freeze("item", items, &keep_items, dense, options.item_features.as_deref(), None, &mut report)?,
         }
     };
     let names = |entities: &Entities| entities.columns.iter().map(|c| c.name.clone()).collect();
@@ -192,6 +204,7 @@ fn freeze(
     keep: &[u32],
     dense: Vec<DenseFeature>,
     selection: Option<&[String]>,
+    buckets: Option<&Bucketing>,
     report: &mut ImportReport,
 ) -> Result<Entities> {
     let has_dense = |name: &str| dense.iter().any(|d| d.name == name);
@@ -215,7 +228,10 @@ fn freeze(
         if column.blanks > 0 {
             report.blanks.push((format!("{kind}.{}", column.name), column.blanks));
         }
-        columns.push(column.finish(keep));
+        columns.push(match buckets {
+            None => column.finish(keep),
+            Some(by) => column.in_buckets(keep, by)?,
+        });
     }
     for DenseFeature { name, width, rows, .. } in dense {
         if selected(&name) {

@@ -7,6 +7,7 @@
 
 mod admit;
 mod atomic;
+mod buckets;
 mod catalog;
 mod core_filter;
 mod import;
@@ -19,6 +20,7 @@ mod table;
 
 pub use admit::{NewPerson, read_people};
 pub use atomic::{AtomicFiles, read_atomic};
+pub use buckets::{Bucketing, Cut, Range};
 pub use catalog::{Catalog, Column, Entities, UNKNOWN, Values};
 pub use core_filter::{Core, k_core};
 pub use import::{DenseFeature, ImportOptions, ImportReport, Imported};

@@ -3,8 +3,10 @@
 
 use std::collections::HashMap;
 
+use super::buckets::{Bucketing, Cut, hashed};
 use super::reader::quote;
 use super::{Column, UNKNOWN, Values};
+use crate::{Error, Result};
 
 /// How many zeros the blank rows of one `float_seq` column may take: a long
 /// first row and many blank ones would make much memory out of a small file.
@@ -111,7 +113,7 @@ impl RawColumn {
     }
 
     /// Appends a row's value, or says (problem, hint) why it is none.
-    pub(super) fn push(&mut self, field: &str) -> Result<(), (String, String)> {
+    pub(super) fn push(&mut self, field: &str) -> std::result::Result<(), (String, String)> {
         match self.kind {
             Kind::Token if field.is_empty() => self.tokens.push(UNKNOWN),
             Kind::Token => {
@@ -143,7 +145,7 @@ impl RawColumn {
         self.sets.push(set);
     }
 
-    fn push_numbers(&mut self, field: &str) -> Result<(), (String, String)> {
+    fn push_numbers(&mut self, field: &str) -> std::result::Result<(), (String, String)> {
         let before = self.numbers.len();
         for text in field.split(' ').filter(|t| !t.is_empty()) {
             self.numbers.push(number(text)?);
@@ -198,6 +200,49 @@ impl RawColumn {
     }
 }
 
+impl RawColumn {
+    /// A feature of people over the admitted rows, as buckets.
+    ///
+    /// # Errors
+    /// When a column of numbers has no declared range, or holds several
+    /// numbers a row.
+    pub(super) fn in_buckets(self, keep: &[u32], by: &Bucketing) -> Result<Column> {
+        let mut of_token = vec![0; self.vocabulary.len()];
+        for (value, token) in &self.vocabulary {
+            of_token[*token as usize] = hashed(&by.key, &self.name, value, by.count);
+        }
+        let (count, cut, rows) = match self.kind {
+            Kind::Token => {
+                let bucket = |&row: &u32| Some(self.tokens[row as usize]).filter(|&t| t != UNKNOWN);
+                let rows = keep.iter().map(|row| bucket(row).map(|t| of_token[t as usize]).into_iter().collect());
+                (by.count, Cut::Whole, rows.collect::<Vec<Vec<u32>>>())
+            }
+            Kind::TokenSeq(_) | Kind::Words => {
+                let rows = keep.iter().map(|&row| {
+                    let mut set: Vec<u32> = self.sets[row as usize].iter().map(|&t| of_token[t as usize]).collect();
+                    set.sort_unstable();
+                    set.dedup();
+                    set
+                });
+                (by.count, Cut::Words, rows.collect())
+            }
+            Kind::Float => {
+                let range = by.range(&self.name)?;
+                let number = |&row: &u32| Some(self.numbers[row as usize]).filter(|v| !v.is_nan());
+                let rows = keep.iter().map(|row| number(row).map(|v| range.part(f64::from(v))).into_iter().collect());
+                (range.parts, Cut::Range(range), rows.collect())
+            }
+            Kind::FloatSeq => {
+                return Err(Error::Config(format!(
+                    "the user feature '{}' holds several numbers a row, which make no buckets; leave it out",
+                    self.name
+                )));
+            }
+        };
+        Ok(Column { name: self.name, values: Values::Buckets { count, cut, rows } })
+    }
+}
+
 /// The given rows of a row-major table.
 pub(super) fn dense_rows(numbers: &[f32], width: usize, keep: &[u32]) -> Vec<f32> {
     keep.iter().flat_map(|&row| &numbers[row as usize * width..(row as usize + 1) * width]).copied().collect()
@@ -229,7 +274,7 @@ fn standardised(mut values: Vec<f32>) -> Vec<f32> {
     values
 }
 
-fn number(text: &str) -> Result<f32, (String, String)> {
+fn number(text: &str) -> std::result::Result<f32, (String, String)> {
     match text.trim().parse::<f32>() {
         Ok(value) if value.is_finite() => Ok(value + 0.0),
         Ok(_) => Err((format!("{} is not a finite number", quote(text)), "Leave the field blank if unknown".into())),

@@ -11,6 +11,7 @@ use crate::episodes::EpisodesConfig;
 use crate::episodes::model::EpisodeModel;
 use crate::episodes::training::{Chance, Piece};
 use crate::meta::Adam;
+use crate::model::Row;
 use crate::random::{Key, Stream};
 use crate::shard::{Cell, ShardData};
 
@@ -92,7 +93,10 @@ pub(super) fn turns<'a>(names: Names<'_>, shard: &'a ShardData, config: &Episode
         while from < records.len() {
             let to = records.len().min(from + size);
             let order = names.number("pieces", cell, number);
-            turns.push((order, Turn { cell, number, piece: Piece { records, from, to } }));
+            turns.push((
+                order,
+                Turn { cell, number, piece: Piece { person: Row::Known(cell.user), records, from, to } },
+            ));
             (from, size, number) = (to, config.piece, number + 1);
         }
     }

@@ -26,12 +26,15 @@ pub struct EpisodesConfig {
     /// An item's vector is its own plus what its features add: categories,
     /// words, numbers such as a title's embedding. Otherwise its own alone.
     pub features: bool,
+    /// A person's vector starts at x_0 plus what the buckets of their features
+    /// add, where the data has such features.
+    pub people: bool,
     /// Records have an order in time: the support of a place is what came
     /// before it, faded by age. Otherwise it is everything else, unfaded.
     pub timed: bool,
     /// The history tower.
     pub tower: Tower,
-    /// Inner steps in training.
+    /// Inner steps in training; 0 for the history tower alone.
     pub steps: usize,
     /// The outer gradient goes through the inner step.
     pub second_order: bool,
@@ -67,6 +70,7 @@ impl Default for EpisodesConfig {
         Self {
             width: 64,
             features: false,
+            people: false,
             timed: true,
             tower: Tower::Map,
             steps: 1,
@@ -98,8 +102,11 @@ impl EpisodesConfig {
         if self.width == 0 || self.width > 4096 {
             return refuse("width must lie between 1 and 4096");
         }
-        if self.steps == 0 || self.steps > 16 {
-            return refuse("steps must lie between 1 and 16");
+        if self.steps > 16 {
+            return refuse("steps must lie between 0 and 16");
+        }
+        if self.steps == 0 && self.tower == Tower::None {
+            return refuse("steps 0 needs a history tower, or nothing would move a person's vector");
         }
         if !positive(self.step) || !positive(self.fading) || !positive(self.rate) {
             return refuse("step, fading and rate must be positive numbers");

@@ -10,6 +10,7 @@ use crate::episodes::EpisodeModel;
 use crate::episodes::catalogue::Catalogue;
 use crate::episodes::model::Scalars;
 use crate::episodes::support::{Fading, add, root};
+use crate::model::Row;
 use crate::tensor::read;
 
 /// What adaptation and ranking share between people: made once a model, and
@@ -37,6 +38,15 @@ impl ItemBase {
         let fading = if past.is_timed() { self.0.scalars.fading.clone() } else { Fading::Alike };
         past.newest(adapt.size).map(|(item, age)| (item, fading.weight(age))).collect()
     }
+}
+
+/// Somebody who asks for a list.
+#[derive(Debug, Clone, Copy)]
+pub struct Asking<'a> {
+    /// Whose features a model that knows people reads.
+    pub row: Row,
+    /// What they did.
+    pub past: &'a Past,
 }
 
 /// The support of a person: which records count, and how much.
@@ -72,20 +82,32 @@ impl EpisodeModel {
     ///
     /// # Errors
     /// When the device fails.
-    pub async fn adapt(&self, base: &ItemBase, people: &[&Past], adapt: &AdaptConfig) -> Result<Vec<f32>> {
+    pub async fn adapt(&self, base: &ItemBase, people: &[Asking<'_>], adapt: &AdaptConfig) -> Result<Vec<f32>> {
         let base = &base.0;
+        let (starts, start_means) = match self.knows_people() {
+            false => (Vec::new(), Vec::new()),
+            true => {
+                let rows: Vec<Row> = people.iter().map(|person| person.row).collect();
+                let starts = self.starts(&base.scalars.start, &rows).await?;
+                let means = base.catalogue.mean_items(&starts).await?;
+                (starts, means)
+            }
+        };
         let (width, scalars) = (self.config.width, &base.scalars);
         let step = scalars.step * adapt.step;
         let mut vectors = Vec::with_capacity(people.len() * width);
         let (mut sums, mut roots) = (Vec::with_capacity(people.len() * width), Vec::with_capacity(people.len()));
-        for past in people {
+        for (number, Asking { past, .. }) in people.iter().enumerate() {
+            let own = number * width..(number + 1) * width;
+            let start = starts.get(own.clone()).unwrap_or(&scalars.start);
+            let start_mean = start_means.get(own).unwrap_or(&base.start_mean);
             let records: Vec<(u32, u32)> =
                 if adapt.steps == 0 { Vec::new() } else { past.newest(adapt.size).collect() };
             let fading = |own: &Fading| if past.is_timed() { own.clone() } else { Fading::Alike };
             let (sum, weight) = faded(&base.vectors, width, &records, &fading(&scalars.fading));
-            let mut x = scalars.start.clone();
+            let mut x = start.to_vec();
             add(&mut x, &sum, step);
-            add(&mut x, &base.start_mean, -step * weight.sqrt());
+            add(&mut x, start_mean, -step * weight.sqrt());
             if let (Some(tower), Some(own)) = (&base.tower, &scalars.tower) {
                 let (sum, _) = faded(tower, width, &records, &fading(&own.fading));
                 add(&mut x, &sum, own.scale);
@@ -108,7 +130,7 @@ impl EpisodeModel {
     ///
     /// # Errors
     /// When the device fails.
-    pub async fn scores(&self, base: &ItemBase, people: &[&Past], adapt: &AdaptConfig) -> Result<Vec<Vec<f32>>> {
+    pub async fn scores(&self, base: &ItemBase, people: &[Asking<'_>], adapt: &AdaptConfig) -> Result<Vec<Vec<f32>>> {
         let vectors = self.adapt(base, people, adapt).await?;
         let scores = base.0.catalogue.scores(&vectors).await?;
         Ok(scores.chunks_exact(self.items.max(1)).map(<[f32]>::to_vec).collect())

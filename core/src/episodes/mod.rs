@@ -36,6 +36,6 @@ mod training;
 
 pub(crate) use batches::Epoch;
 pub use config::{EpisodesConfig, Tower};
-pub use inference::{ItemBase, support};
+pub use inference::{Asking, ItemBase, support};
 pub use model::EpisodeModel;
 pub use training::{Chance, Outcome, Piece};

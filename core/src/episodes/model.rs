@@ -25,6 +25,8 @@ pub struct EpisodeModel {
     pub(super) parameters: Parameters,
     /// The item tower: a vector is the sum of its features' embeddings.
     pub(super) features: Vec<Feature>,
+    /// What a person's features add to x_0; empty by default.
+    pub(super) people: Vec<Feature>,
     /// Numbers of the parameters that are no features.
     pub(super) at: Numbers,
     /// Of the kernel that item vectors start at.
@@ -98,6 +100,18 @@ impl EpisodeModel {
             features.truncate(1);
             declared.truncate(1);
         }
+        let people = match config.people {
+            false => Vec::new(),
+            true => {
+                let tables = ModelConfig { identifiers: false, ..tables };
+                let first = declared.len();
+                let (people, more) = features::of("user", &catalog.users, &tables, config.width, first, device);
+                // At first a person's features say nothing.
+                let flat = |more: Declared| Declared { start: Start::Constant(0.0), ..more };
+                declared.extend(more.into_iter().map(flat));
+                people
+            }
+        };
         let mut declare = |name: &str, shape: Vec<usize>, start: Start| {
             declared.push(Declared { name: name.into(), shape, start, first_row_zero: false });
             declared.len() - 1
@@ -128,7 +142,7 @@ impl EpisodeModel {
         });
         let parameters = Parameters::initial(declared, key, shard, device);
         let at = Numbers { bias, start, step, fading, tower };
-        Ok(Self { config: config.clone(), parameters, features, at, kernel: kernel.clone(), items })
+        Ok(Self { config: config.clone(), parameters, features, people, at, kernel: kernel.clone(), items })
     }
 
     /// What is learned, for an optimiser.
@@ -205,6 +219,25 @@ impl EpisodeModel {
         }
     }
 
+    /// Where people's vectors start, [people, width]: x_0, and what their
+    /// features add.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub(super) async fn starts(&self, start: &[f32], people: &[Row]) -> Result<Vec<f32>> {
+        let mut starts = start.repeat(people.len());
+        for feature in &self.people {
+            let own = read(feature.embed(&self.parameters, people)).await?;
+            starts.iter_mut().zip(own).for_each(|(start, own)| *start += own);
+        }
+        Ok(starts)
+    }
+
+    /// Whether people start at different vectors.
+    pub(super) fn knows_people(&self) -> bool {
+        !self.people.is_empty()
+    }
+
     /// The gradient of the features' parameters, given what stands at the
     /// items' vectors.
     pub(super) fn accumulate(&self, gradient: &mut Gradient, at_vectors: &Tensor<2>) {
@@ -255,6 +288,7 @@ impl EpisodeModel {
                 Some(TowerScalars { scale: values(numbers.scale).await?[0], fading, mix })
             }
         };
-        Ok(Scalars { start: values(self.at.start).await?, step: values(self.at.step).await?[0].exp(), fading, tower })
+        let step = if self.config.steps == 0 { 0.0 } else { values(self.at.step).await?[0].exp() };
+        Ok(Scalars { start: values(self.at.start).await?, step, fading, tower })
     }
 }

@@ -6,7 +6,7 @@ use crate::episodes::catalogue::AtItems;
 use crate::episodes::config::Tower;
 use crate::episodes::model::EpisodeModel;
 use crate::episodes::support::{Faded, Fading, add};
-use crate::model::{Gradient, Parameters};
+use crate::model::{Gradient, Parameters, Row};
 use crate::random::Stream;
 use crate::tensor::{Product, from_vec, read};
 
@@ -14,6 +14,8 @@ use crate::tensor::{Product, from_vec, read};
 /// what the support rule gives it of `records`.
 #[derive(Debug, Clone)]
 pub struct Piece<'a> {
+    /// Whose it is, for features of people.
+    pub person: Row,
     /// The whole history in this shard, items in order.
     pub records: &'a [u32],
     /// First query, from 0; with an order 1 or more.
@@ -99,7 +101,20 @@ impl EpisodeModel {
             None => None,
             Some(table) => Some(read(table).await?),
         };
-        let start_mean = catalogue.mean_items(&scalars.start).await?;
+        // Everybody starts at x_0, so that one mean item serves them all;
+        // with features of people every piece has a start of its own.
+        let people: Vec<Row> = pieces.iter().map(|piece| piece.person).collect();
+        let starts = match self.knows_people() {
+            false => scalars.start.clone(),
+            true => self.starts(&scalars.start, &people).await?,
+        };
+        let start_means = catalogue.mean_items(&starts).await?;
+        let start_of: Vec<usize> = (0..pieces.len())
+            .flat_map(|piece| {
+                let own = if self.knows_people() { piece } else { 0 };
+                std::iter::repeat_n(own, pieces[piece].to - pieces[piece].from)
+            })
+            .collect();
         let mut summed = Vec::with_capacity(pieces.len());
         for (number, piece) in pieces.iter().enumerate() {
             let mut stream = chance.streams.get_mut(number);
@@ -119,11 +134,10 @@ impl EpisodeModel {
         let roots: Vec<f32> = summed.iter().flat_map(|s| s.step.weights.iter().map(|w| w.sqrt())).collect();
         let sums: Vec<f32> = summed.iter().flat_map(|s| &s.step.sums).copied().collect();
 
-        // The first step is taken at x_0 for everybody, so its mean item is one.
-        let mut x = scalars.start.repeat(places);
+        let mut x: Vec<f32> = start_of.iter().flat_map(|&own| &starts[own * width..][..width]).copied().collect();
         for (place, x) in x.chunks_exact_mut(width).enumerate() {
             add(x, &sums[place * width..][..width], scalars.step);
-            add(x, &start_mean, -scalars.step * roots[place]);
+            add(x, &start_means[start_of[place] * width..][..width], -scalars.step * roots[place]);
         }
         if let Some(tower) = &scalars.tower {
             let towers = summed.iter().filter_map(|s| s.tower.as_ref()).flat_map(|t| &t.sums);
@@ -155,11 +169,12 @@ impl EpisodeModel {
         let mut at_roots = vec![0.0f32; places];
         let mut at_step = 0.0f64;
         let second = self.config.second_order;
-        let through = |upstream: &[f32], means: &[f32], at_sums: &mut [f32], at_roots: &mut [f32]| {
+        let each: Vec<usize> = (0..places).collect();
+        let through = |upstream: &[f32], means: &[f32], of: &[usize], at_sums: &mut [f32], at_roots: &mut [f32]| {
             let mut at_step = 0.0f64;
             for (place, up) in upstream.chunks_exact(width).enumerate() {
                 let sum = &sums[place * width..][..width];
-                let mean = if means.len() == width { means } else { &means[place * width..][..width] };
+                let mean = &means[of[place] * width..][..width];
                 let to_mean = dot(up, mean);
                 at_step += f64::from(dot(up, sum) - roots[place] * to_mean);
                 at_roots[place] -= scalars.step * to_mean;
@@ -168,7 +183,7 @@ impl EpisodeModel {
             at_step
         };
         for (before, means) in stations.iter().rev() {
-            at_step += through(&upstream, means, &mut at_sums, &mut at_roots);
+            at_step += through(&upstream, means, &each, &mut at_sums, &mut at_roots);
             if second {
                 let mut at_means = upstream.clone();
                 for (row, root) in at_means.chunks_exact_mut(width).zip(&roots) {
@@ -178,17 +193,21 @@ impl EpisodeModel {
                 upstream.iter_mut().zip(more).for_each(|(up, more)| *up += more);
             }
         }
-        at_step += through(&upstream, &start_mean, &mut at_sums, &mut at_roots);
-        let mut at_start = vec![0.0f32; width];
-        upstream.chunks_exact(width).for_each(|up| add(&mut at_start, up, 1.0));
-        if second {
-            let mut at_mean = vec![0.0f32; width];
-            for (up, root) in upstream.chunks_exact(width).zip(&roots) {
-                add(&mut at_mean, up, -scalars.step * root);
-            }
-            let more = catalogue.back_through_means(&scalars.start, &at_mean, &mut at_items).await?;
-            add(&mut at_start, &more, 1.0);
+        at_step += through(&upstream, &start_means, &start_of, &mut at_sums, &mut at_roots);
+        let mut at_starts = vec![0.0f32; starts.len()];
+        for (up, own) in upstream.chunks_exact(width).zip(&start_of) {
+            add(&mut at_starts[own * width..][..width], up, 1.0);
         }
+        if second {
+            let mut at_means = vec![0.0f32; starts.len()];
+            for ((up, root), own) in upstream.chunks_exact(width).zip(&roots).zip(&start_of) {
+                add(&mut at_means[own * width..][..width], up, -scalars.step * root);
+            }
+            let more = catalogue.back_through_means(&starts, &at_means, &mut at_items).await?;
+            add(&mut at_starts, &more, 1.0);
+        }
+        let mut at_start = vec![0.0f32; width];
+        at_starts.chunks_exact(width).for_each(|at| add(&mut at_start, at, 1.0));
 
         // At the records' vectors: a scatter in the order of the pieces.
         let device = vectors.device();
@@ -248,6 +267,10 @@ impl EpisodeModel {
             }
         }
         self.accumulate(&mut gradient, &at_y);
+        if self.knows_people() {
+            let at_starts = from_vec(at_starts, [pieces.len(), width], &device);
+            self.people.iter().for_each(|feature| feature.accumulate(&mut gradient, &people, at_starts.clone()));
+        }
         gradient.put(self.at.start, from_vec(at_start, [1, width], &device));
         gradient.put(self.at.step, from_vec(vec![(at_step * f64::from(scalars.step)) as f32], [1, 1], &device));
         if let Some(fading) = self.at.fading {

@@ -110,6 +110,9 @@ pub(crate) fn of(
             Values::TokenSeq { vocabulary, rows } => {
                 add(&column.name, Kind::Bag { rows: rows.clone(), size: vocabulary.len() }, false);
             }
+            Values::Buckets { count, rows, .. } => {
+                add(&column.name, Kind::Bag { rows: rows.clone(), size: *count as usize }, false);
+            }
             Values::Dense { width, rows } => {
                 let mut values = rows.clone();
                 values.extend(std::iter::repeat_n(0.0, *width));

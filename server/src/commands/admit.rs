@@ -17,9 +17,9 @@ pub(crate) fn run(args: &AdmitArgs) -> Result<ExitCode> {
     let shown = args.user_file.display().to_string();
     let file = std::fs::File::open(&args.user_file).with_context(|| format!("cannot open {shown}"))?;
     let people = read_people(Source::new(shown, BufReader::new(file)), &deployment.world.catalog.users)?;
-    let users = &mut deployment.world.catalog.users;
+    let (users, key) = (&mut deployment.world.catalog.users, &deployment.world.key);
     for person in &people {
-        users.append(&person.id, &person.features)?;
+        users.append(&person.id, &person.features, key)?;
     }
     if !people.is_empty() {
         deployment.state.set_catalog(&deployment.world.catalog)?;

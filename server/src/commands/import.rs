@@ -6,8 +6,9 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use eemu_core::config::Config;
-use eemu_core::dataset::{Catalog, Holdout, Imported};
+use eemu_core::dataset::{Bucketing, Catalog, Column, Holdout, Imported, Values};
 use eemu_core::model::from_safetensors;
+use eemu_core::random::Key;
 use serde_json::json;
 
 use super::{print_json, print_line};
@@ -29,6 +30,16 @@ pub(crate) fn run(args: &ImportArgs) -> Result<ExitCode> {
         // The default model reads nothing of people, so nothing of them is kept.
         options.choices.user_features = chosen(&args.user_features).or(Some(Vec::new()));
     }
+    let seed = match (args.seed, Holdout::from(args.holdout)) {
+        (Some(seed), _) => seed,
+        (None, Holdout::LeaveOneOut | Holdout::LeaveTen) => 1,
+        (None, Holdout::None) => u64::from_le_bytes(random()?),
+    };
+    options.choices.user_buckets = (args.user_buckets > 0).then(|| Bucketing {
+        key: Key::from_seed(seed),
+        count: args.user_buckets,
+        ranges: args.user_range.clone(),
+    });
     for dense in &args.dense {
         let (name, file) = dense.split_once('=').with_context(|| format!("--dense {dense}: give NAME=FILE"))?;
         options.dense.push((name.to_owned(), PathBuf::from(file)));
@@ -42,11 +53,10 @@ pub(crate) fn run(args: &ImportArgs) -> Result<ExitCode> {
         import::open(&args.data, &options)?
     };
     let mut config = Config::fitting(args.holdout.into(), &imported.records);
-    config.train.seed = match (args.seed, config.holdout) {
-        (Some(seed), _) => seed,
-        (None, Holdout::LeaveOneOut | Holdout::LeaveTen) => 1,
-        (None, Holdout::None) => u64::from_le_bytes(random()?),
-    };
+    config.train.seed = seed;
+    // Who asks for features of people wants them read.
+    let bucketed = |column: &Column| matches!(column.values, Values::Buckets { .. });
+    config.episodes.people = imported.catalog.users.columns.iter().any(bucketed);
     let deployment = Deployment::create(args.state.location(), &imported, &config, args.replace)?;
     report(args, &imported, &deployment)?;
     Ok(ExitCode::SUCCESS)

@@ -5,6 +5,7 @@ pub(crate) mod backup;
 pub(crate) mod data;
 pub(crate) mod demo;
 pub(crate) mod evaluate;
+pub(crate) mod export;
 pub(crate) mod forget;
 pub(crate) mod frontier;
 pub(crate) mod import;

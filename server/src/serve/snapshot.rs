@@ -96,7 +96,7 @@ impl PublicCatalog {
     /// # Errors
     /// When it cannot be written as JSON.
     pub fn new(world: &World) -> Result<Self> {
-        let catalog = client_catalog(&world.catalog, world.config.model.kind, &[]);
+        let catalog = client_catalog(&world.catalog, &world.config, &[]);
         let tensors: TensorMap = catalog
             .dense()
             .into_iter()

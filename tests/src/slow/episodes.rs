@@ -16,6 +16,7 @@ use super::{GRAPH, Gradient, Slow, Theta, read};
 pub struct SlowEpisodes {
     config: EpisodesConfig,
     items: Slow,
+    people: Slow,
 }
 
 /// What a batch comes to.
@@ -30,6 +31,8 @@ pub struct Outer {
 
 /// Some queries of one history.
 pub struct Places<'a> {
+    /// Whose it is.
+    pub person: Row,
     /// The whole history.
     pub records: &'a [u32],
     /// Which of them are asked for.
@@ -57,7 +60,11 @@ impl SlowEpisodes {
         };
         let of_items = Catalog { users: Entities::default(), items, ..catalog.clone() };
         let tables = ModelConfig { identifiers: true, unknown_rows: false, ..ModelConfig::default() };
-        Ok(Self { config: config.clone(), items: Slow::new(&of_items, &tables, device) })
+        let users = if config.people { catalog.users.clone() } else { Entities::default() };
+        let of_people = Catalog { users, items: Entities::default(), ..catalog.clone() };
+        let nameless = ModelConfig { identifiers: false, ..tables.clone() };
+        let people = Slow::new(&of_people, &nameless, device);
+        Ok(Self { config: config.clone(), items: Slow::new(&of_items, &tables, device), people })
     }
 
     /// A number that is no parameter.
@@ -145,7 +152,11 @@ impl SlowEpisodes {
             let fading = self.config.timed.then(|| theta.get("log_fading")).transpose()?;
             let own = dropped(y.clone().select(0, rows()), &places.kept[0]);
             let faded = self.faded(places, own, fading.map(|fading| (fading, None)));
-            let mut x = start.clone().repeat_dim(0, places.asked.len());
+            let mut x = start.clone();
+            for own in self.people.embed(&self.people.users, &theta, &[places.person], true)? {
+                x = x + own;
+            }
+            let mut x = x.repeat_dim(0, places.asked.len());
             for number in 0..self.config.steps {
                 // Minus the gradient of the support's loss at x.
                 let mean = softmax(logits(&x), 1).matmul(choices.clone());
@@ -158,6 +169,11 @@ impl SlowEpisodes {
                 {
                     x = x + tower;
                 }
+            }
+            if self.config.steps == 0
+                && let Some(tower) = self.tower(&theta, &y, places)?
+            {
+                x = x + tower;
             }
             let asked = &places.records[places.asked.clone()];
             let width = choices.dims()[0];

@@ -170,6 +170,6 @@ pub(super) async fn rows(
         })
         .collect::<anyhow::Result<Vec<_>>>()
         .map_err(|error| Failure::internal(&error))?;
-    let users = client_catalog(&world.catalog, world.config.model.kind, &[user]).users;
+    let users = client_catalog(&world.catalog, &world.config, &[user]).users;
     Ok(Json(OwnRows { dense: users.dense(), users, rows }))
 }

@@ -1,18 +1,22 @@
-//! How fast one shard trains and ranks, beside the naive loop that does the
-//! same one user at a time:
+//! How fast one shard trains and ranks:
 //!
-//!     bench [--data DIR] [--threads N] [--seconds S] [--model paper|default]
+//!     bench [--data DIR] [--threads N] [--seconds S] [--model default|two-tower|paper]
 //!           [--device cpu|cuda|wgpu|auto] [--tile PEOPLE] [--batch USERS]
-//!     bench --synthetic RECORDS [--threads N]
+//!     bench --synthetic RECORDS [--items N] [--threads N] [--model default|two-tower]
 //!
 //! A table for people goes to standard error, one JSON object a figure to
 //! standard output (`cargo xtask bench` reads those). `--data` takes what
-//! `eemu import` takes; without it the built-in data set is used. The user
-//! features are those of the paper (age, gender, occupation) where the data
-//! has them. `--seconds` bounds the loops (20), `--device` is where both sides
+//! `eemu import` takes; without it the built-in data set is used. The default
+//! model counts places (queries of training) and says what share of the
+//! processor's products it reaches. The low-rank models count users, beside the
+//! naive loop that does the same one user at a time; their user features are
+//! those of the paper (age, gender, occupation) where the data has them.
+//! `--seconds` bounds each measurement (20), `--device` is where both sides
 //! compute (cpu), `--tile` how many people are ranked together (as in
-//! evaluation), `--batch` how many users a batch of training has. `--synthetic`
+//! evaluation), `--batch` how many users a low-rank batch has. `--synthetic`
 //! measures what made-up records cost from import to one epoch of one shard.
+
+mod of_items;
 
 use std::collections::HashSet;
 use std::fmt::Write as _;
@@ -46,14 +50,24 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// People of a loop before its clock starts: a GPU compiles its programs.
 const WARM: usize = 2;
 
+/// Which model is measured.
+#[derive(Clone, Copy, PartialEq)]
+enum Choice {
+    /// Item vectors trained by episodes.
+    Default,
+    /// Two towers with the steps of a deployment.
+    TwoTower,
+    /// The paper's towers, negatives and seven pairs.
+    Paper,
+}
+
 struct Args {
     data: Option<PathBuf>,
     synthetic: Option<usize>,
     threads: usize,
     seconds: f64,
-    /// The paper's towers, negatives and seven pairs, which is what the peers
-    /// have, or what a deployment has by default.
-    paper: bool,
+    items: Option<usize>,
+    model: Choice,
     device: DeviceChoice,
     /// People ranked together, if not as many as evaluation takes.
     tile: Option<usize>,
@@ -66,7 +80,8 @@ fn main() -> ExitCode {
         // 0 leaves the number to RAYON_NUM_THREADS and the machine.
         let pool = rayon::ThreadPoolBuilder::new().num_threads(args.threads).build()?;
         pool.install(|| match args.synthetic {
-            Some(records) => synthetic(records),
+            Some(records) => synthetic(records, &args),
+            None if args.model == Choice::Default => of_items::bench(&args),
             None => bench(&args),
         })
     });
@@ -83,7 +98,8 @@ fn arguments() -> Result<Args> {
         synthetic: None,
         threads: 0,
         seconds: 20.0,
-        paper: true,
+        items: None,
+        model: Choice::Default,
         device: DeviceChoice::Cpu,
         tile: None,
         batch: None,
@@ -97,19 +113,21 @@ fn arguments() -> Result<Args> {
             "--threads" => args.threads = value?.parse().context("--threads wants a number")?,
             "--seconds" => args.seconds = value?.parse().context("--seconds wants a number")?,
             "--model" => {
-                args.paper = match value?.as_str() {
-                    "paper" => true,
-                    "default" => false,
-                    other => bail!("--model is paper or default, not {other}"),
+                args.model = match value?.as_str() {
+                    "default" => Choice::Default,
+                    "two-tower" => Choice::TwoTower,
+                    "paper" => Choice::Paper,
+                    other => bail!("--model is default, two-tower or paper, not {other}"),
                 }
             }
             "--device" => {
                 args.device = DeviceChoice::from_str(&value?, true).map_err(|why| anyhow!("--device: {why}"))?
             }
+            "--items" => args.items = Some(positive(&value?).context("--items")?),
             "--tile" => args.tile = Some(positive(&value?).context("--tile")?),
             "--batch" => args.batch = Some(positive(&value?).context("--batch")?),
             other => bail!(
-                "unknown argument {other}; known are --data, --threads, --seconds, --model, --device, --tile, --batch and --synthetic"
+                "unknown argument {other}; known are --data, --threads, --seconds, --model, --device, --tile, --batch, --items and --synthetic"
             ),
         }
     }
@@ -223,7 +241,7 @@ fn first(shard: &ShardData, cells: usize) -> ShardData {
 
 fn bench(args: &Args) -> Result<()> {
     let device = device::open(args.device)?;
-    let mut world = world(args.data.as_deref(), args.paper)?;
+    let mut world = world(args.data.as_deref(), args.model == Choice::Paper)?;
     if let Some(batch) = args.batch {
         world.config.train.users_per_batch = batch;
     }
@@ -520,9 +538,9 @@ struct Lines {
 }
 
 impl Lines {
-    fn new(records: usize) -> Self {
+    fn new(records: usize, items: usize) -> Self {
         let text = b"user_id:token\titem_id:token\ttimestamp:float\n".to_vec();
-        let (users, items) = ((records / 100).max(1), (records / 500).clamp(200, 1_000_000));
+        let users = (records / 100).max(1);
         Self { key: Key::from_seed(1), users, items, records, user: 0, text, read: 0 }
     }
 }
@@ -551,8 +569,9 @@ impl Read for Lines {
     }
 }
 
-fn synthetic(records: usize) -> Result<()> {
+fn synthetic(records: usize, args: &Args) -> Result<()> {
     ensure!(records > 0, "--synthetic wants one record at least");
+    let items = args.items.unwrap_or((records / 100).clamp(200, 1_000_000));
     let stage = |name: &str, watch: &Watch, more: &str| {
         let took = watch.seconds();
         let (now, peak) = (memory("VmRSS"), memory("VmHWM"));
@@ -571,7 +590,7 @@ fn synthetic(records: usize) -> Result<()> {
     let watch = Watch::start();
     let files = AtomicFiles {
         dataset: "synthetic".into(),
-        inter: Source::new("synthetic.inter", BufReader::new(Lines::new(records))),
+        inter: Source::new("synthetic.inter", BufReader::new(Lines::new(records, items))),
         users: None,
         items: None,
         dense: Vec::new(),
@@ -580,7 +599,10 @@ fn synthetic(records: usize) -> Result<()> {
     stage("import", &watch, &format!("{} users, {} items", imported.catalog.users.len(), imported.catalog.items.len()));
 
     let watch = Watch::start();
-    let config = Config { model: ModelConfig::small(), ..Config::default().low_rank(&imported.records) };
+    let config = match args.model {
+        Choice::Default => Config::fitting(Holdout::None, &imported.records),
+        _ => Config { model: ModelConfig::small(), ..Config::default().low_rank(&imported.records) },
+    };
     let (world, duplicates) = World::new(imported.catalog, imported.records, config)?;
     stage("world", &watch, &format!("{} records after {duplicates} duplicates", world.interactions.len()));
 

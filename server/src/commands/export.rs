@@ -1,0 +1,94 @@
+//! `eemu export`: the records as a file that other programs read.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use eemu_core::dataset::Role;
+use eemu_core::world::World;
+use serde::Serialize;
+use serde_json::json;
+
+use super::{print_json, print_line};
+use crate::cli::{ExportArgs, ExportFormat};
+use crate::deployment::Deployment;
+use crate::store::Access;
+
+/// One record of the file.
+#[derive(Debug, Serialize)]
+struct Line<'a> {
+    user: &'a str,
+    item: &'a str,
+    /// As imported: seconds since 1970, or any number that orders.
+    time: Option<f64>,
+    shard: u32,
+    role: &'static str,
+}
+
+pub(crate) fn run(args: &ExportArgs) -> Result<ExitCode> {
+    let deployment = Deployment::open(args.state.location(), Access::Read)?;
+    let world = &deployment.world;
+    let to_stdout = args.out.as_os_str() == "-";
+    let format = args.format.unwrap_or_else(|| guessed(&args.out));
+    if to_stdout {
+        write(world, format, std::io::stdout().lock())?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    // Beside, then renamed: a cut leaves no half of a file. Only its owner may
+    // read it, as a temporary file of this kind is made.
+    let folder = args.out.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let beside = tempfile::NamedTempFile::new_in(folder)
+        .with_context(|| format!("cannot write in {}; give --out a folder that exists", folder.display()))?;
+    write(world, format, beside.as_file()).with_context(|| format!("cannot write {}", args.out.display()))?;
+    let kept: Result<File, _> = beside.persist(&args.out);
+    kept.map_err(|error| error.error).with_context(|| format!("cannot write {}", args.out.display()))?;
+    let records = world.interactions.len();
+    if args.json {
+        print_json(&json!({"records": records, "out": args.out}))?;
+    } else {
+        print_line(&format!("wrote {records} records to {}", args.out.display()))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn guessed(path: &Path) -> ExportFormat {
+    match path.extension().and_then(|ending| ending.to_str()) {
+        Some("jsonl" | "ndjson" | "json") => ExportFormat::Jsonl,
+        _ => ExportFormat::Csv,
+    }
+}
+
+/// Person by person, each person's records in their order, the oldest first.
+fn write(world: &World, format: ExportFormat, to: impl Write) -> Result<()> {
+    let mut to = BufWriter::new(to);
+    let lines = world.interactions.all().iter().zip(world.split.roles()).map(|(record, role)| Line {
+        user: &world.catalog.users.ids[record.user as usize],
+        item: &world.catalog.items.ids[record.item as usize],
+        time: record.timestamp,
+        shard: world.shard_of(record.user, record.item),
+        role: match role {
+            Role::Train => "train",
+            Role::Validation => "validation",
+            Role::Test => "test",
+        },
+    });
+    match format {
+        ExportFormat::Csv => {
+            let mut csv = csv::Writer::from_writer(&mut to);
+            for line in lines {
+                csv.serialize(line)?;
+            }
+            csv.flush()?;
+        }
+        ExportFormat::Jsonl => {
+            for line in lines {
+                serde_json::to_writer(&mut to, &line)?;
+                to.write_all(b"\n")?;
+            }
+        }
+    }
+    to.flush()?;
+    Ok(())
+}
