@@ -36,13 +36,13 @@ def arguments():
         "batch": (2048, "places a step"),
         "epochs": (60, "at most"),
         "patience": (5, "epochs without a better validation NDCG@10 before it stops"),
-        "minutes": (0, "after which no new epoch begins, 0 for no such limit"),
+        "minutes": (0, "after which training ends whatever the epochs, 0 for no such limit"),
         "seed": (1, "of everything random"),
         "threads": (1, "torch threads"),
     }
     for name, (default, text) in defaults.items():
         parser.add_argument(f"--{name}", type=type(default), default=default, help=f"{text} (default {default})")
-    parser.add_argument("--cosine", action="store_true", help="the rate falls to a fiftieth over the epochs, in place of a constant rate")
+    parser.add_argument("--cosine", action="store_true", help="the rate falls to a fiftieth over the epochs, or the minutes where they end first; else it is constant")
     return parser.parse_args()
 
 
@@ -161,19 +161,23 @@ def batches(histories, args, rng):
         yield block[:, :-1], block[:, 1:], real[:, 1:]
 
 
-def learn(model, optimiser, histories, args, rng, rate):
-    """One epoch; `rate` says how fast after which share of it. Returns the mean loss."""
+def learn(model, optimiser, histories, args, rng, progress):
+    """One epoch; `progress` says how much of the whole training is behind at which share of it. Returns the mean loss."""
     model.train()
     total, places = 0.0, 0
     every = sum(max(0, len(history) - 1) for history in histories)
     for known, following, real in batches(histories, args, rng):
-        optimiser.param_groups[0]["lr"] = rate(places / every)
+        behind = progress(places / every)
+        if behind >= 1:
+            break
+        if args.cosine:
+            optimiser.param_groups[0]["lr"] = args.rate * max(0.02, 0.5 + 0.5 * math.cos(math.pi * behind))
         loss = CrossEntropy.apply(model(known)[real], model.items.weight, following[real])
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
         total, places = total + loss.item() * int(real.sum()), places + int(real.sum())
-    return total / places
+    return total / max(1, places)
 
 
 @torch.no_grad()
@@ -216,14 +220,14 @@ def main():
     began, worked = time.perf_counter(), time.process_time()
     best, best_epoch, kept = -1.0, 0, None
     for epoch in range(1, args.epochs + 1):
-        rate = lambda share: args.rate * (max(0.02, 0.5 + 0.5 * math.cos(math.pi * (epoch - 1 + share) / args.epochs)) if args.cosine else 1)
-        loss = learn(model, optimiser, training, args, rng, rate)
+        progress = lambda share: max((epoch - 1 + share) / args.epochs, (time.perf_counter() - began) / 60 / (args.minutes or math.inf))
+        loss = learn(model, optimiser, training, args, rng, progress)
         found = ranks(model, [p["train"] for p in checked], [p["validation"][0] for p in checked], args)
         hits, gain, _ = measures(found)
         print(f"epoch {epoch}: loss {loss:.4f}, validation HR@10 {hits:.4f} NDCG@10 {gain:.4f}, {time.process_time() - worked:.0f} s of CPU", file=sys.stderr, flush=True)
         if gain > best:
             best, best_epoch, kept = gain, epoch, copy.deepcopy(model.state_dict())
-        if epoch - best_epoch >= args.patience or 0 < args.minutes * 60 <= time.perf_counter() - began:
+        if epoch - best_epoch >= args.patience or progress(1) >= 1:
             break
     seconds, worked = time.perf_counter() - began, time.process_time() - worked
 

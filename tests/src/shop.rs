@@ -6,8 +6,9 @@ use std::sync::OnceLock;
 
 use anyhow::{Context, Result};
 use eemu_core::config::{AdaptConfig, Config};
-use eemu_core::dataset::Holdout;
+use eemu_core::dataset::{Bucketing, Holdout, ImportOptions};
 use eemu_core::model::ModelConfig;
+use eemu_core::random::Key;
 use eemu_server::deployment::Deployment;
 use eemu_server::pool::default_jobs;
 use eemu_server::progress::Progress;
@@ -24,7 +25,27 @@ use crate::worlds::cpu;
 pub const LIST: &str =
     "return document.querySelectorAll('#rows li').length === 10 && !document.querySelector('.lead .tag')";
 
-static TRAINED: OnceLock<tempfile::TempDir> = OnceLock::new();
+/// What the models of a shop are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Goods {
+    /// The paper's, narrow: with rows of people.
+    LowRank,
+    /// The default: of items alone.
+    Items,
+    /// The default with features of people, as buckets.
+    ItemsAndPeople,
+}
+
+/// One trained state a kind.
+static TRAINED: [OnceLock<tempfile::TempDir>; 3] = [OnceLock::new(), OnceLock::new(), OnceLock::new()];
+
+/// The default model, narrow, with every record in training and one epoch.
+fn config_of_items(goods: Goods, records: &[eemu_core::dataset::Interaction]) -> Config {
+    let mut config = Config::fitting(Holdout::None, records);
+    (config.train.epochs, config.episodes.width) = (1, 32);
+    config.episodes.people = goods == Goods::ItemsAndPeople;
+    config
+}
 
 /// The paper's model, narrow, with every record in training and few epochs.
 fn config() -> Config {
@@ -37,11 +58,24 @@ fn config() -> Config {
     config
 }
 
-fn train() -> Result<tempfile::TempDir> {
+fn train(goods: Goods) -> Result<tempfile::TempDir> {
     let kept = tempfile::tempdir()?;
-    let imported = eemu_server::import::built_in()?;
-    let deployment = Deployment::create(&kept.path().join("state"), &imported, &config(), false)?;
-    let shards: Vec<u32> = (0..config().train.shards).collect();
+    let mut choices = ImportOptions::default();
+    match goods {
+        Goods::LowRank => (),
+        Goods::Items => choices.user_features = Some(Vec::new()),
+        Goods::ItemsAndPeople => {
+            choices.user_features = Some(vec!["age".into(), "income".into()]);
+            choices.user_buckets = Some(Bucketing { key: Key::from_seed(1), count: 16, ranges: Vec::new() });
+        }
+    }
+    let imported = eemu_server::import::built_in_with(&choices)?;
+    let config = match goods {
+        Goods::LowRank => config(),
+        Goods::Items | Goods::ItemsAndPeople => config_of_items(goods, &imported.records),
+    };
+    let deployment = Deployment::create(&kept.path().join("state"), &imported, &config, false)?;
+    let shards: Vec<u32> = (0..config.train.shards).collect();
     train_shards(&deployment, &shards, &cpu(), default_jobs(), &Progress::new(true), false)?;
     Ok(kept)
 }
@@ -70,7 +104,15 @@ impl Shop {
     /// # Panics
     /// When the state cannot be trained.
     pub fn open() -> Result<Self> {
-        Self::with("1")
+        Self::with("1", Goods::LowRank)
+    }
+
+    /// One with other models.
+    ///
+    /// # Errors
+    /// As [`Shop::open`].
+    pub fn selling(goods: Goods) -> Result<Self> {
+        Self::with("1", goods)
     }
 
     /// One that retrains nothing until it is told to ([`Shop::retrain`]), so that
@@ -79,7 +121,7 @@ impl Shop {
     /// # Errors
     /// As [`Shop::open`].
     pub fn patient() -> Result<Self> {
-        Self::with("3600")
+        Self::with("3600", Goods::LowRank)
     }
 
     /// Retrains what waits.
@@ -91,8 +133,9 @@ impl Shop {
         assert!(answer.as_ref().is_ok_and(|(status, _)| *status == 202), "{answer:?}");
     }
 
-    fn with(settle: &'static str) -> Result<Self> {
-        let trained = TRAINED.get_or_init(|| train().unwrap_or_else(|why| panic!("not trained: {why:#}")));
+    fn with(settle: &'static str, goods: Goods) -> Result<Self> {
+        let trained = &TRAINED[goods as usize];
+        let trained = trained.get_or_init(|| train(goods).unwrap_or_else(|why| panic!("not trained: {why:#}")));
         let kept = tempfile::tempdir()?;
         let state = kept.path().join("state");
         copy(&trained.path().join("state"), &state)?;

@@ -89,3 +89,23 @@ fn an_account_leaves_no_trace_in_a_plain_import() {
         assert!(!shown.to_string().contains("person-7"));
     }
 }
+
+/// What the rule against vocabularies is for: with one, the account's only word
+/// shapes a table that outlives it, and the twin has another.
+#[test]
+fn a_vocabulary_of_people_would_leave_a_trace() {
+    let dir = TempDir::new().unwrap();
+    files(&dir.path().join("all"), true, None);
+    files(&dir.path().join("rest"), true, Some("person-7"));
+    let state = |name: &str| {
+        let (data, place) = (dir.path().join(name), dir.path().join(format!("{name}-state")));
+        let import = ["import", "--data", text(&data), "--state", text(&place), "--holdout", "none", "--seed", "5"];
+        done(&[&import[..], &["--user-features", "group", "--user-buckets", "0"]].concat(), &[]);
+        let read = ["--set", "train.epochs=1", "--set", "episodes.width=4", "--set", "episodes.people=true"];
+        done(&[&["train", "-q", "--state", text(&place), "--shards", "3"][..], &read].concat(), &[]);
+        text(&place).to_owned()
+    };
+    let (had, never) = (state("all"), state("rest"));
+    done(&["forget", "--json", "-q", "--state", &had, "--user", "person-7", "--all"], &[]);
+    assert_ne!(models(&had), models(&never), "nothing was left of it, so this test shows nothing");
+}

@@ -1,8 +1,9 @@
-//! `cargo xtask bench`: our speed, the Python loops' speed, and the ratios.
+//! `cargo xtask bench`: our speed, the Python peers' speed, and the ratios.
 //!
 //! Both sides print figures as one JSON object a line, among whatever else they say:
-//! `{"what": "train", "users_per_second": 900.0, "threads": 2, ...}` and
-//! `{"what": "rank", "rankings_per_second": 40.0, "threads": 2, ...}`.
+//! `{"what": "episodes-train", "places_per_second": 90000.0, "threads": 1, ...}` and
+//! `{"what": "episodes-rank", "rankings_per_second": 4000.0, "threads": 1, ...}` for the
+//! default model, `train` with `users_per_second` and `rank` for the low-rank models.
 
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
@@ -33,11 +34,11 @@ pub(crate) fn run(args: &[String]) -> Outcome {
             return Ok(ExitCode::SUCCESS);
         }
     };
-    println!("\nours against one user at a time, same machine, one after the other");
+    println!("\nours against the peers, same machine, one after the other");
     for our in &ours {
         for peer in peers.iter().filter(|peer| peer.what == our.what) {
             println!(
-                "{:<6} {:>9.1}/s on {} threads against {:>7.1}/s on {}: {:.1} times",
+                "{:<14} {:>9.1}/s on {} threads against {:>7.1}/s on {}: {:.1} times",
                 our.what,
                 our.rate,
                 our.threads,
@@ -81,22 +82,22 @@ fn python_with_torch() -> Result<String, String> {
 }
 
 fn peers(python: &str, data: Option<&PathBuf>, args: &[String]) -> Result<Vec<Figure>, String> {
-    let model = given(args, "--model", "paper or default")?.unwrap_or("paper");
+    let model = given(args, "--model", "default, two-tower or paper")?.unwrap_or("default");
     let device = demo::device(args)?;
+    // What the low-rank peers call the default is our two-tower model's.
+    let scripts: [&[&str]; 2] = match model {
+        "default" => [&["episodes.py", "--what", "train"], &["episodes.py", "--what", "rank"]],
+        "two-tower" => [&["train_loop.py", "--model", "default"], &["rank_loop.py", "--model", "default"]],
+        _ => [&["train_loop.py", "--model", "paper"], &["rank_loop.py", "--model", "paper"]],
+    };
+    let given_threads = given(args, "--threads", "a number")?;
+    let seconds = given(args, "--seconds", "a number")?.unwrap_or("30");
     let mut all = Vec::new();
-    for script in ["train_loop.py", "rank_loop.py"] {
-        for threads in ["1", "2"] {
+    for script in scripts {
+        for threads in given_threads.map_or(vec!["1", "2"], |one| vec![one]) {
             let mut command = run::program(python);
-            command.arg(format!("tests/peers/{script}")).args(data).args([
-                "--threads",
-                threads,
-                "--seconds",
-                "30",
-                "--model",
-                model,
-                "--device",
-                device,
-            ]);
+            command.arg(format!("tests/peers/{}", script[0])).args(data).args(&script[1..]);
+            command.args(["--threads", threads, "--seconds", seconds, "--device", device]);
             // Keeps the checkout free of Python's caches.
             all.extend(figures(command.env("PYTHONDONTWRITEBYTECODE", "1"))?);
         }
@@ -130,6 +131,8 @@ fn figure(line: &str) -> Option<Figure> {
     let (what, key) = match value(line, "what")? {
         "\"train\"" => ("train", "users_per_second"),
         "\"rank\"" => ("rank", "rankings_per_second"),
+        "\"episodes-train\"" => ("episodes-train", "places_per_second"),
+        "\"episodes-rank\"" => ("episodes-rank", "rankings_per_second"),
         _ => return None,
     };
     let number = |key| value(line, key)?.parse().ok();

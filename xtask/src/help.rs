@@ -11,7 +11,7 @@ Developer commands of eemu. New here? Run `cargo xtask demo`, then read the READ
   cargo xtask test        everything that has to hold before a change is merged
   cargo xtask check       the cheap part of it, for while you write
   cargo xtask golden      compare with hand-checked answers, printed as one worst error
-  cargo xtask bench       speed against doing it one user at a time
+  cargo xtask bench       speed beside the same in PyTorch
   cargo xtask bench-serve what serving costs: answers a second, deletions, memory
   cargo xtask bench-web what the browser app costs: lists, bytes, waiting
   cargo xtask web         the browser app: built into dist/, and shown with --serve
@@ -90,13 +90,16 @@ of the model. Ends with `N cases, worst relative error X`.
             "\
 cargo xtask bench [--data DIR] [--device cpu|cuda|wgpu] [MORE ...]
 
-Times training and adapted ranking, ours against one user at a time, on this machine.
-With python3 and PyTorch at hand the Python loops of tests/peers run too, on one core
-and on two; without, they are listed as NOT RUN. Set EEMU_PYTHON to use another Python.
+Times training and adapted ranking on this machine, ours and then a peer's: for the
+default model places and rankings a second beside the same model in PyTorch
+(tests/peers/episodes.py), for `--model two-tower` and `--model paper` people a second
+beside the loops that go one user at a time. With python3 and PyTorch at hand the
+peers run on one core and on two (or on --threads); without, they are listed as NOT
+RUN. Set EEMU_PYTHON to use another Python.
 
-  --data DIR  a folder with ML-1M as atomic files; without it, made-up data of its shape
+  --data DIR  a folder with ML-1M as atomic files; without it, the built-in data
   --device    where both sides compute; the GPU builds are made where asked for
-  MORE        passed on to the benchmark: --threads N, --seconds S, --model default
+  MORE        passed on: --threads N, --seconds S, --model default|two-tower|paper
 "
         }
         "bench-serve" => {
