@@ -113,7 +113,16 @@ fn browser(all: bool) -> End {
         }
     }
     let mut chosen = vec!["--features", BROWSER_TESTS];
-    for name in ["web_golden", "web_gpu", "web_lab", "web_access", "web_for_you", "web_default_model", "web_refused", "web_service_access"] {
+    for name in [
+        "web_golden",
+        "web_gpu",
+        "web_lab",
+        "web_access",
+        "web_for_you",
+        "web_default_model",
+        "web_refused",
+        "web_service_access",
+    ] {
         chosen.extend(["--test", name]);
     }
     tests(&chosen, all).into()
