@@ -41,7 +41,7 @@ def arguments():
     for name, (default, text) in defaults.items():
         parser.add_argument(f"--{name}", type=int, default=default, help=f"{text} (default {default})")
     args = parser.parse_args()
-    args.model = "episodes"
+    args.model = "episodes (seconds of the processor)" if args.processor else "episodes"
     args.clock = time.process_time if args.processor else clock
     torch.set_num_threads(args.threads)
     torch.manual_seed(1)

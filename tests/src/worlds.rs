@@ -113,7 +113,8 @@ impl Recipe {
         }
         let timed = self.times != Times::Absent;
         config.episodes = self.episodes(timed);
-        config.kernel = KernelConfig { width: 3, ridge: 1.0, timed, ..KernelConfig::default() };
+        let categories = if self.seed.is_multiple_of(2) { 3.0 } else { 0.0 };
+        config.kernel = KernelConfig { width: 3, ridge: 1.0, timed, categories, ..KernelConfig::default() };
         config.ease = EaseConfig { ridge: 2.0, timed, ..EaseConfig::default() };
         config
     }

@@ -790,3 +790,40 @@ fn help_and_bad_arguments() {
     assert!(!place.path("new").exists());
     assert!(hashes(&state).iter().all(|hash| hash == "none"));
 }
+
+/// Records come out as they lie: person by person in their order, with the
+/// role and the shard, in a file that its owner alone may read.
+#[test]
+fn records_are_exported() {
+    let place = Place::new();
+    let state = place.imported("run", "leave-one-out");
+    let out = place.text("records.csv");
+    let said = json(&["export", "--state", &state, "--out", &out]);
+    assert_eq!(said["records"], records().len());
+    let text = fs::read_to_string(&out).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!((lines[0], lines.len()), ("user,item,time,shard,role", records().len() + 1));
+    let of = |line: &str| line.split(',').map(str::to_owned).collect::<Vec<_>>();
+    let mut last: Option<Vec<String>> = None;
+    for line in lines[1..].iter().map(|line| of(line)) {
+        let time = |line: &[String]| line[2].parse::<f64>().unwrap();
+        let same = last.as_ref().is_some_and(|last| last[0] == line[0]);
+        assert!(!same || time(last.as_ref().unwrap()) <= time(&line), "{line:?}");
+        assert!(line[3].parse::<u32>().unwrap() < 8 && ["train", "validation", "test"].contains(&line[4].as_str()));
+        last = Some(line);
+    }
+    assert!(lines.iter().filter(|line| line.ends_with(",test")).count() >= 10);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        assert_eq!(fs::metadata(&out).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+    // As JSON Lines, on standard output too, the same records.
+    let shown = done(&["export", "--state", &state, "--out", "-", "--format", "jsonl"]).out;
+    let objects: Vec<Value> = shown.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(objects.len(), records().len());
+    let (first, csv) = (&objects[0], of(lines[1]));
+    assert_eq!((first["user"].as_str(), first["item"].as_str()), (Some(csv[0].as_str()), Some(csv[1].as_str())));
+    let nowhere = refused(&["export", "--state", &state, "--out", &place.text("no/such/records.csv")]);
+    assert!(nowhere.contains("give --out a folder that exists"), "{nowhere}");
+}

@@ -13,12 +13,19 @@
 //! a power of its own: with 0 the kernel is symmetric but for the ridge, which
 //! suits sparse records and loses little when only the largest eigenvalues are
 //! kept. A person's scores are one sum of vectors over what they did.
+//!
+//! Categories of items (an author, a publisher) may stand below the people as
+//! further rows of X: one that n items share holds each of them sqrt(weight /
+//! n), so that rare categories tie their items and common ones hardly do. This
+//! is what sparse shards lack: items that few people have.
 
 use serde::{Deserialize, Serialize};
 
 use crate::adapt::Past;
 use crate::config::AdaptConfig;
 use crate::dataset::Catalog;
+#[cfg(feature = "linear-algebra")]
+use crate::dataset::{UNKNOWN, Values};
 use crate::episodes::support;
 use crate::model::TensorMap;
 use crate::shard::ShardData;
@@ -40,6 +47,25 @@ const RARITY: f64 = 0.1;
 #[cfg(feature = "linear-algebra")]
 const SCALED_ON: usize = 128;
 
+/// The items of each category that several share, the largest categories
+/// where there are more than `most`. Of the catalogue alone, in its order.
+#[cfg(feature = "linear-algebra")]
+fn categories(catalog: &Catalog, most: usize) -> Vec<Vec<u32>> {
+    let mut all = Vec::new();
+    for column in &catalog.items.columns {
+        let Values::Token { vocabulary, rows } = &column.values else { continue };
+        let mut alike: Vec<Vec<u32>> = vec![Vec::new(); vocabulary.len()];
+        for (item, &token) in (0..).zip(rows).filter(|(_, token)| **token != UNKNOWN) {
+            alike[token as usize].push(item);
+        }
+        all.extend(alike.into_iter().filter(|alike| alike.len() > 1));
+    }
+    // Stable: equal ones stay in the catalogue's order.
+    all.sort_by_key(|alike| std::cmp::Reverse(alike.len()));
+    all.truncate(most);
+    all
+}
+
 /// Settings of the kernel.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -56,11 +82,13 @@ pub struct KernelConfig {
     pub timed: bool,
     /// A record with n newer ones counts exp(-n / fading).
     pub fading: f32,
+    /// Weight of the items' categories; 0 for records alone.
+    pub categories: f64,
 }
 
 impl Default for KernelConfig {
     fn default() -> Self {
-        Self { width: 64, ridge: 10.0, power: 0.25, diagonal: 0.5, timed: true, fading: 5.0 }
+        Self { width: 64, ridge: 10.0, power: 0.25, diagonal: 0.5, timed: true, fading: 5.0, categories: 0.0 }
     }
 }
 
@@ -68,7 +96,7 @@ impl KernelConfig {
     /// For records without an order in time.
     #[must_use]
     pub fn timeless() -> Self {
-        Self { width: 256, diagonal: 0.0, timed: false, ..Self::default() }
+        Self { width: 512, diagonal: 0.0, timed: false, categories: 5.0, ..Self::default() }
     }
 
     /// Checks every value.
@@ -82,6 +110,9 @@ impl KernelConfig {
         }
         if ![self.ridge, f64::from(self.fading)].iter().all(|v| *v > 0.0 && v.is_finite()) {
             return refuse("ridge and fading must be positive numbers");
+        }
+        if !(0.0..=1e6).contains(&self.categories) {
+            return refuse("categories must lie in 0..1000000");
         }
         if ![self.power, self.diagonal].iter().all(|v| (0.0..=2.0).contains(v)) {
             return refuse("power and diagonal must lie in 0..2");
@@ -155,19 +186,29 @@ impl Kernel {
         if people == 0 {
             return Ok(());
         }
-        let mut holders = vec![Vec::new(); items];
+        // What holds each item, and by how much: people first, then categories.
+        let mut holders: Vec<Vec<(usize, f64)>> = vec![Vec::new(); items];
         for (person, cell) in cells.iter().enumerate() {
-            cell.support.iter().for_each(|&item| holders[item as usize].push(person));
+            cell.support.iter().for_each(|&item| holders[item as usize].push((person, 1.0)));
         }
-        let counts: Vec<f64> = holders.iter().map(|own: &Vec<usize>| own.len().max(1) as f64).collect();
+        let held: Vec<usize> = holders.iter().map(Vec::len).collect();
+        let counts: Vec<f64> = held.iter().map(|&people| people.max(1) as f64).collect();
         let ridges: Vec<f64> = counts.iter().map(|c| self.config.ridge * c.powf(self.config.power)).collect();
-        let mut gram = vec![0.0f64; people * people];
-        for (own, ridge) in holders.iter().zip(&ridges) {
-            for (place, &one) in own.iter().enumerate() {
-                own[..=place].iter().for_each(|&other| gram[one * people + other] += 1.0 / ridge);
+        let mut rows = people;
+        if self.config.categories > 0.0 {
+            for alike in categories(catalog, MOST_PEOPLE - people) {
+                let share = (self.config.categories / alike.len() as f64).sqrt();
+                alike.iter().for_each(|&item| holders[item as usize].push((rows, share)));
+                rows += 1;
             }
         }
-        let gram = Mat::from_fn(people, people, |i, j| gram[i.max(j) * people + i.min(j)]);
+        let mut gram = vec![0.0f64; rows * rows];
+        for (own, ridge) in holders.iter().zip(&ridges) {
+            for (place, &(one, by)) in own.iter().enumerate() {
+                own[..=place].iter().for_each(|&(other, share)| gram[one * rows + other] += by * share / ridge);
+            }
+        }
+        let gram = Mat::from_fn(rows, rows, |i, j| gram[i.max(j) * rows + i.min(j)]);
         let eigen = gram
             .self_adjoint_eigen(Side::Lower)
             .map_err(|why| Error::Model(format!("the kernel could not be decomposed: {why:?}")))?;
@@ -175,10 +216,10 @@ impl Kernel {
         for (item, own) in holders.iter().enumerate() {
             let root = ridges[item].sqrt();
             let mut square = 0.0f64;
-            for column in 0..people {
+            for column in 0..rows {
                 // Ascending: the last columns are the largest.
-                let from = people - 1 - column;
-                let sum: f64 = own.iter().map(|&person| vectors[(person, from)]).sum();
+                let from = rows - 1 - column;
+                let sum: f64 = own.iter().map(|&(row, share)| share * vectors[(row, from)]).sum();
                 let value = sum / root / (1.0 + values[from].max(0.0)).sqrt();
                 square += value * value;
                 if column < width {
@@ -187,7 +228,7 @@ impl Kernel {
             }
             self.given[item] = (counts[item].powf(-RARITY) / root) as f32;
             self.asked[item] = (root * (1.0 - square).max(1e-6).powf(-self.config.diagonal)) as f32;
-            self.common[item] = (1.0 + own.len() as f32).ln();
+            self.common[item] = (1.0 + held[item] as f32).ln();
         }
         // One number a shard brings scores to a deviation of 1.
         let step = people.div_ceil(SCALED_ON);
@@ -315,5 +356,50 @@ impl Kernel {
                 if nothing { self.common.clone() } else { scores.to_vec() }
             })
             .collect())
+    }
+}
+
+#[cfg(all(test, feature = "linear-algebra"))]
+mod tests {
+    use super::*;
+    use crate::dataset::{Column, Entities};
+    use crate::shard::Cell;
+
+    /// Six items: two authors with two items each, one item without an author,
+    /// one by an author of its own.
+    fn catalog() -> Catalog {
+        let rows = vec![0, 0, 1, 1, UNKNOWN, 2];
+        let authors = Values::Token { vocabulary: ["a", "b", "c"].map(str::to_owned).to_vec(), rows };
+        let columns = vec![Column { name: "author".into(), values: authors }];
+        let side = |kind: &str, count: usize, columns| {
+            Entities::new((0..count).map(|n| format!("{kind}{n}")).collect(), Vec::new(), columns).unwrap()
+        };
+        Catalog { dataset: "x".into(), version: 1, users: side("u", 3, Vec::new()), items: side("i", 6, columns) }
+    }
+
+    fn scores(categories: f64) -> Vec<f32> {
+        let config = KernelConfig { width: 12, categories, ..KernelConfig::timeless() };
+        // Nobody has items 1 or 3.
+        let cells = [vec![0, 4], vec![2, 4], vec![4, 5]];
+        let cells = (0..).zip(cells).map(|(user, support)| Cell { user, support, query: Vec::new() }).collect();
+        let mut kernel = Kernel::new(&catalog(), &config).unwrap();
+        kernel.fit(&catalog(), &ShardData { index: 0, cells }).unwrap();
+        let base = kernel.prepare(&Device::Flex(Default::default()));
+        let past = Past::new([(0, None)]);
+        pollster::block_on(kernel.scores(&base, &[&past], &AdaptConfig::whole_history())).unwrap().remove(0)
+    }
+
+    #[test]
+    fn a_shared_category_ties_items_that_nobody_has_together() {
+        let (alone, tied) = (scores(0.0), scores(5.0));
+        assert_eq!((alone[1], alone[3]), (0.0, 0.0), "nobody has them, so records say nothing");
+        assert!(tied[1] > 0.1 && tied[1] > 10.0 * tied[3].abs(), "{tied:?}");
+        assert!(tied[4] > 0.0, "records still count");
+    }
+
+    #[test]
+    fn categories_are_those_that_items_share() {
+        assert_eq!(super::categories(&catalog(), 10), [vec![0, 1], vec![2, 3]]);
+        assert_eq!(super::categories(&catalog(), 1), [vec![0, 1]]);
     }
 }
