@@ -37,7 +37,7 @@ pub enum Precision {
 pub fn client_catalog(catalog: &Catalog, kind: ModelKind, users: &[u32]) -> Catalog {
     let mut named = catalog.users.only(users);
     if kind.is_of_items() {
-        named.columns.clear();
+        named.columns = std::sync::Arc::default();
     }
     Catalog { dataset: catalog.dataset.clone(), version: catalog.version, users: named, items: catalog.items.clone() }
 }
