@@ -34,6 +34,8 @@ pub struct Ensemble<'a> {
     pub key: &'a Key,
     /// Degree of each item.
     pub degrees: &'a [u32],
+    /// Items that are in no list.
+    pub down: &'a [u32],
 }
 
 /// A list and what tuned the models to it.
@@ -79,7 +81,9 @@ impl Ensemble<'_> {
             let before = places[ranked.item as usize];
             ListRow { product: ranked.item, score: ranked.score, per_shard, before, rank: ranked.rank }
         };
-        let rows = top_k(&after.mean, person.history.items(), top).into_iter().map(row).collect();
+        let mut masked = [person.history.items(), self.down].concat();
+        masked.sort_unstable();
+        let rows = top_k(&after.mean, &masked, top).into_iter().map(row).collect();
         if after.pairs.is_empty() {
             let total: f32 = after.support.iter().map(|(_, weight)| weight).sum();
             let share = |weight: f32| f64::from(weight / total.max(f32::MIN_POSITIVE));

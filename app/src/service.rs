@@ -103,7 +103,7 @@ impl Api {
     /// # Errors
     /// See [`Fault`].
     pub async fn forget(&self, items: Vec<String>, all: bool) -> Result<Unlearning, Fault> {
-        self.post("/interactions/delete", &DeleteRequest { user: None, items, all }).await
+        self.post("/interactions/delete", &DeleteRequest { user: None, items, all, before: None }).await
     }
 
     /// Deletes the account.

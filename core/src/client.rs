@@ -38,7 +38,7 @@ pub fn client_catalog(catalog: &Catalog, config: &Config, users: &[u32]) -> Cata
     let mut named = catalog.users.only(users);
     let reads_people = config.model.kind == ModelKind::Episodes && config.episodes.people;
     if config.model.kind.is_of_items() && !reads_people {
-        named.columns.clear();
+        named.columns = std::sync::Arc::default();
     }
     Catalog { dataset: catalog.dataset.clone(), version: catalog.version, users: named, items: catalog.items.clone() }
 }

@@ -105,22 +105,22 @@ fn records(world: &World) -> Vec<u8> {
             slices.extend(cell.support.iter().map(|&item| ((cell.user, item), (shard.index, 0u8))));
         }
     }
-    let roles = world.split.roles();
     let mut bytes = Vec::new();
     let ids = &world.catalog.users.ids;
     let mut users: Vec<u32> = (0..world.interactions.users()).collect();
     users.sort_by_key(|&user| ids[user as usize].as_str());
     for user in users {
-        let start = world.interactions.start(user);
         let mut own: Vec<_> = world.interactions.of(user).iter().enumerate().collect();
+        let count = own.len();
         own.sort_by_key(|(_, record)| record.item);
         for (rank, record) in own {
             text(&mut bytes, &world.catalog.users.ids[user as usize]);
             text(&mut bytes, &world.catalog.items.ids[record.item as usize]);
             bytes.extend(record.timestamp.map_or([255; 8], |t| t.to_bits().to_le_bytes()));
             bytes.extend((rank as u64).to_le_bytes());
-            bytes.push(roles[start + rank] as u8);
-            if roles[start + rank] == Role::Train {
+            let role = world.split.role(rank, count);
+            bytes.push(role as u8);
+            if role == Role::Train {
                 let (shard, slice) = slices.get(&(user, record.item)).copied().unwrap_or((u32::MAX, 255));
                 bytes.extend(shard.to_le_bytes());
                 bytes.push(slice);

@@ -293,7 +293,7 @@ pub fn input_hash(catalog: &Catalog, config: &Config, shard: &ShardData) -> [u8;
         }
     }
     part(format!("{:?}", catalog.items.ids).as_bytes());
-    for column in &catalog.items.columns {
+    for column in catalog.items.columns.iter() {
         part(format!("{} {}", column.name, column.values.describe(0..catalog.items.len() as u32)).as_bytes());
     }
     part(&shard.index.to_le_bytes());

@@ -3,16 +3,16 @@
 
 use std::collections::BTreeSet;
 
-use crate::dataset::{Interactions, Role};
+use crate::dataset::Role;
 use crate::world::World;
 
 /// A deletion, worked out and not yet done.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Plan {
     /// Records that exist and go, by ascending (user, item).
     pub removed: Vec<(u32, u32)>,
-    /// What is left.
-    pub after: Interactions,
+    /// The same system without them.
+    pub after: World,
     /// Shards whose training set changes, ascending. One for a training
     /// record without hold-out; forgetting a held-out record re-derives the
     /// split and may move others in or out of training.
@@ -20,7 +20,7 @@ pub struct Plan {
 }
 
 /// Works out the deletion of records (user, item). What is not there, or is
-/// named twice, is nothing.
+/// named twice, is nothing. Reads the records of the users named, and no others.
 pub fn plan(world: &World, request: &[(u32, u32)]) -> Plan {
     let request: BTreeSet<(u32, u32)> = request.iter().copied().collect();
     let users: BTreeSet<u32> = request.iter().map(|(user, _)| *user).collect();
@@ -29,19 +29,32 @@ pub fn plan(world: &World, request: &[(u32, u32)]) -> Plan {
         .flat_map(|&user| world.interactions.of(user).iter().map(|r| (r.user, r.item)))
         .filter(|record| request.contains(record))
         .collect();
-    let after = world.with(world.interactions.filtered(|r| !removed.contains(&(r.user, r.item))));
+    let after = world.changed(&removed, &[]);
     let mut shards = BTreeSet::new();
     for &user in &users {
         shards.extend(changed_shards(world, &after, user));
     }
-    Plan { removed: removed.into_iter().collect(), after: after.interactions, shards: shards.into_iter().collect() }
+    Plan { removed: removed.into_iter().collect(), after, shards: shards.into_iter().collect() }
 }
 
 /// The shards whose training set differs in one user's records, ascending:
 /// what a deletion, or an addition, makes train anew.
 pub fn changed_shards(before: &World, after: &World, user: u32) -> BTreeSet<u32> {
     let training = |world: &World| world.items(user, Role::Train).into_iter().collect::<BTreeSet<u32>>();
-    training(before).symmetric_difference(&training(after)).map(|&item| before.shard_of(user, item)).collect()
+    // Somebody who came with the change is in the later catalogue only.
+    let known = if (user as usize) < before.catalog.users.len() { before } else { after };
+    training(before).symmetric_difference(&training(after)).map(|&item| known.shard_of(user, item)).collect()
+}
+
+/// One user's records that are earlier than a time. What has no time stays.
+pub fn everything_before(world: &World, user: u32, time: f64) -> Vec<(u32, u32)> {
+    let own = world.interactions.of(user).iter();
+    own.filter(|r| r.timestamp.is_some_and(|at| at < time)).map(|r| (r.user, r.item)).collect()
+}
+
+/// Everybody's records with one item: what taking an item down asks for.
+pub fn everything_with(world: &World, item: u32) -> Vec<(u32, u32)> {
+    world.interactions.iter().filter(|r| r.item == item).map(|r| (r.user, r.item)).collect()
 }
 
 /// All records of one user: what an account deletion asks for.

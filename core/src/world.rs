@@ -1,13 +1,15 @@
 //! One system's knowledge: catalogue, records and configuration, with
 //! everything that is derived from them and nothing that is learned.
 
+use std::collections::BTreeSet;
+
 use crate::Result;
 use crate::adapt::{Past, Person};
 use crate::config::Config;
 use crate::dataset::{Catalog, Interaction, Interactions, Role, Split};
 use crate::model::Row;
 use crate::random::Key;
-use crate::shard::{ShardData, assign, partition};
+use crate::shard::{ShardBy, ShardData, assign, partition};
 
 /// Which of a person's records make their history H(u).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,8 +23,11 @@ pub enum History {
     All,
 }
 
-/// What is known, and how it is cut. Made anew from the records whenever they
-/// change, so that nothing in it can be stale (architecture rule 7).
+/// What is known, and how it is cut. Whatever changes the records changes what
+/// follows from them with them, so that nothing in it can be stale
+/// (architecture rule 7).
+///
+/// A clone shares records and catalogue with its original.
 #[derive(Debug, Clone)]
 pub struct World {
     /// The frozen catalogue.
@@ -37,6 +42,11 @@ pub struct World {
     pub split: Split,
     /// d_i: training interactions per item over all shards.
     pub degrees: Vec<u32>,
+    /// Training records of each shard.
+    pub sizes: Vec<u32>,
+    /// Items taken down for everybody, ascending: in no list. They keep their
+    /// place in the catalogue, so training is as if nobody had ever had one.
+    pub down: Vec<u32>,
 }
 
 impl World {
@@ -52,15 +62,66 @@ impl World {
     }
 
     fn derive(catalog: Catalog, interactions: Interactions, config: Config, key: Key) -> Self {
-        let split = Split::new(&interactions, config.holdout);
+        let split = Split::new(config.holdout);
         let degrees = split.degrees(&interactions, catalog.items.len());
-        Self { catalog, config, key, interactions, split, degrees }
+        let sizes = vec![0; config.train.shards as usize];
+        let mut derived = Self { catalog, config, key, interactions, split, degrees, sizes, down: Vec::new() };
+        for user in 0..derived.interactions.users() {
+            for shard in derived.shards_of(user) {
+                derived.sizes[shard as usize] += 1;
+            }
+        }
+        derived
     }
 
     /// The same system with other interactions.
     #[must_use]
     pub fn with(&self, interactions: Interactions) -> Self {
-        Self::derive(self.catalog.clone(), interactions, self.config.clone(), self.key.clone())
+        let derived = Self::derive(self.catalog.clone(), interactions, self.config.clone(), self.key.clone());
+        Self { down: self.down.clone(), ..derived }
+    }
+
+    /// Takes items down for everybody.
+    pub fn take_down(&mut self, items: &[u32]) {
+        self.down.extend(items);
+        self.down.sort_unstable();
+        self.down.dedup();
+    }
+
+    /// What is in no list for somebody: what they have, and what is taken
+    /// down. Ascending.
+    pub fn masked(&self, history: &Past) -> Vec<u32> {
+        let mut masked = [history.items(), &self.down].concat();
+        masked.sort_unstable();
+        masked.dedup();
+        masked
+    }
+
+    /// The same system without some records (user and item index), and with
+    /// some more. Costs what the users named here have, however many others
+    /// there are. What is not there is not removed.
+    #[must_use]
+    pub fn changed(&self, removed: &BTreeSet<(u32, u32)>, added: &[Interaction]) -> Self {
+        let mut after = self.clone();
+        let users: BTreeSet<u32> = removed.iter().map(|r| r.0).chain(added.iter().map(|r| r.user)).collect();
+        for user in users {
+            let own = self.interactions.of(user).iter().chain(added.iter().filter(|r| r.user == user));
+            let own = own.filter(|r| !removed.contains(&(user, r.item))).copied().collect();
+            after.interactions.replace(user, own, &after.catalog, &after.key);
+            for item in self.items(user, Role::Train) {
+                after.degrees[item as usize] -= 1;
+            }
+            for shard in self.shards_of(user) {
+                after.sizes[shard as usize] -= 1;
+            }
+            for item in after.items(user, Role::Train) {
+                after.degrees[item as usize] += 1;
+            }
+            for shard in after.shards_of(user) {
+                after.sizes[shard as usize] += 1;
+            }
+        }
+        after
     }
 
     /// Every shard's training data.
@@ -72,6 +133,21 @@ impl World {
     /// The shard of a record.
     pub fn shard_of(&self, user: u32, item: u32) -> u32 {
         assign(&self.key, &self.catalog, user, item, self.config.shard.by, self.config.train.shards)
+    }
+
+    /// The shard of each of a user's training records.
+    fn shards_of(&self, user: u32) -> Vec<u32> {
+        let items = self.items(user, Role::Train);
+        match (self.config.shard.by, items.first()) {
+            // One for all of them.
+            (ShardBy::Person, Some(&first)) => vec![self.shard_of(user, first); items.len()],
+            _ => items.into_iter().map(|item| self.shard_of(user, item)).collect(),
+        }
+    }
+
+    /// Whether a shard has anything to say: one without records has not.
+    pub fn has_voice(&self, shard: u32) -> bool {
+        self.sizes.get(shard as usize).is_some_and(|size| *size > 0)
     }
 
     /// A user's items with one role.
@@ -106,14 +182,14 @@ impl World {
 
     /// What a user did, in their order.
     fn history(&self, user: u32, history: History) -> Past {
-        let roles = &self.split.roles()[self.interactions.start(user)..];
-        let records = self.interactions.of(user).iter().zip(roles);
+        let own = self.interactions.of(user);
+        let records = own.iter().enumerate().map(|(place, record)| (record, self.split.role(place, own.len())));
         let counts = |role: Role| match history {
             History::All => true,
             History::Training => role == Role::Train,
             History::Before(asked) => role < asked,
         };
-        Past::new(records.filter(|(_, role)| counts(**role)).map(|(record, _)| (record.item, record.timestamp)))
+        Past::new(records.filter(|(_, role)| counts(*role)).map(|(record, _)| (record.item, record.timestamp)))
     }
 
     /// A visitor who is in no table, with a few items of their own.

@@ -9,11 +9,13 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use eemu_core::dataset::{Holdout, Range};
 
+use crate::clock::Span;
 use crate::commands;
 use crate::device::DeviceChoice;
 use crate::store::{DatabaseUrl, Location};
 pub(crate) use service::{
-    BackupArgs, ConfigCommand, ReceiptCommand, RestoreArgs, ServeArgs, TokenCommand, TokenScope, TombstonesAt,
+    BackupArgs, ConfigCommand, ExportReceiptArgs, PersonCommand, ReceiptCommand, RestoreArgs, ServeArgs, TokenCommand,
+    TokenScope, TombstonesAt,
 };
 pub(crate) use training::{
     ConfigArgs, FrontierArgs, ModelChoice, Profile, RetrainArgs, TrainArgs, TrainShardArgs, TuneArgs,
@@ -51,6 +53,8 @@ enum Command {
     Evaluate(EvaluateArgs),
     /// The best items for one user, or for a visitor who is in no table.
     Recommend(RecommendArgs),
+    /// Add records, and the people they bring; nothing is retrained yet.
+    Add(AddArgs),
     /// Remove records for good and retrain the shards that held them.
     Forget(ForgetArgs),
     /// Train from scratch on what is left and compare every byte.
@@ -63,6 +67,9 @@ enum Command {
     Tune(TuneArgs),
     /// What more shards cost in quality, and save in a deletion.
     Frontier(FrontierArgs),
+    /// Everything that is kept about a person.
+    #[command(subcommand)]
+    Person(PersonCommand),
     /// What a state holds.
     Info(InfoArgs),
     /// Write the records to a CSV or JSON Lines file.
@@ -72,7 +79,7 @@ enum Command {
     /// Make, list and end bearer tokens.
     #[command(subcommand)]
     Token(TokenCommand),
-    /// Check a receipt from its file alone; give the log a new key.
+    /// Check, list and export receipts; give the log a new key.
     #[command(subcommand)]
     Receipt(ReceiptCommand),
     /// Copy the records out, beside a running server; models are made again.
@@ -286,21 +293,62 @@ pub(crate) struct ForgetArgs {
     #[command(flatten)]
     pub(crate) run: RunArgs,
     /// A user's identifier.
-    #[arg(long, required_unless_present = "file")]
+    #[arg(long, required_unless_present_any = ["file", "item"])]
     pub(crate) user: Option<String>,
-    /// One item of that user.
-    #[arg(long, requires = "user", conflicts_with_all = ["all", "file"], required_unless_present_any = ["all", "file"])]
+    /// One item of that user. Without --user: the item is taken down for
+    /// everybody; it is in no list from then on, and its records go.
+    #[arg(long, conflicts_with_all = ["all", "before", "file"], required_unless_present_any = ["all", "before", "file"])]
     pub(crate) item: Option<String>,
     /// The whole account: every record of the user, and the user's features.
-    #[arg(long, requires = "user", conflicts_with = "file")]
+    #[arg(long, requires = "user", conflicts_with_all = ["file", "before"])]
     pub(crate) all: bool,
-    /// A list of user,item lines (item may be * for the whole account); - reads
-    /// standard input.
+    /// The user's records that are earlier than this, in the data's own unit;
+    /// what has no time stays.
+    #[arg(long, value_name = "TIME", requires = "user", conflicts_with = "file", allow_negative_numbers = true)]
+    pub(crate) before: Option<f64>,
+    /// A table (CSV) of user,item lines, or user,,all for a whole account; -
+    /// reads standard input.
     #[arg(long, value_name = "FILE", conflicts_with = "user")]
     pub(crate) file: Option<PathBuf>,
+    /// The table's first line names its columns: user, item, all, before.
+    #[arg(long, requires = "file")]
+    pub(crate) heading: bool,
+    /// Say what it would do, and do nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Within what time stale copies of the removed records are cleared from
+    /// the database by whoever runs then; 0 for before this command ends.
+    #[arg(long, value_name = "TIME", default_value = "0", env = "EEMU_ERASE_WITHIN")]
+    pub(crate) erase_within: Span,
     /// Remove now, retrain with a later `eemu train`.
     #[arg(long)]
     pub(crate) later: bool,
+}
+
+/// `add`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct AddArgs {
+    #[command(flatten)]
+    pub(crate) state: StateArg,
+    /// Whose record. Somebody who is in no table comes with it.
+    #[arg(long, required_unless_present = "file", requires = "item")]
+    pub(crate) user: Option<String>,
+    /// Of which item of the catalogue.
+    #[arg(long, requires = "user")]
+    pub(crate) item: Option<String>,
+    /// When, in the data's own unit.
+    #[arg(long, requires = "user", allow_negative_numbers = true)]
+    pub(crate) time: Option<f64>,
+    /// A table (CSV) of user,item or user,item,time lines; - reads standard
+    /// input.
+    #[arg(long, value_name = "FILE", conflicts_with = "user")]
+    pub(crate) file: Option<PathBuf>,
+    /// The table's first line is a heading.
+    #[arg(long, requires = "file")]
+    pub(crate) heading: bool,
+    /// One JSON object on standard output.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// `admit`.
@@ -363,12 +411,14 @@ pub fn main() -> ExitCode {
         Command::TrainShard(args) => commands::train::train_shard(&args),
         Command::Evaluate(args) => commands::evaluate::run(&args),
         Command::Recommend(args) => commands::recommend::run(&args),
+        Command::Add(args) => commands::add::run(&args),
         Command::Forget(args) => commands::forget::run(&args),
         Command::Verify(args) => commands::verify::run(&args),
         Command::Retrain(args) => commands::train::retrain(&args),
         Command::Admit(args) => commands::admit::run(&args),
         Command::Tune(args) => commands::tune::run(&args),
         Command::Frontier(args) => commands::frontier::run(&args),
+        Command::Person(command) => commands::person::run(&command),
         Command::Info(args) => commands::info::run(&args),
         Command::Export(args) => commands::export::run(&args),
         Command::Serve(args) => commands::serve::run(&args),

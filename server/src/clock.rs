@@ -38,3 +38,55 @@ pub(crate) fn random<const N: usize>() -> Result<[u8; N], NoChance> {
 pub(crate) fn random_hex<const N: usize>() -> Result<String, NoChance> {
     Ok(hex::encode(random::<N>()?))
 }
+
+/// A length of time as people write it: `90s`, `30m`, `1h`, `2d`; a bare
+/// number is seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[serde(try_from = "String")]
+pub struct Span(pub std::time::Duration);
+
+impl std::str::FromStr for Span {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+        let unit = match &text[digits.len()..] {
+            "" | "s" => 1.0,
+            "m" => 60.0,
+            "h" => 3600.0,
+            "d" => 86_400.0,
+            _ => f64::NAN,
+        };
+        let seconds = digits.parse().unwrap_or(f64::NAN) * unit;
+        // A year at most: a deadline beyond that is none.
+        let fits = (0.0..=3.2e7).contains(&seconds);
+        let span = fits.then(|| Self(std::time::Duration::from_secs_f64(seconds)));
+        span.ok_or_else(|| format!("'{text}' is no length of time; write 90s, 30m, 1h or 0, a year at most"))
+    }
+}
+
+impl TryFrom<String> for Span {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Span;
+
+    #[test]
+    fn spans_are_read() {
+        let seconds = |text: &str| text.parse::<Span>().map(|span| span.0.as_secs_f64());
+        for (text, expected) in
+            [("0", 0.0), ("1.5", 1.5), ("90s", 90.0), ("30m", 1800.0), ("1h", 3600.0), ("2d", 172_800.0)]
+        {
+            assert_eq!(seconds(text), Ok(expected), "{text}");
+        }
+        for bad in ["", "h", "-1", "1w", "nan", "inf", "1h30m", "9999d", "é"] {
+            assert!(seconds(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -13,7 +13,7 @@ use eemu_core::tensor::Device;
 use eemu_core::world::World;
 use serde::{Deserialize, Serialize};
 
-use crate::store::{Access, Done, Extra, Head, Import, Location, Shard, State, Ticket};
+use crate::store::{Access, Done, Extra, Head, Import, Location, Shard, State, StoreError, Ticket};
 
 /// What the state remembers of its import and configuration.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -38,7 +38,8 @@ fn keyed_id(key: &Key, catalog: &Catalog, record: &Interaction) -> [u8; 16] {
 fn derive(state: &State) -> Result<(Settings, World, Vec<Shard>, Head)> {
     let picture = state.picture()?;
     let settings: Settings = serde_json::from_str(&picture.settings).context("the state's settings are damaged")?;
-    let (world, _) = World::new(picture.catalog, picture.interactions, settings.config.clone())?;
+    let (mut world, _) = World::new(picture.catalog, picture.interactions, settings.config.clone())?;
+    world.take_down(&picture.down);
     Ok((settings, world, picture.shards, picture.head))
 }
 
@@ -102,8 +103,11 @@ impl Deployment {
     }
 
     /// Takes in a change that was planned on `world` and led to `after`.
-    pub fn moved_on(&mut self, after: World, done: Done) {
+    /// Returns what went wrong after it was made.
+    #[must_use]
+    pub fn moved_on(&mut self, after: World, done: Done) -> Option<StoreError> {
         (self.world, self.shards, self.head) = (after, done.shards, done.head);
+        done.unfinished
     }
 
     /// The right to publish a shard trained on the records of `world`.
@@ -156,7 +160,7 @@ impl Deployment {
         let settings = serde_json::to_string(&settings)?;
         let extra = Extra { shards: Some(config.train.shards), ..extra };
         let import = Import { catalog, settings: &settings, keyed_id: &keyed_id, replace, extra };
-        Self::load(State::create(location, &import, interactions.all().iter().copied())?)
+        Self::load(State::create(location, &import, interactions.iter().copied())?)
     }
 
     /// Takes another configuration. Returns whether the models had to go

@@ -4,10 +4,10 @@ use std::collections::{BTreeSet, HashMap};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use eemu_core::dataset::{Catalog, Entities};
+use eemu_core::dataset::Catalog;
 use eemu_core::ensemble::LearnedState;
 use eemu_core::fingerprint::Fingerprint;
-use eemu_core::receipt::{Entry, Receipt, ShardStatement, config_blake3};
+use eemu_core::receipt::{Entry, Receipt, ShardStatement, Times, config_blake3};
 use eemu_core::tensor::Device;
 use eemu_core::unlearn;
 
@@ -53,14 +53,9 @@ pub fn waiting_shards(deployment: &Deployment) -> Result<Vec<u32>> {
     Ok(deployment.state.shards()?.iter().filter(|s| s.stale || s.live.is_none()).map(|s| s.index).collect())
 }
 
-/// Begins the label of a deleted account's slot.
-pub(crate) const DELETED: &str = "deleted-";
-
-/// Whether some account was deleted. Its name is gone, so a request that is
-/// made again finds nobody of that name.
-pub fn any_deleted(users: &Entities) -> bool {
-    users.ids.iter().any(|id| id.starts_with(DELETED))
-}
+/// Begins the label of a deleted account's slot; for people only. What counts
+/// is [`eemu_core::dataset::Entities::is_deleted`].
+const DELETED: &str = "deleted-";
 
 /// Blanks the slots of users whose accounts go: a random label, every feature
 /// unknown.
@@ -74,17 +69,18 @@ pub(crate) fn blank(catalog: &mut Catalog, users: &[u32]) -> Result<()> {
     Ok(())
 }
 
-/// Removes records for good, and whole accounts: one transaction takes the
+/// Removes records for good, and whole accounts, and takes items down: one transaction takes the
 /// rows, marks their shards and notes how many went, so that the receipt can
 /// say it whenever it is written. When this returns no file holds them.
 /// Nothing is retrained yet.
 ///
 /// # Errors
 /// When the store refuses; then nothing was removed.
-pub fn remove(deployment: &mut Deployment, request: &[(u32, u32)], accounts: &[u32]) -> Result<u64> {
+pub fn remove(deployment: &mut Deployment, request: &[(u32, u32)], accounts: &[u32], down: &[u32]) -> Result<u64> {
     for _ in 0..TRIES {
         let plan = unlearn::plan(&deployment.world, request);
-        let mut after = deployment.world.with(plan.after);
+        let mut after = plan.after;
+        after.take_down(down);
         blank(&mut after.catalog, accounts)?;
         // A state that was never trained waits for no shard.
         let shards = if deployment.state.trained()? { plan.shards.clone() } else { Vec::new() };
@@ -100,13 +96,14 @@ pub fn remove(deployment: &mut Deployment, request: &[(u32, u32)], accounts: &[u
             stale: &plan.shards,
             requests: if plan.removed.is_empty() { &[] } else { std::slice::from_ref(&noted) },
             accounts,
+            down,
             catalog: if accounts.is_empty() { None } else { Some(&after.catalog) },
         };
         match deployment.state.carry_out(&deletion) {
             Ok(done) => {
                 let count = done.count;
-                deployment.moved_on(after, done);
-                return Ok(count);
+                let unfinished = deployment.moved_on(after, done);
+                return unfinished.map_or(Ok(count), |problem| Err(problem.into()));
             }
             Err(StoreError::Moved) => deployment.reload()?,
             Err(error) => return Err(error.into()),
@@ -124,12 +121,13 @@ pub fn forget(
     deployment: &mut Deployment,
     request: &[(u32, u32)],
     accounts: &[u32],
+    down: &[u32],
     device: &Device,
     jobs: usize,
     progress: &Progress,
 ) -> Result<Forgotten> {
     let start = Instant::now();
-    let removed = remove(deployment, request, accounts)?;
+    let removed = remove(deployment, request, accounts, down)?;
     // A state that was never trained has nothing to retrain. One whose models
     // are all gone, by a request that was cut short, has everything.
     let waiting = if deployment.state.trained()? { waiting_shards(deployment)? } else { Vec::new() };
@@ -203,14 +201,30 @@ pub(crate) fn answer(
         format: 1,
         removed: ready.iter().map(|request| request.removed).sum(),
         shards: live.iter().map(|live| statement(live)).collect(),
-        config_blake3: config_blake3(&settings.config),
+        config_blake3: config_blake3(&settings.config)?,
         fingerprint: fingerprints.next().unwrap_or_else(|| Fingerprint::of(device)),
         further_fingerprints: fingerprints.collect(),
         statement: stated(state, settings)?,
+        requests: ready.iter().map(|request| hex::encode(request.id_hash)).collect(),
+        times: times(ready),
     };
     let ids: Vec<[u8; 32]> = ready.iter().map(|request| request.id_hash).collect();
     let id = state.answer_requests(&ids, &Entry::Deletion(receipt.clone()).to_line()?)?;
     Ok(id.map(|id| (id, receipt)))
+}
+
+/// When these requests went through their stages.
+fn times(requests: &[Request]) -> Option<Times> {
+    let latest = |time: fn(&Request) -> Option<f64>| {
+        let all: Option<Vec<f64>> = requests.iter().map(time).collect();
+        all.map(|all| all.into_iter().fold(0.0, f64::max) as u64)
+    };
+    Some(Times {
+        asked: requests.iter().map(|request| request.created as u64).min()?,
+        overwritten: latest(|request| request.overwritten),
+        compacted: latest(|request| request.compacted),
+        written: now(),
+    })
 }
 
 /// What a receipt of this state states.

@@ -45,8 +45,8 @@ pub trait Launcher: Sync {
         Wish::GoOn
     }
     /// A log entry to be stored with the new version, in one transaction.
-    fn entry(&self, _live: &Live) -> Option<String> {
-        None
+    fn entry(&self, _live: &Live) -> eemu_core::Result<Option<String>> {
+        Ok(None)
     }
 }
 
@@ -136,8 +136,9 @@ pub fn train_unit(
     let start = Instant::now();
     let mut trainer = Trainer::new(&world.catalog, &world.config, data, device)?;
     if let Some(bytes) = state.load_checkpoint(ticket, &input)? {
-        // What cannot be taken up is trained from the start.
-        let _ = trainer.resume(&bytes);
+        if let Err(problem) = trainer.resume(&bytes) {
+            tracing::warn!(shard, "a checkpoint cannot be taken up, so training begins anew: {problem}");
+        }
     }
     launcher.started(shard, trainer.epochs_done(), world.config.train.epochs);
     let checkpoint = |trainer: &Trainer<'_>| -> Result<()> {

@@ -76,8 +76,7 @@ impl Search<'_> {
                 continue;
             }
             progress.say(&format!("trial {} of {}: {name}", number + 1, trials.len()));
-            let world =
-                World::new(self.world.catalog.clone(), self.world.interactions.all().to_vec(), config.clone())?.0;
+            let world = World::new(self.world.catalog.clone(), self.world.interactions.all(), config.clone())?.0;
             let same = |other: &Config| Config { adapt: config.adapt.clone(), ..other.clone() } == *config;
             let models = match trained.take() {
                 Some((other, models)) if same(&other) => Ok(models),

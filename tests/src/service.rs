@@ -98,6 +98,7 @@ pub fn quick() -> ServiceOptions {
         serve_jobs: 2,
         demo: 0,
         housekeeping: Duration::from_secs(60),
+        erase_within: Duration::ZERO,
     }
 }
 

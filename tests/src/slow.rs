@@ -90,7 +90,7 @@ impl Side {
             let input = Input::Category { rows, size: entities.len(), personal: true };
             features.push(Feature { name: "id".into(), input });
         }
-        for column in &entities.columns {
+        for column in entities.columns.iter() {
             let input = match &column.values {
                 Values::Token { vocabulary, rows } => Input::Category {
                     rows: rows.iter().map(|&value| (value != UNKNOWN).then_some(value)).collect(),

@@ -326,7 +326,7 @@ impl System {
     /// When training fails.
     pub fn forget(&mut self, request: &[(u32, u32)]) -> Result<(Vec<u32>, usize)> {
         let plan = unlearn::plan(&self.world, request);
-        self.world = self.world.with(plan.after);
+        self.world = plan.after;
         if self.mistake.is_none_or(|mistake| mistake == Mistake::WarmStart) {
             let shards = self.world.shards();
             for &index in &plan.shards {

@@ -97,7 +97,7 @@ fn p2(recipe: &Recipe, request: &[(u32, u32)], mistake: Option<Mistake>) -> Vec<
     let world = recipe.world().unwrap();
     let plan = unlearn::plan(&world, request);
     let before = train_all(&world, mistake).unwrap();
-    let after = train_all(&world.with(plan.after), mistake).unwrap();
+    let after = train_all(&plan.after, mistake).unwrap();
     let others = (0..recipe.shards).filter(|shard| !plan.shards.contains(shard));
     others.filter(|&s| hash(&before[s as usize]) != hash(&after[s as usize])).collect()
 }
@@ -185,7 +185,7 @@ proptest! {
         prop_assert_eq!(differences(&before, &at_once.state()).unwrap(), Vec::<String>::new());
 
         // The system that takes the records in again, and forgets them again.
-        let whole = start.world.interactions.all().to_vec();
+        let whole = start.world.interactions.all();
         let mut again = System::train(recipe.world_of(whole).unwrap(), None).unwrap();
         prop_assert_eq!(differences(&start.state(), &again.state()).unwrap(), Vec::<String>::new());
         again.forget(&request).unwrap();
@@ -426,7 +426,7 @@ fn the_middle_of_a_history_goes_at_once() {
         let shard = world.shard_of(user, record.1) as usize;
         let plan = unlearn::plan(world, &[record]);
         assert_eq!(plan.shards, [shard as u32]);
-        let unmasked = world.with(plan.after);
+        let unmasked = plan.after;
         assert_eq!(world.shards()[shard].cells.len(), unmasked.shards()[shard].cells.len(), "the person stays");
         let list = |world: &World, models: &[ShardModel]| {
             let models: Vec<(usize, &ShardModel)> = models.iter().enumerate().filter(|(s, _)| *s != shard).collect();
@@ -476,7 +476,7 @@ fn other_shards_change_no_batch() {
         let world = recipe.world().unwrap();
         for (kind, record) in telling(&world) {
             let plan = unlearn::plan(&world, &[record]);
-            let after = world.with(plan.after);
+            let after = plan.after;
             let (with, without) = (world.shards(), after.shards());
             for (a, b) in with.iter().zip(&without).filter(|(a, _)| !plan.shards.contains(&a.index)) {
                 assert_eq!(a, b);
@@ -724,13 +724,13 @@ fn blanked_and_admitted_people_keep_shapes() {
     let recipe = Recipe::default();
     let config = Config { holdout: Holdout::None, ..recipe.config().paper() };
     let mut catalog = recipe.catalog().unwrap();
-    let mut columns = catalog.users.columns.clone();
+    let mut columns = catalog.users.columns.to_vec();
     for column in &mut columns {
         if let Values::Token { rows, .. } = &mut column.values {
             rows.iter_mut().for_each(|value| *value %= 3);
         }
     }
-    catalog.users = Entities::new(catalog.users.ids, Vec::new(), columns).unwrap();
+    catalog.users = Entities::new(catalog.users.ids.into_iter().collect(), Vec::new(), columns).unwrap();
     let shapes = |catalog: &Catalog| {
         let world = World::new(catalog.clone(), recipe.records(), config.clone()).unwrap().0;
         let model = Recommender::new(&world.catalog, &world.config.model, &world.key, 0, &cpu()).unwrap();
@@ -943,7 +943,7 @@ fn receipts_say_nothing_about_membership() {
     };
     let (candidate, next) = (of_shard(1)[0], of_shard(1)[1]);
 
-    let done = forget(&mut deployment, &[candidate], &[], &device, 1, &quiet).unwrap();
+    let done = forget(&mut deployment, &[candidate], &[], &[], &device, 1, &quiet).unwrap();
     let receipt = done.receipt.unwrap();
     let text = deployment.state.receipts().unwrap()[0].json.clone();
     assert_eq!(text, serde_json::to_string(&receipt).unwrap());
@@ -1007,7 +1007,7 @@ fn receipts_say_nothing_about_membership() {
     }
 
     // Another deletion in that shard, and nobody can open the first receipt.
-    forget(&mut deployment, &[next], &[], &device, 1, &quiet).unwrap();
+    forget(&mut deployment, &[next], &[], &[], &device, 1, &quiet).unwrap();
     let now = deployment.state.live(1).unwrap().unwrap();
     assert!(now.nonce.0 != live.nonce.0 && now.salt.0 != live.salt.0);
     drop(deployment);

@@ -33,7 +33,7 @@ fn data(name: &str) -> Option<PathBuf> {
 /// Training records a user and an item, and duplicates, with leave-one-out.
 fn averages(read: &Imported) -> (f64, f64, usize) {
     let (interactions, duplicates) = Interactions::new(read.records.clone(), &read.catalog, &Key::from_seed(1));
-    let split = Split::new(&interactions, Holdout::LeaveOneOut);
+    let split = Split::new(Holdout::LeaveOneOut);
     let training: u32 = split.degrees(&interactions, read.catalog.items.len()).iter().sum();
     let per = |count: usize| f64::from(training) / count as f64;
     (per(read.catalog.users.len()), per(read.catalog.items.len()), duplicates)

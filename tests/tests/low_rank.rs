@@ -348,7 +348,7 @@ fn the_cases_are_of_every_kind() {
     any("no unknown rows", &|c| !c.config.unknown_rows);
     any("more than a tile of items", &|c| c.catalog.items.len() > 512);
     let column = |c: &Case, of: fn(&Values) -> bool| {
-        c.catalog.users.columns.iter().chain(&c.catalog.items.columns).any(|column| of(&column.values))
+        c.catalog.users.columns.iter().chain(c.catalog.items.columns.iter()).any(|column| of(&column.values))
     };
     any("unknown values", &|c| column(c, |v| matches!(v, Values::Token { rows, .. } if rows.contains(&UNKNOWN))));
     any("bags", &|c| column(c, |v| matches!(v, Values::TokenSeq { .. })));

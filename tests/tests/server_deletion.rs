@@ -10,7 +10,7 @@ use eemu_core::dataset::{Holdout, Interaction};
 use eemu_core::ensemble::LearnedState;
 use eemu_server::deployment::Deployment;
 use eemu_server::serve::http::HttpOptions;
-use eemu_server::serve::{Add, Change, ServiceOptions};
+use eemu_server::serve::{Add, Change, ServiceOptions, Whose};
 use eemu_server::store::Access;
 use eemu_tests::service::{PATIENCE, Place, ask, delete_items, learned, make_state, patient, quick, request};
 use eemu_tests::worlds::{Recipe, Times, train_all};
@@ -291,7 +291,7 @@ fn nothing_is_added_to_a_deleted_account() {
     let before = records(&place).len();
     // As the handler queues it, later than its own look at the account.
     let (reply, answer) = tokio::sync::oneshot::channel();
-    let add = Add { user: 2, records: vec![(0, None), (1, Some(5.0))], reply };
+    let add = Add { user: Whose::Known(2), records: vec![(0, None), (1, Some(5.0))], reply };
     place.service.submit(Change::Add(add)).unwrap();
     let answer = place.block_on(answer).unwrap();
     assert!(answer.is_err_and(|error| error.to_string().contains("deleted")));

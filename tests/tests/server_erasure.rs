@@ -50,9 +50,9 @@ fn planted(dir: &Path) -> [u8; 16] {
     let mut catalog = recipe.catalog().unwrap();
     // Rename one of each side.
     let rename = |entities: &eemu_core::dataset::Entities, row: usize, name: &str| {
-        let mut ids = entities.ids.clone();
+        let mut ids: Vec<String> = entities.ids.iter().cloned().collect();
         ids[row] = name.to_owned();
-        eemu_core::dataset::Entities::new(ids, Vec::new(), entities.columns.clone()).unwrap()
+        eemu_core::dataset::Entities::new(ids, Vec::new(), entities.columns.to_vec()).unwrap()
     };
     catalog.users = rename(&catalog.users, 4, PERSON);
     catalog.items = rename(&catalog.items, 7, THING);

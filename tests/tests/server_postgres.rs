@@ -53,7 +53,7 @@ fn forgetting_leaves_what_it_leaves_on_sqlite() {
     let gone = record(&here);
     for place in [&here, &twin] {
         let mut deployment = Deployment::open(place, Access::Write).unwrap();
-        let done = forget(&mut deployment, &[gone], &[], &cpu(), 1, &Progress::new(true)).unwrap();
+        let done = forget(&mut deployment, &[gone], &[], &[], &cpu(), 1, &Progress::new(true)).unwrap();
         assert_eq!(done.removed, 1);
         let logical = deployment.state.erasure() == Erasure::Logical;
         assert_eq!(logical, place.database.is_some());
@@ -69,7 +69,7 @@ fn forgetting_leaves_what_it_leaves_on_sqlite() {
 
     let mut deployment = Deployment::open(&here, Access::Write).unwrap();
     let all = eemu_core::unlearn::everything_of(&deployment.world, 2);
-    forget(&mut deployment, &all, &[2], &cpu(), 1, &Progress::new(true)).unwrap();
+    forget(&mut deployment, &all, &[2], &[], &cpu(), 1, &Progress::new(true)).unwrap();
     let world = Deployment::open(&here, Access::Read).unwrap().world;
     assert!(world.catalog.users.ids[2].starts_with("deleted-") && world.interactions.of(2).is_empty());
     let twin = LearnedState::new(&world, train_all(&world, None).unwrap());
@@ -133,7 +133,7 @@ fn a_model_of_old_records_is_not_published() {
     let one = Deployment::open(setting.from("a"), Access::Write).unwrap();
     let other = Deployment::open(setting.from("b"), Access::Write).unwrap();
     let data = one.world.shards().remove(0);
-    let gone = one.world.interactions.all().iter().find(|r| one.world.shard_of(r.user, r.item) == 0).unwrap();
+    let gone = one.world.interactions.iter().find(|r| one.world.shard_of(r.user, r.item) == 0).unwrap();
     let (ticket, overtaker) = (one.ticket(0).unwrap(), Overtaker(&other, (gone.user, gone.item)));
     let trained = train_unit(&one.state, &one.world, &data, ticket, &cpu(), &overtaker, false);
     let outdated = trained.unwrap_err();

@@ -24,7 +24,7 @@ fn records(location: impl Into<Location>) -> Vec<Interaction> {
 /// Deletes the first record of a state, and user 3's account, by command.
 fn forget(state: &[&str], location: &Location) {
     let world = Deployment::open(location, Access::Read).unwrap().world;
-    let gone = world.interactions.all().iter().find(|r| r.user != 3).unwrap();
+    let gone = world.interactions.iter().find(|r| r.user != 3).unwrap();
     let (user, item) = (&world.catalog.users.ids[gone.user as usize], &world.catalog.items.ids[gone.item as usize]);
     let how = ["forget", "-q", "--later"];
     done(&[&how[..], state, &["--user", user, "--item", item]].concat(), &[]);

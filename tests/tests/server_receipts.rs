@@ -285,7 +285,7 @@ fn a_new_key_takes_over() {
     let busy = Command::new(program().unwrap()).args(["receipt", "rotate-key", "--state"]).arg(&dir).output().unwrap();
     assert_eq!(busy.status.code(), Some(2), "the state is in use, so the key cannot change");
     let copy = tempfile::tempdir().unwrap();
-    for entry in ["eemu.sqlite", "catalog.json", "catalog.safetensors"] {
+    for entry in ["eemu.sqlite", "catalog.json", "catalog.safetensors", "log.key"] {
         let _ = std::fs::copy(dir.join(entry), copy.path().join(entry));
     }
     std::fs::create_dir(copy.path().join("models")).unwrap();

@@ -145,7 +145,7 @@ impl Public {
                 *known = row.known;
             }
         }
-        let id = own.and_then(|own| own.rows.users.ids.first()).map(String::as_str);
+        let id = own.and_then(|own| own.rows.users.ids.front()).map(String::as_str);
         client_person(&self.manifest.config, id, &known, Past::new(records.iter().copied()))
     }
 
@@ -176,7 +176,13 @@ impl Public {
             self.popular(person, ask.top)
         } else {
             let shards = self.manifest.shards_total as usize;
-            let ensemble = ranking::Ensemble { models: &models, shards, key: &self.key, degrees: &self.degrees };
+            let ensemble = ranking::Ensemble {
+                models: &models,
+                shards,
+                key: &self.key,
+                degrees: &self.degrees,
+                down: &self.manifest.items_down,
+            };
             ensemble.list(person, &self.adapt(ask), ask.draw, ask.top).await?
         };
         let name = |item: u32| self.catalog.items.name(item).to_owned();
@@ -209,7 +215,9 @@ impl Public {
             before: ranked.rank,
             rank: ranked.rank,
         };
-        let rows = eemu_core::recommend::top_k(&scores, person.history.items(), top).into_iter().map(row).collect();
+        let mut masked = [person.history.items(), &self.manifest.items_down].concat();
+        masked.sort_unstable();
+        let rows = eemu_core::recommend::top_k(&scores, &masked, top).into_iter().map(row).collect();
         ranking::Made { rows, set: Vec::new() }
     }
 

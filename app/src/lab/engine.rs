@@ -169,6 +169,7 @@ impl Lab {
             shards: world.config.train.shards as usize,
             key: &world.key,
             degrees: &world.degrees,
+            down: &[],
         };
         let Made { rows, mut set } = ensemble.list(&person, &adapt, 0, LIST).await?;
         set.sort_by_key(|&(item, ..)| (world.degrees[item as usize], item));
@@ -185,8 +186,7 @@ impl Lab {
             return Ok((shards.clone(), system.clone()));
         }
         let plan = unlearn::plan(&full.world, &[(dot.household, dot.product)]);
-        let after = full.world.with(plan.after);
-        let system = full.retrained(after, &plan.shards, "Retraining one model", watch).await?;
+        let system = full.retrained(plan.after, &plan.shards, "Retraining one model", watch).await?;
         self.forgot = Some((dot, plan.shards.clone(), system.clone()));
         Ok((plan.shards, system))
     }

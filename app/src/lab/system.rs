@@ -177,7 +177,7 @@ fn differing(world: &World, own: &TensorMap, theirs: &TensorMap) -> Vec<Differen
         let width = shape.last().copied().unwrap_or(1).max(1);
         let mut rows: Vec<usize> = places.iter().map(|place| place / width).collect();
         rows.dedup();
-        let name = |row: usize, names: &Vec<String>| match row {
+        let name = |row: usize, names: &imbl::Vector<String>| match row {
             0 => "unknown".to_owned(),
             row => names.get(row - 1).cloned().unwrap_or_default(),
         };

@@ -15,8 +15,9 @@ mod published;
 mod recommending;
 
 pub use personal::{
-    AccountRequest, AddRequest, Added, DeleteRequest, Event, NewInteraction, OwnInteraction, OwnInteractions, OwnRow,
-    OwnRows, Phase, Progress, Unlearning, UserRequest,
+    AccountRequest, AddRequest, Added, DeleteRequest, DryRun, Erasure, Event, ExportRequest, Kept, KeptFeature,
+    KeptRequest, KeptToken, NewInteraction, OwnInteraction, OwnInteractions, OwnRow, OwnRows, Phase, Progress,
+    TakeDownRequest, Unlearning, UserRequest,
 };
 pub use published::{
     CatalogItem, CatalogPage, ClientFile, ConsistencyProof, DemoHousehold, Health, InclusionProof, LogEntries, LogPage,

@@ -72,7 +72,7 @@ pub struct Added {
 }
 
 /// Deletes what a person did: some items, or everything. The account stays.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct DeleteRequest {
@@ -85,6 +85,26 @@ pub struct DeleteRequest {
     /// Forget everything instead.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub all: bool,
+    /// Forget everything earlier than this instead, in the data's own unit.
+    /// What has no time stays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<f64>,
+}
+
+/// What a deletion would do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct DryRun {
+    /// Records that would go.
+    pub removed: u64,
+    /// Shards that would retrain.
+    pub shards: Vec<u32>,
+    /// Shards that would go on answering meanwhile.
+    pub shards_left: u32,
+    /// Whether answers would be popularity until the first is back.
+    pub degraded: bool,
+    /// Estimated seconds until every shard is back.
+    pub estimated_seconds: u64,
 }
 
 /// Deletes a person's account: every record, every feature, every token.
@@ -95,6 +115,15 @@ pub struct AccountRequest {
     /// The user's identifier; a subject may leave it out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
+}
+
+/// Takes an item down for everybody.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct TakeDownRequest {
+    /// The item's identifier.
+    pub item: String,
 }
 
 /// Where an unlearning request stands.
@@ -137,6 +166,25 @@ pub struct Unlearning {
     /// Where its receipt stands in the log, from 0; once it is done, and if
     /// anything was removed.
     pub receipt_index: Option<u64>,
+    /// What became of the bytes.
+    #[serde(default)]
+    pub erasure: Erasure,
+}
+
+/// What became of the bytes that a request removed, with times in seconds
+/// since 1970.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Erasure {
+    /// When it was asked for.
+    pub asked: u64,
+    /// When they were overwritten on disk: before the request was answered.
+    /// Absent where erasure is logical (PostgreSQL).
+    pub overwritten: Option<u64>,
+    /// When the database was cleared of stale copies of them.
+    pub compacted: Option<u64>,
+    /// Until when that happens, where it is still to come.
+    pub compacted_by: Option<u64>,
 }
 
 /// One shard on its way.
@@ -156,6 +204,83 @@ pub struct Progress {
 /// A server-sent event about a request: its `event` is the phase, its `data`
 /// this.
 pub type Event = Unlearning;
+
+/// Asks for everything that is kept about a person.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ExportRequest {
+    /// The user's identifier; a subject may leave it out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// Names of the person's deletion requests: only a name leads to one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub requests: Vec<String>,
+}
+
+/// Everything that is kept about a person.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Kept {
+    /// Format of this file.
+    pub format: u32,
+    /// Name of the data set.
+    pub dataset: String,
+    /// The user's identifier.
+    pub user: String,
+    /// When this was made, in seconds since 1970.
+    pub exported: u64,
+    /// What the person did, in the person's order.
+    pub records: Vec<OwnInteraction>,
+    /// What is known of the person besides.
+    pub features: Vec<KeptFeature>,
+    /// Tokens that act for the person; the tokens themselves are not kept.
+    pub tokens: Vec<KeptToken>,
+    /// Deletion requests whose names were given.
+    pub requests: Vec<KeptRequest>,
+    /// What this file cannot hold, and why.
+    pub note: String,
+}
+
+/// A feature of a person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct KeptFeature {
+    /// Its name in the data.
+    pub name: String,
+    /// Its values as text.
+    pub values: Vec<String>,
+}
+
+/// A token that acts for a person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct KeptToken {
+    /// Its short name.
+    pub id: String,
+    /// When it was made, in seconds since 1970.
+    pub created: u64,
+    /// Until when it is good.
+    pub expires: Option<u64>,
+}
+
+/// A deletion request, with times in seconds since 1970.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct KeptRequest {
+    /// BLAKE3 of its name, hex.
+    pub name_blake3: String,
+    /// Records that it removed.
+    pub removed: u64,
+    /// When it was asked for.
+    pub asked: u64,
+    /// When its records were overwritten on disk.
+    pub overwritten: Option<u64>,
+    /// When stale copies of them were cleared.
+    pub compacted: Option<u64>,
+    /// Where its receipt stands in the log, from 0.
+    pub receipt_index: Option<u64>,
+}
 
 /// A person's own part of every live model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

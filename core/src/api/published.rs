@@ -29,6 +29,9 @@ pub struct Manifest {
     /// by a secret random number of steps that is drawn anew whenever records
     /// change, so that two readings do not name the item between them.
     pub degree_classes: Vec<u8>,
+    /// Items taken down for everybody, by place in the catalogue: in no list.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub items_down: Vec<u32>,
     /// Number of shards S.
     pub shards_total: u32,
     /// Hyper-parameters. The seed is not published: it reads 0.

@@ -52,10 +52,10 @@ const SCALED_ON: usize = 128;
 #[cfg(feature = "linear-algebra")]
 fn categories(catalog: &Catalog, most: usize) -> Vec<Vec<u32>> {
     let mut all = Vec::new();
-    for column in &catalog.items.columns {
+    for column in catalog.items.columns.iter() {
         let Values::Token { vocabulary, rows } = &column.values else { continue };
         let mut alike: Vec<Vec<u32>> = vec![Vec::new(); vocabulary.len()];
-        for (item, &token) in (0..).zip(rows).filter(|(_, token)| **token != UNKNOWN) {
+        for (item, token) in (0..).zip(rows.iter().copied()).filter(|(_, token)| *token != UNKNOWN) {
             alike[token as usize].push(item);
         }
         all.extend(alike.into_iter().filter(|alike| alike.len() > 1));

@@ -1,7 +1,9 @@
 //! Users, items and their features, frozen at import.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
+use imbl::{OrdSet, Vector};
 use serde::{Deserialize, Serialize};
 
 use super::buckets::Cut;
@@ -30,21 +32,41 @@ pub struct Catalog {
 ///
 /// The identifier itself is a feature of every model (`id`); it is not listed
 /// among the columns.
+///
+/// A clone shares everything with its original, and a change copies only what
+/// it touches: a service makes one for every change of its people.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Entities {
     /// External identifiers; the place in this list is the index.
-    pub ids: Vec<String>,
+    pub ids: Vector<String>,
     /// Names for people, same order; empty when the data has none.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub names: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vector::is_empty")]
+    pub names: Vector<String>,
     /// Features the models read.
-    pub columns: Vec<Column>,
+    #[serde(with = "shared")]
+    pub columns: Arc<Vec<Column>>,
+    /// Slots whose account was deleted. Their identifier is a random label.
+    #[serde(default, skip_serializing_if = "OrdSet::is_empty")]
+    deleted: OrdSet<u32>,
     /// Categories with blanks when this was frozen. Kept, because the shape of
     /// a model must not follow from who was blanked or admitted since.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     blanks: Vec<String>,
     #[serde(skip)]
-    index: HashMap<String, u32>,
+    index: imbl::HashMap<String, u32>,
+}
+
+/// Shared columns, written and read as a list.
+mod shared {
+    use super::{Arc, Column, Deserialize, Serialize};
+
+    pub(super) fn serialize<S: serde::Serializer>(columns: &Arc<Vec<Column>>, to: S) -> Result<S::Ok, S::Error> {
+        columns.as_slice().serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Arc<Vec<Column>>, D::Error> {
+        Vec::deserialize(from).map(Arc::new)
+    }
 }
 
 /// One feature of every user, or of every item.
@@ -141,13 +163,14 @@ impl Entities {
     pub fn new(ids: Vec<String>, names: Vec<String>, columns: Vec<Column>) -> Result<Self> {
         let blank = |c: &&Column| matches!(&c.values, Values::Token { rows, .. } if rows.contains(&UNKNOWN));
         let blanks = columns.iter().filter(blank).map(|c| c.name.clone()).collect();
-        let mut entities = Self { ids, names, columns, blanks, index: HashMap::new() };
+        let (ids, names, columns) = (ids.into_iter().collect(), names.into_iter().collect(), Arc::new(columns));
+        let mut entities = Self { ids, names, columns, blanks, ..Self::default() };
         entities.reindex()?;
         Ok(entities)
     }
 
     fn reindex(&mut self) -> Result<()> {
-        self.index = HashMap::with_capacity(self.ids.len());
+        self.index = imbl::HashMap::new();
         for (row, id) in self.ids.iter().enumerate() {
             if self.index.insert(id.clone(), row as u32).is_some() {
                 return Err(Error::Config(format!("catalogue: identifier '{id}' appears twice")));
@@ -156,7 +179,7 @@ impl Entities {
         if !self.names.is_empty() && self.names.len() != self.ids.len() {
             return Err(Error::Config("catalogue: as many names as identifiers are needed".into()));
         }
-        for column in &self.columns {
+        for column in self.columns.iter() {
             if column.values.len() != self.ids.len() {
                 return Err(Error::Config(format!(
                     "catalogue: feature '{}' has {} rows for {} identifiers",
@@ -224,10 +247,13 @@ impl Entities {
                 },
             })
             .collect();
-        let pick = |all: &[String]| rows.iter().filter_map(|&row| all.get(row).cloned()).collect::<Vec<_>>();
+        let pick = |all: &Vector<String>| rows.iter().filter_map(|&row| all.get(row).cloned()).collect::<Vector<_>>();
         let ids = pick(&self.ids);
         let index = (0..).zip(&ids).map(|(row, id)| (id.clone(), row)).collect();
-        Self { names: pick(&self.names), ids, columns, blanks: self.blanks.clone(), index }
+        let deleted =
+            (0u32..).zip(&rows).filter(|(_, row)| self.is_deleted(**row as u32)).map(|(new, _)| new).collect();
+        let (names, columns) = (pick(&self.names), Arc::new(columns));
+        Self { names, ids, columns, blanks: self.blanks.clone(), deleted, index }
     }
 
     /// The dense features of a side, in column order.
@@ -246,7 +272,7 @@ impl Entities {
     /// When there are more or fewer than the side has, or one has another length.
     pub fn set_dense(&mut self, dense: Vec<Vec<f32>>) -> Result<()> {
         let mut dense = dense.into_iter();
-        for column in &mut self.columns {
+        for column in Arc::make_mut(&mut self.columns) {
             if let Values::Dense { rows, .. } = &mut column.values {
                 *rows = dense
                     .next()
@@ -286,7 +312,7 @@ impl Entities {
             return Err(Error::Config(format!("'{id}' is in the catalogue already")));
         }
         let row = self.ids.len() as u32;
-        for (place, column) in self.columns.iter_mut().enumerate() {
+        for (place, column) in Arc::make_mut(&mut self.columns).iter_mut().enumerate() {
             let text = features.get(place).and_then(Option::as_deref).unwrap_or("");
             let find = |vocabulary: &[String], token: &str| vocabulary.binary_search_by(|v| v.as_str().cmp(token)).ok();
             match &mut column.values {
@@ -303,9 +329,9 @@ impl Entities {
             }
         }
         if !self.names.is_empty() {
-            self.names.push(id.to_owned());
+            self.names.push_back(id.to_owned());
         }
-        self.ids.push(id.to_owned());
+        self.ids.push_back(id.to_owned());
         self.index.insert(id.to_owned(), row);
         Ok(row)
     }
@@ -315,7 +341,8 @@ impl Entities {
     pub fn blank(&mut self, row: u32, label: String) {
         let place = row as usize;
         self.index.remove(&self.ids[place]);
-        for column in &mut self.columns {
+        let columns = if self.columns.is_empty() { &mut Vec::new() } else { Arc::make_mut(&mut self.columns) };
+        for column in columns {
             match &mut column.values {
                 Values::Token { rows, .. } => rows[place] = UNKNOWN,
                 Values::TokenSeq { rows, .. } | Values::Buckets { rows, .. } => rows[place].clear(),
@@ -327,6 +354,42 @@ impl Entities {
         }
         self.index.insert(label.clone(), row);
         self.ids[place] = label;
+        self.deleted.insert(row);
+    }
+
+    /// Whether the account of this slot was deleted.
+    pub fn is_deleted(&self, row: u32) -> bool {
+        self.deleted.contains(&row)
+    }
+
+    /// The slots whose accounts were deleted, ascending.
+    pub fn deleted(&self) -> impl Iterator<Item = u32> + '_ {
+        self.deleted.iter().copied()
+    }
+
+    /// Takes identifiers that are kept apart from the features, and which of
+    /// the slots are deleted.
+    ///
+    /// # Errors
+    /// When an identifier comes twice, or the features are of fewer or more.
+    pub fn set_ids(
+        &mut self,
+        ids: impl IntoIterator<Item = String>,
+        deleted: impl IntoIterator<Item = u32>,
+    ) -> Result<()> {
+        (self.ids, self.deleted) = (ids.into_iter().collect(), deleted.into_iter().collect());
+        self.reindex()
+    }
+
+    /// The features without the identifiers; for keeping the two apart.
+    #[must_use]
+    pub fn without_ids(&self) -> Self {
+        Self { ids: Vector::new(), deleted: OrdSet::new(), index: imbl::HashMap::new(), ..self.clone() }
+    }
+
+    /// Whether anything but the identifier is kept of each.
+    pub fn has_features(&self) -> bool {
+        !self.columns.is_empty() || !self.names.is_empty()
     }
 }
 
@@ -338,7 +401,7 @@ impl Catalog {
     pub fn from_json(text: &str, dense: &HashMap<String, Vec<f32>>) -> Result<Self> {
         let mut catalog: Self = serde_json::from_str(text).map_err(|e| Error::Config(format!("catalogue: {e}")))?;
         for (side, entities) in [("user", &mut catalog.users), ("item", &mut catalog.items)] {
-            for column in &mut entities.columns {
+            for column in Arc::make_mut(&mut entities.columns) {
                 if let Values::Dense { rows, .. } = &mut column.values {
                     let name = format!("{side}.{}", column.name);
                     let found = dense
@@ -347,7 +410,10 @@ impl Catalog {
                     rows.clone_from(found);
                 }
             }
-            entities.reindex()?;
+            // Identifiers that are kept apart come later: `Entities::set_ids`.
+            if !(side == "user" && entities.ids.is_empty()) {
+                entities.reindex()?;
+            }
         }
         Ok(catalog)
     }

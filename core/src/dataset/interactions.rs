@@ -1,5 +1,9 @@
 //! Who did what: records keyed by (user, item), in an order that no file decides.
 
+use std::sync::Arc;
+
+use imbl::Vector;
+
 use crate::dataset::Catalog;
 use crate::random::Key;
 
@@ -19,10 +23,17 @@ pub struct Interaction {
 /// A user's records are ordered by (timestamp, keyed hash of the external
 /// identifiers); without times by the hash alone; never by their place in a
 /// file (architecture rule 3).
+///
+/// A clone shares every user's records with its original, and a change copies
+/// only those of the users it names.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Interactions {
-    records: Vec<Interaction>,
-    offsets: Vec<usize>,
+    by_user: Vector<Arc<[Interaction]>>,
+    len: usize,
+}
+
+fn time(record: &Interaction) -> f64 {
+    record.timestamp.unwrap_or(0.0)
 }
 
 impl Interactions {
@@ -30,70 +41,78 @@ impl Interactions {
     ///
     /// Returns the interactions and how many duplicates collapsed.
     pub fn new(mut records: Vec<Interaction>, catalog: &Catalog, key: &Key) -> (Self, usize) {
-        let time = |r: &Interaction| r.timestamp.unwrap_or(0.0);
         records.sort_unstable_by(|a, b| (a.user, a.item).cmp(&(b.user, b.item)).then(time(a).total_cmp(&time(b))));
         let before = records.len();
         records.dedup_by_key(|r| (r.user, r.item));
         let duplicates = before - records.len();
-        let mut keyed: Vec<(u64, Interaction)> =
-            records.into_iter().map(|r| (record_number(key, "order", catalog, r.user, r.item), r)).collect();
-        keyed.sort_unstable_by(|(ha, a), (hb, b)| {
-            a.user.cmp(&b.user).then(time(a).total_cmp(&time(b))).then(ha.cmp(hb)).then(a.item.cmp(&b.item))
+        let mut rest = records.as_slice();
+        let by_user = (0..catalog.users.len() as u32).map(|user| {
+            let (own, others) = rest.split_at(rest.partition_point(|r| r.user <= user));
+            rest = others;
+            ordered(own, catalog, key)
         });
-        let records: Vec<Interaction> = keyed.into_iter().map(|(_, r)| r).collect();
-        (Self { offsets: offsets(&records, catalog.users.len()), records }, duplicates)
+        (Self { by_user: by_user.collect(), len: records.len() }, duplicates)
     }
 
     /// Every record, user by user, each user's in order.
-    pub fn all(&self) -> &[Interaction] {
-        &self.records
+    pub fn iter(&self) -> impl Iterator<Item = &Interaction> + Clone {
+        self.by_user.iter().flat_map(|own| own.iter())
+    }
+
+    /// A copy of every record, user by user, each user's in order.
+    pub fn all(&self) -> Vec<Interaction> {
+        self.iter().copied().collect()
     }
 
     /// One user's records in order.
     pub fn of(&self, user: u32) -> &[Interaction] {
-        match (self.offsets.get(user as usize), self.offsets.get(user as usize + 1)) {
-            (Some(&from), Some(&to)) => &self.records[from..to],
-            _ => &[],
-        }
-    }
-
-    /// Where a user's records begin in [`Interactions::all`].
-    pub fn start(&self, user: u32) -> usize {
-        self.offsets[user as usize]
+        self.by_user.get(user as usize).map_or(&[], |own| own)
     }
 
     /// How many users there is room for.
     pub fn users(&self) -> u32 {
-        self.offsets.len() as u32 - 1
+        self.by_user.len() as u32
     }
 
     /// How many records there are.
     pub fn len(&self) -> usize {
-        self.records.len()
+        self.len
     }
 
     /// Whether there are no records.
     pub fn is_empty(&self) -> bool {
-        self.records.is_empty()
+        self.len == 0
     }
 
     /// The records for which `keep` holds, in the same order.
     #[must_use]
     pub fn filtered(&self, keep: impl Fn(&Interaction) -> bool) -> Self {
-        let records: Vec<Interaction> = self.records.iter().filter(|r| keep(r)).copied().collect();
-        Self { offsets: offsets(&records, self.users() as usize), records }
+        let by_user: Vector<Arc<[Interaction]>> =
+            self.by_user.iter().map(|own| own.iter().filter(|r| keep(r)).copied().collect()).collect();
+        Self { len: by_user.iter().map(|own| own.len()).sum(), by_user }
+    }
+
+    /// Puts other records in the place of one user's. Makes room for users of
+    /// the catalogue that came since. Of duplicates the earliest stays.
+    pub(crate) fn replace(&mut self, user: u32, mut records: Vec<Interaction>, catalog: &Catalog, key: &Key) {
+        while self.by_user.len() < catalog.users.len() {
+            self.by_user.push_back(Arc::from([]));
+        }
+        records.sort_unstable_by(|a, b| a.item.cmp(&b.item).then(time(a).total_cmp(&time(b))));
+        records.dedup_by_key(|r| r.item);
+        if let Some(own) = self.by_user.get_mut(user as usize) {
+            self.len = self.len - own.len() + records.len();
+            *own = ordered(&records, catalog, key);
+        }
     }
 }
 
-fn offsets(records: &[Interaction], users: usize) -> Vec<usize> {
-    let mut offsets = vec![0; users + 1];
-    for record in records {
-        offsets[record.user as usize + 1] += 1;
-    }
-    for user in 0..users {
-        offsets[user + 1] += offsets[user];
-    }
-    offsets
+/// One user's records in the user's order.
+fn ordered(records: &[Interaction], catalog: &Catalog, key: &Key) -> Arc<[Interaction]> {
+    let mut keyed: Vec<(u64, Interaction)> =
+        records.iter().map(|r| (record_number(key, "order", catalog, r.user, r.item), *r)).collect();
+    keyed.sort_unstable_by(|(ha, a), (hb, b)| time(a).total_cmp(&time(b)).then(ha.cmp(hb)).then(a.item.cmp(&b.item)));
+    keyed.into_iter().map(|(_, r)| r).collect()
 }
 
 /// A keyed hash of a record's external identifiers: depends on nothing else.

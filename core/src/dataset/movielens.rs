@@ -153,7 +153,10 @@ mod tests {
     fn reads_the_three_files() {
         let read = read_movielens(files(RATINGS, USERS, MOVIES), &ImportOptions::default()).unwrap();
         let items = &read.catalog.items;
-        assert_eq!((items.ids.as_slice(), items.name(0)), (["7".into(), "3".into()].as_slice(), "Misérables, Les"));
+        assert_eq!(
+            (items.ids.iter().map(String::as_str).collect::<Vec<_>>(), items.name(0)),
+            (vec!["7", "3"], "Misérables, Les")
+        );
         assert_eq!(read.report.user_features, ["gender", "age", "occupation"]);
         assert_eq!(read.report.item_features, ["year", "genre", "title"]);
         assert_eq!(items.columns[0].values, Values::Token { vocabulary: vec!["1995".into()], rows: vec![0, UNKNOWN] });

@@ -43,56 +43,45 @@ pub enum Role {
     Test = 2,
 }
 
-/// The role of every record, in the order of [`Interactions::all`].
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What each record is for: a function of how many records its user has, and
+/// of its place among them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Split {
-    roles: Vec<Role>,
+    holdout: Holdout,
 }
 
 impl Split {
-    /// Derives the split. Forgetting a held-out record re-derives it.
-    pub fn new(interactions: &Interactions, holdout: Holdout) -> Self {
-        let mut roles = vec![Role::Train; interactions.len()];
-        if let Some((held, least)) = holdout.sizes() {
-            for user in 0..interactions.users() {
-                let count = interactions.of(user).len();
-                if count >= least {
-                    let end = interactions.start(user) + count;
-                    roles[end - held..end].fill(Role::Test);
-                    roles[end - 2 * held..end - held].fill(Role::Validation);
-                }
-            }
-        }
-        Self { roles }
+    /// The split. Forgetting a held-out record moves the user's others.
+    pub fn new(holdout: Holdout) -> Self {
+        Self { holdout }
     }
 
-    /// The role of each record.
-    pub fn roles(&self) -> &[Role] {
-        &self.roles
+    /// The role of the record at a place (from 0) among a user's `count`.
+    pub fn role(self, place: usize, count: usize) -> Role {
+        let Some((held, least)) = self.holdout.sizes() else { return Role::Train };
+        match count - place {
+            _ if count < least => Role::Train,
+            last if last <= held => Role::Test,
+            last if last <= 2 * held => Role::Validation,
+            _ => Role::Train,
+        }
     }
 
     /// One user's items with the given role, in the user's order.
-    pub fn items<'a>(
-        &'a self,
-        interactions: &'a Interactions,
-        user: u32,
-        role: Role,
-    ) -> impl Iterator<Item = u32> + 'a {
-        let start = interactions.start(user);
-        interactions
-            .of(user)
-            .iter()
+    pub fn items(self, interactions: &Interactions, user: u32, role: Role) -> impl Iterator<Item = u32> + '_ {
+        let own = interactions.of(user);
+        own.iter()
             .enumerate()
-            .filter(move |(place, _)| self.roles[start + place] == role)
+            .filter(move |(place, _)| self.role(*place, own.len()) == role)
             .map(|(_, record)| record.item)
     }
 
     /// Training interactions per item over all shards: d_i of Eq 7.
-    pub fn degrees(&self, interactions: &Interactions, items: usize) -> Vec<u32> {
+    pub fn degrees(self, interactions: &Interactions, items: usize) -> Vec<u32> {
         let mut degrees = vec![0; items];
-        for (record, role) in interactions.all().iter().zip(&self.roles) {
-            if *role == Role::Train {
-                degrees[record.item as usize] += 1;
+        for user in 0..interactions.users() {
+            for item in self.items(interactions, user, Role::Train) {
+                degrees[item as usize] += 1;
             }
         }
         degrees

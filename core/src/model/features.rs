@@ -100,7 +100,7 @@ pub(crate) fn of(
     if config.identifiers {
         add("id", Kind::Identifier { size: entities.len() }, false);
     }
-    for column in &entities.columns {
+    for column in entities.columns.iter() {
         match &column.values {
             Values::Token { vocabulary, rows } => add(
                 &column.name,

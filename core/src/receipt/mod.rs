@@ -43,6 +43,32 @@ pub struct Receipt {
     pub further_fingerprints: Vec<Fingerprint>,
     /// What the statement covers.
     pub statement: String,
+    /// BLAKE3 of the name of each request that this answers, hex: whoever
+    /// holds a name can show that it is the answer, and nobody else can tell.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub requests: Vec<String>,
+    /// When what happened; absent in receipts of earlier programs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub times: Option<Times>,
+}
+
+/// When a deletion went through its stages, in seconds since 1970. Of several
+/// requests that one receipt answers, the earliest asking and the latest of
+/// everything else.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Times {
+    /// It was asked for.
+    pub asked: u64,
+    /// Its records were overwritten on disk; absent where erasure is logical.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overwritten: Option<u64>,
+    /// The database was cleared of stale copies of them; absent when that was
+    /// still to come.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compacted: Option<u64>,
+    /// The receipt was written: every shard was trained without them.
+    pub written: u64,
 }
 
 /// One retrained shard.
@@ -84,6 +110,10 @@ pub fn commitment(key: &[u8; 32], value: &[u8]) -> String {
 }
 
 /// BLAKE3 of a configuration, in the form it is stored in.
-pub fn config_blake3(config: &crate::config::Config) -> String {
-    blake3::hash(serde_json::to_string(config).unwrap_or_default().as_bytes()).to_hex().to_string()
+///
+/// # Errors
+/// When it cannot be written as JSON.
+pub fn config_blake3(config: &crate::config::Config) -> crate::Result<String> {
+    let text = serde_json::to_string(config).map_err(|e| crate::Error::Config(format!("cannot be written: {e}")))?;
+    Ok(blake3::hash(text.as_bytes()).to_hex().to_string())
 }

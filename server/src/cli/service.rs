@@ -164,9 +164,52 @@ pub(crate) struct RevokeArgs {
 pub(crate) enum ReceiptCommand {
     /// Check a receipt from its file alone.
     Verify(VerifyReceiptArgs),
+    /// Show what the log holds: receipts, published versions, keys.
+    List(InfoArgs),
+    /// Write a receipt as a file that proves itself.
+    Export(ExportReceiptArgs),
     /// Give the log a new key, with the old one's consent in the log. Stop the
     /// server first.
     RotateKey(StateArg),
+}
+
+/// `receipt export`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ExportReceiptArgs {
+    #[command(flatten)]
+    pub(crate) state: StateArg,
+    /// Which, by its place in the log; the last one when left out.
+    #[arg(long, value_name = "N", conflicts_with = "request")]
+    pub(crate) index: Option<u64>,
+    /// The receipt that answers a request, by the request's name.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) request: Option<String>,
+    /// Where it goes; standard output when left out.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) to: Option<PathBuf>,
+}
+
+/// `person`.
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum PersonCommand {
+    /// Everything that is kept about a person, as one JSON file.
+    Export(ExportPersonArgs),
+}
+
+/// `person export`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ExportPersonArgs {
+    #[command(flatten)]
+    pub(crate) state: StateArg,
+    /// Whose.
+    #[arg(long, value_name = "ID")]
+    pub(crate) user: String,
+    /// Names of deletion requests of this person: only a name leads to one.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) request: Vec<String>,
+    /// Where it goes; standard output when left out.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) to: Option<PathBuf>,
 }
 
 /// `receipt verify`.

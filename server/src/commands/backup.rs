@@ -51,8 +51,7 @@ pub(crate) fn backup(args: &BackupArgs) -> Result<ExitCode> {
 }
 
 fn copy_of(from: &Deployment, keep: impl Fn(u32, u32) -> bool) -> Imported {
-    let all = from.world.interactions.all();
-    let records = all.iter().filter(|r| keep(r.user, r.item)).copied().collect();
+    let records = from.world.interactions.iter().filter(|r| keep(r.user, r.item)).copied().collect();
     Imported { catalog: from.world.catalog.clone(), records, report: ImportReport::default() }
 }
 
@@ -89,6 +88,7 @@ pub(crate) fn restore(args: &RestoreArgs) -> Result<ExitCode> {
     let tombstones = match &args.tombstones {
         Some(at) => {
             let found = tombstones(at)?;
+            found.check()?;
             // Tombstones end with the backups that need them.
             if !found.backups.iter().any(|known| known.id == backup.id) {
                 bail!(

@@ -67,7 +67,7 @@ pub(crate) fn configured(deployment: &Deployment, args: &ConfigArgs) -> Result<C
 /// As [`configured`].
 pub(crate) fn configured_as(deployment: &Deployment, model: Option<ModelChoice>, args: &ConfigArgs) -> Result<Config> {
     let current = &deployment.settings.config;
-    let records = deployment.world.interactions.all();
+    let records = &deployment.world.interactions.all();
     let mut config = args.profile.map_or_else(|| current.clone(), |name| profile(name, current, records));
     if let Some(choice) = model {
         config = of_kind(config, choice, records);
@@ -123,7 +123,7 @@ pub fn set_all(config: &Config, changes: &[String]) -> Result<Config> {
         let (key, text) = change.split_once('=').with_context(|| format!("'{change}' is not KEY=VALUE"))?;
         let pointer = format!("/{}", key.trim().replace('.', "/"));
         let Some(slot) = value.pointer_mut(&pointer) else {
-            bail!("there is no setting '{key}'; the settings are:\n{}", keys(&whole(config)?, "").join("\n"));
+            bail!("there is no setting '{key}'; the settings are:\n{}", keys(&shown(config)?, "").join("\n"));
         };
         *slot = serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()));
     }
@@ -139,6 +139,15 @@ pub(crate) fn whole(config: &Config) -> Result<Value> {
     let mut value: Value = serde_json::from_str(&serde_json::to_string(config)?)?;
     value["model"]["kind"] = serde_json::to_value(config.model.kind)?;
     value["model"]["deep_hidden"] = serde_json::to_value(&config.model.deep_hidden)?;
+    Ok(value)
+}
+
+/// [`whole`] for people's eyes: without the seed, which is a secret.
+pub(crate) fn shown(config: &Config) -> Result<Value> {
+    let mut value = whole(config)?;
+    if let Some(train) = value["train"].as_object_mut() {
+        train.remove("seed");
+    }
     Ok(value)
 }
 

@@ -63,16 +63,19 @@ fn guessed(path: &Path) -> ExportFormat {
 /// Person by person, each person's records in their order, the oldest first.
 fn write(world: &World, format: ExportFormat, to: impl Write) -> Result<()> {
     let mut to = BufWriter::new(to);
-    let lines = world.interactions.all().iter().zip(world.split.roles()).map(|(record, role)| Line {
-        user: &world.catalog.users.ids[record.user as usize],
-        item: &world.catalog.items.ids[record.item as usize],
-        time: record.timestamp,
-        shard: world.shard_of(record.user, record.item),
-        role: match role {
-            Role::Train => "train",
-            Role::Validation => "validation",
-            Role::Test => "test",
-        },
+    let lines = (0..world.interactions.users()).flat_map(|user| {
+        let own = world.interactions.of(user);
+        own.iter().enumerate().map(move |(place, record)| Line {
+            user: &world.catalog.users.ids[record.user as usize],
+            item: &world.catalog.items.ids[record.item as usize],
+            time: record.timestamp,
+            shard: world.shard_of(record.user, record.item),
+            role: match world.split.role(place, own.len()) {
+                Role::Train => "train",
+                Role::Validation => "validation",
+                Role::Test => "test",
+            },
+        })
     });
     match format {
         ExportFormat::Csv => {

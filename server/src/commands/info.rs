@@ -6,9 +6,10 @@ use anyhow::Result;
 use eemu_core::fingerprint::Fingerprint;
 use serde_json::{Value, json};
 
-use super::configuring::{keys, whole};
+use super::configuring::{keys, shown};
 use super::{print_json, print_line};
 use crate::cli::InfoArgs;
+use crate::clock::now_exactly;
 use crate::deployment::Deployment;
 use crate::store::{Access, Erasure};
 
@@ -17,6 +18,7 @@ pub(crate) fn run(args: &InfoArgs) -> Result<ExitCode> {
     let world = &deployment.world;
     let records: Vec<usize> = world.shards().iter().map(eemu_core::shard::ShardData::len).collect();
     let shards = deployment.state.shards()?;
+    let compacted = deployment.state.compacted()?;
     if args.json {
         let shards: Vec<Value> = shards
             .iter()
@@ -42,12 +44,17 @@ pub(crate) fn run(args: &InfoArgs) -> Result<ExitCode> {
             "database": if deployment.state.is_shared() { "PostgreSQL" } else { "SQLite" },
             "models": deployment.state.models_at(),
             "erasure": deployment.state.erasure().name(),
+            "overwritten": "before a deletion is acknowledged",
+            "compacted": compacted.done,
+            "compaction_due": compacted.due,
+            "items_down": world.down.iter().map(|&item| &world.catalog.items.ids[item as usize]).collect::<Vec<_>>(),
+            "accounts_deleted": world.catalog.users.deleted().count(),
             "tuned_on": deployment.settings.tuned_on,
             "data_of_searches": deployment.state.tuned()?,
             "shards": shards,
             "backups": deployment.state.backups()?,
             "receipts": deployment.state.receipts()?.len(),
-            "config": whole(&deployment.settings.config)?,
+            "config": shown(&deployment.settings.config)?,
         }))?;
         return Ok(ExitCode::SUCCESS);
     }
@@ -67,6 +74,15 @@ pub(crate) fn run(args: &InfoArgs) -> Result<ExitCode> {
              and archives"
         }
     })?;
+    if let Some(due) = compacted.due {
+        let minutes = ((due - now_exactly()) / 60.0).max(0.0);
+        print_line(&format!(
+            "what was deleted is overwritten on disk; stale copies are cleared within {minutes:.0} minutes"
+        ))?;
+    }
+    if world.interactions.is_empty() {
+        print_line("there are no records: nothing can be recommended")?;
+    }
     if let Some(commitment) = &deployment.settings.tuned_on {
         print_line(&format!("configuration tuned on data {commitment}"))?;
     }
@@ -94,7 +110,7 @@ pub(crate) fn run(args: &InfoArgs) -> Result<ExitCode> {
         print_line(&format!("shard {:>2}: {count:>7} records  {state}", shard.index))?;
     }
     print_line("settings (change with: eemu train --set KEY=VALUE):")?;
-    for line in keys(&whole(&deployment.settings.config)?, "") {
+    for line in keys(&shown(&deployment.settings.config)?, "") {
         print_line(&line)?;
     }
     Ok(ExitCode::SUCCESS)

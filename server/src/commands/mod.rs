@@ -1,5 +1,6 @@
 //! One file a command: from arguments to words and JSON.
 
+pub(crate) mod add;
 pub(crate) mod admit;
 pub(crate) mod backup;
 pub(crate) mod data;
@@ -10,6 +11,7 @@ pub(crate) mod forget;
 pub(crate) mod frontier;
 pub(crate) mod import;
 pub(crate) mod info;
+pub(crate) mod person;
 pub(crate) mod receipt;
 pub(crate) mod recommend;
 pub(crate) mod reproduce;
@@ -40,6 +42,14 @@ fn print_json(value: &impl Serialize) -> Result<()> {
 fn print_line(line: &str) -> Result<()> {
     writeln!(std::io::stdout().lock(), "{line}")?;
     Ok(())
+}
+
+/// Writes JSON to a file that only its owner reads, or to standard output.
+fn write_json(to: Option<&std::path::Path>, value: &impl Serialize) -> Result<()> {
+    match to {
+        Some(path) => Ok(crate::store::write_whole(path, &serde_json::to_vec_pretty(value)?)?),
+        None => print_json(value),
+    }
 }
 
 /// The index of an identifier.

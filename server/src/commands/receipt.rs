@@ -3,14 +3,14 @@
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
-use eemu_core::receipt::ReceiptFile;
-use serde_json::json;
+use eemu_core::receipt::{Entry, ReceiptFile};
+use serde_json::{Value, json};
 
-use super::{print_json, print_line};
-use crate::cli::ReceiptCommand;
+use super::{print_json, print_line, write_json};
+use crate::cli::{ExportReceiptArgs, InfoArgs, ReceiptCommand};
 use crate::deployment::Deployment;
 use crate::serve::Ledger;
-use crate::store::Access;
+use crate::store::{Access, State};
 
 /// Receipt files are a few kilobytes; nothing longer is read.
 const LONGEST: u64 = 16 << 20;
@@ -45,6 +45,8 @@ pub(crate) fn run(command: &ReceiptCommand) -> Result<ExitCode> {
                 print_line(&format!("signed by {key} ({asked})"))?;
             }
         }
+        ReceiptCommand::List(args) => list(args)?,
+        ReceiptCommand::Export(args) => export(args)?,
         ReceiptCommand::RotateKey(args) => {
             let deployment = Deployment::open(args.location(), Access::Write)?;
             let key = Ledger::rotate(&deployment.state)?;
@@ -52,4 +54,57 @@ pub(crate) fn run(command: &ReceiptCommand) -> Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Every entry of the log, one a line.
+fn list(args: &InfoArgs) -> Result<()> {
+    let state = State::open(args.state.location(), Access::Read)?;
+    let lines: Vec<String> = state.receipts()?.into_iter().map(|receipt| receipt.json).collect();
+    let entries = lines.iter().map(|line| Entry::from_line(line)).collect::<Result<Vec<_>, _>>()?;
+    if args.json {
+        let entries: Vec<Value> =
+            (0u64..).zip(&entries).map(|(index, entry)| json!({"index": index, "entry": entry})).collect();
+        return print_json(&json!({"entries": entries}));
+    }
+    if entries.is_empty() {
+        return print_line("the log is empty");
+    }
+    (0u64..).zip(&entries).try_for_each(|(index, entry)| print_line(&format!("{index:>6}  {}", told(entry))))
+}
+
+fn told(entry: &Entry) -> String {
+    match entry {
+        Entry::Deletion(receipt) => {
+            let times = receipt.times.map_or_else(String::new, |times| {
+                let copies = if times.compacted.is_some() { "" } else { " (stale copies later)" };
+                let bytes =
+                    times.overwritten.map_or("logical erasure".to_owned(), |at| format!("overwritten {at}{copies}"));
+                format!("; asked {}, {bytes}, written {}", times.asked, times.written)
+            });
+            format!("{} records removed, {} shards trained anew{times}", receipt.removed, receipt.shards.len())
+        }
+        Entry::Published(published) => format!("{} versions published", published.published.len()),
+        Entry::Key(key) => format!("key {}", key.public_key),
+    }
+}
+
+/// One receipt as the service gives it.
+fn export(args: &ExportReceiptArgs) -> Result<()> {
+    // A log gets its name and key when it is first asked for.
+    let open = Ledger::is_open(&State::open(args.state.location(), Access::Read)?)?;
+    let state = State::open(args.state.location(), if open { Access::Read } else { Access::Write })?;
+    let ledger = if open { Ledger::read(&state)? } else { Ledger::open(&state)? };
+    let answers = |line: &String| match (Entry::from_line(line), &args.request) {
+        (Ok(Entry::Deletion(receipt)), Some(name)) => {
+            receipt.requests.contains(&blake3::hash(name.as_bytes()).to_hex().to_string())
+        }
+        (Ok(Entry::Deletion(_)), None) => true,
+        _ => false,
+    };
+    let last = ledger.log().lines().iter().rposition(answers).map(|place| place as u64);
+    let index =
+        args.index.or(last).context("the log holds no such receipt; `eemu receipt list` shows what it holds")?;
+    let file = ledger.file(index).with_context(|| format!("the log has no entry {index}"))?;
+    file.verify().with_context(|| format!("entry {index} is no receipt of a deletion"))?;
+    write_json(args.to.as_deref(), &file)
 }

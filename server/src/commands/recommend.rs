@@ -32,12 +32,17 @@ pub(crate) fn run(args: &RecommendArgs) -> Result<ExitCode> {
     };
     let device = device::open(args.run.device)?;
     let models = deployment.models(&device)?;
-    let models: Vec<(usize, &ShardModel)> = models.iter().enumerate().collect();
-    let ranker = pollster::block_on(Ranker::new(&models, &world.key, &world.degrees, &adapt))?;
+    let voice = |shard: &(usize, &ShardModel)| world.has_voice(shard.0 as u32);
+    let models: Vec<(usize, &ShardModel)> = models.iter().enumerate().filter(voice).collect();
+    if models.is_empty() {
+        bail!("the state has no records to learn from: add some (`eemu add`) and train");
+    }
+    let ranker =
+        pollster::block_on(Ranker::new(&models, &world.key.derived("adaptation of clients"), &world.degrees, &adapt))?;
     let Some(scored) = pollster::block_on(ranker.scores(std::slice::from_ref(&person), 0, args.explain))?.pop() else {
         bail!("no scores");
     };
-    let ranked = top_k(&scored.mean, person.history.items(), args.top);
+    let ranked = top_k(&scored.mean, &world.masked(&person.history), args.top);
     if args.run.json {
         print_json(&as_json(world, &scored, &ranked, args.explain))?;
     } else {

@@ -86,7 +86,7 @@ fn commit(deployment: &Deployment, location: Location) -> Result<String> {
     let state = &deployment.state;
     let mut hasher = blake3::Hasher::new();
     hasher.update(deployment.world.catalog.hash()?.as_bytes());
-    for record in deployment.world.interactions.all() {
+    for record in deployment.world.interactions.iter() {
         hasher.update(&record.user.to_le_bytes()).update(&record.item.to_le_bytes());
         hasher.update(&record.timestamp.unwrap_or(f64::NAN).to_le_bytes());
     }

@@ -4,15 +4,15 @@
 use std::sync::Mutex;
 
 use anyhow::{Context, Result, bail};
-use eemu_core::receipt::{Checkpoint, Entry, KeyEntry, Log, Published, current_key, public_key};
+use eemu_core::receipt::{Checkpoint, Entry, KeyEntry, Log, Published, ReceiptFile, current_key, public_key};
 
+use super::log_key;
 use super::service::lock;
 use crate::clock::{random, random_hex};
 use crate::forgetting::statement;
 use crate::store::{Live, State};
 
 const ORIGIN: &str = "log-origin";
-const KEY: &str = "log-key";
 
 /// The log and its key.
 pub struct Ledger {
@@ -23,8 +23,11 @@ pub struct Ledger {
 }
 
 /// The log line of a version that goes live.
-pub(super) fn published_line(live: &[Live]) -> Option<String> {
-    Entry::Published(Published { format: 1, published: live.iter().map(statement).collect() }).to_line().ok()
+///
+/// # Errors
+/// When it cannot be written as JSON.
+pub(super) fn published_line(live: &[Live]) -> eemu_core::Result<String> {
+    Entry::Published(Published { format: 1, published: live.iter().map(statement).collect() }).to_line()
 }
 
 impl Ledger {
@@ -34,19 +37,25 @@ impl Ledger {
     /// # Errors
     /// When the store refuses, or the log's keys do not lead to the stored one.
     pub fn open(state: &State) -> Result<Self> {
-        if state.note(KEY)?.is_none() {
-            let (origin, key) = (random_hex::<16>()?, random::<32>()?);
+        if !Self::is_open(state)? {
+            // The operator may have given one.
+            let given = log_key::read(state, None)?;
+            let (origin, key) = (random_hex::<16>()?, given.map_or_else(random::<32>, Ok)?);
             let line = Entry::Key(KeyEntry::first(&key)).to_line()?;
-            state.set_first_notes(&[(KEY, &hex::encode(key)), (ORIGIN, &origin)], &line)?;
+            let kept = log_key::keep_first(state, &key)?;
+            let mut notes = vec![(ORIGIN, origin.as_str())];
+            notes.extend(kept.iter().map(|(name, value)| (*name, value.as_str())));
+            state.set_first_notes(&notes, &line)?;
         }
         let mut ledger = Self::read(state)?;
+        log_key::settle(state, &ledger.key)?;
         let lines = ledger.log.lines().iter().map(|line| Entry::from_line(line)).collect::<Result<Vec<_>, _>>();
         let lines = lines.context("the receipt log is damaged")?;
         let known: Vec<_> = lines.iter().flat_map(Entry::statements).collect();
         let live = state.shards()?.into_iter().filter_map(|shard| shard.live);
         let missing: Vec<Live> = live.filter(|live| !known.contains(&&statement(live))).collect();
         if !missing.is_empty() {
-            let line = published_line(&missing).context("a log entry cannot be written")?;
+            let line = published_line(&missing)?;
             state.append_receipt(&line)?;
             ledger = Self::read(state)?;
         }
@@ -58,15 +67,22 @@ impl Ledger {
     /// # Errors
     /// When the store refuses.
     pub fn is_open(state: &State) -> Result<bool> {
-        Ok(state.note(KEY)?.is_some())
+        Ok(state.note(ORIGIN)?.is_some())
     }
 
-    fn read(state: &State) -> Result<Self> {
+    /// The log of a state that has one, as it is now.
+    ///
+    /// # Errors
+    /// When the store refuses, or the log's keys do not lead to the stored one.
+    pub fn read(state: &State) -> Result<Self> {
         let origin = state.note(ORIGIN)?.context("the receipt log has no name")?;
-        let key = state.note(KEY)?.and_then(|key| hex::decode(key).ok()).and_then(|key| key.try_into().ok());
-        let key: [u8; 32] = key.context("the receipt log's key is damaged")?;
         let log = Log::new(state.receipts()?.into_iter().map(|receipt| receipt.json));
-        if current_key(&origin, log.lines())? != Some(public_key(&key)) {
+        let current = current_key(&origin, log.lines())?;
+        let key = log_key::read(state, current.as_deref())?.context(
+            "the key of the receipt log is not there: put log.key back beside the database, or name its file in \
+             EEMU_LOG_KEY",
+        )?;
+        if current != Some(public_key(&key)) {
             bail!("the receipt log's keys do not lead to the stored key; restore the state from a backup");
         }
         let checkpoint = Checkpoint::sign(&origin, log.len(), &log.root(), &key);
@@ -110,7 +126,10 @@ impl Ledger {
         let ledger = Self::open(state)?;
         let next = random::<32>()?;
         let line = Entry::Key(KeyEntry::rotated(&ledger.origin, &ledger.key, &next)).to_line()?;
-        state.set_notes(&[(KEY, &hex::encode(next))], Some(&line))?;
+        let kept = log_key::keep_next(state, &next)?;
+        let notes: Vec<(&str, &str)> = kept.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        state.set_notes(&notes, Some(&line))?;
+        log_key::settle(state, &next)?;
         Ok(public_key(&next))
     }
 
@@ -122,6 +141,13 @@ impl Ledger {
     /// The log.
     pub fn log(&self) -> &Log {
         &self.log
+    }
+
+    /// The receipt at a place of the log (from 0), as a file that proves itself.
+    pub fn file(&self, index: u64) -> Option<ReceiptFile> {
+        let entry = self.log.lines().get(usize::try_from(index).ok()?)?.clone();
+        let (proof, checkpoint) = (self.log.inclusion(index)?, self.checkpoint.clone());
+        Some(ReceiptFile { format: 1, entry, index, proof, checkpoint })
     }
 
     /// The log when it had `size` entries, signed.

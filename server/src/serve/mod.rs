@@ -20,6 +20,7 @@ mod housekeeping;
 pub mod http;
 mod ledger;
 mod listen;
+mod log_key;
 mod logging;
 mod metrics;
 mod recommending;
@@ -36,14 +37,14 @@ use std::io::Write as _;
 
 use anyhow::{Context, Result, bail};
 use tokio::net::TcpListener;
-use tracing::info;
+use tracing::{info, warn};
 
 pub use capacity::Capacity;
 pub use ledger::Ledger;
 pub use logging::start as start_logging;
 pub use service::{Service, ServiceOptions};
 use settings::Settings;
-pub use writer::{Add, Change, Forget};
+pub use writer::{Add, Change, Forget, Whose};
 
 use crate::store::Location;
 
@@ -69,6 +70,10 @@ pub fn run(state: Location, settings: &Settings) -> Result<()> {
         info!(%address, "serving");
         // For people and for whoever started this with port 0.
         say(&format!("eemu serves http://{address}"));
+        service.doubts().iter().for_each(|doubt| {
+            warn!("{doubt}");
+            say(&format!("warning: {doubt}"));
+        });
         if !service.demo.is_empty() {
             say(&format!("demonstration: everybody gets tokens for {} households", service.demo.len()));
         }

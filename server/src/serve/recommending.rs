@@ -43,7 +43,7 @@ pub(super) fn recommend(service: &Service, people: &[(Who, usize)]) -> Result<An
     }
     for _ in 0..TRIES {
         let snapshot = service.snapshot();
-        if snapshot.clean() == 0 {
+        if snapshot.voices().next().is_none() {
             break;
         }
         let answers = adapted(&snapshot, people)?;
@@ -72,9 +72,9 @@ fn person(world: &World, who: &Who) -> Person {
 fn adapted(snapshot: &Snapshot, people: &[(Who, usize)]) -> Result<Vec<Recommendations>> {
     let world = &snapshot.world;
     let models: Vec<(usize, &ShardModel, _)> =
-        snapshot.models().map(|m| (m.live.shard as usize, &m.model, m.base.clone())).collect();
+        snapshot.voices().map(|m| (m.live.shard as usize, &m.model, m.base.clone())).collect();
     let ranker = Ranker::with_bases(&models, &snapshot.adaptation_key, &snapshot.degrees, &world.config.adapt);
-    let shards: Vec<(u32, u64)> = snapshot.models().map(|m| (m.live.shard, m.live.version)).collect();
+    let shards: Vec<(u32, u64)> = snapshot.voices().map(|m| (m.live.shard, m.live.version)).collect();
     let asked: Vec<Person> = people.iter().map(|(who, _)| person(world, who)).collect();
     let scored = pollster::block_on(ranker.scores(&asked, 0, false))?;
     Ok(scored
@@ -82,7 +82,7 @@ fn adapted(snapshot: &Snapshot, people: &[(Who, usize)]) -> Result<Vec<Recommend
         .zip(&asked)
         .zip(people)
         .map(|((scored, person), (_, top))| Recommendations {
-            items: named(world, &top_k(&scored.mean, person.history.items(), *top)),
+            items: named(world, &top_k(&scored.mean, &world.masked(&person.history), *top)),
             shards: shards.clone(),
             degraded: false,
             estimated_seconds: None,
@@ -95,7 +95,7 @@ fn popular(snapshot: &Snapshot, who: &Who, top: usize, estimate: u64) -> Recomme
     let scores: Vec<f32> = snapshot.classes.iter().map(|&class| f32::from(class)).collect();
     let known = person(&snapshot.world, who).history;
     Recommendations {
-        items: named(&snapshot.world, &top_k(&scores, known.items(), top)),
+        items: named(&snapshot.world, &top_k(&scores, &snapshot.world.masked(&known), top)),
         shards: Vec::new(),
         degraded: true,
         estimated_seconds: Some(estimate),

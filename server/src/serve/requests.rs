@@ -65,13 +65,14 @@ impl Requests {
     ///
     /// # Errors
     /// When the system gave no random bytes.
-    pub fn ask(&mut self, user: u32, items: &[u32], whole: bool) -> Result<[u8; 32]> {
+    pub fn ask(&mut self, user: Option<u32>, items: &[u32], whole: bool, before: Option<f64>) -> Result<[u8; 32]> {
         let secret = match self.secret {
             Some(secret) => secret,
             None => *self.secret.insert(random()?),
         };
         let mut hasher = blake3::Hasher::new_keyed(&secret);
-        hasher.update(&user.to_le_bytes()).update(&[u8::from(whole)]);
+        hasher.update(&[u8::from(user.is_some()), u8::from(whole)]).update(&user.unwrap_or(0).to_le_bytes());
+        hasher.update(&[u8::from(before.is_some())]).update(&before.unwrap_or(0.0).to_le_bytes());
         items.iter().for_each(|item| {
             hasher.update(&item.to_le_bytes());
         });
@@ -94,6 +95,15 @@ impl Requests {
         for id in ids {
             if let Some(request) = self.by_id.get_mut(id) {
                 request.receipt = Some(receipt);
+            }
+        }
+    }
+
+    /// Takes over when what requests removed was overwritten, and compacted.
+    pub fn erased(&mut self, read: &[Request]) {
+        for row in read {
+            if let Some(request) = self.by_id.get_mut(&row.id_hash) {
+                (request.overwritten, request.compacted) = (row.overwritten, row.compacted);
             }
         }
     }

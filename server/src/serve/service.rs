@@ -7,7 +7,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use eemu_core::api::DryRun;
+use eemu_core::dataset::Holdout;
 use eemu_core::tensor::Device;
+use eemu_core::unlearn;
 use tokio::sync::watch;
 use tracing::{error, info};
 
@@ -24,6 +27,9 @@ use crate::deployment::Deployment;
 use crate::forgetting;
 use crate::store::{Access, Head, Live, Location, State, Watch};
 
+/// The seed of an import for measuring, which everybody knows.
+const DEFAULT_SEED: u64 = 1;
+
 /// What the service decides, besides the deployment's own settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServiceOptions {
@@ -39,6 +45,9 @@ pub struct ServiceOptions {
     pub demo: usize,
     /// How often backups and requests whose time is over are looked for.
     pub housekeeping: Duration,
+    /// Within what time stale copies of what is deleted are gone from disk; 0
+    /// for before a deletion is acknowledged.
+    pub erase_within: Duration,
 }
 
 impl Default for ServiceOptions {
@@ -51,6 +60,7 @@ impl Default for ServiceOptions {
             serve_jobs: cores,
             demo: 0,
             housekeeping: Duration::from_secs(60),
+            erase_within: Duration::from_secs(3600),
         }
     }
 }
@@ -89,6 +99,8 @@ pub struct Service {
     snapshot: RwLock<Arc<Snapshot>>,
     answering: Mutex<()>,
     failed: AtomicBool,
+    /// A change is made that the picture does not show whole.
+    behind: AtomicBool,
     tick: AtomicU64,
 }
 
@@ -108,6 +120,7 @@ impl Service {
     pub fn open(location: impl Into<Location>, device: Device, options: ServiceOptions) -> Result<Arc<Self>> {
         let deployment = Deployment::open(location, Access::Write)?;
         let state = deployment.state.clone();
+        state.set_erase_within(options.erase_within);
         let watch = if state.is_shared() { Some(state.watch()?) } else { None };
         let seen = AtomicU64::new(deployment.head.changes);
         let snapshot = Snapshot::new(&deployment, random::<32>()?, &device)?;
@@ -135,6 +148,7 @@ impl Service {
             snapshot: RwLock::new(Arc::new(snapshot)),
             answering: Mutex::new(()),
             failed: AtomicBool::new(false),
+            behind: AtomicBool::new(false),
             tick: AtomicU64::new(0),
             options,
             device,
@@ -198,9 +212,57 @@ impl Service {
     /// # Errors
     /// When the store refuses or a new model is damaged.
     pub(super) fn show(&self, deployment: &Deployment) -> Result<()> {
+        crate::store::trouble("serve.show")?;
         let next = self.snapshot().following(deployment, &self.device)?;
         Ledger::refresh(&self.ledger, &self.state)?;
         *self.snapshot.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(next);
+        self.tick();
+        Ok(())
+    }
+
+    /// [`Service::show`] after a change that is made. When it fails, the
+    /// picture still loses every model that the store dropped, which needs
+    /// nothing that can fail; the rest is caught up with soon.
+    pub(super) fn show_change(&self, deployment: &Deployment) {
+        if let Err(problem) = self.show(deployment) {
+            error!("a change is made, but not all of it is shown yet: {problem:#}");
+            let next = self.snapshot().without_dropped(deployment);
+            *self.snapshot.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(next);
+            self.behind.store(true, Ordering::SeqCst);
+            self.tick();
+        }
+    }
+
+    /// Catches up with what could not be shown when it was made.
+    ///
+    /// # Errors
+    /// When it still cannot.
+    pub(super) fn catch_up(&self) -> Result<()> {
+        if self.behind.load(Ordering::SeqCst) {
+            self.follow(&mut lock(&self.deployment))?;
+            self.behind.store(false, Ordering::SeqCst);
+            self.answer_requests()?;
+        }
+        Ok(())
+    }
+
+    /// Takes over when what requests removed was overwritten.
+    ///
+    /// # Errors
+    /// When the store refuses.
+    pub(super) fn reread_erasure(&self, ids: &[[u8; 32]]) -> Result<()> {
+        let read = self.state.requests_of(ids)?;
+        lock(&self.requests).erased(&read);
+        Ok(())
+    }
+
+    /// Takes over when stale copies of what requests removed were cleared.
+    ///
+    /// # Errors
+    /// When the store refuses.
+    pub(super) fn take_compacted(&self) -> Result<()> {
+        let read = forgetting::requests(&self.state)?;
+        lock(&self.requests).erased(&read);
         self.tick();
         Ok(())
     }
@@ -363,6 +425,44 @@ impl Service {
         let ahead = waiting.iter().filter(|(_, seconds)| *seconds <= before).count();
         let rounds = ahead.max(shards.len()).div_ceil(self.options.train_jobs.max(1));
         (before + rounds as f64 * self.metrics.training_seconds()).ceil() as u64
+    }
+
+    /// What an operator should know before people rely on this service.
+    pub fn doubts(&self) -> Vec<&'static str> {
+        let world = &self.snapshot().world;
+        let config = &world.config;
+        let found = [
+            (
+                world.interactions.is_empty(),
+                "this state has no records: every list is empty of sense until some are added and trained on",
+            ),
+            (
+                config.train.seed == DEFAULT_SEED,
+                "the seed is the public default: anybody can compute which shard holds a record; import with \
+                 --holdout none, or give --seed a secret",
+            ),
+            (
+                config.holdout != Holdout::None,
+                "records are held out for measuring and train nothing; import with --holdout none for production",
+            ),
+        ];
+        found.into_iter().filter(|(is_so, _)| *is_so).map(|(_, doubt)| doubt).collect()
+    }
+
+    /// What the deletion of these records would do now.
+    pub fn dry_run(&self, records: &[(u32, u32)]) -> DryRun {
+        let snapshot = self.snapshot();
+        let plan = unlearn::plan(&snapshot.world, records);
+        let left = snapshot.models().filter(|model| !plan.shards.contains(&model.live.shard)).count() as u32;
+        let training = self.estimate(&plan.shards);
+        let settling = if plan.shards.is_empty() { 0 } else { self.options.settle.as_secs() };
+        DryRun {
+            removed: plan.removed.len() as u64,
+            shards_left: left,
+            degraded: left == 0,
+            estimated_seconds: if plan.shards.is_empty() { 0 } else { training + settling },
+            shards: plan.shards,
+        }
     }
 
     /// Reads everything anew from the store after a change failed half way,

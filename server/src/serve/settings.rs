@@ -13,6 +13,7 @@ use serde::Deserialize;
 
 use super::http::HttpOptions;
 use super::service::ServiceOptions;
+use crate::clock::Span;
 use crate::device::DeviceChoice;
 use crate::store::DatabaseUrl;
 
@@ -61,6 +62,10 @@ pub struct Given {
     /// Seconds that additions wait before their shards retrain.
     #[arg(long, value_name = "SECONDS", env = "EEMU_ADDITIONS")]
     pub additions: Option<f64>,
+    /// Within what time stale copies of what is deleted are gone from disk,
+    /// such as 30m or 1h; 0 for before a deletion is acknowledged.
+    #[arg(long, value_name = "TIME", env = "EEMU_ERASE_WITHIN")]
+    pub erase_within: Option<Span>,
     /// Shards that train at once, beside serving.
     #[arg(long, value_name = "N", env = "EEMU_TRAIN_JOBS")]
     pub train_jobs: Option<usize>,
@@ -101,6 +106,12 @@ pub const REFERENCE: &[(&str, &str, &str)] = &[
     ("listen", "127.0.0.1:8080", "address to listen on"),
     ("settle", "30", "seconds that deletions are collected before their shards retrain"),
     ("additions", "86400", "seconds that additions wait before their shards retrain"),
+    (
+        "erase-within",
+        "1h",
+        "time (`90s`, `30m`, `1h`) within which stale copies of what is deleted are gone from disk; 0 for before a \
+         deletion is acknowledged",
+    ),
     ("train-jobs", "half the cores", "shards that train at once, beside serving"),
     ("serve-jobs", "the cores", "recommendations that are computed at once"),
     ("device", "cpu", "device that trains and serves: cpu, cuda, wgpu, auto"),
@@ -189,6 +200,7 @@ pub fn settle(given: &Given, file: &Given) -> Result<Settings> {
             serve_jobs: pick!(serve_jobs, service.serve_jobs),
             demo: pick!(demo, service.demo),
             housekeeping: service.housekeeping,
+            erase_within: pick!(erase_within, Span(service.erase_within)).0,
         },
         http: HttpOptions {
             rate: pick!(rate, http.rate),

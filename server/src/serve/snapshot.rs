@@ -181,18 +181,47 @@ impl Snapshot {
             };
             next.shards.push(ShardView { shard, model });
         }
-        if deployment.head.records != self.head.records {
-            next.world = Arc::new(deployment.world.clone());
-            next.adaptation_key = next.world.key.derived("adaptation of clients");
-            (next.classes, next.degrees) = published_degrees(&next.world, &self.noise, next.generation);
-        }
-        next.head = deployment.head;
+        next.take_records(deployment);
         Ok(next)
+    }
+
+    /// The picture after a change that cannot be shown whole: the records as
+    /// they are now, and of the models here those that the store still has.
+    #[must_use]
+    pub(super) fn without_dropped(&self, deployment: &Deployment) -> Self {
+        let mut next = self.clone();
+        next.generation += 1;
+        for view in &mut next.shards {
+            let Some(shard) = deployment.shards.iter().find(|shard| shard.index == view.shard.index) else {
+                view.model = None;
+                continue;
+            };
+            let live = shard.live.as_ref().map(|live| live.version);
+            view.model = view.model.take().filter(|model| live == Some(model.live.version));
+            view.shard = shard.clone();
+        }
+        next.take_records(deployment);
+        next
+    }
+
+    /// Takes over records, and what follows from them.
+    fn take_records(&mut self, deployment: &Deployment) {
+        if deployment.head.records != self.head.records {
+            self.world = Arc::new(deployment.world.clone());
+            self.adaptation_key = self.world.key.derived("adaptation of clients");
+            (self.classes, self.degrees) = published_degrees(&self.world, &self.noise, self.generation);
+        }
+        self.head = deployment.head;
     }
 
     /// The models in the mean.
     pub fn models(&self) -> impl Iterator<Item = &Arc<ShardModel>> {
         self.shards.iter().filter_map(|view| view.model.as_ref())
+    }
+
+    /// The models whose scores count: a shard without records has no voice.
+    pub fn voices(&self) -> impl Iterator<Item = &Arc<ShardModel>> {
+        self.models().filter(|model| self.world.has_voice(model.live.shard))
     }
 
     /// How many shards are in the mean.

@@ -6,7 +6,7 @@
 //! stored by index, so that the file names nobody. On a shared database the
 //! tokens are a value of the database, good at every server.
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -211,7 +211,7 @@ impl Tokens {
         match &mut self.kept {
             Kept::File { dir, seen } => {
                 let lock_path = dir.join(LOCK);
-                let lock = File::options().write(true).create(true).truncate(false).open(&lock_path);
+                let lock = crate::store::open_private(&lock_path);
                 let lock = lock.with_context(|| format!("cannot open {}", lock_path.display()))?;
                 lock.lock().with_context(|| format!("cannot lock {}", lock_path.display()))?;
                 let path = dir.join(FILE);

@@ -131,7 +131,7 @@ impl Launcher for Follower<'_> {
         }
     }
 
-    fn entry(&self, live: &Live) -> Option<String> {
-        published_line(std::slice::from_ref(live))
+    fn entry(&self, live: &Live) -> eemu_core::Result<Option<String>> {
+        published_line(std::slice::from_ref(live)).map(Some)
     }
 }

@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 
 use anyhow::{Context, Result, anyhow, bail};
 use eemu_core::dataset::Interaction;
-use eemu_core::unlearn::{changed_shards, everything_of, plan};
+use eemu_core::unlearn::{changed_shards, everything_before, everything_of, everything_with, plan};
 use eemu_core::world::World;
 use tokio::sync::oneshot;
 use tracing::{error, info};
@@ -17,8 +17,8 @@ use super::requests::{id_hash, owner_of};
 use super::service::{Service, lock};
 use crate::clock::{now, random_hex};
 use crate::deployment::Deployment;
-use crate::forgetting::{DELETED, TRIES, blank};
-use crate::store::{Deletion, NewRequest, Request, StoreError};
+use crate::forgetting::{TRIES, blank};
+use crate::store::{Addition, Deletion, NewRequest, StoreError};
 
 /// Changes that wait at once; beyond that the service is overloaded.
 const LONGEST_QUEUE: usize = 100_000;
@@ -35,23 +35,34 @@ pub enum Change {
 /// A deletion.
 #[derive(Debug)]
 pub struct Forget {
-    /// Whose.
-    pub user: u32,
+    /// Whose; nobody's in particular when items are taken down for everybody.
+    pub user: Option<u32>,
     /// The user's identifier, to whom the request is committed.
     pub user_id: String,
     /// Which items; `None` means all.
     pub items: Option<Vec<u32>>,
+    /// Only what is earlier than this; what has no time stays.
+    pub before: Option<f64>,
     /// The account goes too.
     pub account: bool,
     /// Gets the request's name.
     pub reply: oneshot::Sender<Result<String>>,
 }
 
+/// Whose records come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Whose {
+    /// Somebody's of the catalogue, by index.
+    Known(u32),
+    /// Somebody's who was in no table when this was asked, by identifier.
+    New(String),
+}
+
 /// An addition.
 #[derive(Debug)]
 pub struct Add {
     /// Whose.
-    pub user: u32,
+    pub user: Whose,
     /// Items and times. A record without a time gets none, from nowhere: it
     /// orders as time 0 does, and among its like by hash.
     pub records: Vec<(u32, Option<f64>)>,
@@ -150,10 +161,6 @@ fn carry_out_deletions(service: &Service, jobs: Vec<Forget>) {
         Ok(deleted) => {
             drop(deployment);
             service.schedule_changes(true);
-            // What changed no training set waits for no shard.
-            if let Err(problem) = service.answer_requests() {
-                error!("receipts are not written yet: {problem:#}");
-            }
             if let Some(problem) = &deleted.unfinished {
                 error!("deletions are made, but not down to the bytes yet: {problem:#}");
                 service.metrics.failed_changes.inc_by(count as u64);
@@ -167,6 +174,11 @@ fn carry_out_deletions(service: &Service, jobs: Vec<Forget>) {
                          make sure yet that no byte of them is left on disk, and goes on trying. The request is {name}"
                     )),
                 });
+            }
+            // Requests that removed nothing from a training set need no
+            // retraining: they have their receipt at once.
+            if let Err(problem) = service.answer_requests() {
+                error!("receipts are not written yet: {problem:#}");
             }
         }
         Err(problem) => {
@@ -183,10 +195,14 @@ fn carry_out_deletions(service: &Service, jobs: Vec<Forget>) {
 }
 
 /// What one request wants gone.
-fn wanted(world: &World, job: &Forget) -> Vec<(u32, u32)> {
-    match &job.items {
-        Some(items) => items.iter().map(|&item| (job.user, item)).collect(),
-        None => everything_of(world, job.user),
+pub(super) fn wanted(world: &World, user: Option<u32>, items: Option<&[u32]>, before: Option<f64>) -> Vec<(u32, u32)> {
+    let Some(user) = user else {
+        return items.unwrap_or_default().iter().flat_map(|&item| everything_with(world, item)).collect();
+    };
+    match (items, before) {
+        (Some(items), _) => items.iter().map(|&item| (user, item)).collect(),
+        (None, Some(time)) => everything_before(world, user, time),
+        (None, None) => everything_of(world, user),
     }
 }
 
@@ -214,9 +230,10 @@ fn delete(service: &Service, deployment: &mut Deployment, jobs: &[Forget]) -> Re
 /// One try; `None` when another process changed records first.
 fn try_delete(service: &Service, deployment: &mut Deployment, jobs: &[Forget]) -> Result<Option<Deleted>> {
     let before = service.snapshot().world.clone();
-    let asked: Vec<Vec<(u32, u32)>> = jobs.iter().map(|job| wanted(&before, job)).collect();
+    let asked: Vec<Vec<(u32, u32)>> =
+        jobs.iter().map(|job| wanted(&before, job.user, job.items.as_deref(), job.before)).collect();
     let plan = plan(&before, &asked.concat());
-    let mut after = before.with(plan.after);
+    let mut after = plan.after;
     let mut left: HashSet<(u32, u32)> = plan.removed.iter().copied().collect();
     let masked: BTreeSet<u32> = {
         let shards = &service.snapshot().shards;
@@ -233,22 +250,24 @@ fn try_delete(service: &Service, deployment: &mut Deployment, jobs: &[Forget]) -
         let mut items: Vec<u32> = job.items.clone().unwrap_or_default();
         items.sort_unstable();
         items.dedup();
-        let ask = requests.ask(job.user, &items, job.items.is_none())?;
+        let ask = requests.ask(job.user, &items, job.items.is_none(), job.before)?;
         if removed == 0
             && !job.account
+            && job.user.is_some()
             && let Some(name) = within.get(&ask).map(String::as_str).or_else(|| requests.repeated(&ask))
         {
             names.push(name.to_owned());
             continue;
         }
         let name = random_hex::<16>()?;
-        let mut shards = changed_shards(&before, &after, job.user);
+        let users: BTreeSet<u32> = records.iter().map(|record| record.0).chain(job.user).collect();
+        let mut shards: BTreeSet<u32> = users.iter().flat_map(|&user| changed_shards(&before, &after, user)).collect();
         if removed == 0 {
             shards.clear();
         }
         // What was removed earlier waits with the shard that held it.
         shards.extend(records.iter().map(|&(user, item)| before.shard_of(user, item)).filter(|s| masked.contains(s)));
-        let owner = (!job.account).then(|| owner_of(&name, &job.user_id));
+        let owner = (!job.account && job.user.is_some()).then(|| owner_of(&name, &job.user_id));
         let request = NewRequest {
             id_hash: id_hash(&name),
             owner,
@@ -263,7 +282,10 @@ fn try_delete(service: &Service, deployment: &mut Deployment, jobs: &[Forget]) -
     drop(requests);
 
     let rows: Vec<NewRequest> = new.iter().map(|(_, _, row)| row.clone()).collect();
-    let accounts: BTreeSet<u32> = jobs.iter().filter(|job| job.account).map(|job| job.user).collect();
+    let accounts: BTreeSet<u32> = jobs.iter().filter(|job| job.account).filter_map(|job| job.user).collect();
+    let for_all = jobs.iter().filter(|job| job.user.is_none());
+    let down: Vec<u32> = for_all.flat_map(|job| job.items.iter().flatten().copied()).collect();
+    after.take_down(&down);
     let accounts: Vec<u32> = accounts.into_iter().collect();
     // Names go with the records, in one transaction: nothing that may fail
     // comes between.
@@ -273,35 +295,34 @@ fn try_delete(service: &Service, deployment: &mut Deployment, jobs: &[Forget]) -
         stale: &plan.shards,
         requests: &rows,
         accounts: &accounts,
+        down: &down,
         catalog: if accounts.is_empty() { None } else { Some(&after.catalog) },
     };
     let removed = plan.removed.len();
-    let unfinished = match deployment.state.carry_out(&deletion) {
-        Ok(done) => {
-            deployment.moved_on(after, done);
-            None
-        }
+    let done = match deployment.state.carry_out(&deletion) {
+        Ok(done) => done,
         Err(StoreError::Moved) => return Ok(None),
-        Err(problem) if problem.is_made() => {
-            deployment.reload()?;
-            Some(problem)
-        }
         Err(problem) => return Err(problem.into()),
     };
-    service.show(deployment)?;
-    // The records are gone already, and a token of a deleted account opens
-    // nothing: the acknowledgement must not be lost over the file.
-    if let Err(problem) = lock(&service.tokens).remove_subjects(&accounts) {
-        error!("tokens of deleted accounts stay stored: {problem:#}");
-    }
-    let versions: HashMap<u32, u64> = deployment.shards.iter().map(|shard| (shard.index, shard.version)).collect();
+    // From here on the deletion is made: nothing below may cost the
+    // acknowledgement, so nothing below returns an error.
+    let versions: HashMap<u32, u64> = done.shards.iter().map(|shard| (shard.index, shard.version)).collect();
     let mut requests = lock(&service.requests);
     for (name, ask, row) in new {
         let shards = row.shards.iter().filter_map(|shard| Some((*shard, *versions.get(shard)?))).collect();
-        let NewRequest { id_hash, owner, removed, created, .. } = row;
-        requests.insert(&name, ask, Request { id_hash, owner, removed, shards, created, receipt: None });
+        requests.insert(&name, ask, row.noted(shards));
     }
     drop(requests);
+    let unfinished = deployment.moved_on(after, done);
+    service.show_change(deployment);
+    let ids: Vec<[u8; 32]> = rows.iter().map(|row| row.id_hash).collect();
+    if let Err(problem) = service.reread_erasure(&ids) {
+        error!("the requests' times of erasure are not known yet: {problem:#}");
+    }
+    if let Err(problem) = lock(&service.tokens).remove_subjects(&accounts) {
+        // A token of a deleted account opens nothing.
+        error!("tokens of deleted accounts stay stored: {problem:#}");
+    }
     service.metrics.deleted.inc_by(removed as u64);
     info!(requests = jobs.len(), removed, shards = plan.shards.len(), "deletions carried out");
     Ok(Some(Deleted { names, unfinished }))
@@ -344,19 +365,36 @@ fn carry_out_additions(service: &Service, jobs: Vec<Add>) {
 /// is gone. `None` for all when another process changed records first.
 fn add(service: &Service, deployment: &mut Deployment, jobs: &[Add]) -> Result<Option<Vec<Option<u64>>>> {
     let before = service.snapshot().world.clone();
+    let mut catalog = before.catalog.clone();
     let mut known: HashSet<(u32, u32)> = HashSet::new();
-    let (mut counts, mut new) = (Vec::new(), Vec::new());
+    let (mut counts, mut new, mut people) = (Vec::new(), Vec::new(), Vec::new());
     for job in jobs {
         // The request was let in by an earlier picture than this one.
-        if before.catalog.users.ids.get(job.user as usize).is_none_or(|id| id.starts_with(DELETED)) {
-            counts.push(None);
-            continue;
-        }
-        known.extend(before.interactions.of(job.user).iter().map(|r| (r.user, r.item)));
+        let found = match &job.user {
+            Whose::Known(user) => Some(*user),
+            Whose::New(id) => catalog.users.find(id),
+        };
+        let user = match (found, &job.user) {
+            (Some(user), _) if catalog.users.is_deleted(user) || user as usize >= catalog.users.len() => {
+                counts.push(None);
+                continue;
+            }
+            (Some(user), _) => user,
+            (None, Whose::New(_)) if job.records.is_empty() => {
+                counts.push(Some(0));
+                continue;
+            }
+            (None, Whose::New(id)) => {
+                people.push(id.clone());
+                catalog.users.append(id, &[], &before.key)?
+            }
+            (None, Whose::Known(_)) => bail!("a change names nobody"),
+        };
+        known.extend(before.interactions.of(user).iter().map(|r| (r.user, r.item)));
         let mut count = 0;
         for &(item, time) in &job.records {
-            if known.insert((job.user, item)) {
-                new.push(Interaction { user: job.user, item, timestamp: time });
+            if known.insert((user, item)) {
+                new.push(Interaction { user, item, timestamp: time });
                 count += 1;
             }
         }
@@ -365,23 +403,24 @@ fn add(service: &Service, deployment: &mut Deployment, jobs: &[Add]) -> Result<O
     if new.is_empty() {
         return Ok(Some(counts));
     }
-    let mut records = before.interactions.all().to_vec();
-    records.extend(&new);
-    let (after, _) = World::new(deployment.world.catalog.clone(), records, deployment.world.config.clone())?;
-    let users: BTreeSet<u32> = jobs.iter().map(|job| job.user).collect();
+    let after = World { catalog, ..(*before).clone() }.changed(&BTreeSet::new(), &new);
+    let users: BTreeSet<u32> = new.iter().map(|record| record.user).collect();
     let stale: BTreeSet<u32> = users.iter().flat_map(|&user| changed_shards(&before, &after, user)).collect();
     let stale: Vec<u32> = stale.into_iter().collect();
-    match deployment.state.add(&new, &stale, &|record| Deployment::keyed_id(&after, record)) {
-        Ok(done) => deployment.moved_on(after, done),
+    let first: Vec<u32> = stale.iter().copied().filter(|shard| !before.has_voice(*shard)).collect();
+    let keyed_id = |record: &Interaction| Deployment::keyed_id(&after, record);
+    let addition = Addition { records: &new, stale: &stale, first: &first, keyed_id: &keyed_id, people: &people };
+    let done = match deployment.state.add(&addition) {
+        Ok(done) => done,
         Err(StoreError::Moved) => return Ok(None),
-        Err(problem) if problem.is_made() => {
-            error!("additions are made, but files that no version needs are left: {problem:#}");
-            deployment.reload()?;
-        }
         Err(problem) => return Err(problem.into()),
+    };
+    // From here on the addition is made: nothing below returns an error.
+    if let Some(problem) = deployment.moved_on(after, done) {
+        error!("additions are made, but files that no version needs are left: {problem:#}");
     }
-    service.show(deployment)?;
+    service.show_change(deployment);
     service.metrics.added.inc_by(new.len() as u64);
-    info!(records = new.len(), shards = stale.len(), "additions carried out");
+    info!(records = new.len(), people = people.len(), shards = stale.len(), "additions carried out");
     Ok(Some(counts))
 }

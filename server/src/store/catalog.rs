@@ -1,5 +1,6 @@
 //! The catalogue on disk: `catalog.json`, and `catalog.safetensors` for dense
-//! features. The two change together.
+//! features. The two change together. Of people only features stand there;
+//! their identifiers are rows of the database ([`super::people`]).
 //!
 //! A new catalogue is first written beside (`.next`), then declared by one
 //! transaction, then renamed into place; a crash after the declaration is
@@ -14,25 +15,25 @@ use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use serde::{Deserialize, Serialize};
 
-use super::atomic_file;
-use super::database::{Db, Driver, on};
+use super::database::{Db, Driver, on, transaction};
 use super::error::{IoContext, Result, StoreError, absent_is_fine};
 use super::failpoint::failpoint;
 use super::schema::{clear_meta, meta, set_meta};
+use super::{atomic_file, erase, people, records};
 
 const JSON: &str = "catalog.json";
 const DENSE: &str = "catalog.safetensors";
 const NEXT: &str = ".next";
 const DECLARED: &str = "catalog";
 const PENDING: &str = "catalog-pending";
+/// Set where people are rows of the database.
+const PEOPLE: &str = "people";
 
 /// What the database knows of the catalogue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Declared {
     /// [`Catalog::hash`].
     blake3: String,
-    /// Admitted users.
-    pub(super) users: u32,
     /// Admitted items.
     pub(super) items: u32,
     /// Whether there is a file of dense features.
@@ -53,14 +54,16 @@ pub(super) struct Packed {
 }
 
 impl Packed {
-    /// Admitted users and items.
-    pub(super) fn size(&self) -> (u32, u32) {
-        (self.declared.users, self.declared.items)
+    /// Admitted items.
+    pub(super) fn items(&self) -> u32 {
+        self.declared.items
     }
 }
 
 /// Packs a catalogue.
 pub(super) fn pack(catalog: &Catalog) -> Result<Packed> {
+    // People are rows of the database: see `people`.
+    let catalog = &Catalog { users: catalog.users.without_ids(), ..catalog.clone() };
     let features = catalog.dense();
     let mut dense = None;
     if !features.is_empty() {
@@ -77,12 +80,7 @@ pub(super) fn pack(catalog: &Catalog) -> Result<Packed> {
             .collect::<Result<Vec<_>>>()?;
         dense = Some(safetensors::serialize(views, None).map_err(damaged)?);
     }
-    let declared = Declared {
-        blake3: catalog.hash()?,
-        users: catalog.users.len() as u32,
-        items: catalog.items.len() as u32,
-        dense: dense.is_some(),
-    };
+    let declared = Declared { blake3: catalog.hash()?, items: catalog.items.len() as u32, dense: dense.is_some() };
     Ok(Packed { json: catalog.to_json()?, dense, declared })
 }
 
@@ -151,8 +149,64 @@ pub(super) fn staged(dir: &Path) -> Result<Vec<PathBuf>> {
     Ok(atomic_file::list(dir)?.into_iter().filter(|name| name.ends_with(NEXT)).map(|name| dir.join(name)).collect())
 }
 
-/// Reads the catalogue and compares it with what was declared.
+/// Reads the catalogue, compares it with what was declared, and puts people in.
 pub(super) async fn read(db: &mut Db, dir: &Path) -> Result<Catalog> {
+    let mut catalog = read_declared(db, dir).await?;
+    let people = people::all(db).await?;
+    let fits = catalog.users.set_ids(people.ids, people.deleted);
+    fits.map_err(|e| damaged(&dir.join(JSON), &e.to_string()))?;
+    Ok(catalog)
+}
+
+/// Whether people are rows of the database, as this program keeps them.
+pub(super) async fn has_people(db: &mut Db) -> Result<bool> {
+    Ok(meta(db, PEOPLE).await?.is_some() || meta(db, DECLARED).await?.is_none())
+}
+
+/// Notes that people are rows of the database. Part of a transaction.
+pub(super) async fn note_people(db: &mut Db) -> Result<()> {
+    set_meta(db, PEOPLE, "1").await
+}
+
+/// Moves people out of the catalogue of an earlier program, where they stood
+/// in one list with everything else.
+pub(super) async fn convert(db: &mut Db, dir: &Path) -> Result<()> {
+    if has_people(db).await? {
+        return Ok(());
+    }
+    let mut catalog = read_declared(db, dir).await?;
+    let ids: Vec<String> = catalog.users.ids.iter().cloned().collect();
+    let label = |id: &String| id.strip_prefix("deleted-").is_some_and(|rest| rest.len() == 16 && is_hex(rest));
+    let mut deleted = Vec::new();
+    for user in (0..).zip(&ids).filter(|(_, id)| label(id)).map(|(user, _)| user) {
+        if records::of(db, user).await?.is_empty() {
+            deleted.push(user);
+        }
+    }
+    let fits = catalog.users.set_ids(ids, deleted);
+    fits.map_err(|e| damaged(&dir.join(JSON), &e.to_string()))?;
+    let packed = pack(&catalog)?;
+    stage(db, dir, &packed)?;
+    let moved = async |db: &mut Db| {
+        // Of two that come at once, the second finds it done.
+        if meta(db, PEOPLE).await?.is_some() {
+            db.nothing_changed();
+            return Ok(());
+        }
+        people::sync(db, &catalog.users).await?;
+        declare(db, &packed).await?;
+        note_people(db).await?;
+        erase::begin(db).await
+    };
+    transaction(db, moved).await?;
+    settle(db, dir).await
+}
+
+fn is_hex(text: &str) -> bool {
+    text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+async fn read_declared(db: &mut Db, dir: &Path) -> Result<Catalog> {
     let declared = declared(db).await?;
     let path = dir.join(JSON);
     let json = body(db, dir, JSON).await?;

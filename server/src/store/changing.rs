@@ -11,7 +11,7 @@ use super::models::{self, Shard};
 use super::records::KeyedId;
 use super::requests::NewRequest;
 use super::schema::{self, SETTINGS};
-use super::{State, catalog, erase, records, requests, tombstones};
+use super::{State, catalog, erase, items_down, people, records, requests, tombstones};
 
 /// Opens the commitment to the data of a search; see [`State::tuned`].
 pub(super) const TUNING_KEY: &str = "note:tuning-key";
@@ -26,10 +26,28 @@ pub struct Deletion<'a> {
     /// Requests that this answers: not what they asked for, only how to follow
     /// them.
     pub requests: &'a [NewRequest],
-    /// Users whose accounts go, and the catalogue without them.
+    /// Users whose accounts go.
     pub accounts: &'a [u32],
-    /// See `accounts`.
+    /// Items that are taken down for everybody.
+    pub down: &'a [u32],
+    /// The catalogue afterwards, in which the slots of `accounts` are blank.
     pub catalog: Option<&'a Catalog>,
+}
+
+/// What is to come.
+#[derive(Clone, Copy)]
+pub struct Addition<'a> {
+    /// The records.
+    pub records: &'a [Interaction],
+    /// Every shard whose training records change.
+    pub stale: &'a [u32],
+    /// Those of them that had none: their model, if any, learned from nothing
+    /// and goes.
+    pub first: &'a [u32],
+    /// The keyed id of each record.
+    pub keyed_id: KeyedId<'a>,
+    /// Identifiers of people who come with them, behind those that are there.
+    pub people: &'a [String],
 }
 
 /// What a change came to.
@@ -41,6 +59,18 @@ pub struct Done {
     pub shards: Vec<Shard>,
     /// How far the state was right after the change.
     pub head: Head,
+    /// What went wrong after the change was made for good. It stays made.
+    pub unfinished: Option<StoreError>,
+}
+
+impl Done {
+    /// The same, or what went wrong after the change was made.
+    ///
+    /// # Errors
+    /// One that [`StoreError::is_made`].
+    pub fn finished(self) -> Result<Self> {
+        self.unfinished.map_or(Ok(Self { unfinished: None, ..self }), Err)
+    }
 }
 
 impl State {
@@ -60,14 +90,14 @@ impl State {
         })
         .await?;
         self.basis.store(head.records, Ordering::SeqCst);
-        Ok(Done { count, shards, head })
+        Ok(Done { count, shards, head, unfinished: None })
     }
 
     /// Tidies up after a change: no error of it undoes the change.
     pub(super) async fn tidy(&self, db: &mut Db, erase: bool) -> Result<()> {
         let dir = self.dir();
         let tidied = match erase {
-            true => erase::finish(db, dir, &self.files).await,
+            true => erase::finish(db, dir, &self.files, self.erase_within()).await,
             // Nothing was dropped: a bucket need not be listed for it.
             false if self.files.is_bucket() => Ok(()),
             false => erase::sweep(db, dir, &self.files).await,
@@ -118,7 +148,7 @@ impl State {
     /// # Errors
     /// When the disk refuses; the earlier catalogue then stays.
     pub fn set_catalog(&self, catalog: &Catalog) -> Result<()> {
-        self.carry_out(&Deletion { catalog: Some(catalog), ..Deletion::default() }).map(drop)
+        self.carry_out(&Deletion { catalog: Some(catalog), ..Deletion::default() })?.finished().map(drop)
     }
 
     /// Adds records and marks the shards that they change; their models stay
@@ -129,28 +159,37 @@ impl State {
     /// When a record is not of the catalogue, a shard does not exist, or the
     /// database refuses. Nothing was stored then.
     pub fn insert(&self, new: &[Interaction], stale: &[u32], keyed_id: KeyedId<'_>) -> Result<u64> {
-        self.add(new, stale, keyed_id).map(|done| done.count)
+        self.add(&Addition { records: new, stale, first: &[], keyed_id, people: &[] })?
+            .finished()
+            .map(|done| done.count)
     }
 
-    /// [`State::insert`], with what there is afterwards.
+    /// [`State::insert`] with people who come with their first records, and
+    /// with what there is afterwards.
     ///
     /// # Errors
     /// As [`State::insert`].
-    pub fn add(&self, new: &[Interaction], stale: &[u32], keyed_id: KeyedId<'_>) -> Result<Done> {
+    pub fn add(&self, addition: &Addition<'_>) -> Result<Done> {
         self.write(async |db| {
             let add = async |db: &mut Db| {
-                let declared = catalog::declared(db).await?;
-                let changed = records::insert(db, new, (declared.users, declared.items), keyed_id).await?;
+                people::append(db, addition.people.iter()).await?;
+                let size = (people::count(db).await?, catalog::declared(db).await?.items);
+                let changed = records::insert(db, addition.records, size, addition.keyed_id).await?;
                 if changed == 0 {
+                    // People without a record do not come.
                     db.nothing_changed();
                     return Ok(0);
                 }
-                models::mark_stale(db, stale, false).await?;
+                models::mark_stale(db, addition.stale, false).await?;
+                if !addition.first.is_empty() {
+                    models::mark_stale(db, addition.first, true).await?;
+                }
                 Ok(changed)
             };
-            let done = self.change_seen(db, add).await?;
+            let mut done = self.change_seen(db, add).await?;
             if done.count > 0 {
-                self.tidy(db, false).await?;
+                failpoint("add.committed");
+                done.unfinished = self.tidy(db, false).await.err();
             }
             Ok(done)
         })
@@ -165,9 +204,10 @@ impl State {
     /// `stale` must name every shard whose training records change.
     ///
     /// # Errors
-    /// As [`State::carry_out`].
+    /// As [`State::carry_out`]; an error that [`StoreError::is_made`] comes
+    /// after the removal, which stays made.
     pub fn remove(&self, records: &[(u32, u32)], stale: &[u32]) -> Result<u64> {
-        self.carry_out(&Deletion { records, stale, ..Deletion::default() }).map(|done| done.count)
+        self.carry_out(&Deletion { records, stale, ..Deletion::default() })?.finished().map(|done| done.count)
     }
 
     /// Carries out a deletion: records, accounts, models, and the requests
@@ -177,17 +217,21 @@ impl State {
     /// # Errors
     /// When a shard does not exist or the database refuses: nothing was
     /// removed. [`StoreError::Moved`] when somebody else changed records since
-    /// they were read: nothing was removed. An error that
-    /// [`StoreError::is_made`] comes after the deletion, which stays made.
+    /// they were read: nothing was removed. What goes wrong after that is in
+    /// [`Done::unfinished`].
     pub fn carry_out(&self, deletion: &Deletion<'_>) -> Result<Done> {
-        let packed = deletion.catalog.map(catalog::pack).transpose()?;
+        // Where nothing but names is kept of people, an account is one row.
+        let whole = |catalog: &&Catalog| deletion.accounts.is_empty() || catalog.users.has_features();
+        let packed = deletion.catalog.filter(whole).map(catalog::pack).transpose()?;
+        let accounts = deletion.accounts;
         self.write(async |db| {
             if let Some(packed) = &packed {
                 catalog::stage(db, self.dir(), packed)?;
             }
             let delete = async |db: &mut Db| {
                 let removed = records::delete(db, deletion.records).await?;
-                let changed = removed > 0 || packed.is_some();
+                let down = items_down::add(db, deletion.down).await?;
+                let changed = removed > 0 || packed.is_some() || !accounts.is_empty() || down;
                 if !changed && deletion.requests.is_empty() {
                     db.nothing_changed();
                 }
@@ -199,10 +243,18 @@ impl State {
                     schema::clear_meta(db, TUNING_KEY).await?;
                 }
                 requests::insert(db, deletion.requests).await?;
+                let places: Vec<(u32, u32)> = accounts.iter().map(|&user| (user, tombstones::ACCOUNT)).collect();
+                tombstones::entomb(db, &places).await?;
+                if let Some(catalog) = deletion.catalog {
+                    for &user in accounts {
+                        db.something_deleted();
+                        people::set(db, user, &catalog.users.ids[user as usize], true).await?;
+                    }
+                    if accounts.is_empty() {
+                        people::sync(db, &catalog.users).await?;
+                    }
+                }
                 if let Some(packed) = &packed {
-                    let accounts: Vec<(u32, u32)> =
-                        deletion.accounts.iter().map(|&user| (user, tombstones::ACCOUNT)).collect();
-                    tombstones::entomb(db, &accounts).await?;
                     catalog::declare(db, packed).await?;
                 }
                 if changed {
@@ -213,18 +265,25 @@ impl State {
                 }
                 Ok(removed)
             };
-            let done = self.change_seen(db, delete).await?;
+            let mut done = self.change_seen(db, delete).await?;
             if done.count > 0 {
                 failpoint("remove.committed");
             }
-            if packed.is_some() {
-                failpoint("catalog.committed");
-                catalog::settle(db, self.dir()).await.map_err(StoreError::after_commit)?;
-            }
-            // An earlier call may have been cut short.
-            let erase = done.count > 0 || packed.is_some() || erase::pending(db).await?;
-            self.tidy(db, erase).await?;
+            // From here on no error undoes the change, and none may hide it.
+            let changed = done.count > 0 || packed.is_some() || !accounts.is_empty();
+            done.unfinished = self.settle_deletion(db, changed, packed.is_some()).await.err();
             Ok(done)
         })
+    }
+
+    /// What follows a deletion that is made: its bytes go.
+    async fn settle_deletion(&self, db: &mut Db, changed: bool, staged: bool) -> Result<()> {
+        if staged {
+            failpoint("catalog.committed");
+            catalog::settle(db, self.dir()).await.map_err(StoreError::after_commit)?;
+        }
+        // An earlier call may have been cut short.
+        let erase = changed || erase::pending(db).await.map_err(StoreError::after_commit)?;
+        self.tidy(db, erase).await
     }
 }

@@ -18,7 +18,7 @@ use super::models;
 use super::place::{DEPLOYMENT, MODELS, Place};
 use super::records::{self, KeyedId};
 use super::schema::{self, DATABASE, meta, set_meta};
-use super::{Backup, Location, Tombstones, atomic_file, catalog, checkpoint, runtime, tombstones};
+use super::{Backup, Location, Tombstones, atomic_file, catalog, checkpoint, people, private, runtime, tombstones};
 use eemu_core::dataset::{Catalog, Interaction};
 
 /// In a directory whose records are in PostgreSQL.
@@ -117,7 +117,7 @@ pub(super) fn create(location: &Location, import: &Import<'_>, records: &[Intera
     };
     let place = Place::claim(location, known)?;
     let (new, old) = siblings(dir).ok_or_else(|| StoreError::ForeignDirectory { dir: dir.to_owned() })?;
-    fs::create_dir_all(&new).context("create", &new)?;
+    private::folder(&new)?;
     let lock = Lock::acquire(&new)?;
     failpoint("create.begun");
     let scratch = Scratch(Some(new.clone()));
@@ -153,8 +153,7 @@ pub(super) fn create(location: &Location, import: &Import<'_>, records: &[Intera
 async fn build(location: &Location, import: &Import<'_>, place: &Place, records: &[Interaction]) -> Result<()> {
     let dir = &location.dir;
     for folder in [MODELS, checkpoint::CHECKPOINTS] {
-        let folder = dir.join(folder);
-        fs::create_dir(&folder).context("create", &folder)?;
+        private::folder(&dir.join(folder))?;
     }
     let mut db = schema::connect(dir, None, true).await?;
     schema::migrate(&mut db, true).await?;
@@ -166,6 +165,7 @@ async fn build(location: &Location, import: &Import<'_>, place: &Place, records:
     // Closing moves the log into the database and deletes it: the files may
     // be moved now.
     db.close().await?;
+    private::all(dir)?;
     atomic_file::sync_folder(dir)
 }
 
@@ -180,7 +180,10 @@ async fn fill(
     let extra = &import.extra;
     set_meta(db, schema::SETTINGS, import.settings).await?;
     catalog::declare(db, packed).await?;
-    records::insert(db, records, packed.size(), import.keyed_id).await?;
+    catalog::note_people(db).await?;
+    people::sync(db, &import.catalog.users).await?;
+    let size = (import.catalog.users.len() as u32, packed.items());
+    records::insert(db, records, size, import.keyed_id).await?;
     place.note(db).await?;
     if let Some(shards) = extra.shards {
         models::reset(db, shards).await?;
@@ -216,10 +219,10 @@ fn create_in_database(location: &Location, import: &Import<'_>, records: &[Inter
                 if !import.replace {
                     return Err(StoreError::BadDatabase(HELD.into()));
                 }
-                for table in ["catalog", "interactions", "models", "uploads", "shards", "receipts", "requests"] {
+                for table in ["catalog", "people", "interactions", "models", "uploads", "shards", "receipts"] {
                     clear(db, table).await?;
                 }
-                for table in ["backups", "tombstones"] {
+                for table in ["requests", "backups", "tombstones"] {
                     clear(db, table).await?;
                 }
                 // The counters go on, so that whoever watches sees the change,
@@ -252,8 +255,8 @@ pub(super) fn for_database(dir: &Path, write: bool) -> Result<()> {
         Found::Other | Found::Nothing | Found::Empty => {}
     }
     if write && !marked {
-        let folder = dir.join(checkpoint::CHECKPOINTS);
-        fs::create_dir_all(&folder).context("create", &folder)?;
+        private::folder(dir)?;
+        private::folder(&dir.join(checkpoint::CHECKPOINTS))?;
         atomic_file::write(&dir.join(MARKER), &[MARKER_TEXT.as_bytes()])?;
     }
     Ok(())

@@ -7,7 +7,7 @@
 
 use sqlx::{PgConnection, SqliteConnection};
 
-use super::error::Result;
+use super::error::{Result, StoreError};
 use super::schema::{meta, set_meta};
 
 /// An open connection.
@@ -60,10 +60,17 @@ const HEAD: &str = "head";
 
 /// How far the state has come.
 pub(super) async fn head(db: &mut Db) -> Result<Head> {
-    let text = meta(db, HEAD).await?.unwrap_or_default();
-    let mut counts = text.split(' ').map(|count| count.parse().unwrap_or(0));
-    let mut next = || counts.next().unwrap_or(0);
-    Ok(Head { changes: next(), records: next(), deletions: next() })
+    // A state that was never changed has none.
+    let Some(text) = meta(db, HEAD).await? else { return Ok(Head::default()) };
+    let counts: Option<Vec<u64>> = text.split(' ').map(|count| count.parse().ok()).collect();
+    // An earlier program wrote fewer counts.
+    match counts.as_deref() {
+        Some([changes, rest @ ..]) if rest.len() < 3 => {
+            let at = |place: usize| rest.get(place).copied().unwrap_or(0);
+            Ok(Head { changes: *changes, records: at(0), deletions: at(1) })
+        }
+        _ => Err(StoreError::DamagedRow(format!("the count of changes '{text}'"))),
+    }
 }
 
 impl Db {
@@ -158,6 +165,18 @@ pub(super) async fn transaction<T>(db: &mut Db, work: impl AsyncFnOnce(&mut Db) 
             Err(error)
         }
     }
+}
+
+/// Notes something about the state itself, whole or not at all, which changes
+/// nothing for whoever watches it.
+pub(super) async fn quietly<T>(db: &mut Db, work: impl AsyncFnOnce(&mut Db) -> Result<T>) -> Result<T> {
+    db.begin().await?;
+    let result = work(db).await;
+    let ended = db.end(if result.is_ok() { "COMMIT" } else { "ROLLBACK" }).await;
+    db.open = false;
+    let value = result?;
+    ended?;
+    Ok(value)
 }
 
 /// Reads several things of one moment.

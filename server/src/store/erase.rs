@@ -3,10 +3,13 @@
 //! A deleted row leaves bytes behind in three places: in the write-ahead log
 //! (older images of its page), in free space inside the database, and in
 //! files derived from it. So: delete the files; move the log into the database
-//! and truncate it to nothing; rebuild the database with VACUUM, which copies
-//! live rows only; truncate the log again, since VACUUM writes through it.
-//! `secure_delete` zeroes what is freed already; VACUUM is there so that the
-//! promise does not rest on that alone (either suffices in our tests).
+//! and truncate it to nothing. `secure_delete` has overwritten the row itself
+//! by then. What may be left are copies of rows where they stood before SQLite
+//! moved them to balance a page: those go with a compaction
+//! ([`super::compaction`]), within a time that is set, whose cost grows with
+//! the database. With a time of 0 they go before this returns: the database is
+//! rebuilt with VACUUM, which copies live rows only, and the log truncated
+//! again, since VACUUM writes through it.
 //! In PostgreSQL none of that is in our hands: old row versions live until its
 //! own VACUUM, and in its log, replicas and archives for as long as the operator
 //! keeps them. There erasure is logical, and everything that speaks of it says so.
@@ -19,17 +22,20 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::database::{Db, on, transaction};
+use super::database::{Db, on, quietly, transaction};
 use super::error::{Result, StoreError};
 use super::failpoint::failpoint;
 use super::files::Files;
-use super::schema::{clear_meta, meta, set_meta};
-use super::{atomic_file, catalog, checkpoint, models};
+use super::schema::{BUSY, clear_meta, meta, set_meta};
+use super::{atomic_file, catalog, checkpoint, compaction, models, requests};
+use crate::clock::now_exactly;
 
 const PENDING: &str = "erasure-pending";
+/// When something was last overwritten.
+const LAST: &str = "erasure-last";
 
 /// How long readers may keep the log from being truncated.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Notes that an erasure is under way. Part of the deleting transaction.
 pub(super) async fn begin(db: &mut Db) -> Result<()> {
@@ -41,30 +47,59 @@ pub(super) async fn pending(db: &mut Db) -> Result<bool> {
     Ok(meta(db, PENDING).await?.is_some())
 }
 
-/// Finishes an erasure: when this returns, no file holds the bytes.
-pub(super) async fn finish(db: &mut Db, dir: &Path, files: &Files) -> Result<()> {
+/// When something was last overwritten, in seconds since 1970; 0 for never.
+pub(super) async fn last(db: &mut Db) -> Result<f64> {
+    Ok(meta(db, LAST).await?.and_then(|text| text.parse().ok()).unwrap_or(0.0))
+}
+
+/// Finishes an erasure: when this returns, the rows are overwritten, and no
+/// stale copy of one outlives `within`. With a time of 0 none is left.
+pub(super) async fn finish(db: &mut Db, dir: &Path, files: &Files, within: Duration) -> Result<()> {
     sweep(db, dir, files).await?;
     failpoint("erase.swept");
     if !db.is_shared() {
         let deadline = Instant::now() + PATIENCE;
         truncate_log(db, deadline).await?;
         failpoint("erase.truncated");
-        while let Err(error) = on!(db, c => sqlx::raw_sql("VACUUM").execute(c).await.map(drop)) {
-            if !is_busy(&error) {
-                return Err(error.into());
-            }
-            pause(deadline).await?;
+        if within.is_zero() {
+            rebuild(db, deadline).await?;
+            failpoint("erase.vacuumed");
+            truncate_log(db, deadline).await?;
         }
-        failpoint("erase.vacuumed");
-        truncate_log(db, deadline).await?;
         failpoint("erase.done");
     }
-    if pending(db).await? { clear_meta(db, PENDING).await } else { Ok(()) }
+    quietly(db, async |db| note(db, within).await).await
+}
+
+/// Notes that an erasure is finished, and what of it may be left. Part of a
+/// transaction.
+async fn note(db: &mut Db, within: Duration) -> Result<()> {
+    if !db.is_shared() {
+        let now = now_exactly();
+        requests::note_overwritten(db, now).await?;
+        set_meta(db, LAST, &now.to_string()).await?;
+        match within.is_zero() {
+            true => compaction::note_done(db, now).await?,
+            false => compaction::note_due(db, now + within.as_secs_f64()).await?,
+        }
+    }
+    clear_meta(db, PENDING).await
+}
+
+/// Writes the whole database anew, live rows only.
+pub(super) async fn rebuild(db: &mut Db, deadline: Instant) -> Result<()> {
+    while let Err(error) = on!(db, c => sqlx::raw_sql("VACUUM").execute(c).await.map(drop)) {
+        if !is_busy(&error) {
+            return Err(error.into());
+        }
+        pause(deadline).await?;
+    }
+    Ok(())
 }
 
 /// Moves the log into the database and truncates it, as soon as no reader
 /// needs it.
-async fn truncate_log(db: &mut Db, deadline: Instant) -> Result<()> {
+pub(super) async fn truncate_log(db: &mut Db, deadline: Instant) -> Result<()> {
     while !try_truncate_log(db).await? {
         pause(deadline).await?;
     }
@@ -75,6 +110,15 @@ async fn try_truncate_log(db: &mut Db) -> Result<bool> {
     let (busy, ..): (i64, i64, i64) =
         on!(db, c => sqlx::query_as("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(c).await?);
     Ok(busy == 0)
+}
+
+/// The same without waiting for anybody. Returns whether the log is empty.
+pub(super) async fn truncate_at_once(db: &mut Db) -> Result<bool> {
+    on!(db, c => sqlx::raw_sql("PRAGMA busy_timeout = 0").execute(c).await.map(drop))?;
+    let truncated = try_truncate_log(db).await;
+    let patience = sqlx::AssertSqlSafe(format!("PRAGMA busy_timeout = {}", BUSY.as_millis()));
+    on!(db, c => sqlx::raw_sql(patience).execute(c).await.map(drop))?;
+    truncated
 }
 
 fn is_busy(error: &sqlx::Error) -> bool {
@@ -121,17 +165,23 @@ async fn sweep_models(db: &mut Db, files: &Files) -> Result<()> {
 pub(super) async fn needed(db: &mut Db, dir: &Path, files: &Files) -> Result<bool> {
     let kept = models::accounted(db).await?;
     Ok(pending(db).await?
+        || is_overdue(db).await?
         || catalog::pending(db).await?
         || !catalog::staged(dir)?.is_empty()
         || !leftovers(db, dir).await?.is_empty()
         || (!files.is_bucket() && !files.unaccounted(&kept).await?.is_empty()))
 }
 
+/// Whether stale copies should be gone by now: nobody was there to see to it.
+async fn is_overdue(db: &mut Db) -> Result<bool> {
+    Ok(!db.is_shared() && compaction::stands(db).await?.due.is_some_and(|due| due <= now_exactly()))
+}
+
 /// Finishes whatever a crash left. Needs the lock.
 pub(super) async fn recover(db: &mut Db, dir: &Path, files: &Files) -> Result<()> {
     catalog::settle(db, dir).await?;
-    if pending(db).await? {
-        return finish(db, dir, files).await;
+    if pending(db).await? || is_overdue(db).await? {
+        return finish(db, dir, files, Duration::ZERO).await;
     }
     sweep(db, dir, files).await?;
     if !db.is_shared() {

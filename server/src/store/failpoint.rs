@@ -16,6 +16,7 @@ pub const STEPS: &[&str] = &[
     "create.built",
     "create.moved-old",
     "create.moved-new",
+    "add.committed",
     "remove.deleted",
     "remove.committed",
     "publish.one-file",
@@ -29,9 +30,24 @@ pub const STEPS: &[&str] = &[
     "erase.truncated",
     "erase.vacuumed",
     "erase.done",
+    "compact.cleared",
     "receipt.written",
     "receipt.committed",
 ];
+
+/// Fails if `EEMU_TROUBLE_AT` names this step, each time it is passed. A
+/// testing aid for what must hold although something fails.
+///
+/// # Errors
+/// When the variable names the step.
+pub fn trouble(step: &str) -> std::io::Result<()> {
+    static TARGET: OnceLock<Option<String>> = OnceLock::new();
+    let target = TARGET.get_or_init(|| std::env::var("EEMU_TROUBLE_AT").ok());
+    if target.as_deref() == Some(step) {
+        return Err(std::io::Error::other(format!("trouble at {step}, as EEMU_TROUBLE_AT asks")));
+    }
+    Ok(())
+}
 
 /// Aborts the process if `EEMU_FAIL_AT` names this step (`step`, or `step:n`
 /// for its n-th pass). A testing aid.

@@ -58,6 +58,14 @@ impl State {
         })
     }
 
+    /// The requests with these hashes of their names, as far as they are known.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub fn requests_of(&self, ids: &[[u8; 32]]) -> Result<Vec<Request>> {
+        self.read(async |db| requests::of(db, ids).await)
+    }
+
     /// Notes a backup that is about to be made of a state, beside whoever
     /// writes to it.
     ///
@@ -170,6 +178,22 @@ impl State {
     /// When the database refuses.
     pub fn note(&self, key: &str) -> Result<Option<String>> {
         self.read(async |db| schema::meta(db, &format!("note:{key}")).await)
+    }
+
+    /// Erases a named value, down to the bytes where those are in our hands.
+    ///
+    /// # Errors
+    /// When the database or the disk refuses.
+    pub fn erase_note(&self, key: &str) -> Result<()> {
+        let key = format!("note:{key}");
+        self.write(async |db| {
+            let forget = async |db: &mut Db| {
+                schema::clear_meta(db, &key).await?;
+                erase::begin(db).await
+            };
+            transaction(db, forget).await?;
+            self.tidy(db, true).await
+        })
     }
 
     /// Changes a named value, beside whoever else does; nothing when `change`

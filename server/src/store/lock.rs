@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::error::{IoContext, Result, StoreError};
+use super::private;
 
 /// Name of the lock file. It stays; only the lock on it comes and goes, and
 /// the system drops that when its holder dies.
@@ -36,13 +37,7 @@ impl Lock {
     /// Takes the lock if it is free.
     pub(super) fn try_acquire(dir: &Path) -> Result<Option<Self>> {
         let path = dir.join(LOCK);
-        let mut file = File::options()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path)
-            .context("open the lock", &path)?;
+        let mut file = private::open(&path).context("open the lock", &path)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Ok(None),

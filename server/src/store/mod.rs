@@ -25,6 +25,7 @@ mod bucket;
 mod catalog;
 mod changing;
 mod checkpoint;
+mod compaction;
 mod connection;
 mod create;
 mod database;
@@ -32,12 +33,15 @@ mod erase;
 mod error;
 mod failpoint;
 mod files;
+mod items_down;
 mod ledger;
 mod location;
 mod lock;
 mod model_rows;
 mod models;
+mod people;
 mod place;
+mod private;
 mod receipts;
 mod records;
 mod requests;
@@ -56,11 +60,12 @@ use std::time::Duration;
 
 use eemu_core::dataset::{Catalog, Interaction};
 
-pub use changing::{Deletion, Done};
+pub use changing::{Addition, Deletion, Done};
+pub use compaction::{Compacted, Compaction};
 pub use create::{Extra, Import};
 pub use database::Head;
 pub use error::{Result, StoreError};
-pub use failpoint::{STEPS, failpoint};
+pub use failpoint::{STEPS, failpoint, trouble};
 pub use location::{DatabaseUrl, Location};
 pub use models::{Live, LoadedModel, Publication, Secret, Shard, Ticket};
 pub use receipts::Receipt;
@@ -82,6 +87,15 @@ use schema::SETTINGS;
 /// When the disk refuses.
 pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
     atomic_file::write(path, &[bytes])
+}
+
+/// Opens a file beside the state's own that nobody else reads; made when it is
+/// not there.
+///
+/// # Errors
+/// When the disk refuses.
+pub(crate) fn open_private(path: &Path) -> std::io::Result<std::fs::File> {
+    private::open(path)
 }
 
 /// What a state is opened for.
@@ -123,6 +137,9 @@ pub struct State {
     /// Count of changes of records that the caller has seen; a change that was
     /// planned on other records is refused.
     basis: AtomicU64,
+    /// Seconds within which stale copies of what is deleted must be gone, as
+    /// bits; 0 for before a deletion returns.
+    erase_within: AtomicU64,
     claimed: Mutex<BTreeSet<u32>>,
     // After `inner`: the lock goes when the database is closed.
     lock: Option<Lock>,
@@ -137,6 +154,8 @@ pub struct Picture {
     pub catalog: Catalog,
     /// Every record, by user and item.
     pub interactions: Vec<Interaction>,
+    /// Items taken down for everybody, ascending.
+    pub down: Vec<u32>,
     /// Every shard.
     pub shards: Vec<Shard>,
     /// How far the state had come.
@@ -202,13 +221,21 @@ impl State {
         if write && location.database.is_none() {
             create::sweep_siblings(&location.dir)?;
         }
+        if write {
+            private::all(&location.dir)?;
+        }
         let mut inner = Inner::open(&location, write)?;
         let (files, seen) = inner.run(async |db| {
             schema::hold(db).await?;
             schema::migrate(db, write).await?;
             let files = place::model_files(db, &location, write).await?;
             if write {
+                catalog::settle(db, &location.dir).await?;
+                catalog::convert(db, &location.dir).await?;
                 erase::recover(db, &location.dir, &files).await?;
+            } else if !catalog::has_people(db).await? {
+                let supported = schema::format(db).await?;
+                return Err(StoreError::OlderFormat { found: supported - 1, supported });
             }
             Ok((files, head(db).await?.records))
         })?;
@@ -217,6 +244,7 @@ impl State {
             files,
             inner: Mutex::new(inner),
             basis: AtomicU64::new(seen),
+            erase_within: AtomicU64::new(0),
             claimed: Mutex::default(),
             lock,
         })
@@ -237,6 +265,16 @@ impl State {
             return Err(StoreError::ReadOnly);
         }
         self.inner().run(work)
+    }
+
+    /// Sets within what time stale copies of what is deleted must be gone. 0,
+    /// as at the opening, means before a deletion returns.
+    pub fn set_erase_within(&self, within: Duration) {
+        self.erase_within.store(within.as_secs_f64().to_bits(), Ordering::SeqCst);
+    }
+
+    fn erase_within(&self) -> Duration {
+        Duration::try_from_secs_f64(f64::from_bits(self.erase_within.load(Ordering::SeqCst))).unwrap_or_default()
     }
 
     /// Whether other processes may change this state, too.
@@ -281,6 +319,7 @@ impl State {
                         settings: settings(db).await?,
                         catalog,
                         interactions: records::all(db).await?,
+                        down: items_down::all(db).await?,
                         shards: models::shards(db).await?,
                         head: head(db).await?,
                     }))

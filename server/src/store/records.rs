@@ -107,6 +107,14 @@ pub(super) async fn all(db: &mut Db) -> Result<Vec<Interaction>> {
     Ok(records.into_iter().map(|stored| stored.0).collect())
 }
 
+/// One user's records, by item.
+pub(super) async fn of(db: &mut Db, user: u32) -> Result<Vec<Interaction>> {
+    let sql = "SELECT user_index, item_index, timestamp FROM interactions WHERE user_index = $1 ORDER BY item_index";
+    let user = i64::from(user);
+    let records: Vec<Stored> = on!(db, c => sqlx::query_as(sql).bind(user).fetch_all(c).await?);
+    Ok(records.into_iter().map(|stored| stored.0).collect())
+}
+
 /// How many records there are.
 pub(super) async fn count(db: &mut Db) -> Result<u64> {
     let sql = "SELECT count(*) FROM interactions";

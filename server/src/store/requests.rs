@@ -26,6 +26,14 @@ pub struct NewRequest {
     pub created: f64,
 }
 
+impl NewRequest {
+    /// The request once it is noted, with what each shard's version was then.
+    pub fn noted(self, shards: Vec<(u32, u64)>) -> Request {
+        let Self { id_hash, owner, removed, created, .. } = self;
+        Request { id_hash, owner, removed, shards, created, receipt: None, overwritten: None, compacted: None }
+    }
+}
+
 /// A noted request.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Request {
@@ -41,6 +49,11 @@ pub struct Request {
     pub created: f64,
     /// The receipt's id, once there is one.
     pub receipt: Option<u64>,
+    /// When what it removed was overwritten on disk; none where erasure is
+    /// logical.
+    pub overwritten: Option<f64>,
+    /// When the database was cleared of stale copies after that.
+    pub compacted: Option<f64>,
 }
 
 impl Request {
@@ -83,8 +96,15 @@ pub(super) async fn insert(db: &mut Db, requests: &[NewRequest]) -> Result<()> {
 
 /// Those of these requests that have no receipt yet.
 pub(super) async fn open(db: &mut Db, ids: &[[u8; 32]]) -> Result<Vec<[u8; 32]>> {
-    let open = list(db).await?.into_iter().filter(|request| request.receipt.is_none());
-    Ok(open.map(|request| request.id_hash).filter(|id| ids.contains(id)).collect())
+    let sql = "SELECT count(*) FROM requests WHERE id_hash = $1 AND receipt IS NULL";
+    let mut found = Vec::new();
+    for id in ids {
+        let count: i64 = on!(db, c => sqlx::query_scalar(sql).bind(id.to_vec()).fetch_one(c).await?);
+        if count > 0 {
+            found.push(*id);
+        }
+    }
+    Ok(found)
 }
 
 /// Notes the receipt that answers requests.
@@ -102,23 +122,56 @@ pub(super) async fn prune(db: &mut Db, since: f64) -> Result<()> {
     Ok(on!(db, c => sqlx::query(sql).bind(since).execute(c).await.map(drop))?)
 }
 
-type Columns = (Vec<u8>, Option<Vec<u8>>, i64, String, f64, Option<i64>);
+/// Notes that what requests removed is overwritten.
+pub(super) async fn note_overwritten(db: &mut Db, now: f64) -> Result<()> {
+    let sql = "UPDATE requests SET overwritten = $1 WHERE compacted IS NULL AND overwritten IS NULL";
+    Ok(on!(db, c => sqlx::query(sql).bind(now).execute(c).await.map(drop))?)
+}
+
+/// Notes that no stale copy is left of what was overwritten by `since`.
+pub(super) async fn note_compacted(db: &mut Db, since: f64, now: f64) -> Result<()> {
+    let sql = "UPDATE requests SET compacted = $1 WHERE compacted IS NULL AND overwritten <= $2";
+    Ok(on!(db, c => sqlx::query(sql).bind(now).bind(since).execute(c).await.map(drop))?)
+}
+
+/// Whether stale copies of what some request removed may be left.
+pub(super) async fn any_not_compacted(db: &mut Db) -> Result<bool> {
+    let sql = "SELECT count(*) FROM requests WHERE compacted IS NULL AND overwritten IS NOT NULL";
+    let count: i64 = on!(db, c => sqlx::query_scalar(sql).fetch_one(c).await?);
+    Ok(count > 0)
+}
+
+type Columns = (Vec<u8>, Option<Vec<u8>>, i64, String, f64, Option<i64>, Option<f64>, Option<f64>);
+
+const COLUMNS: &str = "SELECT id_hash, owner, removed, shards, created, receipt, overwritten, compacted FROM requests";
 
 /// Every request.
 pub(super) async fn list(db: &mut Db) -> Result<Vec<Request>> {
-    let sql = "SELECT id_hash, owner, removed, shards, created, receipt FROM requests";
-    let rows: Vec<Columns> = on!(db, c => sqlx::query_as(sql).fetch_all(c).await?);
+    let rows: Vec<Columns> = on!(db, c => sqlx::query_as(COLUMNS).fetch_all(c).await?);
+    rows.into_iter().map(read).collect()
+}
+
+/// Those of these requests that are known.
+pub(super) async fn of(db: &mut Db, ids: &[[u8; 32]]) -> Result<Vec<Request>> {
+    let mut found = Vec::new();
+    for id in ids {
+        let sql = sqlx::AssertSqlSafe(format!("{COLUMNS} WHERE id_hash = $1"));
+        let row: Option<Columns> = on!(db, c => sqlx::query_as(sql).bind(id.to_vec()).fetch_optional(c).await?);
+        found.extend(row.map(read).transpose()?);
+    }
+    Ok(found)
+}
+
+fn read((id_hash, owner, removed, shards, created, receipt, overwritten, compacted): Columns) -> Result<Request> {
     let damaged = || StoreError::DamagedRow("an unreadable request".into());
-    rows.into_iter()
-        .map(|(id_hash, owner, removed, shards, created, receipt)| {
-            Ok(Request {
-                id_hash: id_hash.try_into().map_err(|_| damaged())?,
-                owner: owner.map(|owner| owner.try_into().map_err(|_| damaged())).transpose()?,
-                removed: removed as u64,
-                shards: serde_json::from_str(&shards).map_err(|_| damaged())?,
-                created,
-                receipt: receipt.map(|id| id as u64),
-            })
-        })
-        .collect()
+    Ok(Request {
+        id_hash: id_hash.try_into().map_err(|_| damaged())?,
+        owner: owner.map(|owner| owner.try_into().map_err(|_| damaged())).transpose()?,
+        removed: removed as u64,
+        shards: serde_json::from_str(&shards).map_err(|_| damaged())?,
+        created,
+        receipt: receipt.map(|id| id as u64),
+        overwritten,
+        compacted,
+    })
 }

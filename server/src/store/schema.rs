@@ -11,8 +11,9 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions, SqliteConnection};
 
 use super::database::{Db, Driver, on};
-use super::error::{Result, StoreError};
+use super::error::{IoContext, Result, StoreError};
 use super::location::DatabaseUrl;
+use super::private;
 
 /// Name of the database inside a state directory.
 pub(super) const DATABASE: &str = "eemu.sqlite";
@@ -68,11 +69,23 @@ pub(super) const MIGRATIONS: &[&str] = &[
         created REAL NOT NULL
     ) STRICT, WITHOUT ROWID;
 ",
+    "
+    CREATE TABLE people (
+        user_index INTEGER PRIMARY KEY,
+        id BLOB NOT NULL,
+        deleted INTEGER NOT NULL CHECK (deleted IN (0, 1))
+    ) STRICT;
+    ALTER TABLE requests ADD COLUMN overwritten REAL;
+    ALTER TABLE requests ADD COLUMN compacted REAL;
+    CREATE INDEX requests_not_compacted ON requests (id_hash) WHERE compacted IS NULL;
+    CREATE INDEX requests_open ON requests (id_hash) WHERE receipt IS NULL;
+",
 ];
 
 /// Format versions of PostgreSQL in order, counted on their own. All tables
 /// stand in the schema `eemu`: one state a database.
-pub(super) const MIGRATIONS_POSTGRES: &[&str] = &["
+pub(super) const MIGRATIONS_POSTGRES: &[&str] = &[
+    "
     CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
     CREATE TABLE catalog (name TEXT PRIMARY KEY, body BYTEA NOT NULL);
     CREATE TABLE interactions (
@@ -116,7 +129,18 @@ pub(super) const MIGRATIONS_POSTGRES: &[&str] = &["
         hash BYTEA PRIMARY KEY CHECK (length(hash) = 32),
         created DOUBLE PRECISION NOT NULL
     );
-"];
+",
+    "
+    CREATE TABLE people (
+        user_index BIGINT PRIMARY KEY,
+        id BYTEA NOT NULL,
+        deleted BIGINT NOT NULL CHECK (deleted IN (0, 1))
+    );
+    ALTER TABLE requests ADD COLUMN overwritten DOUBLE PRECISION;
+    ALTER TABLE requests ADD COLUMN compacted DOUBLE PRECISION;
+    CREATE INDEX requests_open ON requests (id_hash) WHERE receipt IS NULL;
+",
+];
 
 /// Opens the database of a state for writing (made if missing) or reading.
 pub(super) async fn connect(dir: &Path, database: Option<&DatabaseUrl>, write: bool) -> Result<Db> {
@@ -126,11 +150,19 @@ pub(super) async fn connect(dir: &Path, database: Option<&DatabaseUrl>, write: b
     })
 }
 
+/// Longest wait of one statement for another process.
+pub(super) const BUSY: Duration = Duration::from_secs(10);
+
 async fn sqlite(dir: &Path, write: bool) -> Result<SqliteConnection> {
+    // Its log gets the same mode. Not one that is there: closing it would drop
+    // the locks that this process may hold on it.
+    if write && !dir.join(DATABASE).exists() {
+        private::open(&dir.join(DATABASE)).context("open", &dir.join(DATABASE))?;
+    }
     let mut options = SqliteConnectOptions::new()
         .filename(dir.join(DATABASE))
         .create_if_missing(write)
-        .busy_timeout(Duration::from_secs(10))
+        .busy_timeout(BUSY)
         .foreign_keys(true)
         .row_buffer_size(4096)
         // Statements carry no values, but a log needs none of them either.

@@ -42,6 +42,18 @@ pub struct Tombstones {
 }
 
 impl Tombstones {
+    /// Refuses tombstones that can be compared with nothing.
+    ///
+    /// # Errors
+    /// When there are hashes, and no key to make others with.
+    pub fn check(&self) -> Result<()> {
+        let key = self.key.as_ref().and_then(|key| <[u8; 32]>::try_from(hex::decode(key).ok()?).ok());
+        match self.hashes.is_empty() || key.is_some() {
+            true => Ok(()),
+            false => Err(StoreError::DamagedRow("an unreadable key of tombstones".into())),
+        }
+    }
+
     /// Whether a record was deleted since.
     pub fn holds_record(&self, user: u32, item: u32) -> bool {
         let key = self.key.as_ref().and_then(|key| <[u8; 32]>::try_from(hex::decode(key).ok()?).ok());

@@ -93,7 +93,7 @@ impl State {
         &self,
         ticket: Ticket,
         publication: &Publication<'_>,
-        receipt: impl FnOnce(&Live) -> Option<String>,
+        receipt: impl FnOnce(&Live) -> eemu_core::Result<Option<String>>,
     ) -> Result<Live> {
         let hashes = models::hashes(publication.shared, publication.user_rows);
         self.write(async |db| {
@@ -106,7 +106,7 @@ impl State {
             failpoint("publish.files");
             let switch = async |db: &mut Db| {
                 let (live, replaced) = models::switch(db, ticket, publication, hashes.clone()).await?;
-                if let Some(json) = receipt(&live) {
+                if let Some(json) = receipt(&live)? {
                     receipts::append(db, &json).await?;
                 }
                 if replaced {

@@ -101,7 +101,8 @@ fn bench(args: &Args) -> Result<()> {
         let foreign = live.iter().filter(|live| live.fingerprint != own).count();
         say("shards", &json!({"trained": live.len(), "by_another_build": foreign}));
         let world = deployment.world;
-        let (users, items) = (world.catalog.users.ids.clone(), &world.catalog.items.ids);
+        let users: Vec<String> = world.catalog.users.ids.iter().cloned().collect();
+        let items = &world.catalog.items.ids;
         let mut records: Vec<(String, String)> = world
             .interactions
             .all()

@@ -56,7 +56,7 @@ impl SlowEpisodes {
     pub fn new(catalog: &Catalog, config: &EpisodesConfig, device: &Device) -> Result<Self> {
         let items = match config.features {
             true => catalog.items.clone(),
-            false => Entities::new(catalog.items.ids.clone(), Vec::new(), Vec::new())?,
+            false => Entities::new(catalog.items.ids.iter().cloned().collect(), Vec::new(), Vec::new())?,
         };
         let of_items = Catalog { users: Entities::default(), items, ..catalog.clone() };
         let tables = ModelConfig { identifiers: true, unknown_rows: false, ..ModelConfig::default() };

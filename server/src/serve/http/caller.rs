@@ -9,10 +9,10 @@ use axum::http::request::Parts;
 
 use super::App;
 use super::problem::{Answer, Failure};
-use crate::forgetting::DELETED;
 use crate::serve::service::lock;
 use crate::serve::snapshot::Snapshot;
 use crate::serve::tokens::Scope;
+use crate::serve::writer::Whose;
 
 /// The one who asks: nobody in particular, or the holder of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +44,7 @@ impl Caller {
     /// there is no such user or it is another's: a subject cannot tell which.
     pub(super) fn about(self, snapshot: &Snapshot, user: Option<&str>) -> Answer<u32> {
         let users = &snapshot.world.catalog.users;
-        let alive = |index: u32| users.ids.get(index as usize).is_some_and(|id| !id.starts_with(DELETED));
+        let alive = |index: u32| (index as usize) < users.len() && !users.is_deleted(index);
         match self.0 {
             None => Err(Failure::unauthorized()),
             Some(Scope::Operator) => Err(Failure::forbidden()),
@@ -60,6 +60,26 @@ impl Caller {
         }
     }
 
+    /// The user that records are added for: an administrator may name somebody
+    /// who is in no table yet, where people come with their first record.
+    ///
+    /// # Errors
+    /// As [`Caller::about`]; 400 for an identifier that cannot be one.
+    pub(super) fn adds_for(self, snapshot: &Snapshot, user: Option<&str>) -> Answer<Whose> {
+        match (self.0, user) {
+            (Some(Scope::Admin), Some(id)) if snapshot.world.catalog.users.find(id).is_none() => {
+                if !snapshot.world.config.model.kind.is_of_items() {
+                    return Err(Failure::bad(
+                        "there is no such user, and this model has a table of people: add them with `eemu admit` first",
+                    ));
+                }
+                crate::identifier::check(id).map_err(Failure::bad)?;
+                Ok(Whose::New(id.to_owned()))
+            }
+            _ => self.about(snapshot, user).map(Whose::Known),
+        }
+    }
+
     /// Lets operators and administrators pass.
     ///
     /// # Errors
@@ -69,6 +89,18 @@ impl Caller {
             None => Err(Failure::unauthorized()),
             Some(Scope::Subject(_)) => Err(Failure::forbidden()),
             Some(Scope::Operator | Scope::Admin) => Ok(()),
+        }
+    }
+
+    /// Lets administrators pass.
+    ///
+    /// # Errors
+    /// 401 without a token, 403 for everybody else.
+    pub(super) fn administers(self) -> Answer<()> {
+        match self.0 {
+            None => Err(Failure::unauthorized()),
+            Some(Scope::Subject(_) | Scope::Operator) => Err(Failure::forbidden()),
+            Some(Scope::Admin) => Ok(()),
         }
     }
 

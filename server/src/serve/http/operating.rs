@@ -99,11 +99,7 @@ pub(super) async fn whoami(State(app): State<Arc<App>>, caller: Caller) -> Answe
 pub(super) async fn demo(State(app): State<Arc<App>>) -> Json<Vec<DemoHousehold>> {
     let snapshot = app.service.snapshot();
     let ids = &snapshot.world.catalog.users.ids;
-    let alive = app
-        .service
-        .demo
-        .iter()
-        .filter(|(user, _)| ids.get(*user as usize).is_some_and(|id| !id.starts_with(crate::forgetting::DELETED)));
+    let alive = app.service.demo.iter().filter(|(user, _)| !snapshot.world.catalog.users.is_deleted(*user));
     let household =
         |(user, token): &(u32, String)| DemoHousehold { user: ids[*user as usize].clone(), token: token.clone() };
     Json(alive.map(household).collect())

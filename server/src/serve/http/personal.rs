@@ -7,19 +7,23 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use eemu_core::api::{
-    AccountRequest, AddRequest, Added, DeleteRequest, OwnInteraction, OwnInteractions, OwnRow, OwnRows, Problem,
-    Unlearning, UserRequest,
+    AccountRequest, AddRequest, Added, DeleteRequest, DryRun, ExportRequest, Kept, OwnInteractions, OwnRow, OwnRows,
+    Problem, TakeDownRequest, Unlearning, UserRequest,
 };
 use eemu_core::client::client_catalog;
 use eemu_core::dataset::Role;
 use eemu_core::world::World;
+use serde::Deserialize;
 use tokio::sync::oneshot;
 
 use super::App;
 use super::caller::Caller;
-use super::problem::{Answer, Body, Failure};
+use super::problem::{Answer, Body, Failure, Query};
 use super::unlearning::stands;
-use crate::serve::writer::{Add, Change, Forget};
+use crate::portability::{everything, records};
+use crate::serve::requests::owner_of;
+use crate::serve::service::lock;
+use crate::serve::writer::{Add, Change, Forget, wanted};
 
 /// Items of one request at most.
 const MOST_ITEMS: usize = 10_000;
@@ -45,19 +49,31 @@ pub(super) async fn list(
 ) -> Answer<Json<OwnInteractions>> {
     let snapshot = app.service.snapshot();
     let user = caller.about(&snapshot, ask.user.as_deref())?;
-    let (records, items) = (&snapshot.world.interactions, &snapshot.world.catalog.items);
-    let trained = snapshot.world.items(user, Role::Train);
-    let interactions = records
-        .of(user)
-        .iter()
-        .map(|r| OwnInteraction {
-            item: items.ids[r.item as usize].clone(),
-            name: items.name(r.item).to_owned(),
-            timestamp: r.timestamp,
-            shard: trained.contains(&r.item).then(|| snapshot.world.shard_of(user, r.item)),
-        })
-        .collect();
-    Ok(Json(OwnInteractions { interactions }))
+    Ok(Json(OwnInteractions { interactions: records(&snapshot.world, user) }))
+}
+
+/// Everything that is kept about a person, as one file: records with times,
+/// features, dates of tokens, and the deletion requests whose names are given.
+#[utoipa::path(post, path = "/api/v1/person/export", tag = "personal", request_body = ExportRequest,
+    security(("bearer" = ["admin", "subject"])),
+    responses((status = 200, body = Kept), (status = 400, body = Problem), (status = 401, body = Problem),
+        (status = 403, body = Problem), (status = 404, body = Problem)))]
+pub(super) async fn export(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Body(ask): Body<ExportRequest>,
+) -> Answer<Json<Kept>> {
+    let snapshot = app.service.snapshot();
+    let user = caller.about(&snapshot, ask.user.as_deref())?;
+    let id = &snapshot.world.catalog.users.ids[user as usize];
+    let requests: Vec<_> = {
+        let known = lock(&app.service.requests);
+        // Somebody else's is as one that is not there.
+        let own = |name: &&String| known.find(name).is_some_and(|found| found.owner == Some(owner_of(name, id)));
+        ask.requests.iter().filter(own).filter_map(|name| known.find(name)).cloned().collect()
+    };
+    let tokens = lock(&app.service.tokens).list().to_vec();
+    Ok(Json(everything(&snapshot.world, user, &tokens, &requests)))
 }
 
 /// Adds what a person did. Their shards retrain on the operator's schedule.
@@ -71,8 +87,11 @@ pub(super) async fn add(
     Body(ask): Body<AddRequest>,
 ) -> Answer<Json<Added>> {
     let snapshot = app.service.snapshot();
-    let user = caller.about(&snapshot, ask.user.as_deref())?;
+    let user = caller.adds_for(&snapshot, ask.user.as_deref())?;
     let items = items_of(&snapshot.world, ask.interactions.iter().map(|new| &new.item))?;
+    if items.iter().any(|item| snapshot.world.down.binary_search(item).is_ok()) {
+        return Err(Failure::bad("an item is taken down for everybody"));
+    }
     if ask.interactions.iter().any(|new| new.timestamp.is_some_and(|time| !time.is_finite())) {
         return Err(Failure::bad("a timestamp is not a finite number"));
     }
@@ -97,47 +116,107 @@ async fn wait<T>(answer: oneshot::Receiver<anyhow::Result<T>>) -> Answer<T> {
 /// Forgets some of what a person did, or all of it. When this answers, the
 /// records are gone from disk and no model that saw them answers anybody.
 #[utoipa::path(post, path = "/api/v1/interactions/delete", tag = "personal", request_body = DeleteRequest,
+    params(("dry_run" = Option<bool>, Query, description = "say what it would do, and do nothing")),
     security(("bearer" = ["admin", "subject"])),
-    responses((status = 202, body = Unlearning), (status = 400, body = Problem), (status = 401, body = Problem),
+    responses((status = 200, body = DryRun), (status = 202, body = Unlearning), (status = 400, body = Problem), (status = 401, body = Problem),
         (status = 403, body = Problem), (status = 404, body = Problem), (status = 503, body = Problem)))]
 pub(super) async fn delete(
     State(app): State<Arc<App>>,
     caller: Caller,
+    Query(how): Query<How>,
     Body(ask): Body<DeleteRequest>,
 ) -> Answer<Response> {
     let snapshot = app.service.snapshot();
     let user = caller.about(&snapshot, ask.user.as_deref())?;
-    if ask.all != ask.items.is_empty() {
-        return Err(Failure::bad("name the items, or set all to true: one of both"));
+    let ways = [ask.all, !ask.items.is_empty(), ask.before.is_some()];
+    if ways.into_iter().filter(|way| *way).count() != 1 {
+        return Err(Failure::bad("name the items, or set all to true, or give before: one of the three"));
     }
-    let items = if ask.all { None } else { Some(items_of(&snapshot.world, ask.items.iter())?) };
-    let user_id = snapshot.world.catalog.users.ids[user as usize].clone();
-    drop(snapshot);
-    forget(&app, user, user_id, items, false).await
+    if ask.before.is_some_and(|time| !time.is_finite()) {
+        return Err(Failure::bad("before is not a finite number"));
+    }
+    let items = if ask.items.is_empty() { None } else { Some(items_of(&snapshot.world, ask.items.iter())?) };
+    let asked = Asked { user: Some(user), items, before: ask.before, account: false };
+    if how.dry_run {
+        return Ok(Json(app.service.dry_run(&asked.records(&snapshot.world))).into_response());
+    }
+    forget(&app, &snapshot.world, asked).await
+}
+
+/// How a deletion is meant.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct How {
+    /// Say what it would do, and do nothing.
+    #[serde(default)]
+    dry_run: bool,
+}
+
+/// What somebody asks to be forgotten.
+struct Asked {
+    user: Option<u32>,
+    items: Option<Vec<u32>>,
+    before: Option<f64>,
+    account: bool,
+}
+
+impl Asked {
+    fn records(&self, world: &World) -> Vec<(u32, u32)> {
+        wanted(world, self.user, self.items.as_deref(), self.before)
+    }
 }
 
 /// Deletes a person's account: every record, every feature, the name, every
 /// token. Cut by person, the one shard that held the account retrains; cut by
 /// record usually all do, and until then answers are popularity.
 #[utoipa::path(post, path = "/api/v1/account/delete", tag = "personal", request_body = AccountRequest,
+    params(("dry_run" = Option<bool>, Query, description = "say what it would do, and do nothing")),
     security(("bearer" = ["admin", "subject"])),
-    responses((status = 202, body = Unlearning), (status = 400, body = Problem), (status = 401, body = Problem),
+    responses((status = 200, body = DryRun), (status = 202, body = Unlearning), (status = 400, body = Problem), (status = 401, body = Problem),
         (status = 403, body = Problem), (status = 404, body = Problem), (status = 503, body = Problem)))]
 pub(super) async fn delete_account(
     State(app): State<Arc<App>>,
     caller: Caller,
+    Query(how): Query<How>,
     Body(ask): Body<AccountRequest>,
 ) -> Answer<Response> {
     let snapshot = app.service.snapshot();
     let user = caller.about(&snapshot, ask.user.as_deref())?;
-    let user_id = snapshot.world.catalog.users.ids[user as usize].clone();
-    drop(snapshot);
-    forget(&app, user, user_id, None, true).await
+    let asked = Asked { user: Some(user), items: None, before: None, account: true };
+    if how.dry_run {
+        return Ok(Json(app.service.dry_run(&asked.records(&snapshot.world))).into_response());
+    }
+    forget(&app, &snapshot.world, asked).await
 }
 
-async fn forget(app: &App, user: u32, user_id: String, items: Option<Vec<u32>>, account: bool) -> Answer<Response> {
+/// Takes an item down for everybody: it is in no list from then on, its records
+/// go, and the shards that held them retrain. It does not come back.
+#[utoipa::path(post, path = "/api/v1/items/take-down", tag = "operating", request_body = TakeDownRequest,
+    params(("dry_run" = Option<bool>, Query, description = "say what it would do, and do nothing")),
+    security(("bearer" = ["admin"])),
+    responses((status = 200, body = DryRun), (status = 202, body = Unlearning), (status = 400, body = Problem),
+        (status = 401, body = Problem), (status = 403, body = Problem), (status = 503, body = Problem)))]
+pub(super) async fn take_down(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Query(how): Query<How>,
+    Body(ask): Body<TakeDownRequest>,
+) -> Answer<Response> {
+    caller.administers()?;
+    let snapshot = app.service.snapshot();
+    let items = items_of(&snapshot.world, std::iter::once(&ask.item))?;
+    let asked = Asked { user: None, items: Some(items), before: None, account: false };
+    if how.dry_run {
+        return Ok(Json(app.service.dry_run(&asked.records(&snapshot.world))).into_response());
+    }
+    forget(&app, &snapshot.world, asked).await
+}
+
+async fn forget(app: &App, world: &World, asked: Asked) -> Answer<Response> {
     let (reply, answer) = oneshot::channel();
-    submit(app, Change::Forget(Forget { user, user_id, items, account, reply }))?;
+    let Asked { user, items, before, account } = asked;
+    let user_id = user.map_or_else(String::new, |user| world.catalog.users.ids[user as usize].clone());
+    submit(app, Change::Forget(Forget { user, user_id, items, before, account, reply }))?;
     let name = wait(answer).await?;
     let standing = stands(&app.service, &name).ok_or_else(Failure::not_found)?;
     Ok((StatusCode::ACCEPTED, Json(standing)).into_response())

@@ -38,7 +38,7 @@ fn describe(service: &Service) -> Manifest {
             ShardEntry {
                 shard: view.shard.index,
                 version: live.map(|l| l.version),
-                in_mean: live.is_some(),
+                in_mean: live.is_some_and(|live| world.has_voice(live.shard)),
                 stale: view.shard.stale,
                 model_blake3: live.map(|l| l.model_blake3.clone()),
                 nonce: live.map(|l| hex::encode(l.nonce.0)),
@@ -56,11 +56,12 @@ fn describe(service: &Service) -> Manifest {
         catalog_blake3: snapshot.public.json_blake3.clone(),
         dense_blake3: snapshot.public.dense_blake3.clone(),
         degree_classes: snapshot.classes.to_vec(),
+        items_down: world.down.clone(),
         shards_total: world.config.train.shards,
         config,
         adaptation_key: hex::encode(snapshot.adaptation_key.to_bytes()),
         valid_until: now() + VALID,
-        degraded: snapshot.clean() == 0,
+        degraded: snapshot.voices().next().is_none(),
         shards,
         checkpoint: lock(&service.ledger).checkpoint().clone(),
     }

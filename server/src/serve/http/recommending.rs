@@ -14,7 +14,6 @@ use futures_util::StreamExt;
 use super::App;
 use super::caller::Caller;
 use super::problem::{Answer, Body, Failure};
-use crate::forgetting::DELETED;
 use crate::serve::recommending::{Who, recommend};
 use crate::serve::snapshot::Snapshot;
 use crate::serve::tokens::Scope;
@@ -80,7 +79,7 @@ fn user_of(snapshot: &Snapshot, caller: Caller, user: Option<&str>) -> Answer<u3
     match (caller.0, user) {
         (Some(Scope::Operator), Some(id)) => {
             let users = &snapshot.world.catalog.users;
-            users.find(id).filter(|_| !id.starts_with(DELETED)).ok_or_else(Failure::not_found)
+            users.find(id).filter(|user| !users.is_deleted(*user)).ok_or_else(Failure::not_found)
         }
         (Some(Scope::Operator), None) => Err(Failure::bad("name the user that this is about")),
         _ => caller.about(snapshot, user),

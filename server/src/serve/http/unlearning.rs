@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State;
 use axum::response::sse::{Event, KeepAlive, Sse};
-use eemu_core::api::{Phase, Problem, Progress, Unlearning};
+use eemu_core::api::{Erasure, Phase, Problem, Progress, Unlearning};
 use eemu_core::receipt::ReceiptFile;
 use tokio::sync::mpsc;
 use tokio_stream::Stream;
@@ -60,6 +60,15 @@ pub(super) fn stands(service: &Service, name: &str) -> Option<Unlearning> {
         estimated_seconds: if done { 0 } else { service.estimate(&waiting) },
         progress: if done { Vec::new() } else { progress },
         receipt_index: request.receipt.map(|id| id - 1),
+        erasure: Erasure {
+            asked: request.created as u64,
+            overwritten: request.overwritten.map(|time| time as u64),
+            compacted: request.compacted.map(|time| time as u64),
+            compacted_by: request
+                .overwritten
+                .filter(|_| request.compacted.is_none())
+                .map(|time| time as u64 + service.options.erase_within.as_secs()),
+        },
     })
 }
 
@@ -120,7 +129,7 @@ pub(super) async fn events(
         let mut ticks = app.service.ticks.subscribe();
         let mut last: Option<Unlearning> = None;
         while let Some(now) = stands(&app.service, &name) {
-            let seen = |u: &Unlearning| (u.phase, u.shards_done, u.progress.clone());
+            let seen = |u: &Unlearning| (u.phase, u.shards_done, u.progress.clone(), u.erasure);
             if last.as_ref().map(seen) != Some(seen(&now)) {
                 let event = Event::default().event(word(now.phase));
                 let Ok(event) = event.json_data(&now) else { break };
@@ -166,14 +175,5 @@ pub(super) async fn receipt(
     check(&app, caller, &name)?;
     let receipt = lock(&app.service.requests).find(&name).and_then(|request| request.receipt);
     let index = receipt.ok_or_else(Failure::not_found)? - 1;
-    let ledger = lock(&app.service.ledger);
-    let entry = ledger.log().lines().get(index as usize).cloned();
-    let file = entry.zip(ledger.log().inclusion(index)).map(|(entry, proof)| ReceiptFile {
-        format: 1,
-        entry,
-        index,
-        proof,
-        checkpoint: ledger.checkpoint().clone(),
-    });
-    file.map(Json).ok_or_else(Failure::not_found)
+    lock(&app.service.ledger).file(index).map(Json).ok_or_else(Failure::not_found)
 }

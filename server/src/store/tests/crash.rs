@@ -25,6 +25,7 @@ fn child() {
             let keys: Vec<(u32, u32)> = planted().iter().map(|r| (r.user, r.item)).collect();
             State::open(&dir, Access::Write).unwrap().remove(&keys, &[1]).unwrap();
         }
+        "compact" => State::open(&dir, Access::Write).unwrap().compact().unwrap(),
         "publish" => drop(publish(&State::open(&dir, Access::Write).unwrap(), 1, b"one again")),
         "catalog" => State::open(&dir, Access::Write).unwrap().set_catalog(&smaller()).unwrap(),
         "receipt" => {
@@ -62,8 +63,8 @@ fn die(dir: &Path, work: &str, step: &str) {
 /// A catalogue with one user blanked and without dense features.
 fn smaller() -> Catalog {
     let mut catalog = catalog("old");
-    catalog.items.columns.clear();
-    catalog.users.blank(17, "9f2c".into());
+    catalog.items.columns = std::sync::Arc::default();
+    catalog.users.blank(299, "9f2c".into());
     catalog
 }
 
@@ -78,7 +79,7 @@ fn is_after_commit(step: &str) -> bool {
 
 #[test]
 fn every_step_is_tried() {
-    let tried = ["create.", "remove.", "publish.", "catalog.", "erase.", "receipt."];
+    let tried = ["create.", "add.", "remove.", "publish.", "catalog.", "erase.", "compact.", "receipt."];
     assert_eq!(steps(&tried).count(), STEPS.len());
 }
 
@@ -114,6 +115,23 @@ fn a_removal_that_dies_is_finished_by_one_opening() {
             }
         }
     }
+}
+
+#[test]
+fn a_compaction_that_dies_is_done_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("run");
+    let state = trained(&dir);
+    state.set_erase_within(std::time::Duration::from_secs(3600));
+    let keys: Vec<(u32, u32)> = planted().iter().map(|r| (r.user, r.item)).collect();
+    state.remove(&keys, &[1]).unwrap();
+    drop(state);
+    die(&dir, "compact", "compact.cleared");
+    let state = State::open(&dir, Access::Write).unwrap();
+    assert!(state.compacted().unwrap().due.is_some());
+    state.compact().unwrap();
+    assert!(state.compacted().unwrap().due.is_none());
+    assert_gone(&dir, &planted());
 }
 
 /// The receipt and the request that it answers go together.
@@ -194,7 +212,7 @@ fn a_catalogue_change_that_dies_leaves_the_old_or_the_new() {
         let state = State::open(&dir, Access::Read).unwrap();
         let new = is_after_commit(step);
         assert_eq!(state.catalog().unwrap(), if new { smaller() } else { catalog("old") }, "{step}");
-        assert_eq!(holding(&dir, &[b"\"u17\"".to_vec()]).is_empty(), new, "{step}");
+        assert_eq!(holding(&dir, &[b"u299".to_vec()]).is_empty(), new, "{step}");
         assert_eq!(dir.join("catalog.safetensors").exists(), !new, "{step}");
         assert!(files(&dir).iter().all(|(path, _)| path.extension().is_none_or(|e| e != "next" && e != "tmp")));
     }

@@ -1,6 +1,7 @@
 //! A small state, and a search for bytes in every file of a directory.
 
 mod basics;
+mod compaction;
 mod crash;
 mod erasure;
 
@@ -77,7 +78,7 @@ fn publish(state: &State, shard: u32, body: &[u8]) -> Live {
         losses: &[0.5, 0.1 + 0.2],
     };
     let ticket = state.ticket(shard).unwrap();
-    state.publish(ticket, &publication, |live| Some(format!("{{\"version\":{}}}", live.version))).unwrap()
+    state.publish(ticket, &publication, |live| Ok(Some(format!("{{\"version\":{}}}", live.version)))).unwrap()
 }
 
 /// Every file below a directory, by path.

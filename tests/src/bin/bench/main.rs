@@ -221,7 +221,7 @@ fn world(data: Option<&Path>, paper: bool) -> Result<World> {
     };
     let mut catalog = imported.catalog;
     let features = ["age", "gender", "occupation"];
-    let columns = &mut catalog.users.columns;
+    let columns = std::sync::Arc::make_mut(&mut catalog.users.columns);
     if features.iter().all(|name| columns.iter().any(|c| c.name == *name)) {
         columns.retain(|c| features.contains(&c.name.as_str()));
     }

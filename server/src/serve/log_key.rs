@@ -1,0 +1,118 @@
+//! The private key that signs the log: in a file of its own beside the
+//! database, or where the operator says (`EEMU_LOG_KEY`, a path). A state in
+//! PostgreSQL has one key for several servers, so there it is in the database
+//! unless a path is given.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+use crate::store::{State, write_whole};
+
+/// Names the file that holds the key.
+const VARIABLE: &str = "EEMU_LOG_KEY";
+/// Name of the file inside a state directory.
+const FILE: &str = "log.key";
+/// The next key, until the log has the old one's consent.
+const NEXT: &str = "upcoming";
+/// Where an earlier program, or a shared database, has it.
+const NOTE: &str = "log-key";
+
+/// The file of a state's key; none where it is in the database.
+fn file(state: &State) -> Option<PathBuf> {
+    let given = std::env::var_os(VARIABLE).filter(|path| !path.is_empty()).map(PathBuf::from);
+    given.or_else(|| (!state.is_shared()).then(|| state.dir().join(FILE)))
+}
+
+fn next_to(path: &Path) -> PathBuf {
+    path.with_extension(NEXT)
+}
+
+fn parse(text: &str, shown: &str) -> Result<[u8; 32]> {
+    let key = hex::decode(text.trim()).ok().and_then(|key| key.try_into().ok());
+    key.with_context(|| format!("{shown} holds no key of the receipt log; restore it from where you keep it"))
+}
+
+fn read_file(path: &Path) -> Result<Option<[u8; 32]>> {
+    let shown = path.display();
+    match std::fs::read_to_string(path) {
+        Ok(text) => parse(&text, &shown.to_string()).map(Some),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).with_context(|| format!("cannot read {shown}")),
+    }
+}
+
+/// The key; none where there is none yet. `current` is the public half that
+/// the log ends with: a key that the log has consented to takes its place.
+///
+/// # Errors
+/// When it cannot be read.
+pub(super) fn read(state: &State, current: Option<&str>) -> Result<Option<[u8; 32]>> {
+    let Some(path) = file(state) else {
+        return state.note(NOTE)?.map(|text| parse(&text, "the database")).transpose();
+    };
+    let is_current = |key: &[u8; 32]| current.is_some_and(|current| eemu_core::receipt::public_key(key) == *current);
+    let own = read_file(&path)?;
+    if !own.as_ref().is_some_and(is_current)
+        && let Some(next) = read_file(&next_to(&path))?.filter(is_current)
+    {
+        return Ok(Some(next));
+    }
+    match own {
+        Some(key) => Ok(Some(key)),
+        // As an earlier program kept it.
+        None => state.note(NOTE)?.map(|text| parse(&text, "the database")).transpose(),
+    }
+}
+
+/// Puts the key where it belongs, and what is elsewhere out of the way.
+///
+/// # Errors
+/// When the disk or the database refuses.
+pub(super) fn settle(state: &State, key: &[u8; 32]) -> Result<()> {
+    let Some(path) = file(state) else { return Ok(()) };
+    if read_file(&path)?.as_ref() != Some(key) {
+        write(&path, key)?;
+    }
+    let next = next_to(&path);
+    if next.exists() {
+        std::fs::remove_file(&next).with_context(|| format!("cannot delete {}", next.display()))?;
+    }
+    if state.note(NOTE)?.is_some() && !state.is_shared() {
+        state.erase_note(NOTE)?;
+    }
+    Ok(())
+}
+
+/// Keeps a first key. Returns what of it belongs into the database.
+///
+/// # Errors
+/// When the disk refuses.
+pub(super) fn keep_first(state: &State, key: &[u8; 32]) -> Result<Vec<(&'static str, String)>> {
+    match file(state) {
+        // An operator's own key may be in a place that cannot be written to.
+        Some(path) if read_file(&path)?.as_ref() == Some(key) => Ok(Vec::new()),
+        Some(path) => write(&path, key).map(|()| Vec::new()),
+        None => Ok(vec![(NOTE, hex::encode(key))]),
+    }
+}
+
+/// Keeps the next key until the log has the old one's consent. Returns what of
+/// it belongs into the database.
+///
+/// # Errors
+/// When the disk refuses.
+pub(super) fn keep_next(state: &State, key: &[u8; 32]) -> Result<Vec<(&'static str, String)>> {
+    match file(state) {
+        Some(path) => write(&next_to(&path), key).map(|()| Vec::new()),
+        None => Ok(vec![(NOTE, hex::encode(key))]),
+    }
+}
+
+fn write(path: &Path, key: &[u8; 32]) -> Result<()> {
+    // The folder is the operator's where a path is given: it must be there.
+    if path.parent().is_some_and(|folder| !folder.as_os_str().is_empty() && !folder.is_dir()) {
+        bail!("the folder of {} is not there", path.display());
+    }
+    Ok(write_whole(path, format!("{}\n", hex::encode(key)).as_bytes())?)
+}
