@@ -111,7 +111,7 @@ fn a_plan_on_old_records_is_refused() {
     assert_eq!(other.state.record_count().unwrap(), all.len() as u64 - 1);
     // The command plans again.
     let mut other = other;
-    let done = forget(&mut other, &[key(&all[1])], &[], &cpu(), 1, &Progress::new(true)).unwrap();
+    let done = forget(&mut other, &[key(&all[1])], &[], &[], &cpu(), 1, &Progress::new(true)).unwrap();
     assert_eq!(done.removed, 1);
 }
 
