@@ -16,6 +16,7 @@ use crate::cli::ImportArgs;
 use crate::clock::random;
 use crate::deployment::Deployment;
 use crate::import::{self, ImportOptions};
+use crate::store::{Access, State};
 
 pub(crate) fn run(args: &ImportArgs) -> Result<ExitCode> {
     let mut options = ImportOptions::default();
@@ -64,6 +65,11 @@ pub(crate) fn run(args: &ImportArgs) -> Result<ExitCode> {
 
 /// Another state's catalogue with its dense features.
 fn frozen_catalog(path: &Path) -> Result<Catalog> {
+    // People are rows of the state's database, beside its catalogue.
+    let dir = path.parent().map(|dir| if dir.as_os_str().is_empty() { Path::new(".") } else { dir });
+    if let Some(dir) = dir.filter(|dir| dir.join("eemu.sqlite").is_file()) {
+        return Ok(State::open(dir, Access::Read)?.catalog()?);
+    }
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     let dense = path.with_extension("safetensors");
     let mut features = HashMap::new();
