@@ -1,5 +1,6 @@
 //! The `eemu` command: arguments, exit codes, errors.
 
+mod importing;
 mod service;
 mod training;
 
@@ -12,6 +13,7 @@ use eemu_core::dataset::Holdout;
 use crate::commands;
 use crate::device::DeviceChoice;
 use crate::store::{DatabaseUrl, Location};
+pub(crate) use importing::{DuplicatesChoice, ImportArgs};
 pub(crate) use service::{
     BackupArgs, ConfigCommand, ReceiptCommand, RestoreArgs, ServeArgs, TokenCommand, TokenScope, TombstonesAt,
 };
@@ -41,7 +43,7 @@ struct Cli {
 enum Command {
     /// Show everything on built-in data: train, measure, recommend, forget, prove.
     Demo(DemoArgs),
-    /// Read a data set and make a state directory of it.
+    /// Read tables (CSV, JSON Lines, Parquet) or a data set, and make a state of them.
     Import(ImportArgs),
     /// Train every shard that has no current model.
     Train(TrainArgs),
@@ -159,49 +161,6 @@ impl From<HoldoutChoice> for Holdout {
             HoldoutChoice::None => Self::None,
         }
     }
-}
-
-/// `import`.
-#[derive(Debug, Clone, Args)]
-pub(crate) struct ImportArgs {
-    /// Folder of RecBole atomic files, a .inter file, a MovieLens-1M zip or its
-    /// folder, or `built-in` for the data set that comes with eemu.
-    #[arg(long, value_name = "PATH")]
-    pub(crate) data: PathBuf,
-    #[command(flatten)]
-    pub(crate) state: StateArg,
-    /// Hold records out for measuring, or train on all of them.
-    #[arg(long, value_enum, default_value = "leave-one-out")]
-    pub(crate) holdout: HoldoutChoice,
-    /// Admit only users and items with K records each (fixpoint). Off by default.
-    #[arg(long, value_name = "K")]
-    pub(crate) core: Option<u32>,
-    /// Import against another state's frozen catalogue (its catalog.json).
-    #[arg(long, value_name = "FILE")]
-    pub(crate) catalog: Option<PathBuf>,
-    /// A dense item feature: NAME=FILE, safetensors of f32 [items, width].
-    #[arg(long, value_name = "NAME=FILE")]
-    pub(crate) dense: Vec<String>,
-    /// User columns that become features of a low-rank model (`--profile
-    /// paper`); none by default, since nothing of people is kept that the
-    /// default model does not read.
-    #[arg(long, value_delimiter = ',', value_name = "A,B")]
-    pub(crate) user_features: Option<Vec<String>>,
-    /// Item columns that become features; all by default, or `none`.
-    #[arg(long, value_delimiter = ',', value_name = "A,B")]
-    pub(crate) item_features: Option<Vec<String>>,
-    /// Seed of every hash, start and draw. Left out, it is 1 where records are
-    /// held out, so that measurements can be repeated, and random with
-    /// --holdout none: whoever knows the seed of a deployment can compute which
-    /// shard holds a record.
-    #[arg(long)]
-    pub(crate) seed: Option<u64>,
-    /// Replace a state that is there already.
-    #[arg(long)]
-    pub(crate) replace: bool,
-    /// One JSON object on standard output.
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 /// A held-out split.

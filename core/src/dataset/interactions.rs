@@ -35,18 +35,26 @@ impl Interactions {
         let before = records.len();
         records.dedup_by_key(|r| (r.user, r.item));
         let duplicates = before - records.len();
-        let mut keyed: Vec<(u64, Interaction)> =
-            records.into_iter().map(|r| (record_number(key, "order", catalog, r.user, r.item), r)).collect();
-        keyed.sort_unstable_by(|(ha, a), (hb, b)| {
-            a.user.cmp(&b.user).then(time(a).total_cmp(&time(b))).then(ha.cmp(hb)).then(a.item.cmp(&b.item))
-        });
-        let records: Vec<Interaction> = keyed.into_iter().map(|(_, r)| r).collect();
+        // Person by person, so that the hashes of all are never there at once.
+        for own in records.chunk_by_mut(|a, b| a.user == b.user) {
+            let mut keyed: Vec<(u64, Interaction)> =
+                own.iter().map(|&r| (record_number(key, "order", catalog, r.user, r.item), r)).collect();
+            keyed.sort_unstable_by(|(ha, a), (hb, b)| {
+                time(a).total_cmp(&time(b)).then(ha.cmp(hb)).then(a.item.cmp(&b.item))
+            });
+            own.iter_mut().zip(keyed).for_each(|(place, (_, record))| *place = record);
+        }
         (Self { offsets: offsets(&records, catalog.users.len()), records }, duplicates)
     }
 
     /// Every record, user by user, each user's in order.
     pub fn all(&self) -> &[Interaction] {
         &self.records
+    }
+
+    /// Every record, without what orders them.
+    pub fn into_records(self) -> Vec<Interaction> {
+        self.records
     }
 
     /// One user's records in order.

@@ -1,7 +1,7 @@
 //! Lines of a text file that nobody vouches for: bounded memory, and the exact
 //! place of every fault.
 
-use std::io::{BufRead, ErrorKind};
+use std::io::{BufRead, ErrorKind, Read};
 
 use crate::{DataError, Error, Result};
 
@@ -28,6 +28,25 @@ impl<'a> Source<'a> {
     /// The name in messages.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Takes the first bytes out for a look: up to `length` of them, without a
+    /// byte order mark. The second value gives all bytes once more.
+    pub(super) fn look(self, length: u64) -> Result<(Vec<u8>, Self)> {
+        let Self { name, mut bytes } = self;
+        let mut sample = Vec::new();
+        if let Err(error) = bytes.by_ref().take(length).read_to_end(&mut sample) {
+            return Err(unreadable(&name, 1, &error));
+        }
+        if sample.starts_with(BYTE_ORDER_MARK) {
+            sample.drain(..BYTE_ORDER_MARK.len());
+        }
+        let again = std::io::Cursor::new(sample.clone()).chain(bytes);
+        Ok((sample, Self { name, bytes: Box::new(again) }))
+    }
+
+    pub(super) fn into_parts(self) -> (String, Box<dyn BufRead + 'a>) {
+        (self.name, self.bytes)
     }
 }
 
@@ -211,6 +230,12 @@ impl<'a> Lines<'a> {
     }
 
     fn unreadable(&self, number: u64, error: &std::io::Error) -> Error {
+        unreadable(self.file(), number, error)
+    }
+}
+
+/// The fault of a stream that ends or fails in a line.
+pub(super) fn unreadable(file: &str, number: u64, error: &std::io::Error) -> Error {
         let (problem, hint) = match error.kind() {
             ErrorKind::UnexpectedEof => {
                 ("the compressed data ends too early".to_owned(), "The file was cut off: copy or download it again")
@@ -220,8 +245,7 @@ impl<'a> Lines<'a> {
             }
             _ => (format!("cannot be read ({error})"), "Check that the file is whole and readable"),
         };
-        fault(self.file(), number, 0, problem, hint)
-    }
+    fault(file, number, 0, problem, hint)
 }
 
 impl<'a> Line<'a> {

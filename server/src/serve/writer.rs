@@ -17,7 +17,7 @@ use super::requests::{id_hash, owner_of};
 use super::service::{Service, lock};
 use crate::clock::{now, random_hex};
 use crate::deployment::Deployment;
-use crate::forgetting::{DELETED, TRIES, blank};
+use crate::forgetting::{DELETED, TRIES, blank, names as by_name};
 use crate::store::{Deletion, NewRequest, Request, StoreError};
 
 /// Changes that wait at once; beyond that the service is overloaded.
@@ -274,6 +274,7 @@ fn try_delete(service: &Service, deployment: &mut Deployment, jobs: &[Forget]) -
         requests: &rows,
         accounts: &accounts,
         catalog: if accounts.is_empty() { None } else { Some(&after.catalog) },
+        names: &by_name(&deployment.world.catalog, &plan.removed, &accounts),
     };
     let removed = plan.removed.len();
     let unfinished = match deployment.state.carry_out(&deletion) {

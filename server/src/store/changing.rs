@@ -11,7 +11,7 @@ use super::models::{self, Shard};
 use super::records::KeyedId;
 use super::requests::NewRequest;
 use super::schema::{self, SETTINGS};
-use super::{State, catalog, erase, records, requests, tombstones};
+use super::{Name, State, catalog, erase, forgotten, records, requests, tombstones};
 
 /// Opens the commitment to the data of a search; see [`State::tuned`].
 pub(super) const TUNING_KEY: &str = "note:tuning-key";
@@ -30,6 +30,8 @@ pub struct Deletion<'a> {
     pub accounts: &'a [u32],
     /// See `accounts`.
     pub catalog: Option<&'a Catalog>,
+    /// What goes, by name, so that later imports leave it out.
+    pub names: &'a [Name],
 }
 
 /// What a change came to.
@@ -197,6 +199,9 @@ impl State {
                     // A commitment that can still be opened would tell whether
                     // the record was there.
                     schema::clear_meta(db, TUNING_KEY).await?;
+                }
+                if changed {
+                    forgotten::note(db, deletion.names).await?;
                 }
                 requests::insert(db, deletion.requests).await?;
                 if let Some(packed) = &packed {

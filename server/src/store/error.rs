@@ -18,9 +18,7 @@ pub enum StoreError {
         source: std::io::Error,
     },
     /// The database refused.
-    #[error(
-        "the state's database: {0}. Nothing was half done; if another program has eemu.sqlite open, close it; a PostgreSQL server must answer"
-    )]
+    #[error("the state's database: {}. {}", .0, way_out(.0))]
     Database(#[from] sqlx::Error),
     /// The address of a PostgreSQL database cannot be used. It is not shown:
     /// it may hold a password.
@@ -72,7 +70,7 @@ pub enum StoreError {
         dir: PathBuf,
     },
     /// There is a state already.
-    #[error("{} holds a state already. Ask for it to be replaced, or name another directory", dir.display())]
+    #[error("{} holds a state already. Put these data in its place with `eemu import --replace` (log, tokens and settings stay, and what was forgotten stays out), or name another directory", dir.display())]
     AlreadyAState {
         /// The directory as given.
         dir: PathBuf,
@@ -188,6 +186,26 @@ impl StoreError {
 
 /// The store's result.
 pub type Result<T> = std::result::Result<T, StoreError>;
+
+/// What to do when a database refuses.
+fn way_out(error: &sqlx::Error) -> &'static str {
+    let code = error.as_database_error().and_then(|e| e.code());
+    match (error, code.as_deref().and_then(|code| code.parse::<u32>().ok())) {
+        // SQLITE_FULL, and SQLITE_IOERR in its forms for writing and syncing.
+        (_, Some(code)) if code == 13 || matches!(code, 778 | 1034 | 1290 | 1546 | 4618) => {
+            "The disk is full, or does not take what is written to it: make room, or name a directory on another disk. \
+             Nothing was half done"
+        }
+        // SQLITE_BUSY and SQLITE_LOCKED.
+        (_, Some(code)) if matches!(code & 0xff, 5 | 6) => {
+            "Another program has eemu.sqlite open: close it and try again. Nothing was half done"
+        }
+        (sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_), _) => {
+            "See that the PostgreSQL server answers. Nothing was half done"
+        }
+        _ => "Nothing was half done",
+    }
+}
 
 fn holder(pid: Option<u32>) -> String {
     pid.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"))
