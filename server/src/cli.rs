@@ -43,7 +43,7 @@ struct Cli {
 enum Command {
     /// Show everything on built-in data: train, measure, recommend, forget, prove.
     Demo(DemoArgs),
-    /// Read tables (CSV, JSON Lines, Parquet) or a data set, and make a state of them.
+    /// Read tables (CSV, JSON Lines, Parquet) or a data set into a state.
     Import(ImportArgs),
     /// Train every shard that has no current model.
     Train(TrainArgs),

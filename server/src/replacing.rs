@@ -84,7 +84,8 @@ impl Former {
         config.train.seed = seed.unwrap_or(old.train.seed);
         let tuned_on = self.settings.tuned_on.clone().filter(|_| !refitted);
         let note = refitted.then(|| {
-            "only one of the old and the new data has times: the settings of the model are the defaults again".to_owned()
+            "only one of the old and the new data has times: the settings of the model are the defaults again"
+                .to_owned()
         });
         (Settings { config, duplicates: 0, tuned_on }, note)
     }

@@ -241,7 +241,11 @@ pub(super) fn add_row(table: &mut Table, line: &Line<'_>, place: usize, id: &str
     }
     if let Some(row) = table.find(id) {
         let first = table.line(row).map_or_else(String::new, |line| format!(" (first on line {line})"));
-        return Err(line.fault(place + 1, format!("{kind} {} appears twice{first}", quote(id)), "Keep one of the lines"));
+        return Err(line.fault(
+            place + 1,
+            format!("{kind} {} appears twice{first}", quote(id)),
+            "Keep one of the lines",
+        ));
     }
     match table.push(id) {
         Some(_) => {
@@ -361,8 +365,7 @@ mod tests {
         };
         at("u1\t9\t1", "x.inter, line 5, column 3: 3 fields where 4 belong");
         at("u1\t9\t1\t1\t1", "x.inter, line 5, column 5: 5 fields where 4 belong");
-        at("u9\t9\t1\t1", "x.inter, line 5, column 1: user 'u9' is not in x.user");
-        at("u1\t7\t1\t1", "x.inter, line 5, column 2: item '7' is not in x.item");
+        at(" \t7\t1\t1", "x.inter, line 5, column 1: the user identifier is blank");
         at("\t7\t1\t1", "x.inter, line 5, column 1: the user identifier is blank");
         at("u1\t9\t1\t", "x.inter, line 5, column 4: the timestamp is blank");
         for time in ["NaN", "inf", "-inf", "1e999", "noon"] {
@@ -374,6 +377,33 @@ mod tests {
         assert!(found.starts_with("x.user, line 5, column 3: 'much' is not a number"), "{found}");
         let found = message(INTER, USER, &format!("{ITEM}11\tx\ty\t1\n"));
         assert!(found.starts_with("x.item, line 5, column 4: 1 numbers where the rows before have 2"), "{found}");
+    }
+
+    #[test]
+    fn who_and_what_has_no_line_has_an_identifier_alone() {
+        let read = read(&format!("{INTER}u9\t7\t1\t1\nu4\t6\t1\t1\n"), USER, ITEM).unwrap();
+        assert_eq!(read.catalog.users.ids, ["u1", "u3", "u2", "u4", "u9"]);
+        assert_eq!(read.catalog.items.ids, ["10", "9", "8", "6", "7"]);
+        assert_eq!((read.catalog.items.name(4), read.report.unlisted_items), ("7", 2));
+        assert_eq!(
+            read.catalog.users.columns[1].values,
+            Values::Dense { width: 1, rows: vec![-1.0, 0.0, 1.0, 0.0, 0.0] }
+        );
+        assert_eq!((read.records[3].user, read.records[3].item), (4, 4));
+        assert_eq!(read.report.blanks[0], ("user.age".to_owned(), 1));
+    }
+
+    #[test]
+    fn columns_that_nobody_chose_are_not_read() {
+        let item = ITEM.replace("\t3 4\n", "\tx y\n");
+        assert!(message(INTER, USER, &item).starts_with("x.item, line 3, column 4: 'x' is not a number"));
+        let options = ImportOptions { item_features: Some(vec!["genre".into()]), ..ImportOptions::default() };
+        let files = files(INTER.as_bytes(), Some(USER.as_bytes()), Some(item.as_bytes()));
+        let read = read_atomic(files, &options).unwrap();
+        assert_eq!(
+            (read.report.item_features.as_slice(), read.catalog.items.name(0)),
+            (["genre".to_owned()].as_slice(), "The Big Sleep")
+        );
     }
 
     proptest! {

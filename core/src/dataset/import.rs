@@ -3,6 +3,7 @@
 use super::core_filter::k_core;
 use super::reader::{fault, quote};
 use super::records::{Gather, Screen, Side};
+use super::survey::Span;
 use super::table::{Table, dense_rows};
 use super::tables::{Condition, DateOrder, Layout};
 use super::{BadLines, Catalog, Column, Entities, Interaction, Values};
@@ -98,6 +99,8 @@ pub struct ImportReport {
     pub blanks: Vec<(String, usize)>,
     /// Sentences for a person.
     pub notes: Vec<String>,
+    /// The times of all records, duplicates included, if they have any.
+    pub times: Option<Span>,
     /// Records that a condition left out.
     pub dropped: u64,
     /// Lines that could not be read and were left out.
@@ -158,6 +161,7 @@ pub(super) fn assemble(
             items: freeze("item", items, &keep_items, dense, options.item_features.as_deref(), &mut report)?,
         }
     };
+    report.times = Span::of(&records);
     if let Some(which) = options.duplicates {
         report.duplicates = collapse(&mut records, which);
     }
@@ -213,10 +217,12 @@ fn into_table(
 fn note_unlisted(report: &mut ImportReport) {
     for (count, kind) in [(report.unlisted_users, "user"), (report.unlisted_items, "item")] {
         if count > 0 {
-            let are = if count == 1 { "is" } else { "are" };
-            report.notes.push(format!(
-                "{count} {kind}s of the records {are} not in the {kind} file: they have their identifiers alone"
-            ));
+            let noun = if count == 1 {
+                format!("{kind} that records name is")
+            } else {
+                format!("{kind}s that records name are")
+            };
+            report.notes.push(format!("{count} {noun} not in the {kind} file: the identifier is all there is of it"));
         }
     }
 }

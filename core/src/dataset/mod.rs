@@ -32,4 +32,4 @@ pub use movielens::{MovieLensFiles, read_movielens, read_movielens_into};
 pub use reader::{MAX_LINE, Source};
 pub use records::Screen;
 pub use split::{Holdout, Role, Split};
-pub use survey::Survey;
+pub use survey::{Span, Survey};

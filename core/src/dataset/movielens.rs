@@ -5,9 +5,9 @@
 //! year and genres. The archive has no title vectors; where none are given,
 //! the lower-cased words of the title become a feature that is trained.
 
+use super::BadLines;
 use super::atomic::add_row;
 use super::import::{DenseFeature, ImportOptions, ImportReport, Imported, assemble};
-use super::BadLines;
 use super::reader::{Encoding, Line, Lines, Separator, Source, quote};
 use super::records::{Gather, Layout, Side, no_records, read_records};
 use super::table::{Kind, RawColumn, Table};
@@ -41,11 +41,7 @@ pub fn read_movielens(files: MovieLensFiles<'_>, options: &ImportOptions) -> Res
 ///
 /// # Errors
 /// As [`read_movielens`], when there are more bad lines than may be left out.
-pub fn read_movielens_into(
-    files: MovieLensFiles<'_>,
-    options: &ImportOptions,
-    bad: &mut BadLines,
-) -> Result<Imported> {
+pub fn read_movielens_into(files: MovieLensFiles<'_>, options: &ImportOptions, bad: &mut BadLines) -> Result<Imported> {
     let MovieLensFiles { dataset, ratings, users, movies, dense } = files;
     let mut report = ImportReport::default();
     let (users, items) = match &options.catalog {

@@ -143,7 +143,18 @@ pub(super) fn read_records(
     gather: &mut Gather<'_>,
     bad: &mut BadLines,
 ) -> Result<()> {
-    while let Some(line) = lines.next()? {
+    loop {
+        let line = match lines.next() {
+            Ok(Some(line)) => line,
+            Ok(None) => break,
+            Err(error) => {
+                if !lines.goes_on() {
+                    return Err(error);
+                }
+                bad.forgive(Err::<(), _>(error))?;
+                continue;
+            }
+        };
         let mut kept = vec![""; conditions.len()];
         bad.forgive(read_record(&line, layout, conditions, &mut kept, gather))?;
     }
@@ -203,7 +214,12 @@ fn read_record<'l>(
         .map_err(|bad| line.fault(place(bad.of_item) + 1, bad.problem, bad.hint))
 }
 
-fn find(side: &mut Side<'_>, kind: &str, id: &str, lenient: bool) -> std::result::Result<Option<u32>, (String, String)> {
+fn find(
+    side: &mut Side<'_>,
+    kind: &str,
+    id: &str,
+    lenient: bool,
+) -> std::result::Result<Option<u32>, (String, String)> {
     match side {
         Side::Frozen(entities) => match entities.find(id) {
             None if !lenient => Err((

@@ -1,13 +1,102 @@
 //! What an import would bring: counts, histories, times, and what is odd.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Datelike};
 use serde::Serialize;
 
 use super::tables::Unit;
-use super::{Imported, Interaction};
+use super::{ImportReport, Interaction};
 
 /// Before this nobody recorded what people did online: 1990.
 const EARLY: f64 = 631_152_000.0;
+
+/// The times of all records that were read, duplicates included.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Span {
+    /// The earliest, in seconds since 1970.
+    pub first: f64,
+    /// The latest.
+    pub last: f64,
+    /// Records of each year.
+    pub years: Vec<(i32, usize)>,
+    /// Records without a time beside others that have one.
+    pub missing: usize,
+    early: usize,
+    /// The latest times, the latest first.
+    latest: Vec<f64>,
+}
+
+/// How many of the latest times are kept, to count those in the future.
+const LATEST: usize = 1000;
+
+impl Span {
+    /// Looks at the times of records; `None` when there are none.
+    pub(super) fn of(records: &[Interaction]) -> Option<Self> {
+        let times = || records.iter().filter_map(|r| r.timestamp);
+        let greatest = times().map(f64::abs).max_by(f64::total_cmp)?;
+        // Tables are in seconds by now; atomic files keep their own unit.
+        let a_second = Unit::of(greatest).a_second();
+        let (mut first, mut last) = (f64::INFINITY, f64::NEG_INFINITY);
+        let (mut early, mut count) = (0, 0);
+        let mut years: BTreeMap<i32, usize> = BTreeMap::new();
+        for time in times().map(|time| time / a_second) {
+            (first, last) = (first.min(time), last.max(time));
+            early += usize::from(time < EARLY);
+            count += 1;
+            if let Some(year) = year(time) {
+                *years.entry(year).or_default() += 1;
+            }
+        }
+        let mut latest: Vec<f64> = Vec::with_capacity(2 * LATEST);
+        let shorten = |latest: &mut Vec<f64>| {
+            latest.sort_unstable_by(|a, b| b.total_cmp(a));
+            latest.truncate(LATEST);
+        };
+        let mut least = f64::NEG_INFINITY;
+        for time in times().map(|time| time / a_second) {
+            if time < least {
+                continue;
+            }
+            latest.push(time);
+            if latest.len() == 2 * LATEST {
+                shorten(&mut latest);
+                least = latest[LATEST - 1];
+            }
+        }
+        shorten(&mut latest);
+        Some(Self { first, last, years: years.into_iter().collect(), missing: records.len() - count, early, latest })
+    }
+
+    /// The earliest and the latest time as dates in UTC.
+    pub fn shown(&self) -> (String, String) {
+        (shown(self.first), shown(self.last))
+    }
+
+    /// What a person should look at. `now` is in seconds since 1970.
+    pub fn warnings(&self, now: f64) -> Vec<String> {
+        let mut warnings = Vec::new();
+        if self.early > 0 {
+            warnings.push(format!(
+                "{} times are before 1990: are they line numbers, or dates such as 20220304 (--dates year-first)?",
+                self.early
+            ));
+        }
+        let late = self.latest.iter().take_while(|time| **time > now + 86_400.0).count();
+        if late > 0 {
+            let more = if late == LATEST { " or more" } else { "" };
+            warnings.push(format!("{late}{more} times are in the future"));
+        }
+        if self.missing > 0 {
+            warnings.push(format!("{} records have no time and come where a time of 0 would", self.missing));
+        }
+        if self.first == self.last {
+            let tied = "all times are equal: they order nothing (a keyed hash orders records, the same at each run)";
+            warnings.push(tied.into());
+        }
+        warnings
+    }
+}
 
 /// What there is to know of data before it is taken in.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -39,13 +128,13 @@ pub struct Survey {
 }
 
 impl Survey {
-    /// Looks at data that was read. `now` is in seconds since 1970.
-    pub fn new(imported: &Imported, now: f64) -> Self {
-        let mut records = imported.records.clone();
+    /// Looks at records that were read, which are used up. `now` is in seconds
+    /// since 1970.
+    pub fn new(mut records: Vec<Interaction>, report: &ImportReport, now: f64) -> Self {
+        let ties = Ties::of(&mut records);
         records.sort_unstable_by_key(|r| (r.user, r.item));
         let before = records.len();
         records.dedup_by_key(|r| (r.user, r.item));
-        let report = &imported.report;
         let (histories, people, median_history) = histories(&records);
         let mut items: Vec<u32> = records.iter().map(|r| r.item).collect();
         items.sort_unstable();
@@ -64,55 +153,27 @@ impl Survey {
             years: Vec::new(),
             warnings: Vec::new(),
         };
-        survey.look_at_times(&imported.records, now);
+        survey.look_at_times(report, &ties, now);
         survey.look_at_people();
         survey.warnings.extend(report.notes.iter().filter(|note| note.contains("different units")).cloned());
         survey
     }
 
-    fn look_at_times(&mut self, records: &[Interaction], now: f64) {
-        let times: Vec<f64> = records.iter().filter_map(|r| r.timestamp).collect();
-        let Some(greatest) = times.iter().map(|time| time.abs()).max_by(f64::total_cmp) else {
+    fn look_at_times(&mut self, report: &ImportReport, ties: &Ties, now: f64) {
+        let Some(span) = &report.times else {
             self.warnings.push("there are no times: nothing tells what somebody did first".into());
             return;
         };
-        // Tables are in seconds by now; atomic files keep their own unit.
-        let unit = Unit::of(greatest);
-        let seconds = |time: &f64| time / unit.a_second();
-        let (first, last) = times.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), t| (a.min(*t), b.max(*t)));
-        (self.first, self.last) = (Some(shown(seconds(&first))), Some(shown(seconds(&last))));
-        let mut years: Vec<i32> = times.iter().filter_map(|time| year(seconds(time))).collect();
-        years.sort_unstable();
-        for year in years {
-            match self.years.last_mut() {
-                Some((known, count)) if *known == year => *count += 1,
-                _ => self.years.push((year, 1)),
-            }
-        }
-        let early = times.iter().filter(|time| seconds(time) < EARLY).count();
-        if early > 0 {
-            self.warnings.push(format!(
-                "{early} times are before 1990: are they line numbers, or dates such as 20220304 (--dates year-first)?"
-            ));
-        }
-        let late = times.iter().filter(|time| seconds(time) > now + 86_400.0).count();
-        if late > 0 {
-            self.warnings.push(format!("{late} times are in the future"));
-        }
-        let missing = records.len() - times.len();
-        if missing > 0 {
-            self.warnings.push(format!("{missing} records have no time and come first"));
-        }
-        if first == last {
-            let tied = "all times are equal: they order nothing (a keyed hash orders records, the same at each run)";
-            self.warnings.push(tied.into());
+        (self.first, self.last) = (Some(shown(span.first)), Some(shown(span.last)));
+        self.years.clone_from(&span.years);
+        self.warnings.extend(span.warnings(now));
+        if span.first == span.last {
             return;
         }
-        let (ordered, of) = ordered(records);
-        if of > 0 && ordered * 2 < of {
+        if ties.tied * 2 > ties.several {
             self.warnings.push(format!(
-                "{} of {of} people have one time for everything they did: times order little",
-                of - ordered
+                "{} of {} people have one time for everything they did: times order little",
+                ties.tied, ties.several
             ));
         }
     }
@@ -147,12 +208,29 @@ fn histories(records: &[Interaction]) -> (Vec<(usize, usize, usize)>, usize, usi
     (found, lengths.len(), median)
 }
 
-/// Of the people with several records, how many have more than one time.
-fn ordered(records: &[Interaction]) -> (usize, usize) {
-    let mut people: Vec<(u32, f64)> = records.iter().filter_map(|r| Some((r.user, r.timestamp?))).collect();
-    people.sort_unstable_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)));
-    let several = people.chunk_by(|a, b| a.0 == b.0).filter(|own| own.len() > 1);
-    several.fold((0, 0), |(ordered, of), own| (ordered + usize::from(own[0].1 != own[own.len() - 1].1), of + 1))
+/// People whose times order nothing.
+struct Ties {
+    /// With several records that have times.
+    several: usize,
+    /// Of these, with one time for all.
+    tied: usize,
+}
+
+impl Ties {
+    /// Sorts the records by person and time on the way.
+    fn of(records: &mut [Interaction]) -> Self {
+        let time = |r: &Interaction| r.timestamp.unwrap_or(f64::NEG_INFINITY);
+        records.sort_unstable_by(|a, b| a.user.cmp(&b.user).then(time(a).total_cmp(&time(b))));
+        let mut ties = Self { several: 0, tied: 0 };
+        for own in records.chunk_by(|a, b| a.user == b.user) {
+            let timed = &own[own.partition_point(|r| r.timestamp.is_none())..];
+            if let [first, .., last] = timed {
+                ties.several += 1;
+                ties.tied += usize::from(first.timestamp == last.timestamp);
+            }
+        }
+        ties
+    }
 }
 
 fn date(seconds: f64) -> Option<DateTime<chrono::Utc>> {
@@ -169,15 +247,13 @@ fn shown(seconds: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Catalog, Entities, ImportReport};
     use super::*;
 
     fn survey(records: &[(u32, u32, Option<f64>)], now: f64) -> Survey {
         let records =
             records.iter().map(|&(user, item, timestamp)| Interaction { user, item, timestamp }).collect::<Vec<_>>();
-        let catalog =
-            Catalog { dataset: "x".into(), version: 1, users: Entities::default(), items: Entities::default() };
-        Survey::new(&Imported { catalog, records, report: ImportReport::default() }, now)
+        let report = ImportReport { times: Span::of(&records), ..ImportReport::default() };
+        Survey::new(records, &report, now)
     }
 
     #[test]

@@ -115,8 +115,7 @@ pub(crate) fn restore(args: &RestoreArgs) -> Result<ExitCode> {
     let items = &from.world.catalog.items.ids;
     // After a replacement places are others; then names tell.
     let by_name = |user: u32, item: u32| {
-        tombstones.replaced
-            && tombstones.forgotten.holds_record(&users.ids[user as usize], &items[item as usize])
+        tombstones.replaced && tombstones.forgotten.holds_record(&users.ids[user as usize], &items[item as usize])
     };
     let keep = |user, item| !accounts.contains(&user) && !tombstones.holds_record(user, item) && !by_name(user, item);
     let mut copy = copy_of(&from, keep);

@@ -46,7 +46,7 @@ fn import(args: &ImportArgs) -> Result<()> {
     }
     let imported = imported?;
     if args.check {
-        return check(args, &imported, &bad);
+        return check(args, imported, &bad);
     }
     let asked = args.holdout.map(Holdout::from);
     let (settings, note) = match &former {
@@ -90,6 +90,10 @@ fn options(args: &ImportArgs, progress: &Progress) -> Result<ImportOptions> {
         options.dense.push((name.to_owned(), PathBuf::from(file)));
     }
     args.choose(&mut options.choices);
+    if args.check {
+        // The survey counts them itself, and looks at the times of all.
+        options.choices.duplicates = None;
+    }
     options.encoding = args.tables.encoding;
     options.items.clone_from(&args.tables.items);
     options.progress = Some(progress.clone());
@@ -160,13 +164,14 @@ fn seed_of(args: &ImportArgs, replaced: bool) -> &'static str {
 }
 
 /// What a check shows.
-fn check(args: &ImportArgs, imported: &Imported, bad: &BadLines) -> Result<()> {
-    let survey = Survey::new(imported, now_exactly());
-    let report = &imported.report;
+fn check(args: &ImportArgs, imported: Imported, bad: &BadLines) -> Result<()> {
+    let Imported { catalog, records, report } = imported;
+    let report = &report;
+    let survey = Survey::new(records, report, now_exactly());
     if args.json {
         let mut value = serde_json::to_value(&survey)?;
         if let Value::Object(fields) = &mut value {
-            fields.insert("dataset".into(), json!(imported.catalog.dataset));
+            fields.insert("dataset".into(), json!(catalog.dataset));
             fields.insert("item_features".into(), json!(report.item_features));
             fields.insert("forgotten_left_out".into(), forgotten(report));
             fields.insert("notes".into(), json!(report.notes));
@@ -175,7 +180,7 @@ fn check(args: &ImportArgs, imported: &Imported, bad: &BadLines) -> Result<()> {
     }
     print_line(&format!(
         "{}: {} records, {} people, {} items",
-        imported.catalog.dataset, survey.records, survey.people, survey.items
+        catalog.dataset, survey.records, survey.people, survey.items
     ))?;
     print_line(&format!(
         "left out: {} duplicates, {} bad lines, {} by --keep or --min-value",
@@ -204,7 +209,7 @@ fn check(args: &ImportArgs, imported: &Imported, bad: &BadLines) -> Result<()> {
     for warning in &survey.warnings {
         print_line(&format!("warning: {warning}"))?;
     }
-    for note in &report.notes {
+    for note in report.notes.iter().filter(|note| !survey.warnings.contains(note)) {
         print_line(&format!("note: {note}"))?;
     }
     print_line("nothing was written; leave --check out to import")
@@ -246,6 +251,9 @@ fn report(args: &ImportArgs, report: &ImportReport, deployment: &Deployment, out
             "duplicates": deployment.settings.duplicates,
             "bad_lines": report.bad_lines,
             "dropped": report.dropped,
+            "first": report.times.as_ref().map(|span| span.shown().0),
+            "last": report.times.as_ref().map(|span| span.shown().1),
+            "warnings": report.times.as_ref().map_or_else(Vec::new, |span| span.warnings(now_exactly())),
             "user_features": report.user_features,
             "item_features": report.item_features,
             "replaced": outcome.replaced,
@@ -271,6 +279,13 @@ fn report(args: &ImportArgs, report: &ImportReport, deployment: &Deployment, out
         world.catalog.items.len(),
         world.interactions.len(),
     ))?;
+    if let Some(span) = &report.times {
+        let (first, last) = span.shown();
+        print_line(&format!("times: from {first} to {last} (UTC)"))?;
+        for warning in span.warnings(now_exactly()) {
+            print_line(&format!("warning: {warning}"))?;
+        }
+    }
     let list =
         |names: &[String]| std::iter::once("id").chain(names.iter().map(String::as_str)).collect::<Vec<_>>().join(", ");
     print_line(&format!("user features: {}", list(&report.user_features)))?;

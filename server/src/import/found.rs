@@ -57,7 +57,8 @@ pub(super) fn tables(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
         }
     }
     let mut seen = std::collections::HashSet::new();
-    if let Some(twice) = found.iter().find(|path| !seen.insert(path.canonicalize().unwrap_or_else(|_| (*path).clone()))) {
+    if let Some(twice) = found.iter().find(|path| !seen.insert(path.canonicalize().unwrap_or_else(|_| (*path).clone())))
+    {
         bail!("{} is named twice; name it once", twice.display());
     }
     Ok(found)
@@ -68,7 +69,8 @@ const DEPTH: usize = 8;
 
 fn walk(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<()> {
     let shown = || format!("cannot list {}", folder.display());
-    let mut entries = std::fs::read_dir(folder).with_context(shown)?.collect::<Result<Vec<_>, _>>().with_context(shown)?;
+    let mut entries =
+        std::fs::read_dir(folder).with_context(shown)?.collect::<Result<Vec<_>, _>>().with_context(shown)?;
     entries.sort_unstable_by_key(std::fs::DirEntry::file_name);
     for entry in entries {
         let name = entry.file_name().to_string_lossy().into_owned();

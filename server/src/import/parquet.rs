@@ -39,7 +39,8 @@ impl Parquet {
         let bytes = std::fs::metadata(path).with_context(|| format!("cannot open {file}"))?.len();
         let builder = builder(path, &file)?;
         let headings: Vec<String> = builder.schema().fields().iter().map(|field| field.name().clone()).collect();
-        let readable: Vec<usize> = (0..headings.len()).filter(|&place| is_plain(builder.schema().field(place))).collect();
+        let readable: Vec<usize> =
+            (0..headings.len()).filter(|&place| is_plain(builder.schema().field(place))).collect();
         let mut sample = Vec::new();
         let reader = reader(builder, &readable, SAMPLE, Some(SAMPLE)).map_err(|error| unreadable(&file, 0, &error))?;
         for batch in reader {

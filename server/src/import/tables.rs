@@ -22,7 +22,11 @@ pub(super) fn read(paths: &[PathBuf], options: &ImportOptions, bad: &mut BadLine
     let files = found::tables(paths)?;
     let length = |path: &PathBuf| std::fs::metadata(path).map_or(0, |meta| meta.len());
     let total = files.iter().chain(&options.items).map(length).sum();
-    let opener = Opener { options, allowance: Allowance::new(options.limits), meter: Meter::new(options.progress.as_ref(), total) };
+    let opener = Opener {
+        options,
+        allowance: Allowance::new(options.limits),
+        meter: Meter::new(options.progress.as_ref(), total),
+    };
     let mut tables = Tables::new(&options.choices);
     if let Some(items) = &options.items {
         opener.read_items(items, &mut tables, bad)?;

@@ -68,7 +68,9 @@ impl Allowance {
         let compressed = file.metadata().with_context(|| format!("cannot read {name}"))?.len();
         let mut file = BufReader::with_capacity(BUFFER, meter.watch(file));
         let start = file.fill_buf().with_context(|| format!("cannot read {name}"))?;
-        let packed = |mark: &[u8], end: &str| start.starts_with(mark) || path.extension().is_some_and(|e| e.eq_ignore_ascii_case(end));
+        let packed = |mark: &[u8], end: &str| {
+            start.starts_with(mark) || path.extension().is_some_and(|e| e.eq_ignore_ascii_case(end))
+        };
         let (gzip, zstd) = (packed(&GZIP, "gz"), packed(&ZSTD, "zst"));
         let text = |bytes: Box<dyn BufRead>| decoded(bytes, encoding);
         if gzip {
@@ -103,13 +105,25 @@ pub enum Encoding {
     Utf16,
 }
 
+/// A stream whose first read fails.
+struct Failed(Option<io::Error>);
+
+impl Read for Failed {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        self.0.take().map_or(Ok(0), Err)
+    }
+}
+
 /// The text in UTF-8.
 fn decoded(mut bytes: Box<dyn BufRead>, encoding: Encoding) -> Box<dyn BufRead> {
     let mut decoder = DecodeReaderBytesBuilder::new();
     match encoding {
         Encoding::Recognised => {
-            // An error here comes again when the text is read.
-            let start = bytes.fill_buf().unwrap_or_default();
+            let start = match bytes.fill_buf() {
+                Ok(start) => start,
+                // A decompressor says it once; whoever reads must hear it.
+                Err(error) => return Box::new(BufReader::with_capacity(1, Failed(Some(error)))),
+            };
             if !start.starts_with(b"\xff\xfe") && !start.starts_with(b"\xfe\xff") {
                 return bytes;
             }

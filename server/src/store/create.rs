@@ -18,7 +18,9 @@ use super::models;
 use super::place::{DEPLOYMENT, MODELS, Place};
 use super::records::{self, KeyedId};
 use super::schema::{self, DATABASE, meta, set_meta};
-use super::{Backup, Kept, Location, Tombstones, atomic_file, catalog, checkpoint, interrupt, kept, runtime, tombstones};
+use super::{
+    Backup, Kept, Location, Tombstones, atomic_file, catalog, checkpoint, interrupt, kept, runtime, tombstones,
+};
 use eemu_core::dataset::{Catalog, Interaction};
 
 /// In a directory whose records are in PostgreSQL.

@@ -38,58 +38,47 @@ impl Role {
 
     /// Usual names of such a column, in lower case without signs. A name of an
     /// earlier list wins over one of a later list.
-    fn usual(self) -> &'static [&'static [&'static str]] {
+    fn usual(self) -> [&'static str; 2] {
         match self {
-            Self::User => &[
-                &[
-                    "userid", "uid", "customerid", "clientid", "visitorid", "memberid", "personid", "householdid",
-                    "householdkey", "accountid", "subscriberid", "reviewerid", "profileid", "readerid", "playerid",
-                    "custid", "useridx", "patronid",
-                ],
-                &[
-                    "user", "customer", "client", "visitor", "member", "person", "household", "account", "subscriber",
-                    "reviewer", "who", "username", "userno", "usernumber", "reader", "player", "listener", "shopper",
-                    "buyer", "patron", "profile", "profilename", "email", "sessionid", "session",
-                ],
+            Self::User => [
+                "userid uid customerid clientid visitorid memberid personid householdid householdkey accountid \
+                 subscriberid reviewerid profileid readerid playerid custid useridx patronid",
+                "user customer client visitor member person household account subscriber reviewer who username userno \
+                 usernumber reader player listener shopper buyer patron profile profilename email sessionid session",
             ],
-            Self::Item => &[
-                &[
-                    "itemid", "productid", "sku", "movieid", "articleid", "asin", "isbn", "trackid", "songid",
-                    "bookid", "gameid", "contentid", "videoid", "stockcode", "offerid", "recipeid", "poiid", "venueid",
-                    "businessid", "parentasin", "showid", "iid", "productcode", "itemcode", "ean", "gtin", "locationid",
-                ],
-                &[
-                    "item", "product", "movie", "article", "track", "song", "book", "game", "content", "video",
-                    "offer", "recipe", "venue", "business", "what", "title", "thing", "show", "place", "location",
-                    "artistid", "artist",
-                ],
+            Self::Item => [
+                "itemid productid sku movieid articleid asin isbn trackid songid bookid gameid contentid videoid \
+                 stockcode offerid recipeid poiid venueid businessid parentasin showid iid productcode itemcode ean gtin \
+                 locationid",
+                "item product movie article track song book game content video offer recipe venue business what title \
+                 thing show place location artistid artist",
             ],
-            Self::Time => &[
-                &[
-                    "timestamp", "time", "ts", "datetime", "eventtime", "unixtime", "unixreviewtime", "eventtimestamp",
-                    "createdat", "occurredat", "uts", "timestampms", "eventdate", "dateadded",
-                ],
-                &[
-                    "when", "date", "starttime", "utctime", "invoicedate", "orderdate", "purchasedate", "tdat", "at",
-                    "created", "day", "reviewtime", "viewedat", "watchedat", "ratedat", "playedat", "watcheddate",
-                ],
+            Self::Time => [
+                "timestamp time ts datetime eventtime unixtime unixreviewtime eventtimestamp createdat occurredat uts \
+                 timestampms eventdate dateadded",
+                "when date starttime utctime invoicedate orderdate purchasedate tdat at created day reviewtime viewedat \
+                 watchedat ratedat playedat watcheddate",
             ],
-            Self::Event => &[
-                &["event", "eventtype", "feedbacktype", "action", "actiontype", "behavior", "behaviour", "behaviortype"],
-                &["type", "kind", "interaction", "activity", "feedback"],
+            Self::Event => [
+                "event eventtype feedbacktype action actiontype behavior behaviour behaviortype",
+                "type kind interaction activity feedback",
             ],
-            Self::Value => &[
-                &["rating", "value", "score", "stars", "overall", "weight"],
-                &["eventvalue", "amount", "quantity", "plays", "playcount", "count", "grade"],
-            ],
+            Self::Value => {
+                ["rating value score stars overall weight", "eventvalue amount quantity plays playcount count grade"]
+            }
         }
     }
 
     /// How well a name fits: the list that it is in.
     fn rank(self, heading: &str) -> Option<usize> {
         let plain = plain(heading);
-        self.usual().iter().position(|names| names.contains(&plain.as_str()))
+        self.usual().iter().position(|names| is_among(names, &plain))
     }
+}
+
+/// Whether a name is in a list of names between spaces.
+pub(super) fn is_among(names: &str, name: &str) -> bool {
+    names.split(' ').any(|known| known == name)
 }
 
 /// A heading in lower case without signs, and without the type that RecBole
@@ -205,7 +194,11 @@ pub fn choose(table: Table<'_>, wishes: &Wishes, one_person: bool, kept: &[&str]
             find(table.headings, column)?;
         }
     }
-    let user = if one_person { None } else { Some(by_role(table, wishes, Role::User)?.ok_or_else(|| missing(table, wishes, Role::User))?) };
+    let user = if one_person {
+        None
+    } else {
+        Some(by_role(table, wishes, Role::User)?.ok_or_else(|| missing(table, wishes, Role::User))?)
+    };
     let item = by_role(table, wishes, Role::Item)?.ok_or_else(|| missing(table, wishes, Role::Item))?;
     let time = match wishes.of(Role::Time) {
         Some("none") => None,
@@ -225,8 +218,18 @@ pub fn choose(table: Table<'_>, wishes: &Wishes, one_person: bool, kept: &[&str]
 /// A column by its exact name, a name that differs in signs and case only, or
 /// its number from 1.
 fn find(headings: &[String], name: &str) -> Result<usize, Question> {
-    if let Some(place) = headings.iter().position(|heading| heading == name) {
-        return Ok(place);
+    let exact: Vec<usize> = (0..headings.len()).filter(|&place| headings[place] == name).collect();
+    match exact.as_slice() {
+        [] => {}
+        [only] => return Ok(*only),
+        several => {
+            let places: Vec<String> = several.iter().map(|place| (place + 1).to_string()).collect();
+            return Err(Question {
+                role: None,
+                problem: format!("{} columns are called {}", several.len(), quote(name)),
+                hint: format!("Give the number of the one that is meant: {}", places.join(" or ")),
+            });
+        }
     }
     let alike: Vec<usize> = (0..headings.len())
         .filter(|&place| !plain(name).is_empty() && plain(&headings[place]) == plain(name))
@@ -265,8 +268,8 @@ fn by_role(table: Table<'_>, wishes: &Wishes, role: Role) -> Result<Option<usize
 }
 
 pub(in crate::dataset) fn condition_column(table: Table<'_>, wishes: &Wishes, name: &str) -> Result<usize, Question> {
-    if let Some(place) = table.headings.iter().position(|heading| heading == name) {
-        return Ok(place);
+    if table.headings.iter().any(|heading| heading == name) {
+        return find(table.headings, name);
     }
     let role = Role::ALL.into_iter().find(|role| role.name() == name);
     if let Some(role) = role {
@@ -383,7 +386,10 @@ mod tests {
         assert_eq!(found.problem, "2 columns may be the user: 'user_id', 'customer_id'");
         assert_eq!(found.hint, "Say which it is: --columns user=COLUMN,item=sku,time=ts");
         let found = chosen("Title,Date", "").unwrap_err();
-        assert_eq!((found.role, found.problem.as_str()), (Some(Role::User), "no column is known as the user among 'Title', 'Date'"));
+        assert_eq!(
+            (found.role, found.problem.as_str()),
+            (Some(Role::User), "no column is known as the user among 'Title', 'Date'")
+        );
         assert!(found.hint.contains("--person NAME"));
         let headings = strings("user,item,zeit");
         let sample = [strings("a,b,2020-01-02"), strings("a,c,2020-01-03")];

@@ -5,8 +5,8 @@ use std::ops::Range;
 
 use csv_core::{ReadRecordResult, Reader};
 
-use super::super::reader::{MAX_LINE, Source, fault, quote, unreadable};
 use super::super::BadLines;
+use super::super::reader::{MAX_LINE, Source, fault, quote, unreadable};
 use super::columns::Wishes;
 use super::delimiter::{Cut, recognise, rows};
 use super::heading::is_heading;
@@ -97,7 +97,8 @@ impl<'a> Delimited<'a> {
 
 /// The whole lines of a sample as text.
 fn sample_text<'s>(file: &str, sample: &'s [u8], whole: bool) -> Result<&'s str> {
-    let end = if whole { sample.len() } else { sample.iter().rposition(|&b| b == b'\n').map_or(sample.len(), |at| at + 1) };
+    let end =
+        if whole { sample.len() } else { sample.iter().rposition(|&b| b == b'\n').map_or(sample.len(), |at| at + 1) };
     let sample = &sample[..end];
     if sample.contains(&0) {
         let hint = "If it is text in UTF-16, write --encoding utf-16; else export it again as CSV in UTF-8";
@@ -304,7 +305,8 @@ mod tests {
 
     #[test]
     fn files_that_are_no_tables_are_refused() {
-        let message = |text: &[u8]| Delimited::open(Source::new("f", text), &Layout::default()).unwrap_err().to_string();
+        let message =
+            |text: &[u8]| Delimited::open(Source::new("f", text), &Layout::default()).unwrap_err().to_string();
         assert!(message(b"").starts_with("f: the file is empty"));
         assert!(message(b"user\na\n").contains("only one column"));
         assert!(message(b"u\0s\0").contains("--encoding utf-16"));

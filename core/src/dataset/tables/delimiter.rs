@@ -36,7 +36,7 @@ impl Cut {
 /// The way of cutting that suits a sample of a table best; `None` when no
 /// delimiter cuts it into two fields or more.
 ///
-/// What counts, in this order: usual names in the first row, how many rows
+/// What counts, in this order: usual names in the first row, how many lines
 /// have as many fields as it, how many fields that is.
 pub fn recognise(sample: &str, delimiter: Option<u8>, quotes: Option<bool>) -> Option<Cut> {
     let delimiters = delimiter.map_or_else(|| b",;\t|".to_vec(), |only| vec![only]);
@@ -47,7 +47,10 @@ pub fn recognise(sample: &str, delimiter: Option<u8>, quotes: Option<bool>) -> O
             let cut = Cut { delimiter, quotes };
             let rows = rows(sample, cut);
             let Some(first) = rows.first().filter(|row| row.len() > 1) else { continue };
-            let alike = rows.iter().filter(|row| row.len() == first.len()).count() * 1000 / rows.len();
+            // A field over several lines says that a quote may not be one.
+            let ends = |row: &Vec<String>| row.iter().map(|field| field.matches('\n').count()).sum::<usize>();
+            let lines: usize = rows.iter().map(|row| 1 + ends(row)).sum();
+            let alike = rows.iter().filter(|row| row.len() == first.len() && ends(row) == 0).count() * 1000 / lines;
             let fit = (usual_names(first), alike, first.len());
             // The first of equals: with quotes.
             if best.as_ref().is_none_or(|(_, found)| fit > *found) {

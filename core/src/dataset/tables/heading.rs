@@ -41,7 +41,11 @@ pub fn is_heading(
              write --no-heading with the columns' numbers, such as {example}"
         )
     };
-    let what = if is_data { "the first line looks like data, not like a heading" } else { "the first line may be a heading or data" };
+    let what = if is_data {
+        "the first line looks like data, not like a heading"
+    } else {
+        "the first line may be a heading or data"
+    };
     Err(Question { role: None, problem: format!("{what}: {}", list(first)), hint })
 }
 

@@ -5,7 +5,7 @@ use super::super::movielens::title_and_year;
 use super::super::reader::{fault, quote};
 use super::super::table::{Kind, RawColumn, Table};
 use super::super::{BadLines, records};
-use super::columns::{Question, list, plain};
+use super::columns::{Question, is_among, list, plain};
 use super::rows::{Field, Rows, Wrong, note_wrong};
 use crate::{Error, Result};
 
@@ -18,22 +18,17 @@ pub enum ItemStyle {
     MovieLens,
 }
 
-const IDS: [&[&str]; 3] = [
-    &[
-        "itemid", "productid", "sku", "movieid", "articleid", "asin", "parentasin", "isbn", "trackid", "songid",
-        "bookid", "gameid", "contentid", "videoid", "stockcode", "offerid", "recipeid", "venueid", "businessid",
-        "productcode", "itemcode", "ean", "gtin",
-    ],
-    &["id", "item", "product", "movie", "article", "track", "book", "game", "what"],
-    &["title", "name"],
+/// Usual names, the best list first.
+const IDS: [&str; 3] = [
+    "itemid productid sku movieid articleid asin parentasin isbn trackid songid bookid gameid contentid videoid \
+     stockcode offerid recipeid venueid businessid productcode itemcode ean gtin",
+    "id item product movie article track book game what",
+    "title name",
 ];
-const NAMES: [&[&str]; 2] =
-    [&["title", "name", "itemname", "productname", "itemtitle", "movietitle", "shownname", "label"], &["description"]];
+const NAMES: [&str; 2] = ["title name itemname productname itemtitle movietitle shownname label", "description"];
 /// Categories, one or several between bars.
-const CATEGORIES: [&str; 15] = [
-    "category", "categories", "genre", "genres", "tag", "tags", "kind", "type", "brand", "department", "artist",
-    "author", "publisher", "producttype", "maincategory",
-];
+const CATEGORIES: &str = "category categories genre genres tag tags kind type brand department artist author \
+                          publisher producttype maincategory";
 
 /// A column that is read.
 struct Chosen {
@@ -42,9 +37,9 @@ struct Chosen {
     kind: Kind,
 }
 
-fn ranked(headings: &[String], lists: &[&[&str]], but: Option<usize>) -> Option<Vec<usize>> {
+fn ranked(headings: &[String], lists: &[&str], but: Option<usize>) -> Option<Vec<usize>> {
     lists.iter().find_map(|names| {
-        let fits = |place: &usize| Some(*place) != but && names.contains(&plain(&headings[*place]).as_str());
+        let fits = |place: &usize| Some(*place) != but && is_among(names, &plain(&headings[*place]));
         let found: Vec<usize> = (0..headings.len()).filter(fits).collect();
         (!found.is_empty()).then_some(found)
     })
@@ -124,7 +119,13 @@ pub(super) fn read(
         note_wrong(bad, rows.file(), line, &selected, wrong);
     }
     if table.ids.is_empty() {
-        return Err(fault(rows.file(), 0, 0, "there are no items", "Check that this is the whole file, or leave it out"));
+        return Err(fault(
+            rows.file(),
+            0,
+            0,
+            "there are no items",
+            "Check that this is the whole file, or leave it out",
+        ));
     }
     table.end_of_file();
     Ok((table, names))
@@ -159,9 +160,8 @@ fn choose(
 ) -> Result<Vec<Chosen>> {
     let kind_of = |place: usize| if Some(place) == text { Kind::Words } else { Kind::TokenSeq('|') };
     let Some(names) = &options.item_features else {
-        let usual = |place: &usize| {
-            Some(*place) == text || *place != id && CATEGORIES.contains(&plain(&headings[*place]).as_str())
-        };
+        let usual =
+            |place: &usize| Some(*place) == text || *place != id && is_among(CATEGORIES, &plain(&headings[*place]));
         let chosen = |place| Chosen { place, name: headings[place].clone(), kind: kind_of(place) };
         return Ok((0..headings.len()).filter(usual).map(chosen).collect());
     };
@@ -199,7 +199,12 @@ mod tests {
     use super::super::{Delimited, Layout, Tables};
     use super::*;
 
-    fn imported(items: &str, style: ItemStyle, features: Option<&[&str]>, skip: u64) -> Result<super::super::super::Imported> {
+    fn imported(
+        items: &str,
+        style: ItemStyle,
+        features: Option<&[&str]>,
+        skip: u64,
+    ) -> Result<super::super::super::Imported> {
         let options = ImportOptions {
             item_features: features.map(|names| names.iter().map(|name| (*name).to_owned()).collect()),
             skip_bad: skip,

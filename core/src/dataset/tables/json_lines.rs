@@ -58,7 +58,10 @@ impl<'a> JsonLines<'a> {
             return Err(fault(&file, 1, 0, "there is no JSON object in the first lines", hint));
         }
         let row = |object: &Object<'_>| {
-            headings.iter().map(|name| value(object, name).and_then(|raw| plain(raw).ok()).unwrap_or_default()).collect()
+            headings
+                .iter()
+                .map(|name| value(object, name).and_then(|raw| plain(raw).ok()).unwrap_or_default())
+                .collect()
         };
         let sample = objects.iter().map(row).collect();
         Ok(Self { source: Some(source), file, headings, sample })
@@ -71,8 +74,10 @@ fn keys(object: &Object<'_>, before: &str, depth: usize, found: &mut Vec<String>
     names.sort_unstable();
     for key in names {
         let name = format!("{before}{key}");
-        let inner: Option<Object<'_>> =
-            object.get(key).filter(|raw| depth > 1 && raw.get().starts_with('{')).and_then(|raw| serde_json::from_str(raw.get()).ok());
+        let inner: Option<Object<'_>> = object
+            .get(key)
+            .filter(|raw| depth > 1 && raw.get().starts_with('{'))
+            .and_then(|raw| serde_json::from_str(raw.get()).ok());
         match inner {
             Some(inner) => keys(&inner, &format!("{name}."), depth - 1, found),
             None if !found.contains(&name) => found.push(name),
@@ -123,9 +128,21 @@ impl Rows for JsonLines<'_> {
     fn each(&mut self, selected: &[usize], bad: &mut BadLines, visit: &mut Visit<'_>) -> Result<u64> {
         let Some(source) = self.source.take() else { return Ok(0) };
         let names: Vec<&str> = selected.iter().map(|&place| self.headings[place].as_str()).collect();
-        let mut lines = Lines::new(source, Separator::Tab, Encoding::Utf8);
+        let mut lines = Lines::new(source, Separator::Tab, Encoding::Utf8).passing_blanks();
         let mut count = 0;
-        while let Some(line) = lines.next()? {
+        loop {
+            let line = match lines.next() {
+                Ok(Some(line)) => line,
+                Ok(None) => break,
+                Err(error) => {
+                    if !lines.goes_on() {
+                        return Err(error);
+                    }
+                    count += 1;
+                    bad.forgive(Err::<(), _>(error))?;
+                    continue;
+                }
+            };
             count += 1;
             if let Err(wrong) = read_line(line.text, line.number, &names, visit) {
                 note_wrong(bad, &self.file, line.number, selected, wrong);
@@ -170,7 +187,7 @@ mod tests {
 
     #[test]
     fn objects_are_rows() {
-        let text = "{\"user\": 7, \"item\": \"a\\\"b\", \"x\": {\"t\": 1.0}}\n{\"item\": \"07\", \"user\": 7.0, \"tags\": [\"a\", 1]}\nno\n{\"user\": null, \"item\": {}}\n";
+        let text = "{\"user\": 7, \"item\": \"a\\\"b\", \"x\": {\"t\": 1.0}}\n{\"item\": \"07\", \"user\": 7.0, \"tags\": [\"a\", 1]}\n\nno\n{\"user\": null, \"item\": {}}\n";
         let mut table = JsonLines::open(Source::new("f.jsonl", text.as_bytes())).unwrap();
         assert_eq!(table.headings(), ["item", "user", "x.t", "tags"]);
         let mut bad = BadLines::new(0);
@@ -182,7 +199,7 @@ mod tests {
         assert_eq!(table.each(&[1, 0, 2, 3], &mut bad, &mut visit).unwrap(), 4);
         assert_eq!(found, [["7", "a\"b", "1.0", ""], ["7.0", "07", "", "a|1"]]);
         let named: Vec<(u64, u64)> = bad.list().iter().map(|fault| (fault.line, fault.column)).collect();
-        assert_eq!(named, [(3, 0), (4, 1)]);
+        assert_eq!(named, [(4, 0), (5, 1)]);
     }
 
     #[test]

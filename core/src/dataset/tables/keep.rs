@@ -178,7 +178,20 @@ mod tests {
 
     #[test]
     fn wrong_conditions_are_refused() {
-        for text in ["", "event", "event in", "event in buy", "event in (buy", "event in ()", "x >= y", "x = a b", "= 4", "a in (b) c", "é", "a 'é"] {
+        for text in [
+            "",
+            "event",
+            "event in",
+            "event in buy",
+            "event in (buy",
+            "event in ()",
+            "x >= y",
+            "x = a b",
+            "= 4",
+            "a in (b) c",
+            "é",
+            "a 'é",
+        ] {
             assert!(text.parse::<Condition>().is_err(), "{text}");
         }
     }

@@ -15,9 +15,10 @@ mod json_lines;
 mod keep;
 mod rows;
 mod times;
+mod written;
 
-pub use columns::{Columns, Question, Role, Table, Wishes, choose, usual_names};
 pub(in crate::dataset) use columns::condition_column;
+pub use columns::{Columns, Question, Role, Table, Wishes, choose, usual_names};
 pub use delimited::{Delimited, Layout};
 pub use delimiter::{Cut, recognise, rows};
 pub use heading::is_heading;
@@ -100,7 +101,11 @@ impl<'a> Tables<'a> {
         let ImportOptions { layout, person, keep, dates, .. } = self.options;
         let kept: Vec<&str> = keep.iter().map(|condition| condition.column.as_str()).collect();
         let columns = choose(rows.table(), &layout.columns, person.is_some(), &kept).map_err(|q| rows.ask(q))?;
-        if columns.time.is_some() { self.timed.0 += 1 } else { self.timed.1 += 1 }
+        if columns.time.is_some() {
+            self.timed.0 += 1
+        } else {
+            self.timed.1 += 1
+        }
         let selected: Vec<usize> =
             std::iter::once(columns.item).chain(columns.user).chain(columns.time).chain(columns.kept).collect();
         let user_at = columns.user.map(|_| 1);
