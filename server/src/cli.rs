@@ -1,5 +1,6 @@
 //! The `eemu` command: arguments, exit codes, errors.
 
+mod importing;
 mod service;
 mod training;
 
@@ -7,12 +8,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use eemu_core::dataset::{Holdout, Range};
+use eemu_core::dataset::Holdout;
 
 use crate::clock::Span;
 use crate::commands;
 use crate::device::DeviceChoice;
 use crate::store::{DatabaseUrl, Location};
+pub(crate) use importing::{DuplicatesChoice, ImportArgs};
 pub(crate) use service::{
     BackupArgs, ConfigCommand, ExportReceiptArgs, PersonCommand, ReceiptCommand, RestoreArgs, ServeArgs, TokenCommand,
     TokenScope, TombstonesAt,
@@ -43,7 +45,7 @@ struct Cli {
 enum Command {
     /// Show everything on built-in data: train, measure, recommend, forget, prove.
     Demo(DemoArgs),
-    /// Read a data set and make a state directory of it.
+    /// Read tables (CSV, JSON Lines, Parquet) or a data set into a state.
     Import(ImportArgs),
     /// Train every shard that has no current model.
     Train(TrainArgs),
@@ -168,61 +170,6 @@ impl From<HoldoutChoice> for Holdout {
             HoldoutChoice::None => Self::None,
         }
     }
-}
-
-/// `import`.
-#[derive(Debug, Clone, Args)]
-pub(crate) struct ImportArgs {
-    /// Folder of RecBole atomic files, a .inter file, a MovieLens-1M zip or its
-    /// folder, or `built-in` for the data set that comes with eemu.
-    #[arg(long, value_name = "PATH")]
-    pub(crate) data: PathBuf,
-    #[command(flatten)]
-    pub(crate) state: StateArg,
-    /// Hold records out for measuring, or train on all of them.
-    #[arg(long, value_enum, default_value = "leave-one-out")]
-    pub(crate) holdout: HoldoutChoice,
-    /// Admit only users and items with K records each (fixpoint). Off by default.
-    #[arg(long, value_name = "K")]
-    pub(crate) core: Option<u32>,
-    /// Import against another state's frozen catalogue (its catalog.json).
-    #[arg(long, value_name = "FILE")]
-    pub(crate) catalog: Option<PathBuf>,
-    /// A dense item feature: NAME=FILE, safetensors of f32 [items, width].
-    #[arg(long, value_name = "NAME=FILE")]
-    pub(crate) dense: Vec<String>,
-    /// User columns that become features, as buckets: a keyed hash of each
-    /// value, or the part of a declared range. None by default.
-    #[arg(long, value_delimiter = ',', value_name = "A,B")]
-    pub(crate) user_features: Option<Vec<String>>,
-    /// Buckets of each user feature; 0 keeps vocabularies and statistics of all
-    /// people, which the paper's models read and which outlive an account.
-    #[arg(long, value_name = "N", default_value_t = 64)]
-    pub(crate) user_buckets: u32,
-    /// The range of a user feature that holds numbers, cut into equal parts,
-    /// such as age=0:100:10.
-    #[arg(long, value_name = "NAME=LOW:HIGH:PARTS", value_parser = range)]
-    pub(crate) user_range: Vec<(String, Range)>,
-    /// Item columns that become features; all by default, or `none`.
-    #[arg(long, value_delimiter = ',', value_name = "A,B")]
-    pub(crate) item_features: Option<Vec<String>>,
-    /// Seed of every hash, start and draw. Left out, it is 1 where records are
-    /// held out, so that measurements can be repeated, and random with
-    /// --holdout none: whoever knows the seed of a deployment can compute which
-    /// shard holds a record.
-    #[arg(long)]
-    pub(crate) seed: Option<u64>,
-    /// Replace a state that is there already.
-    #[arg(long)]
-    pub(crate) replace: bool,
-    /// One JSON object on standard output.
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-fn range(text: &str) -> std::result::Result<(String, Range), String> {
-    let (name, range) = text.split_once('=').ok_or("write NAME=LOW:HIGH:PARTS, such as age=0:100:10")?;
-    Ok((name.to_owned(), range.parse()?))
 }
 
 /// A held-out split.

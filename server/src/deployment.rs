@@ -1,10 +1,11 @@
 //! A state directory opened for work: settings, world and models.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use eemu_core::config::Config;
-use eemu_core::dataset::{Catalog, Imported, Interaction, Interactions};
+use eemu_core::dataset::{Catalog, ImportReport, Imported, Interaction, Interactions};
 use eemu_core::ensemble::{join_user_rows, split_user_rows};
 use eemu_core::model::{TensorMap, from_safetensors, model_blake3};
 use eemu_core::random::Key;
@@ -13,6 +14,7 @@ use eemu_core::tensor::Device;
 use eemu_core::world::World;
 use serde::{Deserialize, Serialize};
 
+use crate::progress::{Bar, Progress};
 use crate::store::{Access, Done, Extra, Head, Import, Location, Shard, State, StoreError, Ticket};
 
 /// What the state remembers of its import and configuration.
@@ -150,17 +152,59 @@ impl Deployment {
         replace: bool,
         extra: Extra,
     ) -> Result<Self> {
+        let Imported { catalog, records, report } = imported;
+        Self::make(location, catalog, records.clone(), report.duplicates, settings, replace, extra, None)
+    }
+
+    /// Makes a state of data that are used up by it, which saves a copy of
+    /// them; what a person should know of them stays.
+    ///
+    /// # Errors
+    /// As [`Deployment::create`].
+    pub fn take_in(
+        location: impl Into<Location>,
+        imported: Imported,
+        settings: &Settings,
+        replace: bool,
+        extra: Extra,
+        progress: &Progress,
+    ) -> Result<(Self, ImportReport)> {
+        let Imported { catalog, records, report } = imported;
+        let bar = progress.bar("store", records.len() as u64);
+        let made = Self::make(location, &catalog, records, report.duplicates, settings, replace, extra, Some(&bar));
+        bar.clear();
+        Ok((made?, report))
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "two doors to one place")]
+    fn make(
+        location: impl Into<Location>,
+        catalog: &Catalog,
+        records: Vec<Interaction>,
+        collapsed: usize,
+        settings: &Settings,
+        replace: bool,
+        extra: Extra,
+        bar: Option<&Bar>,
+    ) -> Result<Self> {
         let config = &settings.config;
         config.check()?;
         let key = Key::from_seed(config.train.seed);
-        let (interactions, duplicates) = Interactions::new(imported.records.clone(), &imported.catalog, &key);
-        let settings = Settings { duplicates, ..settings.clone() };
-        let catalog = &imported.catalog;
-        let keyed_id = |record: &Interaction| keyed_id(&key, catalog, record);
+        let (interactions, duplicates) = Interactions::new(records, catalog, &key);
+        let settings = Settings { duplicates: duplicates + collapsed, ..settings.clone() };
+        let stored = Cell::new(0);
+        // Each record is named once on its way into the database.
+        let keyed_id = |record: &Interaction| {
+            stored.set(stored.get() + 1);
+            if let Some(bar) = bar.filter(|_| stored.get() % 4096 == 0) {
+                bar.set(stored.get(), 0.0, "records");
+            }
+            keyed_id(&key, catalog, record)
+        };
         let settings = serde_json::to_string(&settings)?;
         let extra = Extra { shards: Some(config.train.shards), ..extra };
         let import = Import { catalog, settings: &settings, keyed_id: &keyed_id, replace, extra };
-        Self::load(State::create(location, &import, interactions.iter().copied())?)
+        Self::load(State::create(location, &import, interactions.into_records())?)
     }
 
     /// Takes another configuration. Returns whether the models had to go

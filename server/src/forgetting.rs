@@ -14,7 +14,7 @@ use eemu_core::unlearn;
 use crate::clock::{now, random, random_hex};
 use crate::deployment::{Deployment, Settings};
 use crate::progress::Progress;
-use crate::store::{Deletion, Erasure, Live, NewRequest, Request, State, StoreError};
+use crate::store::{Deletion, Erasure, Live, Name, NewRequest, Request, State, StoreError};
 use crate::training::{Trained, from_scratch, tensors, train_shards};
 
 /// What a receipt states.
@@ -69,6 +69,18 @@ pub(crate) fn blank(catalog: &mut Catalog, users: &[u32]) -> Result<()> {
     Ok(())
 }
 
+/// What a deletion takes, by name, so that later imports leave it out. The
+/// records of an account that goes whole need no names of their own.
+pub(crate) fn names(catalog: &Catalog, records: &[(u32, u32)], accounts: &[u32]) -> Vec<Name> {
+    let (users, items) = (&catalog.users.ids, &catalog.items.ids);
+    let gone: BTreeSet<u32> = accounts.iter().copied().collect();
+    let of_records = records
+        .iter()
+        .filter(|(user, _)| !gone.contains(user))
+        .filter_map(|&(user, item)| Some((users.get(user as usize)?.clone(), Some(items.get(item as usize)?.clone()))));
+    accounts.iter().filter_map(|&user| Some((users.get(user as usize)?.clone(), None))).chain(of_records).collect()
+}
+
 /// Removes records for good, and whole accounts, and takes items down: one transaction takes the
 /// rows, marks their shards and notes how many went, so that the receipt can
 /// say it whenever it is written. When this returns no file holds them.
@@ -98,6 +110,7 @@ pub fn remove(deployment: &mut Deployment, request: &[(u32, u32)], accounts: &[u
             accounts,
             down,
             catalog: if accounts.is_empty() { None } else { Some(&after.catalog) },
+            names: &names(&deployment.world.catalog, &plan.removed, accounts),
         };
         match deployment.state.carry_out(&deletion) {
             Ok(done) => {

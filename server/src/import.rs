@@ -1,11 +1,17 @@
 //! From files on disk to a catalogue and records.
 //!
-//! Understood are a folder of RecBole atomic files, a single `.inter` file
-//! (with the `.user` and `.item` files beside it that share its name), and
-//! MovieLens-1M as a zip or unpacked. Atomic files may be gzipped. Nothing is
-//! written, and names inside an archive are compared, never used as paths.
+//! Understood are tables (CSV and its kin, JSON Lines, Parquet), one or many;
+//! a folder of RecBole atomic files, or a single `.inter` file (with the
+//! `.user` and `.item` files beside it that share its name); and MovieLens as
+//! a zip or unpacked, with `ratings.dat` or with `ratings.csv`. All but
+//! Parquet may be packed with gzip or zstd. Nothing is written, and names
+//! inside an archive are compared, never used as paths.
 
 mod dense;
+mod found;
+mod meter;
+mod parquet;
+mod tables;
 mod unpack;
 
 use std::fs::File;
@@ -14,11 +20,15 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow, bail};
 use eemu_core::dataset::{
-    self, AtomicFiles, DenseFeature, Imported, MovieLensFiles, Source, read_atomic, read_movielens,
+    self, AtomicFiles, BadLines, DenseFeature, Imported, MovieLensFiles, Source, read_atomic, read_atomic_into,
+    read_movielens_into,
 };
 use unpack::Allowance;
-pub use unpack::Limits;
+pub use unpack::{Encoding, Limits};
 use zip::ZipArchive;
+
+use crate::progress::Progress;
+use meter::Meter;
 
 /// The feature that `<name>.title.safetensors` beside atomic files holds.
 const TITLE: &str = "title";
@@ -34,6 +44,12 @@ pub struct ImportOptions {
     pub dense: Vec<(String, PathBuf)>,
     /// How much compressed files may unpack to.
     pub limits: Limits,
+    /// How tables of text are to be understood.
+    pub encoding: Encoding,
+    /// A file of items for tables of records.
+    pub items: Option<PathBuf>,
+    /// Shows how far it is.
+    pub progress: Option<Progress>,
 }
 
 /// Imports a folder or file.
@@ -42,30 +58,104 @@ pub struct ImportOptions {
 /// When there is nothing to import, or when a file is not what it should be:
 /// then with file, line and column.
 pub fn open(path: &Path, options: &ImportOptions) -> anyhow::Result<Imported> {
+    open_all(&[path.to_owned()], options, &mut BadLines::new(options.choices.skip_bad))
+}
+
+/// Imports several files or folders of tables, or one of any kind. `bad` is
+/// told of every line that cannot be read.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_all(paths: &[PathBuf], options: &ImportOptions, bad: &mut BadLines) -> anyhow::Result<Imported> {
+    let mut whole = None;
+    for path in paths {
+        whole = whole.or(whole_set(path, options)?.map(|set| (path, set)));
+    }
+    match (whole, paths) {
+        (None, _) => tables::read(paths, options, bad),
+        (Some((_, set)), [only]) => {
+            refuse_table_options(only, options)?;
+            set.read(only, options, bad)
+        }
+        (Some((path, _)), _) => bail!(
+            "{}: this is a whole data set; several --data are read together only where all are tables",
+            path.display()
+        ),
+    }
+}
+
+/// A data set whose files belong together.
+enum Whole {
+    Atomic { folder: PathBuf, stem: String, names: Vec<String> },
+    MovieLensFolder,
+    MovieLensZip,
+    MovieLensCsv { zip: bool },
+}
+
+impl Whole {
+    fn read(self, path: &Path, options: &ImportOptions, bad: &mut BadLines) -> anyhow::Result<Imported> {
+        match self {
+            Self::Atomic { folder, stem, names } => atomic(&folder, &stem, &names, options, bad),
+            Self::MovieLensFolder => movielens_folder(path, options, bad),
+            Self::MovieLensZip => movielens_zip(path, options, bad),
+            Self::MovieLensCsv { zip: false } => tables::movielens_folder(path, options, bad),
+            Self::MovieLensCsv { zip: true } => tables::movielens_zip(path, options, bad),
+        }
+    }
+}
+
+/// What goes with tables alone.
+fn refuse_table_options(path: &Path, options: &ImportOptions) -> anyhow::Result<()> {
+    let choices = &options.choices;
+    let given = [
+        ("--columns", !choices.layout.columns.is_empty()),
+        ("--heading and --no-heading", choices.layout.heading.is_some()),
+        ("--person", choices.person.is_some()),
+        ("--dates", choices.dates.is_some()),
+        ("--items", options.items.is_some()),
+    ];
+    match given.iter().find(|(_, given)| *given) {
+        Some((name, _)) => {
+            bail!("{}: {name} goes with tables; this data set says itself what its columns are", path.display())
+        }
+        None => Ok(()),
+    }
+}
+
+/// The data set at a path, unless it is a table or a folder of them.
+fn whole_set(path: &Path, options: &ImportOptions) -> anyhow::Result<Option<Whole>> {
     let shown = path.display();
     let kind = std::fs::metadata(path).with_context(|| format!("cannot open {shown}"))?;
     let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
     if kind.is_dir() {
         let names = list(path)?;
+        let has = |name: &str| names.iter().any(|n| n == name);
         if let Some(stem) = choose(path, &names)? {
-            return atomic(path, &stem, &names, options);
+            return Ok(Some(Whole::Atomic { folder: path.to_owned(), stem, names }));
         }
-        if names.iter().any(|n| n == MOVIELENS[0]) {
-            return movielens_folder(path, options);
+        if has(MOVIELENS[0]) {
+            return Ok(Some(Whole::MovieLensFolder));
         }
-        let hint = if names.iter().any(|n| is_zip(n)) { "; to import a zip in it, give the zip's path" } else { "" };
-        bail!("{shown}: the folder holds neither a .inter or .inter.gz file nor {}{hint}", MOVIELENS[0]);
+        if has(tables::MOVIELENS[0]) && has(tables::MOVIELENS[1]) && options.items.is_none() {
+            return Ok(Some(Whole::MovieLensCsv { zip: false }));
+        }
+        if names.iter().any(|n| is_zip(n)) && !names.iter().any(|n| found::kind(n).is_some()) {
+            bail!("{shown}: the folder holds no table and no .inter file; to import a zip in it, give the zip's path");
+        }
+        return Ok(None);
     }
     if let Some(stem) = stem(&name) {
         let folder = path.parent().unwrap_or(Path::new(""));
         let chosen = |n: &String| *n == name || (n.starts_with(stem) && crate::import::stem(n).is_none());
         let names: Vec<String> = list(folder)?.into_iter().filter(chosen).collect();
-        return atomic(folder, stem, &names, options);
+        return Ok(Some(Whole::Atomic { folder: folder.to_owned(), stem: stem.to_owned(), names }));
     }
     if is_zip(&name) {
-        return movielens_zip(path, options);
+        let archive = open_zip(path)?;
+        let is_csv = archive.file_names().any(|name| name.is_ok_and(|name| is_entry(&name, tables::MOVIELENS[0])));
+        return Ok(Some(if is_csv { Whole::MovieLensCsv { zip: true } } else { Whole::MovieLensZip }));
     }
-    bail!("{shown}: no folder of atomic files, no .inter or .inter.gz file, and no MovieLens zip")
+    Ok(None)
 }
 
 /// The data set that comes with the program: `complete-journey`, 801
@@ -150,14 +240,23 @@ fn choose(folder: &Path, names: &[String]) -> anyhow::Result<Option<String>> {
     }
 }
 
-fn atomic(folder: &Path, stem: &str, names: &[String], options: &ImportOptions) -> anyhow::Result<Imported> {
+fn atomic(
+    folder: &Path,
+    stem: &str,
+    names: &[String],
+    options: &ImportOptions,
+    bad: &mut BadLines,
+) -> anyhow::Result<Imported> {
+    let ends = ["inter", "user", "item"].map(|end| [format!("{stem}.{end}"), format!("{stem}.{end}.gz")]);
+    let length = |name: &String| std::fs::metadata(folder.join(name)).map_or(0, |meta| meta.len());
+    let meter = Meter::new(options.progress.as_ref(), ends.iter().flatten().map(length).sum());
     let allowance = Allowance::new(options.limits);
     let file = |end: &str| -> anyhow::Result<Option<Source<'static>>> {
         let (plain, packed) = (format!("{stem}.{end}"), format!("{stem}.{end}.gz"));
         match (names.contains(&plain), names.contains(&packed)) {
             (true, true) => bail!("{}: both {plain} and {packed} are there; remove one", folder.display()),
-            (true, false) => allowance.open(&folder.join(plain)).map(Some),
-            (false, true) => allowance.open(&folder.join(packed)).map(Some),
+            (true, false) => allowance.open_as(&folder.join(plain), Encoding::default(), &meter).map(Some),
+            (false, true) => allowance.open_as(&folder.join(packed), Encoding::default(), &meter).map(Some),
             (false, false) => Ok(None),
         }
     };
@@ -169,7 +268,9 @@ fn atomic(folder: &Path, stem: &str, names: &[String], options: &ImportOptions) 
         dense.push(dense::load(TITLE, &folder.join(title), options.limits.total)?);
     }
     let files = AtomicFiles { dataset: stem.to_owned(), inter, users: file("user")?, items: file("item")?, dense };
-    Ok(read_atomic(files, &options.choices)?)
+    let read = read_atomic_into(files, &options.choices, bad);
+    meter.clear();
+    Ok(read?)
 }
 
 fn explicit_dense(options: &ImportOptions) -> anyhow::Result<Vec<DenseFeature>> {
@@ -183,7 +284,7 @@ fn explicit_dense(options: &ImportOptions) -> anyhow::Result<Vec<DenseFeature>> 
     Ok(features)
 }
 
-fn movielens_folder(folder: &Path, options: &ImportOptions) -> anyhow::Result<Imported> {
+fn movielens_folder(folder: &Path, options: &ImportOptions, bad: &mut BadLines) -> anyhow::Result<Imported> {
     let allowance = Allowance::new(options.limits);
     let name = folder.canonicalize().ok().and_then(|p| p.file_name().map(|n| n.to_string_lossy().into_owned()));
     let [ratings, users, movies] = MOVIELENS.map(|name| allowance.open(&folder.join(name)));
@@ -194,10 +295,10 @@ fn movielens_folder(folder: &Path, options: &ImportOptions) -> anyhow::Result<Im
         movies: movies?,
         dense: explicit_dense(options)?,
     };
-    Ok(read_movielens(files, &options.choices)?)
+    Ok(read_movielens_into(files, &options.choices, bad)?)
 }
 
-fn movielens_zip(path: &Path, options: &ImportOptions) -> anyhow::Result<Imported> {
+fn movielens_zip(path: &Path, options: &ImportOptions, bad: &mut BadLines) -> anyhow::Result<Imported> {
     let allowance = Allowance::new(options.limits);
     // An archive lends out one entry at a time, so each has its own.
     let [mut ratings, mut users, mut movies] = [open_zip(path)?, open_zip(path)?, open_zip(path)?];
@@ -208,13 +309,18 @@ fn movielens_zip(path: &Path, options: &ImportOptions) -> anyhow::Result<Importe
         movies: entry(path, &mut movies, MOVIELENS[2], &allowance)?,
         dense: explicit_dense(options)?,
     };
-    Ok(read_movielens(files, &options.choices)?)
+    Ok(read_movielens_into(files, &options.choices, bad)?)
 }
 
 fn open_zip(path: &Path) -> anyhow::Result<ZipArchive<BufReader<File>>> {
     let shown = path.display();
     let file = File::open(path).with_context(|| format!("cannot open {shown}"))?;
     ZipArchive::new(BufReader::new(file)).map_err(|e| anyhow!("{shown}: no whole zip archive ({e}); download it again"))
+}
+
+/// Whether an entry's last path component is `name`.
+fn is_entry(full: &str, name: &str) -> bool {
+    full.rsplit(['/', '\\']).next() == Some(name) && !full.starts_with("__MACOSX")
 }
 
 /// The entry whose last path component is `name`, in whatever folder.
@@ -226,13 +332,17 @@ fn entry<'a>(
 ) -> anyhow::Result<Source<'a>> {
     let shown = format!("{}: {name}", path.display());
     let is_it = |index: &usize| match archive.name_for_index(*index) {
-        Some(Ok(full)) => full.rsplit(['/', '\\']).next() == Some(name) && !full.starts_with("__MACOSX"),
+        Some(Ok(full)) => is_entry(&full, name),
         _ => false,
     };
     let found: Vec<usize> = (0..archive.len()).filter(is_it).collect();
     let &[index] = found.as_slice() else {
         let problem = if found.is_empty() { "is missing from the archive" } else { "is more than once in the archive" };
-        bail!("{shown} {problem}; wanted is the zip of MovieLens-1M, with {}", MOVIELENS.join(", "));
+        bail!(
+            "{shown} {problem}; wanted is a zip of MovieLens, with {} or with {}; unpack any other",
+            MOVIELENS.join(", "),
+            tables::MOVIELENS.join(", ")
+        );
     };
     let entry = archive.by_index(index).map_err(|e| anyhow!("{shown} cannot be unpacked ({e})"))?;
     let compressed = entry.compressed_size();

@@ -7,6 +7,7 @@
 //! | [`fetch`] | public data sets, resumed and checked |
 //! | [`store`] | a state: whole changes, erasure down to the bytes |
 //! | [`deployment`] | a state directory opened for work |
+//! | `replacing` | other data in the place of a state's |
 //! | [`training`] | one shard as an idempotent, resumable unit; several at once |
 //! | [`forgetting`] | a deletion from request to receipt, and the proof |
 //! | [`measuring`] | quality of an ensemble and of what it is compared with |
@@ -32,6 +33,7 @@ pub mod measuring;
 pub mod pool;
 pub mod portability;
 pub mod progress;
+mod replacing;
 pub mod reproduce;
 pub mod serve;
 pub mod store;

@@ -1,11 +1,16 @@
 //! Progress for people: one bar a shard, on standard error.
 
 use std::io::IsTerminal;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 /// Steps of a bar within one epoch.
 const FINENESS: u64 = 100;
+
+/// How often a line is said where no bar can move.
+const PAUSE: Duration = Duration::from_secs(5);
 
 /// Where progress goes.
 #[derive(Debug, Clone)]
@@ -16,8 +21,8 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Bars on a terminal, a line for every finished piece elsewhere, nothing
-    /// when `quiet`.
+    /// Bars on a terminal; elsewhere a line every few seconds and for every
+    /// finished piece; nothing when `quiet`.
     pub fn new(quiet: bool) -> Self {
         Self { bars: MultiProgress::new(), plain: !std::io::stderr().is_terminal(), quiet }
     }
@@ -33,7 +38,8 @@ impl Progress {
             bar.set_style(style.progress_chars("█▉▊▋▌▍▎▏ "));
         }
         bar.set_prefix(label.to_owned());
-        Bar { bar, plain: self.plain && !self.quiet, label: label.to_owned() }
+        let now = Instant::now();
+        Bar { bar, plain: self.plain && !self.quiet, label: label.to_owned(), units, said: Mutex::new((now, now)) }
     }
 
     /// A line for people, above the bars.
@@ -55,6 +61,9 @@ pub struct Bar {
     bar: ProgressBar,
     plain: bool,
     label: String,
+    units: u64,
+    /// When it began, and when a line was said last.
+    said: Mutex<(Instant, Instant)>,
 }
 
 impl Bar {
@@ -62,6 +71,26 @@ impl Bar {
     pub fn set(&self, done: u64, fraction: f64, message: &str) {
         self.bar.set_position(done * FINENESS + (fraction * FINENESS as f64) as u64);
         self.bar.set_message(message.to_owned());
+        if self.plain {
+            self.say((done as f64 + fraction) / self.units.max(1) as f64, message);
+        }
+    }
+
+    /// A line for people without a terminal, with the time that is left.
+    fn say(&self, part: f64, message: &str) {
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        let (began, last) = *said;
+        if last.elapsed() < PAUSE || part <= 0.0 {
+            return;
+        }
+        said.1 = Instant::now();
+        let left = began.elapsed().as_secs_f64() * (1.0 - part).max(0.0) / part;
+        eprintln!("{:>12}  {:.0}%  {message}  {left:.0} s left", self.label, part * 100.0);
+    }
+
+    /// The work is done, and nothing need be said of it.
+    pub fn clear(&self) {
+        self.bar.finish_and_clear();
     }
 
     /// The work is done.

@@ -100,8 +100,12 @@ fn nul() {
 #[test]
 fn unknown_and_repeated_identifiers() {
     let at = |row: &str, rest: &str| inter(format!("{INTER}{row}\n"), rest);
-    at("3\t7\t1", ", line 4, column 1: user '3' is not in ");
-    at("1\t70\t1", ", line 4, column 2: item '70' is not in ");
+    // Somebody without a line of their own has their identifier alone.
+    let unlisted = folder(format!("{INTER}3\t70\t1\n").as_bytes(), USER.as_bytes(), ITEM.as_bytes());
+    let read = open(unlisted.path(), &ImportOptions::default()).unwrap();
+    assert_eq!((read.catalog.users.name(2), read.catalog.items.name(2)), ("3", "70"));
+    assert_eq!((read.report.unlisted_users, read.report.unlisted_items), (1, 1));
+    at(" \t7\t1", ", line 4, column 1: the user identifier is blank");
     at("\t7\t1", ", line 4, column 1: the user identifier is blank");
     let folder = folder(INTER.as_bytes(), format!("{USER}1\t3\n").as_bytes(), ITEM.as_bytes());
     refused(folder.path(), "x.user", ", line 4, column 1: user '1' appears twice (first on line 2)");
@@ -285,7 +289,7 @@ fn dense_features_that_do_not_fit() {
 fn paths_that_hold_nothing() {
     let folder = tempfile::tempdir().unwrap();
     assert!(message(&folder.path().join("absent")).contains("absent: No such file"));
-    assert!(message(folder.path()).contains("holds neither a .inter"));
+    assert!(message(folder.path()).contains("the folder holds no table"));
     for name in ["a.inter", "b.inter"] {
         fs::write(folder.path().join(name), INTER).unwrap();
     }
@@ -295,7 +299,10 @@ fn paths_that_hold_nothing() {
     fs::remove_file(folder.path().join("b.inter")).unwrap();
     assert!(message(folder.path()).contains("both a.inter and a.inter.gz"));
     fs::write(folder.path().join("notes.txt"), INTER).unwrap();
-    assert!(message(&folder.path().join("notes.txt")).contains("no folder of atomic files"));
+    // The same lines are a table as well.
+    assert_eq!(open(&folder.path().join("notes.txt"), &ImportOptions::default()).unwrap().records.len(), 2);
+    fs::write(folder.path().join("notes.txt"), "nothing\n").unwrap();
+    assert!(message(&folder.path().join("notes.txt")).contains("there is only one column"));
 }
 
 proptest! {

@@ -73,7 +73,7 @@ fn choices_on_the_built_in_set() {
         user_buckets: None,
         item_features: Some(vec!["product_type".into(), "department".into()]),
         core: Some(60),
-        catalog: None,
+        ..Default::default()
     };
     let read = built_in_with(&choices).unwrap();
     assert_eq!(read.report.user_features, ["income"]);

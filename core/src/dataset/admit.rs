@@ -36,7 +36,7 @@ pub fn read_people(source: Source<'_>, users: &Entities) -> Result<Vec<NewPerson
             return Err(line.wrong_count(names.len(), fields.len()));
         }
         let id = fields[0].to_owned();
-        if id.is_empty() {
+        if id.trim().is_empty() {
             return Err(line.fault(1, "the identifier is blank", "Give every person an identifier"));
         }
         if users.find(&id).is_some() || !seen.insert(id.clone()) {

@@ -7,10 +7,12 @@
 
 use std::collections::HashMap;
 
+use super::BadLines;
 use super::import::{DenseFeature, ImportOptions, ImportReport, Imported, assemble};
 use super::reader::{Encoding, Line, Lines, Separator, Source, quote};
-use super::records::{Layout, Side, read_records, too_many};
+use super::records::{Gather, Layout, Side, no_records, read_records, too_many};
 use super::table::{Kind, RawColumn, Table};
+use super::tables::{Condition, Table as TableOf, Wishes, condition_column};
 use crate::{Error, Result};
 
 /// The files of one data set.
@@ -36,11 +38,19 @@ pub struct AtomicFiles<'a> {
 /// [`Error::Data`] with file, line and column for anything that the format
 /// does not allow; [`Error::Config`] for options that do not fit the data.
 pub fn read_atomic(files: AtomicFiles<'_>, options: &ImportOptions) -> Result<Imported> {
+    read_atomic_into(files, options, &mut BadLines::new(options.skip_bad))
+}
+
+/// [`read_atomic`], naming the lines that cannot be read.
+///
+/// # Errors
+/// As [`read_atomic`], when there are more bad lines than may be left out.
+pub fn read_atomic_into(files: AtomicFiles<'_>, options: &ImportOptions, bad: &mut BadLines) -> Result<Imported> {
     let AtomicFiles { dataset, inter, users, items, dense } = files;
     let mut report = ImportReport::default();
-    let (mut users, mut items) = match &options.catalog {
+    let (users, items) = match &options.catalog {
         Some(catalog) => (Side::Frozen(&catalog.users), Side::Frozen(&catalog.items)),
-        None => (side(users, "user", &mut report)?, side(items, "item", &mut report)?),
+        None => (side(users, "user", options, &mut report, bad)?, side(items, "item", options, &mut report, bad)?),
     };
 
     let mut lines = Lines::new(inter, Separator::Tab, Encoding::Utf8);
@@ -50,11 +60,13 @@ pub fn read_atomic(files: AtomicFiles<'_>, options: &ImportOptions) -> Result<Im
         user: identifier(&lines, &header, "user")?,
         item: identifier(&lines, &header, "item")?,
         time: time(&lines, &header)?,
+        kept: kept(&lines, &header, options)?,
     };
     if layout.time.is_none() {
         report.notes.push("the data has no timestamps: a keyed hash orders each user's records".into());
     }
-    let read = [Some(layout.user), Some(layout.item), layout.time];
+    let mut read = vec![Some(layout.user), Some(layout.item), layout.time];
+    read.extend(layout.kept.iter().copied().map(Some));
     let unread: Vec<&str> = header
         .iter()
         .enumerate()
@@ -66,10 +78,25 @@ pub fn read_atomic(files: AtomicFiles<'_>, options: &ImportOptions) -> Result<Im
         let names = unread[..unread.len().min(10)].join(", ");
         report.notes.push(format!("not read from {}: {names}{more}", lines.file()));
     }
-    let (records, left_out) = read_records(&mut lines, &layout, &mut users, &mut items, options.core.is_some())?;
+    let mut gather = Gather::new(users, items, options.core.is_some(), options.screen.clone());
+    read_records(&mut lines, &layout, &options.keep, &mut gather, bad)?;
+    if gather.records.is_empty() {
+        bad.settle()?;
+        return Err(no_records(&lines, &gather));
+    }
     report.lines = lines.number();
-    report.records_left_out = left_out;
-    assemble(dataset, users, items, records, dense, options, report)
+    assemble(dataset, gather, dense, options, bad, report)
+}
+
+/// The columns that conditions look at.
+fn kept(lines: &Lines<'_>, header: &[Heading], options: &ImportOptions) -> Result<Vec<usize>> {
+    let names: Vec<String> = header.iter().map(|heading| heading.name.clone()).collect();
+    let table = TableOf { headings: &names, sample: &[] };
+    let find = |condition: &Condition| {
+        condition_column(table, &Wishes::default(), &condition.column)
+            .map_err(|question| at_header(lines, 0, question.problem, question.hint))
+    };
+    options.keep.iter().map(find).collect()
 }
 
 /// One column of a header.
@@ -143,37 +170,56 @@ fn at_header(lines: &Lines<'_>, column: usize, problem: impl Into<String>, hint:
     super::reader::fault(lines.file(), 1, column as u64, problem, hint)
 }
 
-fn side<'a>(source: Option<Source<'_>>, kind: &str, report: &mut ImportReport) -> Result<Side<'a>> {
+fn side<'a>(
+    source: Option<Source<'_>>,
+    kind: &str,
+    options: &ImportOptions,
+    report: &mut ImportReport,
+    bad: &mut BadLines,
+) -> Result<Side<'a>> {
     let Some(source) = source else {
         report.notes.push(format!("no .{kind} file: {kind}s are those of the records, with identifiers only"));
         return Ok(Side::Seen(Table::default()));
     };
-    let file = source.name().to_owned();
-    Ok(Side::Listed { table: table(source, kind)?, file })
+    Ok(Side::Listed { table: table(source, kind, options, bad)? })
 }
 
-fn table(source: Source<'_>, kind: &str) -> Result<Table> {
+/// The rows of a `.user` or `.item` file. Columns that nobody chose are not
+/// read.
+pub(super) fn table(source: Source<'_>, kind: &str, options: &ImportOptions, bad: &mut BadLines) -> Result<Table> {
+    let chosen = if kind == "item" { &options.item_features } else { &options.user_features };
     let mut lines = Lines::new(source, Separator::Tab, Encoding::Utf8);
     let header = header(&mut lines)?;
     let id = identifier(&lines, &header, kind)?;
     let text = header.iter().position(|h| kind == "item" && h.kind == Kind::TokenSeq(' '));
     let column = |place: usize, heading: &Heading| {
         let kind = if Some(place) == text { Kind::Words } else { heading.kind };
-        RawColumn::new(heading.name.as_str(), kind)
+        let asked = chosen.as_ref().is_none_or(|names| names.contains(&heading.name));
+        RawColumn::new(heading.name.as_str(), kind).read_if(asked)
     };
     let columns = header.iter().enumerate().filter(|(place, _)| *place != id).map(|(place, h)| column(place, h));
     let mut table = Table::new(columns.collect(), text.map(|place| place - usize::from(place > id)));
     while let Some(line) = lines.next()? {
         let count = line.fields().count();
         if count != header.len() {
-            return Err(line.wrong_count(header.len(), count));
+            bad.forgive(Err::<(), _>(line.wrong_count(header.len(), count)))?;
+            continue;
         }
         let name = line.fields().nth(id).unwrap_or_default();
-        add_row(&mut table, &line, id, name, kind, 2)?;
+        if kind == "user" && options.screen.as_ref().is_some_and(|screen| screen.user_is_out(name)) {
+            continue;
+        }
+        if bad.forgive(add_row(&mut table, &line, id, name, kind))?.is_none() {
+            continue;
+        }
         let mut columns = table.columns.iter_mut();
         for (place, field) in line.fields().enumerate().filter(|(place, _)| *place != id) {
-            if let Some(column) = columns.next() {
-                column.push(field).map_err(|(problem, hint)| line.fault(place + 1, problem, hint))?;
+            if let Some(column) = columns.next()
+                && let Err((problem, hint)) = column.push(field)
+            {
+                // The rest of the line is good: it goes without this value.
+                bad.forgive(Err::<(), _>(line.fault(place + 1, problem, hint)))?;
+                column.push("").map_err(|(problem, hint)| line.fault(place + 1, problem, hint))?;
             }
             if Some(place) == text {
                 table.names.push(if field.trim().is_empty() { name } else { field }.to_owned());
@@ -181,28 +227,36 @@ fn table(source: Source<'_>, kind: &str) -> Result<Table> {
         }
     }
     if table.ids.is_empty() {
+        bad.settle()?;
         return Err(lines.fault(format!("there are no {kind}s"), "Check that this is the whole file, or leave it out"));
     }
+    table.end_of_file();
     Ok(table)
 }
 
-/// Appends an identifier that must be new. `first_line` is where rows begin.
-pub(super) fn add_row(
-    table: &mut Table,
-    line: &Line<'_>,
-    place: usize,
-    id: &str,
-    kind: &str,
-    first_line: u64,
-) -> Result<()> {
-    if id.is_empty() {
+/// Appends an identifier that must be new.
+pub(super) fn add_row(table: &mut Table, line: &Line<'_>, place: usize, id: &str, kind: &str) -> Result<()> {
+    if id.trim().is_empty() {
         return Err(line.fault(place + 1, format!("the {kind} identifier is blank"), "Every line names its own"));
     }
     if let Some(row) = table.find(id) {
-        let problem = format!("{kind} {} appears twice (first on line {})", quote(id), u64::from(row) + first_line);
-        return Err(line.fault(place + 1, problem, "Keep one of the lines"));
+        let first = table.line(row).map_or_else(String::new, |line| format!(" (first on line {line})"));
+        return Err(line.fault(
+            place + 1,
+            format!("{kind} {} appears twice{first}", quote(id)),
+            "Keep one of the lines",
+        ));
     }
-    table.push(id).map(drop).ok_or_else(|| too_many(line, place, kind))
+    match table.push(id) {
+        Some(_) => {
+            table.note_line(line.number);
+            Ok(())
+        }
+        None => {
+            let (problem, hint) = too_many(kind);
+            Err(line.fault(place + 1, problem, hint))
+        }
+    }
 }
 
 #[cfg(test)]
@@ -311,8 +365,7 @@ mod tests {
         };
         at("u1\t9\t1", "x.inter, line 5, column 3: 3 fields where 4 belong");
         at("u1\t9\t1\t1\t1", "x.inter, line 5, column 5: 5 fields where 4 belong");
-        at("u9\t9\t1\t1", "x.inter, line 5, column 1: user 'u9' is not in x.user");
-        at("u1\t7\t1\t1", "x.inter, line 5, column 2: item '7' is not in x.item");
+        at(" \t7\t1\t1", "x.inter, line 5, column 1: the user identifier is blank");
         at("\t7\t1\t1", "x.inter, line 5, column 1: the user identifier is blank");
         at("u1\t9\t1\t", "x.inter, line 5, column 4: the timestamp is blank");
         for time in ["NaN", "inf", "-inf", "1e999", "noon"] {
@@ -324,6 +377,37 @@ mod tests {
         assert!(found.starts_with("x.user, line 5, column 3: 'much' is not a number"), "{found}");
         let found = message(INTER, USER, &format!("{ITEM}11\tx\ty\t1\n"));
         assert!(found.starts_with("x.item, line 5, column 4: 1 numbers where the rows before have 2"), "{found}");
+    }
+
+    #[test]
+    fn who_and_what_has_no_line_has_an_identifier_alone() {
+        let read = read(&format!("{INTER}u9\t7\t1\t1\nu4\t6\t1\t1\n"), USER, ITEM).unwrap();
+        assert!(
+            read.catalog.users.ids.iter().eq(["u1", "u3", "u2", "u4", "u9"].iter()),
+            "{:?}",
+            read.catalog.users.ids
+        );
+        assert!(read.catalog.items.ids.iter().eq(["10", "9", "8", "6", "7"].iter()), "{:?}", read.catalog.items.ids);
+        assert_eq!((read.catalog.items.name(4), read.report.unlisted_items), ("7", 2));
+        assert_eq!(
+            read.catalog.users.columns[1].values,
+            Values::Dense { width: 1, rows: vec![-1.0, 0.0, 1.0, 0.0, 0.0] }
+        );
+        assert_eq!((read.records[3].user, read.records[3].item), (4, 4));
+        assert_eq!(read.report.blanks[0], ("user.age".to_owned(), 1));
+    }
+
+    #[test]
+    fn columns_that_nobody_chose_are_not_read() {
+        let item = ITEM.replace("\t3 4\n", "\tx y\n");
+        assert!(message(INTER, USER, &item).starts_with("x.item, line 3, column 4: 'x' is not a number"));
+        let options = ImportOptions { item_features: Some(vec!["genre".into()]), ..ImportOptions::default() };
+        let files = files(INTER.as_bytes(), Some(USER.as_bytes()), Some(item.as_bytes()));
+        let read = read_atomic(files, &options).unwrap();
+        assert_eq!(
+            (read.report.item_features.as_slice(), read.catalog.items.name(0)),
+            (["genre".to_owned()].as_slice(), "The Big Sleep")
+        );
     }
 
     proptest! {

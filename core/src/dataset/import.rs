@@ -3,9 +3,11 @@
 use super::buckets::Bucketing;
 use super::core_filter::k_core;
 use super::reader::{fault, quote};
-use super::records::Side;
+use super::records::{Gather, Screen, Side};
+use super::survey::Span;
 use super::table::{Table, dense_rows};
-use super::{Catalog, Column, Entities, Interaction, Values};
+use super::tables::{Condition, DateOrder, Layout};
+use super::{BadLines, Catalog, Column, Entities, Interaction, Values};
 use crate::{Error, Result};
 
 /// What a person may decide when data comes in.
@@ -26,6 +28,30 @@ pub struct ImportOptions {
     /// Import against this catalogue: identifiers must be in it, features
     /// come from it, and user and item files are not read.
     pub catalog: Option<Catalog>,
+    /// What is known of tables of text.
+    pub layout: Layout,
+    /// Whose everything is, in tables without a column of users.
+    pub person: Option<String>,
+    /// How dates such as 04/10/22 are read; `None` asks when no line decides.
+    pub dates: Option<DateOrder>,
+    /// Only records for which all of these hold count.
+    pub keep: Vec<Condition>,
+    /// Which of several records of one user and item stays; `None` leaves all
+    /// of them in, and [`super::Interactions::new`] keeps the earliest.
+    pub duplicates: Option<Duplicates>,
+    /// How many bad lines may be left out.
+    pub skip_bad: u64,
+    /// What stays out because it was forgotten before.
+    pub screen: Option<Screen>,
+}
+
+/// Which of several records of one user and one item stays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Duplicates {
+    /// The earliest.
+    First,
+    /// The latest.
+    Last,
 }
 
 /// Numbers for every item that no text file holds, such as title embeddings.
@@ -77,18 +103,40 @@ pub struct ImportReport {
     pub blanks: Vec<(String, usize)>,
     /// Sentences for a person.
     pub notes: Vec<String>,
+    /// The times of all records, duplicates included, if they have any.
+    pub times: Option<Span>,
+    /// Records that a condition left out.
+    pub dropped: u64,
+    /// Lines that could not be read and were left out.
+    pub bad_lines: u64,
+    /// Records that collapsed because a user had another of the same item.
+    pub duplicates: usize,
+    /// Items that records name and no item file lists.
+    pub unlisted_items: usize,
+    /// Users that records name and no user file lists.
+    pub unlisted_users: usize,
+    /// Records left out because they, or their users, were forgotten before.
+    pub forgotten_records: u64,
+    /// Users left out because they were forgotten before.
+    pub forgotten_users: usize,
 }
 
 /// Decides who is admitted and which columns are features, and freezes both.
 pub(super) fn assemble(
     dataset: String,
-    users: Side<'_>,
-    items: Side<'_>,
-    mut records: Vec<Interaction>,
+    gather: Gather<'_>,
     dense: Vec<DenseFeature>,
     options: &ImportOptions,
+    bad: &BadLines,
     mut report: ImportReport,
 ) -> Result<Imported> {
+    bad.settle()?;
+    let Gather { users, items, mut records, left_out, dropped, forgotten, forgotten_users, .. } = gather;
+    report.records_left_out = left_out;
+    report.dropped = dropped;
+    report.bad_lines = bad.count();
+    report.forgotten_records = forgotten;
+    report.forgotten_users = forgotten_users.len();
     let catalog = if let Some(catalog) = &options.catalog {
         if !dense.is_empty() || options.user_features.is_some() || options.item_features.is_some() {
             let problem = "a frozen catalogue has its features already; leave out the choice of features and --dense";
@@ -100,11 +148,12 @@ pub(super) fn assemble(
         }
         catalog.clone()
     } else {
-        let users = into_table(users, &mut records, |r| &mut r.user);
-        let items = into_table(items, &mut records, |r| &mut r.item);
-        for feature in &dense {
-            check_dense(feature, items.ids.len())?;
-        }
+        let (users, unlisted) = into_table(users, &mut records, |r| &mut r.user)?;
+        report.unlisted_users = unlisted;
+        let (items, unlisted) = into_table(items, &mut records, |r| &mut r.item)?;
+        report.unlisted_items = unlisted;
+        note_unlisted(&mut report);
+        let dense = dense.into_iter().map(|feature| fit_dense(feature, &items)).collect::<Result<Vec<_>>>()?;
         let (keep_users, keep_items) = match options.core {
             None => ((0..users.ids.len() as u32).collect(), (0..items.ids.len() as u32).collect()),
             Some(k) => filter(&mut records, users.ids.len(), items.ids.len(), k, &mut report)?,
@@ -124,6 +173,10 @@ pub(super) fn assemble(
             items: freeze("item", items, &keep_items, dense, options.item_features.as_deref(), None, &mut report)?,
         }
     };
+    report.times = Span::of(&records);
+    if let Some(which) = options.duplicates {
+        report.duplicates = collapse(&mut records, which);
+    }
     let names = |entities: &Entities| entities.columns.iter().map(|c| c.name.clone()).collect();
     report.user_features = names(&catalog.users);
     report.item_features = names(&catalog.items);
@@ -132,19 +185,66 @@ pub(super) fn assemble(
     Ok(Imported { catalog, records, report })
 }
 
-fn into_table(side: Side<'_>, records: &mut [Interaction], row: impl Fn(&mut Interaction) -> &mut u32) -> Table {
-    match side {
-        Side::Frozen(_) => Table::default(),
-        Side::Listed { table, .. } => table,
+/// Keeps one record of each user and item. Returns how many went.
+fn collapse(records: &mut Vec<Interaction>, which: Duplicates) -> usize {
+    let time = |record: &Interaction| record.timestamp.unwrap_or(0.0);
+    records.sort_unstable_by(|a, b| {
+        let by_time = time(a).total_cmp(&time(b));
+        let by_time = if which == Duplicates::Last { by_time.reverse() } else { by_time };
+        (a.user, a.item).cmp(&(b.user, b.item)).then(by_time)
+    });
+    let before = records.len();
+    records.dedup_by_key(|record| (record.user, record.item));
+    before - records.len()
+}
+
+/// A side's rows, with those that only records name; how many these are.
+fn into_table(
+    side: Side<'_>,
+    records: &mut [Interaction],
+    row: impl Fn(&mut Interaction) -> &mut u32,
+) -> Result<(Table, usize)> {
+    let (table, moved, unlisted) = match side {
+        Side::Frozen(_) => return Ok((Table::default(), 0)),
+        Side::Listed { mut table } => {
+            let unlisted = table.ids.len() - table.listed();
+            if unlisted == 0 {
+                return Ok((table, 0));
+            }
+            let moved = table.complete().map_err(|(problem, hint)| Error::Config(format!("{problem}. {hint}")))?;
+            (table, moved, unlisted)
+        }
         Side::Seen(mut table) => {
             let moved = table.sort();
-            for record in records {
-                let row = row(record);
-                *row = moved[*row as usize];
-            }
-            table
+            (table, moved, 0)
+        }
+    };
+    for record in records {
+        let row = row(record);
+        *row = moved[*row as usize];
+    }
+    Ok((table, unlisted))
+}
+
+fn note_unlisted(report: &mut ImportReport) {
+    for (count, kind) in [(report.unlisted_users, "user"), (report.unlisted_items, "item")] {
+        if count > 0 {
+            let noun = if count == 1 {
+                format!("{kind} that records name is")
+            } else {
+                format!("{kind}s that records name are")
+            };
+            report.notes.push(format!("{count} {noun} not in the {kind} file: the identifier is all there is of it"));
         }
     }
+}
+
+/// The feature with zeros for items that no file lists.
+fn fit_dense(mut feature: DenseFeature, items: &Table) -> Result<DenseFeature> {
+    let listed = if items.listed() == 0 { items.ids.len() } else { items.listed() };
+    check_dense(&feature, listed)?;
+    feature.rows.resize(items.ids.len() * feature.width, 0.0);
+    Ok(feature)
 }
 
 fn check_dense(feature: &DenseFeature, items: usize) -> Result<()> {

@@ -64,6 +64,11 @@ impl Interactions {
         self.iter().copied().collect()
     }
 
+    /// Every record, without what orders them.
+    pub fn into_records(self) -> Vec<Interaction> {
+        self.all()
+    }
+
     /// One user's records in order.
     pub fn of(&self, user: u32) -> &[Interaction] {
         self.by_user.get(user as usize).map_or(&[], |own| own)

@@ -7,6 +7,7 @@
 
 mod admit;
 mod atomic;
+mod bad_lines;
 mod buckets;
 mod catalog;
 mod core_filter;
@@ -16,16 +17,21 @@ mod movielens;
 mod reader;
 mod records;
 mod split;
+mod survey;
 mod table;
+pub mod tables;
 
 pub use admit::{NewPerson, read_people};
-pub use atomic::{AtomicFiles, read_atomic};
+pub use atomic::{AtomicFiles, read_atomic, read_atomic_into};
+pub use bad_lines::BadLines;
 pub use buckets::{Bucketing, Cut, Range};
 pub use catalog::{Catalog, Column, Entities, UNKNOWN, Values};
 pub use core_filter::{Core, k_core};
-pub use import::{DenseFeature, ImportOptions, ImportReport, Imported};
+pub use import::{DenseFeature, Duplicates, ImportOptions, ImportReport, Imported};
 pub(crate) use interactions::record_number;
 pub use interactions::{Interaction, Interactions};
-pub use movielens::{MovieLensFiles, read_movielens};
+pub use movielens::{MovieLensFiles, read_movielens, read_movielens_into};
 pub use reader::{MAX_LINE, Source};
+pub use records::Screen;
 pub use split::{Holdout, Role, Split};
+pub use survey::{Span, Survey};

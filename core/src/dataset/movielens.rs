@@ -5,12 +5,13 @@
 //! year and genres. The archive has no title vectors; where none are given,
 //! the lower-cased words of the title become a feature that is trained.
 
+use super::BadLines;
 use super::atomic::add_row;
 use super::import::{DenseFeature, ImportOptions, ImportReport, Imported, assemble};
-use super::reader::{Encoding, Line, Lines, Separator, Source};
-use super::records::{Layout, Side, read_records};
+use super::reader::{Encoding, Line, Lines, Separator, Source, quote};
+use super::records::{Gather, Layout, Side, no_records, read_records};
 use super::table::{Kind, RawColumn, Table};
-use crate::Result;
+use crate::{Error, Result};
 
 /// The three files.
 #[derive(Debug)]
@@ -33,9 +34,17 @@ pub struct MovieLensFiles<'a> {
 /// [`crate::Error::Data`] with file, line and column for anything that the format
 /// does not allow; [`crate::Error::Config`] for options that do not fit the data.
 pub fn read_movielens(files: MovieLensFiles<'_>, options: &ImportOptions) -> Result<Imported> {
+    read_movielens_into(files, options, &mut BadLines::new(options.skip_bad))
+}
+
+/// [`read_movielens`], naming the lines that cannot be read.
+///
+/// # Errors
+/// As [`read_movielens`], when there are more bad lines than may be left out.
+pub fn read_movielens_into(files: MovieLensFiles<'_>, options: &ImportOptions, bad: &mut BadLines) -> Result<Imported> {
     let MovieLensFiles { dataset, ratings, users, movies, dense } = files;
     let mut report = ImportReport::default();
-    let (mut users, mut items) = match &options.catalog {
+    let (users, items) = match &options.catalog {
         Some(catalog) => (Side::Frozen(&catalog.users), Side::Frozen(&catalog.items)),
         None => {
             let chosen = options.item_features.as_deref();
@@ -43,49 +52,66 @@ pub fn read_movielens(files: MovieLensFiles<'_>, options: &ImportOptions) -> Res
                 let note = "the MovieLens archive has no title vectors; a bag-of-words title is trained instead";
                 report.notes.push(note.into());
             }
-            (listed(users, read_users)?, listed(movies, read_movies)?)
+            (listed(users, read_users, bad)?, listed(movies, read_movies, bad)?)
         }
     };
     let mut lines = open(ratings);
-    let layout = Layout { fields: 4, user: 0, item: 1, time: Some(3) };
-    let (records, left_out) = read_records(&mut lines, &layout, &mut users, &mut items, options.core.is_some())?;
+    let kept = options.keep.iter().map(|condition| match condition.column.as_str() {
+        "value" | "rating" => Ok(2),
+        other => Err(Error::Config(format!("ratings have no column {}; they have value", quote(other)))),
+    });
+    let layout = Layout { fields: 4, user: 0, item: 1, time: Some(3), kept: kept.collect::<Result<_>>()? };
+    let mut gather = Gather::new(users, items, options.core.is_some(), options.screen.clone());
+    read_records(&mut lines, &layout, &options.keep, &mut gather, bad)?;
+    if gather.records.is_empty() {
+        bad.settle()?;
+        return Err(no_records(&lines, &gather));
+    }
     report.lines = lines.number();
-    report.records_left_out = left_out;
-    assemble(dataset, users, items, records, dense, options, report)
+    assemble(dataset, gather, dense, options, bad, report)
 }
 
 fn open(source: Source<'_>) -> Lines<'_> {
     Lines::new(source, Separator::TwoColons, Encoding::Latin1)
 }
 
-fn listed<'a>(source: Source<'_>, read: impl Fn(&mut Lines<'_>) -> Result<Table>) -> Result<Side<'a>> {
-    let file = source.name().to_owned();
+fn listed<'a>(
+    source: Source<'_>,
+    read: impl Fn(&mut Lines<'_>, &mut BadLines) -> Result<Table>,
+    bad: &mut BadLines,
+) -> Result<Side<'a>> {
     let mut lines = open(source);
-    let table = read(&mut lines)?;
+    let mut table = read(&mut lines, bad)?;
     if table.ids.is_empty() {
+        bad.settle()?;
         return Err(lines.fault("the file is empty", "Check that the archive is whole"));
     }
-    Ok(Side::Listed { table, file })
+    table.end_of_file();
+    Ok(Side::Listed { table })
 }
 
-fn read_users(lines: &mut Lines<'_>) -> Result<Table> {
+fn read_users(lines: &mut Lines<'_>, bad: &mut BadLines) -> Result<Table> {
     let columns = ["gender", "age", "occupation"].map(|name| RawColumn::new(name, Kind::Token));
     let mut table = Table::new(columns.into(), None);
     while let Some(line) = lines.next()? {
-        let [id, gender, age, occupation, _zip] = fields(&line)?;
-        add_row(&mut table, &line, 0, id, "user", 1)?;
+        let Some([id, gender, age, occupation, _zip]) = bad.forgive(fields(&line))? else { continue };
+        if bad.forgive(add_row(&mut table, &line, 0, id, "user"))?.is_none() {
+            continue;
+        }
         push(&mut table, &line, [(1, gender), (2, age), (3, occupation)])?;
     }
     Ok(table)
 }
 
-fn read_movies(lines: &mut Lines<'_>) -> Result<Table> {
+fn read_movies(lines: &mut Lines<'_>, bad: &mut BadLines) -> Result<Table> {
     let columns = [("year", Kind::Token), ("genre", Kind::TokenSeq('|')), ("title", Kind::Words)]
         .map(|(name, kind)| RawColumn::new(name, kind));
     let mut table = Table::new(columns.into(), Some(2));
     while let Some(line) = lines.next()? {
-        let [id, text, genres] = fields(&line)?;
-        add_row(&mut table, &line, 0, id, "item", 1)?;
+        let Some([id, text, genres]) = bad.forgive(fields(&line))? else { continue };
+        if bad.forgive(add_row(&mut table, &line, 0, id, "item"))?.is_none() {
+            continue;
+        }
         let (title, year) = title_and_year(text);
         push(&mut table, &line, [(1, year), (2, genres), (1, title)])?;
         table.names.push(if title.is_empty() { id } else { title }.to_owned());
@@ -114,7 +140,7 @@ fn push<const N: usize>(table: &mut Table, line: &Line<'_>, values: [(usize, &st
 
 /// "Heat (1995)" is "Heat" of 1995; the year is blank where the last
 /// parentheses do not hold four digits.
-fn title_and_year(text: &str) -> (&str, &str) {
+pub(super) fn title_and_year(text: &str) -> (&str, &str) {
     let inside = text.trim_end().strip_suffix(')').and_then(|t| t.rsplit_once('('));
     match inside {
         Some((title, year)) if year.len() == 4 && year.bytes().all(|b| b.is_ascii_digit()) => (title.trim(), year),
@@ -181,10 +207,8 @@ mod tests {
     fn faults_have_their_place() {
         let message = |r, u, m| read_movielens(files(r, u, m), &ImportOptions::default()).unwrap_err().to_string();
         assert!(message(b"1::7::5\n", USERS, MOVIES).starts_with("ratings.dat, line 1, column 3: 3 fields where 4"));
-        assert!(
-            message(b"1::9::5::1\n", USERS, MOVIES)
-                .starts_with("ratings.dat, line 1, column 2: item '9' is not in movies.dat")
-        );
+        let unlisted = read_movielens(files(b"1::9::5::1\n", USERS, MOVIES), &ImportOptions::default()).unwrap();
+        assert_eq!((unlisted.catalog.items.name(2), unlisted.report.unlisted_items), ("9", 1));
         assert!(
             message(b"1::7::5::NaN\n", USERS, MOVIES).starts_with("ratings.dat, line 1, column 4: timestamp 'NaN'")
         );

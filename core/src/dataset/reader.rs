@@ -1,7 +1,7 @@
 //! Lines of a text file that nobody vouches for: bounded memory, and the exact
 //! place of every fault.
 
-use std::io::{BufRead, ErrorKind};
+use std::io::{BufRead, ErrorKind, Read};
 
 use crate::{DataError, Error, Result};
 
@@ -28,6 +28,25 @@ impl<'a> Source<'a> {
     /// The name in messages.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Takes the first bytes out for a look: up to `length` of them, without a
+    /// byte order mark. The second value gives all bytes once more.
+    pub(super) fn look(self, length: u64) -> Result<(Vec<u8>, Self)> {
+        let Self { name, mut bytes } = self;
+        let mut sample = Vec::new();
+        if let Err(error) = bytes.by_ref().take(length).read_to_end(&mut sample) {
+            return Err(unreadable(&name, 1, &error));
+        }
+        if sample.starts_with(BYTE_ORDER_MARK) {
+            sample.drain(..BYTE_ORDER_MARK.len());
+        }
+        let again = std::io::Cursor::new(sample.clone()).chain(bytes);
+        Ok((sample, Self { name, bytes: Box::new(again) }))
+    }
+
+    pub(super) fn into_parts(self) -> (String, Box<dyn BufRead + 'a>) {
+        (self.name, self.bytes)
     }
 }
 
@@ -88,6 +107,10 @@ pub(super) struct Lines<'a> {
     text: String,
     number: u64,
     first_blank: Option<u64>,
+    /// Whether the last fault was of one line, whose end is known.
+    goes_on: bool,
+    /// Whether blank lines are passed over wherever they stand.
+    passes_blanks: bool,
 }
 
 /// One line, without its end.
@@ -102,7 +125,28 @@ pub(super) struct Line<'a> {
 
 impl<'a> Lines<'a> {
     pub(super) fn new(source: Source<'a>, separator: Separator, encoding: Encoding) -> Self {
-        Self { source, separator, encoding, bytes: Vec::new(), text: String::new(), number: 0, first_blank: None }
+        Self {
+            source,
+            separator,
+            encoding,
+            bytes: Vec::new(),
+            text: String::new(),
+            number: 0,
+            first_blank: None,
+            goes_on: false,
+            passes_blanks: false,
+        }
+    }
+
+    /// Passes over blank lines wherever they stand.
+    pub(super) fn passing_blanks(mut self) -> Self {
+        self.passes_blanks = true;
+        self
+    }
+
+    /// Whether the lines after the last fault can be read.
+    pub(super) fn goes_on(&self) -> bool {
+        self.goes_on
     }
 
     pub(super) fn file(&self) -> &str {
@@ -122,6 +166,7 @@ impl<'a> Lines<'a> {
     /// The next line; `None` at the end. Blank lines are passed over at the
     /// end of the file and refused before it.
     pub(super) fn next(&mut self) -> Result<Option<Line<'_>>> {
+        self.goes_on = false;
         loop {
             if !self.fill()? {
                 return Ok(None);
@@ -129,12 +174,15 @@ impl<'a> Lines<'a> {
             if !self.bytes.is_empty() {
                 break;
             }
-            self.first_blank.get_or_insert(self.number);
+            if !self.passes_blanks {
+                self.first_blank.get_or_insert(self.number);
+            }
         }
         if let Some(blank) = self.first_blank {
             let hint = "Remove it: blank lines may stand only at the end";
             return Err(fault(self.file(), blank, 0, "the line is blank", hint));
         }
+        self.goes_on = true;
         if let Some(at) = self.bytes.iter().position(|&b| b == 0) {
             return Err(self.nul(self.number, at));
         }
@@ -211,17 +259,20 @@ impl<'a> Lines<'a> {
     }
 
     fn unreadable(&self, number: u64, error: &std::io::Error) -> Error {
-        let (problem, hint) = match error.kind() {
-            ErrorKind::UnexpectedEof => {
-                ("the compressed data ends too early".to_owned(), "The file was cut off: copy or download it again")
-            }
-            ErrorKind::FileTooLarge => {
-                (error.to_string(), "If you trust the file, unpack it first and import the result")
-            }
-            _ => (format!("cannot be read ({error})"), "Check that the file is whole and readable"),
-        };
-        fault(self.file(), number, 0, problem, hint)
+        unreadable(self.file(), number, error)
     }
+}
+
+/// The fault of a stream that ends or fails in a line.
+pub(super) fn unreadable(file: &str, number: u64, error: &std::io::Error) -> Error {
+    let (problem, hint) = match error.kind() {
+        ErrorKind::UnexpectedEof => {
+            ("the compressed data ends too early".to_owned(), "The file was cut off: copy or download it again")
+        }
+        ErrorKind::FileTooLarge => (error.to_string(), "If you trust the file, unpack it first and import the result"),
+        _ => (format!("cannot be read ({error})"), "Check that the file is whole and readable"),
+    };
+    fault(file, number, 0, problem, hint)
 }
 
 impl<'a> Line<'a> {

@@ -1,18 +1,48 @@
-//! The records of a file, as indices into either side of the data.
+//! The records of files, as indices into either side of the data.
+
+use std::collections::HashSet;
+use std::sync::Arc;
 
 use super::reader::{Line, Lines, quote};
 use super::table::Table;
-use super::{Entities, Interaction};
+use super::tables::Condition;
+use super::{BadLines, Entities, Interaction};
 use crate::{Error, Result};
 
 /// Where the identifiers of one side come from.
 pub(super) enum Side<'a> {
     /// A catalogue that was frozen earlier.
     Frozen(&'a Entities),
-    /// A file that lists them.
-    Listed { table: Table, file: String },
+    /// A file that lists them. Records may name others, which get their
+    /// identifier alone.
+    Listed { table: Table },
     /// The records themselves.
     Seen(Table),
+}
+
+/// Who and what stays out of an import, because it was forgotten before.
+#[derive(Clone)]
+pub struct Screen(Arc<dyn Fn(&str, Option<&str>) -> bool + Send + Sync>);
+
+impl Screen {
+    /// `is_out` says it of a user, or of a user's record of an item.
+    pub fn new(is_out: impl Fn(&str, Option<&str>) -> bool + Send + Sync + 'static) -> Self {
+        Self(Arc::new(is_out))
+    }
+
+    pub(super) fn user_is_out(&self, user: &str) -> bool {
+        (self.0)(user, None)
+    }
+
+    fn record_is_out(&self, user: &str, item: &str) -> bool {
+        (self.0)(user, Some(item))
+    }
+}
+
+impl std::fmt::Debug for Screen {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Screen(..)")
+    }
 }
 
 /// Places in a line of the interactions file, from 0.
@@ -21,89 +51,193 @@ pub(super) struct Layout {
     pub(super) user: usize,
     pub(super) item: usize,
     pub(super) time: Option<usize>,
+    /// What each condition looks at.
+    pub(super) kept: Vec<usize>,
 }
 
-/// Reads the records that follow. With `lenient`, those outside a frozen
-/// catalogue are counted (second value) instead of refused.
+/// What is wrong with an identifier: which side's, the problem, the hint.
+pub(super) struct BadId {
+    pub(super) of_item: bool,
+    pub(super) problem: String,
+    pub(super) hint: String,
+}
+
+/// Records on their way in.
+pub(super) struct Gather<'a> {
+    pub(super) users: Side<'a>,
+    pub(super) items: Side<'a>,
+    pub(super) records: Vec<Interaction>,
+    /// Count records outside a frozen catalogue instead of refusing them.
+    lenient: bool,
+    screen: Option<Screen>,
+    pub(super) left_out: usize,
+    /// Records that a condition left out.
+    pub(super) dropped: u64,
+    /// Records of what was forgotten.
+    pub(super) forgotten: u64,
+    pub(super) forgotten_users: HashSet<String>,
+}
+
+impl<'a> Gather<'a> {
+    pub(super) fn new(users: Side<'a>, items: Side<'a>, lenient: bool, screen: Option<Screen>) -> Self {
+        Self {
+            users,
+            items,
+            records: Vec::new(),
+            lenient,
+            screen,
+            left_out: 0,
+            dropped: 0,
+            forgotten: 0,
+            forgotten_users: HashSet::new(),
+        }
+    }
+
+    /// Takes a record in. Its place among [`Gather::records`], unless it stays
+    /// out.
+    pub(super) fn take(
+        &mut self,
+        user: &str,
+        item: &str,
+        timestamp: Option<f64>,
+    ) -> std::result::Result<Option<usize>, BadId> {
+        for (of_item, id) in [(false, user), (true, item)] {
+            if id.trim().is_empty() {
+                let kind = if of_item { "item" } else { "user" };
+                let problem = format!("the {kind} identifier is blank");
+                return Err(BadId { of_item, problem, hint: "Every record names a user and an item".into() });
+            }
+        }
+        if let Some(screen) = &self.screen {
+            let known = matches!(&self.users, Side::Seen(table) if table.find(user).is_some());
+            if !known && screen.user_is_out(user) {
+                self.forgotten += 1;
+                if !self.forgotten_users.contains(user) {
+                    self.forgotten_users.insert(user.to_owned());
+                }
+                return Ok(None);
+            }
+            if screen.record_is_out(user, item) {
+                self.forgotten += 1;
+                return Ok(None);
+            }
+        }
+        let bad = |of_item| move |(problem, hint)| BadId { of_item, problem, hint };
+        let user = find(&mut self.users, "user", user, self.lenient).map_err(bad(false))?;
+        let item = find(&mut self.items, "item", item, self.lenient).map_err(bad(true))?;
+        let (Some(user), Some(item)) = (user, item) else {
+            self.left_out += 1;
+            return Ok(None);
+        };
+        self.records.push(Interaction { user, item, timestamp });
+        Ok(Some(self.records.len() - 1))
+    }
+}
+
+/// Reads the records that follow into `gather`. Those that `conditions` do not
+/// hold for are counted.
 pub(super) fn read_records(
     lines: &mut Lines<'_>,
     layout: &Layout,
-    users: &mut Side<'_>,
-    items: &mut Side<'_>,
-    lenient: bool,
-) -> Result<(Vec<Interaction>, usize)> {
-    let mut records = Vec::new();
-    let mut left_out = 0;
-    while let Some(line) = lines.next()? {
-        let (mut user, mut item, mut time) = ("", "", None);
-        let mut count = 0;
-        for (place, field) in line.fields().enumerate() {
-            count += 1;
-            if place == layout.user {
-                user = field;
-            } else if place == layout.item {
-                item = field;
-            } else if Some(place) == layout.time {
-                time = Some(field);
+    conditions: &[Condition],
+    gather: &mut Gather<'_>,
+    bad: &mut BadLines,
+) -> Result<()> {
+    loop {
+        let line = match lines.next() {
+            Ok(Some(line)) => line,
+            Ok(None) => break,
+            Err(error) => {
+                if !lines.goes_on() {
+                    return Err(error);
+                }
+                bad.forgive(Err::<(), _>(error))?;
+                continue;
             }
-        }
-        if count != layout.fields {
-            return Err(line.wrong_count(layout.fields, count));
-        }
-        let user = find(users, "user", &line, layout.user, user, lenient)?;
-        let item = find(items, "item", &line, layout.item, item, lenient)?;
-        let timestamp = match (time, layout.time) {
-            (Some(text), Some(place)) => Some(parse_time(&line, place, text)?),
-            _ => None,
         };
-        match (user, item) {
-            (Some(user), Some(item)) => records.push(Interaction { user, item, timestamp }),
-            _ => left_out += 1,
+        let mut kept = vec![""; conditions.len()];
+        bad.forgive(read_record(&line, layout, conditions, &mut kept, gather))?;
+    }
+    Ok(())
+}
+
+/// The fault of a file without records.
+pub(super) fn no_records(lines: &Lines<'_>, gather: &Gather<'_>) -> Error {
+    let problem = match (gather.left_out, gather.dropped, gather.forgotten) {
+        (0, 0, 0) => "there are no records",
+        (0, 0, _) => "every record was forgotten before",
+        (0, ..) => "no record meets the conditions",
+        _ => "no record belongs to the catalogue",
+    };
+    lines.fault(problem, "Check that this is the whole interactions file")
+}
+
+fn read_record<'l>(
+    line: &Line<'l>,
+    layout: &Layout,
+    conditions: &[Condition],
+    kept: &mut [&'l str],
+    gather: &mut Gather<'_>,
+) -> Result<()> {
+    let (mut user, mut item, mut time) = ("", "", None);
+    let mut count = 0;
+    for (place, field) in line.fields().enumerate() {
+        count += 1;
+        if place == layout.user {
+            user = field;
+        } else if place == layout.item {
+            item = field;
+        } else if Some(place) == layout.time {
+            time = Some(field);
+        }
+        for (kept, _) in kept.iter_mut().zip(&layout.kept).filter(|(_, wanted)| **wanted == place) {
+            *kept = field;
         }
     }
-    if records.is_empty() {
-        let problem = if left_out > 0 { "no record belongs to the catalogue" } else { "there are no records" };
-        return Err(lines.fault(problem, "Check that this is the whole interactions file"));
+    if count != layout.fields {
+        return Err(line.wrong_count(layout.fields, count));
     }
-    Ok((records, left_out))
+    for ((condition, value), place) in conditions.iter().zip(kept.iter()).zip(&layout.kept) {
+        if !condition.holds(value).map_err(|(problem, hint)| line.fault(place + 1, problem, hint))? {
+            gather.dropped += 1;
+            return Ok(());
+        }
+    }
+    let timestamp = match (time, layout.time) {
+        (Some(text), Some(place)) => Some(parse_time(line, place, text)?),
+        _ => None,
+    };
+    let place = |of_item| if of_item { layout.item } else { layout.user };
+    gather
+        .take(user, item, timestamp)
+        .map(drop)
+        .map_err(|bad| line.fault(place(bad.of_item) + 1, bad.problem, bad.hint))
 }
 
 fn find(
     side: &mut Side<'_>,
     kind: &str,
-    line: &Line<'_>,
-    place: usize,
     id: &str,
     lenient: bool,
-) -> Result<Option<u32>> {
-    if id.is_empty() {
-        return Err(line.fault(
-            place + 1,
-            format!("the {kind} identifier is blank"),
-            "Every record names a user and an item",
-        ));
-    }
-    let unknown =
-        |of: &str, hint: &str| Err(line.fault(place + 1, format!("{kind} {} is not in {of}", quote(id)), hint));
+) -> std::result::Result<Option<u32>, (String, String)> {
     match side {
         Side::Frozen(entities) => match entities.find(id) {
-            None if !lenient => unknown("the catalogue", "Take the record out, or import without a frozen catalogue"),
+            None if !lenient => Err((
+                format!("{kind} {} is not in the catalogue", quote(id)),
+                "Take the record out, or import without a frozen catalogue".into(),
+            )),
             found => Ok(found),
         },
-        Side::Listed { table, file } => match table.find(id) {
-            None => unknown(file, &format!("Add it to {file}, or take the record out")),
-            found => Ok(found),
-        },
-        Side::Seen(table) => match table.find(id) {
-            None => table.push(id).map(Some).ok_or_else(|| too_many(line, place, kind)),
+        Side::Listed { table } | Side::Seen(table) => match table.find(id) {
+            None => table.push(id).map(Some).ok_or_else(|| too_many(kind)),
             found => Ok(found),
         },
     }
 }
 
 /// The fault of more identifiers than a 32-bit index can name.
-pub(super) fn too_many(line: &Line<'_>, place: usize, kind: &str) -> Error {
-    line.fault(place + 1, format!("more than {} {kind}s", u32::MAX), "Divide the data")
+pub(super) fn too_many(kind: &str) -> (String, String) {
+    (format!("more than {} {kind}s", u32::MAX), "Divide the data".into())
 }
 
 fn parse_time(line: &Line<'_>, place: usize, text: &str) -> Result<f64> {

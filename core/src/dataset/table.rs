@@ -22,6 +22,10 @@ pub(super) struct Table {
     pub(super) columns: Vec<RawColumn>,
     /// Place among `columns` of the text that names the rows.
     pub(super) text: Option<usize>,
+    /// How many rows a file listed; what records name besides comes after.
+    listed: usize,
+    /// The line of each of them.
+    lines: Vec<u64>,
 }
 
 impl Table {
@@ -41,6 +45,49 @@ impl Table {
         self.ids.push(id.to_owned());
         self.index.insert(id.to_owned(), row);
         Some(row)
+    }
+
+    /// Notes the line of the last identifier.
+    pub(super) fn note_line(&mut self, line: u64) {
+        self.lines.push(line);
+    }
+
+    /// The line on which a row stands, if a file listed it.
+    pub(super) fn line(&self, row: u32) -> Option<u64> {
+        self.lines.get(row as usize).copied()
+    }
+
+    /// Ends the rows that a file lists.
+    pub(super) fn end_of_file(&mut self) {
+        self.listed = self.ids.len();
+    }
+
+    /// How many rows a file listed.
+    pub(super) fn listed(&self) -> usize {
+        self.listed
+    }
+
+    /// Gives the rows that only records name blank features and their
+    /// identifiers as names, in an order that no file decides. Returns each
+    /// old row's new row.
+    pub(super) fn complete(&mut self) -> std::result::Result<Vec<u32>, (String, String)> {
+        let listed = self.listed;
+        let mut rest = Self::default();
+        for id in self.ids.drain(listed..) {
+            self.index.remove(&id);
+            rest.push(&id);
+        }
+        let tail = rest.sort();
+        for id in rest.ids {
+            for column in &mut self.columns {
+                column.push_blank()?;
+            }
+            if !self.names.is_empty() {
+                self.names.push(id.clone());
+            }
+            self.push(&id);
+        }
+        Ok((0..listed as u32).chain(tail.into_iter().map(|row| row + listed as u32)).collect())
     }
 
     /// Puts identifiers seen in records in an order that the file does not
@@ -95,6 +142,8 @@ pub(super) struct RawColumn {
     rows: usize,
     /// How many rows had no value.
     pub(super) blanks: usize,
+    /// Nobody asked for it: its values are passed over.
+    unread: bool,
 }
 
 impl RawColumn {
@@ -109,11 +158,29 @@ impl RawColumn {
             width: usize::from(kind == Kind::Float),
             rows: 0,
             blanks: 0,
+            unread: false,
         }
+    }
+
+    /// Passes over every value when nobody asks for the column.
+    pub(super) fn read_if(mut self, asked: bool) -> Self {
+        self.unread = !asked;
+        self
+    }
+
+    /// Appends a row without a value that was not blank in any file.
+    fn push_blank(&mut self) -> std::result::Result<(), (String, String)> {
+        let blanks = self.blanks;
+        self.push("")?;
+        self.blanks = blanks;
+        Ok(())
     }
 
     /// Appends a row's value, or says (problem, hint) why it is none.
     pub(super) fn push(&mut self, field: &str) -> std::result::Result<(), (String, String)> {
+        if self.unread {
+            return Ok(());
+        }
         match self.kind {
             Kind::Token if field.is_empty() => self.tokens.push(UNKNOWN),
             Kind::Token => {

@@ -106,8 +106,18 @@ pub(crate) fn restore(args: &RestoreArgs) -> Result<ExitCode> {
         ),
     };
     let users = &from.world.catalog.users;
-    let accounts: Vec<u32> = (0..users.len() as u32).filter(|&user| tombstones.holds_account(user)).collect();
-    let keep = |user, item| !accounts.contains(&user) && !tombstones.holds_record(user, item);
+    let accounts: Vec<u32> = (0..users.len() as u32)
+        .filter(|&user| {
+            tombstones.holds_account(user)
+                || tombstones.replaced && tombstones.forgotten.holds_user(&users.ids[user as usize])
+        })
+        .collect();
+    let items = &from.world.catalog.items.ids;
+    // After a replacement places are others; then names tell.
+    let by_name = |user: u32, item: u32| {
+        tombstones.replaced && tombstones.forgotten.holds_record(&users.ids[user as usize], &items[item as usize])
+    };
+    let keep = |user, item| !accounts.contains(&user) && !tombstones.holds_record(user, item) && !by_name(user, item);
     let mut copy = copy_of(&from, keep);
     blank(&mut copy.catalog, &accounts)?;
     let removed = from.world.interactions.len() - copy.records.len();

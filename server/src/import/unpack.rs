@@ -8,7 +8,10 @@ use std::rc::Rc;
 
 use anyhow::Context;
 use eemu_core::dataset::Source;
+use encoding_rs_io::DecodeReaderBytesBuilder;
 use flate2::bufread::MultiGzDecoder;
+
+use super::meter::Meter;
 
 const BUFFER: usize = 1 << 16;
 
@@ -51,18 +54,89 @@ impl Allowance {
         BufReader::with_capacity(BUFFER, Watched { unpacked, compressed, length: 0, allowance: self.clone() })
     }
 
-    /// Opens a file, unpacking it when its name ends in `.gz`.
+    /// Opens a file, unpacking it when it is packed with gzip or zstd,
+    /// whatever its name says.
     pub(super) fn open(&self, path: &Path) -> anyhow::Result<Source<'static>> {
-        let name = path.display().to_string();
-        let file = File::open(path).with_context(|| format!("cannot open {name}"))?;
-        let packed = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("gz"));
-        if !packed {
-            return Ok(Source::new(name, BufReader::with_capacity(BUFFER, file)));
-        }
-        let compressed = file.metadata().with_context(|| format!("cannot read {name}"))?.len();
-        let decoder = MultiGzDecoder::new(BufReader::with_capacity(BUFFER, file));
-        Ok(Source::new(name, self.watch(decoder, compressed)))
+        self.open_as(path, Encoding::Recognised, &Meter::new(None, 0))
     }
+
+    /// The same for text of an encoding, counting what is read.
+    pub(super) fn open_as(&self, path: &Path, encoding: Encoding, meter: &Meter) -> anyhow::Result<Source<'static>> {
+        let name = path.display().to_string();
+        let cannot = || format!("cannot open {name}");
+        let file = File::open(path).with_context(cannot)?;
+        let compressed = file.metadata().with_context(|| format!("cannot read {name}"))?.len();
+        let mut file = BufReader::with_capacity(BUFFER, meter.watch(file));
+        let start = file.fill_buf().with_context(|| format!("cannot read {name}"))?;
+        let packed = |mark: &[u8], end: &str| {
+            start.starts_with(mark) || path.extension().is_some_and(|e| e.eq_ignore_ascii_case(end))
+        };
+        let (gzip, zstd) = (packed(&GZIP, "gz"), packed(&ZSTD, "zst"));
+        let text = |bytes: Box<dyn BufRead>| decoded(bytes, encoding);
+        if gzip {
+            return Ok(Source::new(name, text(Box::new(self.watch(MultiGzDecoder::new(file), compressed)))));
+        }
+        if zstd {
+            let decoder = zstd::Decoder::with_buffer(file).with_context(cannot)?;
+            return Ok(Source::new(name, text(Box::new(self.watch(decoder, compressed)))));
+        }
+        Ok(Source::new(name, text(Box::new(file))))
+    }
+}
+
+const GZIP: [u8; 3] = [0x1f, 0x8b, 8];
+const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+
+/// How the bytes of a text are to be understood.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Encoding {
+    /// UTF-8, or UTF-16 where a byte order mark says so.
+    #[default]
+    #[value(name = "utf-8")]
+    Recognised,
+    /// ISO 8859-1, read as the browsers do: as Windows-1252.
+    #[value(name = "latin-1")]
+    Latin1,
+    /// Windows-1252, of Western Europe.
+    #[value(name = "windows-1252")]
+    Windows1252,
+    /// UTF-16 without a byte order mark, the low byte first.
+    #[value(name = "utf-16")]
+    Utf16,
+}
+
+/// A stream whose first read fails.
+struct Failed(Option<io::Error>);
+
+impl Read for Failed {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        self.0.take().map_or(Ok(0), Err)
+    }
+}
+
+/// The text in UTF-8.
+fn decoded(mut bytes: Box<dyn BufRead>, encoding: Encoding) -> Box<dyn BufRead> {
+    let mut decoder = DecodeReaderBytesBuilder::new();
+    match encoding {
+        Encoding::Recognised => {
+            let start = match bytes.fill_buf() {
+                Ok(start) => start,
+                // A decompressor says it once; whoever reads must hear it.
+                Err(error) => return Box::new(BufReader::with_capacity(1, Failed(Some(error)))),
+            };
+            if !start.starts_with(b"\xff\xfe") && !start.starts_with(b"\xfe\xff") {
+                return bytes;
+            }
+        }
+        Encoding::Latin1 | Encoding::Windows1252 => {
+            decoder.encoding(Some(encoding_rs::WINDOWS_1252));
+        }
+        Encoding::Utf16 => {
+            decoder.encoding(Some(encoding_rs::UTF_16LE));
+        }
+    }
+    let decoder = decoder.strip_bom(true).bom_override(true).build(bytes);
+    Box::new(BufReader::with_capacity(BUFFER, decoder))
 }
 
 struct Watched<R> {

@@ -109,6 +109,24 @@ pub(super) fn keep_next(state: &State, key: &[u8; 32]) -> Result<Vec<(&'static s
     }
 }
 
+/// The files of the key inside a state's directory, with what is in them: what
+/// a state that takes this one's place goes on with.
+///
+/// # Errors
+/// When one cannot be read.
+pub(crate) fn files(state: &State) -> Result<Vec<(String, Vec<u8>)>> {
+    let mut found = Vec::new();
+    for path in file(state).into_iter().flat_map(|path| [next_to(&path), path]) {
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+        if let (Some(name), true) = (name, path.parent() == Some(state.dir()))
+            && let Some(key) = read_file(&path)?
+        {
+            found.push((name, format!("{}\n", hex::encode(key)).into_bytes()));
+        }
+    }
+    Ok(found)
+}
+
 fn write(path: &Path, key: &[u8; 32]) -> Result<()> {
     // The folder is the operator's where a path is given: it must be there.
     if path.parent().is_some_and(|folder| !folder.as_os_str().is_empty() && !folder.is_dir()) {

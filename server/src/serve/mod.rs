@@ -20,7 +20,7 @@ mod housekeeping;
 pub mod http;
 mod ledger;
 mod listen;
-mod log_key;
+pub(crate) mod log_key;
 mod logging;
 mod metrics;
 mod recommending;

@@ -17,7 +17,7 @@ use super::requests::{id_hash, owner_of};
 use super::service::{Service, lock};
 use crate::clock::{now, random_hex};
 use crate::deployment::Deployment;
-use crate::forgetting::{TRIES, blank};
+use crate::forgetting::{TRIES, blank, names as by_name};
 use crate::store::{Addition, Deletion, NewRequest, StoreError};
 
 /// Changes that wait at once; beyond that the service is overloaded.
@@ -297,6 +297,7 @@ fn try_delete(service: &Service, deployment: &mut Deployment, jobs: &[Forget]) -
         accounts: &accounts,
         down: &down,
         catalog: if accounts.is_empty() { None } else { Some(&after.catalog) },
+        names: &by_name(&deployment.world.catalog, &plan.removed, &accounts),
     };
     let removed = plan.removed.len();
     let done = match deployment.state.carry_out(&deletion) {

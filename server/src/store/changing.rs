@@ -11,7 +11,7 @@ use super::models::{self, Shard};
 use super::records::KeyedId;
 use super::requests::NewRequest;
 use super::schema::{self, SETTINGS};
-use super::{State, catalog, erase, items_down, people, records, requests, tombstones};
+use super::{Name, State, catalog, erase, forgotten, items_down, people, records, requests, tombstones};
 
 /// Opens the commitment to the data of a search; see [`State::tuned`].
 pub(super) const TUNING_KEY: &str = "note:tuning-key";
@@ -32,6 +32,8 @@ pub struct Deletion<'a> {
     pub down: &'a [u32],
     /// The catalogue afterwards, in which the slots of `accounts` are blank.
     pub catalog: Option<&'a Catalog>,
+    /// What goes, by name, so that later imports leave it out.
+    pub names: &'a [Name],
 }
 
 /// What is to come.
@@ -241,6 +243,9 @@ impl State {
                     // A commitment that can still be opened would tell whether
                     // the record was there.
                     schema::clear_meta(db, TUNING_KEY).await?;
+                }
+                if changed {
+                    forgotten::note(db, deletion.names).await?;
                 }
                 requests::insert(db, deletion.requests).await?;
                 let places: Vec<(u32, u32)> = accounts.iter().map(|&user| (user, tombstones::ACCOUNT)).collect();

@@ -54,5 +54,5 @@ impl Drop for Inner {
 /// Drives what waits, on the thread that asks.
 pub(super) fn runtime() -> Result<Runtime> {
     let runtime = Builder::new_current_thread().enable_all().build();
-    runtime.map_err(|source| StoreError::Io { doing: "start the input and output of", path: "eemu".into(), source })
+    runtime.map_err(|reason| StoreError::Io { doing: "start the input and output of", path: "eemu".into(), reason })
 }

@@ -18,7 +18,10 @@ use super::models;
 use super::place::{DEPLOYMENT, MODELS, Place};
 use super::records::{self, KeyedId};
 use super::schema::{self, DATABASE, meta, set_meta};
-use super::{Backup, Location, Tombstones, atomic_file, catalog, checkpoint, people, private, runtime, tombstones};
+use super::{
+    Backup, Kept, Location, Tombstones, atomic_file, catalog, checkpoint, interrupt, kept, people, private, runtime,
+    tombstones,
+};
 use eemu_core::dataset::{Catalog, Interaction};
 
 /// In a directory whose records are in PostgreSQL.
@@ -49,6 +52,8 @@ pub struct Extra {
     pub backups: Vec<Backup>,
     /// Tombstones, as of now, so that each lasts as long as any of `backups`.
     pub tombstones: Tombstones,
+    /// What of the state that is replaced goes on; without it nothing does.
+    pub kept: Option<Kept>,
 }
 
 /// What is at a path.
@@ -121,10 +126,15 @@ pub(super) fn create(location: &Location, import: &Import<'_>, records: &[Intera
     let lock = Lock::acquire(&new)?;
     failpoint("create.begun");
     let scratch = Scratch(Some(new.clone()));
+    let making = interrupt::Making::begin(&new);
     empty(&new)?;
     let built = Location { dir: new.clone(), ..location.clone() };
-    runtime()?.block_on(build(&built, import, &place, records))?;
+    let old_dir = (found == Found::State).then_some(dir.as_path());
+    runtime()?.block_on(build(&built, import, &place, records, old_dir))?;
     failpoint("create.built");
+    // From here on the old state and the new one change places: no signal
+    // comes between.
+    let placing = making.hold();
 
     if found == Found::State {
         absent_is_fine(fs::remove_dir_all(&old)).context("delete", &old)?;
@@ -141,6 +151,7 @@ pub(super) fn create(location: &Location, import: &Import<'_>, records: &[Intera
     }
     scratch.keep();
     place.keep();
+    placing.done();
     failpoint("create.moved-new");
     if let Some(parent) = dir.parent() {
         atomic_file::sync_folder(parent)?;
@@ -150,7 +161,14 @@ pub(super) fn create(location: &Location, import: &Import<'_>, records: &[Intera
     Ok(lock)
 }
 
-async fn build(location: &Location, import: &Import<'_>, place: &Place, records: &[Interaction]) -> Result<()> {
+/// `old` is the state that is replaced.
+async fn build(
+    location: &Location,
+    import: &Import<'_>,
+    place: &Place,
+    records: &[Interaction],
+    old: Option<&Path>,
+) -> Result<()> {
     let dir = &location.dir;
     for folder in [MODELS, checkpoint::CHECKPOINTS] {
         private::folder(&dir.join(folder))?;
@@ -160,7 +178,20 @@ async fn build(location: &Location, import: &Import<'_>, place: &Place, records:
     let packed = catalog::pack(import.catalog)?;
     catalog::stage(&db, dir, &packed)?;
     failpoint("create.catalog");
-    transaction(&mut db, async |db| fill(db, place, import, &packed, records).await).await?;
+    let kept = import.extra.kept.as_ref().filter(|_| old.is_some());
+    if let (Some(kept), Some(old)) = (kept, old) {
+        for (name, bytes) in &kept.files {
+            atomic_file::write(&dir.join(name), &[bytes])?;
+        }
+        kept::attach(&mut db, old).await?;
+    }
+    let make = async |db: &mut Db| {
+        if let Some(kept) = kept {
+            kept::carry_over(db, kept).await?;
+        }
+        fill(db, place, import, &packed, records).await
+    };
+    transaction(&mut db, make).await?;
     catalog::settle(&mut db, dir).await?;
     // Closing moves the log into the database and deletes it: the files may
     // be moved now.
@@ -219,16 +250,20 @@ fn create_in_database(location: &Location, import: &Import<'_>, records: &[Inter
                 if !import.replace {
                     return Err(StoreError::BadDatabase(HELD.into()));
                 }
-                for table in ["catalog", "people", "interactions", "models", "uploads", "shards", "receipts"] {
+                for table in ["catalog", "people", "interactions", "models", "uploads", "shards"] {
                     clear(db, table).await?;
                 }
-                for table in ["requests", "backups", "tombstones"] {
-                    clear(db, table).await?;
+                if let Some(kept) = &import.extra.kept {
+                    kept::carry_over(db, kept).await?;
+                } else {
+                    for table in ["receipts", "requests", "backups", "tombstones"] {
+                        clear(db, table).await?;
+                    }
+                    // The counters go on, so that whoever watches sees the
+                    // change, and so does the name of the deployment.
+                    let sql = "DELETE FROM meta WHERE key NOT IN ('head', 'version', 'deployment')";
+                    on!(db, c => sqlx::query(sql).execute(c).await.map(drop))?;
                 }
-                // The counters go on, so that whoever watches sees the change,
-                // and so does the name of the deployment.
-                let sql = "DELETE FROM meta WHERE key NOT IN ('head', 'version', 'deployment')";
-                on!(db, c => sqlx::query(sql).execute(c).await.map(drop))?;
             }
             fill(db, &place, import, &packed, records).await
         };

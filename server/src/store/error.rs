@@ -8,20 +8,18 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub enum StoreError {
     /// The file system refused.
-    #[error("cannot {doing} {}: {source}. Check that the path exists, its permissions and the free space", path.display())]
+    #[error("cannot {doing} {}: {reason}. {}", path.display(), file_way_out(reason))]
     Io {
         /// What was tried.
         doing: &'static str,
         /// On which file or directory.
         path: PathBuf,
-        /// The system's reason.
-        source: std::io::Error,
+        /// The system's reason. Said once, so it is no source.
+        reason: std::io::Error,
     },
     /// The database refused.
-    #[error(
-        "the state's database: {0}. Nothing was half done; if another program has eemu.sqlite open, close it; a PostgreSQL server must answer"
-    )]
-    Database(#[from] sqlx::Error),
+    #[error("the state's database: {}. {}", .0, way_out(.0))]
+    Database(sqlx::Error),
     /// The address of a PostgreSQL database cannot be used. It is not shown:
     /// it may hold a password.
     #[error("the database: {0}. Give --database postgres://USER@HOST/NAME, and see that it answers")]
@@ -72,7 +70,7 @@ pub enum StoreError {
         dir: PathBuf,
     },
     /// There is a state already.
-    #[error("{} holds a state already. Ask for it to be replaced, or name another directory", dir.display())]
+    #[error("{} holds a state already. Put these data in its place with `eemu import --replace` (log, tokens and settings stay, and what was forgotten stays out), or name another directory", dir.display())]
     AlreadyAState {
         /// The directory as given.
         dir: PathBuf,
@@ -189,6 +187,43 @@ impl StoreError {
 /// The store's result.
 pub type Result<T> = std::result::Result<T, StoreError>;
 
+impl From<sqlx::Error> for StoreError {
+    /// What the database says is said once: it is no source.
+    fn from(error: sqlx::Error) -> Self {
+        Self::Database(error)
+    }
+}
+
+/// What to do when the file system refuses.
+fn file_way_out(reason: &std::io::Error) -> &'static str {
+    match reason.kind() {
+        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
+            "Make room, or name a directory on another disk"
+        }
+        std::io::ErrorKind::PermissionDenied => "Check who may write there",
+        _ => "Check that the path exists, its permissions and the free space",
+    }
+}
+
+/// What to do when a database refuses.
+fn way_out(error: &sqlx::Error) -> &'static str {
+    let code = error.as_database_error().and_then(|e| e.code());
+    match (error, code.as_deref().and_then(|code| code.parse::<u32>().ok())) {
+        // SQLITE_FULL, and SQLITE_IOERR in its forms for writing and syncing.
+        (_, Some(code)) if code == 13 || matches!(code, 778 | 1034 | 1290 | 1546 | 4618) => {
+            "Make room, or name a directory on another disk. Nothing was half done"
+        }
+        // SQLITE_BUSY and SQLITE_LOCKED.
+        (_, Some(code)) if matches!(code & 0xff, 5 | 6) => {
+            "Another program has eemu.sqlite open: close it and try again. Nothing was half done"
+        }
+        (sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_), _) => {
+            "See that the PostgreSQL server answers. Nothing was half done"
+        }
+        _ => "Nothing was half done",
+    }
+}
+
 fn holder(pid: Option<u32>) -> String {
     pid.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"))
 }
@@ -201,7 +236,7 @@ pub(super) trait IoContext<T> {
 
 impl<T> IoContext<T> for std::io::Result<T> {
     fn context(self, doing: &'static str, path: &Path) -> Result<T> {
-        self.map_err(|source| StoreError::Io { doing, path: path.to_owned(), source })
+        self.map_err(|reason| StoreError::Io { doing, path: path.to_owned(), reason })
     }
 }
 

@@ -33,7 +33,10 @@ mod erase;
 mod error;
 mod failpoint;
 mod files;
+mod forgotten;
+mod interrupt;
 mod items_down;
+mod kept;
 mod ledger;
 mod location;
 mod lock;
@@ -66,6 +69,9 @@ pub use create::{Extra, Import};
 pub use database::Head;
 pub use error::{Result, StoreError};
 pub use failpoint::{STEPS, failpoint, trouble};
+pub use forgotten::{Forgotten, Name};
+pub use interrupt::end_cleanly;
+pub use kept::Kept;
 pub use location::{DatabaseUrl, Location};
 pub use models::{Live, LoadedModel, Publication, Secret, Shard, Ticket};
 pub use receipts::Receipt;
@@ -358,6 +364,14 @@ impl State {
     /// When the database refuses.
     pub fn settings(&self) -> Result<String> {
         self.read(settings)
+    }
+
+    /// The items that are down for everybody, ascending.
+    ///
+    /// # Errors
+    /// When the database refuses or the list is damaged.
+    pub fn items_down(&self) -> Result<Vec<u32>> {
+        self.read(async |db| items_down::all(db).await)
     }
 
     /// The catalogue.

@@ -12,7 +12,9 @@ use serde::{Deserialize, Serialize};
 
 use super::database::{Db, on};
 use super::error::{Result, StoreError};
+use super::kept::REPLACED;
 use super::schema::{clear_meta, meta, set_meta};
+use super::{Forgotten, forgotten};
 use crate::clock::{now_exactly, random};
 
 const KEY: &str = "tombstone-key";
@@ -39,6 +41,13 @@ pub struct Tombstones {
     pub hashes: std::collections::BTreeSet<String>,
     /// Backups that are out: a restored state goes on deleting for them.
     pub backups: Vec<Backup>,
+    /// What was forgotten, by name.
+    #[serde(default, skip_serializing_if = "Forgotten::is_empty")]
+    pub forgotten: Forgotten,
+    /// Whether other data took the place of those that a backup may hold, so
+    /// that names must tell what was forgotten since.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub replaced: bool,
 }
 
 impl Tombstones {
@@ -78,6 +87,10 @@ pub(super) async fn entomb(db: &mut Db, places: &[(u32, u32)]) -> Result<()> {
     if places.is_empty() || backups(db).await?.is_empty() {
         return Ok(());
     }
+    // Places in this catalogue are others than in the backups'.
+    if meta(db, REPLACED).await?.is_some() {
+        return Ok(());
+    }
     let damaged = || StoreError::DamagedRow("an unreadable key of tombstones".into());
     let key: [u8; 32] = match meta(db, KEY).await? {
         Some(key) => hex::decode(key).ok().and_then(|key| key.try_into().ok()).ok_or_else(damaged)?,
@@ -104,6 +117,9 @@ async fn put(db: &mut Db, hash: &[u8]) -> Result<()> {
 pub(super) async fn carry_over(db: &mut Db, backups: &[Backup], tombstones: &Tombstones) -> Result<()> {
     for backup in backups {
         register(db, backup).await?;
+    }
+    if !tombstones.forgotten.is_empty() {
+        forgotten::set(db, &tombstones.forgotten).await?;
     }
     let Some(key) = tombstones.key.as_ref().filter(|_| !tombstones.hashes.is_empty()) else { return Ok(()) };
     set_meta(db, KEY, key).await?;
@@ -134,7 +150,8 @@ pub(super) async fn all(db: &mut Db) -> Result<Tombstones> {
     let hashes: Vec<Vec<u8>> = on!(db, c => sqlx::query_scalar(sql).fetch_all(c).await?);
     let key = if hashes.is_empty() { None } else { meta(db, KEY).await? };
     let backups = backups(db).await?;
-    Ok(Tombstones { key, hashes: hashes.into_iter().map(hex::encode).collect(), backups })
+    let (forgotten, replaced) = (forgotten::all(db).await?, meta(db, REPLACED).await?.is_some());
+    Ok(Tombstones { key, hashes: hashes.into_iter().map(hex::encode).collect(), backups, forgotten, replaced })
 }
 
 /// Forgets backups whose time is over and the tombstones that no older backup

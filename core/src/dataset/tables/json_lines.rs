@@ -1,0 +1,211 @@
+//! JSON Lines: one object a line.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use serde_json::value::RawValue;
+
+use super::super::BadLines;
+use super::super::reader::{Encoding, Lines, Separator, Source, fault, quote};
+use super::delimiter::SAMPLE_ROWS;
+use super::rows::{Field, Rows, Visit, Wrong, note_wrong};
+use crate::Result;
+
+/// How much of a file is looked at before it is read.
+const LOOK: u64 = 1 << 18;
+
+/// How deep a column may lie: `customer.address.city`.
+const DEPTH: usize = 4;
+
+type Object<'a> = HashMap<Cow<'a, str>, &'a RawValue>;
+
+/// A file of objects. Its columns are their keys; a key of an object within
+/// follows a dot. A number is the text that stands in the file.
+pub struct JsonLines<'a> {
+    source: Option<Source<'a>>,
+    file: String,
+    headings: Vec<String>,
+    sample: Vec<Vec<String>>,
+}
+
+impl std::fmt::Debug for JsonLines<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("JsonLines").field("file", &self.file).field("headings", &self.headings).finish_non_exhaustive()
+    }
+}
+
+impl<'a> JsonLines<'a> {
+    /// Looks at the first objects of a file: which keys they have.
+    ///
+    /// # Errors
+    /// When there is no object among them.
+    pub fn open(source: Source<'a>) -> Result<Self> {
+        let (sample, source) = source.look(LOOK)?;
+        let file = source.name().to_owned();
+        let text = String::from_utf8_lossy(&sample);
+        if text.trim_start().starts_with('[') {
+            let hint = "Write one object a line: jq -c '.[]' FILE > FILE.jsonl";
+            return Err(fault(&file, 1, 0, "this is one JSON array, not one object a line", hint));
+        }
+        let objects: Vec<Object<'_>> =
+            text.lines().filter_map(|line| serde_json::from_str(line).ok()).take(SAMPLE_ROWS).collect();
+        let mut headings = Vec::new();
+        for object in &objects {
+            keys(object, "", DEPTH, &mut headings);
+        }
+        if headings.is_empty() {
+            let hint = "Every line is one object, such as {\"user\": \"u1\", \"item\": \"i1\", \"time\": 1600000000}";
+            return Err(fault(&file, 1, 0, "there is no JSON object in the first lines", hint));
+        }
+        let row = |object: &Object<'_>| {
+            headings
+                .iter()
+                .map(|name| value(object, name).and_then(|raw| plain(raw).ok()).unwrap_or_default())
+                .collect()
+        };
+        let sample = objects.iter().map(row).collect();
+        Ok(Self { source: Some(source), file, headings, sample })
+    }
+}
+
+/// The keys of an object that are not known yet, in no order that matters.
+fn keys(object: &Object<'_>, before: &str, depth: usize, found: &mut Vec<String>) {
+    let mut names: Vec<&Cow<'_, str>> = object.keys().collect();
+    names.sort_unstable();
+    for key in names {
+        let name = format!("{before}{key}");
+        let inner: Option<Object<'_>> = object
+            .get(key)
+            .filter(|raw| depth > 1 && raw.get().starts_with('{'))
+            .and_then(|raw| serde_json::from_str(raw.get()).ok());
+        match inner {
+            Some(inner) => keys(&inner, &format!("{name}."), depth - 1, found),
+            None if !found.contains(&name) => found.push(name),
+            None => {}
+        }
+    }
+}
+
+/// The value of a column.
+fn value<'a>(object: &Object<'a>, name: &str) -> Option<&'a RawValue> {
+    if let Some(raw) = object.get(name) {
+        return Some(raw);
+    }
+    let (key, rest) = name.split_once('.')?;
+    let inner: Object<'a> = serde_json::from_str(object.get(key)?.get()).ok()?;
+    value(&inner, rest)
+}
+
+/// A value as text: a list becomes its values between bars.
+fn plain(raw: &RawValue) -> std::result::Result<String, String> {
+    let text = raw.get();
+    match text.as_bytes().first() {
+        Some(b'"') => serde_json::from_str(text).map_err(|error| error.to_string()),
+        Some(b'[') => {
+            let values: Vec<&RawValue> = serde_json::from_str(text).map_err(|error| error.to_string())?;
+            let texts: std::result::Result<Vec<String>, String> = values.into_iter().map(plain).collect();
+            Ok(texts?.join("|"))
+        }
+        Some(b'{') => Err("an object".into()),
+        _ if text == "null" => Ok(String::new()),
+        _ => Ok(text.to_owned()),
+    }
+}
+
+impl Rows for JsonLines<'_> {
+    fn file(&self) -> &str {
+        &self.file
+    }
+
+    fn headings(&self) -> &[String] {
+        &self.headings
+    }
+
+    fn sample(&self) -> &[Vec<String>] {
+        &self.sample
+    }
+
+    fn each(&mut self, selected: &[usize], bad: &mut BadLines, visit: &mut Visit<'_>) -> Result<u64> {
+        let Some(source) = self.source.take() else { return Ok(0) };
+        let names: Vec<&str> = selected.iter().map(|&place| self.headings[place].as_str()).collect();
+        let mut lines = Lines::new(source, Separator::Tab, Encoding::Utf8).passing_blanks();
+        let mut count = 0;
+        loop {
+            let line = match lines.next() {
+                Ok(Some(line)) => line,
+                Ok(None) => break,
+                Err(error) => {
+                    if !lines.goes_on() {
+                        return Err(error);
+                    }
+                    count += 1;
+                    bad.forgive(Err::<(), _>(error))?;
+                    continue;
+                }
+            };
+            count += 1;
+            if let Err(wrong) = read_line(line.text, line.number, &names, visit) {
+                note_wrong(bad, &self.file, line.number, selected, wrong);
+            }
+        }
+        Ok(count)
+    }
+}
+
+fn read_line(text: &str, line: u64, names: &[&str], visit: &mut Visit<'_>) -> std::result::Result<(), Wrong> {
+    let object: Object<'_> = serde_json::from_str(text).map_err(|error| Wrong {
+        field: None,
+        problem: format!("the line is no JSON object ({})", reason(&error)),
+        hint: "Every line is one object, such as {\"user\": \"u1\", \"item\": \"i1\"}".into(),
+    })?;
+    let mut texts = Vec::with_capacity(names.len());
+    for (field, name) in names.iter().enumerate() {
+        let Some(raw) = value(&object, name) else {
+            texts.push(String::new());
+            continue;
+        };
+        let text = plain(raw).map_err(|problem| Wrong {
+            field: Some(field),
+            problem: format!("{} holds {problem}", quote(name)),
+            hint: "Name a column that holds text or numbers; a value within follows a dot, such as customer.id".into(),
+        })?;
+        texts.push(text);
+    }
+    let fields: Vec<Field<'_>> = texts.iter().map(|text| Field::Text(text)).collect();
+    visit(line, &fields)
+}
+
+/// The error without its place, which is of this line alone.
+fn reason(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    text.split(" at line ").next().unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn objects_are_rows() {
+        let text = "{\"user\": 7, \"item\": \"a\\\"b\", \"x\": {\"t\": 1.0}}\n{\"item\": \"07\", \"user\": 7.0, \"tags\": [\"a\", 1]}\n\nno\n{\"user\": null, \"item\": {}}\n";
+        let mut table = JsonLines::open(Source::new("f.jsonl", text.as_bytes())).unwrap();
+        assert_eq!(table.headings(), ["item", "user", "x.t", "tags"]);
+        let mut bad = BadLines::new(0);
+        let mut found: Vec<Vec<String>> = Vec::new();
+        let mut visit = |_: u64, fields: &[Field<'_>]| {
+            found.push(fields.iter().map(|field| field.text().to_owned()).collect());
+            Ok(())
+        };
+        assert_eq!(table.each(&[1, 0, 2, 3], &mut bad, &mut visit).unwrap(), 4);
+        assert_eq!(found, [["7", "a\"b", "1.0", ""], ["7.0", "07", "", "a|1"]]);
+        let named: Vec<(u64, u64)> = bad.list().iter().map(|fault| (fault.line, fault.column)).collect();
+        assert_eq!(named, [(4, 0), (5, 1)]);
+    }
+
+    #[test]
+    fn what_is_no_list_of_objects_is_refused() {
+        let message = |text: &str| JsonLines::open(Source::new("f", text.as_bytes())).unwrap_err().to_string();
+        assert!(message("[{\"user\": 1}]").contains("jq -c"));
+        assert!(message("hello").contains("no JSON object"));
+    }
+}

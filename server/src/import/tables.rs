@@ -1,0 +1,133 @@
+//! Tables from files: CSV and its kin, JSON Lines, Parquet, MovieLens's CSV.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use eemu_core::dataset::tables::{Delimited, ItemStyle, JsonLines, Layout, Rows, Tables};
+use eemu_core::dataset::{BadLines, Imported, Source};
+
+use super::found::{self, Kind};
+use super::meter::Meter;
+use super::parquet::Parquet;
+use super::unpack::Allowance;
+use super::{ImportOptions, entry, explicit_dense, open_zip, stem};
+
+/// The files of a MovieLens archive in CSV that are read.
+pub(super) const MOVIELENS: [&str; 2] = ["ratings.csv", "movies.csv"];
+
+/// Reads all tables that paths name, one after the other.
+pub(super) fn read(paths: &[PathBuf], options: &ImportOptions, bad: &mut BadLines) -> Result<Imported> {
+    let files = found::tables(paths)?;
+    let length = |path: &PathBuf| std::fs::metadata(path).map_or(0, |meta| meta.len());
+    let total = files.iter().chain(&options.items).map(length).sum();
+    let opener = Opener {
+        options,
+        allowance: Allowance::new(options.limits),
+        meter: Meter::new(options.progress.as_ref(), total),
+    };
+    let mut tables = Tables::new(&options.choices);
+    if let Some(items) = &options.items {
+        opener.read_items(items, &mut tables, bad)?;
+    }
+    for path in &files {
+        opener.meter.begin(&path.display().to_string());
+        tables.records(opener.rows(path, &options.choices.layout)?.as_mut(), bad)?;
+    }
+    opener.meter.clear();
+    let name = paths.first().map(|path| found::stem(&path.canonicalize().unwrap_or_else(|_| path.clone())));
+    Ok(tables.finish(name.unwrap_or_default(), explicit_dense(options)?, bad)?)
+}
+
+/// What files of one import share.
+struct Opener<'o> {
+    options: &'o ImportOptions,
+    allowance: Allowance,
+    meter: Meter,
+}
+
+impl Opener<'_> {
+    fn read_items(&self, path: &Path, tables: &mut Tables<'_>, bad: &mut BadLines) -> Result<()> {
+        let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        if name.strip_suffix(".gz").unwrap_or(&name).ends_with(".item") {
+            return Ok(tables.atomic_items(self.text(path)?, bad)?);
+        }
+        let layout = Layout { heading: Some(true), ..Layout::default() };
+        Ok(tables.items(self.rows(path, &layout)?.as_mut(), ItemStyle::Plain, bad)?)
+    }
+
+    fn text(&self, path: &Path) -> Result<Source<'static>> {
+        self.allowance.open_as(path, self.options.encoding, &self.meter)
+    }
+
+    /// A file as rows, by what it holds; its name decides between text and
+    /// JSON only where both would do.
+    fn rows(&self, path: &Path, layout: &Layout) -> Result<Box<dyn Rows>> {
+        let shown = path.display();
+        let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        if stem(&name).is_some() {
+            bail!("{shown}: this is a RecBole file; give its folder alone");
+        }
+        let mut start = [0; 8];
+        let mut file = File::open(path).with_context(|| format!("cannot open {shown}"))?;
+        let length = file.read(&mut start).with_context(|| format!("cannot read {shown}"))?;
+        match &start[..length] {
+            [b'P', b'A', b'R', b'1', ..] => return Ok(Box::new(Parquet::open(path, &self.meter)?)),
+            [b'P', b'K', 3, 4, ..] => {
+                bail!("{shown}: this is a zip archive (or a spreadsheet): unpack it, or save the sheet as CSV")
+            }
+            _ => {}
+        }
+        let mut layout = layout.clone();
+        match found::kind(&name) {
+            Some(Kind::Parquet) => bail!("{shown}: this is no Parquet file; copy or export it again"),
+            Some(Kind::Json) => return Ok(Box::new(JsonLines::open(self.text(path)?)?)),
+            Some(Kind::Delimited) if name.to_lowercase().contains(".tsv") && layout.delimiter.is_none() => {
+                layout.delimiter = Some(b'\t');
+            }
+            Some(Kind::Delimited) => {}
+            None if start[..length].trim_ascii_start().starts_with(b"{") => {
+                return Ok(Box::new(JsonLines::open(self.text(path)?)?));
+            }
+            None => {}
+        }
+        Ok(Box::new(Delimited::open(self.text(path)?, &layout)?))
+    }
+}
+
+fn finish_movielens(
+    dataset: String,
+    [ratings, movies]: [Source<'_>; 2],
+    options: &ImportOptions,
+    bad: &mut BadLines,
+) -> Result<Imported> {
+    let mut tables = Tables::new(&options.choices);
+    let layout = Layout { heading: Some(true), delimiter: Some(b','), ..Layout::default() };
+    tables.items(&mut Delimited::open(movies, &layout)?, ItemStyle::MovieLens, bad)?;
+    tables.records(&mut Delimited::open(ratings, &layout)?, bad)?;
+    Ok(tables.finish(dataset, explicit_dense(options)?, bad)?)
+}
+
+/// A folder with `ratings.csv` and `movies.csv`.
+pub(super) fn movielens_folder(folder: &Path, options: &ImportOptions, bad: &mut BadLines) -> Result<Imported> {
+    let allowance = Allowance::new(options.limits);
+    let paths = MOVIELENS.map(|name| folder.join(name));
+    let total = paths.iter().map(|path| std::fs::metadata(path).map_or(0, |meta| meta.len())).sum();
+    let meter = Meter::new(options.progress.as_ref(), total);
+    let [ratings, movies] = paths.map(|path| allowance.open_as(&path, options.encoding, &meter));
+    let name = found::stem(&folder.canonicalize().unwrap_or_else(|_| folder.to_owned()));
+    let read = finish_movielens(name, [ratings?, movies?], options, bad);
+    meter.clear();
+    read
+}
+
+/// The same in a zip.
+pub(super) fn movielens_zip(path: &Path, options: &ImportOptions, bad: &mut BadLines) -> Result<Imported> {
+    let allowance = Allowance::new(options.limits);
+    let [mut ratings, mut movies] = [open_zip(path)?, open_zip(path)?];
+    let sources =
+        [entry(path, &mut ratings, MOVIELENS[0], &allowance)?, entry(path, &mut movies, MOVIELENS[1], &allowance)?];
+    let name = path.file_stem().map_or_else(|| "movielens".into(), |n| n.to_string_lossy().into_owned());
+    finish_movielens(name, sources, options, bad)
+}

@@ -1,0 +1,130 @@
+//! Other data in the place of a state's: what goes on, and what stays out.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail};
+use eemu_core::config::Config;
+use eemu_core::dataset::{Catalog, Holdout, Interaction, Screen};
+
+use crate::deployment::Settings;
+use crate::serve::log_key;
+use crate::serve::tokens::{Scope, Token, Tokens};
+use crate::store::{Access, Forgotten, Kept, Location, State, StoreError};
+
+/// Where a directory keeps its tokens.
+const TOKENS: &str = "tokens.json";
+
+/// The state whose data are replaced.
+pub(crate) struct Former {
+    /// What it remembers.
+    pub(crate) settings: Settings,
+    catalog: Catalog,
+    tokens: Vec<Token>,
+    shared: bool,
+    /// Names of the items that are down.
+    down: BTreeSet<String>,
+    /// The receipt log's key, where it is a file of the state.
+    key_files: Vec<(String, Vec<u8>)>,
+    /// Without what was lifted.
+    forgotten: Forgotten,
+    /// How many marks there were.
+    marks: usize,
+}
+
+impl Former {
+    /// The state at a place, if there is one. `readmit` are people who were
+    /// forgotten and are back.
+    ///
+    /// # Errors
+    /// When it cannot be read, or one of `readmit` was not forgotten.
+    pub(crate) fn open(location: &Location, readmit: &[String]) -> Result<Option<Self>> {
+        let state = match State::open(location, Access::Read) {
+            Ok(state) => Arc::new(state),
+            Err(StoreError::NotAState { .. } | StoreError::ForeignDirectory { .. }) => return Ok(None),
+            Err(StoreError::BadDatabase(problem)) if problem.contains("holds no state") => return Ok(None),
+            Err(error) => return Err(error).context("the state that is to be replaced cannot be read"),
+        };
+        let settings = serde_json::from_str(&state.settings()?).context("the state's settings are damaged")?;
+        let mut forgotten = state.forgotten()?;
+        let marks = forgotten.len();
+        for person in readmit {
+            if !forgotten.readmit(person) {
+                bail!("--readmit {person}: nothing of this person was forgotten here; check the name");
+            }
+        }
+        let catalog = state.catalog()?;
+        let named = |item: u32| catalog.items.ids.get(item as usize).cloned();
+        let down = state.items_down()?.into_iter().filter_map(named).collect();
+        Ok(Some(Self {
+            settings,
+            catalog,
+            down,
+            key_files: log_key::files(&state)?,
+            tokens: Tokens::of_state(&state)?.list().to_vec(),
+            shared: state.is_shared(),
+            forgotten,
+            marks,
+        }))
+    }
+
+    /// What stays out of the new data; `None` when nothing was forgotten.
+    pub(crate) fn screen(&self) -> Option<Screen> {
+        let forgotten = self.forgotten.clone();
+        let down = self.down.clone();
+        let is_out = move |user: &str, item: Option<&str>| match item {
+            None => forgotten.holds_user(user),
+            Some(item) => down.contains(item) || forgotten.holds_record(user, item),
+        };
+        (!self.forgotten.is_empty() || !self.down.is_empty()).then(|| Screen::new(is_out))
+    }
+
+    /// The settings for new records: as they were, unless whether records have
+    /// times has changed; and a sentence about that.
+    pub(crate) fn settings_for(
+        &self,
+        records: &[Interaction],
+        holdout: Option<Holdout>,
+        seed: Option<u64>,
+    ) -> (Settings, Option<String>) {
+        let old = &self.settings.config;
+        let fitting = Config::fitting(holdout.unwrap_or(old.holdout), records);
+        let refitted = fitting.episodes.timed != old.episodes.timed;
+        let mut config = if refitted { fitting } else { old.clone() };
+        config.holdout = holdout.unwrap_or(old.holdout);
+        config.train.shards = old.train.shards;
+        config.train.seed = seed.unwrap_or(old.train.seed);
+        let tuned_on = self.settings.tuned_on.clone().filter(|_| !refitted);
+        let note = refitted.then(|| {
+            "only one of the old and the new data has times: the settings of the model are the defaults again"
+                .to_owned()
+        });
+        (Settings { config, duplicates: 0, tuned_on }, note)
+    }
+
+    /// What goes on in the new state, whose catalogue this is; and how many
+    /// tokens end because their person is not in it.
+    ///
+    /// # Errors
+    /// When tokens cannot be written as JSON.
+    pub(crate) fn kept(self, catalog: &Catalog) -> Result<(Kept, usize, Vec<(String, String)>)> {
+        let before = self.tokens.len();
+        let moved = |mut token: Token| {
+            if let Scope::Subject(user) = token.scope {
+                let name = self.catalog.users.ids.get(user as usize)?;
+                token.scope = Scope::Subject(catalog.users.find(name)?);
+            }
+            Some(token)
+        };
+        let tokens: Vec<Token> = self.tokens.into_iter().filter_map(moved).collect();
+        let ended = before - tokens.len();
+        let (mut files, mut notes) = (self.key_files, Vec::new());
+        let down = self.down.iter().filter_map(|name| catalog.items.find(name)).collect();
+        if self.shared {
+            notes.push(("tokens".to_owned(), serde_json::to_string(&tokens)?));
+        } else if before > 0 {
+            files.push((TOKENS.to_owned(), serde_json::to_vec_pretty(&tokens)?));
+        }
+        Ok((Kept { screened: self.marks, forgotten: self.forgotten, down, files }, ended, notes))
+    }
+}

@@ -1,0 +1,68 @@
+//! What of a state goes on when other data take its place: everything but the
+//! data and what was learned from them.
+
+use std::path::Path;
+
+use super::database::{Db, Driver, on};
+use super::error::{Result, StoreError};
+use super::schema::{DATABASE, set_meta};
+use super::{Forgotten, forgotten, items_down};
+
+/// Whether data took the place of others: then places in the catalogue are not
+/// those of earlier backups.
+pub(super) const REPLACED: &str = "replaced";
+
+/// Tables that are of the data.
+const DATA: [&str; 7] = ["catalog", "people", "interactions", "models", "shards", "uploads", "migrations"];
+
+/// Values that are of the data, or are set anew.
+const VALUES: &str = "('settings', 'catalog', 'catalog-pending', 'trained', 'erasure-pending', 'note:tuning-key', \
+                      'items-down')";
+
+/// What goes on.
+#[derive(Debug, Clone, Default)]
+pub struct Kept {
+    /// How many marks of what was forgotten the data were screened by.
+    pub screened: usize,
+    /// The marks that stay, without those that were lifted.
+    pub forgotten: Forgotten,
+    /// Items that stay down, by their places in the new catalogue.
+    pub down: Vec<u32>,
+    /// Files of the directory, with what is to be in them.
+    pub files: Vec<(String, Vec<u8>)>,
+}
+
+/// Makes the tables of a state that is replaced readable beside its
+/// successor's. Not within a transaction.
+pub(super) async fn attach(db: &mut Db, old: &Path) -> Result<()> {
+    let path = old.join(DATABASE).to_string_lossy().into_owned();
+    if let Driver::Sqlite(connection) = &mut db.driver {
+        sqlx::query("ATTACH DATABASE ? AS old").bind(path).execute(connection).await?;
+    }
+    Ok(())
+}
+
+/// Takes over what goes on. Part of the making transaction, before anything of
+/// the new data is written.
+pub(super) async fn carry_over(db: &mut Db, kept: &Kept) -> Result<()> {
+    if let Driver::Sqlite(connection) = &mut db.driver {
+        let sql = "SELECT name FROM old.sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'";
+        let tables: Vec<String> = sqlx::query_scalar(sql).fetch_all(&mut *connection).await?;
+        for table in tables.iter().filter(|name| *name != "meta" && !DATA.contains(&name.as_str())) {
+            let sql = format!("INSERT INTO main.\"{table}\" SELECT * FROM old.\"{table}\"");
+            sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&mut *connection).await?;
+        }
+        let sql = format!("INSERT OR REPLACE INTO main.meta SELECT * FROM old.meta WHERE key NOT IN {VALUES}");
+        sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&mut *connection).await?;
+    } else {
+        let sql = format!("DELETE FROM meta WHERE key IN {VALUES}");
+        on!(db, c => sqlx::query(sqlx::AssertSqlSafe(sql)).execute(c).await.map(drop))?;
+    }
+    // Something forgotten since the data were screened would come back.
+    if forgotten::all(db).await?.len() != kept.screened {
+        return Err(StoreError::Moved);
+    }
+    forgotten::set(db, &kept.forgotten).await?;
+    items_down::add(db, &kept.down).await?;
+    set_meta(db, REPLACED, "1").await
+}
