@@ -192,11 +192,11 @@ impl Deployment {
         let key = Key::from_seed(config.train.seed);
         let (interactions, duplicates) = Interactions::new(records, catalog, &key);
         let settings = Settings { duplicates: duplicates + collapsed, ..settings.clone() };
-        let stored = Cell::new(0);
+        let stored = Cell::new(0u64);
         // Each record is named once on its way into the database.
         let keyed_id = |record: &Interaction| {
             stored.set(stored.get() + 1);
-            if let Some(bar) = bar.filter(|_| stored.get() % 4096 == 0) {
+            if let Some(bar) = bar.filter(|_| stored.get().is_multiple_of(4096)) {
                 bar.set(stored.get(), 0.0, "records");
             }
             keyed_id(&key, catalog, record)
@@ -248,8 +248,21 @@ impl Deployment {
     /// # Errors
     /// When a shard has none: names the shards and the command that trains them.
     pub fn models(&self, device: &Device) -> Result<Vec<ShardModel>> {
+        self.all_models(device, |shard| shard.live.is_some() && !shard.stale)
+    }
+
+    /// Every shard's model, those that wait for what was added since among
+    /// them: they saw nothing that is gone, and a list may be made of them.
+    ///
+    /// # Errors
+    /// As [`Deployment::models`].
+    pub fn models_that_answer(&self, device: &Device) -> Result<Vec<ShardModel>> {
+        self.all_models(device, |shard| shard.live.is_some())
+    }
+
+    fn all_models(&self, device: &Device, counts: impl Fn(&Shard) -> bool) -> Result<Vec<ShardModel>> {
         let missing: Vec<String> =
-            self.state.shards()?.iter().filter(|s| s.live.is_none() || s.stale).map(|s| s.index.to_string()).collect();
+            self.state.shards()?.iter().filter(|shard| !counts(shard)).map(|s| s.index.to_string()).collect();
         if !missing.is_empty() {
             bail!(
                 "no current model for shard {}; run: eemu train --state {}",

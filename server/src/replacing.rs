@@ -15,6 +15,18 @@ use crate::store::{Access, Forgotten, Kept, Location, State, StoreError};
 /// Where a directory keeps its tokens.
 const TOKENS: &str = "tokens.json";
 
+/// Where a state that took another's place has the names of what is down.
+const DOWN: &str = "items-down";
+
+/// What of the former state goes on in the new one.
+pub(crate) struct GoesOn {
+    pub(crate) kept: Kept,
+    /// Tokens that end because their person is not in the new data.
+    pub(crate) tokens_ended: usize,
+    /// Further values, by name.
+    pub(crate) notes: Vec<(String, String)>,
+}
+
 /// The state whose data are replaced.
 pub(crate) struct Former {
     /// What it remembers.
@@ -55,7 +67,12 @@ impl Former {
         }
         let catalog = state.catalog()?;
         let named = |item: u32| catalog.items.ids.get(item as usize).cloned();
-        let down = state.items_down()?.into_iter().filter_map(named).collect();
+        let mut down: BTreeSet<String> = state.items_down()?.into_iter().filter_map(named).collect();
+        if let Some(text) = state.note(DOWN)? {
+            let earlier: BTreeSet<String> =
+                serde_json::from_str(&text).context("the state's list of items taken down is damaged")?;
+            down.extend(earlier);
+        }
         Ok(Some(Self {
             settings,
             catalog,
@@ -107,7 +124,7 @@ impl Former {
     ///
     /// # Errors
     /// When tokens cannot be written as JSON.
-    pub(crate) fn kept(self, catalog: &Catalog) -> Result<(Kept, usize, Vec<(String, String)>)> {
+    pub(crate) fn kept(self, catalog: &Catalog) -> Result<GoesOn> {
         let before = self.tokens.len();
         let moved = |mut token: Token| {
             if let Scope::Subject(user) = token.scope {
@@ -118,13 +135,15 @@ impl Former {
         };
         let tokens: Vec<Token> = self.tokens.into_iter().filter_map(moved).collect();
         let ended = before - tokens.len();
-        let (mut files, mut notes) = (self.key_files, Vec::new());
+        // By name too: new data may lack the item, and later data have it again.
+        let (mut files, mut notes) = (self.key_files, vec![(DOWN.to_owned(), serde_json::to_string(&self.down)?)]);
         let down = self.down.iter().filter_map(|name| catalog.items.find(name)).collect();
         if self.shared {
             notes.push(("tokens".to_owned(), serde_json::to_string(&tokens)?));
         } else if before > 0 {
             files.push((TOKENS.to_owned(), serde_json::to_vec_pretty(&tokens)?));
         }
-        Ok((Kept { screened: self.marks, forgotten: self.forgotten, down, files }, ended, notes))
+        let kept = Kept { screened: self.marks, forgotten: self.forgotten, down, files };
+        Ok(GoesOn { kept, tokens_ended: ended, notes })
     }
 }

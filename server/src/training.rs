@@ -135,10 +135,10 @@ pub fn train_unit(
     }
     let start = Instant::now();
     let mut trainer = Trainer::new(&world.catalog, &world.config, data, device)?;
-    if let Some(bytes) = state.load_checkpoint(ticket, &input)? {
-        if let Err(problem) = trainer.resume(&bytes) {
-            tracing::warn!(shard, "a checkpoint cannot be taken up, so training begins anew: {problem}");
-        }
+    if let Some(bytes) = state.load_checkpoint(ticket, &input)?
+        && let Err(problem) = trainer.resume(&bytes)
+    {
+        tracing::warn!(shard, "a checkpoint cannot be taken up, so training begins anew: {problem}");
     }
     launcher.started(shard, trainer.epochs_done(), world.config.train.epochs);
     let checkpoint = |trainer: &Trainer<'_>| -> Result<()> {

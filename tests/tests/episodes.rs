@@ -73,7 +73,7 @@ fn case(seed: u64) -> Case {
         count,
         cut: Cut::Whole,
         rows: (0..6)
-            .map(|person| (0..count).filter(|bucket| (person + seed as u32) % (bucket + 2) == 0).collect())
+            .map(|person| (0..count).filter(|bucket| (person + seed as u32).is_multiple_of(bucket + 2)).collect())
             .collect(),
     };
     let known = [("group", buckets(3)), ("place", buckets(2))];
@@ -88,7 +88,7 @@ fn case(seed: u64) -> Case {
         timed: seed.is_multiple_of(2),
         tower: [Tower::None, Tower::Table, Tower::Map][(seed / 2 % 3) as usize],
         // None only beside a history tower.
-        steps: ((seed / 6 % 4) as usize).max(usize::from(seed / 2 % 3 == 0)),
+        steps: ((seed / 6 % 4) as usize).max(usize::from((seed / 2).is_multiple_of(3))),
         smoothing: if stream.below(3) == 0 { 0.2 } else { 0.0 },
         dropout: if stream.below(3) == 0 { 0.3 } else { 0.0 },
         kernel_start: 0.0,

@@ -94,6 +94,8 @@ fn people_come_with_their_first_record() {
     let said = done(&["add", "--state", &state, "--file", text(&table), "--heading", "--json"], &[]);
     assert_eq!(said["people"], 1);
     assert!(said["added"].as_u64().unwrap() >= 2, "{said}");
+    // What is new counts at once: the models that are there answer.
+    done(&["recommend", "--state", &state, "--user", "new, one"], &[]);
     done(&["train", "--state", &state, "-q"], &[]);
     done(&["verify", "--state", &state, "-q"], &[]);
     assert_eq!(export(&state, "new, one")["records"].as_array().unwrap().len(), 2);

@@ -20,9 +20,12 @@ pub(super) enum Side<'a> {
     Seen(Table),
 }
 
+/// Whether a user is out, or a user's record of an item.
+type IsOut = dyn Fn(&str, Option<&str>) -> bool + Send + Sync;
+
 /// Who and what stays out of an import, because it was forgotten before.
 #[derive(Clone)]
-pub struct Screen(Arc<dyn Fn(&str, Option<&str>) -> bool + Send + Sync>);
+pub struct Screen(Arc<IsOut>);
 
 impl Screen {
     /// `is_out` says it of a user, or of a user's record of an item.

@@ -20,6 +20,8 @@ const LONGEST: u64 = 1 << 40;
 /// kept and sent as text, never written anew.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
+// Entries are read and written one at a time.
+#[allow(clippy::large_enum_variant)]
 pub enum Entry {
     /// A deletion was carried out.
     Deletion(Receipt),

@@ -11,6 +11,8 @@ use crate::import::Encoding;
 use crate::store::{DatabaseUrl, Location};
 
 /// Which part of a date comes first.
+// Their names are what a person writes.
+#[allow(clippy::enum_variant_names)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum DatesChoice {
     /// 04/10/22 is 4 October.

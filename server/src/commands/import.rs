@@ -61,9 +61,9 @@ fn import(args: &ImportArgs) -> Result<()> {
     let mut outcome = Outcome { replaced: former.is_some(), note, ..Outcome::default() };
     let mut extra = Extra::default();
     if let Some(former) = former {
-        let (kept, ended, notes) = former.kept(&imported.catalog)?;
-        outcome.tokens_ended = ended;
-        extra = Extra { kept: Some(kept), notes, ..extra };
+        let goes_on = former.kept(&imported.catalog)?;
+        outcome.tokens_ended = goes_on.tokens_ended;
+        extra = Extra { kept: Some(goes_on.kept), notes: goes_on.notes, ..extra };
     }
     let made = Deployment::take_in(args.location(), imported, &settings, args.replace, extra, &progress)?;
     report(args, &made.1, &made.0, &outcome)

@@ -31,7 +31,7 @@ pub(crate) fn run(args: &RecommendArgs) -> Result<ExitCode> {
         (None, None) => bail!("give --user or --items"),
     };
     let device = device::open(args.run.device)?;
-    let models = deployment.models(&device)?;
+    let models = deployment.models_that_answer(&device)?;
     let voice = |shard: &(usize, &ShardModel)| world.has_voice(shard.0 as u32);
     let models: Vec<(usize, &ShardModel)> = models.iter().enumerate().filter(voice).collect();
     if models.is_empty() {
