@@ -125,22 +125,33 @@ impl<'a> Ranker<'a> {
     }
 }
 
+/// Lists up to this long are kept in order while the scores are passed once.
+const SHORT: usize = 128;
+
 /// The k best items outside `masked` (sorted), ties by item index.
 pub fn top_k(scores: &[f32], masked: &[u32], k: usize) -> Vec<Ranked> {
-    let mut order: Vec<u32> = (0..scores.len() as u32).filter(|item| masked.binary_search(item).is_err()).collect();
-    let better = |a: &u32, b: &u32| scores[*b as usize].total_cmp(&scores[*a as usize]).then(a.cmp(b));
-    let k = k.min(order.len());
-    if k == 0 {
-        return Vec::new();
+    let mut masked = masked.iter().copied().peekable();
+    let open = (0u32..).zip(scores).filter(|(item, _)| {
+        while masked.next_if(|known| known < item).is_some() {}
+        masked.peek() != Some(item)
+    });
+    let mut best: Vec<(u32, f32)> = Vec::new();
+    if k <= SHORT {
+        for (item, &score) in open {
+            if best.len() < k {
+                best.insert(best.partition_point(|(_, b)| b.total_cmp(&score).is_ge()), (item, score));
+            } else if best.last().is_some_and(|(_, last)| score.total_cmp(last).is_gt()) {
+                // Items come by index, so an equal one goes behind.
+                best.pop();
+                best.insert(best.partition_point(|(_, b)| b.total_cmp(&score).is_ge()), (item, score));
+            }
+        }
+    } else {
+        best.extend(open.map(|(item, &score)| (item, score)));
+        best.sort_unstable_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        best.truncate(k);
     }
-    order.select_nth_unstable_by(k - 1, better);
-    order.truncate(k);
-    order.sort_unstable_by(better);
-    order
-        .into_iter()
-        .enumerate()
-        .map(|(place, item)| Ranked { rank: place + 1, item, score: scores[item as usize] })
-        .collect()
+    (1..).zip(best).map(|(rank, (item, score))| Ranked { rank, item, score }).collect()
 }
 
 #[cfg(test)]
@@ -154,5 +165,23 @@ mod tests {
         assert_eq!(ranked.iter().map(|r| r.rank).collect::<Vec<_>>(), [1, 2, 3]);
         assert_eq!(top_k(&[1.0, 2.0], &[0, 1], 5), []);
         assert_eq!(top_k(&[1.0, 2.0], &[], 5).len(), 2);
+        assert_eq!(top_k(&[1.0, 2.0], &[], 0), []);
+    }
+
+    #[test]
+    fn short_lists_are_the_beginning_of_long_ones() {
+        let mut stream = Key::from_seed(3).stream("lists", &[]);
+        // Many ties, and masks of every length.
+        for round in 0..50 {
+            let scores: Vec<f32> = (0..400).map(|_| stream.below(60) as f32 - 30.0).collect();
+            let masked: Vec<u32> = (0..400u32).filter(|_| stream.below(50) < round).collect();
+            let whole = top_k(&scores, &masked, 1000);
+            assert_eq!(whole.len(), 400 - masked.len());
+            let falls = |pair: &[Ranked]| (pair[1].score, pair[0].item) < (pair[0].score, pair[1].item);
+            assert!(whole.windows(2).all(falls), "by score, then by index");
+            for k in [1, 10, SHORT] {
+                assert_eq!(top_k(&scores, &masked, k), whole[..k.min(whole.len())]);
+            }
+        }
     }
 }
