@@ -4,7 +4,7 @@
 //! the share of shards that put them together (Eq 9); that co-association is
 //! clustered once more. Its N x N matrix is never made: its rows lie in a space
 //! of at most S K dimensions, into which [`coassociation`] maps them without
-//! changing any distance, so k-means takes the same course (algorithms.md G.2).
+//! changing any distance, so k-means takes the same course.
 //!
 //! Labels are learned from records. They are made anew after every deletion,
 //! from starts that no data decides: labels of shards that did not change are

@@ -1,4 +1,4 @@
-//! Full ranking: HR@k and NDCG@k with intervals (algorithms.md I.1).
+//! Full ranking: HR@k and NDCG@k with intervals.
 
 use crate::adapt::{Past, Person};
 use crate::dataset::Role;

@@ -1,5 +1,5 @@
 //! What things cost in arithmetic: the paper's convention, recovered to the
-//! digit, and an honest count beside it (algorithms.md I.2 to I.4).
+//! digit, and an honest count beside it.
 //!
 //! The convention is that of fvcore: a multiply-add is 1, LayerNorm is 5 an
 //! element, table look-ups, biases, GELU and dot products are nothing. Requests
@@ -148,8 +148,8 @@ impl Costs {
     }
 
     /// The same request in this program's batch mode, where the first item
-    /// layer is shared by all users and each adds a term of rank `2 size`
-    /// (low-rank-adaptation.md step 5); the last layer is folded into the
+    /// layer is shared by all users and each adds a term of rank `2 size`;
+    /// the last layer is folded into the
     /// user's vector. Exact: no clusters.
     pub fn low_rank_request(&self, items: u64, shards: u64, size: u64, item_hidden: &[usize]) -> u64 {
         let rows = 2 * size;

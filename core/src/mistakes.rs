@@ -20,8 +20,8 @@ use crate::world::World;
 /// A way to do it wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mistake {
-    /// Negatives exclude the user's items of all shards (algorithms.md D.5
-    /// rows 7 and 8): a shard learns from records it does not hold.
+    /// Negatives exclude the user's items of all shards:
+    /// a shard learns from records it does not hold.
     GlobalNegatives,
     /// Shards are dealt like cards: remove one and every later one moves (row 10).
     OrderedSharding,

@@ -1,7 +1,7 @@
 //! Who trains on what: records to shards, and within a shard to support and query.
 //!
 //! Both are keyed hashes of the record's external identifiers, so no record
-//! has a say in where another goes (architecture rule 1, algorithms.md C.3).
+//! has a say in where another goes (architecture rule 1).
 
 use serde::{Deserialize, Serialize};
 

@@ -1,6 +1,5 @@
 //! The slow way: one user at a time, a copy of every parameter for each, and
-//! reverse-mode differentiation of the plain network (algorithms.md B.1, B.2, D.1
-//! to D.3). Nothing of it is clever, so that it can judge what is.
+//! reverse-mode differentiation of the plain network. Nothing of it is clever, so that it can judge what is.
 //!
 //! It shares with the core the catalogue, the configuration and the names of
 //! the parameters; how features become inputs is written again here.

@@ -1,4 +1,4 @@
-//! GraphEraser's learned aggregator, for ranking (algorithms.md H): one weight
+//! GraphEraser's learned aggregator, for ranking: one weight
 //! a shard on the simplex, fitted on training pairs of all shards.
 //!
 //! The weights know every shard's data. Kept after a deletion they remember

@@ -1,7 +1,7 @@
 //! The k-core: everybody who stays has at least k records with those who stay.
 //!
 //! Off by default. Who is admitted depends on records, so it is decided once,
-//! at import, and frozen with the catalogue (algorithms.md A.5, A.6).
+//! at import, and frozen with the catalogue.
 
 use super::Interaction;
 

@@ -1,7 +1,7 @@
 //! MovieLens-1M as GroupLens ships it: `ratings.dat`, `users.dat` and
 //! `movies.dat`, `::`-separated, Latin-1, without headers.
 //!
-//! Features are the paper's (algorithms.md A.3): gender, age and occupation;
+//! Features are the paper's: gender, age and occupation;
 //! year and genres. The archive has no title vectors; where none are given,
 //! the lower-cased words of the title become a feature that is trained.
 

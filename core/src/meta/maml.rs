@@ -11,7 +11,7 @@ use crate::model::{Parameters, Recommender};
 /// query loss. With a support weight the plain support loss at theta counts
 /// too: a query of one record a user sees a twentieth of the data, and the
 /// published code's own dynamics weigh the support gradient far above the
-/// query's (algorithms.md D.4).
+/// query's.
 pub(crate) async fn maml_step(model: &Recommender, batch: Batch<'_>, train: &TrainConfig) -> Result<(Parameters, f32)> {
     let (support, query) = batch.tasks();
     let adapted = model.inner_steps(&support, train.inner_step, train.inner_steps).await?;

@@ -1,5 +1,5 @@
 //! Reptile: every user takes several inner steps on all of D_s(u), and theta
-//! moves towards the mean of where they went (algorithms.md E).
+//! moves towards the mean of where they went.
 
 use crate::Result;
 use crate::config::TrainConfig;

@@ -1,5 +1,5 @@
-//! Ordinary training on pairs, without tasks: what the baselines do
-//! (algorithms.md H). Mini-batches are of users with all their records, so
+//! Ordinary training on pairs, without tasks: what the baselines do.
+//! Mini-batches are of users with all their records, so
 //! that each tower runs once on the distinct users and items of a batch.
 
 use crate::Result;

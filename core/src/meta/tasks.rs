@@ -4,7 +4,7 @@
 //! and one in-batch negative (from the other users of the mini-batch, so
 //! weighted by popularity), fresh each epoch. In shard s only D_s(u) is
 //! excluded: what the user did in other shards is unknown here, which is the
-//! price of isolation (algorithms.md D.5, the local-negative rule).
+//! price of isolation (the local-negative rule).
 
 use crate::dataset::Catalog;
 use crate::model::{Pair, Row, Task};

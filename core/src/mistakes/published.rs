@@ -1,4 +1,4 @@
-//! The dynamics of the published code (algorithms.md D.4 and D.5), to measure
+//! The dynamics of the published code, to measure
 //! how far its printed figures are from the written algorithm. It can never be
 //! deployed: shards see each other's records and the validation items through
 //! their negatives, the epoch is chosen on everybody's test items, and shards

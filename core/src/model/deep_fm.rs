@@ -1,4 +1,4 @@
-//! DeepFM (algorithms.md B.2) for many adapted users at once.
+//! DeepFM for many adapted users at once.
 //!
 //! With fields v_f (embeddings) of the user and of the item, w_g the items'
 //! first-order terms and MLP the deep part over all fields side by side,

@@ -1,10 +1,10 @@
-//! One tower: features, then Linear, LayerNorm, GELU layers (algorithms.md B.1),
+//! One tower: features, then Linear, LayerNorm, GELU layers,
 //! at the shared parameters theta or at a user's adapted theta_u.
 //!
 //! theta_u never exists. It is theta plus a stack of [`Step`]s: after a
 //! gradient step every weight is "shared matrix minus a rank-n term", so a
-//! forward or backward pass at theta_u is the shared pass plus thin products
-//! (low-rank-adaptation.md). The same two functions serve the inner step, the
+//! forward or backward pass at theta_u is the shared pass plus thin products.
+//! The same two functions serve the inner step, the
 //! outer gradient, evaluation, serving and the browser.
 
 use crate::dataset::Entities;

@@ -1,4 +1,4 @@
-//! The margin loss on pairs (algorithms.md D.1).
+//! The margin loss on pairs.
 
 use crate::model::Row;
 use crate::{Error, Result};

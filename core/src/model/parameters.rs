@@ -12,7 +12,7 @@ use crate::{Error, Result};
 /// Tensors on the host: name to (shape, row-major values), in name order.
 pub type TensorMap = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
 
-/// How a parameter starts (algorithms.md B.1).
+/// How a parameter starts.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Start {
     /// Normal with this standard deviation.

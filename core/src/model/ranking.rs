@@ -4,7 +4,7 @@
 //! items, and a user adds a rank-n term whose coefficients are inner products
 //! of the items' inputs. The small later layers are made for one tile of users
 //! at a time, and the last is folded into the user's vector:
-//! score = a . (W x_u) + b . x_u (low-rank-adaptation.md, step 5).
+//! score = a . (W x_u) + b . x_u.
 
 use crate::Result;
 use crate::model::encoder::Encoder;

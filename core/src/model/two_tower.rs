@@ -1,4 +1,4 @@
-//! The two-tower model: SF(u, i) = x_u . y_i (algorithms.md B.1), its inner
+//! The two-tower model: SF(u, i) = x_u . y_i, its inner
 //! step and its outer gradient for many users at once.
 
 use crate::Result;

@@ -131,7 +131,7 @@ mod tests {
     use super::*;
 
     /// Hits are whole numbers of users, so a slip of the pen would show: every
-    /// HR@10 of Table 3 but two, and of Table 8 but one, times N is one (algorithms.md I.1).
+    /// HR@10 of Table 3 but two, and of Table 8 but one, times N is one.
     #[test]
     fn figures_were_copied_right() {
         let users = [6040.0, 2297.0, 5992.0, 3666.0];
