@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::dataset::Role;
+use crate::dataset::{Interaction, Role};
 use crate::world::World;
 
 /// A deletion, worked out and not yet done.
@@ -60,4 +60,12 @@ pub fn everything_with(world: &World, item: u32) -> Vec<(u32, u32)> {
 /// All records of one user: what an account deletion asks for.
 pub fn everything_of(world: &World, user: u32) -> Vec<(u32, u32)> {
     world.interactions.of(user).iter().map(|r| (r.user, r.item)).collect()
+}
+
+/// The shards whose training records change with what is added, ascending.
+#[must_use]
+pub fn shards_of_additions(before: &World, after: &World, new: &[Interaction]) -> Vec<u32> {
+    let users: BTreeSet<u32> = new.iter().map(|record| record.user).collect();
+    let stale: BTreeSet<u32> = users.iter().flat_map(|&user| changed_shards(before, after, user)).collect();
+    stale.into_iter().collect()
 }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail};
 use eemu_core::DataError;
 use eemu_core::dataset::Interaction;
-use eemu_core::unlearn::changed_shards;
+use eemu_core::unlearn::shards_of_additions;
 use eemu_core::world::World;
 use serde_json::json;
 
@@ -77,9 +77,7 @@ fn add(deployment: &mut Deployment, given: &[Given]) -> Result<(u64, usize)> {
         return Ok((0, 0));
     }
     let after = World { catalog, ..before.clone() }.changed(&BTreeSet::new(), &new);
-    let users: BTreeSet<u32> = new.iter().map(|record| record.user).collect();
-    let stale: BTreeSet<u32> = users.iter().flat_map(|&user| changed_shards(&before, &after, user)).collect();
-    let stale: Vec<u32> = stale.into_iter().collect();
+    let stale = shards_of_additions(&before, &after, &new);
     let first: Vec<u32> = stale.iter().copied().filter(|shard| !before.has_voice(*shard)).collect();
     let keyed_id = |record: &Interaction| Deployment::keyed_id(&after, record);
     let addition = Addition { records: &new, stale: &stale, first: &first, keyed_id: &keyed_id, people: &people };

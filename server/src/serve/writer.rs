@@ -8,7 +8,9 @@ use std::thread::JoinHandle;
 
 use anyhow::{Context, Result, anyhow, bail};
 use eemu_core::dataset::Interaction;
-use eemu_core::unlearn::{changed_shards, everything_before, everything_of, everything_with, plan};
+use eemu_core::unlearn::{
+    changed_shards, everything_before, everything_of, everything_with, plan, shards_of_additions,
+};
 use eemu_core::world::World;
 use tokio::sync::oneshot;
 use tracing::{error, info};
@@ -405,9 +407,7 @@ fn add(service: &Service, deployment: &mut Deployment, jobs: &[Add]) -> Result<O
         return Ok(Some(counts));
     }
     let after = World { catalog, ..(*before).clone() }.changed(&BTreeSet::new(), &new);
-    let users: BTreeSet<u32> = new.iter().map(|record| record.user).collect();
-    let stale: BTreeSet<u32> = users.iter().flat_map(|&user| changed_shards(&before, &after, user)).collect();
-    let stale: Vec<u32> = stale.into_iter().collect();
+    let stale = shards_of_additions(&before, &after, &new);
     let first: Vec<u32> = stale.iter().copied().filter(|shard| !before.has_voice(*shard)).collect();
     let keyed_id = |record: &Interaction| Deployment::keyed_id(&after, record);
     let addition = Addition { records: &new, stale: &stale, first: &first, keyed_id: &keyed_id, people: &people };
