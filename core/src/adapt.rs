@@ -63,7 +63,13 @@ impl Past {
     pub fn newest(&self, count: usize) -> impl Iterator<Item = (u32, u32)> + '_ {
         let mut places: Vec<u32> = (0..self.items.len() as u32).collect();
         if self.is_timed() {
-            places.sort_unstable_by_key(|&place| self.order[place as usize]);
+            let newer = |place: &u32| self.order[*place as usize];
+            // Few of many: the others need no order among themselves.
+            if count < places.len() {
+                places.select_nth_unstable_by_key(count, newer);
+                places.truncate(count);
+            }
+            places.sort_unstable_by_key(newer);
         }
         places.into_iter().take(count).map(|place| (self.items[place as usize], self.order[place as usize]))
     }

@@ -94,7 +94,7 @@ impl<'a> Ranker<'a> {
             .iter()
             .zip(people)
             .map(|(pairs, person)| Scored {
-                mean: vec![0.0; self.degrees.len()],
+                mean: Vec::new(),
                 per_shard: Vec::new(),
                 pairs: pairs.clone(),
                 support: self
@@ -106,18 +106,25 @@ impl<'a> Ranker<'a> {
         for (shard, model, base) in &self.models {
             let own = model.scores(base, *shard, people, &pairs, self.config).await?;
             for (scored, scores) in scored.iter_mut().zip(own) {
-                for (mean, score) in scored.mean.iter_mut().zip(&scores) {
-                    *mean += score;
-                }
                 if per_shard {
-                    scored.per_shard.push(scores);
+                    scored.per_shard.push(scores.clone());
+                }
+                // The first shard's become the sum.
+                if scored.mean.is_empty() {
+                    scored.mean = scores;
+                } else {
+                    scored.mean.iter_mut().zip(&scores).for_each(|(mean, score)| *mean += score);
                 }
             }
         }
         let share = 1.0 / self.models.len().max(1) as f32;
         for scored in &mut scored {
-            scored.mean.iter_mut().for_each(|mean| *mean *= share);
-            if scored.mean.iter().any(|score| score.is_nan()) {
+            scored.mean.resize(self.degrees.len(), 0.0);
+            if self.models.len() > 1 {
+                scored.mean.iter_mut().for_each(|mean| *mean *= share);
+            }
+            // All are looked at: a loop that may stop early is several times slower.
+            if scored.mean.iter().fold(false, |found, score| found | score.is_nan()) {
                 return Err(Error::NotANumber("a score".into()));
             }
         }
@@ -127,27 +134,39 @@ impl<'a> Ranker<'a> {
 
 /// Lists up to this long are kept in order while the scores are passed once.
 const SHORT: usize = 128;
+/// Scores that are compared with the list's last at once: most such blocks
+/// hold nothing for a short list.
+const BLOCK: usize = 16;
 
 /// The k best items outside `masked` (sorted), ties by item index.
 pub fn top_k(scores: &[f32], masked: &[u32], k: usize) -> Vec<Ranked> {
-    let mut masked = masked.iter().copied().peekable();
-    let open = (0u32..).zip(scores).filter(|(item, _)| {
-        while masked.next_if(|known| known < item).is_some() {}
-        masked.peek() != Some(item)
-    });
+    let mut known = masked.iter().copied().peekable();
+    let mut open = |item: u32| {
+        while known.next_if(|known| *known < item).is_some() {}
+        known.peek() != Some(&item)
+    };
     let mut best: Vec<(u32, f32)> = Vec::new();
     if k <= SHORT {
-        for (item, &score) in open {
-            if best.len() < k {
-                best.insert(best.partition_point(|(_, b)| b.total_cmp(&score).is_ge()), (item, score));
-            } else if best.last().is_some_and(|(_, last)| score.total_cmp(last).is_gt()) {
-                // Items come by index, so an equal one goes behind.
-                best.pop();
+        for (block, scores) in scores.chunks(BLOCK).enumerate() {
+            // Items come by index, so an equal one goes behind.
+            let full = |best: &[(u32, f32)]| best.len() >= k;
+            let last = best.last().map_or(f32::NEG_INFINITY, |(_, last)| *last);
+            if full(&best) && !scores.iter().fold(false, |found, &score| found | (score >= last) | score.is_nan()) {
+                continue;
+            }
+            for (item, &score) in ((block * BLOCK) as u32..).zip(scores) {
+                let beaten = full(&best) && best.last().is_none_or(|(_, last)| score.total_cmp(last).is_le());
+                if beaten || !open(item) {
+                    continue;
+                }
+                if full(&best) {
+                    best.pop();
+                }
                 best.insert(best.partition_point(|(_, b)| b.total_cmp(&score).is_ge()), (item, score));
             }
         }
     } else {
-        best.extend(open.map(|(item, &score)| (item, score)));
+        best.extend((0u32..).zip(scores.iter().copied()).filter(|(item, _)| open(*item)));
         best.sort_unstable_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
         best.truncate(k);
     }

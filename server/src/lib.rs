@@ -16,6 +16,7 @@
 //! | [`reproduce`] | the paper's tables and figures, from rows that resume |
 //! | [`cli`] | the `eemu` command |
 //! | [`device`], [`pool`], [`progress`] | where, how many at once, how far |
+//! | [`stopwatch`] | what work took: the clock, and the processor |
 //! | `clock`, [`tls`] | time and chance, and whose TLS |
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
@@ -36,6 +37,7 @@ pub mod progress;
 mod replacing;
 pub mod reproduce;
 pub mod serve;
+pub mod stopwatch;
 pub mod store;
 pub mod tls;
 pub mod training;

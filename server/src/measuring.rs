@@ -168,7 +168,7 @@ pub fn sampled(world: &World, users: usize) -> World {
 /// One row of the measurement of strangers.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct Stranger {
-    /// How many of their items each stranger gave.
+    /// How many of their items each stranger gave: the newest.
     pub given: usize,
     /// HR@10 of their test item under the adapted ensemble.
     pub adapted: f64,
@@ -180,14 +180,19 @@ pub struct Stranger {
     pub popularity: f64,
     /// Strangers measured.
     pub users: usize,
+    /// HR@10 of people who are in training, who give as many items.
+    pub known: f64,
+    /// People of training measured.
+    pub known_users: usize,
 }
 
-/// People who are in no table: a keyed tenth of the users is left out of
-/// training entirely; each then gives the last few of their items, with their
-/// times and without, and is served from the unknown row.
+/// People who are in no shard: a keyed tenth of the users is left out of
+/// training entirely. Each gives the newest few of the items before their test
+/// item, with their times and without; only what is given is masked. Beside
+/// them people of training give as much.
 ///
 /// # Errors
-/// When training diverges or the model has no unknown rows.
+/// When training diverges or a low-rank model has no unknown rows.
 pub fn strangers(world: &World, device: &Device, jobs: usize, progress: &Progress) -> Result<Vec<Stranger>> {
     const GIVEN: [usize; 5] = [1, 3, 7, 15, 50];
     let out = |user: u32| {
@@ -197,48 +202,51 @@ pub fn strangers(world: &World, device: &Device, jobs: usize, progress: &Progres
     let models = from_scratch(&known, &known.shards(), device, jobs, progress, "shard")?;
     let models: Vec<(usize, &ShardModel)> = models.iter().enumerate().collect();
     let popularity: Vec<f32> = known.degrees.iter().map(|&d| d as f32).collect();
+    let adapted = pollster::block_on(Ranker::new(&models, &known.key, &known.degrees, &known.config.adapt))?;
     let plain = AdaptConfig { size: 0, ..known.config.adapt.clone() };
-    let untimed = AdaptConfig { recency: 0.0, ..known.config.adapt.clone() };
+    let plain = pollster::block_on(Ranker::new(&models, &known.key, &known.degrees, &plain))?;
+    // Their test items come with what each person gives.
+    let people = |strangers: bool, given: usize| -> Vec<(Person, u32)> {
+        let all = (0..world.interactions.users()).filter(|&user| out(user) == strangers);
+        all.filter_map(|user| {
+            let own = world.person(user, History::Before(Role::Test));
+            let target = *world.items(user, Role::Test).first()?;
+            let rows = if strangers { known.visitor(Vec::new()).rows } else { own.rows.clone() };
+            Some((Person { rows, history: own.history.latest(given)?, ..own }, target))
+        })
+        .collect()
+    };
+    let ranks = |ranker: &Ranker<'_>, people: &[(Person, u32)]| -> Result<Vec<usize>> {
+        let tiles: Vec<&[(Person, u32)]> = people.chunks(64).collect();
+        let parts = pool::run(&tiles, jobs, |tile| -> Result<Vec<usize>> {
+            let visitors: Vec<Person> = tile.iter().map(|(person, _)| person.clone()).collect();
+            let scored = pollster::block_on(ranker.scores(&visitors, 0, false))?;
+            let ranked = tile.iter().zip(scored).map(|((p, target), s)| rank_of(*target, &s.mean, p.history.items()));
+            Ok(ranked.collect::<eemu_core::Result<_>>()?)
+        });
+        Ok(parts.into_iter().collect::<Result<Vec<_>>>()?.concat())
+    };
     let mut rows = Vec::new();
     for given in GIVEN {
-        let people: Vec<(Person, u32)> = (0..world.interactions.users())
-            .filter(|&user| out(user))
-            .filter_map(|user| {
-                let own = world.person(user, History::Training);
-                let target = *world.items(user, Role::Test).first()?;
-                let rows = known.visitor(Vec::new()).rows;
-                Some((Person { rows, history: own.history.latest(given)?, ..own }, target))
-            })
-            .collect();
-        let bar = progress.bar(&format!("{given} given"), people.len() as u64);
-        let tiles: Vec<&[(Person, u32)]> = people.chunks(32).collect();
-        let parts = pool::run(&tiles, jobs, |tile| -> Result<Vec<[usize; 4]>> {
-            let visitors: Vec<Person> = tile.iter().map(|(person, _)| person.clone()).collect();
-            let rank = |adapt: &AdaptConfig| -> Result<Vec<usize>> {
-                let ranker = pollster::block_on(Ranker::new(&models, &known.key, &known.degrees, adapt))?;
-                let scored = pollster::block_on(ranker.scores(&visitors, 0, false))?;
-                let ranked =
-                    tile.iter().zip(scored).map(|((p, target), s)| rank_of(*target, &s.mean, p.history.items()));
-                Ok(ranked.collect::<eemu_core::Result<_>>()?)
-            };
-            let (adapted, untimed, global) = (rank(&known.config.adapt)?, rank(&untimed)?, rank(&plain)?);
-            let popular = tile.iter().map(|(p, target)| rank_of(*target, &popularity, p.history.items()));
-            let popular = popular.collect::<eemu_core::Result<Vec<_>>>()?;
-            Ok((0..tile.len()).map(|i| [adapted[i], untimed[i], global[i], popular[i]]).collect())
-        });
-        let mut ranks: Vec<[usize; 4]> = Vec::new();
-        for part in parts {
-            ranks.extend(part?);
-        }
-        bar.finish(&format!("{} strangers ranked", ranks.len()));
-        let rate = |which: usize| hit_rate(&ranks.iter().map(|r| r[which]).collect::<Vec<_>>(), 10).mean;
+        let (own, others) = (people(true, given), people(false, given));
+        progress.say(&format!("{given} given: {} strangers, {} of training", own.len(), others.len()));
+        let timeless = |(person, target): &(Person, u32)| {
+            let history = Past::new(person.history.items().iter().map(|&item| (item, None)));
+            (Person { history, ..person.clone() }, *target)
+        };
+        let without_times: Vec<(Person, u32)> = own.iter().map(timeless).collect();
+        let popular = own.iter().map(|(p, target)| rank_of(*target, &popularity, p.history.items()));
+        let popular = popular.collect::<eemu_core::Result<Vec<_>>>()?;
+        let rate = |ranks: &[usize]| hit_rate(ranks, 10).mean;
         rows.push(Stranger {
             given,
-            adapted: rate(0),
-            untimed: rate(1),
-            global: rate(2),
-            popularity: rate(3),
-            users: ranks.len(),
+            adapted: rate(&ranks(&adapted, &own)?),
+            untimed: rate(&ranks(&adapted, &without_times)?),
+            global: rate(&ranks(&plain, &own)?),
+            popularity: rate(&popular),
+            users: own.len(),
+            known: rate(&ranks(&adapted, &others)?),
+            known_users: others.len(),
         });
     }
     Ok(rows)

@@ -12,7 +12,8 @@
 //! somebody has is not recommended. The division by (1 - |z_j|^2) is raised to
 //! a power of its own: with 0 the kernel is symmetric but for the ridge, which
 //! suits sparse records and loses little when only the largest eigenvalues are
-//! kept. A person's scores are one sum of vectors over what they did.
+//! kept. A person's scores are one sum of vectors over what they did. Where only
+//! those are computed (`spectrum`), |z_j|^2 is of the kept ones too.
 //!
 //! Categories of items (an author, a publisher) may stand below the people as
 //! further rows of X: one that n items share holds each of them sqrt(weight /
@@ -22,6 +23,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::adapt::Past;
+#[cfg(feature = "linear-algebra")]
+use crate::closed_form::spectrum::{self, Holders, Spectrum};
 use crate::config::AdaptConfig;
 use crate::dataset::Catalog;
 #[cfg(feature = "linear-algebra")]
@@ -37,9 +40,11 @@ const GIVEN: &str = "kernel.given";
 const ASKED: &str = "kernel.asked";
 const COMMON: &str = "kernel.common";
 
-/// The most people of one shard whose records are decomposed.
+/// The most rows, people and categories, that are decomposed as a whole. Above,
+/// only the vectors that are kept are computed: the time of a whole
+/// decomposition grows with the third power of its rows.
 #[cfg(feature = "linear-algebra")]
-const MOST_PEOPLE: usize = 8192;
+const MOST_ROWS: usize = 8192;
 /// An item counts less as a support the more people have it: c^-0.1.
 #[cfg(feature = "linear-algebra")]
 const RARITY: f64 = 0.1;
@@ -167,27 +172,20 @@ impl Kernel {
     /// Computes the kernel of a shard.
     ///
     /// # Errors
-    /// When the shard has too many people, or its counts cannot be decomposed.
+    /// When the shard's counts cannot be decomposed.
     #[cfg(feature = "linear-algebra")]
     pub fn fit(&mut self, catalog: &Catalog, shard: &ShardData) -> Result<()> {
-        use faer::{Mat, Side};
         let (items, width) = (self.items, self.config.width);
         // People in an order that no index decides: sums run along it.
         let mut cells: Vec<_> = shard.cells.iter().filter(|cell| !cell.support.is_empty()).collect();
         cells.sort_by_key(|cell| catalog.users.ids[cell.user as usize].as_str());
         let people = cells.len();
-        if people > MOST_PEOPLE {
-            return Err(Error::Config(format!(
-                "the kernel takes shards of at most {MOST_PEOPLE} people, this one has {people}: use more shards, or \
-                 set episodes.kernel_start to 0"
-            )));
-        }
         *self = Self::new(catalog, &self.config)?;
         if people == 0 {
             return Ok(());
         }
         // What holds each item, and by how much: people first, then categories.
-        let mut holders: Vec<Vec<(usize, f64)>> = vec![Vec::new(); items];
+        let mut holders: Holders = vec![Vec::new(); items];
         for (person, cell) in cells.iter().enumerate() {
             cell.support.iter().for_each(|&item| holders[item as usize].push((person, 1.0)));
         }
@@ -196,31 +194,23 @@ impl Kernel {
         let ridges: Vec<f64> = counts.iter().map(|c| self.config.ridge * c.powf(self.config.power)).collect();
         let mut rows = people;
         if self.config.categories > 0.0 {
-            for alike in categories(catalog, MOST_PEOPLE - people) {
+            let room = if people < MOST_ROWS { MOST_ROWS - people } else { MOST_ROWS };
+            for alike in categories(catalog, room) {
                 let share = (self.config.categories / alike.len() as f64).sqrt();
                 alike.iter().for_each(|&item| holders[item as usize].push((rows, share)));
                 rows += 1;
             }
         }
-        let mut gram = vec![0.0f64; rows * rows];
-        for (own, ridge) in holders.iter().zip(&ridges) {
-            for (place, &(one, by)) in own.iter().enumerate() {
-                own[..=place].iter().for_each(|&(other, share)| gram[one * rows + other] += by * share / ridge);
-            }
-        }
-        let gram = Mat::from_fn(rows, rows, |i, j| gram[i.max(j) * rows + i.min(j)]);
-        let eigen = gram
-            .self_adjoint_eigen(Side::Lower)
-            .map_err(|why| Error::Model(format!("the kernel could not be decomposed: {why:?}")))?;
-        let (values, vectors) = (eigen.S().column_vector(), eigen.U());
+        let Spectrum { values, vectors } = match rows <= MOST_ROWS {
+            true => spectrum::whole(&holders, &ridges, rows)?,
+            false => spectrum::largest(&holders, &ridges, rows, width)?,
+        };
         for (item, own) in holders.iter().enumerate() {
             let root = ridges[item].sqrt();
             let mut square = 0.0f64;
-            for column in 0..rows {
-                // Ascending: the last columns are the largest.
-                let from = rows - 1 - column;
-                let sum: f64 = own.iter().map(|&(row, share)| share * vectors[(row, from)]).sum();
-                let value = sum / root / (1.0 + values[from].max(0.0)).sqrt();
+            for (column, eigenvalue) in values.iter().enumerate() {
+                let sum: f64 = own.iter().map(|&(row, share)| share * vectors[(row, column)]).sum();
+                let value = sum / root / (1.0 + eigenvalue.max(0.0)).sqrt();
                 square += value * value;
                 if column < width {
                     self.vectors[item * width + column] = value as f32;

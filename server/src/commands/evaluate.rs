@@ -118,11 +118,11 @@ fn strangers_table(
         return Ok(ExitCode::SUCCESS);
     }
     print_line("HR@10 of people left out of training, by how many of their items they give:")?;
-    print_line("given  adapted  untimed  not adapted  popularity  people")?;
+    print_line("given  adapted  untimed  not adapted  popularity  people  known people alike")?;
     for row in rows {
         print_line(&format!(
-            "{:>5}  {:.4}   {:.4}   {:.4}       {:.4}      {}",
-            row.given, row.adapted, row.untimed, row.global, row.popularity, row.users
+            "{:>5}  {:.4}   {:.4}   {:.4}       {:.4}      {:<6}  {:.4} ({})",
+            row.given, row.adapted, row.untimed, row.global, row.popularity, row.users, row.known, row.known_users
         ))?;
     }
     Ok(ExitCode::SUCCESS)

@@ -40,6 +40,7 @@ use eemu_core::train::Trainer;
 use eemu_core::world::{History, World};
 use eemu_server::device::{self, DeviceChoice};
 use eemu_server::import;
+use eemu_server::stopwatch::Watch;
 use eemu_tests::slow::{Gradient, Slow, read};
 use pollster::block_on;
 
@@ -156,37 +157,6 @@ fn memory(line: &str) -> Option<f64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|l| l.strip_prefix(line)?.strip_prefix(':'))?;
     Some(line.trim().strip_suffix("kB")?.trim().parse::<f64>().ok()? / 1024.0)
-}
-
-/// Processor time of all threads so far, in seconds: on a busy machine the
-/// clock says little. Linux counts it in hundredths.
-fn processor() -> Option<f64> {
-    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
-    // After the name, which may hold anything, come state and numbers.
-    let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
-    let mut ticks = || fields.next()?.parse::<f64>().ok();
-    Some((ticks()? + ticks()?) / 100.0)
-}
-
-/// A clock and a count of processor time.
-struct Watch {
-    start: Instant,
-    processor: Option<f64>,
-}
-
-impl Watch {
-    fn start() -> Self {
-        Self { start: Instant::now(), processor: processor() }
-    }
-
-    fn seconds(&self) -> f64 {
-        self.start.elapsed().as_secs_f64()
-    }
-
-    /// Processor seconds since the start.
-    fn processor(&self) -> Option<f64> {
-        processor().zip(self.processor).map(|(now, then)| now - then)
-    }
 }
 
 /// Something a second, by the clock and by the processor.

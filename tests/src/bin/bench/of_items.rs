@@ -12,11 +12,12 @@ use eemu_core::shard::ShardData;
 use eemu_core::shard_model::ShardModel;
 use eemu_core::train::Trainer;
 use eemu_core::world::{History, World};
+use eemu_server::stopwatch::Watch;
 use eemu_server::{device, import};
 use pollster::block_on;
 use rayon::prelude::*;
 
-use super::{Args, Watch, figure, json_megabytes, json_seconds, megabytes, memory};
+use super::{Args, figure, json_megabytes, json_seconds, megabytes, memory};
 
 /// Records that a ranking is adapted to, as the peers': the newest.
 const SUPPORT: usize = 20;

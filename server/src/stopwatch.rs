@@ -1,0 +1,41 @@
+//! What work takes: by the clock, and of the processor.
+
+use std::time::Instant;
+
+/// Processor time of all threads so far, in seconds: on a busy machine the
+/// clock says little. Linux counts it in hundredths.
+fn processor() -> Option<f64> {
+    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+    // After the name, which may hold anything, come state and numbers.
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
+    let mut ticks = || fields.next()?.parse::<f64>().ok();
+    Some((ticks()? + ticks()?) / 100.0)
+}
+
+/// A clock and a count of processor time.
+#[derive(Debug)]
+pub struct Watch {
+    start: Instant,
+    processor: Option<f64>,
+}
+
+impl Watch {
+    /// Starts both.
+    #[must_use]
+    pub fn start() -> Self {
+        Self { start: Instant::now(), processor: processor() }
+    }
+
+    /// Seconds since the start.
+    #[must_use]
+    pub fn seconds(&self) -> f64 {
+        self.start.elapsed().as_secs_f64()
+    }
+
+    /// Processor seconds of all threads since the start; `None` where the
+    /// system does not tell.
+    #[must_use]
+    pub fn processor(&self) -> Option<f64> {
+        processor().zip(self.processor).map(|(now, then)| now - then)
+    }
+}
