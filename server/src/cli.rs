@@ -1,6 +1,7 @@
 //! The `eemu` command: arguments, exit codes, errors.
 
 mod importing;
+pub(crate) mod numbers;
 mod service;
 mod training;
 
@@ -130,7 +131,7 @@ pub(crate) struct RunArgs {
     #[arg(long, value_enum, default_value = "cpu")]
     pub(crate) device: DeviceChoice,
     /// Shards (or groups of users) at once; the number of cores by default.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = numbers::count)]
     pub(crate) jobs: Option<usize>,
     /// One JSON object on standard output.
     #[arg(long)]
@@ -147,7 +148,7 @@ pub(crate) struct DemoArgs {
     #[arg(long, value_name = "DIR")]
     pub(crate) state: Option<PathBuf>,
     /// Shards at once; the number of cores by default.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = numbers::count)]
     pub(crate) jobs: Option<usize>,
 }
 
@@ -196,7 +197,7 @@ pub(crate) struct EvaluateArgs {
     #[arg(long, value_name = "SHARD")]
     pub(crate) only: Option<u32>,
     /// Measure on this many users only, drawn by a keyed hash.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = numbers::count)]
     pub(crate) users: Option<usize>,
     /// Measure people who are in no table: train in memory without a tenth of
     /// the users, then serve each of them from a few of their items.
@@ -222,7 +223,7 @@ pub(crate) struct RecommendArgs {
     #[arg(long, value_delimiter = ',', value_name = "ID,ID")]
     pub(crate) items: Option<Vec<String>>,
     /// How many.
-    #[arg(long, default_value_t = 10)]
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = numbers::count)]
     pub(crate) top: usize,
     /// Show each shard's score and the adaptation set.
     #[arg(long)]
@@ -251,7 +252,7 @@ pub(crate) struct ForgetArgs {
     pub(crate) all: bool,
     /// The user's records that are earlier than this, in the data's own unit;
     /// what has no time stays.
-    #[arg(long, value_name = "TIME", requires = "user", conflicts_with = "file", allow_negative_numbers = true)]
+    #[arg(long, value_name = "TIME", requires = "user", conflicts_with = "file", allow_negative_numbers = true, value_parser = numbers::time)]
     pub(crate) before: Option<f64>,
     /// A table (CSV) of user,item lines, or user,,all for a whole account; -
     /// reads standard input.
@@ -284,7 +285,7 @@ pub(crate) struct AddArgs {
     #[arg(long, requires = "user")]
     pub(crate) item: Option<String>,
     /// When, in the data's own unit.
-    #[arg(long, requires = "user", allow_negative_numbers = true)]
+    #[arg(long, requires = "user", allow_negative_numbers = true, value_parser = numbers::time)]
     pub(crate) time: Option<f64>,
     /// A table (CSV) of user,item or user,item,time lines; - reads standard
     /// input.
@@ -348,8 +349,14 @@ pub(crate) struct ExportArgs {
     pub(crate) json: bool,
 }
 
+/// Every command with its arguments, for whoever writes about them.
+pub fn command() -> clap::Command {
+    <Cli as clap::CommandFactory>::command()
+}
+
 /// Runs the command and says what went wrong, with the whole chain of causes.
 pub fn main() -> ExitCode {
+    crate::faults::say_what_to_do();
     let cli = Cli::parse();
     let result = match cli.command {
         Command::Demo(args) => commands::demo::run(&args),

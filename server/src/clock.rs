@@ -7,7 +7,7 @@ use thiserror::Error;
 
 /// The operating system gave no random bytes.
 #[derive(Debug, Error)]
-#[error("the operating system gave no random bytes: {0}")]
+#[error("the operating system gave no random bytes: {0}; start the command again")]
 pub struct NoChance(getrandom::Error);
 
 /// Seconds since 1970, with their fraction.

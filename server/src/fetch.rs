@@ -160,7 +160,7 @@ fn go_on(client: &Client, url: &str, file: &Public, part: &Path, bar: &Bar) -> R
             file.page
         ),
         status if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
-            return Ok(Attempt::Cut(anyhow::anyhow!("{url} answered {status}")));
+            return Ok(Attempt::Cut(anyhow::anyhow!("{url} answered {status}; try again later")));
         }
         status => bail!("{url} answered {status}; see {}", file.page),
     };
@@ -189,7 +189,7 @@ fn go_on(client: &Client, url: &str, file: &Public, part: &Path, bar: &Bar) -> R
     }
     out.sync_all().with_context(|| format!("cannot write {}", part.display()))?;
     match total {
-        Some(total) if done < total => Ok(Attempt::Cut(anyhow::anyhow!("{done} of {total} bytes came"))),
+        Some(total) if done < total => Ok(Attempt::Cut(anyhow::anyhow!("{done} of {total} bytes came; try again"))),
         _ => Ok(Attempt::Whole),
     }
 }

@@ -116,7 +116,10 @@ fn refuse_table_options(path: &Path, options: &ImportOptions) -> anyhow::Result<
     ];
     match given.iter().find(|(_, given)| *given) {
         Some((name, _)) => {
-            bail!("{}: {name} goes with tables; this data set says itself what its columns are", path.display())
+            bail!(
+                "{}: {name} goes with tables; this data set says itself what its columns are, so leave it out",
+                path.display()
+            )
         }
         None => Ok(()),
     }
@@ -260,7 +263,8 @@ fn atomic(
             (false, false) => Ok(None),
         }
     };
-    let inter = file("inter")?.ok_or_else(|| anyhow!("{}: {stem}.inter is missing", folder.display()))?;
+    let inter = file("inter")?
+        .ok_or_else(|| anyhow!("{}: {stem}.inter is missing; name a folder that has it", folder.display()))?;
     let mut dense = explicit_dense(options)?;
     let title = format!("{stem}.{TITLE}.safetensors");
     // A frozen catalogue brings its features along.
@@ -277,7 +281,7 @@ fn explicit_dense(options: &ImportOptions) -> anyhow::Result<Vec<DenseFeature>> 
     let mut features: Vec<DenseFeature> = Vec::new();
     for (name, path) in &options.dense {
         if features.iter().any(|f| f.name == *name) {
-            bail!("the dense feature '{name}' is given twice");
+            bail!("the dense feature '{name}' is given twice; give it once");
         }
         features.push(dense::load(name, path, options.limits.total)?);
     }
@@ -344,7 +348,8 @@ fn entry<'a>(
             tables::MOVIELENS.join(", ")
         );
     };
-    let entry = archive.by_index(index).map_err(|e| anyhow!("{shown} cannot be unpacked ({e})"))?;
+    let entry =
+        archive.by_index(index).map_err(|e| anyhow!("{shown} cannot be unpacked ({e}); download or pack it again"))?;
     let compressed = entry.compressed_size();
     Ok(Source::new(shown, allowance.watch(entry, compressed)))
 }

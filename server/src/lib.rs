@@ -18,6 +18,7 @@
 //! | [`device`], [`pool`], [`progress`] | where, how many at once, how far |
 //! | [`stopwatch`] | what work took: the clock, and the processor |
 //! | `clock`, [`tls`] | time and chance, and whose TLS |
+//! | `faults`, `reading` | what is said when the program itself fails, or a value cannot be read |
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
@@ -26,6 +27,7 @@ mod clock;
 mod commands;
 pub mod deployment;
 pub mod device;
+mod faults;
 pub mod fetch;
 pub mod forgetting;
 pub mod identifier;
@@ -34,6 +36,7 @@ pub mod measuring;
 pub mod pool;
 pub mod portability;
 pub mod progress;
+mod reading;
 mod replacing;
 pub mod reproduce;
 pub mod serve;

@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use eemu_core::dataset::tables::{Condition, DateOrder, Layout, Wishes};
 use eemu_core::dataset::{Duplicates, ImportOptions as Choices, Range};
 
-use super::HoldoutChoice;
+use super::{HoldoutChoice, numbers};
 use crate::import::Encoding;
 use crate::store::{DatabaseUrl, Location};
 
@@ -63,7 +63,7 @@ pub(crate) struct ImportArgs {
     #[command(flatten)]
     pub(crate) counting: CountingArgs,
     /// Admit only users and items with K records each (fixpoint). Off by default.
-    #[arg(long, value_name = "K")]
+    #[arg(long, value_name = "K", value_parser = numbers::count32)]
     pub(crate) core: Option<u32>,
     /// Import against another state's frozen catalogue (its catalog.json).
     #[arg(long, value_name = "FILE")]

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::{InfoArgs, StateArg};
+use super::{InfoArgs, StateArg, numbers};
 use crate::serve::settings::Given;
 use crate::store::DatabaseUrl;
 
@@ -32,7 +32,7 @@ pub(crate) struct BackupArgs {
     #[arg(long, value_name = "DIR", required_unless_present = "tombstones", conflicts_with = "tombstones")]
     pub(crate) to: Option<PathBuf>,
     /// Days until the backup must be destroyed.
-    #[arg(long, value_name = "DAYS", default_value_t = 30.0)]
+    #[arg(long, value_name = "DAYS", default_value_t = 30.0, value_parser = numbers::days)]
     pub(crate) keep: f64,
     /// Write the tombstones of what was deleted since to a file, to be kept
     /// beside the backups.
@@ -143,7 +143,7 @@ pub(crate) struct CreateArgs {
     #[arg(long, value_name = "ID")]
     pub(crate) user: Option<String>,
     /// How long it is good; for ever when left out.
-    #[arg(long, value_name = "DAYS")]
+    #[arg(long, value_name = "DAYS", value_parser = numbers::whole_days)]
     pub(crate) days: Option<u64>,
     /// One JSON object on standard output.
     #[arg(long)]

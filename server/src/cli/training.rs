@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use eemu_core::config::Meta;
 
-use super::RunArgs;
+use super::{RunArgs, numbers};
 
 /// A named configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -78,7 +78,7 @@ pub(crate) struct TrainArgs {
     #[command(flatten)]
     pub(crate) run: RunArgs,
     /// Number of shards.
-    #[arg(long, value_name = "S")]
+    #[arg(long, value_name = "S", value_parser = numbers::count32)]
     pub(crate) shards: Option<u32>,
     /// The model.
     #[arg(long, value_enum)]
@@ -87,7 +87,7 @@ pub(crate) struct TrainArgs {
     #[arg(long, value_enum)]
     pub(crate) meta: Option<MetaChoice>,
     /// Passes over a shard's users.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = numbers::count32)]
     pub(crate) epochs: Option<u32>,
     /// Seed of every hash, start and draw.
     #[arg(long, value_name = "N")]
@@ -122,7 +122,7 @@ pub(crate) struct FrontierArgs {
     #[command(flatten)]
     pub(crate) run: RunArgs,
     /// Numbers of shards.
-    #[arg(long, value_delimiter = ',', value_name = "S,S", default_values_t = [1, 2, 4, 8, 16, 32, 64])]
+    #[arg(long, value_delimiter = ',', value_name = "S,S", value_parser = numbers::count32, default_values_t = [1, 2, 4, 8, 16, 32, 64])]
     pub(crate) shards: Vec<u32>,
     /// Where to draw HR@10 over the seconds of a deletion (SVG).
     #[arg(long, value_name = "FILE")]
@@ -145,9 +145,9 @@ pub(crate) struct TuneArgs {
     #[arg(long, value_name = "KEY=V,V", default_values_t = ["model.kind=episodes,kernel".to_owned(), "kernel.fading=5,50".to_owned()])]
     pub(crate) grid: Vec<String>,
     /// Train and judge only this many shards (all by default).
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = numbers::count32)]
     pub(crate) shards: Option<u32>,
     /// Judge on this many users only, the first by keyed hash (all by default).
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = numbers::count)]
     pub(crate) users: Option<usize>,
 }

@@ -50,11 +50,11 @@ fn add(deployment: &mut Deployment, given: &[Given]) -> Result<(u64, usize)> {
     let mut known: BTreeSet<(u32, u32)> = BTreeSet::new();
     for one in given {
         if one.time.is_some_and(|time| !time.is_finite()) {
-            bail!("a time is no finite number. Nothing was added");
+            bail!("the time of '{}' is no finite number. Nothing was added; correct it and add all again", one.item);
         }
         let item = find(&catalog.items, "item", &one.item)?;
         if before.down.binary_search(&item).is_ok() {
-            bail!("the item '{}' is taken down for everybody. Nothing was added", one.item);
+            bail!("the item '{}' is taken down for everybody. Nothing was added; leave it out", one.item);
         }
         let user = match catalog.users.find(&one.user) {
             Some(user) => user,

@@ -118,16 +118,25 @@ pub(crate) fn tuned_on(current: Option<&String>, args: &ConfigArgs) -> Result<Op
 /// # Errors
 /// When a key does not exist or a value does not fit.
 pub fn set_all(config: &Config, changes: &[String]) -> Result<Config> {
+    set_together(config, changes).with_context(|| format!("--set {}", changes.join(" --set ")))
+}
+
+fn set_together(config: &Config, changes: &[String]) -> Result<Config> {
     let mut value = whole(config)?;
     for change in changes {
-        let (key, text) = change.split_once('=').with_context(|| format!("'{change}' is not KEY=VALUE"))?;
+        let (key, text) = change
+            .split_once('=')
+            .with_context(|| format!("'{change}' is not KEY=VALUE; write it as train.epochs=8"))?;
         let pointer = format!("/{}", key.trim().replace('.', "/"));
         let Some(slot) = value.pointer_mut(&pointer) else {
-            bail!("there is no setting '{key}'; the settings are:\n{}", keys(&shown(config)?, "").join("\n"));
+            bail!("there is no setting '{key}'; choose one of these:\n{}", keys(&shown(config)?, "").join("\n"));
         };
         *slot = serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()));
     }
-    let config: Config = serde_json::from_value(value).context("a setting has a value of the wrong kind")?;
+    let config: Config = serde_path_to_error::deserialize(&value).map_err(|error| {
+        let (key, why) = (error.path().to_string(), crate::reading::wrong_kind(&error.into_inner()));
+        anyhow::anyhow!("{key} has a value of the wrong kind: {why}; `eemu info` shows values that can be used")
+    })?;
     config.check()?;
     Ok(config)
 }

@@ -84,7 +84,7 @@ pub(crate) fn run(args: &DemoArgs) -> Result<ExitCode> {
         for line in verdict.differences.iter().chain(&verdict.not_comparable) {
             print_line(&format!("DIFFERENT: {line}"))?;
         }
-        bail!("the learned state differs from a system that never had the record");
+        bail!("the learned state differs from a system that never had the record; this is a fault of eemu: report it");
     }
     print_line("Equal: records, split, shards, slices, degrees and all eight models, byte for byte.")?;
     print_line(&format!(

@@ -21,14 +21,16 @@ pub(crate) fn run(command: &ReceiptCommand) -> Result<ExitCode> {
             let shown = args.file.display();
             let length = std::fs::metadata(&args.file).with_context(|| format!("cannot read {shown}"))?.len();
             if length > LONGEST {
-                bail!("{shown} is no receipt: it has {length} bytes");
+                bail!("{shown} is no receipt: it has {length} bytes; give the file as the server wrote it");
             }
             let text = std::fs::read_to_string(&args.file).with_context(|| format!("cannot read {shown}"))?;
             let file: ReceiptFile = serde_json::from_str(&text).with_context(|| format!("{shown} is no receipt"))?;
             let receipt = file.verify().with_context(|| format!("{shown} is not to be trusted"))?;
             let key = &file.checkpoint.public_key;
             if args.key.as_ref().is_some_and(|expected| expected != key) {
-                bail!("{shown} is signed by another key: {key}");
+                bail!(
+                    "{shown} is signed by another key, {key}; ask the server's operator which is theirs, and trust it only then"
+                );
             }
             if args.json {
                 print_json(&json!({"valid": true, "public_key": key, "index": file.index, "receipt": receipt}))?;

@@ -40,7 +40,7 @@ pub(crate) fn run(args: &RecommendArgs) -> Result<ExitCode> {
     let ranker =
         pollster::block_on(Ranker::new(&models, &world.key.derived("adaptation of clients"), &world.degrees, &adapt))?;
     let Some(scored) = pollster::block_on(ranker.scores(std::slice::from_ref(&person), 0, args.explain))?.pop() else {
-        bail!("no scores");
+        bail!("no model gave scores; train again: eemu train");
     };
     let ranked = top_k(&scored.mean, &world.masked(&person.history), args.top);
     if args.run.json {

@@ -29,7 +29,7 @@ pub(crate) struct ReproduceArgs {
     #[arg(long, value_enum, default_value = "paper")]
     pub(crate) profile: Profile,
     /// Seeds 1 to N.
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = crate::cli::numbers::count64)]
     pub(crate) seeds: u64,
     /// Data sets by the names of their folders; without --data the one that
     /// comes with eemu, with it the paper's four.
@@ -39,7 +39,7 @@ pub(crate) struct ReproduceArgs {
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
     /// Measure on this many users only, drawn by a keyed hash.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = crate::cli::numbers::count)]
     pub(crate) users: Option<usize>,
     /// Change every configuration, as `train --set` does.
     #[arg(long, value_name = "KEY=VALUE")]
@@ -55,7 +55,7 @@ pub(crate) struct ReproduceArgs {
     #[arg(long, value_enum, default_value = "cpu")]
     pub(crate) device: DeviceChoice,
     /// Shards, or groups of users, at once; the number of cores by default.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = crate::cli::numbers::count)]
     pub(crate) jobs: Option<usize>,
     /// One JSON object on standard output.
     #[arg(long)]

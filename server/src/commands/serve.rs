@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use super::print_line;
 use crate::cli::{ConfigCommand, ServeArgs};
-use crate::serve::settings::{Given, Settings, read, reference, settle};
+use crate::serve::settings::{Given, Settings, read, reference, settle, shown};
 use crate::serve::{run as serve, start_logging};
 use crate::store::Location;
 
@@ -17,7 +17,7 @@ fn settings(args: &ServeArgs) -> Result<Settings> {
 
 pub(crate) fn run(args: &ServeArgs) -> Result<ExitCode> {
     let settings = settings(args)?;
-    start_logging(settings.log_format, settings.log_level);
+    let _logging = start_logging(settings.log_format, settings.log_level)?;
     let Settings { database, models, .. } = &settings;
     let location = Location { dir: args.state.clone(), database: database.clone(), models: models.clone() };
     serve(location, &settings)?;
@@ -32,8 +32,10 @@ pub(crate) fn config(command: &ConfigCommand) -> Result<ExitCode> {
             if !settings.listen.ip().is_loopback() {
                 print_line("note: this listens beyond this machine; put a proxy that speaks TLS in front")?;
             }
-            print_line("the settings can be used:")?;
-            print_line(&format!("{settings:#?}"))?;
+            print_line("# the settings can be used; this is what they come to")?;
+            for line in shown(&settings, &args.given, &file) {
+                print_line(&line)?;
+            }
         }
         ConfigCommand::Reference => print_line(reference().trim_end())?,
     }

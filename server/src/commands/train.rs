@@ -49,7 +49,7 @@ pub(crate) fn train_shard(args: &TrainShardArgs) -> Result<ExitCode> {
     let mut deployment = Deployment::open(args.run.state.location(), Access::Write)?;
     let shards = deployment.world.config.train.shards;
     if args.shard >= shards {
-        bail!("there is no shard {}: the state has shards 0 to {}", args.shard, shards - 1);
+        bail!("there is no shard {}; give one from 0 to {}", args.shard, shards - 1);
     }
     launch(&mut deployment, &[args.shard], &args.run, &Progress::new(args.run.quiet), false)
 }

@@ -11,7 +11,7 @@ pub(super) fn load(name: &str, path: &Path, limit: u64) -> anyhow::Result<DenseF
     let file = path.display().to_string();
     let length = std::fs::metadata(path).with_context(|| format!("cannot open {file}"))?.len();
     if length > limit {
-        bail!("{file}: {length} bytes are more than the {limit} that an import may read");
+        bail!("{file}: {length} bytes are more than the {limit} that an import may read; make it narrower");
     }
     let bytes = std::fs::read(path).with_context(|| format!("cannot read {file}"))?;
     parse(name, file, &bytes)

@@ -51,7 +51,7 @@ pub(super) fn tables(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
         if found.len() == before {
             bail!(
                 "{}: the folder holds no table (.csv, .tsv, .jsonl or .parquet, perhaps with .gz or .zst), no .inter \
-                 file and no ratings.dat",
+                 file and no ratings.dat; name a folder or a file that has one",
                 path.display()
             );
         }

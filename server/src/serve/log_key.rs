@@ -130,7 +130,7 @@ pub(crate) fn files(state: &State) -> Result<Vec<(String, Vec<u8>)>> {
 fn write(path: &Path, key: &[u8; 32]) -> Result<()> {
     // The folder is the operator's where a path is given: it must be there.
     if path.parent().is_some_and(|folder| !folder.as_os_str().is_empty() && !folder.is_dir()) {
-        bail!("the folder of {} is not there", path.display());
+        bail!("the folder of {} is not there; make it, or name another path in EEMU_LOG_KEY", path.display());
     }
     Ok(write_whole(path, format!("{}\n", hex::encode(key)).as_bytes())?)
 }

@@ -10,10 +10,10 @@
 //! | `capacity` | how many deletions an hour that sustains |
 //! | `requests`, `ledger` | what becomes of a deletion; the receipt log |
 //! | `recommending` | recommendations computed here |
-//! | `tokens` | who may |
+//! | `tokens`, `sign_in` | who may: our tokens, an issuer's tokens |
 //! | `http`, `listen` | the API and its connections |
 //! | `housekeeping` | what time brings about, and what other processes do |
-//! | `metrics`, `logging` | counters, log lines |
+//! | `metrics`, `logging`, `traces` | counters, log lines, spans for OpenTelemetry |
 
 mod capacity;
 mod housekeeping;
@@ -28,8 +28,10 @@ mod requests;
 mod schedule;
 mod service;
 pub mod settings;
+pub mod sign_in;
 mod snapshot;
 pub mod tokens;
+mod traces;
 mod trainer;
 mod writer;
 

@@ -13,6 +13,7 @@ use serde::Deserialize;
 
 use super::http::HttpOptions;
 use super::service::ServiceOptions;
+use super::sign_in::Oidc;
 use crate::clock::Span;
 use crate::device::DeviceChoice;
 use crate::store::DatabaseUrl;
@@ -91,6 +92,18 @@ pub struct Given {
     /// demonstrations only.
     #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "3", env = "EEMU_DEMO")]
     pub demo: Option<usize>,
+    /// Take bearer tokens of this OpenID Connect issuer too: an https address.
+    #[arg(long, value_name = "URL", env = "EEMU_OIDC_ISSUER")]
+    pub oidc_issuer: Option<String>,
+    /// The audience that such a token must name.
+    #[arg(long, value_name = "NAME", env = "EEMU_OIDC_AUDIENCE")]
+    pub oidc_audience: Option<String>,
+    /// The claim that is the person's identifier.
+    #[arg(long, value_name = "CLAIM", env = "EEMU_OIDC_PERSON")]
+    pub oidc_person: Option<String>,
+    /// The claim that lists scopes: eemu:subject, eemu:operator, eemu:admin.
+    #[arg(long, value_name = "CLAIM", env = "EEMU_OIDC_SCOPES")]
+    pub oidc_scopes: Option<String>,
     /// How log lines are written.
     #[arg(long, value_enum, env = "EEMU_LOG_FORMAT")]
     pub log_format: Option<LogFormat>,
@@ -120,6 +133,10 @@ pub const REFERENCE: &[(&str, &str, &str)] = &[
     ("connections", "1024", "connections that are open at once"),
     ("web", "none", "folder of the browser app"),
     ("demo", "0", "tokens for this many people of the data are given to everybody"),
+    ("oidc-issuer", "none", "OpenID Connect issuer whose bearer tokens are taken beside eemu's own: an https address"),
+    ("oidc-audience", "none", "audience that such a token must name; needed with an issuer"),
+    ("oidc-person", "sub", "claim that is the person's identifier, as in the imported data"),
+    ("oidc-scopes", "scope", "claim that lists scopes: `eemu:subject`, `eemu:operator`, `eemu:admin`"),
     ("log-format", "text", "how log lines are written: text, json"),
     ("log-level", "info", "how much is logged: error, warn, info"),
 ];
@@ -206,6 +223,7 @@ pub fn settle(given: &Given, file: &Given) -> Result<Settings> {
             rate: pick!(rate, http.rate),
             timeout: pick!(timeout, http.timeout),
             web: given.web.clone().or_else(|| file.web.clone()),
+            oidc: oidc(given, file)?,
         },
     };
     let counts = [
@@ -218,6 +236,126 @@ pub fn settle(given: &Given, file: &Given) -> Result<Settings> {
         bail!("{name} must be 1 or more");
     }
     Ok(settings)
+}
+
+/// Whose tokens are taken beside our own.
+fn oidc(given: &Given, file: &Given) -> Result<Option<Oidc>> {
+    let pick = |flag: &Option<String>, key: &Option<String>| flag.clone().or_else(|| key.clone());
+    let issuer = pick(&given.oidc_issuer, &file.oidc_issuer);
+    let audience = pick(&given.oidc_audience, &file.oidc_audience);
+    let person = pick(&given.oidc_person, &file.oidc_person);
+    let scopes = pick(&given.oidc_scopes, &file.oidc_scopes);
+    let Some(issuer) = issuer else {
+        if audience.or(person).or(scopes).is_some() {
+            bail!("a setting of OpenID Connect is given without the issuer; give oidc-issuer too");
+        }
+        return Ok(None);
+    };
+    let Some(audience) = audience.filter(|audience| !audience.is_empty()) else {
+        bail!("oidc-issuer is given without an audience; give oidc-audience, the name that the issuer has for eemu");
+    };
+    let (person, scopes) = (person.unwrap_or_else(|| "sub".into()), scopes.unwrap_or_else(|| "scope".into()));
+    Oidc::new(issuer, audience, person, scopes).map(Some)
+}
+
+/// What settings come to, a line each, in the form of a settings file, with
+/// where each value is from.
+pub fn shown(settings: &Settings, given: &Given, file: &Given) -> Vec<String> {
+    let oidc = settings.http.oidc.as_ref();
+    let text = |text: &str| toml::Value::String(text.to_owned()).to_string();
+    let path = |path: &PathBuf| text(&path.display().to_string());
+    let word = |word: Option<clap::builder::PossibleValue>| text(word.as_ref().map_or("", |word| word.get_name()));
+    let span = |seconds: u64| text(&format!("{seconds}s"));
+    let value = |name: &str| -> Option<String> {
+        let service = &settings.service;
+        Some(match name {
+            // It may hold a password.
+            "database" => return settings.database.as_ref().map(|_| text("(not shown)")),
+            "models" => return settings.models.as_deref().map(text),
+            "listen" => text(&settings.listen.to_string()),
+            "settle" => service.settle.as_secs_f64().to_string(),
+            "additions" => service.additions.as_secs_f64().to_string(),
+            "erase-within" => span(service.erase_within.as_secs()),
+            "train-jobs" => service.train_jobs.to_string(),
+            "serve-jobs" => service.serve_jobs.to_string(),
+            "device" => word(settings.device.to_possible_value()),
+            "rate" => settings.http.rate.to_string(),
+            "timeout" => settings.http.timeout.to_string(),
+            "connections" => settings.connections.to_string(),
+            "web" => return settings.http.web.as_ref().map(path),
+            "demo" => service.demo.to_string(),
+            "oidc-issuer" => return oidc.map(|oidc| text(&oidc.issuer)),
+            "oidc-audience" => return oidc.map(|oidc| text(&oidc.audience)),
+            "oidc-person" => return oidc.map(|oidc| text(&oidc.person)),
+            "oidc-scopes" => return oidc.map(|oidc| text(&oidc.scopes)),
+            "log-format" => word(settings.log_format.to_possible_value()),
+            "log-level" => word(settings.log_level.to_possible_value()),
+            _ => return None,
+        })
+    };
+    let (flags, keys) = (named(given), named(file));
+    let line = |(name, default, _): &(&str, &str, &str)| {
+        let from = match (flags.contains(&(*name).to_owned()), keys.contains(&(*name).to_owned())) {
+            (true, _) => "flag or environment",
+            (false, true) => "file",
+            (false, false) => "default",
+        };
+        match value(name) {
+            Some(value) => format!("{name} = {value}  # {from}"),
+            None => format!("# {name}: {default}"),
+        }
+    };
+    REFERENCE.iter().map(line).collect()
+}
+
+/// The settings that are given.
+fn named(given: &Given) -> Vec<String> {
+    let Given {
+        database,
+        models,
+        listen,
+        settle,
+        additions,
+        erase_within,
+        train_jobs,
+        serve_jobs,
+        device,
+        rate,
+        timeout,
+        connections,
+        web,
+        demo,
+        oidc_issuer,
+        oidc_audience,
+        oidc_person,
+        oidc_scopes,
+        log_format,
+        log_level,
+    } = given;
+    let there = [
+        database.is_some(),
+        models.is_some(),
+        listen.is_some(),
+        settle.is_some(),
+        additions.is_some(),
+        erase_within.is_some(),
+        train_jobs.is_some(),
+        serve_jobs.is_some(),
+        device.is_some(),
+        rate.is_some(),
+        timeout.is_some(),
+        connections.is_some(),
+        web.is_some(),
+        demo.is_some(),
+        oidc_issuer.is_some(),
+        oidc_audience.is_some(),
+        oidc_person.is_some(),
+        oidc_scopes.is_some(),
+        log_format.is_some(),
+        log_level.is_some(),
+    ];
+    let names = REFERENCE.iter().map(|(name, ..)| (*name).to_owned());
+    names.zip(there).filter(|(_, there)| *there).map(|(name, _)| name).collect()
 }
 
 #[cfg(test)]
@@ -255,6 +393,44 @@ mod tests {
         assert_eq!(settings.http.timeout.to_string(), default("timeout"));
         assert_eq!(settings.connections.to_string(), default("connections"));
         assert!(settings.listen.ip().is_loopback());
+    }
+
+    /// What is shown is a settings file that means the same.
+    #[test]
+    fn what_is_shown_can_be_used() {
+        let file: Given = toml::from_str(
+            "settle = 1.5\nerase-within = \"5m\"\nweb = \"di\\\"st\"\nlog-format = \"json\"\noidc-issuer = \
+             \"https://id.example\"\noidc-audience = \"shop\"",
+        )
+        .unwrap();
+        let given = Given { rate: Some(7), ..Given::default() };
+        let settings = settle(&given, &file).unwrap();
+        let lines = shown(&settings, &given, &file);
+        let again: Given = toml::from_str(&lines.join("\n")).unwrap();
+        assert_eq!(settle(&again, &Given::default()).unwrap(), settings);
+        for line in [
+            "rate = 7  # flag or environment",
+            "settle = 1.5  # file",
+            "timeout = 60  # default",
+            "# models: as at the import",
+        ] {
+            assert!(lines.contains(&line.to_owned()), "{line}: {lines:#?}");
+        }
+        // A password is in no line.
+        let secret = Given { database: Some(DatabaseUrl("postgres://u:hush@h/n".into())), ..Given::default() };
+        let lines = shown(&settle(&secret, &file).unwrap(), &secret, &file);
+        assert!(!lines.join("\n").contains("hush"), "{lines:?}");
+    }
+
+    #[test]
+    fn an_issuer_needs_an_audience() {
+        let settled = |toml: &str| settle(&Given::default(), &toml::from_str(toml).unwrap());
+        let why = |toml: &str| format!("{:#}", settled(toml).unwrap_err());
+        assert!(why("oidc-issuer = \"https://id.example\"").contains("give oidc-audience"));
+        assert!(why("oidc-audience = \"shop\"").contains("give oidc-issuer"));
+        let plain = "oidc-issuer = \"http://id.example\"\noidc-audience = \"shop\"";
+        assert!(why(plain).contains("https"));
+        assert!(settled("oidc-issuer = \"http://127.0.0.1:9\"\noidc-audience = \"shop\"").is_ok());
     }
 
     #[test]

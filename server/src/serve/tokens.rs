@@ -24,7 +24,7 @@ const LOCK: &str = "tokens.lock";
 /// Their name in a shared database.
 const NOTE: &str = "tokens";
 /// How every token begins, so that people and scanners know one.
-const MARK: &str = "eemu_";
+pub(super) const MARK: &str = "eemu_";
 
 /// What a token may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -87,10 +87,10 @@ impl Writer {
     pub(super) fn submit(&self, change: Change) -> Result<()> {
         let mut queue = lock(&self.queue);
         if queue.1 {
-            bail!("the service is stopping");
+            bail!("the service is stopping; send it again when it is back");
         }
         if queue.0.len() >= LONGEST_QUEUE {
-            bail!("too many changes are waiting");
+            bail!("too many changes are waiting; send it again in a while");
         }
         queue.0.push_back(change);
         self.arrived.notify_one();
@@ -356,7 +356,9 @@ fn carry_out_additions(service: &Service, jobs: Vec<Add>) {
     service.schedule_changes(true);
     match result {
         Ok(counts) => jobs.into_iter().zip(counts).for_each(|(job, count)| {
-            let _ = job.reply.send(count.ok_or_else(|| anyhow!("the account was deleted meanwhile")));
+            let _ = job.reply.send(count.ok_or_else(|| {
+                anyhow!("the account was deleted meanwhile; add its records again if the person is back")
+            }));
         }),
         Err(_) => jobs.into_iter().for_each(|job| {
             let _ = job.reply.send(Err(anyhow!("the change was not carried out; try again")));

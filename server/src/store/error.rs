@@ -98,7 +98,7 @@ pub enum StoreError {
     #[error("the state was opened for reading. Open it for writing to change it")]
     ReadOnly,
     /// A shard that the state does not have.
-    #[error("there is no shard {shard}. The state has {shards}")]
+    #[error("there is no shard {shard}. Name one from 0 to {last}", last = shards.saturating_sub(1))]
     UnknownShard {
         /// The shard asked for.
         shard: u32,
@@ -133,7 +133,7 @@ pub enum StoreError {
     #[error("the state's database holds {0}, which no eemu wrote. Restore the directory from a backup")]
     DamagedRow(String),
     /// A record that cannot be stored. It is not named: errors reach logs.
-    #[error("a record {0}. Nothing was stored")]
+    #[error("a record {0}. Nothing was stored; correct it and send all of them again")]
     BadRecord(&'static str),
     /// Readers kept the log from being emptied: the change is made, its
     /// erasure is not.
@@ -217,10 +217,11 @@ fn way_out(error: &sqlx::Error) -> &'static str {
         (_, Some(code)) if matches!(code & 0xff, 5 | 6) => {
             "Another program has eemu.sqlite open: close it and try again. Nothing was half done"
         }
+        (sqlx::Error::WorkerCrashed, _) => "See what was said before. Nothing was half done",
         (sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_), _) => {
             "See that the PostgreSQL server answers. Nothing was half done"
         }
-        _ => "Nothing was half done",
+        _ => "Nothing was half done; repeat the command",
     }
 }
 

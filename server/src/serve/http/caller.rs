@@ -10,9 +10,13 @@ use axum::http::request::Parts;
 use super::App;
 use super::problem::{Answer, Failure};
 use crate::serve::service::lock;
+use crate::serve::sign_in::{Refused, SignedIn, is_signed};
 use crate::serve::snapshot::Snapshot;
 use crate::serve::tokens::Scope;
 use crate::serve::writer::Whose;
+
+/// Said to those who may ask about anybody.
+pub(super) const NAME_THE_USER: &str = "name the user that this is about: {\"user\": \"...\"}";
 
 /// The one who asks: nobody in particular, or the holder of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,13 +34,38 @@ impl FromRequestParts<Arc<App>> for Caller {
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Answer<Self> {
         let Some(header) = parts.headers.get(AUTHORIZATION) else { return Ok(Self(None)) };
         let token = bearer(header);
+        if let (Some(token), Some(issuer)) = (token.filter(|token| is_signed(token)), &app.sign_in) {
+            let who = issuer.who(token).await.map_err(|why| match why {
+                Refused::Unreachable => Failure::unavailable(why.to_string()),
+                _ => Failure::unknown_token(&why.to_string()),
+            })?;
+            return Self::signed_in(&app.service.snapshot(), who);
+        }
         let mut tokens = lock(&app.service.tokens);
         tokens.refresh().map_err(|error| Failure::internal(&error))?;
-        token.and_then(|token| tokens.find(token)).map(|scope| Self(Some(scope))).ok_or_else(Failure::unauthorized)
+        token.and_then(|token| tokens.find(token)).map(|scope| Self(Some(scope))).ok_or_else(|| {
+            Failure::unknown_token("this token is not known here: it was mistyped, has ended, or was revoked")
+        })
     }
 }
 
 impl Caller {
+    /// Whom an issuer's token speaks for here.
+    ///
+    /// # Errors
+    /// 403 for a person who has no account.
+    fn signed_in(snapshot: &Snapshot, who: SignedIn) -> Answer<Self> {
+        Ok(Self(Some(match who {
+            SignedIn::Admin => Scope::Admin,
+            SignedIn::Operator => Scope::Operator,
+            SignedIn::Subject(id) => {
+                let users = &snapshot.world.catalog.users;
+                let user = users.find(&id).filter(|user| !users.is_deleted(*user));
+                Scope::Subject(user.ok_or_else(Failure::no_account)?)
+            }
+        })))
+    }
+
     /// The user that a request is about.
     ///
     /// # Errors
@@ -47,15 +76,15 @@ impl Caller {
         let alive = |index: u32| (index as usize) < users.len() && !users.is_deleted(index);
         match self.0 {
             None => Err(Failure::unauthorized()),
-            Some(Scope::Operator) => Err(Failure::forbidden()),
+            Some(Scope::Operator) => Err(Failure::forbidden("an operator's", "an administrator's or the person's own")),
             Some(Scope::Subject(own)) if !alive(own) => Err(Failure::unauthorized()),
             Some(Scope::Subject(own)) => match user {
                 Some(id) if users.ids.get(own as usize).is_none_or(|own| own != id) => Err(Failure::not_found()),
                 _ => Ok(own),
             },
             Some(Scope::Admin) => match user {
-                None => Err(Failure::bad("name the user that this is about")),
-                Some(id) => users.find(id).filter(|index| alive(*index)).ok_or_else(Failure::not_found),
+                None => Err(Failure::bad(NAME_THE_USER)),
+                Some(id) => users.find(id).filter(|index| alive(*index)).ok_or_else(|| Failure::no_user(id)),
             },
         }
     }
@@ -87,7 +116,7 @@ impl Caller {
     pub(super) fn operates(self) -> Answer<()> {
         match self.0 {
             None => Err(Failure::unauthorized()),
-            Some(Scope::Subject(_)) => Err(Failure::forbidden()),
+            Some(Scope::Subject(_)) => Err(Failure::forbidden("a subject's", "an operator's or an administrator's")),
             Some(Scope::Operator | Scope::Admin) => Ok(()),
         }
     }
@@ -99,7 +128,8 @@ impl Caller {
     pub(super) fn administers(self) -> Answer<()> {
         match self.0 {
             None => Err(Failure::unauthorized()),
-            Some(Scope::Subject(_) | Scope::Operator) => Err(Failure::forbidden()),
+            Some(Scope::Subject(_)) => Err(Failure::forbidden("a subject's", "an administrator's")),
+            Some(Scope::Operator) => Err(Failure::forbidden("an operator's", "an administrator's")),
             Some(Scope::Admin) => Ok(()),
         }
     }

@@ -24,12 +24,13 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate};
 use tower_http::timeout::TimeoutLayer;
-use tracing::info;
+use tracing::{Instrument as _, info};
 
 use super::caller::bearer;
-use super::problem::Failure;
+use super::problem::{DATABASE, Failure};
 use super::{App, HttpOptions};
 use crate::serve::service::lock;
+use crate::serve::traces;
 
 /// The address that a request came from.
 #[derive(Debug, Clone, Copy)]
@@ -92,7 +93,9 @@ async fn limit(State(app): State<Arc<App>>, request: Request, next: Next) -> Res
     let known = |token: &str| {
         let mut tokens = lock(&app.service.tokens);
         // A file that cannot be read makes nobody known; the answer says so.
-        tokens.find(token).is_some() || (tokens.refresh().is_ok() && tokens.find(token).is_some())
+        app.sign_in.as_ref().is_some_and(|issuer| issuer.knows(token))
+            || tokens.find(token).is_some()
+            || (tokens.refresh().is_ok() && tokens.find(token).is_some())
     };
     // Who watches over the service is never turned away.
     if ["/healthz", "/readyz"].contains(&request.uri().path()) || app.limits.allow(&request, known) {
@@ -110,7 +113,7 @@ async fn fresh(State(app): State<Arc<App>>, request: Request, next: Next) -> Res
         let looked = tokio::task::spawn_blocking(move || service.freshen()).await;
         if let Err(error) = looked.map_err(anyhow::Error::from).and_then(|looked| looked) {
             tracing::error!("the database does not say how far it is: {error:#}");
-            return Failure::unavailable("the database does not answer").into_response();
+            return Failure::unavailable(DATABASE).into_response();
         }
     }
     next.run(request).await
@@ -120,7 +123,9 @@ async fn count(State(app): State<Arc<App>>, request: Request, next: Next) -> Res
     let start = Instant::now();
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().map_or("(files)".to_owned(), |path| path.as_str().to_owned());
-    let response = next.run(request).await;
+    let span = traces::request(method.as_str(), &route, request.headers());
+    let response = next.run(request).instrument(span.clone()).await;
+    traces::answered(&span, response.status().as_u16());
     let (status, seconds) = (response.status(), start.elapsed().as_secs_f64());
     app.service.metrics.answers.with_label_values(&[&route, status.as_str()]).inc();
     app.service.metrics.seconds.with_label_values(&[&route]).observe(seconds);

@@ -38,6 +38,7 @@ use utoipa_axum::routes;
 pub use layers::{Limits, Peer};
 
 use super::service::Service;
+use super::sign_in::{Oidc, SignIn};
 
 /// Body of a batch at most.
 const BATCH_BYTES: usize = 32 << 20;
@@ -50,6 +51,8 @@ pub struct App {
     pub service: Arc<Service>,
     /// Places for computing recommendations.
     pub(crate) computing: Arc<Semaphore>,
+    /// Bearer tokens of an issuer.
+    pub(crate) sign_in: Option<SignIn>,
     limits: Limits,
 }
 
@@ -68,11 +71,13 @@ pub struct HttpOptions {
     pub timeout: u64,
     /// Folder of the browser app.
     pub web: Option<PathBuf>,
+    /// Whose bearer tokens are taken beside our own.
+    pub oidc: Option<Oidc>,
 }
 
 impl Default for HttpOptions {
     fn default() -> Self {
-        Self { rate: 50, timeout: 60, web: None }
+        Self { rate: 50, timeout: 60, web: None, oidc: None }
     }
 }
 
@@ -130,7 +135,10 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
     let (_, mut document) = api().split_for_parts();
     let bearer = HttpBuilder::new()
         .scheme(HttpAuthScheme::Bearer)
-        .description(Some("A token of `eemu token create`; the roles that may ask stand beside each route"))
+        .description(Some(
+            "A token of `eemu token create`, or of the issuer that `--oidc-issuer` names; the roles that may ask \
+                           stand beside each route",
+        ))
         .build();
     document
         .components
@@ -146,6 +154,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 pub fn router(service: Arc<Service>, options: &HttpOptions) -> anyhow::Result<Router> {
     let app = Arc::new(App {
         computing: Arc::new(Semaphore::new(service.options.serve_jobs.max(1))),
+        sign_in: options.oidc.clone().map(SignIn::new).transpose()?,
         limits: Limits::new(options.rate),
         service,
     });

@@ -30,11 +30,12 @@ const MOST_ITEMS: usize = 10_000;
 
 fn items_of<'a>(world: &World, ids: impl ExactSizeIterator<Item = &'a String>) -> Answer<Vec<u32>> {
     if ids.len() > MOST_ITEMS {
-        return Err(Failure::bad(format!("at most {MOST_ITEMS} items at once")));
+        return Err(Failure::bad(format!("{} items; send at most {MOST_ITEMS} at once", ids.len())));
     }
-    // The item is not named: messages reach logs.
-    let unknown = || Failure::bad("an item is not in the catalogue");
-    ids.map(|id| world.catalog.items.find(id).ok_or_else(unknown)).collect()
+    let found = |(place, id): (usize, &String)| {
+        world.catalog.items.find(id).ok_or_else(|| Failure::no_item(&format!("place {place}, from 0"), id))
+    };
+    ids.enumerate().map(found).collect()
 }
 
 /// Everything that the server knows of what a person did.
@@ -89,11 +90,17 @@ pub(super) async fn add(
     let snapshot = app.service.snapshot();
     let user = caller.adds_for(&snapshot, ask.user.as_deref())?;
     let items = items_of(&snapshot.world, ask.interactions.iter().map(|new| &new.item))?;
-    if items.iter().any(|item| snapshot.world.down.binary_search(item).is_ok()) {
-        return Err(Failure::bad("an item is taken down for everybody"));
+    if let Some(place) = items.iter().position(|item| snapshot.world.down.binary_search(item).is_ok()) {
+        let id = &ask.interactions[place].item;
+        return Err(Failure::bad(format!(
+            "interactions[{place}]: item '{id}' is taken down for everybody; leave it out"
+        )));
     }
-    if ask.interactions.iter().any(|new| new.timestamp.is_some_and(|time| !time.is_finite())) {
-        return Err(Failure::bad("a timestamp is not a finite number"));
+    let unbounded = |time: Option<f64>| time.is_some_and(|time| !time.is_finite());
+    if let Some(place) = ask.interactions.iter().position(|new| unbounded(new.timestamp)) {
+        return Err(Failure::bad(format!(
+            "interactions[{place}].timestamp is not a finite number; leave it out if unknown"
+        )));
     }
     let records = items.into_iter().zip(ask.interactions.iter().map(|new| new.timestamp)).collect();
     let (reply, answer) = oneshot::channel();
@@ -109,7 +116,7 @@ async fn wait<T>(answer: oneshot::Receiver<anyhow::Result<T>>) -> Answer<T> {
     match answer.await {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => Err(Failure::unavailable(error.to_string())),
-        Err(_) => Err(Failure::unavailable("the service is stopping")),
+        Err(_) => Err(Failure::unavailable("the service is stopping; send it again when it is back")),
     }
 }
 
@@ -133,7 +140,7 @@ pub(super) async fn delete(
         return Err(Failure::bad("name the items, or set all to true, or give before: one of the three"));
     }
     if ask.before.is_some_and(|time| !time.is_finite()) {
-        return Err(Failure::bad("before is not a finite number"));
+        return Err(Failure::bad("before is not a finite number; give a time in the data's own unit"));
     }
     let items = if ask.items.is_empty() { None } else { Some(items_of(&snapshot.world, ask.items.iter())?) };
     let asked = Asked { user: Some(user), items, before: ask.before, account: false };

@@ -1,7 +1,11 @@
-//! What is answered when something is wrong.
+//! What is answered when something is wrong: what, where, and what to do.
+//!
+//! An answer goes to whoever sent the request, so it names the field, the item
+//! or the user that they wrote. Log lines hold none of it.
 
 use axum::Json;
-use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
+use axum::body::Bytes;
+use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
@@ -9,6 +13,7 @@ use axum::response::{IntoResponse, Response};
 use eemu_core::api::Problem;
 use serde::de::DeserializeOwned;
 
+use crate::reading::{without_place, wrong_kind};
 use crate::store::StoreError;
 
 /// An answer that is no success.
@@ -18,6 +23,13 @@ pub(super) struct Failure {
     code: &'static str,
     message: String,
 }
+
+/// What is not there, and what is another's.
+const NOT_FOUND: &str = "there is no such thing, or it is not yours";
+/// Where identifiers come from.
+const AS_IMPORTED: &str = "check the identifier: it is written as in the imported data, byte for byte";
+/// When nothing can be asked of it.
+pub(super) const DATABASE: &str = "the database does not answer; send it again in a while";
 
 /// A handler's result.
 pub(super) type Answer<T> = Result<T, Failure>;
@@ -32,23 +44,52 @@ impl Failure {
         Self::new(StatusCode::BAD_REQUEST, "bad_request", message)
     }
 
-    /// No token, or none that is known.
+    /// No token.
     pub(super) fn unauthorized() -> Self {
         Self::new(
             StatusCode::UNAUTHORIZED,
             "unauthorized",
-            "send a token: Authorization: Bearer eemu_...; `eemu token create` makes one",
+            "this needs a token: send Authorization: Bearer eemu_...; `eemu token create` makes one",
         )
     }
 
+    /// A token that is none.
+    pub(super) fn unknown_token(why: &str) -> Self {
+        let message = format!("{why}; send another one, or none at all where nobody's data is asked for");
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", message)
+    }
+
     /// The token's role may not do this at all.
-    pub(super) fn forbidden() -> Self {
-        Self::new(StatusCode::FORBIDDEN, "forbidden", "this token's role may not do this")
+    pub(super) fn forbidden(holds: &str, needs: &str) -> Self {
+        let message = format!("{holds} token may not do this; use {needs}");
+        Self::new(StatusCode::FORBIDDEN, "forbidden", message)
+    }
+
+    /// A person whom an issuer names, and who is in no table.
+    pub(super) fn no_account() -> Self {
+        let message = "the person that this token names has no account here; an administrator makes one by adding the \
+                       first record, unless the claim named by oidc-person is the wrong one";
+        Self::new(StatusCode::FORBIDDEN, "forbidden", message)
     }
 
     /// Not there, or somebody else's: one answer for both.
     pub(super) fn not_found() -> Self {
-        Self::new(StatusCode::NOT_FOUND, "not_found", "there is no such thing, or it is not yours")
+        Self::new(StatusCode::NOT_FOUND, "not_found", NOT_FOUND)
+    }
+
+    /// Not there, for those who may see everything of the kind.
+    pub(super) fn missing(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", message)
+    }
+
+    /// A user that is not there, for those who may see everybody.
+    pub(super) fn no_user(id: &str) -> Self {
+        Self::missing(format!("there is no user '{}'; {AS_IMPORTED}", short(id)))
+    }
+
+    /// An item that is not in the catalogue.
+    pub(super) fn no_item(field: &str, id: &str) -> Self {
+        Self::bad(format!("{field}: item '{}' is not in the catalogue; {AS_IMPORTED}", short(id)))
     }
 
     /// Try again later.
@@ -58,13 +99,21 @@ impl Failure {
 
     /// Too many requests.
     pub(super) fn too_many() -> Self {
-        Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many", "too many requests; wait a second")
+        Self::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "too_many",
+            "too many requests in a second; wait one and send it again",
+        )
     }
 
     /// A fault of the server; the cause goes to the log, which names nobody.
     pub(super) fn internal(error: &anyhow::Error) -> Self {
         tracing::error!("a request failed: {error:#}");
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the server failed; its log says more")
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "the server failed; its log says why, so tell its operator when it was",
+        )
     }
 
     /// What went wrong inside, told apart: a database that does not answer will
@@ -73,7 +122,7 @@ impl Failure {
         match error.downcast_ref() {
             Some(StoreError::Database(_) | StoreError::BadDatabase(_)) => {
                 tracing::error!("a request failed: {error:#}");
-                Self::unavailable("the database does not answer")
+                Self::unavailable(DATABASE)
             }
             _ => Self::internal(error),
         }
@@ -87,13 +136,21 @@ impl Failure {
     /// For statuses that layers give.
     pub(super) fn of_status(status: StatusCode) -> Self {
         let (code, message) = match status {
-            StatusCode::PAYLOAD_TOO_LARGE => ("too_large", "the body is too large"),
-            StatusCode::REQUEST_TIMEOUT | StatusCode::GATEWAY_TIMEOUT => ("timeout", "the request took too long"),
-            StatusCode::UNSUPPORTED_MEDIA_TYPE => ("bad_request", "send Content-Type: application/json"),
-            StatusCode::METHOD_NOT_ALLOWED => ("bad_request", "this address takes another method"),
-            StatusCode::INTERNAL_SERVER_ERROR => ("internal", "the server failed; its log says more"),
-            StatusCode::NOT_FOUND => ("not_found", "there is no such thing, or it is not yours"),
-            _ => ("bad_request", "the request cannot be understood"),
+            StatusCode::PAYLOAD_TOO_LARGE => {
+                ("too_large", "the body is too large; send it in parts of at most 1 MB (a batch: 32 MB)")
+            }
+            StatusCode::REQUEST_TIMEOUT | StatusCode::GATEWAY_TIMEOUT => {
+                ("timeout", "the request took too long; send it again, or less at once")
+            }
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => {
+                ("bad_request", "the body is not marked as JSON; send Content-Type: application/json")
+            }
+            StatusCode::METHOD_NOT_ALLOWED => ("bad_request", "this address takes another method; /docs shows which"),
+            StatusCode::INTERNAL_SERVER_ERROR => {
+                ("internal", "the server failed; its log says why, so tell its operator when it was")
+            }
+            StatusCode::NOT_FOUND => ("not_found", NOT_FOUND),
+            _ => ("bad_request", "the request cannot be understood; /docs shows what is expected"),
         };
         Self::new(status, code, message)
     }
@@ -113,26 +170,53 @@ impl IntoResponse for Failure {
     }
 }
 
-/// A JSON body. What is wrong with it is said without quoting it: bodies hold
-/// identifiers, and messages reach logs.
+/// A JSON body.
 pub(super) struct Body<T>(pub(super) T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     type Rejection = Failure;
 
     async fn from_request(request: Request, state: &S) -> Answer<Self> {
-        match Json::<T>::from_request(request, state).await {
-            Ok(Json(body)) => Ok(Self(body)),
-            Err(JsonRejection::JsonDataError(_)) => Err(Failure::new(
-                StatusCode::UNPROCESSABLE_ENTITY,
-                "bad_request",
-                "the body has a field too many, \
-                     one too few, or one of the wrong type; /docs shows what is expected",
-            )),
-            Err(JsonRejection::JsonSyntaxError(_)) => Err(Failure::bad("the body is not JSON")),
-            Err(other) => Err(Failure::of_status(other.status())),
+        let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+        let kind = kind.map(|kind| kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
+        if !kind.is_some_and(|kind| kind == "application/json" || kind.ends_with("+json")) {
+            return Err(Failure::of_status(StatusCode::UNSUPPORTED_MEDIA_TYPE));
         }
+        let bytes = Bytes::from_request(request, state).await;
+        let bytes = bytes.map_err(|rejection| Failure::of_status(rejection.status()))?;
+        json(&bytes, "the body").map(Self)
     }
+}
+
+/// Reads JSON; an error names the field.
+///
+/// # Errors
+/// 400 for what is no JSON, 422 for what is not what was asked for.
+pub(super) fn json<T: DeserializeOwned>(bytes: &[u8], what: &str) -> Answer<T> {
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    let read = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+        let (path, why) = (error.path().to_string(), error.into_inner());
+        if why.is_data() {
+            let place = if path == "." { what.to_owned() } else { format!("{what}, field {path}") };
+            let message = format!("{place}: {}; /docs shows what is expected", short(&wrong_kind(&why)));
+            Failure::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_request", message)
+        } else {
+            not_json(what, &why)
+        }
+    })?;
+    reader.end().map_err(|why| not_json(what, &why))?;
+    Ok(read)
+}
+
+fn not_json(what: &str, why: &serde_json::Error) -> Failure {
+    let (line, column, why) = (why.line(), why.column(), without_place(why));
+    Failure::bad(format!("{what} is not JSON: line {line}, column {column}: {why}; send one JSON object"))
+}
+
+/// Somebody's words, at a length that can be read.
+fn short(text: &str) -> String {
+    const MOST: usize = 160;
+    if text.chars().count() <= MOST { text.to_owned() } else { text.chars().take(MOST).chain(['…']).collect() }
 }
 
 /// Values of the query.
@@ -144,7 +228,11 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Query<T
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Answer<Self> {
         let found: Result<axum::extract::Query<T>, QueryRejection> =
             axum::extract::Query::from_request_parts(parts, state).await;
-        found.map(|q| Self(q.0)).map_err(|_| Failure::bad("the query has a value of the wrong kind"))
+        found.map(|q| Self(q.0)).map_err(|rejection| {
+            let text = rejection.body_text();
+            let why = text.split_once(": ").map_or(text.as_str(), |(_, why)| why);
+            Failure::bad(format!("the query: {}; /docs shows what is expected", short(why)))
+        })
     }
 }
 

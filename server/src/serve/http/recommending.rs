@@ -12,11 +12,12 @@ use eemu_core::api::{Problem, RecommendRequest, Recommendations};
 use futures_util::StreamExt;
 
 use super::App;
-use super::caller::Caller;
-use super::problem::{Answer, Body, Failure};
+use super::caller::{Caller, NAME_THE_USER};
+use super::problem::{Answer, Body, Failure, json};
 use crate::serve::recommending::{Who, recommend};
 use crate::serve::snapshot::Snapshot;
 use crate::serve::tokens::Scope;
+use crate::serve::traces::work;
 use crate::store::Head;
 
 /// Recommended items at most.
@@ -30,21 +31,26 @@ const TILE: usize = 32;
 fn understand(snapshot: &Snapshot, ask: &RecommendRequest) -> Answer<(Option<Vec<u32>>, usize)> {
     let top = ask.top.unwrap_or(10);
     if top == 0 || top > MOST {
-        return Err(Failure::bad(format!("top is between 1 and {MOST}")));
+        return Err(Failure::bad(format!("top is {top}; give 1 to {MOST}")));
     }
     let Some(picked) = &ask.items else { return Ok((None, top as usize)) };
     if ask.user.is_some() {
-        return Err(Failure::bad("name a user or a visitor's items, not both"));
+        return Err(Failure::bad("user and items are both given; name a user, or a visitor's items"));
     }
     if picked.len() > MOST_PICKS {
-        return Err(Failure::bad(format!("at most {MOST_PICKS} items")));
+        return Err(Failure::bad(format!("{} items; a visitor picks {MOST_PICKS} at most", picked.len())));
     }
     if !snapshot.world.config.model.unknown_rows {
-        return Err(Failure::bad("this model was trained without unknown rows, so it knows only its own users"));
+        return Err(Failure::bad(
+            "this model was trained without unknown rows, so it knows only its own users; name one of them",
+        ));
     }
-    let find = |id: &String| snapshot.world.catalog.items.find(id);
-    let items: Option<Vec<u32>> = picked.iter().map(find).collect();
-    items.map(|items| (Some(items), top as usize)).ok_or_else(|| Failure::bad("an item is not in the catalogue"))
+    let find = |(place, id): (usize, &String)| {
+        let found = snapshot.world.catalog.items.find(id);
+        found.ok_or_else(|| Failure::no_item(&format!("items[{place}]"), id))
+    };
+    let items: Vec<u32> = picked.iter().enumerate().map(find).collect::<Answer<_>>()?;
+    Ok((Some(items), top as usize))
 }
 
 /// Recommendations for a user (with a token), or for a visitor's picks.
@@ -65,9 +71,10 @@ pub(super) async fn one(
     };
     drop(snapshot);
     let place = app.computing.clone().acquire_owned().await;
-    let place = place.map_err(|_| Failure::unavailable("the service is stopping"))?;
+    let place = place.map_err(|_| Failure::unavailable("the service is stopping; send it again when it is back"))?;
+    let span = work!("rank");
     let computed = tokio::task::spawn_blocking(move || {
-        let _place = place;
+        let (_place, _span) = (place, span.entered());
         recommend(&app.service, &[(who, top)])
     });
     let answer = computed.await.map_err(anyhow::Error::from).and_then(|answers| answers);
@@ -79,9 +86,9 @@ fn user_of(snapshot: &Snapshot, caller: Caller, user: Option<&str>) -> Answer<u3
     match (caller.0, user) {
         (Some(Scope::Operator), Some(id)) => {
             let users = &snapshot.world.catalog.users;
-            users.find(id).filter(|user| !users.is_deleted(*user)).ok_or_else(Failure::not_found)
+            users.find(id).filter(|user| !users.is_deleted(*user)).ok_or_else(|| Failure::no_user(id))
         }
-        (Some(Scope::Operator), None) => Err(Failure::bad("name the user that this is about")),
+        (Some(Scope::Operator), None) => Err(Failure::bad(NAME_THE_USER)),
         _ => caller.about(snapshot, user),
     }
 }
@@ -161,8 +168,7 @@ fn answer_tile(app: &App, caller: Caller, lines: &[Bytes]) -> (VecDeque<Bytes>, 
     let asked: Vec<Answer<(Who, usize)>> = lines
         .iter()
         .map(|line| {
-            let ask: RecommendRequest =
-                serde_json::from_slice(line).map_err(|_| Failure::bad("the line is no request"))?;
+            let ask: RecommendRequest = json(line, "the line")?;
             let (picked, top) = understand(&snapshot, &ask)?;
             let who = match picked {
                 Some(items) => Who::Visitor(items),

@@ -87,7 +87,7 @@ fn check(app: &App, caller: Caller, name: &str) -> Answer<()> {
             let own = id.is_some_and(|id| owner_of(name, id) == owner);
             if own { Ok(()) } else { Err(Failure::not_found()) }
         }
-        (Some(_), Some(Scope::Operator)) => Err(Failure::forbidden()),
+        (Some(_), Some(Scope::Operator)) => Err(not_an_operators()),
     }
 }
 
@@ -95,9 +95,16 @@ fn check(app: &App, caller: Caller, name: &str) -> Answer<()> {
 fn missing(caller: Caller) -> Failure {
     match caller.0 {
         None => Failure::unauthorized(),
-        Some(Scope::Operator) => Failure::forbidden(),
-        Some(Scope::Admin | Scope::Subject(_)) => Failure::not_found(),
+        Some(Scope::Operator) => not_an_operators(),
+        Some(Scope::Subject(_)) => Failure::not_found(),
+        Some(Scope::Admin) => Failure::missing(
+            "there is no deletion request of this name: check it; one is forgotten 30 days after its receipt",
+        ),
     }
+}
+
+fn not_an_operators() -> Failure {
+    Failure::forbidden("an operator's", "an administrator's or the person's own")
 }
 
 /// Where a deletion stands.
@@ -174,6 +181,8 @@ pub(super) async fn receipt(
 ) -> Answer<Json<ReceiptFile>> {
     check(&app, caller, &name)?;
     let receipt = lock(&app.service.requests).find(&name).and_then(|request| request.receipt);
-    let index = receipt.ok_or_else(Failure::not_found)? - 1;
+    let index = receipt.ok_or_else(|| {
+        Failure::missing("there is no receipt yet; ask for the request's status until its phase is done")
+    })? - 1;
     lock(&app.service.ledger).file(index).map(Json).ok_or_else(Failure::not_found)
 }
