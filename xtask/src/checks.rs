@@ -1,7 +1,7 @@
 //! `test` and `check`: which steps there are, and in which order.
 
 use crate::report::{End, Report};
-use crate::{Outcome, fuzz, golden, moto, place, run, trunk, wasm, web};
+use crate::{Outcome, book, deploy, fuzz, golden, moto, place, run, trunk, wasm, web, words};
 
 /// Compiles the tests that need a browser; everything else builds without.
 const BROWSER_TESTS: &str = "eemu-tests/browser";
@@ -33,6 +33,10 @@ pub(crate) fn test(all: bool) -> Outcome {
         if all {
             report.step("fuzz", fuzz::step);
             report.step("moto", moto::step);
+            report.step("deploy", deploy::step);
+            report.step("book", book::step);
+            report.step("words", words::spelling);
+            report.step("licences", words::licences);
             report.step("cuda", || cargo(&["check", "--workspace", "--features", "eemu-server/cuda"]));
             report.step("wgpu", || cargo(&["check", "--workspace", "--features", "eemu-server/wgpu"]));
         }
@@ -64,7 +68,7 @@ fn clippy() -> End {
     if let Err(why) = component("clippy", "clippy") {
         return End::NotRun(why);
     }
-    let features = format!("{BROWSER_TESTS},{POSTGRES_TESTS},{}", moto::TESTS);
+    let features = format!("{BROWSER_TESTS},{POSTGRES_TESTS},{},{}", moto::TESTS, deploy::TESTS);
     cargo(&["clippy", "--workspace", "--all-targets", "--features", &features, "--", "-D", "warnings"]).into()
 }
 

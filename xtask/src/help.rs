@@ -15,6 +15,8 @@ Developer commands of eemu. New here? Run `cargo xtask demo`, then read the READ
   cargo xtask bench-serve what serving costs: answers a second, deletions, memory
   cargo xtask bench-web what the browser app costs: lists, bytes, waiting
   cargo xtask web         the browser app: built into dist/, and shown with --serve
+  cargo xtask book        the book: its reference written anew, every link followed
+  cargo xtask pictures    pictures of the pages, for the README and the book
 
 `cargo xtask COMMAND --help` says what a command does, step by step.
 Nothing here needs more than git, a C compiler and Rust; what wants another tool
@@ -54,6 +56,11 @@ Runs each of these, even when an earlier one fails, and times it:
            one golden case on WebGPU (a software adapter)
   trunk    Trunk (crates.io) builds the same app                      (only with --all)
   fuzz     schemathesis (PyPI) against the API, expecting no fault    (only with --all)
+  deploy   files for operators: hadolint (PyPI), promtool, systemd-analyze, and
+           Kubernetes' own types                                      (only with --all)
+  book     mdBook (crates.io) builds the book, and no link leads nowhere (only with --all)
+  words    typos (PyPI) finds no misspelling                          (only with --all)
+  licences cargo-deny, where it is installed                          (only with --all)
   moto     models in a bucket of moto, an S3 server from PyPI         (only with --all)
   cuda     the core compiles for NVIDIA GPUs          (only with --all; needs no GPU)
   wgpu     the core compiles for Vulkan, Metal, DX12  (only with --all; needs no GPU)
@@ -144,6 +151,24 @@ library is built once from the source that the toolchain's own rust-src componen
 Debian's package rust-src holds, which must be of exactly rustc's version.
 
   --serve  then show it on http://127.0.0.1:8080/
+"
+        }
+        "book" => {
+            "\
+cargo xtask book
+
+Builds the book of docs/ into docs/book/: installs mdBook (crates.io, a pinned release)
+the first time, writes the reference (commands, API, settings) from what the program
+itself says, builds, and follows every link within the book.
+"
+        }
+        "pictures" => {
+            "\
+cargo xtask pictures
+
+Builds the browser app, serves a small trained state, and takes a picture of each page in
+a headless Chromium, in light and dark, into docs/pictures/ (chromium and chromedriver
+must be installed).
 "
         }
         _ => return None,

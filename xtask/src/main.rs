@@ -1,4 +1,5 @@
-//! Developer commands: `cargo xtask demo | test | check | golden | bench | bench-serve | bench-web | web`.
+//! Developer commands: `cargo xtask demo | test | check | golden | bench | bench-serve | bench-web | web |
+//! book | pictures`.
 //!
 //! | module | what it knows |
 //! |---|---|
@@ -9,8 +10,9 @@
 //! | `checks` | `test` and `check`: which steps there are |
 //! | `wasm` | the wasm32 target: found, added or built |
 //! | `fuzz`, `moto` | schemathesis and moto, each with a server of its own |
+//! | `deploy`, `words` | files for operators; spelling and licences |
 //! | `trunk` | Trunk builds the same app |
-//! | `golden`, `bench`, `bench_serve`, `bench_web`, `demo`, `web` | one command each |
+//! | `golden`, `bench`, `bench_serve`, `bench_web`, `demo`, `web`, `book`, `pictures` | one command each |
 
 // A test may stop where it stands.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
@@ -18,12 +20,15 @@
 mod bench;
 mod bench_serve;
 mod bench_web;
+mod book;
 mod checks;
 mod demo;
+mod deploy;
 mod fuzz;
 mod golden;
 mod help;
 mod moto;
+mod pictures;
 mod place;
 mod pypi;
 mod report;
@@ -31,6 +36,7 @@ mod run;
 mod trunk;
 mod wasm;
 mod web;
+mod words;
 
 use std::process::ExitCode;
 
@@ -64,6 +70,8 @@ fn dispatch(args: &[String]) -> Outcome {
         "bench" => bench::run(rest),
         "bench-serve" => bench_serve::run(rest),
         "bench-web" => bench_web::run(rest),
+        "book" => only(rest, &[]).and_then(|_| book::run()),
+        "pictures" => only(rest, &[]).and_then(|_| pictures::run()),
         "web" => web::run(only(rest, &["--serve"])?),
         "help" | "--help" | "-h" => rest.first().map_or_else(|| help::show(""), |topic| help::show(topic)),
         other => Err(format!("there is no command `{other}`; `cargo xtask --help` lists them")),
@@ -101,7 +109,10 @@ mod tests {
     fn every_command_that_help_lists_has_its_own_page() {
         let listed = help::OVERVIEW.lines().filter_map(|line| line.strip_prefix("  cargo xtask "));
         let names: Vec<&str> = listed.filter_map(|line| line.split_whitespace().next()).collect();
-        assert_eq!(names, ["demo", "test", "check", "golden", "bench", "bench-serve", "bench-web", "web"]);
+        assert_eq!(
+            names,
+            ["demo", "test", "check", "golden", "bench", "bench-serve", "bench-web", "web", "book", "pictures"]
+        );
         for name in names {
             assert!(help::page(name).is_some(), "no page for {name}");
         }

