@@ -38,6 +38,9 @@ pub enum Error {
     /// A configuration value cannot be used.
     #[error("configuration: {0}")]
     Config(String),
+    /// A rule for a list that cannot be followed.
+    #[error("{0}")]
+    Rule(String),
     /// A user or item that the catalogue does not hold.
     #[error("{kind} '{id}' is not in the catalogue")]
     UnknownId {

@@ -14,7 +14,9 @@
 //! | [`shard_model`] | one shard's model, whatever its kind |
 //! | [`train`] | one shard, start to end |
 //! | [`adapt`] | the adaptation set of one person (Eq 7) |
-//! | [`recommend`] | adapt every shard, average, mask, top k (Algorithm 2) |
+//! | [`recommend`] | adapt every shard, average, mask, top k (Algorithm 2); similar items |
+//! | [`rules`] | what may stand in a list, besides what the models say |
+//! | [`popularity`] | how many people have each item, and since when |
 //! | [`evaluate`] | HR@k and NDCG@k |
 //! | [`aggregate`] | the paper's baselines: other ways to blend the shards |
 //! | [`cluster`] | Algorithm 3: one adapted model for many people |
@@ -51,9 +53,11 @@ pub mod flops;
 pub mod meta;
 pub mod mistakes;
 pub mod model;
+pub mod popularity;
 pub mod random;
 pub mod receipt;
 pub mod recommend;
+pub mod rules;
 pub mod shard;
 pub mod shard_model;
 pub mod tensor;

@@ -1,5 +1,6 @@
 //! Algorithm 2: adapt every shard's model to the person, average the scores,
 //! mask what they know, take the top k. Evaluation and serving use this path.
+//! Beside it, what is similar to an item.
 
 use crate::adapt::{Person, adaptation_pairs};
 use crate::config::AdaptConfig;
@@ -129,6 +130,27 @@ impl<'a> Ranker<'a> {
             }
         }
         Ok(scored)
+    }
+
+    /// How similar every item is to one of them: the mean over the shards of
+    /// [`ShardModel::similar`]. Vectors of two shards stand in no common space,
+    /// so it is similarities that are averaged. It follows from the models
+    /// alone: what no model saw leaves no trace in it.
+    ///
+    /// # Errors
+    /// When the device fails, or a similarity is not a number.
+    pub async fn similar(&self, item: u32) -> Result<Vec<f32>> {
+        let mut mean = vec![0.0f32; self.degrees.len()];
+        for (_, model, base) in &self.models {
+            let own = model.similar(base, item).await?;
+            mean.iter_mut().zip(&own).for_each(|(mean, own)| *mean += own);
+        }
+        let share = 1.0 / self.models.len().max(1) as f32;
+        mean.iter_mut().for_each(|value| *value *= share);
+        if mean.iter().any(|value| value.is_nan()) {
+            return Err(Error::NotANumber("a similarity".into()));
+        }
+        Ok(mean)
     }
 }
 

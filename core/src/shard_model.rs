@@ -184,4 +184,35 @@ impl ShardModel {
             _ => Err(Error::Model("the model and what ranking shares are of different kinds".into())),
         }
     }
+
+    /// How similar every item is to one of them: the cosine of their vectors,
+    /// 0 where one of the two is nothing (no person of the shard has it). Of
+    /// EASE, which has no vectors, the weight from the item to each other.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub async fn similar(&self, base: &ItemBase, item: u32) -> Result<Vec<f32>> {
+        match (self, base) {
+            (Self::Episodes(_), ItemBase::Episodes(base)) => Ok(cosines(base.vectors(), base.width(), item)),
+            (Self::Kernel(model), _) => Ok(cosines(model.vectors(), model.width(), item)),
+            (Self::Ease(model), _) => Ok(model.weights_of(item).to_vec()),
+            (Self::LowRank(_), ItemBase::LowRank(base)) => {
+                let vectors = base.vectors().await?;
+                Ok(cosines(&vectors, base.width(), item))
+            }
+            _ => Err(Error::Model("the model and what ranking shares are of different kinds".into())),
+        }
+    }
+}
+
+/// The cosine of one row with every row. Sums run in the order of columns.
+fn cosines(rows: &[f32], width: usize, item: u32) -> Vec<f32> {
+    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
+    let own = &rows[item as usize * width..][..width];
+    let length = dot(own, own).sqrt();
+    let cosine = |row: &[f32]| {
+        let lengths = length * dot(row, row).sqrt();
+        if lengths > 0.0 { dot(own, row) / lengths } else { 0.0 }
+    };
+    rows.chunks_exact(width.max(1)).map(cosine).collect()
 }

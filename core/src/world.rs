@@ -8,6 +8,7 @@ use crate::adapt::{Past, Person};
 use crate::config::Config;
 use crate::dataset::{Catalog, Interaction, Interactions, Role, Split};
 use crate::model::Row;
+use crate::popularity::Popularity;
 use crate::random::Key;
 use crate::shard::{ShardBy, ShardData, assign, partition};
 
@@ -44,6 +45,8 @@ pub struct World {
     pub degrees: Vec<u32>,
     /// Training records of each shard.
     pub sizes: Vec<u32>,
+    /// How many people have each item, and since when, of all records.
+    pub popularity: Popularity,
     /// Items taken down for everybody, ascending: in no list. They keep their
     /// place in the catalogue, so training is as if nobody had ever had one.
     pub down: Vec<u32>,
@@ -65,7 +68,9 @@ impl World {
         let split = Split::new(config.holdout);
         let degrees = split.degrees(&interactions, catalog.items.len());
         let sizes = vec![0; config.train.shards as usize];
-        let mut derived = Self { catalog, config, key, interactions, split, degrees, sizes, down: Vec::new() };
+        let popularity = Popularity::new(&interactions, catalog.items.len());
+        let down = Vec::new();
+        let mut derived = Self { catalog, config, key, interactions, split, degrees, sizes, popularity, down };
         for user in 0..derived.interactions.users() {
             for shard in derived.shards_of(user) {
                 derived.sizes[shard as usize] += 1;
@@ -88,15 +93,6 @@ impl World {
         self.down.dedup();
     }
 
-    /// What is in no list for somebody: what they have, and what is taken
-    /// down. Ascending.
-    pub fn masked(&self, history: &Past) -> Vec<u32> {
-        let mut masked = [history.items(), &self.down].concat();
-        masked.sort_unstable();
-        masked.dedup();
-        masked
-    }
-
     /// The same system without some records (user and item index), and with
     /// some more. Costs what the users named here have, however many others
     /// there are. What is not there is not removed.
@@ -108,6 +104,7 @@ impl World {
             let own = self.interactions.of(user).iter().chain(added.iter().filter(|r| r.user == user));
             let own = own.filter(|r| !removed.contains(&(user, r.item))).copied().collect();
             after.interactions.replace(user, own, &after.catalog, &after.key);
+            after.popularity.replace(self.interactions.of(user), after.interactions.of(user));
             for item in self.items(user, Role::Train) {
                 after.degrees[item as usize] -= 1;
             }
@@ -121,6 +118,7 @@ impl World {
                 after.sizes[shard as usize] += 1;
             }
         }
+        after.popularity.settle(&after.interactions);
         after
     }
 
@@ -192,12 +190,13 @@ impl World {
         Past::new(records.filter(|(_, role)| counts(*role)).map(|(record, _)| (record.item, record.timestamp)))
     }
 
-    /// A visitor who is in no table, with a few items of their own.
-    pub fn visitor(&self, items: Vec<u32>) -> Person {
+    /// A visitor who is in no table, with a few items of their own, and times
+    /// where they are known.
+    pub fn visitor(&self, items: impl IntoIterator<Item = (u32, Option<f64>)>) -> Person {
         Person {
             stream: b"visitor".to_vec(),
             rows: vec![Row::Nobody; self.config.train.shards as usize],
-            history: Past::new(items.into_iter().map(|item| (item, None))),
+            history: Past::new(items),
         }
     }
 }

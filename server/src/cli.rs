@@ -1,6 +1,7 @@
 //! The `eemu` command: arguments, exit codes, errors.
 
 mod importing;
+mod listing;
 pub(crate) mod numbers;
 mod service;
 mod training;
@@ -16,6 +17,7 @@ use crate::commands;
 use crate::device::DeviceChoice;
 use crate::store::{DatabaseUrl, Location};
 pub(crate) use importing::{DuplicatesChoice, ImportArgs};
+pub(crate) use listing::{CountedArgs, HiddenArgs, ItemsArgs, ItemsCommand, ListFormat, RecommendArgs, SimilarArgs};
 pub(crate) use service::{
     BackupArgs, ConfigCommand, ExportReceiptArgs, PersonCommand, ReceiptCommand, RestoreArgs, ServeArgs, TokenCommand,
     TokenScope, TombstonesAt,
@@ -54,8 +56,17 @@ enum Command {
     TrainShard(TrainShardArgs),
     /// Measure: HR and NDCG of every user's held-out item among all items.
     Evaluate(EvaluateArgs),
-    /// The best items for one user, or for a visitor who is in no table.
+    /// The best items for one user, for a visitor, or for everybody.
     Recommend(RecommendArgs),
+    /// The items that are most similar to one.
+    Similar(SimilarArgs),
+    /// The items that most people have.
+    Popular(CountedArgs),
+    /// The items whose first record is the latest.
+    New(CountedArgs),
+    /// Hide items from every list, and show them again.
+    #[command(subcommand)]
+    Items(ItemsCommand),
     /// Add records, and the people they bring; nothing is retrained yet.
     Add(AddArgs),
     /// Remove records for good and retrain the shards that held them.
@@ -211,30 +222,6 @@ pub(crate) struct EvaluateArgs {
     pub(crate) config: ConfigArgs,
 }
 
-/// `recommend`.
-#[derive(Debug, Clone, Args)]
-pub(crate) struct RecommendArgs {
-    #[command(flatten)]
-    pub(crate) run: RunArgs,
-    /// A user's identifier.
-    #[arg(long, conflicts_with = "items", required_unless_present = "items")]
-    pub(crate) user: Option<String>,
-    /// Items of a visitor who is in no table.
-    #[arg(long, value_delimiter = ',', value_name = "ID,ID")]
-    pub(crate) items: Option<Vec<String>>,
-    /// How many.
-    #[arg(long, value_name = "N", default_value_t = 10, value_parser = numbers::count)]
-    pub(crate) top: usize,
-    /// Show each shard's score and the adaptation set.
-    #[arg(long)]
-    pub(crate) explain: bool,
-    /// The global models, without adaptation.
-    #[arg(long)]
-    pub(crate) no_adapt: bool,
-    #[command(flatten)]
-    pub(crate) config: ConfigArgs,
-}
-
 /// `forget`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ForgetArgs {
@@ -365,6 +352,10 @@ pub fn main() -> ExitCode {
         Command::TrainShard(args) => commands::train::train_shard(&args),
         Command::Evaluate(args) => commands::evaluate::run(&args),
         Command::Recommend(args) => commands::recommend::run(&args),
+        Command::Similar(args) => commands::listing::similar(&args),
+        Command::Popular(args) => commands::listing::popular(&args),
+        Command::New(args) => commands::listing::newest(&args),
+        Command::Items(command) => commands::items::run(&command),
         Command::Add(args) => commands::add::run(&args),
         Command::Forget(args) => commands::forget::run(&args),
         Command::Verify(args) => commands::verify::run(&args),

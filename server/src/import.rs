@@ -155,8 +155,13 @@ fn whole_set(path: &Path, options: &ImportOptions) -> anyhow::Result<Option<Whol
     }
     if is_zip(&name) {
         let archive = open_zip(path)?;
-        let is_csv = archive.file_names().any(|name| name.is_ok_and(|name| is_entry(&name, tables::MOVIELENS[0])));
-        return Ok(Some(if is_csv { Whole::MovieLensCsv { zip: true } } else { Whole::MovieLensZip }));
+        let names: Vec<String> = archive.file_names().filter_map(|name| Some(name.ok()?.into_owned())).collect();
+        let has = |wanted: &&str| names.iter().any(|name| is_entry(name, wanted));
+        return Ok(match () {
+            () if tables::MOVIELENS.iter().all(has) => Some(Whole::MovieLensCsv { zip: true }),
+            () if !has(&MOVIELENS[0]) && names.iter().any(|name| tables::is_table(name)) => None,
+            () => Some(Whole::MovieLensZip),
+        });
     }
     Ok(None)
 }
@@ -343,7 +348,8 @@ fn entry<'a>(
     let &[index] = found.as_slice() else {
         let problem = if found.is_empty() { "is missing from the archive" } else { "is more than once in the archive" };
         bail!(
-            "{shown} {problem}; wanted is a zip of MovieLens, with {} or with {}; unpack any other",
+            "{shown} {problem}; wanted is a zip of MovieLens, with {} or with {}, or one of tables (CSV, JSON Lines); \
+             unpack any other",
             MOVIELENS.join(", "),
             tables::MOVIELENS.join(", ")
         );

@@ -10,6 +10,7 @@
 //! | `replacing` | other data in the place of a state's |
 //! | [`training`] | one shard as an idempotent, resumable unit; several at once |
 //! | [`forgetting`] | a deletion from request to receipt, and the proof |
+//! | `hidden` | items that an operator hides from every list |
 //! | [`measuring`] | quality of an ensemble and of what it is compared with |
 //! | [`tuning`] | a search for hyper-parameters on validation, resumable |
 //! | [`serve`] | the HTTP service: deletions as a promise, receipts, models |
@@ -30,6 +31,7 @@ pub mod device;
 mod faults;
 pub mod fetch;
 pub mod forgetting;
+mod hidden;
 pub mod identifier;
 pub mod import;
 pub mod measuring;

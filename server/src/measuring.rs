@@ -211,7 +211,7 @@ pub fn strangers(world: &World, device: &Device, jobs: usize, progress: &Progres
         all.filter_map(|user| {
             let own = world.person(user, History::Before(Role::Test));
             let target = *world.items(user, Role::Test).first()?;
-            let rows = if strangers { known.visitor(Vec::new()).rows } else { own.rows.clone() };
+            let rows = if strangers { known.visitor([]).rows } else { own.rows.clone() };
             Some((Person { rows, history: own.history.latest(given)?, ..own }, target))
         })
         .collect()

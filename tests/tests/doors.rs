@@ -157,6 +157,10 @@ fn encodings_are_told_or_said() {
     let bare = write(&folder, "bare.csv", bare);
     assert!(message(&bare).contains("--encoding utf-16"), "{}", message(&bare));
     assert_eq!(records(&read_with(&bare, |options| options.encoding = Encoding::Utf16)).len(), 1);
+    let other: Vec<u8> = "user,item\na,b\n".encode_utf16().flat_map(u16::to_be_bytes).collect();
+    let other = write(&folder, "other.csv", other);
+    assert!(message(&other).contains("--encoding utf-16"), "{}", message(&other));
+    assert_eq!(records(&read_with(&other, |options| options.encoding = Encoding::Utf16)).len(), 1);
 }
 
 #[test]
@@ -180,6 +184,46 @@ fn several_files_and_folders_are_one_import() {
     write(&folder, "set/set.inter", "user_id:token\titem_id:token\na\tx\n");
     let said = refused(&["import", "--check", "--data", text(&folder.path().join("set")), text(&two)], &[]);
     assert!(said.contains("this is a whole data set"), "{said}");
+}
+
+/// A zip of tables is read as they are, one or several of them.
+#[test]
+fn zips_of_tables_need_not_be_unpacked() {
+    let folder = folder();
+    let zipped = |name: &str, members: &[(&str, &[u8])]| {
+        let path = folder.path().join(name);
+        let mut zip = zip::ZipWriter::new(File::create(&path).unwrap());
+        for (name, body) in members {
+            zip.start_file(*name, zip::write::SimpleFileOptions::default()).unwrap();
+            zip.write_all(body).unwrap();
+        }
+        zip.finish().unwrap();
+        path
+    };
+    let one = zipped("one.zip", &[("export/events.csv", b"user,item,ts\na,x,1600000000\nb,y,1600000001\n")]);
+    assert_eq!(read(&one).records.len(), 2);
+    let latin: &[u8] = b"user,item\na,b\xf6ll\n";
+    let latin = zipped("latin.zip", &[("latin.csv", latin)]);
+    let read_latin = read_with(&latin, |options| options.encoding = Encoding::Latin1);
+    assert_eq!(listed(&read_latin.catalog.items.ids), ["böll"]);
+    let several = zipped(
+        "several.zip",
+        &[
+            ("b.jsonl", b"{\"user\":\"b\",\"item\":\"x\",\"ts\":1600000001}\n"),
+            ("a.tsv", b"user\titem\tts\na\tx\t1600000000\n"),
+            ("__MACOSX/._a.tsv", b"\0\0"),
+            ("README.md", b"about"),
+        ],
+    );
+    let plain = write(&folder, "more.csv", "user,item,ts\nc,z,1600000002\n");
+    let said = done(&["import", "--check", "--json", "--data", text(&several), text(&plain)], &[]);
+    assert_eq!((&said["records"], &said["people"], &said["items"]), (&3.into(), &3.into(), &2.into()));
+    let bad = zipped("bad.zip", &[("in/bad.csv", b"user,item\na,x\n,y\n")]);
+    assert!(message(&bad).contains("in/bad.csv, line 3, column 1"), "{}", message(&bad));
+    let parquet = zipped("parquet.zip", &[("a.parquet", b"PAR1")]);
+    assert!(message(&parquet).contains("unpack this one"), "{}", message(&parquet));
+    let nothing = zipped("nothing.zip", &[("README.md", b"about")]);
+    assert!(message(&nothing).contains("or one of tables"), "{}", message(&nothing));
 }
 
 #[test]

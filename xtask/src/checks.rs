@@ -1,7 +1,7 @@
 //! `test` and `check`: which steps there are, and in which order.
 
 use crate::report::{End, Report};
-use crate::{Outcome, book, deploy, fuzz, golden, moto, place, run, trunk, wasm, web, words};
+use crate::{Outcome, book, clients, deploy, fuzz, golden, moto, place, run, trunk, wasm, web, words};
 
 /// Compiles the tests that need a browser; everything else builds without.
 const BROWSER_TESTS: &str = "eemu-tests/browser";
@@ -33,6 +33,8 @@ pub(crate) fn test(all: bool) -> Outcome {
         if all {
             report.step("fuzz", fuzz::step);
             report.step("moto", moto::step);
+            report.step("clients", clients::python);
+            report.step("snippets", clients::snippets);
             report.step("deploy", deploy::step);
             report.step("book", book::step);
             report.step("words", words::spelling);

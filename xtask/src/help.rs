@@ -62,6 +62,9 @@ Runs each of these, even when an earlier one fails, and times it:
   words    typos (PyPI) finds no misspelling                          (only with --all)
   licences cargo-deny, where it is installed                          (only with --all)
   moto     models in a bucket of moto, an S3 server from PyPI         (only with --all)
+  clients  the Python client against a server: mypy, pytest (PyPI)    (only with --all)
+  snippets the snippets of docs/clients.md as they stand: curl, Python, TypeScript
+                                                       (only with --all; needs node)
   cuda     the core compiles for NVIDIA GPUs          (only with --all; needs no GPU)
   wgpu     the core compiles for Vulkan, Metal, DX12  (only with --all; needs no GPU)
 

@@ -10,6 +10,8 @@
 //! | `checks` | `test` and `check`: which steps there are |
 //! | `wasm` | the wasm32 target: found, added or built |
 //! | `fuzz`, `moto` | schemathesis and moto, each with a server of its own |
+//! | `clients` | the Python client, and the snippets of the documentation |
+//! | `serving` | a server for them |
 //! | `deploy`, `words` | files for operators; spelling and licences |
 //! | `trunk` | Trunk builds the same app |
 //! | `golden`, `bench`, `bench_serve`, `bench_web`, `demo`, `web`, `book`, `pictures` | one command each |
@@ -22,6 +24,7 @@ mod bench_serve;
 mod bench_web;
 mod book;
 mod checks;
+mod clients;
 mod demo;
 mod deploy;
 mod fuzz;
@@ -33,6 +36,7 @@ mod place;
 mod pypi;
 mod report;
 mod run;
+mod serving;
 mod trunk;
 mod wasm;
 mod web;

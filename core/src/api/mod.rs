@@ -23,7 +23,10 @@ pub use published::{
     CatalogItem, CatalogPage, ClientFile, ConsistencyProof, DemoHousehold, Health, InclusionProof, LogEntries, LogPage,
     Manifest, Queue, ShardEntry, Whoami,
 };
-pub use recommending::{RecommendRequest, Recommendation, Recommendations};
+pub use recommending::{
+    Adapted, HiddenItems, HideRequest, NewItem, NewItems, PopularItem, PopularItems, RecommendRequest, Recommendation,
+    Recommendations,
+};
 
 use serde::{Deserialize, Serialize};
 

@@ -29,7 +29,8 @@ pub struct Manifest {
     /// by a secret random number of steps that is drawn anew whenever records
     /// change, so that two readings do not name the item between them.
     pub degree_classes: Vec<u8>,
-    /// Items taken down for everybody, by place in the catalogue: in no list.
+    /// Items taken down for everybody, or hidden, by place in the catalogue,
+    /// ascending: in no list.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub items_down: Vec<u32>,
     /// Number of shards S.

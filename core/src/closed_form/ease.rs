@@ -157,11 +157,15 @@ impl Ease {
         self.sum(support(past, &AdaptConfig::whole_history(), fading > 0.0, fading))
     }
 
+    /// The weights from one item to every item.
+    pub(crate) fn weights_of(&self, item: u32) -> &[f32] {
+        &self.weights[item as usize * self.items..][..self.items]
+    }
+
     fn sum(&self, support: Vec<(u32, f32)>) -> Vec<f32> {
         let mut scores = vec![0.0f32; self.items];
         for (item, weight) in support {
-            let row = &self.weights[item as usize * self.items..][..self.items];
-            scores.iter_mut().zip(row).for_each(|(score, own)| *score += weight * own);
+            scores.iter_mut().zip(self.weights_of(item)).for_each(|(score, own)| *score += weight * own);
         }
         scores
     }

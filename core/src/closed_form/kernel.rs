@@ -259,6 +259,11 @@ impl Kernel {
         &self.vectors
     }
 
+    /// Columns of z.
+    pub(crate) fn width(&self) -> usize {
+        self.config.width
+    }
+
     fn shapes(&self) -> [(&'static str, Vec<usize>); 4] {
         let items = self.items;
         [(VECTORS, vec![items, self.config.width]), (GIVEN, vec![items]), (ASKED, vec![items]), (COMMON, vec![items])]

@@ -31,6 +31,16 @@ struct Shared {
 }
 
 impl ItemBase {
+    /// y, row-major [items, width].
+    pub(crate) fn vectors(&self) -> &[f32] {
+        &self.0.vectors
+    }
+
+    /// Columns of y.
+    pub(crate) fn width(&self) -> usize {
+        self.0.scalars.start.len()
+    }
+
     /// The records of a person that the inner step reads, newest first, with
     /// their weights.
     #[must_use]

@@ -41,6 +41,11 @@ impl ItemBase {
     pub async fn vectors(&self) -> Result<Vec<f32>> {
         read(self.vectors.clone()).await
     }
+
+    /// Columns of the items' vectors.
+    pub(crate) fn width(&self) -> usize {
+        self.vectors.dims()[1]
+    }
 }
 
 impl Encoder {

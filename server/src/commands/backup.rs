@@ -14,6 +14,7 @@ use crate::cli::{BackupArgs, RestoreArgs, TombstonesAt};
 use crate::clock::{now_exactly, random_hex};
 use crate::deployment::Deployment;
 use crate::forgetting::blank;
+use crate::hidden;
 use crate::store::{Access, Backup, Extra, State, StoreError, Tombstones};
 
 pub(crate) fn backup(args: &BackupArgs) -> Result<ExitCode> {
@@ -34,8 +35,9 @@ pub(crate) fn backup(args: &BackupArgs) -> Result<ExitCode> {
     State::register_backup(&state, &backup)?;
     let from = Deployment::open(&state, Access::Read)?;
     let copy = copy_of(&from, |_, _| true);
-    let notes = vec![("backup".to_owned(), serde_json::to_string(&backup)?)];
-    let extra = Extra { notes, ..Extra::default() };
+    let mut notes = vec![("backup".to_owned(), serde_json::to_string(&backup)?)];
+    notes.extend(hidden_items(&from.state)?);
+    let extra = Extra { notes, down: from.world.down.clone(), ..Extra::default() };
     drop(Deployment::create_with(to, &copy, &from.settings, false, extra)?);
     if args.json {
         print_json(&json!({"backup": backup.id, "records": copy.records.len(), "expires": backup.expires}))?;
@@ -48,6 +50,11 @@ pub(crate) fn backup(args: &BackupArgs) -> Result<ExitCode> {
         ))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The items that are hidden, as a copy of the state holds them.
+fn hidden_items(state: &State) -> Result<Option<(String, String)>> {
+    Ok(state.note(hidden::NOTE)?.map(|names| (hidden::NOTE.to_owned(), names)))
 }
 
 fn copy_of(from: &Deployment, keep: impl Fn(u32, u32) -> bool) -> Imported {
@@ -128,7 +135,8 @@ pub(crate) fn restore(args: &RestoreArgs) -> Result<ExitCode> {
     if !backups.iter().any(|known| known.id == backup.id) {
         backups.push(backup);
     }
-    let extra = Extra { backups, tombstones, ..Extra::default() };
+    let notes = hidden_items(&from.state)?.into_iter().collect();
+    let extra = Extra { notes, backups, tombstones, down: from.world.down.clone(), ..Extra::default() };
     drop(Deployment::create_with(args.state.location(), &copy, &from.settings, false, extra)?);
     if args.json {
         print_json(

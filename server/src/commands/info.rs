@@ -48,6 +48,7 @@ pub(crate) fn run(args: &InfoArgs) -> Result<ExitCode> {
             "compacted": compacted.done,
             "compaction_due": compacted.due,
             "items_down": world.down.iter().map(|&item| &world.catalog.items.ids[item as usize]).collect::<Vec<_>>(),
+            "items_hidden": crate::hidden::names(&deployment.state)?,
             "accounts_deleted": world.catalog.users.deleted().count(),
             "tuned_on": deployment.settings.tuned_on,
             "data_of_searches": deployment.state.tuned()?,

@@ -11,6 +11,8 @@ pub(crate) mod forget;
 pub(crate) mod frontier;
 pub(crate) mod import;
 pub(crate) mod info;
+pub(crate) mod items;
+pub(crate) mod listing;
 pub(crate) mod person;
 pub(crate) mod receipt;
 pub(crate) mod recommend;

@@ -1,9 +1,13 @@
 //! `eemu recommend`.
 
+mod all;
+
 use std::process::ExitCode;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
+use eemu_core::config::AdaptConfig;
 use eemu_core::recommend::{Ranked, Ranker, Scored, top_k};
+use eemu_core::rules::picked;
 use eemu_core::shard_model::ShardModel;
 use eemu_core::world::{History, World};
 use serde_json::{Value, json};
@@ -12,43 +16,75 @@ use super::configuring::configured;
 use super::{find, print_json, print_line};
 use crate::cli::RecommendArgs;
 use crate::deployment::Deployment;
-use crate::device;
 use crate::store::Access;
+use crate::{device, hidden};
 
 pub(crate) fn run(args: &RecommendArgs) -> Result<ExitCode> {
+    if args.all {
+        return all::run(args);
+    }
+    // What conflicts with something given is not required by clap.
+    ensure!(args.out.is_none() && args.format.is_none(), "--out and --format go with --all; a single list is printed");
     let deployment = Deployment::open(args.run.state.location(), Access::Read)?;
     let world = &deployment.world;
-    let mut adapt = configured(&deployment, &args.config)?.adapt;
-    if args.no_adapt {
-        adapt.size = 0;
-    }
-    let person = match (&args.user, &args.items) {
-        (Some(user), _) => world.person(find(&world.catalog.users, "user", user)?, History::All),
-        (None, Some(items)) => {
-            let items = items.iter().map(|id| find(&world.catalog.items, "item", id.trim())).collect::<Result<_>>()?;
-            world.visitor(items)
+    let adapt = adaptation(args, &deployment)?;
+    let closed = hidden::closed(&world.catalog, &world.down, &hidden::names(&deployment.state)?);
+    let filter = args.rules().filter(&world.catalog, &closed)?;
+    let (person, unknown) = match &args.user {
+        Some(user) => (world.person(find(&world.catalog.users, "user", user)?, History::All), Vec::new()),
+        None => {
+            let (items, unknown) = picked(&world.catalog, &args.picks()?)?;
+            (world.visitor(items), unknown)
         }
-        (None, None) => bail!("give --user or --items"),
     };
+    let unknown = [unknown, filter.unknown.clone()].concat();
     let device = device::open(args.run.device)?;
     let models = deployment.models_that_answer(&device)?;
-    let voice = |shard: &(usize, &ShardModel)| world.has_voice(shard.0 as u32);
-    let models: Vec<(usize, &ShardModel)> = models.iter().enumerate().filter(voice).collect();
-    if models.is_empty() {
-        bail!("the state has no records to learn from: add some (`eemu add`) and train");
-    }
+    let models = voices(world, &models)?;
     let ranker =
         pollster::block_on(Ranker::new(&models, &world.key.derived("adaptation of clients"), &world.degrees, &adapt))?;
     let Some(scored) = pollster::block_on(ranker.scores(std::slice::from_ref(&person), 0, args.explain))?.pop() else {
         bail!("no model gave scores; train again: eemu train");
     };
-    let ranked = top_k(&scored.mean, &world.masked(&person.history), args.top);
+    let ranked = top_k(&scored.mean, &filter.masked(person.history.items()), args.top as usize);
     if args.run.json {
-        print_json(&as_json(world, &scored, &ranked, args.explain))?;
+        let mut answer = as_json(world, &scored, &ranked, args.explain);
+        answer["unknown"] = json!(unknown);
+        print_json(&answer)?;
     } else {
+        name_skipped(&unknown);
         as_text(world, &scored, &ranked, args.explain)?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// How models are adapted.
+fn adaptation(args: &RecommendArgs, deployment: &Deployment) -> Result<AdaptConfig> {
+    let mut adapt = configured(deployment, &args.config)?.adapt;
+    if args.no_adapt {
+        adapt.size = 0;
+    }
+    Ok(adapt)
+}
+
+/// The models whose scores count, each with its shard.
+///
+/// # Errors
+/// When there is none.
+pub(super) fn voices<'a>(world: &World, models: &'a [ShardModel]) -> Result<Vec<(usize, &'a ShardModel)>> {
+    let voice = |shard: &(usize, &ShardModel)| world.has_voice(shard.0 as u32);
+    let models: Vec<(usize, &ShardModel)> = models.iter().enumerate().filter(voice).collect();
+    if models.is_empty() {
+        bail!("the state has no records to learn from: add some (`eemu add`) and train");
+    }
+    Ok(models)
+}
+
+/// Says which names of a request were skipped.
+pub(super) fn name_skipped(unknown: &[String]) {
+    if !unknown.is_empty() {
+        eprintln!("not in the catalogue, so skipped: {}", unknown.join(", "));
+    }
 }
 
 fn as_json(world: &World, scored: &Scored, ranked: &[Ranked], explain: bool) -> Value {

@@ -10,7 +10,7 @@ use arrow_array::{Array, ArrayRef, Float64Array, RecordBatch, StringArray};
 use arrow_cast::cast;
 use arrow_schema::{ArrowError, DataType, Field as ArrowField, TimeUnit};
 use eemu_core::dataset::BadLines;
-use eemu_core::dataset::tables::{Field, Rows, Visit, Wrong, note_wrong};
+use eemu_core::dataset::tables::{Field, Rows, Start, Visit, Wrong, note_wrong};
 use eemu_core::{DataError, Error, Result};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
@@ -24,10 +24,8 @@ const SAMPLE: usize = 200;
 
 /// A Parquet file.
 pub(super) struct Parquet {
-    file: String,
+    start: Start,
     path: std::path::PathBuf,
-    headings: Vec<String>,
-    sample: Vec<Vec<String>>,
     bytes: u64,
     meter: Meter,
 }
@@ -56,7 +54,7 @@ impl Parquet {
                 sample.push(texts);
             }
         }
-        Ok(Self { file, path: path.to_owned(), headings, sample, bytes, meter: meter.clone() })
+        Ok(Self { start: Start { file, headings, sample }, path: path.to_owned(), bytes, meter: meter.clone() })
     }
 }
 
@@ -165,36 +163,28 @@ fn columns(batch: &RecordBatch, selected: &[usize]) -> std::result::Result<Vec<C
 }
 
 impl Rows for Parquet {
-    fn file(&self) -> &str {
-        &self.file
-    }
-
-    fn headings(&self) -> &[String] {
-        &self.headings
-    }
-
-    fn sample(&self) -> &[Vec<String>] {
-        &self.sample
+    fn start(&self) -> &Start {
+        &self.start
     }
 
     fn each(&mut self, selected: &[usize], bad: &mut BadLines, visit: &mut Visit<'_>) -> Result<u64> {
-        let builder = builder(&self.path, &self.file)?;
+        let builder = builder(&self.path, &self.start.file)?;
         if let Some(place) = selected.iter().find(|&&place| !is_plain(builder.schema().field(place))) {
-            let problem = format!("the column '{}' holds structures, not values", self.headings[*place]);
-            return Err(fault(&self.file, 0, problem, "Write what is wanted of it as a column of its own"));
+            let problem = format!("the column '{}' holds structures, not values", self.start.headings[*place]);
+            return Err(fault(&self.start.file, 0, problem, "Write what is wanted of it as a column of its own"));
         }
         let total = builder.metadata().file_metadata().num_rows().max(1) as f64;
-        let reader = reader(builder, selected, BATCH, None).map_err(|error| unreadable(&self.file, 0, &error))?;
+        let reader = reader(builder, selected, BATCH, None).map_err(|error| unreadable(&self.start.file, 0, &error))?;
         let mut count = 0;
         let mut metered = 0;
         for batch in reader {
-            let broken = |error: &ArrowError| unreadable(&self.file, count + 1, &error.to_string());
+            let broken = |error: &ArrowError| unreadable(&self.start.file, count + 1, &error.to_string());
             let batch = batch.map_err(|error| broken(&error))?;
             let columns = columns(&batch, selected).map_err(|error| broken(&error))?;
             for row in 0..batch.num_rows() {
                 count += 1;
                 if let Err(wrong) = visit_row(&columns, row, count, visit) {
-                    note_wrong(bad, &self.file, count, selected, wrong);
+                    note_wrong(bad, &self.start.file, count, selected, wrong);
                 }
             }
             let read = (self.bytes as f64 * (count as f64 / total)) as u64;

@@ -11,8 +11,8 @@ use eemu_core::dataset::{BadLines, Imported, Source};
 use super::found::{self, Kind};
 use super::meter::Meter;
 use super::parquet::Parquet;
-use super::unpack::Allowance;
-use super::{ImportOptions, entry, explicit_dense, open_zip, stem};
+use super::unpack::{Allowance, decoded};
+use super::{ImportOptions, entry, explicit_dense, is_zip, open_zip, stem};
 
 /// The files of a MovieLens archive in CSV that are read.
 pub(super) const MOVIELENS: [&str; 2] = ["ratings.csv", "movies.csv"];
@@ -33,7 +33,11 @@ pub(super) fn read(paths: &[PathBuf], options: &ImportOptions, bad: &mut BadLine
     }
     for path in &files {
         opener.meter.begin(&path.display().to_string());
-        tables.records(opener.rows(path, &options.choices.layout)?.as_mut(), bad)?;
+        if is_zip(&path.to_string_lossy()) {
+            opener.zip(path, &mut tables, bad)?;
+        } else {
+            tables.records(opener.rows(path, &options.choices.layout)?.as_mut(), bad)?;
+        }
     }
     opener.meter.clear();
     let name = paths.first().map(|path| found::stem(&path.canonicalize().unwrap_or_else(|_| path.clone())));
@@ -61,6 +65,37 @@ impl Opener<'_> {
         self.allowance.open_as(path, self.options.encoding, &self.meter)
     }
 
+    /// Every table of a zip, in the order of their names.
+    fn zip(&self, path: &Path, tables: &mut Tables<'_>, bad: &mut BadLines) -> Result<()> {
+        let mut archive = open_zip(path)?;
+        let mut members: Vec<(String, usize)> = (0..archive.len())
+            .filter_map(|index| Some((archive.name_for_index(index)?.ok()?.into_owned(), index)))
+            .filter(|(name, _)| is_table(name))
+            .collect();
+        members.sort_unstable();
+        for (name, index) in members {
+            let shown = format!("{}: {name}", path.display());
+            let lower = name.to_lowercase();
+            let kind = found::kind(&name).filter(|_| !lower.ends_with(".gz") && !lower.ends_with(".zst"));
+            let member = archive.by_index(index).with_context(|| format!("{shown} cannot be unpacked"))?;
+            let compressed = member.compressed_size();
+            let bytes = decoded(Box::new(self.allowance.watch(member, compressed)), self.options.encoding);
+            let source = Source::new(shown.clone(), bytes);
+            match kind {
+                Some(Kind::Json) => tables.records(&mut JsonLines::open(source)?, bad)?,
+                Some(Kind::Delimited) => {
+                    let layout = layout_of(&name, &self.options.choices.layout);
+                    tables.records(&mut Delimited::open(source, &layout)?, bad)?;
+                }
+                Some(Kind::Parquet) | None => {
+                    bail!("{shown}: a zip is read where it holds plain text (CSV, JSON Lines); unpack this one")
+                }
+            }
+            self.meter.add(compressed);
+        }
+        Ok(())
+    }
+
     /// A file as rows, by what it holds; its name decides between text and
     /// JSON only where both would do.
     fn rows(&self, path: &Path, layout: &Layout) -> Result<Box<dyn Rows>> {
@@ -79,21 +114,32 @@ impl Opener<'_> {
             }
             _ => {}
         }
-        let mut layout = layout.clone();
         match found::kind(&name) {
             Some(Kind::Parquet) => bail!("{shown}: this is no Parquet file; copy or export it again"),
             Some(Kind::Json) => return Ok(Box::new(JsonLines::open(self.text(path)?)?)),
-            Some(Kind::Delimited) if name.to_lowercase().contains(".tsv") && layout.delimiter.is_none() => {
-                layout.delimiter = Some(b'\t');
-            }
             Some(Kind::Delimited) => {}
             None if start[..length].trim_ascii_start().starts_with(b"{") => {
                 return Ok(Box::new(JsonLines::open(self.text(path)?)?));
             }
             None => {}
         }
-        Ok(Box::new(Delimited::open(self.text(path)?, &layout)?))
+        Ok(Box::new(Delimited::open(self.text(path)?, &layout_of(&name, layout))?))
     }
+}
+
+/// A layout with what a file's name says.
+fn layout_of(name: &str, layout: &Layout) -> Layout {
+    let mut layout = layout.clone();
+    if name.to_lowercase().contains(".tsv") && layout.delimiter.is_none() {
+        layout.delimiter = Some(b'\t');
+    }
+    layout
+}
+
+/// Whether a zip's member is a table; what systems put beside files is none.
+pub(super) fn is_table(name: &str) -> bool {
+    let own = name.rsplit(['/', '\\']).next().unwrap_or(name);
+    !name.starts_with("__MACOSX") && !own.starts_with(['.', '_']) && found::kind(own).is_some()
 }
 
 fn finish_movielens(

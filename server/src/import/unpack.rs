@@ -100,7 +100,8 @@ pub enum Encoding {
     /// Windows-1252, of Western Europe.
     #[value(name = "windows-1252")]
     Windows1252,
-    /// UTF-16 without a byte order mark, the low byte first.
+    /// UTF-16, the low byte first unless a byte order mark or the first letter
+    /// says otherwise.
     #[value(name = "utf-16")]
     Utf16,
 }
@@ -115,15 +116,15 @@ impl Read for Failed {
 }
 
 /// The text in UTF-8.
-fn decoded(mut bytes: Box<dyn BufRead>, encoding: Encoding) -> Box<dyn BufRead> {
+pub(super) fn decoded<'a>(mut bytes: Box<dyn BufRead + 'a>, encoding: Encoding) -> Box<dyn BufRead + 'a> {
     let mut decoder = DecodeReaderBytesBuilder::new();
+    let start = match bytes.fill_buf() {
+        Ok(start) => start,
+        // A decompressor says it once; whoever reads must hear it.
+        Err(error) => return Box::new(BufReader::with_capacity(1, Failed(Some(error)))),
+    };
     match encoding {
         Encoding::Recognised => {
-            let start = match bytes.fill_buf() {
-                Ok(start) => start,
-                // A decompressor says it once; whoever reads must hear it.
-                Err(error) => return Box::new(BufReader::with_capacity(1, Failed(Some(error)))),
-            };
             if !start.starts_with(b"\xff\xfe") && !start.starts_with(b"\xfe\xff") {
                 return bytes;
             }
@@ -132,7 +133,9 @@ fn decoded(mut bytes: Box<dyn BufRead>, encoding: Encoding) -> Box<dyn BufRead> 
             decoder.encoding(Some(encoding_rs::WINDOWS_1252));
         }
         Encoding::Utf16 => {
-            decoder.encoding(Some(encoding_rs::UTF_16LE));
+            // A letter that a name of a column begins with has a high byte of 0.
+            let high_first = start.first() == Some(&0);
+            decoder.encoding(Some(if high_first { encoding_rs::UTF_16BE } else { encoding_rs::UTF_16LE }));
         }
     }
     let decoder = decoder.strip_bom(true).bom_override(true).build(bytes);

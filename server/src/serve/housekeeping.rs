@@ -37,6 +37,9 @@ pub(super) fn start(service: &Arc<Service>) -> JoinHandle<()> {
                     error!("changes by other processes cannot be seen: {problem:#}");
                 }
                 blind = seen.is_err();
+                if let Err(problem) = service.hiding.reread() {
+                    error!("which items are hidden cannot be read: {problem:#}");
+                }
                 if let Err(problem) = service.catch_up() {
                     error!("what was changed is still not shown whole: {problem:#}");
                 }

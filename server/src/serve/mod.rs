@@ -9,13 +9,15 @@
 //! | `schedule`, `trainer` | which shard retrains when; a bounded number at once |
 //! | `capacity` | how many deletions an hour that sustains |
 //! | `requests`, `ledger` | what becomes of a deletion; the receipt log |
-//! | `recommending` | recommendations computed here |
+//! | `recommending` | lists computed here |
+//! | `hiding` | items that are in no list |
 //! | `tokens`, `sign_in` | who may: our tokens, an issuer's tokens |
 //! | `http`, `listen` | the API and its connections |
 //! | `housekeeping` | what time brings about, and what other processes do |
 //! | `metrics`, `logging`, `traces` | counters, log lines, spans for OpenTelemetry |
 
 mod capacity;
+mod hiding;
 mod housekeeping;
 pub mod http;
 mod ledger;

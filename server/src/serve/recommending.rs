@@ -1,10 +1,12 @@
-//! Recommendations, computed on the server as a browser computes them.
+//! Lists, computed on the server as a browser computes them: recommendations,
+//! similar, popular and new items.
 
 use anyhow::Result;
 use eemu_core::adapt::Person;
-use eemu_core::api::{Recommendation, Recommendations};
-use eemu_core::recommend::{Ranked, Ranker, top_k};
-use eemu_core::shard_model::ShardModel;
+use eemu_core::api::{Adapted, NewItem, NewItems, PopularItem, PopularItems, Recommendation, Recommendations};
+use eemu_core::recommend::{Ranked, Ranker, Scored, top_k};
+use eemu_core::rules::{Filter, Rules};
+use eemu_core::shard_model::{ItemBase, ShardModel};
 use eemu_core::world::{History, World};
 
 use super::service::Service;
@@ -12,12 +14,24 @@ use super::snapshot::Snapshot;
 use crate::store::Head;
 
 /// For whom.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) enum Who {
     /// A user of the catalogue, by index.
     User(u32),
-    /// A visitor with a few items.
-    Visitor(Vec<u32>),
+    /// A visitor with a few items, and times where they are known.
+    Visitor(Vec<(u32, Option<f64>)>),
+}
+
+/// What somebody asks for.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Asked {
+    pub(super) who: Who,
+    /// How many.
+    pub(super) top: usize,
+    pub(super) rules: Rules,
+    /// Picks that the catalogue does not hold.
+    pub(super) unknown: Vec<String>,
+    pub(super) explain: bool,
 }
 
 /// Answers, and how far the state was when they were computed.
@@ -31,78 +45,125 @@ pub(super) struct Answers {
 /// popularity answers.
 const TRIES: u32 = 3;
 
-/// The best items for some people. An answer that was begun before a deletion
-/// was acknowledged is thrown away: from then on no answer may use the record
-/// or a model that saw it.
-///
-/// # Errors
-/// When a model fails.
-pub(super) fn recommend(service: &Service, people: &[(Who, usize)]) -> Result<Answers> {
-    if people.is_empty() {
-        return Ok(Answers { people: Vec::new(), head: service.snapshot().head });
-    }
+/// Computes something of a picture whose models may answer. An answer that was
+/// begun before a deletion was acknowledged is thrown away: from then on no
+/// answer may use the record or a model that saw it. `None` when no model may
+/// answer, or deletions come too fast.
+fn settled<T>(service: &Service, compute: impl Fn(&Snapshot) -> Result<T>) -> Result<Option<(T, Head)>> {
     for _ in 0..TRIES {
         let snapshot = service.snapshot();
         if snapshot.voices().next().is_none() {
             break;
         }
-        let answers = adapted(&snapshot, people)?;
+        let computed = compute(&snapshot)?;
         if !service.is_overtaken(snapshot.head)? {
-            return Ok(Answers { people: answers, head: snapshot.head });
+            return Ok(Some((computed, snapshot.head)));
         }
         service.metrics.overtaken.inc();
         service.freshen()?;
     }
+    Ok(None)
+}
+
+/// The best items for some people.
+///
+/// # Errors
+/// When a model fails.
+pub(super) fn recommend(service: &Service, people: &[Asked]) -> Result<Answers> {
+    if people.is_empty() {
+        return Ok(Answers { people: Vec::new(), head: service.snapshot().head });
+    }
+    if let Some((people, head)) = settled(service, |snapshot| adapted(service, snapshot, people))? {
+        return Ok(Answers { people, head });
+    }
     service.freshen()?;
     let snapshot = service.snapshot();
-    let waiting: Vec<u32> =
-        snapshot.shards.iter().filter(|view| view.model.is_none()).map(|view| view.shard.index).collect();
-    let estimate = service.estimate(&waiting);
-    let answers = people.iter().map(|(who, top)| popular(&snapshot, who, *top, estimate)).collect();
-    Ok(Answers { people: answers, head: snapshot.head })
+    let answers = people.iter().map(|asked| {
+        let filter = filter(service, &snapshot, &asked.rules)?;
+        let known = person(&snapshot.world, &asked.who).history;
+        let answer = common(service, &snapshot, &filter.masked(known.items()), asked.top);
+        Ok(Recommendations { unknown: [asked.unknown.clone(), filter.unknown].concat(), ..answer })
+    });
+    Ok(Answers { people: answers.collect::<Result<_>>()?, head: snapshot.head })
 }
 
 fn person(world: &World, who: &Who) -> Person {
     match who {
         Who::User(user) => world.person(*user, History::All),
-        Who::Visitor(items) => world.visitor(items.clone()),
+        Who::Visitor(items) => world.visitor(items.iter().copied()),
     }
 }
 
-fn adapted(snapshot: &Snapshot, people: &[(Who, usize)]) -> Result<Vec<Recommendations>> {
+fn filter(service: &Service, snapshot: &Snapshot, rules: &Rules) -> Result<Filter> {
+    Ok(rules.filter(&snapshot.world.catalog, &service.hiding.closed(snapshot))?)
+}
+
+/// A shard's model, ready to rank.
+type Voice<'a> = (usize, &'a ShardModel, ItemBase);
+
+/// The models that answer, and the version of each.
+fn models(snapshot: &Snapshot) -> (Vec<Voice<'_>>, Vec<(u32, u64)>) {
+    let models = snapshot.voices().map(|m| (m.live.shard as usize, &m.model, m.base.clone())).collect();
+    (models, snapshot.voices().map(|m| (m.live.shard, m.live.version)).collect())
+}
+
+fn adapted(service: &Service, snapshot: &Snapshot, people: &[Asked]) -> Result<Vec<Recommendations>> {
     let world = &snapshot.world;
-    let models: Vec<(usize, &ShardModel, _)> =
-        snapshot.voices().map(|m| (m.live.shard as usize, &m.model, m.base.clone())).collect();
+    let (models, shards) = models(snapshot);
     let ranker = Ranker::with_bases(&models, &snapshot.adaptation_key, &snapshot.degrees, &world.config.adapt);
-    let shards: Vec<(u32, u64)> = snapshot.voices().map(|m| (m.live.shard, m.live.version)).collect();
-    let asked: Vec<Person> = people.iter().map(|(who, _)| person(world, who)).collect();
-    let scored = pollster::block_on(ranker.scores(&asked, 0, false))?;
-    Ok(scored
-        .iter()
-        .zip(&asked)
-        .zip(people)
-        .map(|((scored, person), (_, top))| Recommendations {
-            items: named(world, &top_k(&scored.mean, &world.masked(&person.history), *top)),
+    let persons: Vec<Person> = people.iter().map(|asked| person(world, &asked.who)).collect();
+    let explain = people.iter().any(|asked| asked.explain);
+    let scored = pollster::block_on(ranker.scores(&persons, 0, explain))?;
+    let answers = scored.iter().zip(&persons).zip(people).map(|((scored, person), asked)| {
+        let filter = filter(service, snapshot, &asked.rules)?;
+        let masked = filter.masked(person.history.items());
+        let per_shard = if asked.explain { scored.per_shard.as_slice() } else { &[] };
+        Ok(Recommendations {
+            items: named(world, &top_k(&scored.mean, &masked, asked.top), per_shard),
             shards: shards.clone(),
             degraded: false,
             estimated_seconds: None,
+            unknown: [asked.unknown.clone(), filter.unknown].concat(),
+            adapted_to: asked.explain.then(|| adapted_to(world, scored)),
         })
-        .collect())
+    });
+    answers.collect()
 }
 
-/// The most popular items, by the degrees that are published.
-fn popular(snapshot: &Snapshot, who: &Who, top: usize, estimate: u64) -> Recommendations {
-    let scores: Vec<f32> = snapshot.classes.iter().map(|&class| f32::from(class)).collect();
-    let known = person(&snapshot.world, who).history;
+/// What the models were adapted to.
+fn adapted_to(world: &World, scored: &Scored) -> Vec<Adapted> {
+    let items = &world.catalog.items;
+    let id = |item: u32| items.ids[item as usize].clone();
+    let one = |item, weight, against: Option<u32>| Adapted {
+        item: id(item),
+        name: items.name(item).to_owned(),
+        weight,
+        against: against.map(id),
+    };
+    let records = scored.support.iter().map(|&(item, weight)| one(item, Some(weight), None));
+    records.chain(scored.pairs.iter().map(|pair| one(pair.positive, None, Some(pair.negative)))).collect()
+}
+
+/// The most popular items where no model may answer, by the degrees that are
+/// published.
+fn common(service: &Service, snapshot: &Snapshot, masked: &[u32], top: usize) -> Recommendations {
+    let waiting: Vec<u32> =
+        snapshot.shards.iter().filter(|view| view.model.is_none()).map(|view| view.shard.index).collect();
     Recommendations {
-        items: named(&snapshot.world, &top_k(&scores, &snapshot.world.masked(&known), top)),
+        items: named(&snapshot.world, &top_k(&classes(snapshot), masked, top), &[]),
         shards: Vec::new(),
         degraded: true,
-        estimated_seconds: Some(estimate),
+        estimated_seconds: Some(service.estimate(&waiting)),
+        unknown: Vec::new(),
+        adapted_to: None,
     }
 }
 
-fn named(world: &World, ranked: &[Ranked]) -> Vec<Recommendation> {
+fn classes(snapshot: &Snapshot) -> Vec<f32> {
+    snapshot.classes.iter().map(|&class| f32::from(class)).collect()
+}
+
+fn named(world: &World, ranked: &[Ranked], per_shard: &[Vec<f32>]) -> Vec<Recommendation> {
     let items = &world.catalog.items;
     ranked
         .iter()
@@ -111,6 +172,79 @@ fn named(world: &World, ranked: &[Ranked]) -> Vec<Recommendation> {
             item: items.ids[r.item as usize].clone(),
             name: items.name(r.item).to_owned(),
             score: r.score,
+            per_shard: per_shard.iter().map(|scores| scores[r.item as usize]).collect(),
         })
         .collect()
+}
+
+/// The items that are most similar to one.
+///
+/// # Errors
+/// When a model fails.
+pub(super) fn similar(service: &Service, item: u32, top: usize, rules: &Rules) -> Result<Recommendations> {
+    let compute = |snapshot: &Snapshot| {
+        let world = &snapshot.world;
+        let (models, shards) = models(snapshot);
+        let ranker = Ranker::with_bases(&models, &snapshot.adaptation_key, &snapshot.degrees, &world.config.adapt);
+        let scores = pollster::block_on(ranker.similar(item))?;
+        let filter = Rules { include_seen: false, ..rules.clone() };
+        let filter = self::filter(service, snapshot, &filter)?;
+        Ok(Recommendations {
+            items: named(world, &top_k(&scores, &filter.masked(&[item]), top), &[]),
+            shards,
+            degraded: false,
+            estimated_seconds: None,
+            unknown: filter.unknown,
+            adapted_to: None,
+        })
+    };
+    if let Some((answer, _)) = settled(service, compute)? {
+        return Ok(answer);
+    }
+    let snapshot = service.snapshot();
+    let filter = filter(service, &snapshot, rules)?;
+    let answer = common(service, &snapshot, &filter.masked(&[item]), top);
+    Ok(Recommendations { unknown: filter.unknown, ..answer })
+}
+
+/// The items that most people have: of the records as they are where `exact`,
+/// else by the published classes.
+///
+/// # Errors
+/// When the rules cannot be followed.
+pub(super) fn popular(service: &Service, exact: bool, top: usize, rules: &Rules) -> Result<PopularItems> {
+    let snapshot = service.snapshot();
+    let filter = filter(service, &snapshot, rules)?;
+    let (items, masked) = (&snapshot.world.catalog.items, filter.masked(&[]));
+    let ranked: Vec<(u32, Option<u32>)> = if exact {
+        let most = snapshot.world.popularity.most(&masked, top);
+        most.into_iter().map(|(item, people)| (item, Some(people))).collect()
+    } else {
+        top_k(&classes(&snapshot), &masked, top).into_iter().map(|ranked| (ranked.item, None)).collect()
+    };
+    let listed = (1..).zip(ranked).map(|(rank, (item, people))| PopularItem {
+        rank,
+        item: items.ids[item as usize].clone(),
+        name: items.name(item).to_owned(),
+        people,
+    });
+    Ok(PopularItems { items: listed.collect(), exact, unknown: filter.unknown })
+}
+
+/// The items whose first record is the latest.
+///
+/// # Errors
+/// When the rules cannot be followed.
+pub(super) fn newest(service: &Service, top: usize, rules: &Rules) -> Result<NewItems> {
+    let snapshot = service.snapshot();
+    let filter = filter(service, &snapshot, rules)?;
+    let items = &snapshot.world.catalog.items;
+    let newest = snapshot.world.popularity.newest(&filter.masked(&[]), top);
+    let listed = (1..).zip(newest).map(|(rank, (item, since))| NewItem {
+        rank,
+        item: items.ids[item as usize].clone(),
+        name: items.name(item).to_owned(),
+        since,
+    });
+    Ok(NewItems { items: listed.collect(), unknown: filter.unknown })
 }

@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use tracing::{error, info};
 
 use super::capacity::Capacity;
+use super::hiding::Hiding;
 use super::ledger::Ledger;
 use super::metrics::Metrics;
 use super::requests::Requests;
@@ -81,6 +82,8 @@ pub struct Service {
     pub ledger: Mutex<Ledger>,
     /// Unlearning requests on their way.
     pub requests: Mutex<Requests>,
+    /// Items that are in no list.
+    pub hiding: Hiding,
     /// When which shard retrains.
     pub schedule: Schedule,
     /// Moves whenever a request may have moved.
@@ -137,6 +140,7 @@ impl Service {
             tokens: Mutex::new(tokens),
             ledger: Mutex::new(ledger),
             requests: Mutex::new(Requests::new(requests)),
+            hiding: Hiding::open(&state)?,
             ticks: watch::channel(0).0,
             stopping: AtomicBool::new(false),
             demo,
@@ -353,6 +357,7 @@ impl Service {
         self.follow(&mut lock(&self.deployment))?;
         self.reread_requests()?;
         lock(&self.tokens).reread()?;
+        self.hiding.reread()?;
         self.schedule_changes(true);
         self.answer_requests()?;
         self.seen.store(head.changes, Ordering::SeqCst);

@@ -19,8 +19,8 @@ use super::place::{DEPLOYMENT, MODELS, Place};
 use super::records::{self, KeyedId};
 use super::schema::{self, DATABASE, meta, set_meta};
 use super::{
-    Backup, Kept, Location, Tombstones, atomic_file, catalog, checkpoint, interrupt, kept, people, private, runtime,
-    tombstones,
+    Backup, Kept, Location, Tombstones, atomic_file, catalog, checkpoint, interrupt, items_down, kept, people, private,
+    runtime, tombstones,
 };
 use eemu_core::dataset::{Catalog, Interaction};
 
@@ -48,6 +48,8 @@ pub struct Extra {
     pub shards: Option<u32>,
     /// Named values.
     pub notes: Vec<(String, String)>,
+    /// Items that are down for everybody, by place.
+    pub down: Vec<u32>,
     /// Backups that are out, with their own ends.
     pub backups: Vec<Backup>,
     /// Tombstones, as of now, so that each lasts as long as any of `backups`.
@@ -222,6 +224,7 @@ async fn fill(
     for (key, value) in &extra.notes {
         set_meta(db, &format!("note:{key}"), value).await?;
     }
+    items_down::add(db, &extra.down).await?;
     tombstones::carry_over(db, &extra.backups, &extra.tombstones).await?;
     failpoint("create.records");
     Ok(())

@@ -33,6 +33,7 @@ pub const STEPS: &[&str] = &[
     "compact.cleared",
     "receipt.written",
     "receipt.committed",
+    "lists.portion",
 ];
 
 /// Fails if `EEMU_TROUBLE_AT` names this step, each time it is passed. A

@@ -10,7 +10,7 @@ use super::super::reader::{MAX_LINE, Source, fault, quote, unreadable};
 use super::columns::Wishes;
 use super::delimiter::{Cut, recognise, rows};
 use super::heading::is_heading;
-use super::rows::{Field, Rows, Visit, Wrong, note_wrong};
+use super::rows::{Field, Rows, Start, Visit, Wrong, note_wrong};
 use crate::Result;
 
 /// How much of a file is looked at before it is read.
@@ -31,17 +31,15 @@ pub struct Layout {
 
 /// A table of text.
 pub struct Delimited<'a> {
-    file: String,
+    start: Start,
     bytes: Box<dyn BufRead + 'a>,
     cut: Cut,
-    headings: Vec<String>,
     has_heading: bool,
-    sample: Vec<Vec<String>>,
 }
 
 impl std::fmt::Debug for Delimited<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Delimited").field("file", &self.file).field("headings", &self.headings).finish_non_exhaustive()
+        f.debug_struct("Delimited").field("start", &self.start).finish_non_exhaustive()
     }
 }
 
@@ -81,7 +79,7 @@ impl<'a> Delimited<'a> {
             sample.insert(0, first);
             numbers
         };
-        Ok(Self { file, bytes, cut, headings, has_heading, sample })
+        Ok(Self { start: Start { file, headings, sample }, bytes, cut, has_heading })
     }
 
     /// How the text is cut into fields.
@@ -191,20 +189,12 @@ impl Records<'_> {
 }
 
 impl Rows for Delimited<'_> {
-    fn file(&self) -> &str {
-        &self.file
-    }
-
-    fn headings(&self) -> &[String] {
-        &self.headings
-    }
-
-    fn sample(&self) -> &[Vec<String>] {
-        &self.sample
+    fn start(&self) -> &Start {
+        &self.start
     }
 
     fn each(&mut self, selected: &[usize], bad: &mut BadLines, visit: &mut Visit<'_>) -> Result<u64> {
-        let Self { file, bytes, cut, headings, has_heading, .. } = self;
+        let Self { start: Start { file, headings, .. }, bytes, cut, has_heading } = self;
         skip_mark(bytes.as_mut()).map_err(|error| unreadable(file, 1, &error))?;
         let mut records = Records { file, input: bytes.as_mut(), reader: cut.reader(), newlines: 0 };
         let mut record = Record::default();

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use super::super::BadLines;
 use super::super::reader::{Encoding, Lines, Separator, Source, fault, quote};
 use super::delimiter::SAMPLE_ROWS;
-use super::rows::{Field, Rows, Visit, Wrong, note_wrong};
+use super::rows::{Field, Rows, Start, Visit, Wrong, note_wrong};
 use crate::Result;
 
 /// How much of a file is looked at before it is read.
@@ -23,14 +23,12 @@ type Object<'a> = HashMap<Cow<'a, str>, &'a RawValue>;
 /// follows a dot. A number is the text that stands in the file.
 pub struct JsonLines<'a> {
     source: Option<Source<'a>>,
-    file: String,
-    headings: Vec<String>,
-    sample: Vec<Vec<String>>,
+    start: Start,
 }
 
 impl std::fmt::Debug for JsonLines<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("JsonLines").field("file", &self.file).field("headings", &self.headings).finish_non_exhaustive()
+        f.debug_struct("JsonLines").field("start", &self.start).finish_non_exhaustive()
     }
 }
 
@@ -64,7 +62,7 @@ impl<'a> JsonLines<'a> {
                 .collect()
         };
         let sample = objects.iter().map(row).collect();
-        Ok(Self { source: Some(source), file, headings, sample })
+        Ok(Self { source: Some(source), start: Start { file, headings, sample } })
     }
 }
 
@@ -113,21 +111,13 @@ fn plain(raw: &RawValue) -> std::result::Result<String, String> {
 }
 
 impl Rows for JsonLines<'_> {
-    fn file(&self) -> &str {
-        &self.file
-    }
-
-    fn headings(&self) -> &[String] {
-        &self.headings
-    }
-
-    fn sample(&self) -> &[Vec<String>] {
-        &self.sample
+    fn start(&self) -> &Start {
+        &self.start
     }
 
     fn each(&mut self, selected: &[usize], bad: &mut BadLines, visit: &mut Visit<'_>) -> Result<u64> {
         let Some(source) = self.source.take() else { return Ok(0) };
-        let names: Vec<&str> = selected.iter().map(|&place| self.headings[place].as_str()).collect();
+        let names: Vec<&str> = selected.iter().map(|&place| self.start.headings[place].as_str()).collect();
         let mut lines = Lines::new(source, Separator::Tab, Encoding::Utf8).passing_blanks();
         let mut count = 0;
         loop {
@@ -145,7 +135,7 @@ impl Rows for JsonLines<'_> {
             };
             count += 1;
             if let Err(wrong) = read_line(line.text, line.number, &names, visit) {
-                note_wrong(bad, &self.file, line.number, selected, wrong);
+                note_wrong(bad, &self.start.file, line.number, selected, wrong);
             }
         }
         Ok(count)

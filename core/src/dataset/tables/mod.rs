@@ -25,7 +25,7 @@ pub use heading::is_heading;
 pub use items::ItemStyle;
 pub use json_lines::JsonLines;
 pub use keep::Condition;
-pub use rows::{Field, Rows, Visit, Wrong, note_wrong};
+pub use rows::{Field, Rows, Start, Visit, Wrong, note_wrong};
 pub use times::{DateOrder, Moment, Times, Unit, readings};
 
 use super::import::{DenseFeature, ImportOptions, ImportReport, Imported, assemble};

@@ -38,16 +38,31 @@ pub struct Wrong {
 /// Takes the fields of a row, and its line.
 pub type Visit<'v> = dyn FnMut(u64, &[Field<'_>]) -> std::result::Result<(), Wrong> + 'v;
 
+/// What is known of a table before it is read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Start {
+    /// Its name in messages.
+    pub file: String,
+    /// The names of its columns; their numbers where nothing names them.
+    pub headings: Vec<String>,
+    /// Some of the first rows.
+    pub sample: Vec<Vec<String>>,
+}
+
 /// A file that holds a table.
 pub trait Rows {
+    /// What is known of it before it is read.
+    fn start(&self) -> &Start;
+
     /// Its name in messages.
-    fn file(&self) -> &str;
+    fn file(&self) -> &str {
+        &self.start().file
+    }
 
-    /// The names of its columns; their numbers where nothing names them.
-    fn headings(&self) -> &[String];
-
-    /// Some of the first rows.
-    fn sample(&self) -> &[Vec<String>];
+    /// The names of its columns.
+    fn headings(&self) -> &[String] {
+        &self.start().headings
+    }
 
     /// Gives every row's fields of the `selected` columns, in that order. Rows
     /// that cannot be read, and those that `visit` refuses, become bad lines.
@@ -59,7 +74,7 @@ pub trait Rows {
 
     /// What is known of the table before its columns are chosen.
     fn table(&self) -> Table<'_> {
-        Table { headings: self.headings(), sample: self.sample() }
+        Table { headings: self.headings(), sample: &self.start().sample }
     }
 
     /// A question about the file as an error of its first line.

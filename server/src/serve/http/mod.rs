@@ -5,6 +5,7 @@
 //! | `published`, `log` | what everybody may read |
 //! | `personal`, `unlearning` | a person's own data and deletions |
 //! | `recommending` | recommendations computed here |
+//! | `listing` | similar, popular and new items; hidden ones |
 //! | `operating` | health, metrics |
 //! | `caller` | who asks, and about whom |
 //! | `problem` | what is answered when something is wrong |
@@ -13,6 +14,7 @@
 
 mod caller;
 mod layers;
+mod listing;
 mod log;
 mod operating;
 mod personal;
@@ -85,8 +87,8 @@ impl Default for HttpOptions {
 #[openapi(
     info(
         title = "eemu",
-        description = "Exact machine unlearning for recommender systems. Identifiers of people and items travel in \
-                       bodies only."
+        description = "Exact machine unlearning for recommender systems. Identifiers of people travel in bodies only; \
+                       an item's also in the query of lists about items."
     ),
     tags(
         (name = "published", description = "What everybody may read"),
@@ -121,6 +123,12 @@ fn api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(unlearning::receipt))
         .routes(routes!(recommending::one))
         .routes(routes!(recommending::batch).layer(DefaultBodyLimit::max(BATCH_BYTES)))
+        .routes(routes!(listing::similar_items))
+        .routes(routes!(listing::popular_items))
+        .routes(routes!(listing::new_items))
+        .routes(routes!(listing::hidden))
+        .routes(routes!(listing::hide))
+        .routes(routes!(listing::show))
         .routes(routes!(operating::whoami))
         .routes(routes!(operating::demo))
         .routes(routes!(operating::retrain))

@@ -50,13 +50,14 @@ fn describe(service: &Service) -> Manifest {
         .collect();
     Manifest {
         format: 1,
-        generation: snapshot.generation,
+        // Both only rise.
+        generation: snapshot.generation + service.hiding.revision(),
         dataset: world.catalog.dataset.clone(),
         catalog_version: world.catalog.version,
         catalog_blake3: snapshot.public.json_blake3.clone(),
         dense_blake3: snapshot.public.dense_blake3.clone(),
         degree_classes: snapshot.classes.to_vec(),
-        items_down: world.down.clone(),
+        items_down: service.hiding.closed(&snapshot).to_vec(),
         shards_total: world.config.train.shards,
         config,
         adaptation_key: hex::encode(snapshot.adaptation_key.to_bytes()),

@@ -9,12 +9,13 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use eemu_core::api::{Problem, RecommendRequest, Recommendations};
+use eemu_core::rules::picked;
 use futures_util::StreamExt;
 
 use super::App;
 use super::caller::{Caller, NAME_THE_USER};
 use super::problem::{Answer, Body, Failure, json};
-use crate::serve::recommending::{Who, recommend};
+use crate::serve::recommending::{Asked, Who, recommend};
 use crate::serve::snapshot::Snapshot;
 use crate::serve::tokens::Scope;
 use crate::serve::traces::work;
@@ -27,30 +28,64 @@ const MOST_PICKS: usize = 1000;
 /// People computed together; memory grows with it.
 const TILE: usize = 32;
 
-/// Understands a request. `Who::User` still has to be allowed.
-fn understand(snapshot: &Snapshot, ask: &RecommendRequest) -> Answer<(Option<Vec<u32>>, usize)> {
-    let top = ask.top.unwrap_or(10);
-    if top == 0 || top > MOST {
-        return Err(Failure::bad(format!("top is {top}; give 1 to {MOST}")));
+pub(super) fn counted(top: Option<u32>) -> Answer<usize> {
+    match top.unwrap_or(10) {
+        top @ 1..=MOST => Ok(top as usize),
+        top => Err(Failure::bad(format!("top is {top}; give 1 to {MOST}"))),
     }
-    let Some(picked) = &ask.items else { return Ok((None, top as usize)) };
-    if ask.user.is_some() {
-        return Err(Failure::bad("user and items are both given; name a user, or a visitor's items"));
+}
+
+/// What is wrong with somebody's rules or picks.
+pub(super) fn refused(error: eemu_core::Error) -> Failure {
+    match error {
+        eemu_core::Error::Rule(message) => Failure::bad(message),
+        other => Failure::internal(&other.into()),
     }
-    if picked.len() > MOST_PICKS {
-        return Err(Failure::bad(format!("{} items; a visitor picks {MOST_PICKS} at most", picked.len())));
-    }
-    if !snapshot.world.config.model.unknown_rows {
-        return Err(Failure::bad(
-            "this model was trained without unknown rows, so it knows only its own users; name one of them",
-        ));
-    }
-    let find = |(place, id): (usize, &String)| {
-        let found = snapshot.world.catalog.items.find(id);
-        found.ok_or_else(|| Failure::no_item(&format!("items[{place}]"), id))
+}
+
+/// Understands a request, and whether the caller may ask it.
+fn understand(snapshot: &Snapshot, caller: Caller, ask: &RecommendRequest) -> Answer<Asked> {
+    let world = &snapshot.world;
+    let top = counted(ask.top)?;
+    let rules = ask.rules();
+    rules.check(&world.catalog).map_err(refused)?;
+    let (who, unknown) = match &ask.items {
+        None => (Who::User(user_of(snapshot, caller, ask.user.as_deref())?), Vec::new()),
+        Some(_) if ask.user.is_some() => {
+            return Err(Failure::bad("user and items are both given; name a user, or a visitor's items"));
+        }
+        Some(picks) if picks.len() > MOST_PICKS => {
+            return Err(Failure::bad(format!("{} items; a visitor picks {MOST_PICKS} at most", picks.len())));
+        }
+        Some(_) if !world.config.model.unknown_rows => {
+            return Err(Failure::bad(
+                "this model was trained without unknown rows, so it knows only its own users; name one of them",
+            ));
+        }
+        Some(picks) => {
+            let (history, unknown) = picked(&world.catalog, picks).map_err(refused)?;
+            (Who::Visitor(history), unknown)
+        }
     };
-    let items: Vec<u32> = picked.iter().enumerate().map(find).collect::<Answer<_>>()?;
-    Ok((Some(items), top as usize))
+    if ask.explain && caller.0 == Some(Scope::Operator) && matches!(who, Who::User(_)) {
+        return Err(Failure::bad("explain names records of the user, which an operator may not see; leave it out"));
+    }
+    Ok(Asked { who, top, rules, unknown, explain: ask.explain })
+}
+
+/// Computes something in one of the places for it.
+pub(super) async fn computed<T: Send + 'static>(
+    app: Arc<App>,
+    compute: impl FnOnce(&App) -> anyhow::Result<T> + Send + 'static,
+) -> Answer<T> {
+    let place = app.computing.clone().acquire_owned().await;
+    let place = place.map_err(|_| Failure::unavailable("the service is stopping; send it again when it is back"))?;
+    let span = work!("rank");
+    let computed = tokio::task::spawn_blocking(move || {
+        let (_place, _span) = (place, span.entered());
+        compute(&app)
+    });
+    computed.await.map_err(anyhow::Error::from).and_then(|answer| answer).map_err(|error| Failure::of(&error))
 }
 
 /// Recommendations for a user (with a token), or for a visitor's picks.
@@ -63,22 +98,9 @@ pub(super) async fn one(
     caller: Caller,
     Body(ask): Body<RecommendRequest>,
 ) -> Answer<Json<Recommendations>> {
-    let snapshot = app.service.snapshot();
-    let (picked, top) = understand(&snapshot, &ask)?;
-    let who = match picked {
-        Some(items) => Who::Visitor(items),
-        None => Who::User(user_of(&snapshot, caller, ask.user.as_deref())?),
-    };
-    drop(snapshot);
-    let place = app.computing.clone().acquire_owned().await;
-    let place = place.map_err(|_| Failure::unavailable("the service is stopping; send it again when it is back"))?;
-    let span = work!("rank");
-    let computed = tokio::task::spawn_blocking(move || {
-        let (_place, _span) = (place, span.entered());
-        recommend(&app.service, &[(who, top)])
-    });
-    let answer = computed.await.map_err(anyhow::Error::from).and_then(|answers| answers);
-    answer.map_err(|e| Failure::of(&e))?.people.pop().map(Json).ok_or_else(Failure::not_found)
+    let asked = understand(&app.service.snapshot(), caller, &ask)?;
+    let mut answers = computed(app, move |app| recommend(&app.service, &[asked])).await?;
+    answers.people.pop().map(Json).ok_or_else(Failure::not_found)
 }
 
 /// Operators ask for anybody's recommendations, which are not their records.
@@ -165,24 +187,19 @@ impl Batch {
 /// An answer a line, and how far the state was when they were computed.
 fn answer_tile(app: &App, caller: Caller, lines: &[Bytes]) -> (VecDeque<Bytes>, Head) {
     let snapshot = app.service.snapshot();
-    let asked: Vec<Answer<(Who, usize)>> = lines
+    let asked: Vec<Answer<Asked>> = lines
         .iter()
         .map(|line| {
             let ask: RecommendRequest = json(line, "the line")?;
-            let (picked, top) = understand(&snapshot, &ask)?;
-            let who = match picked {
-                Some(items) => Who::Visitor(items),
-                None => Who::User(user_of(&snapshot, caller, ask.user.as_deref())?),
-            };
-            Ok((who, top))
+            understand(&snapshot, caller, &ask)
         })
         .collect();
-    let people: Vec<(Who, usize)> = asked.iter().filter_map(|ask| ask.as_ref().ok()).cloned().collect();
+    let people: Vec<Asked> = asked.iter().filter_map(|ask| ask.as_ref().ok()).cloned().collect();
     let (mut answers, head, failure) = match recommend(&app.service, &people) {
         Ok(answers) => (answers.people.into_iter(), answers.head, None),
         Err(error) => (Vec::new().into_iter(), snapshot.head, Some(Failure::of(&error).problem())),
     };
-    let line = |ask: &Answer<(Who, usize)>| {
+    let line = |ask: &Answer<Asked>| {
         let written = match (ask, &failure) {
             (Err(wrong), _) => serde_json::to_vec(&wrong.problem()),
             (Ok(_), Some(failure)) => serde_json::to_vec(failure),

@@ -79,7 +79,7 @@ fn is_after_commit(step: &str) -> bool {
 
 #[test]
 fn every_step_is_tried() {
-    let tried = ["create.", "add.", "remove.", "publish.", "catalog.", "erase.", "compact.", "receipt."];
+    let tried = ["create.", "add.", "remove.", "publish.", "catalog.", "erase.", "compact.", "receipt.", "lists."];
     assert_eq!(steps(&tried).count(), STEPS.len());
 }
 

@@ -1,0 +1,281 @@
+//! How many people have each item, and since when: what lists of popular and
+//! of new items are made of. It follows from the records there are, and moves
+//! with each change of them; nothing in it is learned.
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use imbl::Vector;
+
+use crate::dataset::{Interaction, Interactions};
+
+/// Times that are kept of an item. A deletion of the earliest record needs the
+/// next one; when all that are kept are gone, the records are looked through
+/// once, for all items that run short.
+const KEPT: usize = 32;
+
+/// Counts of every item. Memory grows with the items, not with the records: at
+/// most `KEPT` times each.
+///
+/// A clone shares everything with its original, and a change copies what it
+/// touches.
+#[derive(Debug, Clone, Default)]
+pub struct Popularity {
+    tallies: Vector<Tally>,
+    /// Whether some item has timed records and no time that is known.
+    short: bool,
+}
+
+/// One item's.
+#[derive(Debug, Clone, Default)]
+struct Tally {
+    /// People who have it.
+    people: u32,
+    /// Of its records those with a time.
+    timed: u32,
+    /// The earliest times, ascending; not all of them where there are many,
+    /// and at least one where there is any.
+    earliest: Arc<[f64]>,
+}
+
+impl Tally {
+    fn add(&mut self, record: &Interaction) {
+        self.people += 1;
+        let Some(time) = record.timestamp else { return };
+        let whole = self.earliest.len() == self.timed as usize;
+        self.timed += 1;
+        let at = self.earliest.partition_point(|known| known.total_cmp(&time).is_le());
+        // Behind the last that is kept there may be others that are not.
+        if whole || at < self.earliest.len() {
+            let mut earliest = self.earliest.to_vec();
+            earliest.insert(at, time);
+            earliest.truncate(KEPT);
+            self.earliest = earliest.into();
+        }
+    }
+
+    fn remove(&mut self, record: &Interaction) {
+        self.people -= 1;
+        let Some(time) = record.timestamp else { return };
+        self.timed -= 1;
+        if let Ok(at) = self.earliest.binary_search_by(|known| known.total_cmp(&time)) {
+            let mut earliest = self.earliest.to_vec();
+            earliest.remove(at);
+            self.earliest = earliest.into();
+        }
+    }
+
+    fn is_short(&self) -> bool {
+        self.earliest.is_empty() && self.timed > 0
+    }
+
+    /// Whether a look through the records tells more.
+    fn is_partial(&self) -> bool {
+        self.earliest.len() < KEPT && self.earliest.len() < self.timed as usize
+    }
+}
+
+impl Popularity {
+    /// Of all records.
+    #[must_use]
+    pub fn new(records: &Interactions, items: usize) -> Self {
+        let mut counted = vec![(0u32, 0u32, Vec::new()); items];
+        for record in records.iter() {
+            let (people, timed, times) = &mut counted[record.item as usize];
+            *people += 1;
+            if let Some(time) = record.timestamp {
+                *timed += 1;
+                times.push(time);
+                if times.len() >= 8 * KEPT {
+                    shorten(times);
+                }
+            }
+        }
+        let tally = |(people, timed, mut times): (u32, u32, Vec<f64>)| {
+            shorten(&mut times);
+            Tally { people, timed, earliest: times.into() }
+        };
+        Self { tallies: counted.into_iter().map(tally).collect(), short: false }
+    }
+
+    /// Takes over that one person's records were some, and are others now.
+    pub(crate) fn replace(&mut self, before: &[Interaction], after: &[Interaction]) {
+        for record in before {
+            if let Some(tally) = self.tallies.get_mut(record.item as usize) {
+                tally.remove(record);
+                self.short |= tally.is_short();
+            }
+        }
+        for record in after {
+            while self.tallies.len() <= record.item as usize {
+                self.tallies.push_back(Tally::default());
+            }
+            if let Some(tally) = self.tallies.get_mut(record.item as usize) {
+                tally.add(record);
+            }
+        }
+    }
+
+    /// Looks through the records where a deletion left an item without a time
+    /// that is known. To be called after a change, with the records there are.
+    pub(crate) fn settle(&mut self, records: &Interactions) {
+        if !std::mem::take(&mut self.short) {
+            return;
+        }
+        // All that have lost some: one look serves many deletions to come.
+        let mut looked: BTreeMap<u32, (u32, Vec<f64>)> = (0u32..)
+            .zip(&self.tallies)
+            .filter(|(_, tally)| tally.is_partial())
+            .map(|(item, _)| (item, (0, Vec::new())))
+            .collect();
+        for record in records.iter() {
+            if let (Some((seen, times)), Some(time)) = (looked.get_mut(&record.item), record.timestamp) {
+                *seen += 1;
+                times.push(time);
+                if times.len() >= 8 * KEPT {
+                    shorten(times);
+                }
+            }
+        }
+        for (item, (seen, mut times)) in looked {
+            shorten(&mut times);
+            // Where not all records are at hand, what is known stays all there is.
+            if let Some(tally) = self.tallies.get_mut(item as usize).filter(|tally| tally.timed == seen) {
+                tally.earliest = times.into();
+            }
+        }
+    }
+
+    /// How many people have an item.
+    #[must_use]
+    pub fn people(&self, item: u32) -> u32 {
+        self.tallies.get(item as usize).map_or(0, |tally| tally.people)
+    }
+
+    /// When an item's first record was made; `None` where no record of it has
+    /// a time.
+    #[must_use]
+    pub fn since(&self, item: u32) -> Option<f64> {
+        self.tallies.get(item as usize).and_then(|tally| tally.earliest.first().copied())
+    }
+
+    /// The `k` items that most people have outside `masked` (ascending), and
+    /// how many do; ties by item index. Items that nobody has are in no list.
+    #[must_use]
+    pub fn most(&self, masked: &[u32], k: usize) -> Vec<(u32, u32)> {
+        let held =
+            (0u32..).zip(&self.tallies).filter(|(_, tally)| tally.people > 0).map(|(item, tally)| (item, tally.people));
+        first(held, masked, k, |a, b| b.cmp(a))
+    }
+
+    /// The `k` items outside `masked` (ascending) whose first record is the
+    /// latest, and when that was; ties by item index. Items without a record
+    /// that has a time are in no list.
+    #[must_use]
+    pub fn newest(&self, masked: &[u32], k: usize) -> Vec<(u32, f64)> {
+        let dated = (0u32..).zip(&self.tallies).filter_map(|(item, tally)| Some((item, *tally.earliest.first()?)));
+        first(dated, masked, k, |a, b| b.total_cmp(a))
+    }
+}
+
+/// The first `k` of the items outside `masked`, by value, then by index.
+fn first<T: Copy>(
+    items: impl Iterator<Item = (u32, T)>,
+    masked: &[u32],
+    k: usize,
+    by: impl Fn(&T, &T) -> Ordering,
+) -> Vec<(u32, T)> {
+    let mut open: Vec<(u32, T)> = items.filter(|(item, _)| masked.binary_search(item).is_err()).collect();
+    let by = |a: &(u32, T), b: &(u32, T)| by(&a.1, &b.1).then(a.0.cmp(&b.0));
+    if k < open.len() {
+        open.select_nth_unstable_by(k, by);
+        open.truncate(k);
+    }
+    open.sort_unstable_by(by);
+    open
+}
+
+/// The earliest, ascending.
+fn shorten(times: &mut Vec<f64>) {
+    times.sort_unstable_by(f64::total_cmp);
+    times.truncate(KEPT);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dataset::{Catalog, Entities};
+    use crate::random::Key;
+
+    const ITEMS: u32 = 3;
+
+    #[test]
+    fn lists_are_in_order_and_leave_out_what_is_masked() {
+        let side =
+            |kind: &str| Entities::new((0..6).map(|n| format!("{kind}{n}")).collect(), Vec::new(), Vec::new()).unwrap();
+        let catalog = Catalog { dataset: "x".into(), version: 1, users: side("u"), items: side("i") };
+        let record = |(user, item, timestamp)| Interaction { user, item, timestamp };
+        let all =
+            [(0, 1, Some(5.0)), (1, 1, Some(3.0)), (0, 2, Some(9.0)), (1, 4, None), (2, 4, None), (2, 3, Some(9.0))];
+        let (records, _) = Interactions::new(all.map(record).to_vec(), &catalog, &Key::from_seed(1));
+        let counted = Popularity::new(&records, 6);
+        assert_eq!(counted.most(&[], 10), [(1, 2), (4, 2), (2, 1), (3, 1)]);
+        assert_eq!(counted.most(&[1, 3], 2), [(4, 2), (2, 1)]);
+        assert_eq!(counted.newest(&[], 10), [(2, 9.0), (3, 9.0), (1, 3.0)]);
+        assert_eq!(counted.newest(&[2], 1), [(3, 9.0)]);
+        assert_eq!(counted.newest(&[], 0), []);
+    }
+
+    /// Whatever is added and removed, counts are those of the records there
+    /// are; many people on few items, so that kept times run out again and again.
+    #[test]
+    fn counts_follow_every_change() {
+        let key = Key::from_seed(9);
+        let mut stream = key.stream("popularity", &[]);
+        let side = |kind: &str, count: u32| {
+            Entities::new((0..count).map(|n| format!("{kind}{n}")).collect(), Vec::new(), Vec::new()).unwrap()
+        };
+        let people = 300;
+        let catalog = Catalog { dataset: "x".into(), version: 1, users: side("u", people), items: side("i", ITEMS) };
+        let mut record = |user: u32| {
+            let time = match stream.below(8) {
+                0 => None,
+                // Few values: equal times are common.
+                _ => Some(stream.below(40) as f64 - 20.0),
+            };
+            Interaction { user, item: stream.below(ITEMS as usize) as u32, timestamp: time }
+        };
+        let all = (0..people).flat_map(|user| [record(user), record(user)]).collect();
+        let (mut records, _) = Interactions::new(all, &catalog, &key);
+        let mut counted = Popularity::new(&records, ITEMS as usize);
+        let mut order = key.stream("order", &[]);
+        let mut looks = 0;
+        for step in 0..1200 {
+            let user = order.below(people as usize) as u32;
+            // Mostly deletions of the oldest, which is the hard case; people come back later.
+            let oldest = records
+                .iter()
+                .filter(|r| r.timestamp.is_some())
+                .min_by(|a, b| a.timestamp.unwrap_or(0.0).total_cmp(&b.timestamp.unwrap_or(0.0)));
+            let user = if step % 3 > 0 { oldest.map_or(user, |r| r.user) } else { user };
+            let before = records.of(user).to_vec();
+            let after = if step % 3 > 0 { before[1.min(before.len())..].to_vec() } else { vec![record(user)] };
+            records.replace(user, after, &catalog, &key);
+            counted.replace(&before, records.of(user));
+            looks += usize::from(counted.short);
+            counted.settle(&records);
+            let fresh = Popularity::new(&records, ITEMS as usize);
+            for item in 0..ITEMS {
+                assert_eq!(counted.people(item), fresh.people(item), "step {step}");
+                assert_eq!(counted.since(item), fresh.since(item), "step {step}");
+                let own = records.iter().filter(|r| r.item == item);
+                assert_eq!(own.clone().count() as u32, counted.people(item));
+                let first = own.filter_map(|r| r.timestamp).min_by(f64::total_cmp);
+                assert_eq!(first, counted.since(item), "step {step}");
+            }
+        }
+        assert!(looks > 3, "the kept times never ran out: {looks}");
+        assert!(looks < 60, "records are looked through for nearly every deletion: {looks} times");
+    }
+}

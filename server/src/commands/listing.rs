@@ -1,0 +1,87 @@
+//! `eemu similar`, `eemu popular` and `eemu new`.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use eemu_core::recommend::{Ranker, top_k};
+use eemu_core::rules::{Filter, Rules};
+use eemu_core::world::World;
+use serde_json::{Value, json};
+
+use super::recommend::{name_skipped, voices};
+use super::{find, print_json, print_line};
+use crate::cli::{CountedArgs, SimilarArgs};
+use crate::deployment::Deployment;
+use crate::store::Access;
+use crate::{device, hidden};
+
+pub(crate) fn similar(args: &SimilarArgs) -> Result<ExitCode> {
+    let deployment = Deployment::open(args.run.state.location(), Access::Read)?;
+    let world = &deployment.world;
+    let item = find(&world.catalog.items, "item", &args.item)?;
+    let filter = filter(&deployment, &args.rules.rules(false))?;
+    let device = device::open(args.run.device)?;
+    let models = deployment.models_that_answer(&device)?;
+    let models = voices(world, &models)?;
+    let ranker = pollster::block_on(Ranker::new(&models, &world.key, &world.degrees, &world.config.adapt))?;
+    let scores = pollster::block_on(ranker.similar(item))?;
+    let ranked = top_k(&scores, &filter.masked(&[item]), args.top as usize);
+    let listed: Vec<(u32, Value, String)> =
+        ranked.iter().map(|r| (r.item, json!({"score": r.score}), format!("{:>8.3}", r.score))).collect();
+    print(world, &listed, &filter, args.run.json)
+}
+
+pub(crate) fn popular(args: &CountedArgs) -> Result<ExitCode> {
+    let deployment = Deployment::open(args.state.location(), Access::Read)?;
+    let world = &deployment.world;
+    let filter = filter(&deployment, &args.rules.rules(false))?;
+    let most = world.popularity.most(&filter.masked(&[]), args.top as usize);
+    let listed: Vec<(u32, Value, String)> = most
+        .into_iter()
+        .map(|(item, people)| (item, json!({"people": people}), format!("{people:>8} people")))
+        .collect();
+    print(world, &listed, &filter, args.json)
+}
+
+pub(crate) fn newest(args: &CountedArgs) -> Result<ExitCode> {
+    let deployment = Deployment::open(args.state.location(), Access::Read)?;
+    let world = &deployment.world;
+    let filter = filter(&deployment, &args.rules.rules(false))?;
+    let newest = world.popularity.newest(&filter.masked(&[]), args.top as usize);
+    let listed: Vec<(u32, Value, String)> = newest
+        .into_iter()
+        .map(|(item, since)| (item, json!({"since": since}), format!("first record at {since}")))
+        .collect();
+    print(world, &listed, &filter, args.json)
+}
+
+fn filter(deployment: &Deployment, rules: &Rules) -> Result<Filter> {
+    let world = &deployment.world;
+    let closed = hidden::closed(&world.catalog, &world.down, &hidden::names(&deployment.state)?);
+    Ok(rules.filter(&world.catalog, &closed)?)
+}
+
+/// Items in order, each with what it is listed for: as JSON, and in words.
+fn print(world: &World, listed: &[(u32, Value, String)], filter: &Filter, as_json: bool) -> Result<ExitCode> {
+    let items = &world.catalog.items;
+    if as_json {
+        let item = |(rank, (item, what, _)): (u32, &(u32, Value, String))| {
+            let mut one = json!({"rank": rank, "item_id": items.ids[*item as usize], "name": items.name(*item)});
+            if let (Some(one), Some(what)) = (one.as_object_mut(), what.as_object()) {
+                one.extend(what.clone());
+            }
+            one
+        };
+        let listed: Vec<Value> = (1..).zip(listed).map(item).collect();
+        print_json(&json!({"items": listed, "unknown": filter.unknown}))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    name_skipped(&filter.unknown);
+    for (rank, (item, _, words)) in (1..).zip(listed) {
+        print_line(&format!("{rank:>4}  {:<40} {words}", items.name(*item)))?;
+    }
+    if listed.is_empty() {
+        print_line("nothing to list")?;
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,88 @@
+//! The hidden items, as a service sees them: read again when they may have
+//! changed, by whichever process.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+
+use anyhow::Result;
+use eemu_core::api::HiddenItems;
+
+use super::service::lock;
+use super::snapshot::Snapshot;
+use crate::hidden;
+use crate::store::State;
+
+/// Which items are in no list.
+#[derive(Debug)]
+pub struct Hiding {
+    state: Arc<State>,
+    now: Mutex<Now>,
+}
+
+#[derive(Debug, Default)]
+struct Now {
+    names: BTreeSet<String>,
+    /// Rises with each change.
+    revision: u64,
+    /// Their places, and of which picture.
+    places: Option<(u64, Arc<Vec<u32>>)>,
+}
+
+impl Hiding {
+    /// As the state has it.
+    ///
+    /// # Errors
+    /// When the database refuses, or the list is damaged.
+    pub(super) fn open(state: &Arc<State>) -> Result<Self> {
+        let now = Now { names: hidden::names(state)?, ..Now::default() };
+        Ok(Self { state: state.clone(), now: Mutex::new(now) })
+    }
+
+    /// Reads the list again.
+    ///
+    /// # Errors
+    /// When the database refuses, or the list is damaged.
+    pub(super) fn reread(&self) -> Result<()> {
+        let names = hidden::names(&self.state)?;
+        let mut now = lock(&self.now);
+        if now.names != names {
+            *now = Now { names, revision: now.revision + 1, places: None };
+        }
+        Ok(())
+    }
+
+    /// Hides items, or shows them again: when this returns, no list that is
+    /// begun later has a hidden one.
+    ///
+    /// # Errors
+    /// When the database refuses, or the list is damaged.
+    pub(super) fn change(&self, snapshot: &Snapshot, hide: bool, items: &[String]) -> Result<HiddenItems> {
+        let answer = hidden::change(&self.state, &snapshot.world.catalog, hide, items)?;
+        self.reread()?;
+        Ok(answer)
+    }
+
+    /// The names of all.
+    pub(super) fn names(&self) -> Vec<String> {
+        lock(&self.now).names.iter().cloned().collect()
+    }
+
+    /// Rises with each change.
+    pub(super) fn revision(&self) -> u64 {
+        lock(&self.now).revision
+    }
+
+    /// The places of what is in no list, ascending: hidden, or down.
+    pub(super) fn closed(&self, snapshot: &Snapshot) -> Arc<Vec<u32>> {
+        let mut now = lock(&self.now);
+        if let Some((generation, places)) = &now.places
+            && *generation == snapshot.generation
+        {
+            return places.clone();
+        }
+        let world = &snapshot.world;
+        let places = Arc::new(hidden::closed(&world.catalog, &world.down, &now.names));
+        now.places = Some((snapshot.generation, places.clone()));
+        places
+    }
+}
