@@ -9,7 +9,7 @@ use eemu_core::config::{AdaptConfig, Config, Meta};
 use eemu_core::dataset::Role;
 use eemu_core::evaluate::{Estimate, gains, hit_rate, popularity_ranks, rank_of, ranks, ranks_by};
 use eemu_core::recommend::Ranker;
-use eemu_core::shard::{Slicing, partition};
+use eemu_core::shard::{ShardData, Slicing, partition};
 use eemu_core::shard_model::ShardModel;
 use eemu_core::tensor::Device;
 use eemu_core::world::{History, World};
@@ -153,6 +153,12 @@ pub fn ensemble_ranks(
     Ok(all)
 }
 
+/// The models whose scores count: a shard without records learned from nothing
+/// and has no voice, here as in the service.
+pub fn voices<'a>(models: &'a [ShardModel], shards: &[ShardData]) -> Vec<(usize, &'a ShardModel)> {
+    models.iter().enumerate().zip(shards).filter(|(_, shard)| !shard.is_empty()).map(|(model, _)| model).collect()
+}
+
 /// The same world with the records of a keyed sample of users only, degrees
 /// as before: for measuring on fewer people.
 pub fn sampled(world: &World, users: usize) -> World {
@@ -199,8 +205,9 @@ pub fn strangers(world: &World, device: &Device, jobs: usize, progress: &Progres
         world.key.number("strangers", &[world.catalog.users.ids[user as usize].as_bytes()]).is_multiple_of(10)
     };
     let known = world.with(world.interactions.filtered(|r| !out(r.user)));
-    let models = from_scratch(&known, &known.shards(), device, jobs, progress, "shard")?;
-    let models: Vec<(usize, &ShardModel)> = models.iter().enumerate().collect();
+    let shards = known.shards();
+    let models = from_scratch(&known, &shards, device, jobs, progress, "shard")?;
+    let models = voices(&models, &shards);
     let popularity: Vec<f32> = known.degrees.iter().map(|&d| d as f32).collect();
     let adapted = pollster::block_on(Ranker::new(&models, &known.key, &known.degrees, &known.config.adapt))?;
     let plain = AdaptConfig { size: 0, ..known.config.adapt.clone() };
@@ -298,8 +305,9 @@ pub fn baseline_ranks(
         config.adapt.size = 0;
     }
     let world = World { config, ..world.clone() };
-    let models = from_scratch(&world, &world.shards(), device, jobs, progress, label)?;
-    let models: Vec<(usize, &ShardModel)> = models.iter().enumerate().collect();
+    let shards = world.shards();
+    let models = from_scratch(&world, &shards, device, jobs, progress, label)?;
+    let models = voices(&models, &shards);
     ensemble_ranks(&world, &models, &world.config.adapt, role, jobs, progress, label)
 }
 

@@ -14,7 +14,7 @@ use eemu_core::tensor::Device;
 use eemu_core::world::World;
 use serde_json::Value;
 
-use crate::measuring::{NAME_WIDTH, Quality, ensemble_ranks, sampled};
+use crate::measuring::{NAME_WIDTH, Quality, ensemble_ranks, sampled, voices};
 use crate::progress::Progress;
 use crate::training::from_scratch;
 
@@ -87,7 +87,7 @@ impl Search<'_> {
                 }
             };
             let judged = models.and_then(|models| {
-                let quality = self.judge(&world, &models, progress);
+                let quality = self.judge(&world, &voices(&models, &world.shards()), progress);
                 trained = Some((config.clone(), models));
                 quality
             });
@@ -102,14 +102,13 @@ impl Search<'_> {
         Ok(results)
     }
 
-    fn judge(&self, world: &World, models: &[ShardModel], progress: &Progress) -> Result<Quality> {
-        let models: Vec<(usize, &ShardModel)> = models.iter().enumerate().collect();
+    fn judge(&self, world: &World, models: &[(usize, &ShardModel)], progress: &Progress) -> Result<Quality> {
         let world = match self.users {
             None => world.clone(),
             Some(count) => sampled(world, count),
         };
         let adapt = world.config.adapt.clone();
-        let ranks = ensemble_ranks(&world, &models, &adapt, Role::Validation, self.jobs, progress, "judge")?;
+        let ranks = ensemble_ranks(&world, models, &adapt, Role::Validation, self.jobs, progress, "judge")?;
         Ok(Quality::of(&ranks))
     }
 

@@ -522,6 +522,52 @@ fn what_was_forgotten_stays_out_of_a_replacement() {
     assert_eq!(Deployment::open(&state, Access::Read).unwrap().state.forgotten().unwrap().len(), 2);
 }
 
+/// What was forgotten and is added again by itself is wanted again: later data
+/// may bring it, and nothing else of a whole account that was forgotten.
+#[test]
+fn what_is_added_again_stays_in_a_replacement() {
+    let folder = folder();
+    let table: String = (0..40).map(|n| format!("p{},i{},{}\n", n % 8, n % 7, 1_600_000_000 + n)).collect();
+    let data = write(&folder, "a.csv", format!("user,item,time\n{table}"));
+    let state = folder.path().join("state");
+    let import = ["import", "--json", "--holdout", "none", "--data", text(&data), "--state", text(&state)];
+    done(&[&import[..], &["--seed", "3"]].concat(), &[]);
+    let forget = |more: &[&str]| done(&[&["forget", "-q", "--json", "--state", text(&state)][..], more].concat(), &[]);
+    let add = |user: &str, item: &str| {
+        done(&["add", "--json", "--state", text(&state), "--user", user, "--item", item, "--time", "1600009000"], &[])
+    };
+    let items = |user: &str| -> Vec<String> {
+        let kept = done(&["person", "export", "--state", text(&state), "--user", user], &[]);
+        let item = |record: &Value| record["item"].as_str().unwrap().to_owned();
+        let mut items: Vec<String> = kept["records"].as_array().unwrap().iter().map(item).collect();
+        items.sort();
+        items
+    };
+    let replace = || {
+        let said = done(&[&import[..], &["--replace"]].concat(), &[]);
+        said["forgotten_left_out"]["records"].as_u64().unwrap()
+    };
+    assert_eq!(items("p1"), ["i1", "i2", "i3", "i4", "i5"]);
+    forget(&["--user", "p1", "--item", "i2"]);
+    forget(&["--user", "p1", "--item", "i3"]);
+    forget(&["--user", "p2", "--all"]);
+    assert_eq!(replace(), 7);
+    assert_eq!(add("p1", "i2")["added"], 1);
+    // A name that comes back is somebody new: only what they did since is theirs.
+    let back = items("p3").pop().unwrap();
+    assert_eq!((&add("p2", &back)["added"], items("p2").len()), (&Value::from(1), 1));
+    let of_old = table.lines().filter(|line| line.starts_with(&format!("p2,{back},"))).count() as u64;
+    assert_eq!(replace(), 1 + 5 - of_old, "i3 of p1, and what p2 did before");
+    assert_eq!(items("p1"), ["i1", "i2", "i4", "i5"]);
+    // Forgotten again, it stays out again.
+    forget(&["--user", "p1", "--item", "i2"]);
+    if of_old > 0 {
+        assert_eq!(items("p2"), [back.as_str()]);
+        forget(&["--user", "p2", "--all"]);
+    }
+    assert_eq!(replace(), 7);
+}
+
 /// A signal while a state is being made leaves nothing of it.
 #[cfg(unix)]
 #[test]
@@ -549,6 +595,37 @@ fn an_interrupted_import_leaves_nothing() {
     assert_eq!(output.status.code(), Some(130), "{said}");
     assert!(said.contains("interrupted; nothing was imported"), "{said}");
     assert_eq!(fs::read_dir(&places).unwrap().count(), 0);
+}
+
+/// A disk that takes no more leaves nothing of an import, and what was there
+/// as it was.
+#[cfg(unix)]
+#[test]
+fn a_full_disk_in_a_replacement_leaves_what_was_there() {
+    let folder = folder();
+    let table = |count: usize| {
+        let mut rows = "user,item,ts\n".to_owned();
+        (0..count).for_each(|n| rows += &format!("u{},i{},{}\n", n % 20_000, n % 977, 1_600_000_000 + n));
+        rows
+    };
+    let (small, large) = (write(&folder, "small.csv", table(50)), write(&folder, "large.csv", table(200_000)));
+    let places = folder.path().join("states");
+    fs::create_dir(&places).unwrap();
+    let state = places.join("run");
+    done(&["import", "--data", text(&small), "--state", text(&state)], &[]);
+    for (place, more) in [(&state, &["--replace"][..]), (&places.join("other"), &[][..])] {
+        // No file may grow beyond a megabyte or two: what a full disk does.
+        let mut command = std::process::Command::new("sh");
+        command.args(["-c", "trap '' XFSZ; ulimit -f 2000; exec \"$0\" \"$@\""]).arg(eemu_tests::program().unwrap());
+        command.args(["import", "-q", "--data", text(&large), "--state", text(place)]).args(more);
+        let output = command.env_remove("EEMU_STATE").output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(matches!(output.status.code(), Some(1 | 2)), "{:?}: {said}", output.status);
+        assert!(said.starts_with("error: "), "{said}");
+        let left: Vec<_> = fs::read_dir(&places).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, ["run"], "{said}");
+    }
+    assert_eq!(done(&["info", "--json", "--state", text(&state)], &[])["interactions"], 50);
 }
 
 /// What an operator took down stays down in new data, and the log goes on with

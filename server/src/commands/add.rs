@@ -80,7 +80,9 @@ fn add(deployment: &mut Deployment, given: &[Given]) -> Result<(u64, usize)> {
     let stale = shards_of_additions(&before, &after, &new);
     let first: Vec<u32> = stale.iter().copied().filter(|shard| !before.has_voice(*shard)).collect();
     let keyed_id = |record: &Interaction| Deployment::keyed_id(&after, record);
-    let addition = Addition { records: &new, stale: &stale, first: &first, keyed_id: &keyed_id, people: &people };
+    let catalog = Some(&after.catalog);
+    let addition =
+        Addition { records: &new, stale: &stale, first: &first, keyed_id: &keyed_id, people: &people, catalog };
     let done = deployment.state.add(&addition)?;
     let added = done.count;
     match deployment.moved_on(after, done) {

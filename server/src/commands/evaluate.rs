@@ -47,7 +47,11 @@ pub(crate) fn run(args: &EvaluateArgs) -> Result<ExitCode> {
             vec![(shard as usize, deployment.model(shard, &device)?)]
         }
     };
-    let models: Vec<(usize, &ShardModel)> = models.iter().map(|(shard, model)| (*shard, model)).collect();
+    // A shard without records has no voice, here as in the service.
+    let voice = |shard: usize| args.only.is_some() || deployment.world.has_voice(shard as u32);
+    let models: Vec<(usize, &ShardModel)> =
+        models.iter().filter(|(shard, _)| voice(*shard)).map(|(shard, model)| (*shard, model)).collect();
+    ensure!(!models.is_empty(), "no shard has records to train on, so there is nothing to measure");
     let world = &match args.users {
         None => deployment.world.clone(),
         Some(users) => sampled(&deployment.world, users),

@@ -13,7 +13,7 @@ use super::{print_json, print_line};
 use crate::cli::FrontierArgs;
 use crate::deployment::Deployment;
 use crate::device;
-use crate::measuring::{Quality, ensemble_ranks};
+use crate::measuring::{Quality, ensemble_ranks, voices};
 use crate::pool::{self, default_jobs};
 use crate::progress::Progress;
 use crate::reproduce::frontier_plot;
@@ -55,7 +55,7 @@ pub(crate) fn run(args: &FrontierArgs) -> Result<ExitCode> {
         // The clock would count what else the machine does.
         let seconds = watch.processor().unwrap_or_else(|| watch.seconds()) / data.len().max(1) as f64;
         let trained = trained.into_iter().collect::<Result<Vec<_>>>()?;
-        let models: Vec<(usize, &ShardModel)> = trained.iter().enumerate().collect();
+        let models = voices(&trained, &data);
         let ranks = ensemble_ranks(&world, &models, &world.config.adapt, Role::Test, jobs, &progress, "evaluate")?;
         let quality = Quality::of(&ranks);
         progress.say(&format!("{shards} shards: {seconds:.2} s a deletion, HR@10 {:.4}", quality.hr10));

@@ -45,6 +45,7 @@ pub(crate) fn run(args: &InfoArgs) -> Result<ExitCode> {
             "models": deployment.state.models_at(),
             "erasure": deployment.state.erasure().name(),
             "overwritten": "before a deletion is acknowledged",
+            "overwritten_last": compacted.overwritten,
             "compacted": compacted.done,
             "compaction_due": compacted.due,
             "items_down": world.down.iter().map(|&item| &world.catalog.items.ids[item as usize]).collect::<Vec<_>>(),

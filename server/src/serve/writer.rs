@@ -412,7 +412,9 @@ fn add(service: &Service, deployment: &mut Deployment, jobs: &[Add]) -> Result<O
     let stale = shards_of_additions(&before, &after, &new);
     let first: Vec<u32> = stale.iter().copied().filter(|shard| !before.has_voice(*shard)).collect();
     let keyed_id = |record: &Interaction| Deployment::keyed_id(&after, record);
-    let addition = Addition { records: &new, stale: &stale, first: &first, keyed_id: &keyed_id, people: &people };
+    let catalog = Some(&after.catalog);
+    let addition =
+        Addition { records: &new, stale: &stale, first: &first, keyed_id: &keyed_id, people: &people, catalog };
     let done = match deployment.state.add(&addition) {
         Ok(done) => done,
         Err(StoreError::Moved) => return Ok(None),

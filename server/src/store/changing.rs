@@ -50,6 +50,9 @@ pub struct Addition<'a> {
     pub keyed_id: KeyedId<'a>,
     /// Identifiers of people who come with them, behind those that are there.
     pub people: &'a [String],
+    /// Names all of them: what was forgotten of these records before is wanted
+    /// again, so that later data may bring it.
+    pub catalog: Option<&'a Catalog>,
 }
 
 /// What a change came to.
@@ -161,7 +164,7 @@ impl State {
     /// When a record is not of the catalogue, a shard does not exist, or the
     /// database refuses. Nothing was stored then.
     pub fn insert(&self, new: &[Interaction], stale: &[u32], keyed_id: KeyedId<'_>) -> Result<u64> {
-        self.add(&Addition { records: new, stale, first: &[], keyed_id, people: &[] })?
+        self.add(&Addition { records: new, stale, first: &[], keyed_id, people: &[], catalog: None })?
             .finished()
             .map(|done| done.count)
     }
@@ -181,6 +184,13 @@ impl State {
                     // People without a record do not come.
                     db.nothing_changed();
                     return Ok(0);
+                }
+                if let Some(catalog) = addition.catalog {
+                    let names = |r: &Interaction| (r.user as usize, r.item as usize);
+                    let named = addition.records.iter().map(names);
+                    let named = named
+                        .filter_map(|(user, item)| Some((catalog.users.ids.get(user)?, catalog.items.ids.get(item)?)));
+                    forgotten::lift(db, named.map(|(user, item)| (user.as_str(), item.as_str()))).await?;
                 }
                 models::mark_stale(db, addition.stale, false).await?;
                 if !addition.first.is_empty() {

@@ -43,6 +43,8 @@ pub struct Compacted {
     pub due: Option<f64>,
     /// When they last went.
     pub done: Option<f64>,
+    /// When something was last overwritten, in seconds since 1970.
+    pub overwritten: Option<f64>,
 }
 
 /// When stale copies go, and went.
@@ -52,7 +54,9 @@ pub(super) async fn stands(db: &mut Db) -> Result<Compacted> {
         // An unreadable time is one that is over.
         Ok::<_, StoreError>(text.map(|text| text.parse::<f64>().unwrap_or(0.0)))
     };
-    Ok(Compacted { due: at(DUE).await?, done: at(DONE).await? })
+    let (due, done) = (at(DUE).await?, at(DONE).await?);
+    let overwritten = Some(erase::last(db).await?).filter(|time| *time > 0.0);
+    Ok(Compacted { due, done, overwritten })
 }
 
 /// Notes until when stale copies must be gone. An earlier time stays.

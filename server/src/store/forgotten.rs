@@ -5,7 +5,12 @@
 //! secret of the state. No name, item or time is stored. The key lies beside
 //! the marks: whoever holds the state can try names and learn which were
 //! forgotten. Unlike tombstones, which end with the backups that need them and
-//! name places in one catalogue, marks stay until the person is readmitted.
+//! name places in one catalogue, marks stay until the person is readmitted, or
+//! the record is added again by itself: then it is wanted again.
+//!
+//! Where a whole account was forgotten and its name comes back, the account's
+//! mark stays, so that data of old bring nothing of it; each record that was
+//! added since has a mark of its own, which lets it in.
 
 use std::collections::BTreeSet;
 
@@ -14,11 +19,15 @@ use serde::{Deserialize, Serialize};
 use super::State;
 use super::database::{Db, on};
 use super::error::{Result, StoreError};
-use super::schema::{meta, set_meta};
+use super::schema::{clear_meta, meta, set_meta};
 use crate::clock::random;
 
 const KEY: &str = "forgotten-key";
 const MARK: &str = "forgotten:";
+/// A record that was added after its account was forgotten.
+const RETURNED: &str = "returned:";
+/// Marks that are looked for at once.
+const CHUNK: usize = 400;
 /// In the place of an item's hash: everything of the person.
 const ACCOUNT: &str = "account";
 
@@ -30,6 +39,8 @@ pub type Name = (String, Option<String>);
 pub struct Forgotten {
     key: Option<String>,
     marks: BTreeSet<String>,
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    returned: BTreeSet<String>,
 }
 
 impl Forgotten {
@@ -40,21 +51,21 @@ impl Forgotten {
 
     /// How many marks there are.
     pub fn len(&self) -> usize {
-        self.marks.len()
+        self.marks.len() + self.returned.len()
     }
 
-    /// Whether a person's account was forgotten.
+    /// Whether a person's account was forgotten and nothing came since.
     pub fn holds_user(&self, user: &str) -> bool {
-        self.holds(user, None)
+        let Some(key) = self.key() else { return false };
+        let (first, end) = (format!("{}:", person(&key, user)), format!("{};", person(&key, user)));
+        self.marks.contains(&mark(&key, user, None)) && self.returned.range(first..end).next().is_none()
     }
 
-    /// Whether a person's record of an item was.
+    /// Whether a person's record of an item was, by itself or with the account.
     pub fn holds_record(&self, user: &str, item: &str) -> bool {
-        self.holds(user, Some(item))
-    }
-
-    fn holds(&self, user: &str, item: Option<&str>) -> bool {
-        self.key().is_some_and(|key| self.marks.contains(&mark(&key, user, item)))
+        let Some(key) = self.key() else { return false };
+        let own = mark(&key, user, Some(item));
+        self.marks.contains(&own) || self.marks.contains(&mark(&key, user, None)) && !self.returned.contains(&own)
     }
 
     fn key(&self) -> Option<[u8; 32]> {
@@ -68,6 +79,7 @@ impl Forgotten {
         let person = format!("{}:", person(&key, user));
         let before = self.marks.len();
         self.marks.retain(|mark| !mark.starts_with(&person));
+        self.returned.retain(|mark| !mark.starts_with(&person));
         self.marks.len() < before
     }
 }
@@ -93,9 +105,8 @@ pub(super) async fn note(db: &mut Db, names: &[Name]) -> Result<()> {
     if names.is_empty() {
         return Ok(());
     }
-    let damaged = || StoreError::DamagedRow("an unreadable key of what was forgotten".into());
-    let key: [u8; 32] = match meta(db, KEY).await? {
-        Some(key) => hex::decode(key).ok().and_then(|key| key.try_into().ok()).ok_or_else(damaged)?,
+    let key: [u8; 32] = match key(db).await? {
+        Some(key) => key,
         None => {
             let key = random()?;
             set_meta(db, KEY, &hex::encode(key)).await?;
@@ -103,27 +114,77 @@ pub(super) async fn note(db: &mut Db, names: &[Name]) -> Result<()> {
         }
     };
     for (user, item) in names {
-        set_meta(db, &format!("{MARK}{}", mark(&key, user, item.as_deref())), "1").await?;
+        let mark = mark(&key, user, item.as_deref());
+        set_meta(db, &format!("{MARK}{mark}"), "1").await?;
+        match item {
+            Some(_) => clear_meta(db, &format!("{RETURNED}{mark}")).await?,
+            None => {
+                let sql = "DELETE FROM meta WHERE key LIKE $1";
+                let own = format!("{RETURNED}{}:%", person(&key, user));
+                on!(db, c => sqlx::query(sql).bind(own).execute(c).await.map(drop))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn key(db: &mut Db) -> Result<Option<[u8; 32]>> {
+    let Some(key) = meta(db, KEY).await? else { return Ok(None) };
+    let read = hex::decode(key).ok().and_then(|key| key.try_into().ok());
+    read.map(Some).ok_or_else(|| StoreError::DamagedRow("an unreadable key of what was forgotten".into()))
+}
+
+/// Lifts what was forgotten of records that are added again. Part of the adding
+/// transaction. Costs nothing where nothing was ever forgotten.
+pub(super) async fn lift<'a>(db: &mut Db, records: impl Iterator<Item = (&'a str, &'a str)>) -> Result<()> {
+    let Some(key) = key(db).await? else { return Ok(()) };
+    let records: Vec<(String, String)> =
+        records.map(|(user, item)| (mark(&key, user, None), mark(&key, user, Some(item)))).collect();
+    for chunk in records.chunks(CHUNK) {
+        let wanted: BTreeSet<&String> = chunk.iter().flat_map(|(account, record)| [account, record]).collect();
+        let numbered = db.is_shared();
+        let place = |place: usize| if numbered { format!("${}", place + 1) } else { "?".to_owned() };
+        let places = (0..wanted.len()).map(place).collect::<Vec<_>>().join(", ");
+        let sql = sqlx::AssertSqlSafe(format!("SELECT key FROM meta WHERE key IN ({places})"));
+        let found: Vec<String> = on!(db, c => {
+            let mut query = sqlx::query_scalar(sql).persistent(false);
+            for mark in wanted {
+                query = query.bind(format!("{MARK}{mark}"));
+            }
+            query.fetch_all(c).await?
+        });
+        let found: BTreeSet<&str> = found.iter().filter_map(|key| key.strip_prefix(MARK)).collect();
+        for (account, record) in chunk {
+            if found.contains(record.as_str()) {
+                clear_meta(db, &format!("{MARK}{record}")).await?;
+            }
+            if found.contains(account.as_str()) {
+                set_meta(db, &format!("{RETURNED}{record}"), "1").await?;
+            }
+        }
     }
     Ok(())
 }
 
 /// Every mark.
 pub(super) async fn all(db: &mut Db) -> Result<Forgotten> {
-    let sql = "SELECT key FROM meta WHERE key LIKE 'forgotten:%'";
+    let sql = "SELECT key FROM meta WHERE key LIKE 'forgotten:%' OR key LIKE 'returned:%'";
     let keys: Vec<String> = on!(db, c => sqlx::query_scalar(sql).fetch_all(c).await?);
-    let marks = keys.iter().filter_map(|key| key.strip_prefix(MARK)).map(str::to_owned).collect();
-    Ok(Forgotten { key: meta(db, KEY).await?, marks })
+    let of = |kind: &str| keys.iter().filter_map(|key| key.strip_prefix(kind)).map(str::to_owned).collect();
+    Ok(Forgotten { key: meta(db, KEY).await?, marks: of(MARK), returned: of(RETURNED) })
 }
 
 /// Puts marks in the place of those that are there.
 pub(super) async fn set(db: &mut Db, forgotten: &Forgotten) -> Result<()> {
-    let sql = "DELETE FROM meta WHERE key LIKE 'forgotten:%' OR key = 'forgotten-key'";
+    let sql = "DELETE FROM meta WHERE key LIKE 'forgotten:%' OR key LIKE 'returned:%' OR key = 'forgotten-key'";
     on!(db, c => sqlx::query(sql).execute(c).await.map(drop))?;
     let Some(key) = forgotten.key.as_ref().filter(|_| !forgotten.is_empty()) else { return Ok(()) };
     set_meta(db, KEY, key).await?;
     for mark in &forgotten.marks {
         set_meta(db, &format!("{MARK}{mark}"), "1").await?;
+    }
+    for mark in &forgotten.returned {
+        set_meta(db, &format!("{RETURNED}{mark}"), "1").await?;
     }
     Ok(())
 }
@@ -146,12 +207,16 @@ mod tests {
     fn marks_tell_people_and_records_apart() {
         let key = [7; 32];
         let marks = [mark(&key, "a", None), mark(&key, "b", Some("x")), mark(&key, "b", Some("y"))];
-        let mut found = Forgotten { key: Some(hex::encode(key)), marks: marks.into_iter().collect() };
-        assert!(found.holds_user("a") && !found.holds_user("b") && !found.holds_record("a", "x"));
+        let returned = BTreeSet::new();
+        let mut found = Forgotten { key: Some(hex::encode(key)), marks: marks.into_iter().collect(), returned };
+        assert!(found.holds_user("a") && !found.holds_user("b") && !found.holds_record("c", "x"));
         assert!(found.holds_record("b", "x") && !found.holds_record("b", "z"));
+        assert!(found.holds_record("a", "anything"), "it goes with the account");
+        found.returned.insert(mark(&key, "a", Some("new")));
+        assert!(!found.holds_user("a") && !found.holds_record("a", "new") && found.holds_record("a", "old"));
         assert_ne!(mark(&key, "ab", Some("c")), mark(&key, "a", Some("bc")));
         assert!(found.readmit("b") && !found.readmit("b") && !found.readmit("c"));
-        assert_eq!(found.len(), 1);
+        assert_eq!(found.len(), 2);
         assert!(!Forgotten::default().holds_user("a") && !Forgotten::default().readmit("a"));
     }
 }

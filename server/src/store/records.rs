@@ -1,5 +1,7 @@
 //! The records: who did what.
 
+use std::borrow::Cow;
+
 use eemu_core::dataset::Interaction;
 use sqlx::{AssertSqlSafe, ColumnIndex, Decode, FromRow, Row, Type};
 
@@ -32,8 +34,10 @@ pub(super) async fn insert(
     }
     db.records_moved();
     // In the order of the key, so that pages fill one after the other.
-    let mut records = records.to_vec();
-    records.sort_unstable_by_key(|r| (r.user, r.item));
+    let mut records = Cow::Borrowed(records);
+    if !records.is_sorted_by_key(|r| (r.user, r.item)) {
+        records.to_mut().sort_unstable_by_key(|r| (r.user, r.item));
+    }
     let mut changed = 0;
     let numbered = db.is_shared();
     let full = statement(CHUNK, numbered);
