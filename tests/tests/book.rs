@@ -83,6 +83,16 @@ fn the_book_holds_every_chapter() {
     }
 }
 
+/// The README is what somebody reads in a minute.
+#[test]
+fn the_readme_is_short() {
+    let text = fs::read_to_string(root().join("README.md")).unwrap();
+    assert!(text.len() < 8 << 10, "{} bytes", text.len());
+    for paragraph in text.split("\n\n").filter(|part| !part.starts_with('|')) {
+        assert!(paragraph.chars().count() < 900, "{paragraph}");
+    }
+}
+
 /// Words of a shell line, as far as documents use quotes.
 fn words(line: &str) -> Vec<String> {
     let (mut words, mut word, mut quote, mut any) = (Vec::new(), String::new(), None, false);
