@@ -95,7 +95,7 @@ pub(crate) struct RecommendArgs {
     #[arg(long, value_enum, requires = "all")]
     pub(crate) format: Option<ListFormat>,
     /// How many.
-    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = super::numbers::count32)]
     pub(crate) top: u32,
     #[command(flatten)]
     rules: RuleArgs,
@@ -150,7 +150,7 @@ pub(crate) struct SimilarArgs {
     #[arg(long, value_name = "ID")]
     pub(crate) item: String,
     /// How many.
-    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = super::numbers::count32)]
     pub(crate) top: u32,
     #[command(flatten)]
     pub(crate) rules: RuleArgs,
@@ -162,7 +162,7 @@ pub(crate) struct CountedArgs {
     #[command(flatten)]
     pub(crate) state: StateArg,
     /// How many.
-    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = super::numbers::count32)]
     pub(crate) top: u32,
     #[command(flatten)]
     pub(crate) rules: RuleArgs,
