@@ -124,9 +124,9 @@ mod tests {
         assert_eq!((few.values.len(), few.vectors.ncols()), (count, count));
         for column in 0..count {
             let (found, expected) = (few.values[column], whole.values[column]);
-            assert!((found - expected).abs() < 1e-6 * expected, "{column}: {found} {expected}");
+            assert!((found - expected).abs() < 1e-4 * expected, "{column}: {found} {expected}");
             let along: f64 = (0..rows).map(|row| few.vectors[(row, column)] * whole.vectors[(row, column)]).sum();
-            assert!(along.abs() > 1.0 - 1e-4, "{column}: {along}");
+            assert!(along.abs() > 1.0 - 1e-3, "{column}: {along}");
         }
     }
 }
