@@ -19,8 +19,8 @@ use crate::store::{DatabaseUrl, Location};
 pub(crate) use importing::{DuplicatesChoice, ImportArgs};
 pub(crate) use listing::{CountedArgs, HiddenArgs, ItemsArgs, ItemsCommand, ListFormat, RecommendArgs, SimilarArgs};
 pub(crate) use service::{
-    BackupArgs, ConfigCommand, ExportReceiptArgs, PersonCommand, ReceiptCommand, RestoreArgs, ServeArgs, TokenCommand,
-    TokenScope, TombstonesAt,
+    BackupArgs, ConfigCommand, ExportReceiptArgs, OpenReceiptArgs, PersonCommand, ReceiptCommand, RestoreArgs,
+    ServeArgs, TokenCommand, TokenScope, TombstonesAt,
 };
 pub(crate) use training::{
     ConfigArgs, FrontierArgs, ModelChoice, Profile, RetrainArgs, TrainArgs, TrainShardArgs, TuneArgs,
@@ -227,6 +227,27 @@ pub(crate) struct EvaluateArgs {
 pub(crate) struct ForgetArgs {
     #[command(flatten)]
     pub(crate) run: RunArgs,
+    #[command(flatten)]
+    pub(crate) asked: AskedArgs,
+    /// Say what it would do, and do nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Within what time stale copies of the removed records are cleared from
+    /// the database by whoever runs then; 0 for before this command ends.
+    #[arg(long, value_name = "TIME", default_value = "0", env = "EEMU_ERASE_WITHIN")]
+    pub(crate) erase_within: Span,
+    /// Where the receipt is written; in the state's folder `receipts` when
+    /// left out.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["later", "dry_run"])]
+    pub(crate) receipt: Option<PathBuf>,
+    /// Remove now, retrain with a later `eemu train`.
+    #[arg(long)]
+    pub(crate) later: bool,
+}
+
+/// What is asked to be forgotten.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct AskedArgs {
     /// A user's identifier.
     #[arg(long, required_unless_present_any = ["file", "item"])]
     pub(crate) user: Option<String>,
@@ -248,16 +269,6 @@ pub(crate) struct ForgetArgs {
     /// The table's first line names its columns: user, item, all, before.
     #[arg(long, requires = "file")]
     pub(crate) heading: bool,
-    /// Say what it would do, and do nothing.
-    #[arg(long)]
-    pub(crate) dry_run: bool,
-    /// Within what time stale copies of the removed records are cleared from
-    /// the database by whoever runs then; 0 for before this command ends.
-    #[arg(long, value_name = "TIME", default_value = "0", env = "EEMU_ERASE_WITHIN")]
-    pub(crate) erase_within: Span,
-    /// Remove now, retrain with a later `eemu train`.
-    #[arg(long)]
-    pub(crate) later: bool,
 }
 
 /// `add`.

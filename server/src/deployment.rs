@@ -15,7 +15,7 @@ use eemu_core::world::World;
 use serde::{Deserialize, Serialize};
 
 use crate::progress::{Bar, Progress};
-use crate::store::{Access, Done, Extra, Head, Import, Location, Shard, State, StoreError, Ticket};
+use crate::store::{Access, Change, Committed, Extra, Head, Import, Live, Location, Shard, State, Ticket};
 
 /// What the state remembers of its import and configuration.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -37,12 +37,27 @@ fn keyed_id(key: &Key, catalog: &Catalog, record: &Interaction) -> [u8; 16] {
     id
 }
 
-fn derive(state: &State) -> Result<(Settings, World, Vec<Shard>, Head)> {
-    let picture = state.picture()?;
-    let settings: Settings = serde_json::from_str(&picture.settings).context("the state's settings are damaged")?;
-    let (mut world, _) = World::new(picture.catalog, picture.interactions, settings.config.clone())?;
-    world.take_down(&picture.down);
-    Ok((settings, world, picture.shards, picture.head))
+/// Everything that follows from what a store holds at one moment.
+#[derive(Debug)]
+pub(crate) struct Derived {
+    settings: Settings,
+    world: World,
+    shards: Vec<Shard>,
+    head: Head,
+}
+
+impl Derived {
+    /// Reads every record: may take long.
+    ///
+    /// # Errors
+    /// When the store refuses, or its settings are damaged.
+    pub(crate) fn of(state: &State) -> Result<Self> {
+        let picture = state.picture()?;
+        let settings: Settings = serde_json::from_str(&picture.settings).context("the state's settings are damaged")?;
+        let (mut world, _) = World::new(picture.catalog, picture.interactions, settings.config.clone())?;
+        world.take_down(&picture.down);
+        Ok(Self { settings, world, shards: picture.shards, head: picture.head })
+    }
 }
 
 /// A state with everything derived from its records.
@@ -74,8 +89,8 @@ impl Deployment {
         if access == Access::Write && deployment.shards.is_empty() {
             // An earlier program's import that was cut short.
             let shards = deployment.settings.config.train.shards;
-            deployment.state.reset_models(&serde_json::to_string(&deployment.settings)?, shards)?;
-            deployment.refresh()?;
+            let settings = serde_json::to_string(&deployment.settings)?;
+            deployment.change(&Change::Reset(&settings, shards))?;
         }
         Ok(deployment)
     }
@@ -85,9 +100,15 @@ impl Deployment {
     /// # Errors
     /// When the store refuses.
     pub fn reload(&mut self) -> Result<()> {
-        let (settings, world, shards, head) = derive(&self.state)?;
-        (self.settings, self.world, self.shards, self.head) = (settings, world, shards, head);
+        let derived = Derived::of(&self.state)?;
+        self.take(derived);
         Ok(())
+    }
+
+    /// Takes over what was derived elsewhere.
+    pub(crate) fn take(&mut self, derived: Derived) {
+        let Derived { settings, world, shards, head } = derived;
+        (self.settings, self.world, self.shards, self.head) = (settings, world, shards, head);
     }
 
     /// Takes in what changed in the store since: everything anew when records
@@ -104,12 +125,16 @@ impl Deployment {
         Ok(())
     }
 
-    /// Takes in a change that was planned on `world` and led to `after`.
-    /// Returns what went wrong after it was made.
-    #[must_use]
-    pub fn moved_on(&mut self, after: World, done: Done) -> Option<StoreError> {
-        (self.world, self.shards, self.head) = (after, done.shards, done.head);
-        done.unfinished
+    /// Takes in a change that was worked out on `world` and led to `after`.
+    pub fn advance(&mut self, after: World, done: &Committed) {
+        (self.world, self.shards, self.head) = (after, done.shards.clone(), done.head);
+    }
+
+    /// Makes a change of the settings, down to the disk.
+    fn change(&mut self, change: &Change<'_>) -> Result<()> {
+        let done = self.state.apply(change, self.head)?;
+        (self.shards, self.head) = (done.shards.clone(), done.head);
+        Ok(self.state.finish(&done)?)
     }
 
     /// The right to publish a shard trained on the records of `world`.
@@ -127,7 +152,7 @@ impl Deployment {
     }
 
     fn load(state: State) -> Result<Self> {
-        let (settings, world, shards, head) = derive(&state)?;
+        let Derived { settings, world, shards, head } = Derived::of(&state)?;
         Ok(Self { state: Arc::new(state), settings, world, shards, head })
     }
 
@@ -219,9 +244,9 @@ impl Deployment {
         self.settings.config = config;
         let json = serde_json::to_string(&self.settings)?;
         if shapes_models {
-            self.state.reset_models(&json, self.settings.config.train.shards)?;
+            self.change(&Change::Reset(&json, self.settings.config.train.shards))?;
         } else {
-            self.state.set_settings(&json)?;
+            self.change(&Change::Settings(&json))?;
         }
         self.reload()?;
         Ok(shapes_models)
@@ -289,6 +314,14 @@ impl Deployment {
 /// # Errors
 /// When a file is damaged, or the files belong to another model.
 pub fn load_whole(state: &State, shard: u32) -> Result<Option<(TensorMap, TensorMap)>> {
+    Ok(load_live(state, shard)?.map(|(_, shared, rows)| (shared, rows)))
+}
+
+/// The same with what the store says of the model.
+///
+/// # Errors
+/// As [`load_whole`].
+pub(crate) fn load_live(state: &State, shard: u32) -> Result<Option<(Live, TensorMap, TensorMap)>> {
     let Some(loaded) = state.load(shard)? else { return Ok(None) };
     let (shared, rows) = (from_safetensors(&loaded.shared)?, from_safetensors(&loaded.user_rows)?);
     let whole: TensorMap = shared.iter().chain(&rows).map(|(name, tensor)| (name.clone(), tensor.clone())).collect();
@@ -298,7 +331,7 @@ pub fn load_whole(state: &State, shard: u32) -> Result<Option<(TensorMap, Tensor
             state.dir().display()
         );
     }
-    Ok(Some((shared, rows)))
+    Ok(Some((loaded.live, shared, rows)))
 }
 
 /// The two files of a model, ready to store: shared parameters and user rows.

@@ -4,17 +4,16 @@ use std::collections::{BTreeSet, HashMap};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use eemu_core::dataset::Catalog;
 use eemu_core::ensemble::LearnedState;
 use eemu_core::fingerprint::Fingerprint;
-use eemu_core::receipt::{Entry, Receipt, ShardStatement, Times, config_blake3};
+use eemu_core::receipt::{Asked, Entry, Receipt, ShardStatement, Times, config_blake3};
 use eemu_core::tensor::Device;
-use eemu_core::unlearn;
 
-use crate::clock::{now, random, random_hex};
+use crate::clock::{now, random_hex};
+use crate::deleting::{Plan, id_hash};
 use crate::deployment::{Deployment, Settings};
 use crate::progress::Progress;
-use crate::store::{Deletion, Erasure, Live, Name, NewRequest, Request, State, StoreError};
+use crate::store::{Change, Erasure, Live, NewAudit, NewRequest, Request as Noted, State, StoreError};
 use crate::training::{Trained, from_scratch, tensors, train_shards};
 
 /// What a receipt states.
@@ -36,6 +35,8 @@ pub(crate) const TRIES: u32 = 20;
 pub struct Forgotten {
     /// Records removed by this call.
     pub removed: u64,
+    /// The request's name, when anything was removed by this call.
+    pub name: Option<String>,
     /// Shards that were trained anew, this call's and any left over.
     pub shards: Vec<Trained>,
     /// Seconds from the request to the last model.
@@ -43,6 +44,8 @@ pub struct Forgotten {
     /// The receipt, when anything was removed, now or by a call that was cut
     /// short.
     pub receipt: Option<Receipt>,
+    /// Its place in the log, from 0.
+    pub receipt_index: Option<u64>,
 }
 
 /// Shards whose model is absent or stale.
@@ -53,32 +56,34 @@ pub fn waiting_shards(deployment: &Deployment) -> Result<Vec<u32>> {
     Ok(deployment.state.shards()?.iter().filter(|s| s.stale || s.live.is_none()).map(|s| s.index).collect())
 }
 
-/// Begins the label of a deleted account's slot; for people only. What counts
-/// is [`eemu_core::dataset::Entities::is_deleted`].
-const DELETED: &str = "deleted-";
-
-/// Blanks the slots of users whose accounts go: a random label, every feature
-/// unknown.
-///
-/// # Errors
-/// When the system gives no random bytes.
-pub(crate) fn blank(catalog: &mut Catalog, users: &[u32]) -> Result<()> {
-    for &user in users {
-        catalog.users.blank(user, format!("{DELETED}{}", random_hex::<8>()?));
-    }
-    Ok(())
+/// What is to be forgotten, by index, and what was asked, by name.
+#[derive(Debug, Clone, Default)]
+pub struct Request {
+    /// Records (user, item).
+    pub records: Vec<(u32, u32)>,
+    /// Whole accounts.
+    pub accounts: Vec<u32>,
+    /// Items that are taken down for everybody.
+    pub down: Vec<u32>,
+    /// What was asked, which the receipt commits to.
+    pub asked: Asked,
 }
 
-/// What a deletion takes, by name, so that later imports leave it out. The
-/// records of an account that goes whole need no names of their own.
-pub(crate) fn names(catalog: &Catalog, records: &[(u32, u32)], accounts: &[u32]) -> Vec<Name> {
-    let (users, items) = (&catalog.users.ids, &catalog.items.ids);
-    let gone: BTreeSet<u32> = accounts.iter().copied().collect();
-    let of_records = records
-        .iter()
-        .filter(|(user, _)| !gone.contains(user))
-        .filter_map(|&(user, item)| Some((users.get(user as usize)?.clone(), Some(items.get(item as usize)?.clone()))));
-    accounts.iter().filter_map(|&user| Some((users.get(user as usize)?.clone(), None))).chain(of_records).collect()
+impl Request {
+    /// Records alone, without what was asked.
+    pub fn of(records: &[(u32, u32)]) -> Self {
+        Self { records: records.to_vec(), ..Self::default() }
+    }
+}
+
+/// A removal that is made.
+#[derive(Debug)]
+pub struct Removed {
+    /// Records that went.
+    pub count: u64,
+    /// The request's name: whoever has it can show that a receipt answers it.
+    /// None when nothing went.
+    pub name: Option<String>,
 }
 
 /// Removes records for good, and whole accounts, and takes items down: one transaction takes the
@@ -87,42 +92,37 @@ pub(crate) fn names(catalog: &Catalog, records: &[(u32, u32)], accounts: &[u32])
 /// Nothing is retrained yet.
 ///
 /// # Errors
-/// When the store refuses; then nothing was removed.
-pub fn remove(deployment: &mut Deployment, request: &[(u32, u32)], accounts: &[u32], down: &[u32]) -> Result<u64> {
+/// When the store refuses; then nothing was removed, unless the error says so.
+pub fn remove(deployment: &mut Deployment, request: &Request) -> Result<Removed> {
+    let who = [by_command("forget")];
     for _ in 0..TRIES {
-        let plan = unlearn::plan(&deployment.world, request);
-        let mut after = plan.after;
-        after.take_down(down);
-        blank(&mut after.catalog, accounts)?;
+        let mut plan = Plan::new(&deployment.world, &request.records, &request.accounts, &request.down)?;
         // A state that was never trained waits for no shard.
-        let shards = if deployment.state.trained()? { plan.shards.clone() } else { Vec::new() };
-        let noted = NewRequest {
-            id_hash: random()?,
-            owner: None,
-            removed: plan.removed.len() as u64,
-            shards,
-            created: now() as f64,
-        };
-        let deletion = Deletion {
-            records: &plan.removed,
-            stale: &plan.shards,
-            requests: if plan.removed.is_empty() { &[] } else { std::slice::from_ref(&noted) },
-            accounts,
-            down,
-            catalog: if accounts.is_empty() { None } else { Some(&after.catalog) },
-            names: &names(&deployment.world.catalog, &plan.removed, accounts),
-        };
-        match deployment.state.carry_out(&deletion) {
+        let shards = if deployment.state.trained()? { plan.stale.clone() } else { Vec::new() };
+        let name = random_hex::<16>()?;
+        let count = plan.removed.len() as u64;
+        if count > 0 {
+            let asked = request.asked.committed(&name);
+            let id_hash = id_hash(&name);
+            plan.note(NewRequest { id_hash, owner: None, removed: count, shards, created: now() as f64 }, asked);
+        }
+        match deployment.state.apply(&Change::Delete(plan.deletion(&[], &who)), deployment.head) {
             Ok(done) => {
-                let count = done.count;
-                let unfinished = deployment.moved_on(after, done);
-                return unfinished.map_or(Ok(count), |problem| Err(problem.into()));
+                let finished = deployment.state.finish(&done);
+                deployment.advance(plan.after, &done);
+                finished?;
+                return Ok(Removed { count, name: (count > 0).then_some(name) });
             }
             Err(StoreError::Moved) => deployment.reload()?,
             Err(error) => return Err(error.into()),
         }
     }
     bail!("other processes change this state without a pause; nothing was removed, try again later")
+}
+
+/// An entry of the audit log for something that the command line did.
+pub(crate) fn by_command(kind: &'static str) -> NewAudit {
+    NewAudit { token: "command".to_owned(), scope: "admin", kind, status: 200 }
 }
 
 /// Removes records, retrains the shards that held them (and any still waiting
@@ -132,29 +132,27 @@ pub fn remove(deployment: &mut Deployment, request: &[(u32, u32)], accounts: &[u
 /// When the store refuses or training fails; run it again to go on.
 pub fn forget(
     deployment: &mut Deployment,
-    request: &[(u32, u32)],
-    accounts: &[u32],
-    down: &[u32],
+    request: &Request,
     device: &Device,
     jobs: usize,
     progress: &Progress,
 ) -> Result<Forgotten> {
     let start = Instant::now();
-    let removed = remove(deployment, request, accounts, down)?;
+    let Removed { count: removed, name } = remove(deployment, request)?;
     // A state that was never trained has nothing to retrain. One whose models
     // are all gone, by a request that was cut short, has everything.
     let waiting = if deployment.state.trained()? { waiting_shards(deployment)? } else { Vec::new() };
     let shards = train_shards(deployment, &waiting, device, jobs, progress, false)?;
     let seconds = start.elapsed().as_secs_f64();
-    let receipt = answer_waiting(deployment, device)?;
-    Ok(Forgotten { removed, shards, seconds, receipt })
+    let (id, receipt) = answer_waiting(deployment, device)?.unzip();
+    Ok(Forgotten { removed, name, shards, seconds, receipt, receipt_index: id.map(|id| id - 1) })
 }
 
 /// Every request that is known; those answered long ago are forgotten.
 ///
 /// # Errors
 /// When the store refuses.
-pub(crate) fn requests(state: &State) -> Result<Vec<Request>> {
+pub(crate) fn requests(state: &State) -> Result<Vec<Noted>> {
     Ok(state.requests(requests_since())?)
 }
 
@@ -164,17 +162,17 @@ pub(crate) fn requests_since() -> f64 {
 }
 
 /// Writes the receipt of whatever was removed and is done by now, if nobody
-/// has yet.
+/// has yet. Its id and text.
 ///
 /// # Errors
 /// When the store refuses.
-pub fn answer_waiting(deployment: &Deployment, device: &Device) -> Result<Option<Receipt>> {
+pub fn answer_waiting(deployment: &Deployment, device: &Device) -> Result<Option<(u64, Receipt)>> {
     let state = &deployment.state;
     let live: Vec<Live> = state.shards()?.into_iter().filter_map(|shard| shard.live).collect();
     let versions: HashMap<u32, u64> = live.iter().map(|live| (live.shard, live.version)).collect();
-    let ready: Vec<Request> = requests(state)?.into_iter().filter(|request| request.is_ready(&versions)).collect();
+    let ready: Vec<Noted> = requests(state)?.into_iter().filter(|request| request.is_ready(&versions)).collect();
     let live: Vec<&Live> = live.iter().collect();
-    Ok(answer(state, &deployment.settings, device, &ready, &live)?.map(|(_, receipt)| receipt))
+    answer(state, &deployment.settings, device, &ready, &live)
 }
 
 /// The statement of a live model version.
@@ -193,7 +191,7 @@ pub(crate) fn answer(
     state: &State,
     settings: &Settings,
     device: &Device,
-    ready: &[Request],
+    ready: &[Noted],
     live: &[&Live],
 ) -> Result<Option<(u64, Receipt)>> {
     if ready.is_empty() {
@@ -219,6 +217,8 @@ pub(crate) fn answer(
         further_fingerprints: fingerprints.collect(),
         statement: stated(state, settings)?,
         requests: ready.iter().map(|request| hex::encode(request.id_hash)).collect(),
+        // Those of an earlier program have none, and an empty one opens with no name.
+        asked: ready.iter().map(|request| request.asked.clone().unwrap_or_default()).collect(),
         times: times(ready),
     };
     let ids: Vec<[u8; 32]> = ready.iter().map(|request| request.id_hash).collect();
@@ -227,13 +227,14 @@ pub(crate) fn answer(
 }
 
 /// When these requests went through their stages.
-fn times(requests: &[Request]) -> Option<Times> {
-    let latest = |time: fn(&Request) -> Option<f64>| {
+fn times(requests: &[Noted]) -> Option<Times> {
+    let latest = |time: fn(&Noted) -> Option<f64>| {
         let all: Option<Vec<f64>> = requests.iter().map(time).collect();
         all.map(|all| all.into_iter().fold(0.0, f64::max) as u64)
     };
     Some(Times {
         asked: requests.iter().map(|request| request.created as u64).min()?,
+        carried_out: latest(|request| request.carried_out),
         overwritten: latest(|request| request.overwritten),
         compacted: latest(|request| request.compacted),
         written: now(),

@@ -9,6 +9,7 @@
 //! | [`deployment`] | a state directory opened for work |
 //! | `replacing` | other data in the place of a state's |
 //! | [`training`] | one shard as an idempotent, resumable unit; several at once |
+//! | `deleting`, `adding` | what a change of the records changes, worked out |
 //! | [`forgetting`] | a deletion from request to receipt, and the proof |
 //! | `hidden` | items that an operator hides from every list |
 //! | [`measuring`] | quality of an ensemble and of what it is compared with |
@@ -23,9 +24,11 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod adding;
 pub mod cli;
 mod clock;
 mod commands;
+mod deleting;
 pub mod deployment;
 pub mod device;
 mod faults;

@@ -17,8 +17,8 @@ use eemu_server::deployment::Deployment;
 use eemu_server::progress::Progress;
 use eemu_server::serve::http::{HttpOptions, router};
 use eemu_server::serve::tokens::{Scope, Tokens};
-use eemu_server::serve::{Service, ServiceOptions};
-use eemu_server::store::{Access, Location};
+use eemu_server::serve::{Handle, Policy, Service, ServiceOptions};
+use eemu_server::store::{Access, Location, State};
 use eemu_server::training::train_shards;
 use serde_json::{Value, json};
 use tower::ServiceExt;
@@ -41,10 +41,6 @@ pub fn make_state(location: impl Into<Location>, recipe: &Recipe, trained: bool)
         train_shards(&deployment, &shards, &cpu(), 1, &Progress::new(true), false)?;
     }
     Ok(())
-}
-
-fn lock<T>(mutex: &std::sync::Mutex<T>) -> Result<std::sync::MutexGuard<'_, T>> {
-    mutex.lock().map_err(|_| anyhow::anyhow!("a thread panicked"))
 }
 
 /// A token for a state in a directory.
@@ -78,7 +74,9 @@ pub struct Place {
     /// Folder of the state.
     pub dir: PathBuf,
     /// The service.
-    pub service: Arc<Service>,
+    pub service: Handle,
+    /// Its store.
+    pub state: Arc<State>,
     /// A token for everything.
     pub admin: String,
     /// A token for metrics and batches.
@@ -99,6 +97,7 @@ pub fn quick() -> ServiceOptions {
         demo: 0,
         housekeeping: Duration::from_secs(60),
         erase_within: Duration::ZERO,
+        deletions: Policy::AtOnce,
     }
 }
 
@@ -137,12 +136,13 @@ impl Place {
         let location = location.into();
         let dir = &location.dir;
         let service = Service::open(&location, cpu(), options)?;
-        let made = |scope| Ok::<_, anyhow::Error>(lock(&service.tokens)?.create(scope, None)?.0);
+        let made = |scope| Ok::<_, anyhow::Error>(service.handle.tokens().create(scope, None)?.0);
         let (admin, operator) = (made(Scope::Admin)?, made(Scope::Operator)?);
-        let router = router(service.clone(), http)?;
+        let router = router(service.handle.clone(), http)?;
         let threads = service.start();
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-        Ok(Self { dir: dir.clone(), service, admin, operator, router, runtime, threads, _kept: None })
+        let (service, state) = (service.handle.clone(), service.state.clone());
+        Ok(Self { dir: dir.clone(), service, state, admin, operator, router, runtime, threads, _kept: None })
     }
 
     /// Stops it, and its directory is in service again with other options.
@@ -163,7 +163,7 @@ impl Place {
     /// # Errors
     /// When it cannot be stored.
     pub fn subject(&self, user: u32) -> Result<String> {
-        Ok(lock(&self.service.tokens)?.create(Scope::Subject(user), None)?.0)
+        Ok(self.service.tokens().create(Scope::Subject(user), None)?.0)
     }
 
     /// The router, to be asked many things at once.

@@ -27,7 +27,7 @@ use eemu_core::train::{Trainer, input_hash, train};
 use eemu_core::unlearn;
 use eemu_core::world::{History, World};
 use eemu_server::deployment::Deployment;
-use eemu_server::forgetting::forget;
+use eemu_server::forgetting::{Request, forget};
 use eemu_server::progress::Progress;
 use eemu_server::training::train_shards;
 use eemu_tests::worlds::{Recipe, System, Times, cpu, differences, on_threads, recipes, train_all, train_one};
@@ -943,7 +943,7 @@ fn receipts_say_nothing_about_membership() {
     };
     let (candidate, next) = (of_shard(1)[0], of_shard(1)[1]);
 
-    let done = forget(&mut deployment, &[candidate], &[], &[], &device, 1, &quiet).unwrap();
+    let done = forget(&mut deployment, &Request::of(&[candidate]), &device, 1, &quiet).unwrap();
     let receipt = done.receipt.unwrap();
     let text = deployment.state.receipts().unwrap()[0].json.clone();
     assert_eq!(text, serde_json::to_string(&receipt).unwrap());
@@ -1007,7 +1007,7 @@ fn receipts_say_nothing_about_membership() {
     }
 
     // Another deletion in that shard, and nobody can open the first receipt.
-    forget(&mut deployment, &[next], &[], &[], &device, 1, &quiet).unwrap();
+    forget(&mut deployment, &Request::of(&[next]), &device, 1, &quiet).unwrap();
     let now = deployment.state.live(1).unwrap().unwrap();
     assert!(now.nonce.0 != live.nonce.0 && now.salt.0 != live.salt.0);
     drop(deployment);

@@ -93,7 +93,7 @@ fn said(source: &str, marks: &[&str]) -> Vec<String> {
 /// Messages whose end is put to them elsewhere, and where.
 const COMPLETED: &[(&str, &str)] = &[
     ("serve/sign_in.rs", "http/problem.rs (unknown_token), or a log line with its cause"),
-    ("serve/trainer.rs", "a log line of the server"),
+    ("serve/training_pool.rs", "a log line of the server"),
     ("serve/http/layers.rs", "a log line; the caller reads Failure::internal"),
     ("store/error.rs", "ways out by cause; walked below, variant by variant"),
     ("import/dense.rs", "{hint}"),

@@ -41,7 +41,7 @@ fn names(reply: &Reply) -> Vec<String> {
 
 /// The items that have a value in a column.
 fn of_category(place: &Place, column: &str, value: &str) -> BTreeSet<String> {
-    let world = &place.service.snapshot().world;
+    let world = &place.service.view().world;
     let column = world.catalog.items.columns.iter().find(|own| own.name == column).unwrap();
     let has = |item: usize| match &column.values {
         Values::Token { vocabulary, rows } => vocabulary.get(rows[item] as usize).is_some_and(|own| own == value),
@@ -219,7 +219,7 @@ fn a_hidden_item_is_in_no_list() {
     let manifest = place.get("/api/v1/manifest", "").json();
     assert_eq!((&manifest["items_down"], generation(&place) > first), (&json!([2]), true));
     // It is no deletion: its records stay, and it comes back.
-    let (records, degraded) = (place.service.snapshot().world.interactions.len(), &manifest["degraded"]);
+    let (records, degraded) = (place.service.view().world.interactions.len(), &manifest["degraded"]);
     assert_eq!((records, degraded), (recipe(ModelKind::Episodes).records().len(), &json!(false)));
     place = place.again(patient(), &open()).unwrap();
     assert_eq!(lists(&place), without, "after a restart");

@@ -49,7 +49,7 @@ fn twin(recipe: &Recipe, records: Vec<Interaction>) -> LearnedState {
 }
 
 fn records(place: &Place) -> Vec<Interaction> {
-    place.service.snapshot().world.interactions.all().to_vec()
+    place.service.view().world.interactions.all().to_vec()
 }
 
 /// A user with three or more items.
@@ -80,7 +80,7 @@ fn a_deleted_record_leaves_no_trace() {
     let manifest = place.get("/api/v1/manifest", "").json();
     assert_eq!(manifest["shards"][masked]["files"], json!([]), "its files are still listed");
     // On disk too: nothing of that shard is left.
-    let live = place.service.state.live(masked as u32).unwrap();
+    let live = place.state.live(masked as u32).unwrap();
     assert!(live.is_none());
 
     let mut place = place.again(quick(), &http()).unwrap();
@@ -110,7 +110,7 @@ fn requests_settle_and_restart() {
 
     // While a shard trains, another record of the same shard goes: made
     // likely, not certain, so it is tried until it is seen.
-    let world = place.service.snapshot().world.clone();
+    let world = place.service.view().world.clone();
     let of_one_shard = (0..10u32)
         .flat_map(|u| world.interactions.of(u).iter().map(move |r| (u, r.item)))
         .filter(|&(u, i)| world.shard_of(u, i) == 0)
@@ -177,7 +177,7 @@ fn an_account_goes_and_popularity_answers() {
     let place = Place::with(&recipe, patient(), &http()).unwrap();
     let widest = (0..10u32)
         .max_by_key(|u| {
-            let world = &place.service.snapshot().world;
+            let world = &place.service.view().world;
             let shards: std::collections::BTreeSet<u32> =
                 world.interactions.of(*u).iter().map(|r| world.shard_of(*u, r.item)).collect();
             shards.len()
@@ -245,7 +245,7 @@ fn additions_wait_for_the_operator() {
 fn additions_elsewhere_do_not_delay_an_estimate() {
     let place = Place::new(&recipe()).unwrap();
     let (user, has) = someone(&place);
-    let world = place.service.snapshot().world.clone();
+    let world = place.service.view().world.clone();
     let index = |id: &str| id.rsplit('-').next().unwrap().parse::<u32>().unwrap();
     let deleted = world.shard_of(index(&user), index(&has[0]));
     let new = (0..16).find(|n| !has.contains(&format!("item-{n}")) && world.shard_of(index(&user), *n) != deleted);
@@ -263,7 +263,7 @@ fn additions_elsewhere_do_not_delay_an_estimate() {
 fn a_deletion_of_what_was_held_out_is_done_at_once() {
     let recipe = Recipe { holdout: Holdout::LeaveOneOut, times: Times::Spread, users: 30, ..recipe() };
     let mut place = Place::with(&recipe, quick(), &http()).unwrap();
-    let world = place.service.snapshot().world.clone();
+    let world = place.service.view().world.clone();
     let user = (0..30).find(|u| world.interactions.of(*u).len() == 4).unwrap();
     let last: Vec<&str> =
         world.interactions.of(user)[2..].iter().map(|r| world.catalog.items.ids[r.item as usize].as_str()).collect();
@@ -291,12 +291,12 @@ fn nothing_is_added_to_a_deleted_account() {
     let before = records(&place).len();
     // As the handler queues it, later than its own look at the account.
     let (reply, answer) = tokio::sync::oneshot::channel();
-    let add = Add { user: Whose::Known(2), records: vec![(0, None), (1, Some(5.0))], reply };
+    let add = Add { user: Whose::Known(2), records: vec![(0, None), (1, Some(5.0))], by: None, reply };
     place.service.submit(Change::Add(add)).unwrap();
     let answer = place.block_on(answer).unwrap();
     assert!(answer.is_err_and(|error| error.to_string().contains("deleted")));
     assert_eq!(records(&place).len(), before);
-    assert!(place.service.snapshot().world.interactions.of(2).is_empty());
+    assert!(place.service.view().world.interactions.of(2).is_empty());
 }
 
 /// 10,000 askers of one deletion at once: all accepted, one request, one
@@ -342,7 +342,7 @@ fn an_overtaken_answer_is_computed_again() {
     let recipe = Recipe { users: 40, items: 60, shards: 6, ..Recipe::default() };
     let place = Place::new(&recipe).unwrap();
     let all: Vec<(String, String)> = {
-        let world = &place.service.snapshot().world;
+        let world = &place.service.view().world;
         let ids = |r: &Interaction| {
             (world.catalog.users.ids[r.user as usize].clone(), world.catalog.items.ids[r.item as usize].clone())
         };

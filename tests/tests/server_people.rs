@@ -70,7 +70,7 @@ fn the_first_record_makes_the_person() {
     assert_eq!(asked["items"].as_array().unwrap().len(), 5);
 
     // Everything that is kept of them.
-    let index = place.service.snapshot().world.catalog.users.find("somebody new").unwrap();
+    let index = place.service.view().world.catalog.users.find("somebody new").unwrap();
     let subject = place.subject(index).unwrap();
     let file = place.post("/api/v1/person/export", &subject, &json!({})).json();
     assert_eq!((&file["user"], file["records"].as_array().unwrap().len()), (&json!("somebody new"), 2));
@@ -87,7 +87,7 @@ fn the_first_record_makes_the_person() {
     assert_eq!(add("deleted-0123456789abcdef", "item-3").json(), json!({"added": 1}));
     let list = place.post("/api/v1/interactions/list", &place.admin, &json!({"user": "deleted-0123456789abcdef"}));
     assert_eq!(list.status, 200);
-    let before = place.service.snapshot().world.clone();
+    let before = place.service.view().world.clone();
     place.stop();
     let after = Deployment::open(&place.dir, Access::Read).unwrap().world;
     assert_eq!((&after.catalog, &after.interactions), (&before.catalog, &before.interactions));
@@ -98,7 +98,7 @@ fn the_first_record_makes_the_person() {
 fn a_dry_run_and_what_was_before_a_time() {
     let kept = tempfile::tempdir().unwrap();
     let place = place(&kept);
-    let records = place.service.snapshot().world.interactions.len();
+    let records = place.service.view().world.interactions.len();
     let user = "user-1";
     let own = place.post("/api/v1/interactions/list", &place.admin, &json!({"user": user})).json();
     let count = own["interactions"].as_array().unwrap().len();
@@ -106,7 +106,7 @@ fn a_dry_run_and_what_was_before_a_time() {
     let said = place.post("/api/v1/interactions/delete?dry_run=true", &place.admin, &ask);
     assert_eq!((said.status.as_u16(), &said.json()["removed"]), (200, &json!(count)));
     assert_eq!(said.json()["shards"].as_array().unwrap().len(), 1);
-    assert_eq!(place.service.snapshot().world.interactions.len(), records, "a dry run removed something");
+    assert_eq!(place.service.view().world.interactions.len(), records, "a dry run removed something");
     for wrong in [json!({"user": user, "all": true, "before": 1.0}), json!({"user": user})] {
         assert_eq!(place.post("/api/v1/interactions/delete", &place.admin, &wrong).status, 400);
     }
@@ -126,7 +126,7 @@ fn an_item_is_taken_down() {
     let ask = json!({"item": "item-2"});
     assert_eq!(place.post("/api/v1/items/take-down", &place.operator, &ask).status, 403);
     assert_eq!(place.post("/api/v1/items/take-down", "", &ask).status, 401);
-    let before = place.service.snapshot();
+    let before = place.service.view();
     let had = before.world.interactions.iter().filter(|r| r.item == 2).count();
     let reply = place.post("/api/v1/items/take-down", &place.admin, &ask);
     assert_eq!((reply.status.as_u16(), &reply.json()["removed"]), (202, &json!(had)));
@@ -146,7 +146,7 @@ fn an_item_is_taken_down() {
 fn nothing_is_learned_from_nothing() {
     let kept = tempfile::tempdir().unwrap();
     let place = place(&kept);
-    let world = place.service.snapshot().world.clone();
+    let world = place.service.view().world.clone();
     let shard = world.shard_of(0, 0);
     let ids = |user: u32| world.catalog.users.ids[user as usize].clone();
     let of_shard = (0..10u32).filter(|&user| world.shard_of(user, 0) == shard);
@@ -202,6 +202,33 @@ fn an_acknowledgement_is_never_taken_back() {
     let mut place = Place::open(&dir, patient(), &http()).unwrap();
     assert_eq!(place.get(&format!("/api/v1/unlearning/{id}"), &admin).status, 200, "the next start knows it");
     place.stop();
+}
+
+/// When the store fails although it committed (a connection that is lost while
+/// the answer is on its way), the service looks before it says anything.
+#[test]
+fn a_change_that_is_made_is_never_answered_as_one_that_is_not() {
+    let kept = tempfile::tempdir().unwrap();
+    let dir = kept.path().join("state");
+    make_state(&dir, &Recipe::default(), true).unwrap();
+    let admin = token(&dir, Scope::Admin).unwrap();
+    let (user, item) = {
+        let world = Deployment::open(&dir, Access::Read).unwrap().world;
+        let record = world.interactions.of(1)[0];
+        (world.catalog.users.ids[1].clone(), world.catalog.items.ids[record.item as usize].clone())
+    };
+    let process = Process::start(&dir, &["--settle", "3600"], &[("EEMU_TROUBLE_AT", "commit.answer")]).unwrap();
+    let (status, answer) = process.post("/api/v1/interactions/delete", &admin, &delete_items(&user, &[&item])).unwrap();
+    assert_eq!((status, &answer["removed"]), (202, &json!(1)), "{answer}");
+    assert!(answer["erasure"]["overwritten"].is_u64(), "{answer}");
+    let manifest = process.json("/api/v1/manifest", "").unwrap();
+    let masked = manifest["shards"].as_array().unwrap().iter().filter(|shard| shard["in_mean"] == false).count();
+    assert_eq!(masked, 1, "the model that saw it still answers");
+    let add = json!({"user": user, "interactions": [{"item": item}]});
+    let (status, added) = process.post("/api/v1/interactions/add", &admin, &add).unwrap();
+    assert_eq!((status, &added["added"]), (200, &json!(1)), "{added}");
+    let log = process.kill();
+    assert!(log.contains("deletions failed") && log.contains("additions failed"), "{log}");
 }
 
 /// The log's private key is in a file of its own, from whichever program.

@@ -13,7 +13,7 @@ use eemu_server::deployment::Deployment;
 use eemu_server::serve::ServiceOptions;
 use eemu_server::serve::http::HttpOptions;
 use eemu_server::serve::tokens::Scope;
-use eemu_server::store::{Access, Backup, Deletion, NewRequest, State};
+use eemu_server::store::{Access, Backup, Change, Deletion, NewRequest, State};
 use eemu_tests::command::{TINY, books, done, run, text};
 use eemu_tests::service::{PATIENCE, Place, Process, delete_items, make_state, patient, quick, token};
 use eemu_tests::worlds::Recipe;
@@ -220,11 +220,12 @@ fn what_is_over_is_pruned_while_serving() {
     make_state(&dir, &recipe(), true).unwrap();
     let options = ServiceOptions { housekeeping: Duration::from_millis(100), ..quick() };
     let place = Place::open(&dir, options, &http()).unwrap();
-    let state = &place.service.state;
+    let state = &place.state;
     let backup = Backup { id: "b".into(), created: 1.0, expires: 2.0 };
     State::register_backup(&dir, &backup).unwrap();
     let old = NewRequest { id_hash: [9; 32], owner: None, removed: 0, shards: Vec::new(), created: 5.0 };
-    state.carry_out(&Deletion { requests: &[old], ..Deletion::default() }).unwrap();
+    let change = Change::Delete(Deletion { requests: &[old], ..Deletion::default() });
+    state.apply(&change, state.moment().unwrap().0).unwrap();
     wait("the backup is forgotten", || state.backups().unwrap().is_empty());
     // A look that prunes nothing itself.
     wait("the request is forgotten", || state.requests(0.0).unwrap().is_empty());
@@ -239,7 +240,7 @@ fn a_deletion_that_is_made_is_not_asked_for_again() {
     make_state(&dir, &recipe(), true).unwrap();
     let options = ServiceOptions { housekeeping: Duration::from_millis(100), ..quick() };
     let place = Place::open(&dir, options, &http()).unwrap();
-    let world = place.service.snapshot().world.clone();
+    let world = place.service.view().world.clone();
     let r = world.interactions.all()[0];
     let (user, item) = (&world.catalog.users.ids[r.user as usize], &world.catalog.items.ids[r.item as usize]);
     // What sweeps the directory stumbles over this.
@@ -286,7 +287,7 @@ fn an_empty_batch_has_an_empty_answer() {
 fn a_slow_reader_gets_nothing_overtaken() {
     let recipe = Recipe { users: 10, shards: 4, holdout: Holdout::None, ..Recipe::default() };
     let place = Place::with(&recipe, patient(), &http()).unwrap();
-    let world = place.service.snapshot().world.clone();
+    let world = place.service.view().world.clone();
     let r = world.interactions.all()[0];
     let shard = u64::from(world.shard_of(r.user, r.item));
     let (user, item) = (&world.catalog.users.ids[r.user as usize], &world.catalog.items.ids[r.item as usize]);

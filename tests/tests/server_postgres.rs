@@ -11,11 +11,11 @@ use std::time::{Duration, Instant};
 use eemu_core::dataset::Interaction;
 use eemu_core::ensemble::LearnedState;
 use eemu_server::deployment::Deployment;
-use eemu_server::forgetting::{forget, verify};
+use eemu_server::forgetting::{Request, forget, verify};
 use eemu_server::progress::Progress;
 use eemu_server::serve::ServiceOptions;
 use eemu_server::serve::http::HttpOptions;
-use eemu_server::store::{Access, Erasure, Location, StoreError};
+use eemu_server::store::{Access, Change, Deletion, Erasure, Location, StoreError};
 use eemu_server::training::{Launcher, train_unit};
 use eemu_tests::killing::{Extent, kill_in_a_loop};
 use eemu_tests::postgres::{Setting, located};
@@ -53,7 +53,7 @@ fn forgetting_leaves_what_it_leaves_on_sqlite() {
     let gone = record(&here);
     for place in [&here, &twin] {
         let mut deployment = Deployment::open(place, Access::Write).unwrap();
-        let done = forget(&mut deployment, &[gone], &[], &[], &cpu(), 1, &Progress::new(true)).unwrap();
+        let done = forget(&mut deployment, &Request::of(&[gone]), &cpu(), 1, &Progress::new(true)).unwrap();
         assert_eq!(done.removed, 1);
         let logical = deployment.state.erasure() == Erasure::Logical;
         assert_eq!(logical, place.database.is_some());
@@ -69,7 +69,8 @@ fn forgetting_leaves_what_it_leaves_on_sqlite() {
 
     let mut deployment = Deployment::open(&here, Access::Write).unwrap();
     let all = eemu_core::unlearn::everything_of(&deployment.world, 2);
-    forget(&mut deployment, &all, &[2], &[], &cpu(), 1, &Progress::new(true)).unwrap();
+    forget(&mut deployment, &Request { accounts: vec![2], ..Request::of(&all) }, &cpu(), 1, &Progress::new(true))
+        .unwrap();
     let world = Deployment::open(&here, Access::Read).unwrap().world;
     assert!(world.catalog.users.ids[2].starts_with("deleted-") && world.interactions.of(2).is_empty());
     let twin = LearnedState::new(&world, train_all(&world, None).unwrap());
@@ -94,6 +95,14 @@ fn databases_are_refused_with_a_reason() {
     assert!(said(setting.from("sqlite")).contains("holds a state already"));
 }
 
+/// Removes records as of the moment that a deployment knows.
+fn remove(from: &Deployment, records: &[(u32, u32)], stale: &[u32]) -> Result<u64, StoreError> {
+    let deletion = Deletion { records, stale, ..Deletion::default() };
+    let done = from.state.apply(&Change::Delete(deletion), from.head)?;
+    from.state.finish(&done)?;
+    Ok(done.count)
+}
+
 /// A change that was planned on records which another process changed is
 /// refused whole.
 #[test]
@@ -105,13 +114,14 @@ fn a_plan_on_old_records_is_refused() {
     let all = one.world.interactions.all();
     let key = |r: &Interaction| (r.user, r.item);
     let shard = |r: &Interaction| one.world.shard_of(r.user, r.item);
-    assert_eq!(one.state.remove(&[key(&all[0])], &[shard(&all[0])]).unwrap(), 1);
-    let late = other.state.remove(&[key(&all[1])], &[shard(&all[1])]);
+    let remove = |from: &Deployment, record: &Interaction| remove(from, &[key(record)], &[shard(record)]);
+    assert_eq!(remove(&one, &all[0]).unwrap(), 1);
+    let late = remove(&other, &all[1]);
     assert!(matches!(late, Err(StoreError::Moved)), "{late:?}");
     assert_eq!(other.state.record_count().unwrap(), all.len() as u64 - 1);
     // The command plans again.
     let mut other = other;
-    let done = forget(&mut other, &[key(&all[1])], &[], &[], &cpu(), 1, &Progress::new(true)).unwrap();
+    let done = forget(&mut other, &Request::of(&[key(&all[1])]), &cpu(), 1, &Progress::new(true)).unwrap();
     assert_eq!(done.removed, 1);
 }
 
@@ -120,7 +130,7 @@ struct Overtaker<'a>(&'a Deployment, (u32, u32));
 
 impl Launcher for Overtaker<'_> {
     fn publishing(&self, shard: u32) {
-        assert_eq!(self.0.state.remove(&[self.1], &[shard]).unwrap(), 1);
+        assert_eq!(remove(self.0, &[self.1], &[shard]).unwrap(), 1);
     }
 }
 
@@ -164,7 +174,7 @@ fn model_files(dir: &Path) -> usize {
 }
 
 fn someone(place: &Place) -> (String, String, u32) {
-    let world = place.service.snapshot().world.clone();
+    let world = place.service.view().world.clone();
     let r = world.interactions.all()[3];
     let names = (&world.catalog.users.ids[r.user as usize], &world.catalog.items.ids[r.item as usize]);
     (names.0.clone(), names.1.clone(), world.shard_of(r.user, r.item))
@@ -223,7 +233,7 @@ fn an_answer_is_overtaken_by_another_server() {
     make_state(setting.from("import"), &recipe, true).unwrap();
     let first = Place::open(setting.from("first"), quick(), &http()).unwrap();
     let second = Place::open(setting.from("second"), ServiceOptions { train_jobs: 1, ..quick() }, &http()).unwrap();
-    let world = first.service.snapshot().world.clone();
+    let world = first.service.view().world.clone();
     let lines: String = (0..600).map(|n| format!("{{\"user\":\"user-{}\"}}\n", n % 40)).collect();
     let start = Instant::now();
     for r in world.interactions.all() {

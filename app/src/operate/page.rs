@@ -224,7 +224,7 @@ fn queue(operation: &Operation) -> impl IntoView + use<> {
     let row = |&(shard, phase, epoch, epochs): &(u32, Phase, u32, u32)| {
         let says = match phase {
             Phase::Settling => "collects changes until its time is over".to_owned(),
-            Phase::Queued => "waits for a trainer".into(),
+            Phase::Queued | Phase::Accepted => "waits for a trainer".into(),
             Phase::Retraining => format!("epoch {epoch} of {epochs}"),
             Phase::Publishing => "its model is put in place".into(),
             Phase::Done => "done".into(),

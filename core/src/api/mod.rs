@@ -20,8 +20,8 @@ pub use personal::{
     TakeDownRequest, Unlearning, UserRequest,
 };
 pub use published::{
-    CatalogItem, CatalogPage, ClientFile, ConsistencyProof, DemoHousehold, Health, InclusionProof, LogEntries, LogPage,
-    Manifest, Queue, ShardEntry, Whoami,
+    AuditEntry, AuditLog, AuditPage, CatalogItem, CatalogPage, ClientFile, ConsistencyProof, Deadline, DemoHousehold,
+    Health, InclusionProof, LogEntries, LogPage, Manifest, Queue, ShardEntry, Whoami,
 };
 pub use recommending::{
     Adapted, HiddenItems, HideRequest, NewItem, NewItems, PopularItem, PopularItems, RecommendRequest, Recommendation,

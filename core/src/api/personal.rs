@@ -131,6 +131,9 @@ pub struct TakeDownRequest {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Phase {
+    /// Noted, and carried out together with others by a time that is stated:
+    /// until then the records are there and the models as they were.
+    Accepted,
     /// Waits for a place among the trainers.
     Queued,
     /// Waits for more requests, so that a shard retrains once for them all.
@@ -144,7 +147,7 @@ pub enum Phase {
 }
 
 /// An unlearning request. When it is answered, the records are gone from disk
-/// and no model that saw them answers anybody.
+/// and no model that saw them answers anybody, unless its phase is `accepted`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Unlearning {
@@ -153,6 +156,10 @@ pub struct Unlearning {
     pub id: String,
     /// Where it stands.
     pub phase: Phase,
+    /// Until when it is carried out, in seconds since 1970; while it is
+    /// `accepted`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due: Option<u64>,
     /// Records that it removed.
     pub removed: u64,
     /// How many shards it makes retrain.

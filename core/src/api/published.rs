@@ -185,6 +185,71 @@ pub struct Queue {
     pub requests: u64,
     /// Estimated seconds until no shard waits.
     pub estimated_seconds: u64,
+    /// Deletions that are accepted and not carried out yet.
+    #[serde(default)]
+    pub accepted: u64,
+    /// How many of them are past their time.
+    #[serde(default)]
+    pub late: u64,
+    /// The earliest of them, at most 1000.
+    #[serde(default)]
+    pub deadlines: Vec<Deadline>,
+}
+
+/// A deletion that is accepted and not carried out yet, with times in seconds
+/// since 1970. It says nothing of what is to be deleted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Deadline {
+    /// BLAKE3 of the request's name, hex.
+    pub name_blake3: String,
+    /// When it was asked for.
+    pub asked: u64,
+    /// Until when it is to be carried out.
+    pub due: u64,
+    /// Whether that time is over.
+    pub late: bool,
+}
+
+/// Which part of the audit log.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::IntoParams), into_params(parameter_in = Query))]
+#[serde(default)]
+pub struct AuditPage {
+    /// Entries before this number, which the page before names as `next`; the
+    /// newest when left out.
+    pub before: Option<u64>,
+    /// How many at most: 100 when left out, 1000 at most.
+    pub count: Option<u64>,
+}
+
+/// Part of the audit log, newest first.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct AuditLog {
+    /// The entries.
+    pub entries: Vec<AuditEntry>,
+    /// What to give as `before` for those that are older; absent at the end.
+    pub next: Option<u64>,
+}
+
+/// Who asked what kind of thing, and when. Names no item and no person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct AuditEntry {
+    /// Its number, from 1.
+    pub number: u64,
+    /// When, in seconds since 1970.
+    pub at: u64,
+    /// The token's short name, as `eemu token list` shows it; `command` for
+    /// the command line.
+    pub token: String,
+    /// What the token may do: `admin`, `operator` or `subject`.
+    pub scope: String,
+    /// What kind of thing was asked.
+    pub kind: String,
+    /// What came of it: the answer's HTTP status.
+    pub status: u16,
 }
 
 /// Whose token this is.

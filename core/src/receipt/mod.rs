@@ -8,17 +8,22 @@
 //!
 //! | file | idea |
 //! |---|---|
-//! | `log` | the append-only log: entries, Merkle tree, signed checkpoint |
+//! | `log` | the append-only log: entries, signed checkpoint |
+//! | `tree` | the Merkle tree over the log, and proofs |
+//! | `asked` | which request a receipt answers, for the asker alone |
 //! | `file` | a receipt that can be checked from its file alone |
 
+mod asked;
 mod file;
 mod log;
+mod tree;
 
+pub use asked::{Asked, AskedPart};
 pub use file::ReceiptFile;
 pub use log::{
-    Checkpoint, Entry, KeyEntry, Log, Published, Rotation, current_key, public_key, verify_consistency,
-    verify_inclusion,
+    Checkpoint, Entry, KeyEntry, Published, Rotation, current_key, public_key, verify_consistency, verify_inclusion,
 };
+pub use tree::Log;
 
 use serde::{Deserialize, Serialize};
 
@@ -47,6 +52,11 @@ pub struct Receipt {
     /// holds a name can show that it is the answer, and nobody else can tell.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub requests: Vec<String>,
+    /// What each of these requests asked for, in the same order, as a
+    /// commitment that only its name opens: see [`Asked`]. Absent in receipts
+    /// of earlier programs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub asked: Vec<String>,
     /// When what happened; absent in receipts of earlier programs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub times: Option<Times>,
@@ -60,6 +70,10 @@ pub struct Receipt {
 pub struct Times {
     /// It was asked for.
     pub asked: u64,
+    /// It was carried out: the records were removed. Absent in receipts of
+    /// earlier programs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub carried_out: Option<u64>,
     /// Its records were overwritten on disk; absent where erasure is logical.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub overwritten: Option<u64>,

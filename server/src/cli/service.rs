@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::{InfoArgs, StateArg, numbers};
+use super::{AskedArgs, InfoArgs, StateArg, numbers};
 use crate::serve::settings::Given;
 use crate::store::DatabaseUrl;
 
@@ -164,6 +164,9 @@ pub(crate) struct RevokeArgs {
 pub(crate) enum ReceiptCommand {
     /// Check a receipt from its file alone.
     Verify(VerifyReceiptArgs),
+    /// Show that a receipt answers a request: its name opens the commitment to
+    /// what was asked.
+    Open(OpenReceiptArgs),
     /// Show what the log holds: receipts, published versions, keys.
     List(InfoArgs),
     /// Write a receipt as a file that proves itself.
@@ -171,6 +174,23 @@ pub(crate) enum ReceiptCommand {
     /// Give the log a new key, with the old one's consent in the log. Stop the
     /// server first.
     RotateKey(StateArg),
+}
+
+/// `receipt open`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct OpenReceiptArgs {
+    /// The receipt, as the server or `eemu forget` gave it.
+    #[arg(long, value_name = "RECEIPT")]
+    pub(crate) receipt: PathBuf,
+    /// The request's name, as it was answered.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) request: String,
+    /// What was asked.
+    #[command(flatten)]
+    pub(crate) asked: AskedArgs,
+    /// One JSON object on standard output.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// `receipt export`.

@@ -1,20 +1,18 @@
 //! `eemu add`.
 
-use std::collections::BTreeSet;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use eemu_core::DataError;
-use eemu_core::dataset::Interaction;
-use eemu_core::unlearn::shards_of_additions;
-use eemu_core::world::World;
 use serde_json::json;
 
 use super::{find, print_json, print_line};
+use crate::adding::Collected;
 use crate::cli::AddArgs;
 use crate::deployment::Deployment;
+use crate::forgetting::by_command;
 use crate::identifier::check;
-use crate::store::{Access, Addition};
+use crate::store::Access;
 
 /// One record as it is given.
 struct Given {
@@ -44,19 +42,17 @@ pub(crate) fn run(args: &AddArgs) -> Result<ExitCode> {
 
 /// Adds what is new. Returns how many records and people that was.
 fn add(deployment: &mut Deployment, given: &[Given]) -> Result<(u64, usize)> {
-    let before = deployment.world.clone();
-    let mut catalog = before.catalog.clone();
-    let (mut new, mut people) = (Vec::new(), Vec::new());
-    let mut known: BTreeSet<(u32, u32)> = BTreeSet::new();
+    let before = &deployment.world;
+    let mut coming = Collected::new(before);
     for one in given {
         if one.time.is_some_and(|time| !time.is_finite()) {
             bail!("the time of '{}' is no finite number. Nothing was added; correct it and add all again", one.item);
         }
-        let item = find(&catalog.items, "item", &one.item)?;
+        let item = find(&before.catalog.items, "item", &one.item)?;
         if before.down.binary_search(&item).is_ok() {
             bail!("the item '{}' is taken down for everybody. Nothing was added; leave it out", one.item);
         }
-        let user = match catalog.users.find(&one.user) {
+        let user = match coming.catalog().users.find(&one.user) {
             Some(user) => user,
             None if !before.config.model.kind.is_of_items() => bail!(
                 "there is no user '{}', and this model has a table of people: add them with `eemu admit` first",
@@ -64,31 +60,18 @@ fn add(deployment: &mut Deployment, given: &[Given]) -> Result<(u64, usize)> {
             ),
             None => {
                 check(&one.user).map_err(anyhow::Error::msg)?;
-                people.push(one.user.clone());
-                catalog.users.append(&one.user, &[], &before.key)?
+                coming.welcome(&one.user)?
             }
         };
-        let has = before.interactions.of(user).iter().any(|r| r.item == item);
-        if !has && known.insert((user, item)) {
-            new.push(Interaction { user, item, timestamp: one.time });
-        }
+        coming.add(user, &[(item, one.time)]);
     }
-    if new.is_empty() {
-        return Ok((0, 0));
-    }
-    let after = World { catalog, ..before.clone() }.changed(&BTreeSet::new(), &new);
-    let stale = shards_of_additions(&before, &after, &new);
-    let first: Vec<u32> = stale.iter().copied().filter(|shard| !before.has_voice(*shard)).collect();
-    let keyed_id = |record: &Interaction| Deployment::keyed_id(&after, record);
-    let catalog = Some(&after.catalog);
-    let addition =
-        Addition { records: &new, stale: &stale, first: &first, keyed_id: &keyed_id, people: &people, catalog };
-    let done = deployment.state.add(&addition)?;
-    let added = done.count;
-    match deployment.moved_on(after, done) {
-        None => Ok((added, people.len())),
-        Some(problem) => Err(problem.into()),
-    }
+    let Some(planned) = coming.planned() else { return Ok((0, 0)) };
+    let done = planned.apply(&deployment.state, deployment.head, &[by_command("add")])?;
+    let (added, people) = (done.count, planned.people.len());
+    let finished = deployment.state.finish(&done);
+    deployment.advance(planned.after, &done);
+    finished?;
+    Ok((added, people))
 }
 
 fn from_file(path: &std::path::Path, heading: bool) -> Result<Vec<Given>> {

@@ -10,7 +10,8 @@ use serde_json::json;
 use super::{print_json, print_line};
 use crate::cli::AdmitArgs;
 use crate::deployment::Deployment;
-use crate::store::Access;
+use crate::forgetting::by_command;
+use crate::store::{Access, Change, Deletion};
 
 pub(crate) fn run(args: &AdmitArgs) -> Result<ExitCode> {
     let mut deployment = Deployment::open(args.state.location(), Access::Write)?;
@@ -22,7 +23,10 @@ pub(crate) fn run(args: &AdmitArgs) -> Result<ExitCode> {
         users.append(&person.id, &person.features, key)?;
     }
     if !people.is_empty() {
-        deployment.state.set_catalog(&deployment.world.catalog)?;
+        let who = [by_command("admit")];
+        let deletion = Deletion { catalog: Some(&deployment.world.catalog), audit: &who, ..Deletion::default() };
+        let done = deployment.state.apply(&Change::Delete(deletion), deployment.head)?;
+        deployment.state.finish(&done)?;
     }
     if args.json {
         print_json(&json!({"admitted": people.len(), "users": deployment.world.catalog.users.len()}))?;

@@ -12,8 +12,8 @@ use serde_json::json;
 use super::{print_json, print_line};
 use crate::cli::{BackupArgs, RestoreArgs, TombstonesAt};
 use crate::clock::{now_exactly, random_hex};
+use crate::deleting::blank;
 use crate::deployment::Deployment;
-use crate::forgetting::blank;
 use crate::hidden;
 use crate::store::{Access, Backup, Extra, State, StoreError, Tombstones};
 

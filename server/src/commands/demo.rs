@@ -18,7 +18,7 @@ use super::recommend::as_text;
 use crate::cli::{DemoArgs, Profile};
 use crate::deployment::Deployment;
 use crate::device;
-use crate::forgetting::{forget, verify};
+use crate::forgetting::{Request, forget, verify};
 use crate::import;
 use crate::measuring::{Quality, Worth, above, baseline_ranks, closed_forms, ensemble_ranks, hit, mean_worth, paired};
 use crate::pool::default_jobs;
@@ -73,7 +73,7 @@ pub(crate) fn run(args: &DemoArgs) -> Result<ExitCode> {
     print_line(&format!(
         "Household {household} bought it; a keyed hash of the household put all its records in shard {shard}."
     ))?;
-    let done = forget(&mut deployment, &[(user, item)], &[], &[], &device, jobs, &progress)?;
+    let done = forget(&mut deployment, &Request::of(&[(user, item)]), &device, jobs, &progress)?;
     let retrained: Vec<u32> = done.shards.iter().filter(|t: &&Trained| t.fresh).map(|t| t.shard).collect();
     let untouched = everyone.len() - retrained.len();
     print_line(&format!("Forgotten. Shard {retrained:?} rebuilt in {:.1} s, {untouched} untouched.", done.seconds))?;

@@ -1,10 +1,11 @@
 //! `eemu forget`.
 
-mod asked;
+pub(crate) mod asked;
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use eemu_core::unlearn;
 use serde_json::{Value, json};
 
@@ -13,9 +14,10 @@ use super::{print_json, print_line};
 use crate::cli::ForgetArgs;
 use crate::deployment::Deployment;
 use crate::device;
-use crate::forgetting::{Forgotten, forget, remove, residual, waiting_shards};
+use crate::forgetting::{Forgotten, Removed, forget, remove, residual, waiting_shards};
 use crate::pool::default_jobs;
 use crate::progress::Progress;
+use crate::serve::Ledger;
 use crate::store::Access;
 
 /// Some name was not known. What was known is done.
@@ -24,8 +26,9 @@ const SOME_UNKNOWN: u8 = 3;
 pub(crate) fn run(args: &ForgetArgs) -> Result<ExitCode> {
     // The request is understood before anything is opened for writing.
     let asked = {
+        let lines = asked::lines(&args.asked)?;
         let reading = Deployment::open(args.run.state.location(), Access::Read)?;
-        let asked = asked::read(args, &reading.world)?;
+        let asked = Asked::of(&lines, &reading.world);
         if args.dry_run {
             return dry_run(args, &reading, &asked);
         }
@@ -34,15 +37,15 @@ pub(crate) fn run(args: &ForgetArgs) -> Result<ExitCode> {
     let device = device::open(args.run.device)?;
     let mut deployment = Deployment::open(args.run.state.location(), Access::Write)?;
     deployment.state.set_erase_within(args.erase_within.0);
-    let accounts: Vec<u32> = asked.accounts.iter().copied().collect();
     if args.later {
-        let removed = remove(&mut deployment, &asked.records, &accounts, &asked.down)?;
-        say_later(args, &deployment, &asked, removed)?;
+        let removed = remove(&mut deployment, &asked.request)?;
+        say_later(args, &deployment, &asked, &removed)?;
     } else {
         let progress = Progress::new(args.run.quiet);
         let jobs = args.run.jobs.unwrap_or_else(default_jobs);
-        let done = forget(&mut deployment, &asked.records, &accounts, &asked.down, &device, jobs, &progress)?;
-        say_done(args, &deployment, &asked, &done)?;
+        let done = forget(&mut deployment, &asked.request, &device, jobs, &progress)?;
+        let written = write_receipt(args, &deployment, &done)?;
+        say_done(args, &deployment, &asked, &done, written.as_deref())?;
     }
     say_unknown(&asked.unknown);
     Ok(code(&asked))
@@ -70,7 +73,29 @@ fn named(unknown: &[Unknown]) -> Value {
     unknown.iter().map(|one| json!({"line": one.line, "kind": one.kind, "id": one.id})).collect()
 }
 
-fn say_later(args: &ForgetArgs, deployment: &Deployment, asked: &Asked, removed: u64) -> Result<()> {
+/// Where a receipt goes that nobody named a place for.
+const RECEIPTS: &str = "receipts";
+
+/// Writes the receipt as a file that proves itself. Returns where it is.
+fn write_receipt(args: &ForgetArgs, deployment: &Deployment, done: &Forgotten) -> Result<Option<PathBuf>> {
+    let Some(index) = done.receipt_index else { return Ok(None) };
+    let ledger = Ledger::open(&deployment.state)?;
+    let file = ledger.file(index).context("the log has no such entry")?;
+    let to = match &args.receipt {
+        Some(to) => to.clone(),
+        None => {
+            let folder = deployment.state.dir().join(RECEIPTS);
+            std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+            folder.join(format!("receipt-{index}.json"))
+        }
+    };
+    let text = format!("{}\n", serde_json::to_string_pretty(&file)?);
+    crate::store::write_whole(&to, text.as_bytes())?;
+    Ok(Some(to))
+}
+
+fn say_later(args: &ForgetArgs, deployment: &Deployment, asked: &Asked, removed: &Removed) -> Result<()> {
+    let (name, removed) = (&removed.name, removed.count);
     let waiting = waiting_shards(deployment)?;
     let residual = left_behind(deployment, removed)?;
     if args.run.json {
@@ -79,16 +104,31 @@ fn say_later(args: &ForgetArgs, deployment: &Deployment, asked: &Asked, removed:
             "shards_retrained": [],
             "shards_waiting": waiting,
             "seconds": 0.0,
+            "request": name,
             "receipt": null,
             "residual": residual,
             "unknown": named(&asked.unknown),
         }));
     }
     print_line(&format!("{removed} records removed; shards that wait for eemu train: {waiting:?}"))?;
+    say_name(name.as_deref())?;
     residual.map_or(Ok(()), |text| print_line(&text))
 }
 
-fn say_done(args: &ForgetArgs, deployment: &Deployment, asked: &Asked, done: &Forgotten) -> Result<()> {
+/// Says the request's name: whoever has it can show that a receipt answers it.
+fn say_name(name: Option<&str>) -> Result<()> {
+    name.map_or(Ok(()), |name| {
+        print_line(&format!("request {name}: keep this name with the receipt (eemu receipt open)"))
+    })
+}
+
+fn say_done(
+    args: &ForgetArgs,
+    deployment: &Deployment,
+    asked: &Asked,
+    done: &Forgotten,
+    written: Option<&Path>,
+) -> Result<()> {
     let retrained: Vec<u32> = done.shards.iter().map(|trained| trained.shard).collect();
     let residual = left_behind(deployment, done.removed)?;
     if args.run.json {
@@ -96,7 +136,9 @@ fn say_done(args: &ForgetArgs, deployment: &Deployment, asked: &Asked, done: &Fo
             "removed": done.removed,
             "shards_retrained": retrained,
             "seconds": done.seconds,
+            "request": done.name,
             "receipt": done.receipt,
+            "receipt_file": written,
             "residual": residual,
             "unknown": named(&asked.unknown),
         }));
@@ -111,6 +153,10 @@ fn say_done(args: &ForgetArgs, deployment: &Deployment, asked: &Asked, done: &Fo
         if shards.is_empty() { "none" } else { &shards },
         done.seconds
     ))?;
+    say_name(done.name.as_deref())?;
+    if let Some(written) = written {
+        print_line(&format!("receipt: {}", written.display()))?;
+    }
     residual.map_or(Ok(()), |text| print_line(&text))?;
     if let Some(due) = deployment.state.compacted()?.due {
         let minutes = ((due - crate::clock::now_exactly()) / 60.0).max(0.0);
@@ -132,7 +178,7 @@ fn left_behind(deployment: &Deployment, removed: u64) -> Result<Option<String>> 
 
 /// Says what a request would do, and does nothing.
 fn dry_run(args: &ForgetArgs, deployment: &Deployment, asked: &Asked) -> Result<ExitCode> {
-    let plan = unlearn::plan(&deployment.world, &asked.records);
+    let plan = unlearn::plan(&deployment.world, &asked.request.records);
     let live = deployment.shards.iter().filter_map(|shard| shard.live.as_ref());
     let left = live.clone().filter(|live| !plan.shards.contains(&live.shard)).count();
     let times: Vec<f64> = live.map(|live| live.seconds).collect();
@@ -144,7 +190,7 @@ fn dry_run(args: &ForgetArgs, deployment: &Deployment, asked: &Asked) -> Result<
     if args.run.json {
         print_json(&json!({
             "removed": removed,
-            "accounts": asked.accounts.len(),
+            "accounts": asked.request.accounts.len(),
             "shards": plan.shards,
             "shards_left": left,
             "degraded": degraded,
@@ -154,7 +200,7 @@ fn dry_run(args: &ForgetArgs, deployment: &Deployment, asked: &Asked) -> Result<
     } else {
         print_line(&format!(
             "would remove {removed} records and {} accounts; shards to retrain: {:?}, about {seconds:.1} s",
-            asked.accounts.len(),
+            asked.request.accounts.len(),
             plan.shards
         ))?;
         print_line(&if degraded {

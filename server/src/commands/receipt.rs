@@ -1,13 +1,15 @@
 //! `eemu receipt`.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
-use eemu_core::receipt::{Entry, ReceiptFile};
+use eemu_core::receipt::{Asked, AskedPart, Entry, Receipt, ReceiptFile};
 use serde_json::{Value, json};
 
+use super::forget::asked;
 use super::{print_json, print_line, write_json};
-use crate::cli::{ExportReceiptArgs, InfoArgs, ReceiptCommand};
+use crate::cli::{ExportReceiptArgs, InfoArgs, OpenReceiptArgs, ReceiptCommand};
 use crate::deployment::Deployment;
 use crate::serve::Ledger;
 use crate::store::{Access, State};
@@ -19,13 +21,7 @@ pub(crate) fn run(command: &ReceiptCommand) -> Result<ExitCode> {
     match command {
         ReceiptCommand::Verify(args) => {
             let shown = args.file.display();
-            let length = std::fs::metadata(&args.file).with_context(|| format!("cannot read {shown}"))?.len();
-            if length > LONGEST {
-                bail!("{shown} is no receipt: it has {length} bytes; give the file as the server wrote it");
-            }
-            let text = std::fs::read_to_string(&args.file).with_context(|| format!("cannot read {shown}"))?;
-            let file: ReceiptFile = serde_json::from_str(&text).with_context(|| format!("{shown} is no receipt"))?;
-            let receipt = file.verify().with_context(|| format!("{shown} is not to be trusted"))?;
+            let (file, receipt) = read(&args.file)?;
             let key = &file.checkpoint.public_key;
             if args.key.as_ref().is_some_and(|expected| expected != key) {
                 bail!(
@@ -47,6 +43,7 @@ pub(crate) fn run(command: &ReceiptCommand) -> Result<ExitCode> {
                 print_line(&format!("signed by {key} ({asked})"))?;
             }
         }
+        ReceiptCommand::Open(args) => return open(args),
         ReceiptCommand::List(args) => list(args)?,
         ReceiptCommand::Export(args) => export(args)?,
         ReceiptCommand::RotateKey(args) => {
@@ -56,6 +53,47 @@ pub(crate) fn run(command: &ReceiptCommand) -> Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A receipt of a file, checked.
+fn read(path: &Path) -> Result<(ReceiptFile, Receipt)> {
+    let shown = path.display();
+    let length = std::fs::metadata(path).with_context(|| format!("cannot read {shown}"))?.len();
+    if length > LONGEST {
+        bail!("{shown} is no receipt: it has {length} bytes; give the file as the server wrote it");
+    }
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {shown}"))?;
+    let file: ReceiptFile = serde_json::from_str(&text).with_context(|| format!("{shown} is no receipt"))?;
+    let receipt = file.verify().with_context(|| format!("{shown} is not to be trusted"))?;
+    Ok((file, receipt))
+}
+
+/// The receipt answers another request, or this one asked for something else.
+const NOT_THIS: u8 = 1;
+
+/// Whether a receipt answers a request that asked for this.
+fn open(args: &OpenReceiptArgs) -> Result<ExitCode> {
+    let (_, receipt) = read(&args.receipt)?;
+    let parts: Vec<AskedPart> = asked::lines(&args.asked)?.into_iter().map(|line| line.part).collect();
+    // The API takes all of somebody's records without the account, too.
+    let without = parts.iter().map(|part| AskedPart { account: false, ..part.clone() }).collect();
+    let (answers, of_name) = (
+        [parts, without].into_iter().any(|parts| receipt.answers_what(&args.request, &Asked { parts })),
+        receipt.answers(&args.request),
+    );
+    if args.json {
+        print_json(&json!({"answers_request": of_name, "answers_what": answers}))?;
+    } else {
+        print_line(match (of_name, answers) {
+            (_, true) => "this receipt answers the request, which asked for exactly this",
+            (true, false) if receipt.asked.is_empty() => {
+                "this receipt answers the request; it is of an earlier program and does not commit to what was asked"
+            }
+            (true, false) => "this receipt answers the request, but that asked for something else",
+            (false, false) => "this receipt does not answer the request of this name",
+        })?;
+    }
+    Ok(if answers { ExitCode::SUCCESS } else { ExitCode::from(NOT_THIS) })
 }
 
 /// Every entry of the log, one a line.
@@ -96,14 +134,12 @@ fn export(args: &ExportReceiptArgs) -> Result<()> {
     let open = Ledger::is_open(&State::open(args.state.location(), Access::Read)?)?;
     let state = State::open(args.state.location(), if open { Access::Read } else { Access::Write })?;
     let ledger = if open { Ledger::read(&state)? } else { Ledger::open(&state)? };
-    let answers = |line: &String| match (Entry::from_line(line), &args.request) {
-        (Ok(Entry::Deletion(receipt)), Some(name)) => {
-            receipt.requests.contains(&blake3::hash(name.as_bytes()).to_hex().to_string())
-        }
+    let answers = |line: &str| match (Entry::from_line(line), &args.request) {
+        (Ok(Entry::Deletion(receipt)), Some(name)) => receipt.answers(name),
         (Ok(Entry::Deletion(_)), None) => true,
         _ => false,
     };
-    let last = ledger.log().lines().iter().rposition(answers).map(|place| place as u64);
+    let last = (0..ledger.log().len()).rev().find(|index| ledger.log().line(*index).is_some_and(answers));
     let index =
         args.index.or(last).context("the log holds no such receipt; `eemu receipt list` shows what it holds")?;
     let file = ledger.file(index).with_context(|| format!("the log has no entry {index}"))?;

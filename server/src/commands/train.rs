@@ -90,7 +90,7 @@ fn launch(
     }
     let trained = trained?;
     // A deletion that was cut short before its receipt waits for this.
-    if let Some(receipt) = answer_waiting(deployment, &device)? {
+    if let Some((_, receipt)) = answer_waiting(deployment, &device)? {
         progress.say(&format!("receipt written: {} records were removed before", receipt.removed));
     }
     report(&trained, start.elapsed().as_secs_f64(), run)?;

@@ -2,19 +2,18 @@
 //! changed, by whichever process.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Result;
 use eemu_core::api::HiddenItems;
 
-use super::service::lock;
-use super::snapshot::Snapshot;
+use super::view::View;
 use crate::hidden;
 use crate::store::State;
 
 /// Which items are in no list.
 #[derive(Debug)]
-pub struct Hiding {
+pub(super) struct Hiding {
     state: Arc<State>,
     now: Mutex<Now>,
 }
@@ -24,7 +23,7 @@ struct Now {
     names: BTreeSet<String>,
     /// Rises with each change.
     revision: u64,
-    /// Their places, and of which picture.
+    /// Their places, and of which view.
     places: Option<(u64, Arc<Vec<u32>>)>,
 }
 
@@ -38,13 +37,18 @@ impl Hiding {
         Ok(Self { state: state.clone(), now: Mutex::new(now) })
     }
 
+    fn now(&self) -> MutexGuard<'_, Now> {
+        // Whole between any two statements that may panic.
+        self.now.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Reads the list again.
     ///
     /// # Errors
     /// When the database refuses, or the list is damaged.
     pub(super) fn reread(&self) -> Result<()> {
         let names = hidden::names(&self.state)?;
-        let mut now = lock(&self.now);
+        let mut now = self.now();
         if now.names != names {
             *now = Now { names, revision: now.revision + 1, places: None };
         }
@@ -56,33 +60,33 @@ impl Hiding {
     ///
     /// # Errors
     /// When the database refuses, or the list is damaged.
-    pub(super) fn change(&self, snapshot: &Snapshot, hide: bool, items: &[String]) -> Result<HiddenItems> {
-        let answer = hidden::change(&self.state, &snapshot.world.catalog, hide, items)?;
+    pub(super) fn change(&self, view: &View, hide: bool, items: &[String]) -> Result<HiddenItems> {
+        let answer = hidden::change(&self.state, &view.world.catalog, hide, items)?;
         self.reread()?;
         Ok(answer)
     }
 
     /// The names of all.
     pub(super) fn names(&self) -> Vec<String> {
-        lock(&self.now).names.iter().cloned().collect()
+        self.now().names.iter().cloned().collect()
     }
 
     /// Rises with each change.
     pub(super) fn revision(&self) -> u64 {
-        lock(&self.now).revision
+        self.now().revision
     }
 
     /// The places of what is in no list, ascending: hidden, or down.
-    pub(super) fn closed(&self, snapshot: &Snapshot) -> Arc<Vec<u32>> {
-        let mut now = lock(&self.now);
+    pub(super) fn closed(&self, view: &View) -> Arc<Vec<u32>> {
+        let mut now = self.now();
         if let Some((generation, places)) = &now.places
-            && *generation == snapshot.generation
+            && *generation == view.generation
         {
             return places.clone();
         }
-        let world = &snapshot.world;
+        let world = &view.world;
         let places = Arc::new(hidden::closed(&world.catalog, &world.down, &now.names));
-        now.places = Some((snapshot.generation, places.clone()));
+        now.places = Some((view.generation, places.clone()));
         places
     }
 }

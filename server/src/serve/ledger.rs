@@ -1,20 +1,19 @@
 //! The receipt log as it is served: the store's lines in memory with the tree
-//! over them, and the key that signs.
-
-use std::sync::Mutex;
+//! over them, and the key that signs. A plain value: whoever reads it keeps a
+//! clone, which shares everything and does not move.
 
 use anyhow::{Context, Result, bail};
 use eemu_core::receipt::{Checkpoint, Entry, KeyEntry, Log, Published, ReceiptFile, current_key, public_key};
 
 use super::log_key;
-use super::service::lock;
 use crate::clock::{random, random_hex};
 use crate::forgetting::statement;
-use crate::store::{Live, State};
+use crate::store::{Live, Receipt, State};
 
 const ORIGIN: &str = "log-origin";
 
 /// The log and its key.
+#[derive(Clone)]
 pub struct Ledger {
     origin: String,
     key: [u8; 32],
@@ -49,11 +48,16 @@ impl Ledger {
         }
         let mut ledger = Self::read(state)?;
         log_key::settle(state, &ledger.key)?;
-        let lines = ledger.log.lines().iter().map(|line| Entry::from_line(line)).collect::<Result<Vec<_>, _>>();
-        let lines = lines.context("the receipt log is damaged")?;
-        let known: Vec<_> = lines.iter().flat_map(Entry::statements).collect();
         let live = state.shards()?.into_iter().filter_map(|shard| shard.live);
-        let missing: Vec<Live> = live.filter(|live| !known.contains(&&statement(live))).collect();
+        let mut missing: Vec<Live> = live.collect();
+        // The newest first: what is live was published not long ago.
+        for line in ledger.log.lines(0, u64::MAX).rev() {
+            if missing.is_empty() {
+                break;
+            }
+            let entry = Entry::from_line(line).context("the receipt log is damaged")?;
+            missing.retain(|live| !entry.statements().contains(&statement(live)));
+        }
         if !missing.is_empty() {
             let line = published_line(&missing)?;
             state.append_receipt(&line)?;
@@ -77,7 +81,7 @@ impl Ledger {
     pub fn read(state: &State) -> Result<Self> {
         let origin = state.note(ORIGIN)?.context("the receipt log has no name")?;
         let log = Log::new(state.receipts()?.into_iter().map(|receipt| receipt.json));
-        let current = current_key(&origin, log.lines())?;
+        let current = current_key(&origin, log.lines(0, u64::MAX))?;
         let key = log_key::read(state, current.as_deref())?.context(
             "the key of the receipt log is not there: put log.key back beside the database, or name its file in \
              EEMU_LOG_KEY",
@@ -89,33 +93,40 @@ impl Ledger {
         Ok(Self { origin, key, log, checkpoint })
     }
 
-    /// Takes in what the store appended since. Readers of the log do not wait
-    /// for the store meanwhile.
+    /// This log with what the store has appended since. It only grows: what is
+    /// older than this log is never put in its place.
     ///
     /// # Errors
-    /// When the store refuses.
-    pub fn refresh(ledger: &Mutex<Self>, state: &State) -> Result<()> {
-        let known = lock(ledger).log.len();
-        let new = state.receipts_after(known)?;
-        if new.iter().any(|receipt| matches!(Entry::from_line(&receipt.json), Ok(Entry::Key(_)))) {
-            // Another process gave the log a new key.
-            let read = Self::read(state)?;
-            *lock(ledger) = read;
-            return Ok(());
-        }
-        let mut ledger = lock(ledger);
-        for receipt in new {
-            // Another thread may have been here.
-            if receipt.id == ledger.log.len() + 1 {
-                ledger.log.push(receipt.json);
-            }
-        }
-        ledger.checkpoint = ledger.sign(&ledger.log);
-        Ok(())
+    /// When the store refuses, or the log's keys do not lead to the stored one.
+    pub fn grown(&self, state: &State) -> Result<Self> {
+        self.taking_in(state.receipts_after(self.log.len())?, || Self::read(state))
     }
 
-    fn sign(&self, log: &Log) -> Checkpoint {
-        Checkpoint::sign(&self.origin, log.len(), &log.root(), &self.key)
+    /// This log with what came after it. `read` reads the whole log where
+    /// another process gave it a new key.
+    fn taking_in(&self, new: Vec<Receipt>, read: impl FnOnce() -> Result<Self>) -> Result<Self> {
+        if new.iter().any(|receipt| matches!(Entry::from_line(&receipt.json), Ok(Entry::Key(_)))) {
+            let read = read()?;
+            return Ok(if read.log.len() > self.log.len() { read } else { self.clone() });
+        }
+        let mut grown = self.clone();
+        for receipt in new.into_iter().filter(|receipt| receipt.id > self.log.len()) {
+            if receipt.id != grown.log.len() + 1 {
+                bail!("the receipt log has a gap before entry {}; restore the state from a backup", receipt.id);
+            }
+            grown.log.push(receipt.json);
+        }
+        grown.checkpoint = grown.signed(grown.log.len()).unwrap_or_else(|| self.checkpoint.clone());
+        Ok(grown)
+    }
+
+    /// The log as it was at `size` entries, signed; `None` when it never had
+    /// so many.
+    pub fn signed(&self, size: u64) -> Option<Checkpoint> {
+        if size == self.checkpoint.size {
+            return Some(self.checkpoint.clone());
+        }
+        Some(Checkpoint::sign(&self.origin, size, &self.log.root_at(size)?, &self.key))
     }
 
     /// Gives the log a new key, with the old one's consent in the log.
@@ -145,21 +156,53 @@ impl Ledger {
 
     /// The receipt at a place of the log (from 0), as a file that proves itself.
     pub fn file(&self, index: u64) -> Option<ReceiptFile> {
-        let entry = self.log.lines().get(usize::try_from(index).ok()?)?.clone();
-        let (proof, checkpoint) = (self.log.inclusion(index)?, self.checkpoint.clone());
+        let entry = self.log.line(index)?.to_owned();
+        let (proof, checkpoint) = (self.log.inclusion(index, self.log.len())?, self.checkpoint.clone());
         Some(ReceiptFile { format: 1, entry, index, proof, checkpoint })
-    }
-
-    /// The log when it had `size` entries, signed.
-    pub fn at(&self, size: u64) -> Option<(Log, Checkpoint)> {
-        let log = self.log.at(size)?;
-        let checkpoint = self.sign(&log);
-        Some((log, checkpoint))
     }
 }
 
 impl std::fmt::Debug for Ledger {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Ledger").field("checkpoint", &self.checkpoint).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ledger(lines: u64) -> Ledger {
+        let (origin, key) = ("here".to_owned(), [7; 32]);
+        let mut all = vec![Entry::Key(KeyEntry::first(&key)).to_line().unwrap()];
+        all.extend((1..lines).map(|n| format!("line {n}")));
+        let log = Log::new(all);
+        let checkpoint = Checkpoint::sign(&origin, log.len(), &log.root(), &key);
+        Ledger { origin, key, log, checkpoint }
+    }
+
+    fn key_line(id: u64) -> Receipt {
+        Receipt { id, json: Entry::Key(KeyEntry::rotated("here", &[7; 32], &[8; 32])).to_line().unwrap() }
+    }
+
+    /// A log that was read before this one grew does not take its place.
+    #[test]
+    fn a_new_key_puts_no_older_log_back() {
+        let now = ledger(9);
+        let read = now.taking_in(vec![key_line(10)], || Ok(ledger(5))).unwrap();
+        assert_eq!((read.log.len(), &read.checkpoint), (9, &now.checkpoint));
+        let read = now.taking_in(vec![key_line(10)], || Ok(ledger(10))).unwrap();
+        assert_eq!(read.log.len(), 10);
+    }
+
+    #[test]
+    fn what_is_known_already_is_not_taken_in_twice() {
+        let now = ledger(3);
+        let line = |id| Receipt { id, json: format!("line {}", id - 1) };
+        let never = || bail!("read");
+        assert_eq!(now.taking_in(vec![line(3), line(4)], never).unwrap().checkpoint, ledger(4).checkpoint);
+        assert!(now.taking_in(vec![line(5)], never).is_err());
+        assert_eq!(now.signed(2).unwrap(), ledger(2).checkpoint);
+        assert_eq!(now.signed(4), None);
     }
 }

@@ -1,13 +1,14 @@
 //! Counters for Prometheus. None names a person, an item or a shard.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use anyhow::Result;
 use prometheus::{
     Gauge, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
 };
 
-use super::service::Service;
+use super::handle::Handle;
+use crate::clock::now_exactly;
 
 /// Every counter.
 #[derive(Debug)]
@@ -36,11 +37,9 @@ pub struct Metrics {
     queue: IntGauge,
     changes: IntGauge,
     requests: IntGauge,
+    accepted: IntGauge,
+    late: IntGauge,
     sustained: Gauge,
-    /// Seconds that training a shard took last, as bits.
-    training: AtomicU64,
-    /// Seconds until it was in the mean, likewise.
-    publishing: AtomicU64,
 }
 
 impl Metrics {
@@ -83,50 +82,26 @@ impl Metrics {
             queue: gauge("eemu_shards_waiting", "Shards that wait for training or train")?,
             changes: gauge("eemu_changes_waiting", "Changes that wait for the writer")?,
             requests: gauge("eemu_requests_waiting", "Unlearning requests without a receipt")?,
+            accepted: gauge("eemu_deletions_accepted", "Deletions that are accepted and not carried out yet")?,
+            late: gauge("eemu_deletions_late", "Those of them that are past their time")?,
             sustained,
-            training: AtomicU64::new(0),
-            publishing: AtomicU64::new(0),
             registry,
         })
-    }
-
-    /// Notes how long a shard's training takes.
-    pub fn remember_training(&self, seconds: f64) {
-        self.training.store(seconds.to_bits(), Ordering::Relaxed);
-    }
-
-    /// How long a shard's training took last; 1 before the first.
-    pub fn training_seconds(&self) -> f64 {
-        match f64::from_bits(self.training.load(Ordering::Relaxed)) {
-            0.0 => 1.0,
-            seconds => seconds,
-        }
-    }
-
-    /// Notes how long a shard took to be trained and put in the mean.
-    pub fn remember_publication(&self, seconds: f64) {
-        self.publishing.store(seconds.to_bits(), Ordering::Relaxed);
-    }
-
-    /// How long that took last; the training alone before the first.
-    pub fn publication_seconds(&self) -> f64 {
-        match f64::from_bits(self.publishing.load(Ordering::Relaxed)) {
-            0.0 => self.training_seconds(),
-            seconds => seconds,
-        }
     }
 
     /// The text that Prometheus reads.
     ///
     /// # Errors
     /// When a metric cannot be written.
-    pub fn text(&self, service: &Service) -> Result<String> {
-        let snapshot = service.snapshot();
-        self.clean.set(i64::from(snapshot.clean()));
-        self.total.set(snapshot.shards.len() as i64);
-        self.queue.set(service.schedule.waiting().len() as i64);
-        self.changes.set(service.writer.waiting() as i64);
-        self.requests.set(super::service::lock(&service.requests).waiting() as i64);
+    pub fn text(&self, service: &Handle) -> Result<String> {
+        let view = service.view();
+        self.clean.set(i64::from(view.clean()));
+        self.total.set(view.shards.len() as i64);
+        self.queue.set(view.schedule.waiting(Instant::now()).len() as i64);
+        self.changes.set(service.waiting() as i64);
+        self.requests.set(view.requests.waiting() as i64);
+        self.accepted.set(view.requests.accepted() as i64);
+        self.late.set(view.requests.late(now_exactly()) as i64);
         self.sustained.set(service.capacity().sustained());
         Ok(TextEncoder::new().encode_to_string(&self.registry.gather())?)
     }

@@ -3,39 +3,47 @@
 //! | file | what it knows |
 //! |---|---|
 //! | `settings` | flags, environment, file, defaults |
-//! | `service` | one deployment in service, and how its parts meet |
-//! | `snapshot` | what answers are made from: immutable, replaced whole |
-//! | `writer` | deletions and additions, those that arrive together in one transaction |
-//! | `schedule`, `trainer` | which shard retrains when; a bounded number at once |
+//! | `service` | a state in service: opened, started |
+//! | `handle` | all that HTTP handlers get: the view, and the door of the loop |
+//! | `view` | what answers are made from: immutable, replaced whole |
+//! | `command` | what the loop is asked to do |
+//! | `coordinator` | the run loop: one thread that owns all that changes |
+//! | `changes`, `showing` | what the loop does: deletions and additions; the view brought up to date |
+//! | `policy` | when deletions are carried out |
+//! | `jobs`, `training_pool` | what takes long, and ends in a command |
+//! | `schedule`, `requests`, `ledger` | plain values: which shard retrains when, what becomes of a deletion, the receipt log |
 //! | `capacity` | how many deletions an hour that sustains |
-//! | `requests`, `ledger` | what becomes of a deletion; the receipt log |
 //! | `recommending` | lists computed here |
 //! | `hiding` | items that are in no list |
 //! | `tokens`, `sign_in` | who may: our tokens, an issuer's tokens |
 //! | `http`, `listen` | the API and its connections |
-//! | `housekeeping` | what time brings about, and what other processes do |
 //! | `metrics`, `logging`, `traces` | counters, log lines, spans for OpenTelemetry |
 
 mod capacity;
+mod changes;
+mod command;
+mod coordinator;
+mod handle;
 mod hiding;
-mod housekeeping;
 pub mod http;
+mod jobs;
 mod ledger;
 mod listen;
 pub(crate) mod log_key;
 mod logging;
 mod metrics;
+mod policy;
 mod recommending;
 mod requests;
 mod schedule;
 mod service;
 pub mod settings;
+mod showing;
 pub mod sign_in;
-mod snapshot;
 pub mod tokens;
 mod traces;
-mod trainer;
-mod writer;
+mod training_pool;
+mod view;
 
 use std::io::Write as _;
 
@@ -44,11 +52,14 @@ use tokio::net::TcpListener;
 use tracing::{info, warn};
 
 pub use capacity::Capacity;
+pub use command::{Add, Change, Forget, Wanted, Whose};
+pub use handle::Handle;
 pub use ledger::Ledger;
 pub use logging::start as start_logging;
+pub use policy::Policy;
 pub use service::{Service, ServiceOptions};
 use settings::Settings;
-pub use writer::{Add, Change, Forget, Whose};
+pub use view::View;
 
 use crate::store::Location;
 
@@ -60,8 +71,9 @@ use crate::store::Location;
 pub fn run(state: Location, settings: &Settings) -> Result<()> {
     let device = crate::device::open(settings.device)?;
     let service = Service::open(state, device, settings.service.clone())?;
-    let router = http::router(service.clone(), &settings.http)?;
+    let router = http::router(service.handle.clone(), &settings.http)?;
     let threads = service.start();
+    let service = service.handle;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(crate::pool::default_jobs().clamp(2, 8))
         .enable_all()
@@ -78,12 +90,12 @@ pub fn run(state: Location, settings: &Settings) -> Result<()> {
             warn!("{doubt}");
             say(&format!("warning: {doubt}"));
         });
-        if !service.demo.is_empty() {
-            say(&format!("demonstration: everybody gets tokens for {} households", service.demo.len()));
+        if !service.demo().is_empty() {
+            say(&format!("demonstration: everybody gets tokens for {} households", service.demo().len()));
         }
         let stopping = service.clone();
         let stop = async move {
-            let mut ticks = stopping.ticks.subscribe();
+            let mut ticks = stopping.ticks();
             let failed = async { while !stopping.is_stopping() && ticks.changed().await.is_ok() {} };
             tokio::select! {
                 () = asked_to_end() => {}

@@ -9,8 +9,8 @@ use eemu_core::rules::{Filter, Rules};
 use eemu_core::shard_model::{ItemBase, ShardModel};
 use eemu_core::world::{History, World};
 
-use super::service::Service;
-use super::snapshot::Snapshot;
+use super::handle::Handle;
+use super::view::View;
 use crate::store::Head;
 
 /// For whom.
@@ -45,21 +45,21 @@ pub(super) struct Answers {
 /// popularity answers.
 const TRIES: u32 = 3;
 
-/// Computes something of a picture whose models may answer. An answer that was
+/// Computes something of a view whose models may answer. An answer that was
 /// begun before a deletion was acknowledged is thrown away: from then on no
 /// answer may use the record or a model that saw it. `None` when no model may
 /// answer, or deletions come too fast.
-fn settled<T>(service: &Service, compute: impl Fn(&Snapshot) -> Result<T>) -> Result<Option<(T, Head)>> {
+fn settled<T>(service: &Handle, compute: impl Fn(&View) -> Result<T>) -> Result<Option<(T, Head)>> {
     for _ in 0..TRIES {
-        let snapshot = service.snapshot();
-        if snapshot.voices().next().is_none() {
+        let view = service.view();
+        if view.voices().next().is_none() {
             break;
         }
-        let computed = compute(&snapshot)?;
-        if !service.is_overtaken(snapshot.head)? {
-            return Ok(Some((computed, snapshot.head)));
+        let computed = compute(&view)?;
+        if !service.is_overtaken(view.head)? {
+            return Ok(Some((computed, view.head)));
         }
-        service.metrics.overtaken.inc();
+        service.metrics().overtaken.inc();
         service.freshen()?;
     }
     Ok(None)
@@ -69,22 +69,22 @@ fn settled<T>(service: &Service, compute: impl Fn(&Snapshot) -> Result<T>) -> Re
 ///
 /// # Errors
 /// When a model fails.
-pub(super) fn recommend(service: &Service, people: &[Asked]) -> Result<Answers> {
+pub(super) fn recommend(service: &Handle, people: &[Asked]) -> Result<Answers> {
     if people.is_empty() {
-        return Ok(Answers { people: Vec::new(), head: service.snapshot().head });
+        return Ok(Answers { people: Vec::new(), head: service.view().head });
     }
-    if let Some((people, head)) = settled(service, |snapshot| adapted(service, snapshot, people))? {
+    if let Some((people, head)) = settled(service, |view| adapted(service, view, people))? {
         return Ok(Answers { people, head });
     }
     service.freshen()?;
-    let snapshot = service.snapshot();
+    let view = service.view();
     let answers = people.iter().map(|asked| {
-        let filter = filter(service, &snapshot, &asked.rules)?;
-        let known = person(&snapshot.world, &asked.who).history;
-        let answer = common(service, &snapshot, &filter.masked(known.items()), asked.top);
+        let filter = filter(service, &view, &asked.rules)?;
+        let known = person(&view.world, &asked.who).history;
+        let answer = common(service, &view, &filter.masked(known.items()), asked.top);
         Ok(Recommendations { unknown: [asked.unknown.clone(), filter.unknown].concat(), ..answer })
     });
-    Ok(Answers { people: answers.collect::<Result<_>>()?, head: snapshot.head })
+    Ok(Answers { people: answers.collect::<Result<_>>()?, head: view.head })
 }
 
 fn person(world: &World, who: &Who) -> Person {
@@ -94,28 +94,28 @@ fn person(world: &World, who: &Who) -> Person {
     }
 }
 
-fn filter(service: &Service, snapshot: &Snapshot, rules: &Rules) -> Result<Filter> {
-    Ok(rules.filter(&snapshot.world.catalog, &service.hiding.closed(snapshot))?)
+fn filter(service: &Handle, view: &View, rules: &Rules) -> Result<Filter> {
+    Ok(rules.filter(&view.world.catalog, &service.hiding().closed(view))?)
 }
 
 /// A shard's model, ready to rank.
 type Voice<'a> = (usize, &'a ShardModel, ItemBase);
 
 /// The models that answer, and the version of each.
-fn models(snapshot: &Snapshot) -> (Vec<Voice<'_>>, Vec<(u32, u64)>) {
-    let models = snapshot.voices().map(|m| (m.live.shard as usize, &m.model, m.base.clone())).collect();
-    (models, snapshot.voices().map(|m| (m.live.shard, m.live.version)).collect())
+fn models(view: &View) -> (Vec<Voice<'_>>, Vec<(u32, u64)>) {
+    let models = view.voices().map(|m| (m.live.shard as usize, &m.model, m.base.clone())).collect();
+    (models, view.voices().map(|m| (m.live.shard, m.live.version)).collect())
 }
 
-fn adapted(service: &Service, snapshot: &Snapshot, people: &[Asked]) -> Result<Vec<Recommendations>> {
-    let world = &snapshot.world;
-    let (models, shards) = models(snapshot);
-    let ranker = Ranker::with_bases(&models, &snapshot.adaptation_key, &snapshot.degrees, &world.config.adapt);
+fn adapted(service: &Handle, view: &View, people: &[Asked]) -> Result<Vec<Recommendations>> {
+    let world = &view.world;
+    let (models, shards) = models(view);
+    let ranker = Ranker::with_bases(&models, &view.adaptation_key, &view.degrees, &world.config.adapt);
     let persons: Vec<Person> = people.iter().map(|asked| person(world, &asked.who)).collect();
     let explain = people.iter().any(|asked| asked.explain);
     let scored = pollster::block_on(ranker.scores(&persons, 0, explain))?;
     let answers = scored.iter().zip(&persons).zip(people).map(|((scored, person), asked)| {
-        let filter = filter(service, snapshot, &asked.rules)?;
+        let filter = filter(service, view, &asked.rules)?;
         let masked = filter.masked(person.history.items());
         let per_shard = if asked.explain { scored.per_shard.as_slice() } else { &[] };
         Ok(Recommendations {
@@ -146,11 +146,11 @@ fn adapted_to(world: &World, scored: &Scored) -> Vec<Adapted> {
 
 /// The most popular items where no model may answer, by the degrees that are
 /// published.
-fn common(service: &Service, snapshot: &Snapshot, masked: &[u32], top: usize) -> Recommendations {
+fn common(service: &Handle, view: &View, masked: &[u32], top: usize) -> Recommendations {
     let waiting: Vec<u32> =
-        snapshot.shards.iter().filter(|view| view.model.is_none()).map(|view| view.shard.index).collect();
+        view.shards.iter().filter(|view| view.model.is_none()).map(|view| view.shard.index).collect();
     Recommendations {
-        items: named(&snapshot.world, &top_k(&classes(snapshot), masked, top), &[]),
+        items: named(&view.world, &top_k(&classes(view), masked, top), &[]),
         shards: Vec::new(),
         degraded: true,
         estimated_seconds: Some(service.estimate(&waiting)),
@@ -159,8 +159,8 @@ fn common(service: &Service, snapshot: &Snapshot, masked: &[u32], top: usize) ->
     }
 }
 
-fn classes(snapshot: &Snapshot) -> Vec<f32> {
-    snapshot.classes.iter().map(|&class| f32::from(class)).collect()
+fn classes(view: &View) -> Vec<f32> {
+    view.classes.iter().map(|&class| f32::from(class)).collect()
 }
 
 fn named(world: &World, ranked: &[Ranked], per_shard: &[Vec<f32>]) -> Vec<Recommendation> {
@@ -181,14 +181,14 @@ fn named(world: &World, ranked: &[Ranked], per_shard: &[Vec<f32>]) -> Vec<Recomm
 ///
 /// # Errors
 /// When a model fails.
-pub(super) fn similar(service: &Service, item: u32, top: usize, rules: &Rules) -> Result<Recommendations> {
-    let compute = |snapshot: &Snapshot| {
-        let world = &snapshot.world;
-        let (models, shards) = models(snapshot);
-        let ranker = Ranker::with_bases(&models, &snapshot.adaptation_key, &snapshot.degrees, &world.config.adapt);
+pub(super) fn similar(service: &Handle, item: u32, top: usize, rules: &Rules) -> Result<Recommendations> {
+    let compute = |view: &View| {
+        let world = &view.world;
+        let (models, shards) = models(view);
+        let ranker = Ranker::with_bases(&models, &view.adaptation_key, &view.degrees, &world.config.adapt);
         let scores = pollster::block_on(ranker.similar(item))?;
         let filter = Rules { include_seen: false, ..rules.clone() };
-        let filter = self::filter(service, snapshot, &filter)?;
+        let filter = self::filter(service, view, &filter)?;
         Ok(Recommendations {
             items: named(world, &top_k(&scores, &filter.masked(&[item]), top), &[]),
             shards,
@@ -201,9 +201,9 @@ pub(super) fn similar(service: &Service, item: u32, top: usize, rules: &Rules) -
     if let Some((answer, _)) = settled(service, compute)? {
         return Ok(answer);
     }
-    let snapshot = service.snapshot();
-    let filter = filter(service, &snapshot, rules)?;
-    let answer = common(service, &snapshot, &filter.masked(&[item]), top);
+    let view = service.view();
+    let filter = filter(service, &view, rules)?;
+    let answer = common(service, &view, &filter.masked(&[item]), top);
     Ok(Recommendations { unknown: filter.unknown, ..answer })
 }
 
@@ -212,15 +212,15 @@ pub(super) fn similar(service: &Service, item: u32, top: usize, rules: &Rules) -
 ///
 /// # Errors
 /// When the rules cannot be followed.
-pub(super) fn popular(service: &Service, exact: bool, top: usize, rules: &Rules) -> Result<PopularItems> {
-    let snapshot = service.snapshot();
-    let filter = filter(service, &snapshot, rules)?;
-    let (items, masked) = (&snapshot.world.catalog.items, filter.masked(&[]));
+pub(super) fn popular(service: &Handle, exact: bool, top: usize, rules: &Rules) -> Result<PopularItems> {
+    let view = service.view();
+    let filter = filter(service, &view, rules)?;
+    let (items, masked) = (&view.world.catalog.items, filter.masked(&[]));
     let ranked: Vec<(u32, Option<u32>)> = if exact {
-        let most = snapshot.world.popularity.most(&masked, top);
+        let most = view.world.popularity.most(&masked, top);
         most.into_iter().map(|(item, people)| (item, Some(people))).collect()
     } else {
-        top_k(&classes(&snapshot), &masked, top).into_iter().map(|ranked| (ranked.item, None)).collect()
+        top_k(&classes(&view), &masked, top).into_iter().map(|ranked| (ranked.item, None)).collect()
     };
     let listed = (1..).zip(ranked).map(|(rank, (item, people))| PopularItem {
         rank,
@@ -235,11 +235,11 @@ pub(super) fn popular(service: &Service, exact: bool, top: usize, rules: &Rules)
 ///
 /// # Errors
 /// When the rules cannot be followed.
-pub(super) fn newest(service: &Service, top: usize, rules: &Rules) -> Result<NewItems> {
-    let snapshot = service.snapshot();
-    let filter = filter(service, &snapshot, rules)?;
-    let items = &snapshot.world.catalog.items;
-    let newest = snapshot.world.popularity.newest(&filter.masked(&[]), top);
+pub(super) fn newest(service: &Handle, top: usize, rules: &Rules) -> Result<NewItems> {
+    let view = service.view();
+    let filter = filter(service, &view, rules)?;
+    let items = &view.world.catalog.items;
+    let newest = view.world.popularity.newest(&filter.masked(&[]), top);
     let listed = (1..).zip(newest).map(|(rank, (item, since))| NewItem {
         rank,
         item: items.ids[item as usize].clone(),

@@ -1,27 +1,11 @@
 //! Unlearning requests on their way, in memory: the store's rows, and which
-//! name is whose for repeated ones.
+//! name is whose for repeated ones. Plain values.
 
 use std::collections::HashMap;
 
-use anyhow::Result;
-
-use crate::clock::random;
-use crate::store::Request;
-
-/// Every request that is still known.
-#[derive(Debug)]
-pub struct Requests {
-    by_id: HashMap<[u8; 32], Request>,
-    /// Names of requests by a hash of what they asked for, so that asking again
-    /// is the same request. In memory only, keyed with a secret of the process.
-    repeated: HashMap<[u8; 32], String>,
-    secret: Option<[u8; 32]>,
-}
-
-/// The stored hash of a request's name.
-pub(super) fn id_hash(id: &str) -> [u8; 32] {
-    *blake3::hash(id.as_bytes()).as_bytes()
-}
+use crate::clock::{NoChance, random};
+use crate::deleting::id_hash;
+use crate::store::{Deferred, Request};
 
 /// Commits a request to its owner, keyed by its name: the stored hash of the
 /// name opens nothing.
@@ -30,64 +14,87 @@ pub(super) fn owner_of(id: &str, user: &str) -> [u8; 32] {
         .as_bytes()
 }
 
-impl Requests {
-    /// Takes up the store's requests.
-    pub fn new(requests: Vec<Request>) -> Self {
-        let by_id = requests.into_iter().map(|request| (request.id_hash, request)).collect();
-        Self { by_id, repeated: HashMap::new(), secret: random().ok() }
-    }
+/// Every request that is still known. A clone shares everything with its
+/// original.
+#[derive(Debug, Clone, Default)]
+pub struct Requests {
+    by_id: imbl::HashMap<[u8; 32], Request>,
+    /// Those that removed something and have no receipt yet.
+    open: imbl::OrdSet<[u8; 32]>,
+    /// Those that are accepted and not carried out yet.
+    deferred: imbl::HashMap<[u8; 32], Deferred>,
+    /// The same, by their time.
+    due: imbl::OrdSet<(u64, [u8; 32])>,
+}
 
-    /// Takes up what the store holds now, by this or another process.
-    pub fn reread(&mut self, requests: Vec<Request>) {
-        self.by_id = requests.into_iter().map(|request| (request.id_hash, request)).collect();
+impl Requests {
+    /// What the store holds.
+    pub fn new(requests: Vec<Request>, deferred: Vec<Deferred>) -> Self {
+        let open = requests.iter().filter(|request| is_open(request)).map(|request| request.id_hash).collect();
+        let by_id = requests.into_iter().map(|request| (request.id_hash, request)).collect();
+        let mut all = Self { by_id, open, ..Self::default() };
+        deferred.into_iter().for_each(|request| all.defer(request));
+        all
     }
 
     /// Forgets answered requests of long ago, as the store does.
     pub fn prune(&mut self, since: f64) {
-        let kept = |r: &Request| r.created >= since || (r.receipt.is_none() && r.removed > 0);
-        self.by_id.retain(|_, request| kept(request));
-        let by_id = &self.by_id;
-        self.repeated.retain(|_, name| by_id.contains_key(&id_hash(name)));
+        self.by_id.retain(|_, request| request.created >= since || is_open(request));
     }
 
     /// A request by its name.
-    pub fn find(&self, id: &str) -> Option<&Request> {
-        self.by_id.get(&id_hash(id))
+    pub fn find(&self, name: &str) -> Option<&Request> {
+        self.by_id.get(&id_hash(name))
+    }
+
+    /// A request that is accepted and not carried out, by its name.
+    pub fn deferred(&self, name: &str) -> Option<&Deferred> {
+        self.deferred.get(&id_hash(name))
+    }
+
+    /// Every request that is accepted and not carried out, those due first.
+    pub fn all_deferred(&self) -> impl Iterator<Item = &Deferred> {
+        self.due.iter().filter_map(|(_, id)| self.deferred.get(id))
+    }
+
+    /// How many there are.
+    pub fn accepted(&self) -> usize {
+        self.deferred.len()
+    }
+
+    /// How many of them should have been carried out by now.
+    pub fn late(&self, now: f64) -> usize {
+        self.all_deferred().take_while(|request| request.due < now).count()
+    }
+
+    /// Notes a request that is accepted.
+    pub fn defer(&mut self, request: Deferred) {
+        self.due.insert(place(&request));
+        self.deferred.insert(request.id_hash, request);
+    }
+
+    /// Accepted requests are carried out.
+    pub fn carried_out(&mut self, ids: &[[u8; 32]]) {
+        for id in ids {
+            if let Some(request) = self.deferred.remove(id) {
+                self.due.remove(&place(&request));
+            }
+        }
     }
 
     /// Notes a request that the store has noted.
-    pub fn insert(&mut self, id: &str, ask: [u8; 32], request: Request) {
-        self.repeated.insert(ask, id.to_owned());
+    pub fn insert(&mut self, request: Request) {
+        if is_open(&request) {
+            self.open.insert(request.id_hash);
+        }
         self.by_id.insert(request.id_hash, request);
-    }
-
-    /// A keyed hash of what a request asks for.
-    ///
-    /// # Errors
-    /// When the system gave no random bytes.
-    pub fn ask(&mut self, user: Option<u32>, items: &[u32], whole: bool, before: Option<f64>) -> Result<[u8; 32]> {
-        let secret = match self.secret {
-            Some(secret) => secret,
-            None => *self.secret.insert(random()?),
-        };
-        let mut hasher = blake3::Hasher::new_keyed(&secret);
-        hasher.update(&[u8::from(user.is_some()), u8::from(whole)]).update(&user.unwrap_or(0).to_le_bytes());
-        hasher.update(&[u8::from(before.is_some())]).update(&before.unwrap_or(0.0).to_le_bytes());
-        items.iter().for_each(|item| {
-            hasher.update(&item.to_le_bytes());
-        });
-        Ok(*hasher.finalize().as_bytes())
-    }
-
-    /// The name of an earlier request for the same.
-    pub fn repeated(&self, ask: &[u8; 32]) -> Option<&str> {
-        self.repeated.get(ask).map(String::as_str)
     }
 
     /// Requests without a receipt that removed something and whose every
     /// shard has a later live version than they wait for.
     pub fn ready(&self, live: &HashMap<u32, u64>) -> Vec<Request> {
-        self.by_id.values().filter(|request| request.is_ready(live)).cloned().collect()
+        let open = self.open.iter().filter_map(|id| self.by_id.get(id));
+        open.filter(|request| request.is_ready(live)).cloned().collect()
     }
 
     /// Notes the receipt of requests.
@@ -96,6 +103,7 @@ impl Requests {
             if let Some(request) = self.by_id.get_mut(id) {
                 request.receipt = Some(receipt);
             }
+            self.open.remove(id);
         }
     }
 
@@ -108,8 +116,129 @@ impl Requests {
         }
     }
 
-    /// How many wait.
+    /// How many wait for a receipt.
     pub fn waiting(&self) -> usize {
-        self.by_id.values().filter(|r| r.receipt.is_none() && r.removed > 0).count()
+        self.open.len()
+    }
+}
+
+/// Orders by time: positive numbers order as their bits do.
+fn place(request: &Deferred) -> (u64, [u8; 32]) {
+    (request.due.max(0.0).to_bits(), request.id_hash)
+}
+
+fn is_open(request: &Request) -> bool {
+    request.receipt.is_none() && request.removed > 0
+}
+
+/// What a request asks for, as far as asking again is the same request.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ask<'a> {
+    /// Whose; nobody's in particular when items are taken down.
+    pub(super) user: Option<u32>,
+    /// Which items; none for all.
+    pub(super) items: Option<&'a [u32]>,
+    /// Only what is earlier.
+    pub(super) before: Option<f64>,
+}
+
+/// Names of requests by a hash of what they asked for, so that asking again is
+/// the same request. In memory only, keyed with a secret of the process.
+#[derive(Debug, Default)]
+pub(super) struct Repeated {
+    names: HashMap<[u8; 32], String>,
+    secret: Option<[u8; 32]>,
+}
+
+impl Repeated {
+    /// A keyed hash of what a request asks for.
+    ///
+    /// # Errors
+    /// When the system gave no random bytes.
+    pub(super) fn hash(&mut self, ask: Ask<'_>) -> Result<[u8; 32], NoChance> {
+        let secret = match self.secret {
+            Some(secret) => secret,
+            None => *self.secret.insert(random()?),
+        };
+        let mut items: Vec<u32> = ask.items.unwrap_or_default().to_vec();
+        items.sort_unstable();
+        items.dedup();
+        let mut hasher = blake3::Hasher::new_keyed(&secret);
+        hasher.update(&[u8::from(ask.user.is_some()), u8::from(ask.items.is_none())]);
+        hasher.update(&ask.user.unwrap_or(0).to_le_bytes());
+        hasher.update(&[u8::from(ask.before.is_some())]).update(&ask.before.unwrap_or(0.0).to_le_bytes());
+        items.iter().for_each(|item| {
+            hasher.update(&item.to_le_bytes());
+        });
+        Ok(*hasher.finalize().as_bytes())
+    }
+
+    /// The name of an earlier request for the same.
+    pub(super) fn name(&self, hash: &[u8; 32]) -> Option<&str> {
+        self.names.get(hash).map(String::as_str)
+    }
+
+    /// Notes the name of a request.
+    pub(super) fn note(&mut self, hash: [u8; 32], name: &str) {
+        self.names.insert(hash, name.to_owned());
+    }
+
+    /// Forgets the names of requests that are known no more.
+    pub(super) fn prune(&mut self, known: &Requests) {
+        self.names.retain(|_, name| known.find(name).is_some() || known.deferred(name).is_some());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(name: &str, removed: u64, shards: &[(u32, u64)]) -> Request {
+        Request { id_hash: id_hash(name), removed, shards: shards.to_vec(), created: 5.0, ..Request::default() }
+    }
+
+    #[test]
+    fn a_request_waits_for_later_versions_of_all_its_shards() {
+        let mut all = Requests::new(vec![request("a", 1, &[(0, 3), (1, 3)]), request("none", 0, &[])], Vec::new());
+        all.insert(request("b", 2, &[(1, 4)]));
+        let before = all.clone();
+        let ready = |live: &[(u32, u64)]| all.ready(&live.iter().copied().collect()).len();
+        assert_eq!(
+            (ready(&[]), ready(&[(0, 4), (1, 3)]), ready(&[(0, 4), (1, 4)]), ready(&[(0, 9), (1, 9)])),
+            (0, 0, 1, 2)
+        );
+        all.answer(&[id_hash("a")], 7);
+        assert_eq!((all.find("a").unwrap().receipt, all.waiting()), (Some(7), 1));
+        assert_eq!((before.find("a").unwrap().receipt, before.waiting()), (None, 2), "a view moved");
+        all.prune(6.0);
+        assert!(all.find("a").is_none() && all.find("none").is_none() && all.find("b").is_some());
+    }
+
+    #[test]
+    fn accepted_requests_stand_in_the_order_of_their_time() {
+        let mut all = Requests::default();
+        for (name, due) in [("b", 2.0), ("c", 3.0), ("a", 1.0), ("b2", 2.0)] {
+            all.defer(Deferred { id_hash: id_hash(name), asked: 0.0, due });
+        }
+        let dues: Vec<f64> = all.all_deferred().map(|request| request.due).collect();
+        assert_eq!((dues, all.late(2.5)), (vec![1.0, 2.0, 2.0, 3.0], 3));
+        all.carried_out(&[id_hash("b"), id_hash("a")]);
+        assert!(all.deferred("b").is_none() && all.deferred("b2").is_some() && all.accepted() == 2);
+    }
+
+    #[test]
+    fn asking_again_is_known_until_it_is_pruned() {
+        let mut repeated = Repeated::default();
+        let ask = |items| Ask { user: Some(1), items, before: None };
+        let hash = repeated.hash(ask(Some(&[2, 1, 2]))).unwrap();
+        assert_eq!(repeated.hash(ask(Some(&[1, 2]))).unwrap(), hash);
+        assert_ne!(repeated.hash(ask(Some(&[]))).unwrap(), repeated.hash(ask(None)).unwrap());
+        repeated.note(hash, "a");
+        let mut known = Requests::default();
+        known.insert(request("a", 1, &[]));
+        repeated.prune(&known);
+        assert_eq!(repeated.name(&hash), Some("a"));
+        repeated.prune(&Requests::default());
+        assert_eq!(repeated.name(&hash), None);
     }
 }

@@ -1,15 +1,12 @@
 //! When which shard retrains: requests settle, a change restarts, trainers
-//! take what is due.
+//! take what is due. A plain value: whoever owns it says what time it is.
 
-use std::sync::{Condvar, Mutex};
 use std::time::{Duration, Instant};
 
-use eemu_core::api::Phase;
-
-use super::service::lock;
+use eemu_core::api::{Phase, Progress};
 
 /// One shard on its way.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 struct Slot {
     /// When it may train; none when it need not.
     due: Option<Instant>,
@@ -23,173 +20,188 @@ struct Slot {
 }
 
 /// All shards.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Schedule {
-    slots: Mutex<(Vec<Slot>, bool)>,
-    changed: Condvar,
-}
-
-/// Where a shard stands.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Standing {
-    /// What it waits for or does.
-    pub phase: Phase,
-    /// Epoch from 1; 0 before the first.
-    pub epoch: u32,
-    /// How many.
-    pub epochs: u32,
+    slots: Vec<Slot>,
 }
 
 impl Schedule {
     /// Nothing to do for any of `shards`.
     pub fn new(shards: u32) -> Self {
-        let slot = Slot { due: None, version: 0, running: None, publishing: false, epoch: 0, epochs: 0 };
-        Self { slots: Mutex::new((vec![slot; shards as usize], false)), changed: Condvar::new() }
+        Self { slots: vec![Slot::default(); shards as usize] }
+    }
+
+    fn slot(&mut self, shard: u32) -> Option<&mut Slot> {
+        self.slots.get_mut(shard as usize)
     }
 
     /// A shard is to train its records of this version, after a delay. A
     /// version that is scheduled already keeps its time; an earlier one that
     /// waits keeps the shorter of both.
-    pub fn want(&self, shard: u32, version: u64, delay: Duration) {
-        let mut slots = lock(&self.slots);
-        if let Some(slot) = slots.0.get_mut(shard as usize)
+    pub fn want(&mut self, shard: u32, version: u64, delay: Duration, now: Instant) {
+        if let Some(slot) = self.slot(shard)
             && slot.version < version
         {
-            let due = Instant::now() + delay;
+            let due = now + delay;
             // The first request of a window opens it; later ones do not move
             // its end, unless the training they interrupt starts anew.
             slot.due = Some(slot.due.filter(|_| slot.running.is_none()).map_or(due, |earlier| earlier.min(due)));
             slot.version = version;
-            self.changed.notify_all();
         }
     }
 
     /// A shard has a model of its records of this version: whatever waits for
     /// them need not.
-    pub fn settled(&self, shard: u32, version: u64) {
-        if let Some(slot) = lock(&self.slots).0.get_mut(shard as usize)
+    pub fn settled(&mut self, shard: u32, version: u64) {
+        if let Some(slot) = self.slot(shard)
             && slot.version <= version
         {
             (slot.version, slot.due) = (version, None);
         }
-        self.changed.notify_all();
     }
 
     /// A shard is to train again after a failure.
-    pub fn retry(&self, shard: u32, delay: Duration) {
-        if let Some(slot) = lock(&self.slots).0.get_mut(shard as usize) {
-            slot.due.get_or_insert(Instant::now() + delay);
+    pub fn retry(&mut self, shard: u32, delay: Duration, now: Instant) {
+        if let Some(slot) = self.slot(shard) {
+            slot.due.get_or_insert(now + delay);
         }
-        self.changed.notify_all();
     }
 
     /// Everything that waits is due now.
-    pub fn hurry(&self) {
-        let now = Instant::now();
-        lock(&self.slots).0.iter_mut().for_each(|slot| slot.due = slot.due.map(|due| due.min(now)));
-        self.changed.notify_all();
+    pub fn hurry(&mut self, now: Instant) {
+        self.slots.iter_mut().for_each(|slot| slot.due = slot.due.map(|due| due.min(now)));
     }
 
-    /// Waits for a shard that is due and takes it; `None` when the service
-    /// stops. Its version is set by [`Schedule::running`].
-    pub fn take(&self) -> Option<u32> {
-        let mut slots = lock(&self.slots);
-        loop {
-            if slots.1 {
-                return None;
-            }
-            let now = Instant::now();
-            let waiting = slots.0.iter().enumerate().filter(|(_, slot)| slot.running.is_none());
-            let next = waiting.filter_map(|(shard, slot)| Some((slot.due?, shard))).min();
-            match next {
-                Some((due, shard)) if due <= now => {
-                    let slot = &mut slots.0[shard];
-                    (slot.due, slot.running, slot.publishing, slot.epoch) = (None, Some(slot.version), false, 0);
-                    return Some(shard as u32);
-                }
-                next => {
-                    let wait = next.map_or(Duration::from_secs(3600), |(due, _)| due - now);
-                    slots = match self.changed.wait_timeout(slots, wait) {
-                        Ok((slots, _)) => slots,
-                        Err(poisoned) => poisoned.into_inner().0,
-                    };
-                }
-            }
+    /// The shard that waits longest of those that are due, and do not train.
+    pub fn next(&self, now: Instant) -> Option<u32> {
+        let (due, shard) = self.earliest()?;
+        (due <= now).then_some(shard)
+    }
+
+    /// When the next shard is due.
+    pub fn next_due(&self) -> Option<Instant> {
+        self.earliest().map(|(due, _)| due)
+    }
+
+    fn earliest(&self) -> Option<(Instant, u32)> {
+        let waiting = (0..).zip(&self.slots).filter(|(_, slot)| slot.running.is_none());
+        waiting.filter_map(|(shard, slot)| Some((slot.due?, shard))).min()
+    }
+
+    /// A shard trains its records of this version.
+    pub fn begin(&mut self, shard: u32, version: u64) {
+        if let Some(slot) = self.slot(shard) {
+            (slot.due, slot.running, slot.publishing, slot.epoch) = (None, Some(version), false, 0);
         }
     }
 
-    /// The version of the records that a taken shard trains.
-    pub fn running(&self, shard: u32, version: u64) {
-        let mut slots = lock(&self.slots);
-        if let Some(slot) = slots.0.get_mut(shard as usize) {
-            slot.running = Some(version);
-            slot.version = slot.version.max(version);
-            // What asked for this very version meanwhile has it.
-            if slot.version == version {
-                slot.due = None;
-            }
-        }
-    }
-
-    /// Whether a shard in training has other records by now.
+    /// Whether a shard trains records that have changed since.
     pub fn is_outdated(&self, shard: u32) -> bool {
-        let slots = lock(&self.slots);
-        slots.0.get(shard as usize).is_none_or(|slot| slot.running.is_some_and(|version| version < slot.version))
+        self.slots.get(shard as usize).is_some_and(|slot| slot.running.is_some_and(|version| version < slot.version))
     }
 
     /// How far a shard is.
-    pub fn progress(&self, shard: u32, epoch: u32, epochs: u32) -> bool {
-        let mut slots = lock(&self.slots);
-        let Some(slot) = slots.0.get_mut(shard as usize) else { return false };
-        let moved = (slot.epoch, slot.epochs) != (epoch, epochs);
-        (slot.epoch, slot.epochs) = (epoch, epochs);
-        moved
+    pub fn progress(&mut self, shard: u32, epoch: u32, epochs: u32) {
+        if let Some(slot) = self.slot(shard) {
+            (slot.epoch, slot.epochs) = (epoch, epochs);
+        }
     }
 
     /// A shard's new model is being put in place.
-    pub fn publishing(&self, shard: u32) {
-        if let Some(slot) = lock(&self.slots).0.get_mut(shard as usize) {
+    pub fn publishing(&mut self, shard: u32) {
+        if let Some(slot) = self.slot(shard) {
             slot.publishing = true;
         }
     }
 
-    /// A taken shard is given back.
-    pub fn give_back(&self, shard: u32) {
-        if let Some(slot) = lock(&self.slots).0.get_mut(shard as usize) {
+    /// A shard trains no more.
+    pub fn end(&mut self, shard: u32) {
+        if let Some(slot) = self.slot(shard) {
             (slot.running, slot.publishing, slot.epoch) = (None, false, 0);
         }
-        self.changed.notify_all();
     }
 
     /// Where a shard stands.
-    pub fn standing(&self, shard: u32) -> Standing {
-        let slots = lock(&self.slots);
-        let Some(slot) = slots.0.get(shard as usize) else {
-            return Standing { phase: Phase::Queued, epoch: 0, epochs: 0 };
-        };
+    pub fn standing(&self, shard: u32, now: Instant) -> Progress {
+        let slot = self.slots.get(shard as usize).copied().unwrap_or_default();
         let phase = match (slot.running, slot.due) {
             (Some(_), _) if slot.publishing => Phase::Publishing,
             (Some(_), _) => Phase::Retraining,
-            (None, Some(due)) if due > Instant::now() => Phase::Settling,
+            (None, Some(due)) if due > now => Phase::Settling,
             (None, _) => Phase::Queued,
         };
-        Standing { phase, epoch: slot.epoch, epochs: slot.epochs }
+        Progress { shard, phase, epoch: slot.epoch, epochs: slot.epochs }
     }
 
     /// Shards that wait or train, each with the seconds until it is due.
-    pub fn waiting(&self) -> Vec<(u32, f64)> {
-        let now = Instant::now();
-        let slots = lock(&self.slots);
+    pub fn waiting(&self, now: Instant) -> Vec<(u32, f64)> {
         (0..)
-            .zip(&slots.0)
+            .zip(&self.slots)
             .filter(|(_, slot)| slot.due.is_some() || slot.running.is_some())
             .map(|(shard, slot)| (shard, slot.due.map_or(0.0, |due| due.saturating_duration_since(now).as_secs_f64())))
             .collect()
     }
+}
 
-    /// Ends every [`Schedule::take`].
-    pub fn stop(&self) {
-        lock(&self.slots).1 = true;
-        self.changed.notify_all();
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seconds(n: u64) -> Duration {
+        Duration::from_secs(n)
+    }
+
+    #[test]
+    fn a_window_ends_when_its_first_request_said() {
+        let start = Instant::now();
+        let mut schedule = Schedule::new(2);
+        schedule.want(1, 5, seconds(30), start);
+        schedule.want(1, 6, seconds(30), start + seconds(20));
+        assert_eq!((schedule.next(start + seconds(29)), schedule.next_due()), (None, Some(start + seconds(30))));
+        assert_eq!(schedule.standing(1, start).phase, Phase::Settling);
+        assert_eq!(schedule.waiting(start + seconds(10)), [(1, 20.0)]);
+        assert_eq!(schedule.next(start + seconds(30)), Some(1));
+        // A deletion that comes sooner than waiting additions brings them along.
+        schedule.want(0, 7, seconds(3600), start);
+        schedule.want(0, 8, seconds(5), start);
+        assert_eq!(schedule.next(start + seconds(5)), Some(0));
+    }
+
+    #[test]
+    fn a_change_while_a_shard_trains_outdates_it() {
+        let start = Instant::now();
+        let mut schedule = Schedule::new(1);
+        schedule.want(0, 5, seconds(0), start);
+        schedule.begin(0, 5);
+        assert_eq!((schedule.next(start), schedule.is_outdated(0)), (None, false));
+        schedule.progress(0, 3, 9);
+        assert_eq!(schedule.standing(0, start), Progress { shard: 0, phase: Phase::Retraining, epoch: 3, epochs: 9 });
+        schedule.want(0, 6, seconds(30), start + seconds(10));
+        assert!(schedule.is_outdated(0));
+        schedule.end(0);
+        assert_eq!((schedule.next(start + seconds(39)), schedule.next(start + seconds(40))), (None, Some(0)));
+        schedule.begin(0, 6);
+        schedule.publishing(0);
+        assert_eq!(schedule.standing(0, start).phase, Phase::Publishing);
+        schedule.end(0);
+        schedule.settled(0, 9);
+        assert_eq!((schedule.next_due(), schedule.waiting(start).len()), (None, 0));
+    }
+
+    #[test]
+    fn what_failed_is_tried_again_and_what_waits_can_be_hurried() {
+        let start = Instant::now();
+        let mut schedule = Schedule::new(3);
+        schedule.retry(2, seconds(30), start);
+        schedule.want(1, 1, seconds(86_400), start);
+        assert_eq!(schedule.next(start), None);
+        schedule.hurry(start);
+        schedule.retry(2, seconds(60), start);
+        assert_eq!(schedule.next(start), Some(1));
+        schedule.begin(1, 1);
+        assert_eq!(schedule.next(start), Some(2));
+        // A shard that there is not is nothing.
+        schedule.want(7, 1, seconds(0), start);
+        assert_eq!(schedule.standing(7, start).phase, Phase::Queued);
     }
 }

@@ -12,6 +12,7 @@ use clap::{Args, ValueEnum};
 use serde::Deserialize;
 
 use super::http::HttpOptions;
+use super::policy::Policy;
 use super::service::ServiceOptions;
 use super::sign_in::Oidc;
 use crate::clock::Span;
@@ -67,6 +68,10 @@ pub struct Given {
     /// such as 30m or 1h; 0 for before a deletion is acknowledged.
     #[arg(long, value_name = "TIME", env = "EEMU_ERASE_WITHIN")]
     pub erase_within: Option<Span>,
+    /// When deletions are carried out: at-once, or together and later:
+    /// by=02:00 (every day, UTC) or within=24h.
+    #[arg(long, value_name = "WHEN", env = "EEMU_DELETIONS")]
+    pub deletions: Option<Policy>,
     /// Shards that train at once, beside serving.
     #[arg(long, value_name = "N", env = "EEMU_TRAIN_JOBS")]
     pub train_jobs: Option<usize>,
@@ -124,6 +129,12 @@ pub const REFERENCE: &[(&str, &str, &str)] = &[
         "1h",
         "time (`90s`, `30m`, `1h`) within which stale copies of what is deleted are gone from disk; 0 for before a \
          deletion is acknowledged",
+    ),
+    (
+        "deletions",
+        "at-once",
+        "when deletions are carried out: `at-once`, or together and later: `by=02:00` (every day, UTC) or \
+         `within=24h`",
     ),
     ("train-jobs", "half the cores", "shards that train at once, beside serving"),
     ("serve-jobs", "the cores", "recommendations that are computed at once"),
@@ -218,6 +229,7 @@ pub fn settle(given: &Given, file: &Given) -> Result<Settings> {
             demo: pick!(demo, service.demo),
             housekeeping: service.housekeeping,
             erase_within: pick!(erase_within, Span(service.erase_within)).0,
+            deletions: pick!(deletions, service.deletions),
         },
         http: HttpOptions {
             rate: pick!(rate, http.rate),
@@ -276,6 +288,7 @@ pub fn shown(settings: &Settings, given: &Given, file: &Given) -> Vec<String> {
             "settle" => service.settle.as_secs_f64().to_string(),
             "additions" => service.additions.as_secs_f64().to_string(),
             "erase-within" => span(service.erase_within.as_secs()),
+            "deletions" => text(&service.deletions.to_string()),
             "train-jobs" => service.train_jobs.to_string(),
             "serve-jobs" => service.serve_jobs.to_string(),
             "device" => word(settings.device.to_possible_value()),
@@ -317,6 +330,7 @@ fn named(given: &Given) -> Vec<String> {
         settle,
         additions,
         erase_within,
+        deletions,
         train_jobs,
         serve_jobs,
         device,
@@ -339,6 +353,7 @@ fn named(given: &Given) -> Vec<String> {
         settle.is_some(),
         additions.is_some(),
         erase_within.is_some(),
+        deletions.is_some(),
         train_jobs.is_some(),
         serve_jobs.is_some(),
         device.is_some(),

@@ -38,6 +38,17 @@ pub enum Scope {
     Subject(u32),
 }
 
+impl Scope {
+    /// One word that names nobody.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Admin => "admin",
+            Self::Operator => "operator",
+            Self::Subject(_) => "subject",
+        }
+    }
+}
+
 /// One token, without the token.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Token {
@@ -140,11 +151,26 @@ impl Tokens {
 
     /// What a token may do; `None` for one that is unknown or past its time.
     pub fn find(&self, token: &str) -> Option<Scope> {
+        self.known(token).map(|token| token.scope)
+    }
+
+    /// What is kept of a token; `None` for one that is unknown or past its time.
+    pub fn known(&self, token: &str) -> Option<&Token> {
         let hash = hash(token);
         let now = now();
         // Hashes of 256 random bits: comparing them in variable time tells nothing.
         let good = |t: &&Token| t.hash == hash && t.expires.is_none_or(|until| now < until);
-        self.tokens.iter().chain(&self.passing).find(good).map(|t| t.scope)
+        self.tokens.iter().chain(&self.passing).find(good)
+    }
+
+    /// Takes over stored tokens as another has read them.
+    pub(super) fn take(&mut self, read: Self) {
+        self.tokens = read.tokens;
+    }
+
+    /// Ends tokens of the demonstration.
+    pub(super) fn end_passing(&mut self, users: &[u32]) {
+        self.passing.retain(|token| !matches!(token.scope, Scope::Subject(user) if users.contains(&user)));
     }
 
     /// Every stored token.
@@ -196,7 +222,7 @@ impl Tokens {
     /// When the file cannot be written.
     pub fn remove_subjects(&mut self, users: &[u32]) -> Result<()> {
         let gone = |t: &Token| matches!(t.scope, Scope::Subject(user) if users.contains(&user));
-        self.passing.retain(|t| !gone(t));
+        self.end_passing(users);
         self.refresh()?;
         if !self.tokens.iter().any(gone) {
             return Ok(());

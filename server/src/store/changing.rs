@@ -1,17 +1,16 @@
 //! Changes of records, catalogue and settings.
 
-use std::sync::atomic::Ordering;
-
 use eemu_core::dataset::{Catalog, Interaction};
 
+use super::audit::{self, NewAudit};
 use super::database::{Db, Head, head, transaction};
 use super::error::{Result, StoreError};
-use super::failpoint::failpoint;
+use super::failpoint::{failpoint, trouble};
 use super::models::{self, Shard};
 use super::records::KeyedId;
 use super::requests::NewRequest;
 use super::schema::{self, SETTINGS};
-use super::{Name, State, catalog, erase, forgotten, items_down, people, records, requests, tombstones};
+use super::{Name, State, catalog, deferred, erase, forgotten, items_down, people, records, requests, tombstones};
 
 /// Opens the commitment to the data of a search; see [`State::tuned`].
 pub(super) const TUNING_KEY: &str = "note:tuning-key";
@@ -34,6 +33,12 @@ pub struct Deletion<'a> {
     pub catalog: Option<&'a Catalog>,
     /// What goes, by name, so that later imports leave it out.
     pub names: &'a [Name],
+    /// Commitments to what `requests` asked for, in their order.
+    pub asked: &'a [String],
+    /// Requests that were accepted earlier and are carried out by this.
+    pub deferred: &'a [[u8; 32]],
+    /// Who asked.
+    pub audit: &'a [NewAudit],
 }
 
 /// What is to come.
@@ -53,28 +58,50 @@ pub struct Addition<'a> {
     /// Names all of them: what was forgotten of these records before is wanted
     /// again, so that later data may bring it.
     pub catalog: Option<&'a Catalog>,
+    /// Who asked.
+    pub audit: &'a [NewAudit],
 }
 
-/// What a change came to.
+/// A change, worked out on what was known at some moment.
+#[derive(Clone, Copy)]
+pub enum Change<'a> {
+    /// Records, accounts or items go.
+    Delete(Deletion<'a>),
+    /// Records come.
+    Add(Addition<'a>),
+    /// Settings (JSON) that shape no model.
+    Settings(&'a str),
+    /// Settings that shape the models: there are so many shards, none with a
+    /// model; earlier models, their nonces and salts go.
+    Reset(&'a str, u32),
+}
+
+/// A change that is made for good.
 #[derive(Debug)]
-pub struct Done {
+pub struct Committed {
     /// Records that went, or came.
     pub count: u64,
     /// Every shard right after the change.
     pub shards: Vec<Shard>,
     /// How far the state was right after the change.
     pub head: Head,
-    /// What went wrong after the change was made for good. It stays made.
-    pub unfinished: Option<StoreError>,
+    /// What is left to do on disk: see [`State::finish`].
+    after: After,
 }
 
-impl Done {
-    /// The same, or what went wrong after the change was made.
-    ///
-    /// # Errors
-    /// One that [`StoreError::is_made`].
-    pub fn finished(self) -> Result<Self> {
-        self.unfinished.map_or(Ok(Self { unfinished: None, ..self }), Err)
+/// What follows a change that is made.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct After {
+    /// A catalogue is staged.
+    staged: bool,
+    /// Something must be overwritten.
+    erase: bool,
+}
+
+impl Committed {
+    /// Whether bytes of what went are still on disk, until [`State::finish`].
+    pub fn erases(&self) -> bool {
+        self.after.erase || self.after.staged
     }
 }
 
@@ -84,18 +111,61 @@ impl State {
         self.write(async |db| transaction(db, work).await.map(|(value, _)| value))
     }
 
-    /// One transaction, refused when records are not those that the caller has
-    /// seen; and what of them there is then.
-    async fn change_seen(&self, db: &mut Db, work: impl AsyncFnOnce(&mut Db) -> Result<u64>) -> Result<Done> {
-        let ((count, shards), head) = transaction(db, async |db| {
-            if head(db).await?.records != self.basis.load(Ordering::SeqCst) {
-                return Err(StoreError::Moved);
+    /// Makes a change in one transaction, and nothing besides: whoever gets
+    /// `Ok` knows that it is made, and calls [`State::finish`] before saying
+    /// so to anybody who relies on the bytes being gone.
+    ///
+    /// `expected` is how far the state was when the change was worked out.
+    ///
+    /// # Errors
+    /// [`StoreError::Moved`] when somebody else changed records since
+    /// `expected`; otherwise when what the change names is not there, or the
+    /// database refuses. Then nothing is changed, unless the connection to a
+    /// shared database was lost while it committed: look before you say.
+    pub fn apply(&self, change: &Change<'_>, expected: Head) -> Result<Committed> {
+        match change {
+            Change::Delete(deletion) => self.delete(deletion, expected),
+            Change::Add(addition) => self.add(addition, expected),
+            Change::Settings(json) => self.write(async |db| {
+                let set = async |db: &mut Db| {
+                    schema::set_meta(db, SETTINGS, json).await?;
+                    db.records_moved();
+                    Ok((0, After::default()))
+                };
+                commit(db, expected, set).await
+            }),
+            Change::Reset(json, shards) => self.write(async |db| {
+                let reset = async |db: &mut Db| {
+                    schema::set_meta(db, SETTINGS, json).await?;
+                    let dropped = models::reset(db, *shards).await?;
+                    if dropped {
+                        erase::begin(db).await?;
+                    }
+                    Ok((0, After { erase: dropped, staged: false }))
+                };
+                commit(db, expected, reset).await
+            }),
+        }
+    }
+
+    /// Does on disk what follows a change that is made: when this returns, no
+    /// byte of what went is in a file of the directory (with an erasure time
+    /// of 0; else stale copies may be, until a compaction). May take long.
+    ///
+    /// # Errors
+    /// When it could not be finished: the change stays made, and this goes on
+    /// where it stopped when it is called again, or the state is opened.
+    pub fn finish(&self, committed: &Committed) -> Result<()> {
+        let After { staged, erase } = committed.after;
+        self.write(async |db| {
+            if staged {
+                failpoint("catalog.committed");
+                catalog::settle(db, self.dir()).await.map_err(StoreError::after_commit)?;
             }
-            Ok((work(db).await?, models::shards(db).await?))
+            // An earlier call may have been cut short.
+            let erase = erase || erase::pending(db).await.map_err(StoreError::after_commit)?;
+            self.tidy(db, erase).await
         })
-        .await?;
-        self.basis.store(head.records, Ordering::SeqCst);
-        Ok(Done { count, shards, head, unfinished: None })
     }
 
     /// Tidies up after a change: no error of it undoes the change.
@@ -110,71 +180,9 @@ impl State {
         tidied.map_err(StoreError::after_commit)
     }
 
-    /// Replaces the settings. Models stay: for settings that shape no model.
-    ///
-    /// # Errors
-    /// When the database refuses.
-    pub fn set_settings(&self, json: &str) -> Result<()> {
-        self.write(async |db| {
-            let set = async |db: &mut Db| {
-                schema::set_meta(db, SETTINGS, json).await?;
-                db.records_moved();
-                Ok(0)
-            };
-            self.change_seen(db, set).await.map(drop)
-        })
-    }
-
-    /// Replaces settings that shape the models: from now on there are
-    /// `shards` shards, none with a model; earlier models, their nonces and
-    /// salts are erased.
-    ///
-    /// # Errors
-    /// When the database or the disk refuses.
-    pub fn reset_models(&self, settings: &str, shards: u32) -> Result<()> {
-        self.write(async |db| {
-            let mut dropped = false;
-            let reset = async |db: &mut Db| {
-                schema::set_meta(db, SETTINGS, settings).await?;
-                dropped = models::reset(db, shards).await?;
-                if dropped {
-                    erase::begin(db).await?;
-                }
-                Ok(0)
-            };
-            self.change_seen(db, reset).await?;
-            self.tidy(db, dropped).await
-        })
-    }
-
-    /// Replaces the catalogue: people admitted. Indices must stay. The earlier
-    /// one is erased.
-    ///
-    /// # Errors
-    /// When the disk refuses; the earlier catalogue then stays.
-    pub fn set_catalog(&self, catalog: &Catalog) -> Result<()> {
-        self.carry_out(&Deletion { catalog: Some(catalog), ..Deletion::default() })?.finished().map(drop)
-    }
-
-    /// Adds records and marks the shards that they change; their models stay
-    /// until the next training. Returns how many records are new (or earlier
-    /// than before); with none nothing changes.
-    ///
-    /// # Errors
-    /// When a record is not of the catalogue, a shard does not exist, or the
-    /// database refuses. Nothing was stored then.
-    pub fn insert(&self, new: &[Interaction], stale: &[u32], keyed_id: KeyedId<'_>) -> Result<u64> {
-        self.add(&Addition { records: new, stale, first: &[], keyed_id, people: &[], catalog: None })?
-            .finished()
-            .map(|done| done.count)
-    }
-
-    /// [`State::insert`] with people who come with their first records, and
-    /// with what there is afterwards.
-    ///
-    /// # Errors
-    /// As [`State::insert`].
-    pub fn add(&self, addition: &Addition<'_>) -> Result<Done> {
+    /// Adds records, with people who come with their first ones, and marks the
+    /// shards that they change; their models stay until the next training.
+    fn add(&self, addition: &Addition<'_>, expected: Head) -> Result<Committed> {
         self.write(async |db| {
             let add = async |db: &mut Db| {
                 people::append(db, addition.people.iter()).await?;
@@ -183,7 +191,7 @@ impl State {
                 if changed == 0 {
                     // People without a record do not come.
                     db.nothing_changed();
-                    return Ok(0);
+                    return Ok((0, After::default()));
                 }
                 if let Some(catalog) = addition.catalog {
                     let names = |r: &Interaction| (r.user as usize, r.item as usize);
@@ -196,42 +204,21 @@ impl State {
                 if !addition.first.is_empty() {
                     models::mark_stale(db, addition.first, true).await?;
                 }
-                Ok(changed)
+                audit::append(db, addition.audit).await?;
+                Ok((changed, After::default()))
             };
-            let mut done = self.change_seen(db, add).await?;
+            let done = commit(db, expected, add).await?;
             if done.count > 0 {
                 failpoint("add.committed");
-                done.unfinished = self.tidy(db, false).await.err();
             }
             Ok(done)
         })
     }
 
-    /// Removes records (user and item index), and in the same transaction the
-    /// model of every shard in `stale` with all that was derived from it.
-    /// When this returns the bytes are in no file of the directory. Returns
-    /// how many records there were; with none nothing changes. The request is
-    /// not stored.
-    ///
-    /// `stale` must name every shard whose training records change.
-    ///
-    /// # Errors
-    /// As [`State::carry_out`]; an error that [`StoreError::is_made`] comes
-    /// after the removal, which stays made.
-    pub fn remove(&self, records: &[(u32, u32)], stale: &[u32]) -> Result<u64> {
-        self.carry_out(&Deletion { records, stale, ..Deletion::default() })?.finished().map(|done| done.count)
-    }
-
-    /// Carries out a deletion: records, accounts, models, and the requests
-    /// that it answers, in one transaction. When this returns the bytes are in
-    /// no file of the directory. With nothing to do nothing changes.
-    ///
-    /// # Errors
-    /// When a shard does not exist or the database refuses: nothing was
-    /// removed. [`StoreError::Moved`] when somebody else changed records since
-    /// they were read: nothing was removed. What goes wrong after that is in
-    /// [`Done::unfinished`].
-    pub fn carry_out(&self, deletion: &Deletion<'_>) -> Result<Done> {
+    /// Records, accounts, models, and the requests that this answers, in one
+    /// transaction. With nothing to do nothing changes. `stale` must name
+    /// every shard whose training records change.
+    fn delete(&self, deletion: &Deletion<'_>, expected: Head) -> Result<Committed> {
         // Where nothing but names is kept of people, an account is one row.
         let whole = |catalog: &&Catalog| deletion.accounts.is_empty() || catalog.users.has_features();
         let packed = deletion.catalog.filter(whole).map(catalog::pack).transpose()?;
@@ -243,10 +230,12 @@ impl State {
             let delete = async |db: &mut Db| {
                 let removed = records::delete(db, deletion.records).await?;
                 let down = items_down::add(db, deletion.down).await?;
-                let changed = removed > 0 || packed.is_some() || !accounts.is_empty() || down;
+                let accepted = !deletion.deferred.is_empty();
+                let changed = removed > 0 || packed.is_some() || !accounts.is_empty() || down || accepted;
                 if !changed && deletion.requests.is_empty() {
                     db.nothing_changed();
                 }
+                deferred::carried_out(db, deletion.deferred).await?;
                 if removed > 0 {
                     models::mark_stale(db, deletion.stale, true).await?;
                     tombstones::entomb(db, deletion.records).await?;
@@ -257,7 +246,8 @@ impl State {
                 if changed {
                     forgotten::note(db, deletion.names).await?;
                 }
-                requests::insert(db, deletion.requests).await?;
+                requests::insert(db, deletion.requests, deletion.asked).await?;
+                audit::append(db, deletion.audit).await?;
                 let places: Vec<(u32, u32)> = accounts.iter().map(|&user| (user, tombstones::ACCOUNT)).collect();
                 tombstones::entomb(db, &places).await?;
                 if let Some(catalog) = deletion.catalog {
@@ -278,27 +268,34 @@ impl State {
                 if removed > 0 {
                     failpoint("remove.deleted");
                 }
-                Ok(removed)
+                Ok((removed, After { staged: packed.is_some(), erase: changed }))
             };
-            let mut done = self.change_seen(db, delete).await?;
+            let done = commit(db, expected, delete).await?;
             if done.count > 0 {
                 failpoint("remove.committed");
             }
-            // From here on no error undoes the change, and none may hide it.
-            let changed = done.count > 0 || packed.is_some() || !accounts.is_empty();
-            done.unfinished = self.settle_deletion(db, changed, packed.is_some()).await.err();
             Ok(done)
         })
     }
+}
 
-    /// What follows a deletion that is made: its bytes go.
-    async fn settle_deletion(&self, db: &mut Db, changed: bool, staged: bool) -> Result<()> {
-        if staged {
-            failpoint("catalog.committed");
-            catalog::settle(db, self.dir()).await.map_err(StoreError::after_commit)?;
+/// One transaction, refused when records are not those of `expected`; and what
+/// there is then.
+async fn commit(
+    db: &mut Db,
+    expected: Head,
+    work: impl AsyncFnOnce(&mut Db) -> Result<(u64, After)>,
+) -> Result<Committed> {
+    let ((count, after, shards), head) = transaction(db, async |db| {
+        if head(db).await?.records != expected.records {
+            return Err(StoreError::Moved);
         }
-        // An earlier call may have been cut short.
-        let erase = changed || erase::pending(db).await.map_err(StoreError::after_commit)?;
-        self.tidy(db, erase).await
-    }
+        let (count, after) = work(db).await?;
+        Ok((count, after, models::shards(db).await?))
+    })
+    .await?;
+    // As when the connection is lost before the answer comes.
+    let unheard = |reason| StoreError::Io { doing: "hear of a change that was made in", path: "eemu".into(), reason };
+    trouble("commit.answer").map_err(unheard)?;
+    Ok(Committed { count, shards, head, after })
 }

@@ -58,6 +58,15 @@ impl State {
         })
     }
 
+    /// Forgets requests that were made before `since` (seconds since 1970) and
+    /// are answered.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub fn prune_requests(&self, since: f64) -> Result<()> {
+        self.write(async |db| requests::prune(db, since).await)
+    }
+
     /// The requests with these hashes of their names, as far as they are known.
     ///
     /// # Errors

@@ -13,7 +13,7 @@
 //! to one state), models in another folder or in a bucket.
 //!
 //! What it promises: a change is there whole or not at all, whenever the
-//! process dies; and when [`State::remove`] returns, no file of the directory
+//! process dies; and when [`State::finish`] returns, no file of the directory
 //! holds the record or anything derived from it (`erase.rs` says how). Outside
 //! the directory erasure is logical: see [`Erasure`].
 //!
@@ -21,6 +21,7 @@
 //! blocking door to them.
 
 mod atomic_file;
+mod audit;
 mod bucket;
 mod catalog;
 mod changing;
@@ -29,6 +30,7 @@ mod compaction;
 mod connection;
 mod create;
 mod database;
+mod deferred;
 mod erase;
 mod error;
 mod failpoint;
@@ -63,10 +65,12 @@ use std::time::Duration;
 
 use eemu_core::dataset::{Catalog, Interaction};
 
-pub use changing::{Addition, Deletion, Done};
+pub use audit::NewAudit;
+pub use changing::{Addition, Change, Committed, Deletion};
 pub use compaction::{Compacted, Compaction};
 pub use create::{Extra, Import};
 pub use database::Head;
+pub use deferred::{Deferred, NewDeferred};
 pub use error::{Result, StoreError};
 pub use failpoint::{STEPS, failpoint, trouble};
 pub use forgotten::{Forgotten, Name};
@@ -140,9 +144,6 @@ pub struct State {
     location: Location,
     files: Files,
     inner: Mutex<Inner>,
-    /// Count of changes of records that the caller has seen; a change that was
-    /// planned on other records is refused.
-    basis: AtomicU64,
     /// Seconds within which stale copies of what is deleted must be gone, as
     /// bits; 0 for before a deletion returns.
     erase_within: AtomicU64,
@@ -231,7 +232,7 @@ impl State {
             private::all(&location.dir)?;
         }
         let mut inner = Inner::open(&location, write)?;
-        let (files, seen) = inner.run(async |db| {
+        let files = inner.run(async |db| {
             schema::hold(db).await?;
             schema::migrate(db, write).await?;
             let files = place::model_files(db, &location, write).await?;
@@ -243,13 +244,12 @@ impl State {
                 let supported = schema::format(db).await?;
                 return Err(StoreError::OlderFormat { found: supported - 1, supported });
             }
-            Ok((files, head(db).await?.records))
+            Ok(files)
         })?;
         Ok(Self {
             location,
             files,
             inner: Mutex::new(inner),
-            basis: AtomicU64::new(seen),
             erase_within: AtomicU64::new(0),
             claimed: Mutex::default(),
             lock,
@@ -306,8 +306,8 @@ impl State {
         Watch::open(&self.location)
     }
 
-    /// Everything of one moment. Changes that follow are refused if somebody
-    /// else changes records in between.
+    /// Everything of one moment, and which one: [`State::apply`] takes its
+    /// `head`.
     ///
     /// # Errors
     /// When the database refuses or something is damaged.
@@ -333,10 +333,7 @@ impl State {
                 .await
             })?;
             match found {
-                Ok(picture) => {
-                    self.basis.store(picture.head.records, Ordering::SeqCst);
-                    return Ok(picture);
-                }
+                Ok(picture) => return Ok(picture),
                 Err(error) => last = Some(error),
             }
             // A writer may be between its two renames.

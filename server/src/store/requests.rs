@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::database::{Db, on};
 use super::error::{Result, StoreError};
 use super::models;
+use crate::clock::now_exactly;
 
 /// A request to be noted with the removal that answers it.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,12 +31,12 @@ impl NewRequest {
     /// The request once it is noted, with what each shard's version was then.
     pub fn noted(self, shards: Vec<(u32, u64)>) -> Request {
         let Self { id_hash, owner, removed, created, .. } = self;
-        Request { id_hash, owner, removed, shards, created, receipt: None, overwritten: None, compacted: None }
+        Request { id_hash, owner, removed, shards, created, ..Request::default() }
     }
 }
 
 /// A noted request.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Request {
     /// BLAKE3 of the request's name.
     pub id_hash: [u8; 32],
@@ -54,6 +55,10 @@ pub struct Request {
     pub overwritten: Option<f64>,
     /// When the database was cleared of stale copies after that.
     pub compacted: Option<f64>,
+    /// When it was carried out; absent for those of earlier programs.
+    pub carried_out: Option<f64>,
+    /// Commitment to what it asked for, hex; likewise.
+    pub asked: Option<String>,
 }
 
 impl Request {
@@ -69,24 +74,28 @@ impl Request {
     }
 }
 
-/// Notes requests. Part of the removing transaction, after shards were marked.
-pub(super) async fn insert(db: &mut Db, requests: &[NewRequest]) -> Result<()> {
+/// Notes requests, with commitments to what they asked for in their order.
+/// Part of the removing transaction, after shards were marked.
+pub(super) async fn insert(db: &mut Db, requests: &[NewRequest], asked: &[String]) -> Result<()> {
     if requests.is_empty() {
         return Ok(());
     }
     let versions: BTreeMap<u32, u64> =
         models::shards(db).await?.into_iter().map(|shard| (shard.index, shard.version)).collect();
-    for request in requests {
+    for (place, request) in requests.iter().enumerate() {
         let shards: Vec<(u32, u64)> =
             request.shards.iter().filter_map(|shard| Some((*shard, *versions.get(shard)?))).collect();
         let shards = serde_json::to_string(&shards).map_err(|e| StoreError::DamagedRow(e.to_string()))?;
-        let sql = "INSERT INTO requests (id_hash, owner, removed, shards, created) VALUES ($1, $2, $3, $4, $5)";
+        let sql = "INSERT INTO requests (id_hash, owner, removed, shards, created, carried_out, asked) \
+                   VALUES ($1, $2, $3, $4, $5, $6, $7)";
         on!(db, c => sqlx::query(sql)
             .bind(request.id_hash.to_vec())
             .bind(request.owner.map(|owner| owner.to_vec()))
             .bind(request.removed as i64)
             .bind(shards)
             .bind(request.created)
+            .bind(now_exactly())
+            .bind(asked.get(place))
             .execute(c)
             .await
             .map(drop))?;
@@ -141,9 +150,11 @@ pub(super) async fn any_not_compacted(db: &mut Db) -> Result<bool> {
     Ok(count > 0)
 }
 
-type Columns = (Vec<u8>, Option<Vec<u8>>, i64, String, f64, Option<i64>, Option<f64>, Option<f64>);
+type Columns =
+    (Vec<u8>, Option<Vec<u8>>, i64, String, f64, Option<i64>, Option<f64>, Option<f64>, Option<f64>, Option<String>);
 
-const COLUMNS: &str = "SELECT id_hash, owner, removed, shards, created, receipt, overwritten, compacted FROM requests";
+const COLUMNS: &str = "SELECT id_hash, owner, removed, shards, created, receipt, overwritten, compacted, carried_out, \
+                       asked FROM requests";
 
 /// Every request.
 pub(super) async fn list(db: &mut Db) -> Result<Vec<Request>> {
@@ -162,7 +173,8 @@ pub(super) async fn of(db: &mut Db, ids: &[[u8; 32]]) -> Result<Vec<Request>> {
     Ok(found)
 }
 
-fn read((id_hash, owner, removed, shards, created, receipt, overwritten, compacted): Columns) -> Result<Request> {
+fn read(row: Columns) -> Result<Request> {
+    let (id_hash, owner, removed, shards, created, receipt, overwritten, compacted, carried_out, asked) = row;
     let damaged = || StoreError::DamagedRow("an unreadable request".into());
     Ok(Request {
         id_hash: id_hash.try_into().map_err(|_| damaged())?,
@@ -173,5 +185,7 @@ fn read((id_hash, owner, removed, shards, created, receipt, overwritten, compact
         receipt: receipt.map(|id| id as u64),
         overwritten,
         compacted,
+        carried_out,
+        asked,
     })
 }

@@ -80,6 +80,24 @@ pub(super) const MIGRATIONS: &[&str] = &[
     CREATE INDEX requests_not_compacted ON requests (id_hash) WHERE compacted IS NULL;
     CREATE INDEX requests_open ON requests (id_hash) WHERE receipt IS NULL;
 ",
+    "
+    ALTER TABLE requests ADD COLUMN carried_out REAL;
+    ALTER TABLE requests ADD COLUMN asked TEXT;
+    CREATE TABLE deferred (
+        id_hash BLOB PRIMARY KEY CHECK (length(id_hash) = 32),
+        asked REAL NOT NULL,
+        due REAL NOT NULL,
+        sealed BLOB NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE audit (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        at REAL NOT NULL,
+        token TEXT NOT NULL,
+        scope TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        status INTEGER NOT NULL
+    ) STRICT;
+",
 ];
 
 /// Format versions of PostgreSQL in order, counted on their own. All tables
@@ -139,6 +157,24 @@ pub(super) const MIGRATIONS_POSTGRES: &[&str] = &[
     ALTER TABLE requests ADD COLUMN overwritten DOUBLE PRECISION;
     ALTER TABLE requests ADD COLUMN compacted DOUBLE PRECISION;
     CREATE INDEX requests_open ON requests (id_hash) WHERE receipt IS NULL;
+",
+    "
+    ALTER TABLE requests ADD COLUMN carried_out DOUBLE PRECISION;
+    ALTER TABLE requests ADD COLUMN asked TEXT;
+    CREATE TABLE deferred (
+        id_hash BYTEA PRIMARY KEY CHECK (length(id_hash) = 32),
+        asked DOUBLE PRECISION NOT NULL,
+        due DOUBLE PRECISION NOT NULL,
+        sealed BYTEA NOT NULL
+    );
+    CREATE TABLE audit (
+        number BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        at DOUBLE PRECISION NOT NULL,
+        token TEXT NOT NULL,
+        scope TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        status BIGINT NOT NULL
+    );
 ",
 ];
 

@@ -84,7 +84,9 @@ fn hash(key: &[u8; 32], user: u32, item: u32) -> [u8; 32] {
 
 /// Notes what is deleted, if a backup is out. Part of the deleting transaction.
 pub(super) async fn entomb(db: &mut Db, places: &[(u32, u32)]) -> Result<()> {
-    if places.is_empty() || backups(db).await?.is_empty() {
+    let now = now_exactly();
+    // One whose time is over must be destroyed by now, noted or not.
+    if places.is_empty() || backups(db).await?.iter().all(|backup| backup.expires <= now) {
         return Ok(());
     }
     // Places in this catalogue are others than in the backups'.

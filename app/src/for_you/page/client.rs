@@ -157,6 +157,7 @@ impl Client {
         let before = self.state.following.with_untracked(|known| known.as_ref().map(|known| known.phase));
         if before != Some(following.phase) {
             self.state.say(match following.phase {
+                Phase::Accepted => "Noted. It is carried out together with others; until then lists stay as they are.",
                 Phase::Queued | Phase::Settling => "Saved. From now on no list uses it.",
                 Phase::Retraining => "Retraining has begun.",
                 Phase::Publishing => "The new model is put in place.",

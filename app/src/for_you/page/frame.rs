@@ -157,6 +157,9 @@ fn below(state: State) -> String {
         return format!("{why} Keep the file and tell the operator.");
     }
     if let Some(following) = state.following.get() {
+        if following.phase == Phase::Accepted {
+            return "It is carried out together with others; until then lists stay as they are.".into();
+        }
         let standing: Vec<String> = following
             .progress
             .iter()

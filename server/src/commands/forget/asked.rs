@@ -1,16 +1,17 @@
 //! What is asked to be forgotten: flags, or a table.
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::io::Read;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use eemu_core::DataError;
+use eemu_core::receipt::{Asked as Parts, AskedPart};
 use eemu_core::unlearn::{everything_before, everything_of, everything_with};
 use eemu_core::world::World;
 
-use crate::cli::ForgetArgs;
+use crate::cli::AskedArgs;
+use crate::forgetting::Request;
 
 /// Longest table that is read: far above any list of real requests.
 const LONGEST: u64 = 64 << 20;
@@ -19,23 +20,20 @@ const HINT: &str = "Each line is USER,ITEM as in the imported files, or USER,,al
                     --heading what its first line names: user, item, all, before. Quote what holds a comma. Nothing \
                     was removed";
 
-/// Records to remove, users whose whole account goes, items taken down for
-/// everybody, and names that nobody knows.
-#[derive(Debug, Default, PartialEq)]
-pub(super) struct Asked {
-    pub(super) records: Vec<(u32, u32)>,
-    pub(super) accounts: BTreeSet<u32>,
-    pub(super) down: Vec<u32>,
-    pub(super) unknown: Vec<Unknown>,
+/// What is to be forgotten, and names that nobody knows.
+#[derive(Debug, Default)]
+pub(crate) struct Asked {
+    pub(crate) request: Request,
+    pub(crate) unknown: Vec<Unknown>,
 }
 
 /// A name that is not in the catalogue.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Unknown {
+pub(crate) struct Unknown {
     /// Its line in the table; none for a flag.
-    pub(super) line: Option<u64>,
-    pub(super) kind: &'static str,
-    pub(super) id: String,
+    pub(crate) line: Option<u64>,
+    pub(crate) kind: &'static str,
+    pub(crate) id: String,
 }
 
 impl fmt::Display for Unknown {
@@ -48,25 +46,20 @@ impl fmt::Display for Unknown {
 }
 
 /// What one line, or the flags, ask for.
-#[derive(Debug, Default)]
-struct Line<'a> {
+#[derive(Debug)]
+pub(crate) struct Line {
     number: Option<u64>,
-    user: Option<&'a str>,
-    item: Option<&'a str>,
-    all: bool,
-    before: Option<f64>,
+    pub(crate) part: AskedPart,
 }
 
-/// Understands what is asked for.
+/// Reads what is asked for, which needs no state.
 ///
 /// # Errors
 /// When a table cannot be read, or a line of it says nothing that can be done.
-pub(super) fn read(args: &ForgetArgs, world: &World) -> Result<Asked> {
-    let mut asked = Asked::default();
+pub(crate) fn lines(args: &AskedArgs) -> Result<Vec<Line>> {
     let Some(path) = &args.file else {
-        let (user, item) = (args.user.as_deref(), args.item.as_deref());
-        asked.take(world, &Line { number: None, user, item, all: args.all, before: args.before });
-        return Ok(asked);
+        let (user, item, before) = (args.user.clone(), args.item.clone(), args.before);
+        return Ok(vec![Line { number: None, part: AskedPart { user, item, before, account: args.all } }]);
     };
     let name = if path == Path::new("-") { "standard input".to_owned() } else { path.display().to_string() };
     let mut text = Vec::new();
@@ -79,8 +72,7 @@ pub(super) fn read(args: &ForgetArgs, world: &World) -> Result<Asked> {
     if text.len() as u64 > LONGEST {
         bail!("{name} is longer than {} MB; split it. Nothing was removed", LONGEST >> 20);
     }
-    asked.take_table(world, &name, &text, args.heading)?;
-    Ok(asked)
+    of_table(&name, &text, args.heading)
 }
 
 /// Where a table has what.
@@ -104,81 +96,91 @@ impl Places {
     }
 }
 
-impl Asked {
-    /// Takes in a table.
-    fn take_table(&mut self, world: &World, file: &str, text: &[u8], heading: bool) -> Result<()> {
-        let fault = |line: u64, column: u64, problem: String| DataError {
-            file: file.to_owned(),
-            line,
-            column,
-            problem,
-            hint: HINT.into(),
-        };
-        let text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text);
-        let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text);
-        let mut places = Places { user: 0, item: Some(1), all: Some(2), before: None, most: 3 };
-        let mut first = heading;
-        for record in reader.records() {
-            let record = record.map_err(|error| {
-                let line = error.position().map_or(0, csv::Position::line);
-                fault(line, 0, "the line is no UTF-8 text, or a quote is not closed".into())
-            })?;
-            let number = record.position().map_or(0, csv::Position::line);
-            if std::mem::take(&mut first) {
-                let named = Places::named(&record);
-                places = named.ok_or_else(|| fault(number, 0, "the heading is none that is known".into()))?;
-                continue;
-            }
-            if record.len() < 2 && places.most > 1 || record.len() > places.most {
-                return Err(fault(number, 0, format!("{} fields", record.len())).into());
-            }
-            let at = |place: Option<usize>| place.and_then(|place| record.get(place)).filter(|text| !text.is_empty());
-            let all = match at(places.all) {
-                None => false,
-                Some("all" | "true" | "1") => true,
-                Some(other) => return Err(fault(number, 3, format!("'{other}' where only 'all' may stand")).into()),
-            };
-            let before = match at(places.before).map(|text| text.trim().parse::<f64>()) {
-                None => None,
-                Some(Ok(time)) if time.is_finite() => Some(time),
-                Some(_) => return Err(fault(number, 0, "the time is no number".into()).into()),
-            };
-            let line = Line { number: Some(number), user: at(Some(places.user)), item: at(places.item), all, before };
-            let ways = [line.item.is_some(), line.all, line.before.is_some()].into_iter().filter(|way| *way).count();
-            if line.user.is_none() || ways != 1 {
-                let problem = "a line names a user, and an item or all or a time".to_owned();
-                return Err(fault(number, 0, problem).into());
-            }
-            self.take(world, &line);
+/// The lines of a table.
+fn of_table(file: &str, text: &[u8], heading: bool) -> Result<Vec<Line>> {
+    let fault = |line: u64, column: u64, problem: String| DataError {
+        file: file.to_owned(),
+        line,
+        column,
+        problem,
+        hint: HINT.into(),
+    };
+    let text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text);
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text);
+    let mut places = Places { user: 0, item: Some(1), all: Some(2), before: None, most: 3 };
+    let (mut first, mut lines) = (heading, Vec::new());
+    for record in reader.records() {
+        let record = record.map_err(|error| {
+            let line = error.position().map_or(0, csv::Position::line);
+            fault(line, 0, "the line is no UTF-8 text, or a quote is not closed".into())
+        })?;
+        let number = record.position().map_or(0, csv::Position::line);
+        if std::mem::take(&mut first) {
+            let named = Places::named(&record);
+            places = named.ok_or_else(|| fault(number, 0, "the heading is none that is known".into()))?;
+            continue;
         }
-        Ok(())
+        if record.len() < 2 && places.most > 1 || record.len() > places.most {
+            return Err(fault(number, 0, format!("{} fields", record.len())).into());
+        }
+        let at = |place: Option<usize>| place.and_then(|place| record.get(place)).filter(|text| !text.is_empty());
+        let all = match at(places.all) {
+            None => false,
+            Some("all" | "true" | "1") => true,
+            Some(other) => return Err(fault(number, 3, format!("'{other}' where only 'all' may stand")).into()),
+        };
+        let before = match at(places.before).map(|text| text.trim().parse::<f64>()) {
+            None => None,
+            Some(Ok(time)) if time.is_finite() => Some(time),
+            Some(_) => return Err(fault(number, 0, "the time is no number".into()).into()),
+        };
+        let owned = |text: Option<&str>| text.map(str::to_owned);
+        let (user, item) = (owned(at(Some(places.user))), owned(at(places.item)));
+        let ways = [item.is_some(), all, before.is_some()].into_iter().filter(|way| *way).count();
+        if user.is_none() || ways != 1 {
+            let problem = "a line names a user, and an item or all or a time".to_owned();
+            return Err(fault(number, 0, problem).into());
+        }
+        lines.push(Line { number: Some(number), part: AskedPart { user, item, before, account: all } });
+    }
+    Ok(lines)
+}
+
+impl Asked {
+    /// Finds what is asked for in a catalogue.
+    pub(crate) fn of(lines: &[Line], world: &World) -> Self {
+        let mut asked = Self::default();
+        asked.request.asked = Parts { parts: lines.iter().map(|line| line.part.clone()).collect() };
+        lines.iter().for_each(|line| asked.take(world, line));
+        asked
     }
 
     /// Takes in what one line asks for.
-    fn take(&mut self, world: &World, line: &Line<'_>) {
+    fn take(&mut self, world: &World, line: &Line) {
+        let part = &line.part;
         let (users, items) = (&world.catalog.users, &world.catalog.items);
-        let user = line.user.map(|id| users.find(id).filter(|user| !users.is_deleted(*user)));
-        let item = line.item.map(|id| items.find(id));
-        let mut unknown = |kind, id: Option<&str>| {
-            self.unknown.push(Unknown { line: line.number, kind, id: id.unwrap_or_default().to_owned() });
+        let user = part.user.as_ref().map(|id| users.find(id).filter(|user| !users.is_deleted(*user)));
+        let item = part.item.as_ref().map(|id| items.find(id));
+        let mut unknown = |kind, id: &Option<String>| {
+            self.unknown.push(Unknown { line: line.number, kind, id: id.clone().unwrap_or_default() });
         };
         if user == Some(None) {
-            unknown("user", line.user);
+            unknown("user", &part.user);
         }
         if item == Some(None) {
-            unknown("item", line.item);
+            unknown("item", &part.item);
         }
         match (user, item) {
-            (Some(Some(user)), Some(Some(item))) => self.records.push((user, item)),
+            (Some(Some(user)), Some(Some(item))) => self.request.records.push((user, item)),
             (None, Some(Some(item))) => {
-                self.records.extend(everything_with(world, item));
-                self.down.push(item);
+                self.request.records.extend(everything_with(world, item));
+                self.request.down.push(item);
             }
-            (Some(Some(user)), None) => match line.before {
-                Some(time) => self.records.extend(everything_before(world, user, time)),
+            (Some(Some(user)), None) => match part.before {
+                Some(time) => self.request.records.extend(everything_before(world, user, time)),
                 None => {
-                    self.records.extend(everything_of(world, user));
-                    self.accounts.insert(user);
+                    self.request.records.extend(everything_of(world, user));
+                    self.request.accounts.push(user);
                 }
             },
             _ => {}

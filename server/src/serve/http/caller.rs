@@ -9,18 +9,25 @@ use axum::http::request::Parts;
 
 use super::App;
 use super::problem::{Answer, Failure};
-use crate::serve::service::lock;
+use crate::serve::command::Whose;
 use crate::serve::sign_in::{Refused, SignedIn, is_signed};
-use crate::serve::snapshot::Snapshot;
 use crate::serve::tokens::Scope;
-use crate::serve::writer::Whose;
+use crate::serve::view::View;
+use crate::store::NewAudit;
+
+/// Stands in the audit log for a token of an issuer.
+const ISSUER: &str = "issuer";
 
 /// Said to those who may ask about anybody.
 pub(super) const NAME_THE_USER: &str = "name the user that this is about: {\"user\": \"...\"}";
 
 /// The one who asks: nobody in particular, or the holder of a token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Caller(pub(super) Option<Scope>);
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Caller {
+    pub(super) scope: Option<Scope>,
+    /// The token's short name.
+    token: String,
+}
 
 /// The token of an `Authorization` header.
 pub(super) fn bearer(header: &HeaderValue) -> Option<&str> {
@@ -32,20 +39,22 @@ impl FromRequestParts<Arc<App>> for Caller {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Answer<Self> {
-        let Some(header) = parts.headers.get(AUTHORIZATION) else { return Ok(Self(None)) };
+        let nobody = Self { scope: None, token: String::new() };
+        let Some(header) = parts.headers.get(AUTHORIZATION) else { return Ok(nobody) };
         let token = bearer(header);
         if let (Some(token), Some(issuer)) = (token.filter(|token| is_signed(token)), &app.sign_in) {
             let who = issuer.who(token).await.map_err(|why| match why {
                 Refused::Unreachable => Failure::unavailable(why.to_string()),
                 _ => Failure::unknown_token(&why.to_string()),
             })?;
-            return Self::signed_in(&app.service.snapshot(), who);
+            return Self::signed_in(&app.service.view(), who);
         }
-        let mut tokens = lock(&app.service.tokens);
+        let mut tokens = app.service.tokens();
         tokens.refresh().map_err(|error| Failure::internal(&error))?;
-        token.and_then(|token| tokens.find(token)).map(|scope| Self(Some(scope))).ok_or_else(|| {
+        let known = token.and_then(|token| tokens.known(token)).ok_or_else(|| {
             Failure::unknown_token("this token is not known here: it was mistyped, has ended, or was revoked")
-        })
+        })?;
+        Ok(Self { scope: Some(known.scope), token: known.id.clone() })
     }
 }
 
@@ -54,16 +63,24 @@ impl Caller {
     ///
     /// # Errors
     /// 403 for a person who has no account.
-    fn signed_in(snapshot: &Snapshot, who: SignedIn) -> Answer<Self> {
-        Ok(Self(Some(match who {
+    fn signed_in(view: &View, who: SignedIn) -> Answer<Self> {
+        let scope = match who {
             SignedIn::Admin => Scope::Admin,
             SignedIn::Operator => Scope::Operator,
             SignedIn::Subject(id) => {
-                let users = &snapshot.world.catalog.users;
+                let users = &view.world.catalog.users;
                 let user = users.find(&id).filter(|user| !users.is_deleted(*user));
                 Scope::Subject(user.ok_or_else(Failure::no_account)?)
             }
-        })))
+        };
+        Ok(Self { scope: Some(scope), token: ISSUER.to_owned() })
+    }
+
+    /// An entry of the audit log: this caller asked for something and got an
+    /// answer. None for nobody in particular.
+    pub(super) fn audit(&self, kind: &'static str, status: u16) -> Option<NewAudit> {
+        let scope = self.scope?.word();
+        Some(NewAudit { token: self.token.clone(), scope, kind, status })
     }
 
     /// The user that a request is about.
@@ -71,10 +88,10 @@ impl Caller {
     /// # Errors
     /// 401 without a token; 403 for roles that see nobody's data; 404 when
     /// there is no such user or it is another's: a subject cannot tell which.
-    pub(super) fn about(self, snapshot: &Snapshot, user: Option<&str>) -> Answer<u32> {
-        let users = &snapshot.world.catalog.users;
+    pub(super) fn about(&self, view: &View, user: Option<&str>) -> Answer<u32> {
+        let users = &view.world.catalog.users;
         let alive = |index: u32| (index as usize) < users.len() && !users.is_deleted(index);
-        match self.0 {
+        match self.scope {
             None => Err(Failure::unauthorized()),
             Some(Scope::Operator) => Err(Failure::forbidden("an operator's", "an administrator's or the person's own")),
             Some(Scope::Subject(own)) if !alive(own) => Err(Failure::unauthorized()),
@@ -94,10 +111,10 @@ impl Caller {
     ///
     /// # Errors
     /// As [`Caller::about`]; 400 for an identifier that cannot be one.
-    pub(super) fn adds_for(self, snapshot: &Snapshot, user: Option<&str>) -> Answer<Whose> {
-        match (self.0, user) {
-            (Some(Scope::Admin), Some(id)) if snapshot.world.catalog.users.find(id).is_none() => {
-                if !snapshot.world.config.model.kind.is_of_items() {
+    pub(super) fn adds_for(&self, view: &View, user: Option<&str>) -> Answer<Whose> {
+        match (self.scope, user) {
+            (Some(Scope::Admin), Some(id)) if view.world.catalog.users.find(id).is_none() => {
+                if !view.world.config.model.kind.is_of_items() {
                     return Err(Failure::bad(
                         "there is no such user, and this model has a table of people: add them with `eemu admit` first",
                     ));
@@ -105,7 +122,7 @@ impl Caller {
                 crate::identifier::check(id).map_err(Failure::bad)?;
                 Ok(Whose::New(id.to_owned()))
             }
-            _ => self.about(snapshot, user).map(Whose::Known),
+            _ => self.about(view, user).map(Whose::Known),
         }
     }
 
@@ -113,8 +130,8 @@ impl Caller {
     ///
     /// # Errors
     /// 401 without a token, 403 for a subject.
-    pub(super) fn operates(self) -> Answer<()> {
-        match self.0 {
+    pub(super) fn operates(&self) -> Answer<()> {
+        match self.scope {
             None => Err(Failure::unauthorized()),
             Some(Scope::Subject(_)) => Err(Failure::forbidden("a subject's", "an operator's or an administrator's")),
             Some(Scope::Operator | Scope::Admin) => Ok(()),
@@ -125,8 +142,8 @@ impl Caller {
     ///
     /// # Errors
     /// 401 without a token, 403 for everybody else.
-    pub(super) fn administers(self) -> Answer<()> {
-        match self.0 {
+    pub(super) fn administers(&self) -> Answer<()> {
+        match self.scope {
             None => Err(Failure::unauthorized()),
             Some(Scope::Subject(_)) => Err(Failure::forbidden("a subject's", "an administrator's")),
             Some(Scope::Operator) => Err(Failure::forbidden("an operator's", "an administrator's")),
@@ -138,7 +155,7 @@ impl Caller {
     ///
     /// # Errors
     /// 401 without a token.
-    pub(super) fn known(self) -> Answer<Scope> {
-        self.0.ok_or_else(Failure::unauthorized)
+    pub(super) fn known(&self) -> Answer<Scope> {
+        self.scope.ok_or_else(Failure::unauthorized)
     }
 }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{FromRequestParts, MatchedPath, Request, State};
 use axum::http::StatusCode;
 use axum::http::header::{self, HeaderName, HeaderValue};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
@@ -26,10 +26,9 @@ use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Pr
 use tower_http::timeout::TimeoutLayer;
 use tracing::{Instrument as _, info};
 
-use super::caller::bearer;
+use super::caller::{Caller, bearer};
 use super::problem::{DATABASE, Failure};
 use super::{App, HttpOptions};
-use crate::serve::service::lock;
 use crate::serve::traces;
 
 /// The address that a request came from.
@@ -74,6 +73,7 @@ pub(super) fn around(
     let worth = DefaultPredicate::new().and(NotForContentType::const_new("application/octet-stream"));
     router
         .layer(from_fn_with_state(app.clone(), fresh))
+        .layer(from_fn_with_state(app.clone(), audit))
         .layer(CompressionLayer::new().compress_when(worth))
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, Duration::from_secs(options.timeout.max(1))))
         .layer(CatchPanicLayer::custom(panicked))
@@ -91,7 +91,7 @@ fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
 
 async fn limit(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let known = |token: &str| {
-        let mut tokens = lock(&app.service.tokens);
+        let mut tokens = app.service.tokens();
         // A file that cannot be read makes nobody known; the answer says so.
         app.sign_in.as_ref().is_some_and(|issuer| issuer.knows(token))
             || tokens.find(token).is_some()
@@ -119,6 +119,39 @@ async fn fresh(State(app): State<Arc<App>>, request: Request, next: Next) -> Res
     next.run(request).await
 }
 
+/// What is noted in the audit log, by route; and the status with which the run
+/// loop has noted it already, together with the change.
+const AUDITED: [(&str, &str, Option<u16>); 9] = [
+    ("/api/v1/interactions/list", "read records", None),
+    ("/api/v1/person/export", "export a person", None),
+    ("/api/v1/rows", "read rows of models", None),
+    ("/api/v1/interactions/add", "add records", Some(200)),
+    ("/api/v1/interactions/delete", "delete records", Some(202)),
+    ("/api/v1/account/delete", "delete an account", Some(202)),
+    ("/api/v1/items/take-down", "take an item down", Some(202)),
+    ("/api/v1/retrain", "retrain", None),
+    ("/api/v1/audit", "read the audit log", None),
+];
+
+/// Notes who asked what kind of thing. Whoever has no token that is known is
+/// nobody in particular, and fills no log.
+async fn audit(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
+    let Some(&(_, kind, noted)) = AUDITED.iter().find(|(path, ..)| *path == route) else {
+        return next.run(request).await;
+    };
+    let (mut parts, body) = request.into_parts();
+    let caller = Caller::from_request_parts(&mut parts, &app).await.ok();
+    let response = next.run(Request::from_parts(parts, body)).await;
+    let status = response.status().as_u16();
+    if noted != Some(status)
+        && let Some(entry) = caller.and_then(|caller| caller.audit(kind, status))
+    {
+        app.service.audit(entry);
+    }
+    response
+}
+
 async fn count(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let start = Instant::now();
     let method = request.method().clone();
@@ -127,8 +160,8 @@ async fn count(State(app): State<Arc<App>>, request: Request, next: Next) -> Res
     let response = next.run(request).instrument(span.clone()).await;
     traces::answered(&span, response.status().as_u16());
     let (status, seconds) = (response.status(), start.elapsed().as_secs_f64());
-    app.service.metrics.answers.with_label_values(&[&route, status.as_str()]).inc();
-    app.service.metrics.seconds.with_label_values(&[&route]).observe(seconds);
+    app.service.metrics().answers.with_label_values(&[&route, status.as_str()]).inc();
+    app.service.metrics().seconds.with_label_values(&[&route]).observe(seconds);
     info!(%method, route, status = status.as_u16(), milliseconds = (seconds * 1e3) as u64, "answered");
     // Layers that answer for themselves say it with a bare status.
     let bare = response.status().is_client_error() || response.status().is_server_error();

@@ -13,8 +13,8 @@ use super::caller::Caller;
 use super::problem::{Answer, Body, Failure, Query};
 use super::recommending::{computed, counted, refused};
 use crate::serve::recommending::{newest, popular, similar};
-use crate::serve::snapshot::Snapshot;
 use crate::serve::tokens::Scope;
+use crate::serve::view::View;
 
 /// Items that are hidden or shown at once, at most.
 const MOST_ITEMS: usize = 10_000;
@@ -30,7 +30,7 @@ struct Asked {
 }
 
 impl Asked {
-    fn of(snapshot: &Snapshot, pairs: Vec<(String, String)>) -> Answer<Self> {
+    fn of(view: &View, pairs: Vec<(String, String)>) -> Answer<Self> {
         let (mut item, mut top, mut rules) = (None, None, Rules::default());
         for (name, value) in pairs {
             match name.as_str() {
@@ -49,13 +49,13 @@ impl Asked {
                 }
             }
         }
-        rules.check(&snapshot.world.catalog).map_err(refused)?;
+        rules.check(&view.world.catalog).map_err(refused)?;
         Ok(Self { item, top: counted(top)?, rules })
     }
 
     /// For lists that are about no item.
-    fn of_all(snapshot: &Snapshot, pairs: Vec<(String, String)>) -> Answer<Self> {
-        match Self::of(snapshot, pairs)? {
+    fn of_all(view: &View, pairs: Vec<(String, String)>) -> Answer<Self> {
+        match Self::of(view, pairs)? {
             Self { item: Some(_), .. } => Err(Failure::bad("this list is about no item; leave item out")),
             asked => Ok(asked),
         }
@@ -76,11 +76,11 @@ pub(super) async fn similar_items(
     State(app): State<Arc<App>>,
     Query(pairs): Query<Vec<(String, String)>>,
 ) -> Answer<Json<Recommendations>> {
-    let snapshot = app.service.snapshot();
-    let Asked { item, top, rules } = Asked::of(&snapshot, pairs)?;
+    let view = app.service.view();
+    let Asked { item, top, rules } = Asked::of(&view, pairs)?;
     let item = item.ok_or_else(|| Failure::bad("name the item: ?item=ID"))?;
-    let item = snapshot.world.catalog.items.find(&item).ok_or_else(|| Failure::missing(NO_ITEM))?;
-    drop(snapshot);
+    let item = view.world.catalog.items.find(&item).ok_or_else(|| Failure::missing(NO_ITEM))?;
+    drop(view);
     computed(app, move |app| similar(&app.service, item, top, &rules)).await.map(Json)
 }
 
@@ -100,8 +100,8 @@ pub(super) async fn popular_items(
     caller: Caller,
     Query(pairs): Query<Vec<(String, String)>>,
 ) -> Answer<Json<PopularItems>> {
-    let Asked { top, rules, .. } = Asked::of_all(&app.service.snapshot(), pairs)?;
-    let exact = matches!(caller.0, Some(Scope::Operator | Scope::Admin));
+    let Asked { top, rules, .. } = Asked::of_all(&app.service.view(), pairs)?;
+    let exact = matches!(caller.scope, Some(Scope::Operator | Scope::Admin));
     computed(app, move |app| popular(&app.service, exact, top, &rules)).await.map(Json)
 }
 
@@ -120,7 +120,7 @@ pub(super) async fn new_items(
     Query(pairs): Query<Vec<(String, String)>>,
 ) -> Answer<Json<NewItems>> {
     caller.operates()?;
-    let Asked { top, rules, .. } = Asked::of_all(&app.service.snapshot(), pairs)?;
+    let Asked { top, rules, .. } = Asked::of_all(&app.service.view(), pairs)?;
     computed(app, move |app| newest(&app.service, top, &rules)).await.map(Json)
 }
 
@@ -129,7 +129,7 @@ pub(super) async fn new_items(
     responses((status = 200, body = HiddenItems), (status = 401, body = Problem), (status = 403, body = Problem)))]
 pub(super) async fn hidden(State(app): State<Arc<App>>, caller: Caller) -> Answer<Json<HiddenItems>> {
     caller.operates()?;
-    Ok(Json(HiddenItems { hidden: app.service.hiding.names(), ..HiddenItems::default() }))
+    Ok(Json(HiddenItems { hidden: app.service.hiding().names(), ..HiddenItems::default() }))
 }
 
 /// Hides items from every list. Their records stay, and models learn from
@@ -143,7 +143,7 @@ pub(super) async fn hide(
     caller: Caller,
     Body(ask): Body<HideRequest>,
 ) -> Answer<Json<HiddenItems>> {
-    change(app, caller, true, ask.items).await
+    change(app, &caller, true, ask.items).await
 }
 
 /// Shows hidden items again.
@@ -156,14 +156,14 @@ pub(super) async fn show(
     caller: Caller,
     Body(ask): Body<HideRequest>,
 ) -> Answer<Json<HiddenItems>> {
-    change(app, caller, false, ask.items).await
+    change(app, &caller, false, ask.items).await
 }
 
-async fn change(app: Arc<App>, caller: Caller, hide: bool, items: Vec<String>) -> Answer<Json<HiddenItems>> {
+async fn change(app: Arc<App>, caller: &Caller, hide: bool, items: Vec<String>) -> Answer<Json<HiddenItems>> {
     caller.operates()?;
     if items.len() > MOST_ITEMS {
         return Err(Failure::bad(format!("{} items; send {MOST_ITEMS} at most at once", items.len())));
     }
-    let work = move |app: &App| app.service.hiding.change(&app.service.snapshot(), hide, &items);
+    let work = move |app: &App| app.service.hiding().change(&app.service.view(), hide, &items);
     computed(app, work).await.map(Json)
 }

@@ -10,7 +10,6 @@ use serde::Deserialize;
 
 use super::App;
 use super::problem::{Answer, Failure, Query};
-use crate::serve::service::lock;
 
 /// Entries of a page at most.
 const LONGEST_PAGE: u64 = 1000;
@@ -18,18 +17,16 @@ const LONGEST_PAGE: u64 = 1000;
 /// The signed state of the log.
 #[utoipa::path(get, path = "/api/v1/log/checkpoint", tag = "log", responses((status = 200, body = Checkpoint)))]
 pub(super) async fn checkpoint(State(app): State<Arc<App>>) -> Json<Checkpoint> {
-    Json(lock(&app.service.ledger).checkpoint().clone())
+    Json(app.service.view().log.checkpoint().clone())
 }
 
 /// Entries of the log, as text: the leaves of the tree.
 #[utoipa::path(get, path = "/api/v1/log/entries", tag = "log", params(LogPage),
     responses((status = 200, body = LogEntries), (status = 400, body = Problem)))]
 pub(super) async fn entries(State(app): State<Arc<App>>, Query(page): Query<LogPage>) -> Json<LogEntries> {
-    let ledger = lock(&app.service.ledger);
-    let lines = ledger.log().lines();
-    let from = usize::try_from(page.from).unwrap_or(usize::MAX).min(lines.len());
-    let count = page.count.unwrap_or(100).min(LONGEST_PAGE) as usize;
-    let entries = lines[from..].iter().take(count).cloned().collect();
+    let ledger = &app.service.view().log;
+    let count = page.count.unwrap_or(100).min(LONGEST_PAGE);
+    let entries = ledger.log().lines(page.from, count).map(str::to_owned).collect();
     Json(LogEntries { from: page.from, entries, checkpoint: ledger.checkpoint().clone() })
 }
 
@@ -50,18 +47,11 @@ pub(super) async fn inclusion(
     State(app): State<Arc<App>>,
     Query(ask): Query<Inclusion>,
 ) -> Answer<Json<InclusionProof>> {
-    let ledger = lock(&app.service.ledger);
-    let earlier = ask.size.filter(|size| *size != ledger.log().len());
-    let Some(size) = earlier else {
-        // As it stands the log is proved without a copy of it.
-        let proof = ledger.log().inclusion(ask.index).ok_or_else(Failure::not_found)?;
-        let entry = ledger.log().lines()[ask.index as usize].clone();
-        return Ok(Json(InclusionProof { index: ask.index, entry, proof, checkpoint: ledger.checkpoint().clone() }));
-    };
-    let (log, checkpoint) = ledger.at(size).ok_or_else(Failure::not_found)?;
-    drop(ledger);
-    let proof = log.inclusion(ask.index).ok_or_else(Failure::not_found)?;
-    let entry = log.lines()[ask.index as usize].clone();
+    let ledger = &app.service.view().log;
+    let size = ask.size.unwrap_or(ledger.log().len());
+    let proof = ledger.log().inclusion(ask.index, size).ok_or_else(Failure::not_found)?;
+    let entry = ledger.log().line(ask.index).ok_or_else(Failure::not_found)?.to_owned();
+    let checkpoint = ledger.signed(size).ok_or_else(Failure::not_found)?;
     Ok(Json(InclusionProof { index: ask.index, entry, proof, checkpoint }))
 }
 
@@ -82,14 +72,9 @@ pub(super) async fn consistency(
     State(app): State<Arc<App>>,
     Query(ask): Query<Sizes>,
 ) -> Answer<Json<ConsistencyProof>> {
-    let ledger = lock(&app.service.ledger);
-    let (_, earlier) = ledger.at(ask.from).ok_or_else(Failure::not_found)?;
-    let Some(to) = ask.to.filter(|to| *to != ledger.log().len()) else {
-        let proof = ledger.log().consistency(ask.from).ok_or_else(Failure::not_found)?;
-        return Ok(Json(ConsistencyProof { earlier, later: ledger.checkpoint().clone(), proof }));
-    };
-    let (log, later) = ledger.at(to).ok_or_else(Failure::not_found)?;
-    drop(ledger);
-    let proof = log.consistency(ask.from).ok_or_else(Failure::not_found)?;
-    Ok(Json(ConsistencyProof { earlier, later, proof }))
+    let ledger = &app.service.view().log;
+    let to = ask.to.unwrap_or(ledger.log().len());
+    let proof = ledger.log().consistency(ask.from, to).ok_or_else(Failure::not_found)?;
+    let signed = |size| ledger.signed(size).ok_or_else(Failure::not_found);
+    Ok(Json(ConsistencyProof { earlier: signed(ask.from)?, later: signed(to)?, proof }))
 }

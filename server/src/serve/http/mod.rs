@@ -39,7 +39,7 @@ use utoipa_axum::routes;
 
 pub use layers::{Limits, Peer};
 
-use super::service::Service;
+use super::handle::Handle;
 use super::sign_in::{Oidc, SignIn};
 
 /// Body of a batch at most.
@@ -49,8 +49,8 @@ const BODY_BYTES: usize = 1 << 20;
 
 /// What handlers share.
 pub struct App {
-    /// The service.
-    pub service: Arc<Service>,
+    /// Reads the service, and asks it to change.
+    pub service: Handle,
     /// Places for computing recommendations.
     pub(crate) computing: Arc<Semaphore>,
     /// Bearer tokens of an issuer.
@@ -133,6 +133,7 @@ fn api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(operating::demo))
         .routes(routes!(operating::retrain))
         .routes(routes!(operating::queue))
+        .routes(routes!(operating::audit))
         .routes(routes!(operating::metrics))
         .routes(routes!(operating::healthz))
         .routes(routes!(operating::readyz))
@@ -159,9 +160,9 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 ///
 /// # Errors
 /// When the folder of the browser app is not one.
-pub fn router(service: Arc<Service>, options: &HttpOptions) -> anyhow::Result<Router> {
+pub fn router(service: Handle, options: &HttpOptions) -> anyhow::Result<Router> {
     let app = Arc::new(App {
-        computing: Arc::new(Semaphore::new(service.options.serve_jobs.max(1))),
+        computing: Arc::new(Semaphore::new(service.options().serve_jobs.max(1))),
         sign_in: options.oidc.clone().map(SignIn::new).transpose()?,
         limits: Limits::new(options.rate),
         service,

@@ -1,27 +1,34 @@
 //! For operators and their machines: health, metrics, tokens' own names.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use eemu_core::api::{DemoHousehold, Health, Problem, Progress, Queue, Whoami};
+use eemu_core::api::{AuditLog, AuditPage, Deadline, DemoHousehold, Health, Problem, Queue, Whoami};
 
 use super::App;
 use super::caller::Caller;
-use super::problem::{Answer, Failure};
-use crate::serve::service::lock;
+use super::problem::{Answer, Failure, Query};
+use crate::clock::now_exactly;
 use crate::serve::tokens::Scope;
+use crate::store::Deferred;
+
+/// Deadlines that are listed at most.
+const DEADLINES: usize = 1000;
+/// Entries of a page at most.
+const LONGEST_PAGE: u64 = 1000;
 
 fn health(app: &App) -> Health {
-    let snapshot = app.service.snapshot();
-    let status = match (app.service.is_stopping(), snapshot.clean()) {
+    let view = app.service.view();
+    let status = match (app.service.is_stopping(), view.clean()) {
         (true, _) => "stopping",
         (false, 0) => "degraded",
         (false, _) => "ok",
     };
-    Health { status: status.to_owned(), shards_clean: snapshot.clean(), shards_total: snapshot.shards.len() as u32 }
+    Health { status: status.to_owned(), shards_clean: view.clean(), shards_total: view.shards.len() as u32 }
 }
 
 /// Whether the process lives.
@@ -44,7 +51,7 @@ pub(super) async fn readyz(State(app): State<Arc<App>>) -> Response {
         (status = 403, body = Problem)))]
 pub(super) async fn metrics(State(app): State<Arc<App>>, caller: Caller) -> Answer<Response> {
     caller.operates()?;
-    let text = app.service.metrics.text(&app.service).map_err(|error| Failure::internal(&error))?;
+    let text = app.service.metrics().text(&app.service).map_err(|error| Failure::internal(&error))?;
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response())
 }
 
@@ -53,7 +60,7 @@ pub(super) async fn metrics(State(app): State<Arc<App>>, caller: Caller) -> Answ
     responses((status = 202, body = Health), (status = 401, body = Problem), (status = 403, body = Problem)))]
 pub(super) async fn retrain(State(app): State<Arc<App>>, caller: Caller) -> Answer<Response> {
     caller.operates()?;
-    app.service.schedule.hurry();
+    app.service.retrain_now();
     Ok((StatusCode::ACCEPTED, Json(health(&app))).into_response())
 }
 
@@ -62,18 +69,44 @@ pub(super) async fn retrain(State(app): State<Arc<App>>, caller: Caller) -> Answ
     responses((status = 200, body = Queue), (status = 401, body = Problem), (status = 403, body = Problem)))]
 pub(super) async fn queue(State(app): State<Arc<App>>, caller: Caller) -> Answer<Json<Queue>> {
     caller.operates()?;
-    let service = &app.service;
-    let waiting: Vec<u32> = service.schedule.waiting().into_iter().map(|(shard, _)| shard).collect();
-    let standing = |&shard: &u32| {
-        let at = service.schedule.standing(shard);
-        Progress { shard, phase: at.phase, epoch: at.epoch, epochs: at.epochs }
+    let (service, view, now) = (&app.service, app.service.view(), Instant::now());
+    let waiting: Vec<u32> = view.schedule.waiting(now).into_iter().map(|(shard, _)| shard).collect();
+    let time = now_exactly();
+    let deadline = |request: &Deferred| Deadline {
+        name_blake3: hex::encode(request.id_hash),
+        asked: request.asked as u64,
+        due: request.due as u64,
+        late: request.due < time,
     };
     Ok(Json(Queue {
-        shards: waiting.iter().map(standing).collect(),
-        changes: service.writer.waiting() as u64,
-        requests: lock(&service.requests).waiting() as u64,
+        shards: waiting.iter().map(|&shard| view.schedule.standing(shard, now)).collect(),
+        changes: service.waiting() as u64,
+        requests: view.requests.waiting() as u64,
         estimated_seconds: service.estimate(&waiting),
+        accepted: view.requests.accepted() as u64,
+        late: view.requests.late(time) as u64,
+        deadlines: view.requests.all_deferred().take(DEADLINES).map(deadline).collect(),
     }))
+}
+
+/// Who asked what kind of thing, and when; newest first. Names no item and no
+/// person. Questions for recommendations are not in it.
+#[utoipa::path(get, path = "/api/v1/audit", tag = "operating", params(AuditPage),
+    security(("bearer" = ["admin"])),
+    responses((status = 200, body = AuditLog), (status = 400, body = Problem), (status = 401, body = Problem),
+        (status = 403, body = Problem), (status = 503, body = Problem)))]
+pub(super) async fn audit(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Query(page): Query<AuditPage>,
+) -> Answer<Json<AuditLog>> {
+    caller.administers()?;
+    let count = page.count.unwrap_or(100).clamp(1, LONGEST_PAGE);
+    let service = app.service.clone();
+    let read = tokio::task::spawn_blocking(move || service.audit_log(page.before.unwrap_or(u64::MAX), count)).await;
+    let entries = read.map_err(anyhow::Error::from).and_then(|read| read).map_err(|error| Failure::of(&error))?;
+    let next = entries.last().map(|entry| entry.number).filter(|_| entries.len() as u64 == count);
+    Ok(Json(AuditLog { entries, next }))
 }
 
 /// Whose token this is.
@@ -82,24 +115,23 @@ pub(super) async fn queue(State(app): State<Arc<App>>, caller: Caller) -> Answer
     responses((status = 200, body = Whoami), (status = 401, body = Problem)))]
 pub(super) async fn whoami(State(app): State<Arc<App>>, caller: Caller) -> Answer<Json<Whoami>> {
     let (role, user) = match caller.known()? {
-        Scope::Admin => ("admin", None),
-        Scope::Operator => ("operator", None),
+        scope @ (Scope::Admin | Scope::Operator) => (scope.word(), None),
         Scope::Subject(_) => {
-            let snapshot = app.service.snapshot();
-            let own = caller.about(&snapshot, None)?;
-            ("subject", Some(snapshot.world.catalog.users.ids[own as usize].clone()))
+            let view = app.service.view();
+            let own = caller.about(&view, None)?;
+            ("subject", Some(view.world.catalog.users.ids[own as usize].clone()))
         }
     };
-    Ok(Json(Whoami { role: role.to_owned(), user, demo: !app.service.demo.is_empty() }))
+    Ok(Json(Whoami { role: role.to_owned(), user, demo: !app.service.demo().is_empty() }))
 }
 
 /// The demonstration's households, with tokens for everybody; empty unless the
 /// server was started with --demo.
 #[utoipa::path(get, path = "/api/v1/demo", tag = "operating", responses((status = 200, body = Vec<DemoHousehold>)))]
 pub(super) async fn demo(State(app): State<Arc<App>>) -> Json<Vec<DemoHousehold>> {
-    let snapshot = app.service.snapshot();
-    let ids = &snapshot.world.catalog.users.ids;
-    let alive = app.service.demo.iter().filter(|(user, _)| !snapshot.world.catalog.users.is_deleted(*user));
+    let view = app.service.view();
+    let ids = &view.world.catalog.users.ids;
+    let alive = app.service.demo().iter().filter(|(user, _)| !view.world.catalog.users.is_deleted(*user));
     let household =
         |(user, token): &(u32, String)| DemoHousehold { user: ids[*user as usize].clone(), token: token.clone() };
     Json(alive.map(household).collect())

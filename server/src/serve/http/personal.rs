@@ -21,9 +21,9 @@ use super::caller::Caller;
 use super::problem::{Answer, Body, Failure, Query};
 use super::unlearning::stands;
 use crate::portability::{everything, records};
+use crate::serve::command::{Add, Change, Forget, Wanted};
 use crate::serve::requests::owner_of;
-use crate::serve::service::lock;
-use crate::serve::writer::{Add, Change, Forget, wanted};
+use crate::store::NewAudit;
 
 /// Items of one request at most.
 const MOST_ITEMS: usize = 10_000;
@@ -48,9 +48,9 @@ pub(super) async fn list(
     caller: Caller,
     Body(ask): Body<UserRequest>,
 ) -> Answer<Json<OwnInteractions>> {
-    let snapshot = app.service.snapshot();
-    let user = caller.about(&snapshot, ask.user.as_deref())?;
-    Ok(Json(OwnInteractions { interactions: records(&snapshot.world, user) }))
+    let view = app.service.view();
+    let user = caller.about(&view, ask.user.as_deref())?;
+    Ok(Json(OwnInteractions { interactions: records(&view.world, user) }))
 }
 
 /// Everything that is kept about a person, as one file: records with times,
@@ -64,17 +64,17 @@ pub(super) async fn export(
     caller: Caller,
     Body(ask): Body<ExportRequest>,
 ) -> Answer<Json<Kept>> {
-    let snapshot = app.service.snapshot();
-    let user = caller.about(&snapshot, ask.user.as_deref())?;
-    let id = &snapshot.world.catalog.users.ids[user as usize];
+    let view = app.service.view();
+    let user = caller.about(&view, ask.user.as_deref())?;
+    let id = &view.world.catalog.users.ids[user as usize];
     let requests: Vec<_> = {
-        let known = lock(&app.service.requests);
+        let known = &view.requests;
         // Somebody else's is as one that is not there.
         let own = |name: &&String| known.find(name).is_some_and(|found| found.owner == Some(owner_of(name, id)));
         ask.requests.iter().filter(own).filter_map(|name| known.find(name)).cloned().collect()
     };
-    let tokens = lock(&app.service.tokens).list().to_vec();
-    Ok(Json(everything(&snapshot.world, user, &tokens, &requests)))
+    let tokens = app.service.tokens().list().to_vec();
+    Ok(Json(everything(&view.world, user, &tokens, &requests)))
 }
 
 /// Adds what a person did. Their shards retrain on the operator's schedule.
@@ -87,10 +87,10 @@ pub(super) async fn add(
     caller: Caller,
     Body(ask): Body<AddRequest>,
 ) -> Answer<Json<Added>> {
-    let snapshot = app.service.snapshot();
-    let user = caller.adds_for(&snapshot, ask.user.as_deref())?;
-    let items = items_of(&snapshot.world, ask.interactions.iter().map(|new| &new.item))?;
-    if let Some(place) = items.iter().position(|item| snapshot.world.down.binary_search(item).is_ok()) {
+    let view = app.service.view();
+    let user = caller.adds_for(&view, ask.user.as_deref())?;
+    let items = items_of(&view.world, ask.interactions.iter().map(|new| &new.item))?;
+    if let Some(place) = items.iter().position(|item| view.world.down.binary_search(item).is_ok()) {
         let id = &ask.interactions[place].item;
         return Err(Failure::bad(format!(
             "interactions[{place}]: item '{id}' is taken down for everybody; leave it out"
@@ -104,7 +104,7 @@ pub(super) async fn add(
     }
     let records = items.into_iter().zip(ask.interactions.iter().map(|new| new.timestamp)).collect();
     let (reply, answer) = oneshot::channel();
-    submit(&app, Change::Add(Add { user, records, reply }))?;
+    submit(&app, Change::Add(Add { user, records, by: caller.audit("add records", 200), reply }))?;
     Ok(Json(Added { added: wait(answer).await? }))
 }
 
@@ -121,7 +121,9 @@ async fn wait<T>(answer: oneshot::Receiver<anyhow::Result<T>>) -> Answer<T> {
 }
 
 /// Forgets some of what a person did, or all of it. When this answers, the
-/// records are gone from disk and no model that saw them answers anybody.
+/// records are gone from disk and no model that saw them answers anybody;
+/// unless the operator has deletions carried out together later: then the
+/// phase is `accepted`, and `due` says until when.
 #[utoipa::path(post, path = "/api/v1/interactions/delete", tag = "personal", request_body = DeleteRequest,
     params(("dry_run" = Option<bool>, Query, description = "say what it would do, and do nothing")),
     security(("bearer" = ["admin", "subject"])),
@@ -133,8 +135,8 @@ pub(super) async fn delete(
     Query(how): Query<How>,
     Body(ask): Body<DeleteRequest>,
 ) -> Answer<Response> {
-    let snapshot = app.service.snapshot();
-    let user = caller.about(&snapshot, ask.user.as_deref())?;
+    let view = app.service.view();
+    let user = caller.about(&view, ask.user.as_deref())?;
     let ways = [ask.all, !ask.items.is_empty(), ask.before.is_some()];
     if ways.into_iter().filter(|way| *way).count() != 1 {
         return Err(Failure::bad("name the items, or set all to true, or give before: one of the three"));
@@ -142,12 +144,12 @@ pub(super) async fn delete(
     if ask.before.is_some_and(|time| !time.is_finite()) {
         return Err(Failure::bad("before is not a finite number; give a time in the data's own unit"));
     }
-    let items = if ask.items.is_empty() { None } else { Some(items_of(&snapshot.world, ask.items.iter())?) };
-    let asked = Asked { user: Some(user), items, before: ask.before, account: false };
+    let items = if ask.items.is_empty() { None } else { Some(items_of(&view.world, ask.items.iter())?) };
+    let wanted = Wanted { user: Some(user), items, before: ask.before, account: false };
     if how.dry_run {
-        return Ok(Json(app.service.dry_run(&asked.records(&snapshot.world))).into_response());
+        return Ok(Json(app.service.dry_run(&wanted.records(&view.world))).into_response());
     }
-    forget(&app, &snapshot.world, asked).await
+    forget(&app, wanted, caller.audit("delete records", ACCEPTED)).await
 }
 
 /// How a deletion is meant.
@@ -157,20 +159,6 @@ pub(super) struct How {
     /// Say what it would do, and do nothing.
     #[serde(default)]
     dry_run: bool,
-}
-
-/// What somebody asks to be forgotten.
-struct Asked {
-    user: Option<u32>,
-    items: Option<Vec<u32>>,
-    before: Option<f64>,
-    account: bool,
-}
-
-impl Asked {
-    fn records(&self, world: &World) -> Vec<(u32, u32)> {
-        wanted(world, self.user, self.items.as_deref(), self.before)
-    }
 }
 
 /// Deletes a person's account: every record, every feature, the name, every
@@ -187,13 +175,13 @@ pub(super) async fn delete_account(
     Query(how): Query<How>,
     Body(ask): Body<AccountRequest>,
 ) -> Answer<Response> {
-    let snapshot = app.service.snapshot();
-    let user = caller.about(&snapshot, ask.user.as_deref())?;
-    let asked = Asked { user: Some(user), items: None, before: None, account: true };
+    let view = app.service.view();
+    let user = caller.about(&view, ask.user.as_deref())?;
+    let wanted = Wanted { user: Some(user), items: None, before: None, account: true };
     if how.dry_run {
-        return Ok(Json(app.service.dry_run(&asked.records(&snapshot.world))).into_response());
+        return Ok(Json(app.service.dry_run(&wanted.records(&view.world))).into_response());
     }
-    forget(&app, &snapshot.world, asked).await
+    forget(&app, wanted, caller.audit("delete an account", ACCEPTED)).await
 }
 
 /// Takes an item down for everybody: it is in no list from then on, its records
@@ -210,20 +198,21 @@ pub(super) async fn take_down(
     Body(ask): Body<TakeDownRequest>,
 ) -> Answer<Response> {
     caller.administers()?;
-    let snapshot = app.service.snapshot();
-    let items = items_of(&snapshot.world, std::iter::once(&ask.item))?;
-    let asked = Asked { user: None, items: Some(items), before: None, account: false };
+    let view = app.service.view();
+    let items = items_of(&view.world, std::iter::once(&ask.item))?;
+    let wanted = Wanted { user: None, items: Some(items), before: None, account: false };
     if how.dry_run {
-        return Ok(Json(app.service.dry_run(&asked.records(&snapshot.world))).into_response());
+        return Ok(Json(app.service.dry_run(&wanted.records(&view.world))).into_response());
     }
-    forget(&app, &snapshot.world, asked).await
+    forget(&app, wanted, caller.audit("take an item down", ACCEPTED)).await
 }
 
-async fn forget(app: &App, world: &World, asked: Asked) -> Answer<Response> {
+/// The status of a deletion that is made, or accepted.
+const ACCEPTED: u16 = StatusCode::ACCEPTED.as_u16();
+
+async fn forget(app: &App, wanted: Wanted, by: Option<NewAudit>) -> Answer<Response> {
     let (reply, answer) = oneshot::channel();
-    let Asked { user, items, before, account } = asked;
-    let user_id = user.map_or_else(String::new, |user| world.catalog.users.ids[user as usize].clone());
-    submit(app, Change::Forget(Forget { user, user_id, items, before, account, reply }))?;
+    submit(app, Change::Forget(Forget { wanted, by, reply }))?;
     let name = wait(answer).await?;
     let standing = stands(&app.service, &name).ok_or_else(Failure::not_found)?;
     Ok((StatusCode::ACCEPTED, Json(standing)).into_response())
@@ -240,11 +229,11 @@ pub(super) async fn rows(
     caller: Caller,
     Body(ask): Body<UserRequest>,
 ) -> Answer<Json<OwnRows>> {
-    let snapshot = app.service.snapshot();
-    let world = &snapshot.world;
-    let user = caller.about(&snapshot, ask.user.as_deref())?;
+    let view = app.service.view();
+    let world = &view.world;
+    let user = caller.about(&view, ask.user.as_deref())?;
     let own: Vec<u32> = world.items(user, Role::Train).iter().map(|&item| world.shard_of(user, item)).collect();
-    let rows = snapshot
+    let rows = view
         .models()
         .map(|model| {
             Ok(OwnRow {

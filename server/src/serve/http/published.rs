@@ -16,7 +16,7 @@ use serde::Deserialize;
 use super::App;
 use super::problem::{Answer, Failure, Name, Query};
 use crate::clock::now;
-use crate::serve::service::{Service, lock};
+use crate::serve::handle::Handle;
 
 /// How long a client may use a manifest.
 const VALID: u64 = 24 * 3600;
@@ -24,13 +24,13 @@ const VALID: u64 = 24 * 3600;
 const LONGEST_PAGE: u32 = 1000;
 
 /// The ensemble as it is now.
-fn describe(service: &Service) -> Manifest {
-    let snapshot = service.snapshot();
-    let world = &snapshot.world;
+fn describe(service: &Handle) -> Manifest {
+    let view = service.view();
+    let world = &view.world;
     let mut config = world.config.clone();
     // Who knows the seed knows which shard holds a record.
     config.train.seed = 0;
-    let shards = snapshot
+    let shards = view
         .shards
         .iter()
         .map(|view| {
@@ -51,20 +51,20 @@ fn describe(service: &Service) -> Manifest {
     Manifest {
         format: 1,
         // Both only rise.
-        generation: snapshot.generation + service.hiding.revision(),
+        generation: view.generation + service.hiding().revision(),
         dataset: world.catalog.dataset.clone(),
         catalog_version: world.catalog.version,
-        catalog_blake3: snapshot.public.json_blake3.clone(),
-        dense_blake3: snapshot.public.dense_blake3.clone(),
-        degree_classes: snapshot.classes.to_vec(),
-        items_down: service.hiding.closed(&snapshot).to_vec(),
+        catalog_blake3: view.public.json_blake3.clone(),
+        dense_blake3: view.public.dense_blake3.clone(),
+        degree_classes: view.classes.to_vec(),
+        items_down: service.hiding().closed(&view).to_vec(),
         shards_total: world.config.train.shards,
         config,
-        adaptation_key: hex::encode(snapshot.adaptation_key.to_bytes()),
+        adaptation_key: hex::encode(view.adaptation_key.to_bytes()),
         valid_until: now() + VALID,
-        degraded: snapshot.voices().next().is_none(),
+        degraded: view.voices().next().is_none(),
         shards,
-        checkpoint: lock(&service.ledger).checkpoint().clone(),
+        checkpoint: view.log.checkpoint().clone(),
     }
 }
 
@@ -80,7 +80,7 @@ pub(super) async fn manifest(State(app): State<Arc<App>>) -> Json<Manifest> {
 #[utoipa::path(get, path = "/api/v1/catalog", tag = "published",
     responses((status = 200, body = Object, content_type = "application/json")))]
 pub(super) async fn catalog(State(app): State<Arc<App>>) -> Response {
-    let json = app.service.snapshot().public.json.clone();
+    let json = app.service.view().public.json.clone();
     ([(header::CONTENT_TYPE, "application/json")], json).into_response()
 }
 
@@ -99,8 +99,8 @@ pub(super) struct Page {
 #[utoipa::path(get, path = "/api/v1/catalog/items", tag = "published", params(Page),
     responses((status = 200, body = CatalogPage), (status = 400, body = Problem)))]
 pub(super) async fn catalog_items(State(app): State<Arc<App>>, Query(page): Query<Page>) -> Json<CatalogPage> {
-    let snapshot = app.service.snapshot();
-    let items = &snapshot.world.catalog.items;
+    let view = app.service.view();
+    let items = &view.world.catalog.items;
     let total = items.len() as u32;
     let first = page.offset.min(total);
     let last = first.saturating_add(page.limit.unwrap_or(100).min(LONGEST_PAGE)).min(total);
@@ -113,7 +113,7 @@ pub(super) async fn catalog_items(State(app): State<Arc<App>>, Query(page): Quer
 #[utoipa::path(get, path = "/api/v1/catalog/dense", tag = "published",
     responses((status = 200, content_type = "application/octet-stream")))]
 pub(super) async fn catalog_dense(State(app): State<Arc<App>>) -> Response {
-    let dense = app.service.snapshot().public.dense.clone();
+    let dense = app.service.view().public.dense.clone();
     ([(header::CONTENT_TYPE, "application/octet-stream")], dense).into_response()
 }
 
@@ -131,7 +131,7 @@ pub(super) async fn model(
     range: Option<TypedHeader<Range>>,
     headers: HeaderMap,
 ) -> Answer<Response> {
-    let bytes = app.service.snapshot().file(&blake3).ok_or_else(Failure::not_found)?;
+    let bytes = app.service.view().file(&blake3).ok_or_else(Failure::not_found)?;
     let etag = format!("\"{blake3}\"");
     // A range of another version is of no use to anybody.
     let same = headers.get(header::IF_RANGE).is_none_or(|wanted| wanted.as_bytes() == etag.as_bytes());

@@ -16,9 +16,9 @@ use super::App;
 use super::caller::{Caller, NAME_THE_USER};
 use super::problem::{Answer, Body, Failure, json};
 use crate::serve::recommending::{Asked, Who, recommend};
-use crate::serve::snapshot::Snapshot;
 use crate::serve::tokens::Scope;
 use crate::serve::traces::work;
+use crate::serve::view::View;
 use crate::store::Head;
 
 /// Recommended items at most.
@@ -44,13 +44,13 @@ pub(super) fn refused(error: eemu_core::Error) -> Failure {
 }
 
 /// Understands a request, and whether the caller may ask it.
-fn understand(snapshot: &Snapshot, caller: Caller, ask: &RecommendRequest) -> Answer<Asked> {
-    let world = &snapshot.world;
+fn understand(view: &View, caller: &Caller, ask: &RecommendRequest) -> Answer<Asked> {
+    let world = &view.world;
     let top = counted(ask.top)?;
     let rules = ask.rules();
     rules.check(&world.catalog).map_err(refused)?;
     let (who, unknown) = match &ask.items {
-        None => (Who::User(user_of(snapshot, caller, ask.user.as_deref())?), Vec::new()),
+        None => (Who::User(user_of(view, caller, ask.user.as_deref())?), Vec::new()),
         Some(_) if ask.user.is_some() => {
             return Err(Failure::bad("user and items are both given; name a user, or a visitor's items"));
         }
@@ -67,7 +67,7 @@ fn understand(snapshot: &Snapshot, caller: Caller, ask: &RecommendRequest) -> An
             (Who::Visitor(history), unknown)
         }
     };
-    if ask.explain && caller.0 == Some(Scope::Operator) && matches!(who, Who::User(_)) {
+    if ask.explain && caller.scope == Some(Scope::Operator) && matches!(who, Who::User(_)) {
         return Err(Failure::bad("explain names records of the user, which an operator may not see; leave it out"));
     }
     Ok(Asked { who, top, rules, unknown, explain: ask.explain })
@@ -98,20 +98,20 @@ pub(super) async fn one(
     caller: Caller,
     Body(ask): Body<RecommendRequest>,
 ) -> Answer<Json<Recommendations>> {
-    let asked = understand(&app.service.snapshot(), caller, &ask)?;
+    let asked = understand(&app.service.view(), &caller, &ask)?;
     let mut answers = computed(app, move |app| recommend(&app.service, &[asked])).await?;
     answers.people.pop().map(Json).ok_or_else(Failure::not_found)
 }
 
 /// Operators ask for anybody's recommendations, which are not their records.
-fn user_of(snapshot: &Snapshot, caller: Caller, user: Option<&str>) -> Answer<u32> {
-    match (caller.0, user) {
+fn user_of(view: &View, caller: &Caller, user: Option<&str>) -> Answer<u32> {
+    match (caller.scope, user) {
         (Some(Scope::Operator), Some(id)) => {
-            let users = &snapshot.world.catalog.users;
+            let users = &view.world.catalog.users;
             users.find(id).filter(|user| !users.is_deleted(*user)).ok_or_else(|| Failure::no_user(id))
         }
         (Some(Scope::Operator), None) => Err(Failure::bad(NAME_THE_USER)),
-        _ => caller.about(snapshot, user),
+        _ => caller.about(view, user),
     }
 }
 
@@ -156,16 +156,16 @@ impl Batch {
             return None;
         }
         if !self.ready.is_empty() && !self.still_good().await {
-            self.app.service.metrics.overtaken.inc();
+            self.app.service.metrics().overtaken.inc();
             self.ready.clear();
         }
         if self.ready.is_empty() {
             let last = (self.next + TILE).min(self.lines.len());
-            let (app, caller, lines) = (self.app.clone(), self.caller, self.lines[self.next..last].to_vec());
+            let (app, caller, lines) = (self.app.clone(), self.caller.clone(), self.lines[self.next..last].to_vec());
             let place = self.app.computing.clone().acquire_owned().await.ok()?;
             let computed = tokio::task::spawn_blocking(move || {
                 let _place = place;
-                answer_tile(&app, caller, &lines)
+                answer_tile(&app, &caller, &lines)
             });
             (self.ready, self.head) = computed.await.ok()?;
         }
@@ -185,19 +185,19 @@ impl Batch {
 }
 
 /// An answer a line, and how far the state was when they were computed.
-fn answer_tile(app: &App, caller: Caller, lines: &[Bytes]) -> (VecDeque<Bytes>, Head) {
-    let snapshot = app.service.snapshot();
+fn answer_tile(app: &App, caller: &Caller, lines: &[Bytes]) -> (VecDeque<Bytes>, Head) {
+    let view = app.service.view();
     let asked: Vec<Answer<Asked>> = lines
         .iter()
         .map(|line| {
             let ask: RecommendRequest = json(line, "the line")?;
-            understand(&snapshot, caller, &ask)
+            understand(&view, caller, &ask)
         })
         .collect();
     let people: Vec<Asked> = asked.iter().filter_map(|ask| ask.as_ref().ok()).cloned().collect();
     let (mut answers, head, failure) = match recommend(&app.service, &people) {
         Ok(answers) => (answers.people.into_iter(), answers.head, None),
-        Err(error) => (Vec::new().into_iter(), snapshot.head, Some(Failure::of(&error).problem())),
+        Err(error) => (Vec::new().into_iter(), view.head, Some(Failure::of(&error).problem())),
     };
     let line = |ask: &Answer<Asked>| {
         let written = match (ask, &failure) {

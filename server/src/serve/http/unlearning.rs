@@ -1,9 +1,8 @@
 //! What becomes of a deletion: status, events, receipt.
 
-use std::collections::HashMap;
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Json;
 use axum::extract::State;
@@ -17,31 +16,41 @@ use tokio_stream::wrappers::ReceiverStream;
 use super::App;
 use super::caller::Caller;
 use super::problem::{Answer, Failure, Name};
+use crate::clock::now_exactly;
+use crate::serve::handle::Handle;
 use crate::serve::requests::owner_of;
-use crate::serve::service::{Service, lock};
 use crate::serve::tokens::Scope;
 
 /// Between events when nothing moves: clients see that the server lives.
 const QUIET: Duration = Duration::from_secs(10);
 
 /// Where a request stands.
-pub(super) fn stands(service: &Service, name: &str) -> Option<Unlearning> {
-    let request = lock(&service.requests).find(name)?.clone();
-    let snapshot = service.snapshot();
-    let live: HashMap<u32, u64> = snapshot.models().map(|m| (m.live.shard, m.live.version)).collect();
+pub(super) fn stands(service: &Handle, name: &str) -> Option<Unlearning> {
+    let view = service.view();
+    if let Some(accepted) = view.requests.deferred(name) {
+        return Some(Unlearning {
+            id: name.to_owned(),
+            phase: Phase::Accepted,
+            due: Some(accepted.due as u64),
+            removed: 0,
+            shards: 0,
+            shards_done: 0,
+            progress: Vec::new(),
+            estimated_seconds: (accepted.due - now_exactly()).max(0.0) as u64,
+            receipt_index: None,
+            erasure: Erasure { asked: accepted.asked as u64, ..Erasure::default() },
+        });
+    }
+    let request = view.requests.find(name)?;
+    let live = view.versions();
     let waiting: Vec<u32> = request
         .shards
         .iter()
         .filter(|(shard, version)| live.get(shard).is_none_or(|now| now <= version))
         .map(|(shard, _)| *shard)
         .collect();
-    let progress: Vec<Progress> = waiting
-        .iter()
-        .map(|&shard| {
-            let at = service.schedule.standing(shard);
-            Progress { shard, phase: at.phase, epoch: at.epoch, epochs: at.epochs }
-        })
-        .collect();
+    let now = Instant::now();
+    let progress: Vec<Progress> = waiting.iter().map(|&shard| view.schedule.standing(shard, now)).collect();
     let answered = request.receipt.is_some() || request.removed == 0;
     let phase = if request.is_done(&live) || request.receipt.is_some() {
         if answered { Phase::Done } else { Phase::Publishing }
@@ -54,6 +63,7 @@ pub(super) fn stands(service: &Service, name: &str) -> Option<Unlearning> {
     Some(Unlearning {
         id: name.to_owned(),
         phase,
+        due: None,
         removed: request.removed,
         shards: request.shards.len() as u32,
         shards_done: (request.shards.len() - if done { 0 } else { waiting.len() }) as u32,
@@ -67,23 +77,24 @@ pub(super) fn stands(service: &Service, name: &str) -> Option<Unlearning> {
             compacted_by: request
                 .overwritten
                 .filter(|_| request.compacted.is_none())
-                .map(|time| time as u64 + service.options.erase_within.as_secs()),
+                .map(|time| time as u64 + service.options().erase_within.as_secs()),
         },
     })
 }
 
 /// Whether a caller may follow a request. Without an owner (an account that is
 /// deleted, with its tokens) knowing its name is enough.
-fn check(app: &App, caller: Caller, name: &str) -> Answer<()> {
-    let requests = lock(&app.service.requests);
-    let owner = requests.find(name).ok_or_else(|| missing(caller))?.owner;
-    drop(requests);
-    match (owner, caller.0) {
+fn check(app: &App, caller: &Caller, name: &str) -> Answer<()> {
+    let view = app.service.view();
+    let request = view.requests.find(name).map(|request| request.owner);
+    // Of one that is not carried out yet nothing is known but its name.
+    let accepted = view.requests.deferred(name).map(|_| None);
+    let owner = request.or(accepted).ok_or_else(|| missing(caller))?;
+    match (owner, caller.scope) {
         (None, _) | (Some(_), Some(Scope::Admin)) => Ok(()),
         (Some(_), None) => Err(Failure::unauthorized()),
         (Some(owner), Some(Scope::Subject(user))) => {
-            let snapshot = app.service.snapshot();
-            let id = snapshot.world.catalog.users.ids.get(user as usize);
+            let id = view.world.catalog.users.ids.get(user as usize);
             let own = id.is_some_and(|id| owner_of(name, id) == owner);
             if own { Ok(()) } else { Err(Failure::not_found()) }
         }
@@ -92,8 +103,8 @@ fn check(app: &App, caller: Caller, name: &str) -> Answer<()> {
 }
 
 /// What is not there is answered as what is another's.
-fn missing(caller: Caller) -> Failure {
-    match caller.0 {
+fn missing(caller: &Caller) -> Failure {
+    match caller.scope {
         None => Failure::unauthorized(),
         Some(Scope::Operator) => not_an_operators(),
         Some(Scope::Subject(_)) => Failure::not_found(),
@@ -114,7 +125,7 @@ fn not_an_operators() -> Failure {
     responses((status = 200, body = Unlearning), (status = 401, body = Problem), (status = 403, body = Problem),
         (status = 404, body = Problem)))]
 pub(super) async fn status(State(app): State<Arc<App>>, caller: Caller, Name(name): Name) -> Answer<Json<Unlearning>> {
-    check(&app, caller, &name)?;
+    check(&app, &caller, &name)?;
     stands(&app.service, &name).map(Json).ok_or_else(Failure::not_found)
 }
 
@@ -130,10 +141,10 @@ pub(super) async fn events(
     caller: Caller,
     Name(name): Name,
 ) -> Answer<Sse<impl Stream<Item = Result<Event, Infallible>>>> {
-    check(&app, caller, &name)?;
+    check(&app, &caller, &name)?;
     let (send, receive) = mpsc::channel(16);
     tokio::spawn(async move {
-        let mut ticks = app.service.ticks.subscribe();
+        let mut ticks = app.service.ticks();
         let mut last: Option<Unlearning> = None;
         while let Some(now) = stands(&app.service, &name) {
             let seen = |u: &Unlearning| (u.phase, u.shards_done, u.progress.clone(), u.erasure);
@@ -160,6 +171,7 @@ pub(super) async fn events(
 
 fn word(phase: Phase) -> &'static str {
     match phase {
+        Phase::Accepted => "accepted",
         Phase::Queued => "queued",
         Phase::Settling => "settling",
         Phase::Retraining => "retraining",
@@ -179,10 +191,11 @@ pub(super) async fn receipt(
     caller: Caller,
     Name(name): Name,
 ) -> Answer<Json<ReceiptFile>> {
-    check(&app, caller, &name)?;
-    let receipt = lock(&app.service.requests).find(&name).and_then(|request| request.receipt);
+    check(&app, &caller, &name)?;
+    let view = app.service.view();
+    let receipt = view.requests.find(&name).and_then(|request| request.receipt);
     let index = receipt.ok_or_else(|| {
         Failure::missing("there is no receipt yet; ask for the request's status until its phase is done")
     })? - 1;
-    lock(&app.service.ledger).file(index).map(Json).ok_or_else(Failure::not_found)
+    view.log.file(index).map(Json).ok_or_else(Failure::not_found)
 }

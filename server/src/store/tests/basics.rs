@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::super::database::on;
-use super::super::{Access, State, StoreError, runtime, schema};
+use super::super::{Access, Head, State, StoreError, runtime, schema};
 use super::*;
 
 fn sorted(mut records: Vec<Interaction>) -> Vec<Interaction> {
@@ -176,6 +176,18 @@ fn a_failed_import_leaves_what_was_there() {
     fs::write(foreign.join("cat.jpg"), "").unwrap();
     assert!(matches!(create(&foreign, "new", &[], true), Err(StoreError::ForeignDirectory { .. })));
     assert!(foreign.join("cat.jpg").exists());
+}
+
+/// A count of changes that cannot be read is not taken for none.
+#[test]
+fn a_damaged_count_of_changes_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = trained(&folder.path().join("run"));
+    for text in ["", "x", "1 2 x", "1 2 3 4 5"] {
+        state.write(async |db| schema::set_meta(db, "head", text).await).unwrap();
+        assert!(matches!(state.moment(), Err(StoreError::DamagedRow(_))), "{text}");
+        assert!(matches!(state.apply(&Change::Settings("{}"), Head::default()), Err(StoreError::DamagedRow(_))));
+    }
 }
 
 #[test]

@@ -11,7 +11,41 @@ use std::path::{Path, PathBuf};
 use eemu_core::dataset::{Catalog, Column, Entities, Interaction, Values};
 use eemu_core::random::Key;
 
-use super::{Extra, Import, Live, Publication, State};
+use super::{Addition, Change, Committed, Deletion, Extra, Import, KeyedId, Live, Publication, State};
+
+/// Changes worked out on what there is at the moment, and finished.
+impl State {
+    fn change_now(&self, change: &Change<'_>) -> super::Result<Committed> {
+        let done = self.apply(change, self.moment()?.0)?;
+        self.finish(&done)?;
+        Ok(done)
+    }
+
+    fn carry_out(&self, deletion: &Deletion<'_>) -> super::Result<Committed> {
+        self.change_now(&Change::Delete(*deletion))
+    }
+
+    fn remove(&self, records: &[(u32, u32)], stale: &[u32]) -> super::Result<u64> {
+        Ok(self.carry_out(&Deletion { records, stale, ..Deletion::default() })?.count)
+    }
+
+    fn insert(&self, records: &[Interaction], stale: &[u32], keyed_id: KeyedId<'_>) -> super::Result<u64> {
+        let addition = Addition { records, stale, first: &[], keyed_id, people: &[], catalog: None, audit: &[] };
+        Ok(self.change_now(&Change::Add(addition))?.count)
+    }
+
+    fn set_catalog(&self, catalog: &Catalog) -> super::Result<()> {
+        self.carry_out(&Deletion { catalog: Some(catalog), ..Deletion::default() }).map(drop)
+    }
+
+    fn set_settings(&self, json: &str) -> super::Result<()> {
+        self.change_now(&Change::Settings(json)).map(drop)
+    }
+
+    fn reset_models(&self, settings: &str, shards: u32) -> super::Result<()> {
+        self.change_now(&Change::Reset(settings, shards)).map(drop)
+    }
+}
 
 const USERS: u32 = 300;
 const ITEMS: u32 = 50;

@@ -1,24 +1,30 @@
-//! What the service answers from: an immutable picture of records and models.
+//! What the service answers from: an immutable view of records, models,
+//! requests, log and schedule, of one moment. All that anybody reads.
 //!
 //! Every change makes a new one and puts it in place at once, so an answer
-//! never mixes two. Model files for browsers are kept in memory, verified when
-//! they were loaded: what happens to the disk afterwards reaches nobody.
+//! never mixes two. A clone shares nearly everything. Model files for browsers
+//! are kept in memory, verified when they were loaded: what happens to the disk
+//! afterwards reaches nobody.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use anyhow::Result;
 use axum::body::Bytes;
 use eemu_core::api::ClientFile;
 use eemu_core::client::{Precision, class_degree, client_catalog, client_file, client_tensors, degree_class, own_row};
-use eemu_core::ensemble::USER_ROWS;
+use eemu_core::ensemble::{USER_ROWS, join_user_rows};
 use eemu_core::model::TensorMap;
 use eemu_core::random::{Key, Stream};
 use eemu_core::shard_model::{self, ItemBase};
 use eemu_core::tensor::Device;
 use eemu_core::world::World;
 
-use crate::deployment::Deployment;
-use crate::store::{Head, Live, Shard};
+use super::ledger::Ledger;
+use super::requests::Requests;
+use super::schedule::Schedule;
+use crate::deployment::{Deployment, load_live};
+use crate::store::{Head, Live, Shard, State};
 
 /// A loaded model version with all that is made of it.
 #[derive(Debug)]
@@ -35,15 +41,15 @@ pub struct ShardModel {
 }
 
 impl ShardModel {
-    /// Loads and verifies a shard's live model.
+    /// Loads and verifies a shard's live model; none where it has none by now.
     ///
     /// # Errors
     /// When its files are damaged or belong to another version.
-    pub fn load(deployment: &Deployment, live: Live, device: &Device) -> Result<Self> {
-        let config = &deployment.world.config.model;
-        let mut tensors = deployment.tensors(live.shard, device)?;
-        let world = &deployment.world;
-        let mut model = shard_model::ShardModel::new(&world.catalog, &world.config, &world.key, live.shard, device)?;
+    pub(super) fn load(state: &State, world: &World, shard: u32, device: &Device) -> Result<Option<Self>> {
+        let Some((live, shared, rows)) = load_live(state, shard)? else { return Ok(None) };
+        let config = &world.config.model;
+        let mut model = shard_model::ShardModel::new(&world.catalog, &world.config, &world.key, shard, device)?;
+        let mut tensors = pollster::block_on(join_user_rows(shared, rows, &model))?;
         model.set(&tensors)?;
         let shared = client_tensors(&tensors, config);
         let mut files = Vec::new();
@@ -56,7 +62,7 @@ impl ShardModel {
         // Of the tensors only people's rows are asked for again.
         tensors.retain(|name, _| name == USER_ROWS);
         let base = pollster::block_on(model.item_base())?;
-        Ok(Self { base, live, model, files, tensors })
+        Ok(Some(Self { base, live, model, files, tensors }))
     }
 
     /// A person's own row.
@@ -109,14 +115,25 @@ impl PublicCatalog {
     }
 }
 
-/// The picture.
+/// How long training takes.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Pace {
+    /// Seconds that training a shard took last; 0 before the first.
+    pub training: f64,
+    /// Seconds until it was in the mean; 0 before the first.
+    pub publication: f64,
+}
+
+/// The view.
 #[derive(Debug, Clone)]
-pub struct Snapshot {
-    /// Rises with every change.
+pub struct View {
+    /// Rises with every change of records or models.
     pub generation: u64,
     /// How far the state had come. With every deletion it says so: an answer
     /// begun before one is not given.
     pub head: Head,
+    /// The transaction up to which other processes' changes are taken in.
+    pub seen: u64,
     /// What is known.
     pub world: Arc<World>,
     /// Every shard.
@@ -129,21 +146,35 @@ pub struct Snapshot {
     pub public: Arc<PublicCatalog>,
     /// Key of adaptation, which may be published.
     pub adaptation_key: Key,
+    /// Unlearning requests on their way.
+    pub requests: Requests,
+    /// The receipt log, with its checkpoint.
+    pub log: Ledger,
+    /// When which shard retrains.
+    pub schedule: Schedule,
+    /// How long training takes.
+    pub pace: Pace,
     /// Secret of the noise on classes; lives as long as the process.
     noise: Key,
 }
 
-impl Snapshot {
-    /// The first picture of a deployment.
+impl View {
+    /// The first view of a deployment.
     ///
     /// # Errors
     /// When a model is damaged.
-    pub fn new(deployment: &Deployment, noise: [u8; 32], device: &Device) -> Result<Self> {
+    pub(super) fn new(
+        deployment: &Deployment,
+        noise: [u8; 32],
+        device: &Device,
+        requests: Requests,
+        log: Ledger,
+    ) -> Result<Self> {
         let world = Arc::new(deployment.world.clone());
         let mut shards = Vec::new();
         for shard in deployment.shards.clone() {
             let model = match &shard.live {
-                Some(live) => Some(Arc::new(ShardModel::load(deployment, live.clone(), device)?)),
+                Some(live) => ShardModel::load(&deployment.state, &world, live.shard, device)?.map(Arc::new),
                 None => None,
             };
             shards.push(ShardView { shard, model });
@@ -153,65 +184,85 @@ impl Snapshot {
         Ok(Self {
             generation: 0,
             head: deployment.head,
+            seen: deployment.head.changes,
             public: Arc::new(PublicCatalog::new(&world)?),
             adaptation_key: world.key.derived("adaptation of clients"),
+            schedule: Schedule::new(world.config.train.shards),
+            pace: Pace::default(),
             world,
             shards,
             classes,
             degrees,
+            requests,
+            log,
             noise,
         })
     }
 
-    /// The picture of a deployment that has moved on: models that the store
-    /// does not have any more leave the mean, new ones enter it.
-    ///
-    /// # Errors
-    /// When a new model is damaged.
-    pub fn following(&self, deployment: &Deployment, device: &Device) -> Result<Self> {
-        let mut next = self.clone();
-        next.generation += 1;
-        next.shards = Vec::with_capacity(deployment.shards.len());
-        for shard in deployment.shards.clone() {
-            let had = self.shards.iter().find(|view| view.shard.index == shard.index);
-            let model = match (&shard.live, had.and_then(|view| view.model.as_ref())) {
-                (None, _) => None,
-                (Some(live), Some(model)) if model.live.version == live.version => Some(model.clone()),
-                (Some(live), _) => Some(Arc::new(ShardModel::load(deployment, live.clone(), device)?)),
-            };
-            next.shards.push(ShardView { shard, model });
-        }
-        next.take_records(deployment);
-        Ok(next)
-    }
-
-    /// The picture after a change that cannot be shown whole: the records as
-    /// they are now, and of the models here those that the store still has.
-    #[must_use]
-    pub(super) fn without_dropped(&self, deployment: &Deployment) -> Self {
-        let mut next = self.clone();
-        next.generation += 1;
-        for view in &mut next.shards {
-            let Some(shard) = deployment.shards.iter().find(|shard| shard.index == view.shard.index) else {
-                view.model = None;
-                continue;
-            };
-            let live = shard.live.as_ref().map(|live| live.version);
-            view.model = view.model.take().filter(|model| live == Some(model.live.version));
-            view.shard = shard.clone();
-        }
-        next.take_records(deployment);
-        next
-    }
-
-    /// Takes over records, and what follows from them.
-    fn take_records(&mut self, deployment: &Deployment) {
+    /// Takes over records and shards as they are now, and nothing that can
+    /// fail: a model that the store has dropped leaves the mean, and so does
+    /// every other that is not the live one once something was deleted.
+    pub(super) fn follow(&mut self, deployment: &Deployment) {
+        let deleted = deployment.head.deletions != self.head.deletions;
+        let had = std::mem::take(&mut self.shards);
+        let model = |shard: &Shard| {
+            let model = had.iter().find(|view| view.shard.index == shard.index)?.model.clone()?;
+            let is_live = shard.live.as_ref()?.version == model.live.version;
+            // One that is about to be replaced saw nothing that is gone.
+            (is_live || !deleted).then_some(model)
+        };
+        self.shards =
+            deployment.shards.iter().map(|shard| ShardView { model: model(shard), shard: shard.clone() }).collect();
+        self.generation += 1;
         if deployment.head.records != self.head.records {
             self.world = Arc::new(deployment.world.clone());
             self.adaptation_key = self.world.key.derived("adaptation of clients");
             (self.classes, self.degrees) = published_degrees(&self.world, &self.noise, self.generation);
         }
         self.head = deployment.head;
+    }
+
+    /// Puts a loaded model in the mean, if it is the live one of its shard.
+    pub(super) fn enter(&mut self, model: &Arc<ShardModel>) -> bool {
+        let view = self.shards.iter_mut().find(|view| view.shard.index == model.live.shard);
+        let Some(view) = view else { return false };
+        let is_live = view.shard.live.as_ref().is_some_and(|live| live.version == model.live.version);
+        if is_live {
+            view.model = Some(model.clone());
+            self.generation += 1;
+        }
+        is_live
+    }
+
+    /// Shards whose live model is not in the mean, with its version.
+    pub(super) fn missing(&self) -> Vec<(u32, u64)> {
+        let lacking = |view: &ShardView| {
+            let live = view.shard.live.as_ref()?;
+            let has = view.model.as_ref().is_some_and(|model| model.live.version == live.version);
+            (!has).then_some((view.shard.index, live.version))
+        };
+        self.shards.iter().filter_map(lacking).collect()
+    }
+
+    /// The version of each shard's model in the mean.
+    pub fn versions(&self) -> HashMap<u32, u64> {
+        self.models().map(|model| (model.live.shard, model.live.version)).collect()
+    }
+
+    /// Shards that wait for retraining after a deletion, or were never trained.
+    pub fn without_model(&self) -> Vec<u32> {
+        self.shards.iter().filter(|view| view.shard.live.is_none()).map(|view| view.shard.index).collect()
+    }
+
+    /// Seconds that training a shard takes, roughly: as it took for the models
+    /// in the mean, or last.
+    pub fn training_seconds(&self) -> f64 {
+        let (sum, count) = self.models().fold((0.0, 0u32), |(sum, count), m| (sum + m.live.seconds, count + 1));
+        match (count, self.pace.training) {
+            (0, last) if last > 0.0 => last,
+            (0, _) => 1.0,
+            _ => sum / f64::from(count),
+        }
     }
 
     /// The models in the mean.

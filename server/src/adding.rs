@@ -1,0 +1,99 @@
+//! What an addition changes, worked out in one way for the service and for the
+//! command line.
+
+use std::collections::{BTreeSet, HashSet};
+
+use anyhow::Result;
+use eemu_core::dataset::{Catalog, Interaction};
+use eemu_core::unlearn::shards_of_additions;
+use eemu_core::world::World;
+
+use crate::deployment::Deployment;
+use crate::store::{Addition, Committed, NewAudit, Result as Stored, State};
+use crate::store::{Change, Head};
+
+/// Records that are to come, collected one person at a time.
+pub(crate) struct Collected<'a> {
+    before: &'a World,
+    catalog: Catalog,
+    known: HashSet<(u32, u32)>,
+    new: Vec<Interaction>,
+    people: Vec<String>,
+}
+
+impl<'a> Collected<'a> {
+    /// Nothing yet.
+    pub(crate) fn new(before: &'a World) -> Self {
+        let catalog = before.catalog.clone();
+        Self { before, catalog, known: HashSet::new(), new: Vec::new(), people: Vec::new() }
+    }
+
+    /// The catalogue with the people who come.
+    pub(crate) fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+
+    /// Somebody who is in no table comes. The identifier is checked already.
+    ///
+    /// # Errors
+    /// When the catalogue refuses.
+    pub(crate) fn welcome(&mut self, id: &str) -> Result<u32> {
+        let user = self.catalog.users.append(id, &[], &self.before.key)?;
+        self.people.push(id.to_owned());
+        Ok(user)
+    }
+
+    /// Adds somebody's records. Returns how many of them are new.
+    pub(crate) fn add(&mut self, user: u32, records: &[(u32, Option<f64>)]) -> u64 {
+        let own = self.before.interactions.of(user);
+        let mut count = 0;
+        for &(item, timestamp) in records {
+            let is_there = own.iter().any(|record| record.item == item);
+            if !is_there && self.known.insert((user, item)) {
+                self.new.push(Interaction { user, item, timestamp });
+                count += 1;
+            }
+        }
+        count
+    }
+
+    /// Works out what they change; `None` when nothing is new.
+    pub(crate) fn planned(self) -> Option<Planned> {
+        if self.new.is_empty() {
+            return None;
+        }
+        let Self { before, catalog, new, people, .. } = self;
+        let after = World { catalog, ..before.clone() }.changed(&BTreeSet::new(), &new);
+        let stale = shards_of_additions(before, &after, &new);
+        let first = stale.iter().copied().filter(|shard| !before.has_voice(*shard)).collect();
+        Some(Planned { after, new, stale, first, people })
+    }
+}
+
+/// An addition, worked out and not made.
+#[derive(Debug)]
+pub(crate) struct Planned {
+    /// What is known afterwards.
+    pub(crate) after: World,
+    /// The records.
+    pub(crate) new: Vec<Interaction>,
+    /// Shards whose training records change, ascending.
+    pub(crate) stale: Vec<u32>,
+    first: Vec<u32>,
+    /// Identifiers of the people who come.
+    pub(crate) people: Vec<String>,
+}
+
+impl Planned {
+    /// Makes the addition.
+    ///
+    /// # Errors
+    /// As [`State::apply`].
+    pub(crate) fn apply(&self, state: &State, expected: Head, audit: &[NewAudit]) -> Stored<Committed> {
+        let keyed_id = |record: &Interaction| Deployment::keyed_id(&self.after, record);
+        let Self { new, stale, first, people, .. } = self;
+        let catalog = Some(&self.after.catalog);
+        let addition = Addition { records: new, stale, first, keyed_id: &keyed_id, people, catalog, audit };
+        state.apply(&Change::Add(addition), expected)
+    }
+}

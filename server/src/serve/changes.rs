@@ -1,0 +1,470 @@
+//! Deletions and additions in the run loop. Requests that come together are
+//! carried out together, in one transaction. A deletion is acknowledged when
+//! its bytes are gone from disk and no model that saw them answers any more;
+//! once it is committed, nothing that fails later takes the acknowledgement
+//! back.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::time::Instant;
+
+use anyhow::{Context, Result, anyhow};
+use eemu_core::receipt::Asked;
+use eemu_core::unlearn::changed_shards;
+use serde::{Deserialize, Serialize};
+use tokio::sync::oneshot;
+use tracing::{error, info};
+
+use super::command::{Add, Change, Command, Forget, Wanted, Whose};
+use super::coordinator::{Alone, Coordinator};
+use super::requests::{self, owner_of};
+use super::tokens::Tokens;
+use crate::adding::Collected;
+use crate::clock::{now_exactly, random_hex};
+use crate::deleting::{Plan, id_hash};
+use crate::forgetting::TRIES;
+use crate::store::{Deferred, NewAudit, NewDeferred, NewRequest, Request, StoreError};
+
+const REFUSED: &str = "the change was not carried out; try again";
+
+/// A deletion on its way.
+pub(super) struct Ask {
+    /// What is to go; none when the person is not there any more.
+    wanted: Option<Wanted>,
+    /// The same by name.
+    asked: Asked,
+    by: Option<NewAudit>,
+    /// When it was asked, in seconds since 1970.
+    created: f64,
+    /// The name that it got when it was accepted.
+    name: Option<String>,
+    reply: Option<oneshot::Sender<Result<String>>>,
+}
+
+impl Ask {
+    /// Nothing of it was carried out.
+    pub(super) fn refuse(self) {
+        if let Some(reply) = self.reply {
+            // Whoever went away needs no word.
+            let _ = reply.send(Err(anyhow!(REFUSED)));
+        }
+    }
+}
+
+/// A change of which nobody knows yet whether it is made: the store failed
+/// while it committed.
+pub(super) enum Undecided {
+    /// A deletion with its name.
+    Forget(String, Option<oneshot::Sender<Result<String>>>),
+    /// An addition.
+    Add(Add),
+}
+
+impl Undecided {
+    /// The service ends, and nobody knows.
+    pub(super) fn leave_open(self) {
+        const OPEN: &str = "it is not known whether the change was carried out: the service stops; ask again when it \
+                            is back";
+        match self {
+            Self::Forget(_, Some(reply)) => drop(reply.send(Err(anyhow!(OPEN)))),
+            Self::Forget(_, None) => {}
+            Self::Add(add) => drop(add.reply.send(Err(anyhow!(OPEN)))),
+        }
+    }
+}
+
+/// What is made, and waits for its bytes to be overwritten.
+#[derive(Default)]
+pub(super) struct Made {
+    /// Who gets word, and the request's name.
+    replies: Vec<(oneshot::Sender<Result<String>>, String)>,
+    /// The requests that are made.
+    ids: Vec<[u8; 32]>,
+}
+
+/// What is kept of a request until it is carried out.
+#[derive(Serialize, Deserialize)]
+struct Secret {
+    name: String,
+    asked: Asked,
+}
+
+impl Coordinator {
+    /// Takes deletions: now, or to be carried out together with others later.
+    pub(super) fn forget(&mut self, forgets: Vec<Forget>) {
+        let world = self.view.world.clone();
+        let asks = forgets.into_iter().map(|Forget { wanted, by, reply }| {
+            let asked = wanted.asked(&world);
+            Ask { wanted: Some(wanted), asked, by, created: now_exactly(), name: None, reply: Some(reply) }
+        });
+        let asks = asks.collect();
+        if self.handle.options().deletions.is_at_once() { self.delete(asks, 0) } else { self.accept(asks) }
+    }
+
+    /// Notes deletions that are carried out later.
+    fn accept(&mut self, asks: Vec<Ask>) {
+        match self.try_accept(&asks) {
+            Ok(names) => {
+                self.put_in_place();
+                for (ask, name) in asks.into_iter().zip(names) {
+                    ask.reply.into_iter().for_each(|reply| drop(reply.send(Ok(name.clone()))));
+                }
+            }
+            Err(problem) => {
+                error!("requests were not accepted: {problem:#}");
+                self.handle.metrics().failed_changes.inc_by(asks.len() as u64);
+                asks.into_iter().for_each(Ask::refuse);
+            }
+        }
+    }
+
+    fn try_accept(&mut self, asks: &[Ask]) -> Result<Vec<String>> {
+        let (mut names, mut new, mut hashes) = (Vec::new(), Vec::new(), HashMap::new());
+        for ask in asks {
+            let hash = self.repeated.hash(of(ask.wanted.as_ref()))?;
+            let earlier = self.repeated.name(&hash).filter(|name| self.view.requests.deferred(name).is_some());
+            if let Some(name) = hashes.get(&hash).map(String::as_str).or(earlier) {
+                names.push(name.to_owned());
+                continue;
+            }
+            let name = random_hex::<16>()?;
+            let due = self.handle.options().deletions.due(ask.created);
+            let secret = serde_json::to_vec(&Secret { name: name.clone(), asked: ask.asked.clone() })?;
+            new.push(NewDeferred { id_hash: id_hash(&name), asked: ask.created, due, secret });
+            hashes.insert(hash, name.clone());
+            names.push(name);
+        }
+        let who: Vec<NewAudit> = asks.iter().filter_map(|ask| ask.by.clone()).collect();
+        self.state.defer(&new, &who)?;
+        for NewDeferred { id_hash, asked, due, .. } in new {
+            self.view.requests.defer(Deferred { id_hash, asked, due });
+        }
+        hashes.into_iter().for_each(|(hash, name)| self.repeated.note(hash, &name));
+        Ok(names)
+    }
+
+    /// Carries out what was accepted.
+    pub(super) fn forget_deferred(&mut self) {
+        self.deferred_tried = Some(Instant::now());
+        match self.read_deferred() {
+            Ok(asks) => self.delete(asks, 0),
+            Err(problem) => error!("accepted deletions cannot be carried out yet: {problem:#}"),
+        }
+    }
+
+    fn read_deferred(&self) -> Result<Vec<Ask>> {
+        let world = &self.view.world;
+        let kept = self.state.deferred_secrets()?.into_iter();
+        kept.map(|(request, secret)| {
+            let Secret { name, asked } = serde_json::from_slice(&secret).context("an accepted deletion is damaged")?;
+            let wanted = Wanted::of(&asked, world);
+            Ok(Ask { wanted, asked, by: None, created: request.asked, name: Some(name), reply: None })
+        })
+        .collect()
+    }
+
+    /// Tries again what another process came before.
+    pub(super) fn again(&mut self, asks: Vec<Ask>, tries: u32) {
+        if tries < TRIES {
+            self.delete(asks, tries);
+            return;
+        }
+        error!("deletions failed: other processes change this state without a pause");
+        self.handle.metrics().failed_changes.inc_by(asks.len() as u64);
+        asks.into_iter().for_each(Ask::refuse);
+    }
+
+    fn delete(&mut self, asks: Vec<Ask>, tries: u32) {
+        let (plan, names) = match self.planned(&asks) {
+            Ok(planned) => planned,
+            Err(problem) => {
+                error!("deletions failed: {problem:#}");
+                asks.into_iter().for_each(Ask::refuse);
+                return;
+            }
+        };
+        let deferred: Vec<[u8; 32]> = asks.iter().filter_map(|ask| ask.name.as_deref()).map(id_hash).collect();
+        let who: Vec<NewAudit> = asks.iter().filter_map(|ask| ask.by.clone()).collect();
+        if plan.is_nothing() && deferred.is_empty() {
+            // Asked for before: only what an earlier one left on disk may be
+            // to do.
+            self.audit.extend(who);
+            let replies = asks.into_iter().zip(names).filter_map(|(ask, name)| Some((ask.reply?, name))).collect();
+            self.finish(Made { replies, ids: Vec::new() }, None);
+            return;
+        }
+        let done =
+            match self.state.apply(&crate::store::Change::Delete(plan.deletion(&deferred, &who)), self.deployment.head)
+            {
+                Ok(done) => done,
+                Err(StoreError::Moved) => {
+                    let (waiters, undecided) = (Vec::new(), Vec::new());
+                    self.begin_rereading(Alone::Rereading { waiters, again: asks, undecided, tries: tries + 1 });
+                    return;
+                }
+                Err(problem) => {
+                    error!("deletions failed: {problem:#}");
+                    self.handle.metrics().failed_changes.inc_by(asks.len() as u64);
+                    let open = asks.into_iter().zip(names).map(|(ask, name)| Undecided::Forget(name, ask.reply));
+                    let (waiters, again, undecided) = (Vec::new(), Vec::new(), open.collect());
+                    self.begin_rereading(Alone::Rereading { waiters, again, undecided, tries: 0 });
+                    return;
+                }
+            };
+        // From here on the deletion is made: nothing below may cost the
+        // acknowledgement, so nothing below returns an error.
+        let count = plan.removed.len();
+        info!(requests = asks.len(), removed = count, shards = plan.stale.len(), "deletions carried out");
+        self.handle.metrics().deleted.inc_by(count as u64);
+        let versions: HashMap<u32, u64> = done.shards.iter().map(|shard| (shard.index, shard.version)).collect();
+        for (row, asked) in plan.requests().iter().zip(plan.asked()) {
+            let shards = row.shards.iter().filter_map(|shard| Some((*shard, *versions.get(shard)?))).collect();
+            let noted = row.clone().noted(shards);
+            let asked = Some(asked.clone());
+            self.view.requests.insert(Request { carried_out: Some(now_exactly()), asked, ..noted });
+        }
+        self.view.requests.carried_out(&deferred);
+        for (ask, name) in asks.iter().zip(&names).filter(|(ask, _)| ask.name.is_none()) {
+            if let Ok(hash) = self.repeated.hash(of(ask.wanted.as_ref())) {
+                self.repeated.note(hash, name);
+            }
+        }
+        if !deferred.is_empty() {
+            self.deferred_tried = None;
+        }
+        if let Err(problem) = self.end_tokens(plan.accounts()) {
+            // A token of a deleted account opens nothing.
+            error!("tokens of deleted accounts stay stored: {problem:#}");
+        }
+        let ids = plan.requests().iter().map(|row| row.id_hash).collect();
+        self.deployment.advance(plan.after, &done);
+        self.show();
+        self.schedule_changes(self.handle.options().settle);
+        self.put_in_place();
+        let replies = asks.into_iter().zip(names).filter_map(|(ask, name)| Some((ask.reply?, name))).collect();
+        self.finish(Made { replies, ids }, Some(done));
+    }
+
+    /// Ends the tokens of deleted accounts. Whoever asks with one meanwhile does
+    /// not wait for the store.
+    fn end_tokens(&self, accounts: &[u32]) -> Result<()> {
+        if accounts.is_empty() {
+            return Ok(());
+        }
+        self.handle.tokens().end_passing(accounts);
+        let mut stored = Tokens::of_state(&self.state)?;
+        stored.remove_subjects(accounts)?;
+        self.handle.tokens().take(stored);
+        Ok(())
+    }
+
+    /// Works out what requests come to, and their names.
+    fn planned(&mut self, asks: &[Ask]) -> Result<(Plan, Vec<String>)> {
+        let before = self.view.world.clone();
+        let wanted = || asks.iter().filter_map(|ask| ask.wanted.as_ref());
+        let records: Vec<Vec<(u32, u32)>> =
+            asks.iter().map(|ask| ask.wanted.as_ref().map_or_else(Vec::new, |w| w.records(&before))).collect();
+        let is_there = |user: &u32| !before.catalog.users.is_deleted(*user);
+        let accounts: Vec<u32> = wanted().filter(|w| w.account).filter_map(|w| w.user).filter(is_there).collect();
+        let down: Vec<u32> =
+            wanted().filter(|w| w.user.is_none()).flat_map(|w| w.items.iter().flatten().copied()).collect();
+        let mut plan = Plan::new(&before, &records.concat(), &accounts, &down)?;
+        let mut left: HashSet<(u32, u32)> = plan.removed.iter().copied().collect();
+        let without = self.deployment.shards.iter().filter(|shard| shard.live.is_none()).map(|shard| shard.index);
+        let masked: BTreeSet<u32> = without.chain(plan.stale.iter().copied()).collect();
+
+        let mut names = Vec::new();
+        let mut within: HashMap<[u8; 32], String> = HashMap::new();
+        for (ask, records) in asks.iter().zip(&records) {
+            let wanted = ask.wanted.as_ref();
+            let removed = records.iter().filter(|record| left.remove(record)).count() as u64;
+            let hash = self.repeated.hash(of(wanted))?;
+            let repeats = ask.name.is_none() && wanted.is_some_and(|wanted| !wanted.account && wanted.user.is_some());
+            if removed == 0
+                && repeats
+                && let Some(name) = within.get(&hash).map(String::as_str).or_else(|| self.known(&hash))
+            {
+                names.push(name.to_owned());
+                continue;
+            }
+            let name = ask.name.clone().map_or_else(random_hex::<16>, Ok)?;
+            let user = wanted.and_then(|wanted| wanted.user);
+            let users: BTreeSet<u32> = records.iter().map(|record| record.0).chain(user).collect();
+            let mut shards: BTreeSet<u32> =
+                users.iter().flat_map(|&user| changed_shards(&before, &plan.after, user)).collect();
+            if removed == 0 {
+                shards.clear();
+            }
+            // What was removed earlier waits with the shard that held it.
+            let held = records.iter().map(|&(user, item)| before.shard_of(user, item));
+            shards.extend(held.filter(|shard| masked.contains(shard)));
+            let id = user.filter(|_| wanted.is_some_and(|wanted| !wanted.account));
+            let id = id.and_then(|user| before.catalog.users.ids.get(user as usize));
+            let row = NewRequest {
+                id_hash: id_hash(&name),
+                owner: id.map(|id| owner_of(&name, id)),
+                removed,
+                shards: shards.into_iter().collect(),
+                created: ask.created,
+            };
+            plan.note(row, ask.asked.committed(&name));
+            within.insert(hash, name.clone());
+            names.push(name);
+        }
+        Ok((plan, names))
+    }
+
+    /// The name of an earlier request for the same that is still known.
+    fn known(&self, hash: &[u8; 32]) -> Option<&str> {
+        self.repeated.name(hash).filter(|name| self.view.requests.find(name).is_some())
+    }
+
+    /// Has the bytes of what went overwritten; who waits for that gets word
+    /// then.
+    fn finish(&mut self, made: Made, done: Option<crate::store::Committed>) {
+        self.jobs.finish(done, made.ids.clone());
+        self.alone = Some(Alone::Finishing(made));
+    }
+
+    pub(super) fn finished(&mut self, result: &Result<()>, times: Result<(Vec<Request>, Option<f64>)>) {
+        let Some(Alone::Finishing(made)) = self.alone.take() else { return };
+        match times {
+            Ok((requests, due)) => {
+                self.view.requests.erased(&requests);
+                self.jobs.compaction_due(due);
+            }
+            Err(problem) => error!("the requests' times of erasure are not known yet: {problem:#}"),
+        }
+        self.put_in_place();
+        if let Err(problem) = result {
+            error!("changes are made, but not down to the bytes yet: {problem:#}");
+            self.handle.metrics().failed_changes.inc_by(made.replies.len() as u64);
+        }
+        for (reply, name) in made.replies {
+            // Whoever went away has the record deleted all the same.
+            let _ = reply.send(match result {
+                Ok(()) => Ok(name),
+                Err(_) => Err(anyhow!(
+                    "the records are removed and stay removed; do not send this again. But the server could not make \
+                     sure yet that no byte of them is left on disk, and goes on trying. The request is {name}"
+                )),
+            });
+        }
+        // Requests that removed nothing from a training set need no
+        // retraining: they have their receipt at once.
+        self.answer_requests();
+        self.put_in_place();
+    }
+
+    /// Says of changes whether they were made, now that the store was read.
+    pub(super) fn decide(&mut self, undecided: Vec<Undecided>) {
+        let mut made = Made::default();
+        for change in undecided {
+            match change {
+                Undecided::Forget(name, reply) => match (self.view.requests.find(&name), reply) {
+                    (Some(request), reply) => {
+                        made.ids.push(request.id_hash);
+                        made.replies.extend(reply.map(|reply| (reply, name)));
+                    }
+                    (None, Some(reply)) => drop(reply.send(Err(anyhow!(REFUSED)))),
+                    (None, None) => {}
+                },
+                Undecided::Add(add) => {
+                    let users = &self.view.world.catalog.users;
+                    let user = match &add.user {
+                        Whose::Known(user) => Some(*user),
+                        Whose::New(id) => users.find(id),
+                    };
+                    let own = user.map_or(&[][..], |user| self.view.world.interactions.of(user));
+                    let is_made = add.records.iter().all(|(item, _)| own.iter().any(|record| record.item == *item));
+                    let count = add.records.iter().map(|record| record.0).collect::<BTreeSet<u32>>().len() as u64;
+                    let _ = add.reply.send(if is_made { Ok(count) } else { Err(anyhow!(REFUSED)) });
+                }
+            }
+        }
+        if !made.ids.is_empty() {
+            self.finish(made, None);
+        }
+    }
+
+    /// Takes additions.
+    pub(super) fn add(&mut self, adds: Vec<Add>) {
+        let world = self.view.world.clone();
+        let mut coming = Collected::new(&world);
+        let mut counts = Vec::new();
+        for add in &adds {
+            // The request was let in by an earlier view than this one.
+            let users = &coming.catalog().users;
+            let found = match &add.user {
+                Whose::Known(user) => Some(*user),
+                Whose::New(id) => users.find(id),
+            };
+            let user = match (found, &add.user) {
+                (Some(user), _) if users.is_deleted(user) || user as usize >= users.len() => None,
+                (Some(user), _) => Some(user),
+                (None, Whose::New(id)) if !add.records.is_empty() => match coming.welcome(id) {
+                    Ok(user) => Some(user),
+                    Err(problem) => {
+                        error!("an addition failed: {problem:#}");
+                        None
+                    }
+                },
+                (None, _) => {
+                    counts.push(Some(0));
+                    continue;
+                }
+            };
+            counts.push(user.map(|user| coming.add(user, &add.records)));
+        }
+        let who: Vec<NewAudit> = adds.iter().filter_map(|add| add.by.clone()).collect();
+        let Some(planned) = coming.planned() else {
+            self.audit.extend(who);
+            reply(adds, counts);
+            return;
+        };
+        let done = match planned.apply(&self.state, self.deployment.head, &who) {
+            Ok(done) => done,
+            Err(StoreError::Moved) => {
+                // Another process came first: again on the records as they are.
+                self.put_off(adds.into_iter().map(|add| Command::Change(Change::Add(add))));
+                let (waiters, again, undecided) = (Vec::new(), Vec::new(), Vec::new());
+                self.begin_rereading(Alone::Rereading { waiters, again, undecided, tries: 0 });
+                return;
+            }
+            Err(problem) => {
+                error!("additions failed: {problem:#}");
+                self.handle.metrics().failed_changes.inc_by(adds.len() as u64);
+                let undecided = adds.into_iter().map(Undecided::Add).collect();
+                let (waiters, again) = (Vec::new(), Vec::new());
+                self.begin_rereading(Alone::Rereading { waiters, again, undecided, tries: 0 });
+                return;
+            }
+        };
+        // From here on the addition is made: nothing below returns an error.
+        let (count, people) = (planned.new.len(), planned.people.len());
+        info!(records = count, people, shards = planned.stale.len(), "additions carried out");
+        self.handle.metrics().added.inc_by(count as u64);
+        self.deployment.advance(planned.after, &done);
+        self.show();
+        self.schedule_changes(self.handle.options().settle);
+        self.put_in_place();
+        reply(adds, counts);
+        // Files that no version needs any more go.
+        self.finish(Made::default(), Some(done));
+    }
+}
+
+/// What a request asks, as far as asking again is the same request.
+fn of(wanted: Option<&Wanted>) -> requests::Ask<'_> {
+    let wanted = wanted.map(|wanted| (wanted.user, wanted.items.as_deref(), wanted.before));
+    let (user, items, before) = wanted.unwrap_or_default();
+    requests::Ask { user, items, before }
+}
+
+fn reply(adds: Vec<Add>, counts: Vec<Option<u64>>) {
+    for (add, count) in adds.into_iter().zip(counts) {
+        let _ =
+            add.reply.send(count.ok_or_else(|| {
+                anyhow!("the account was deleted meanwhile; add its records again if the person is back")
+            }));
+    }
+}

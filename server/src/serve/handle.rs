@@ -1,0 +1,361 @@
+//! All that an HTTP handler gets: the view, which is read without a lock, and
+//! the door of the run loop.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, anyhow, bail};
+use arc_swap::ArcSwap;
+use eemu_core::api::{AuditEntry, DryRun};
+use eemu_core::dataset::Holdout;
+use eemu_core::unlearn;
+use tokio::sync::{oneshot, watch};
+use tracing::error;
+
+use super::capacity::Capacity;
+use super::command::{Change, Command};
+use super::hiding::Hiding;
+use super::metrics::Metrics;
+use super::service::ServiceOptions;
+use super::tokens::Tokens;
+use super::view::View;
+use crate::store::{Head, NewAudit, State, Watch};
+
+/// Changes that wait at once; beyond that the service is overloaded.
+const LONGEST_QUEUE: usize = 100_000;
+/// The seed of an import for measuring, which everybody knows.
+const DEFAULT_SEED: u64 = 1;
+
+/// Reads the service, and asks it to change. A clone is the same service.
+#[derive(Clone)]
+pub struct Handle(Arc<Shared>);
+
+struct Shared {
+    view: ArcSwap<View>,
+    commands: mpsc::Sender<Command>,
+    /// Changes that the loop has not taken yet.
+    waiting: AtomicUsize,
+    /// Read for the audit log alone.
+    state: Arc<State>,
+    options: ServiceOptions,
+    metrics: Metrics,
+    tokens: Mutex<Tokens>,
+    ticks: watch::Sender<u64>,
+    tick: AtomicU64,
+    demo: Vec<(u32, String)>,
+    /// Items that are in no list.
+    hiding: Hiding,
+    /// Looks how far a shared state has come; none where nobody else writes.
+    watch: Option<Watch>,
+    stopping: AtomicBool,
+    failed: AtomicBool,
+}
+
+/// What a handle is made of.
+pub(super) struct Parts {
+    pub(super) view: View,
+    pub(super) commands: mpsc::Sender<Command>,
+    pub(super) options: ServiceOptions,
+    pub(super) tokens: Tokens,
+    pub(super) demo: Vec<(u32, String)>,
+    pub(super) watch: Option<Watch>,
+    pub(super) hiding: Hiding,
+    pub(super) state: Arc<State>,
+}
+
+impl Handle {
+    pub(super) fn new(parts: Parts) -> Result<Self> {
+        let Parts { view, commands, options, tokens, demo, watch, hiding, state } = parts;
+        Ok(Self(Arc::new(Shared {
+            view: ArcSwap::from_pointee(view),
+            commands,
+            waiting: AtomicUsize::new(0),
+            state,
+            options,
+            metrics: Metrics::new()?,
+            tokens: Mutex::new(tokens),
+            ticks: watch::channel(0).0,
+            tick: AtomicU64::new(0),
+            demo,
+            hiding,
+            watch,
+            stopping: AtomicBool::new(false),
+            failed: AtomicBool::new(false),
+        })))
+    }
+
+    /// The view now.
+    pub fn view(&self) -> Arc<View> {
+        self.0.view.load_full()
+    }
+
+    /// Puts another view in place, and tells whoever follows a request.
+    pub(super) fn show(&self, view: View) {
+        self.0.view.store(Arc::new(view));
+        self.tick();
+    }
+
+    /// What the service was told.
+    pub fn options(&self) -> &ServiceOptions {
+        &self.0.options
+    }
+
+    /// Counters.
+    pub fn metrics(&self) -> &Metrics {
+        &self.0.metrics
+    }
+
+    /// Who may.
+    pub fn tokens(&self) -> MutexGuard<'_, Tokens> {
+        // Whole between any two statements that may panic.
+        self.0.tokens.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Items that are in no list.
+    pub(super) fn hiding(&self) -> &Hiding {
+        &self.0.hiding
+    }
+
+    /// Demonstration: people and the tokens that act for them.
+    pub fn demo(&self) -> &[(u32, String)] {
+        &self.0.demo
+    }
+
+    /// Moves whenever a request may have moved.
+    pub fn ticks(&self) -> watch::Receiver<u64> {
+        self.0.ticks.subscribe()
+    }
+
+    fn tick(&self) {
+        self.0.ticks.send_replace(self.0.tick.fetch_add(1, Ordering::Relaxed));
+    }
+
+    /// Asks for a change of the records.
+    ///
+    /// # Errors
+    /// When the service stops, or too many wait.
+    pub fn submit(&self, change: Change) -> Result<()> {
+        if self.is_stopping() {
+            bail!("the service is stopping; send it again when it is back");
+        }
+        if self.0.waiting.fetch_add(1, Ordering::SeqCst) >= LONGEST_QUEUE {
+            self.0.waiting.fetch_sub(1, Ordering::SeqCst);
+            bail!("too many changes are waiting; send it again in a while");
+        }
+        self.send(Command::Change(change))
+    }
+
+    /// The loop has taken changes.
+    pub(super) fn taken(&self, count: usize) {
+        self.0.waiting.fetch_sub(count, Ordering::SeqCst);
+    }
+
+    /// The loop has put changes off.
+    pub(super) fn put_back(&self, count: usize) {
+        self.0.waiting.fetch_add(count, Ordering::SeqCst);
+    }
+
+    /// Changes that wait for the loop.
+    pub fn waiting(&self) -> usize {
+        self.0.waiting.load(Ordering::SeqCst)
+    }
+
+    /// Retrains now whatever waits.
+    pub fn retrain_now(&self) {
+        // A loop that has ended retrains nothing.
+        let _ = self.send(Command::RetrainNow);
+    }
+
+    /// Writes an entry of the audit log soon.
+    pub fn audit(&self, entry: NewAudit) {
+        if self.send(Command::Audit(entry)).is_err() {
+            error!("an entry of the audit log is lost: the service has stopped");
+        }
+    }
+
+    /// Entries of the audit log, newest first. Blocking.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub fn audit_log(&self, before: u64, count: u64) -> Result<Vec<AuditEntry>> {
+        Ok(self.0.state.audit(before, count)?)
+    }
+
+    /// Sends a command.
+    ///
+    /// # Errors
+    /// When the loop has ended.
+    pub(super) fn send(&self, command: Command) -> Result<()> {
+        self.0.commands.send(command).map_err(|_| anyhow!("the service is stopping; send it again when it is back"))
+    }
+
+    /// Asks the service to end: what trains is kept as a checkpoint.
+    pub fn stop(&self) {
+        self.0.stopping.store(true, Ordering::SeqCst);
+        // It may have ended already.
+        let _ = self.send(Command::Stop);
+        self.tick();
+    }
+
+    /// Ends the service because going on could break a promise; the next start
+    /// recovers.
+    pub(super) fn fail(&self, reason: &str) {
+        error!("{reason}; the service stops");
+        self.0.failed.store(true, Ordering::SeqCst);
+        self.stop();
+    }
+
+    /// Whether the service ended because going on could break a promise.
+    pub fn has_failed(&self) -> bool {
+        self.0.failed.load(Ordering::SeqCst)
+    }
+
+    /// Whether the service stops.
+    pub fn is_stopping(&self) -> bool {
+        self.0.stopping.load(Ordering::SeqCst)
+    }
+
+    /// Whether other processes write to this state, too.
+    pub fn is_shared(&self) -> bool {
+        self.0.watch.is_some()
+    }
+
+    /// Whether something was deleted since an answer's view was made. Every
+    /// deletion that was acknowledged before this call counts, by whichever
+    /// process. Blocking where the state is shared.
+    ///
+    /// # Errors
+    /// When the database does not answer: then nobody knows.
+    pub fn is_overtaken(&self, head: Head) -> Result<bool> {
+        let now = match &self.0.watch {
+            Some(watch) => watch.head()?,
+            None => self.view().head,
+        };
+        Ok(now.deletions != head.deletions)
+    }
+
+    /// How far other processes have brought the state; none where there are
+    /// no others. Blocking.
+    pub(super) fn changes(&self) -> Result<Option<u64>> {
+        Ok(self.0.watch.as_ref().map(Watch::head).transpose()?.map(|head| head.changes))
+    }
+
+    /// Waits until everything that other processes changed before is in the
+    /// view. Blocking where the state is shared, and nothing elsewhere.
+    ///
+    /// # Errors
+    /// When the database does not answer, or what it holds cannot be used.
+    pub fn freshen(&self) -> Result<()> {
+        let Some(changes) = self.changes()? else { return Ok(()) };
+        if changes <= self.view().seen {
+            return Ok(());
+        }
+        let (reply, done) = oneshot::channel();
+        self.send(Command::Refresh(changes, reply))?;
+        done.blocking_recv().map_err(|_| anyhow!("the service is stopping; send it again when it is back"))?
+    }
+
+    /// What decides how many deletions are sustained, as it is now.
+    pub fn capacity(&self) -> Capacity {
+        let view = self.view();
+        let publication = view.pace.publication;
+        Capacity {
+            shards: view.shards.len() as u32,
+            trainers: self.options().train_jobs,
+            training: if publication > 0.0 { publication } else { view.training_seconds() },
+            settle: self.options().settle.as_secs_f64(),
+        }
+    }
+
+    /// Seconds until these shards are retrained, roughly.
+    pub fn estimate(&self, shards: &[u32]) -> u64 {
+        let view = self.view();
+        let waiting = view.schedule.waiting(Instant::now());
+        let asked = waiting.iter().filter(|(shard, _)| shards.contains(shard));
+        let before = asked.map(|(_, seconds)| *seconds).fold(0.0, f64::max);
+        // What is due later, such as additions, is in nobody's way.
+        let ahead = waiting.iter().filter(|(_, seconds)| *seconds <= before).count();
+        let rounds = ahead.max(shards.len()).div_ceil(self.options().train_jobs.max(1));
+        (before + rounds as f64 * view.training_seconds()).ceil() as u64
+    }
+
+    /// What the deletion of these records would do now.
+    pub fn dry_run(&self, records: &[(u32, u32)]) -> DryRun {
+        let view = self.view();
+        let plan = unlearn::plan(&view.world, records);
+        let left = view.models().filter(|model| !plan.shards.contains(&model.live.shard)).count() as u32;
+        let training = self.estimate(&plan.shards);
+        let settling = if plan.shards.is_empty() { 0 } else { self.options().settle.as_secs() };
+        DryRun {
+            removed: plan.removed.len() as u64,
+            shards_left: left,
+            degraded: left == 0,
+            estimated_seconds: if plan.shards.is_empty() { 0 } else { training + settling },
+            shards: plan.shards,
+        }
+    }
+
+    /// What an operator should know before people rely on this service.
+    pub fn doubts(&self) -> Vec<&'static str> {
+        let world = &self.view().world;
+        let config = &world.config;
+        let found = [
+            (
+                world.interactions.is_empty(),
+                "this state has no records: every list is empty of sense until some are added and trained on",
+            ),
+            (
+                config.train.seed == DEFAULT_SEED,
+                "the seed is the public default: anybody can compute which shard holds a record; import with \
+                 --holdout none, or give --seed a secret",
+            ),
+            (
+                config.holdout != Holdout::None,
+                "records are held out for measuring and train nothing; import with --holdout none for production",
+            ),
+        ];
+        found.into_iter().filter(|(is_so, _)| *is_so).map(|(_, doubt)| doubt).collect()
+    }
+}
+
+/// Between two looks at what other processes did.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// Tells the loop when another process has changed a shared state, and looks
+/// which items are hidden.
+pub(super) fn watch_others(handle: Handle) -> std::thread::JoinHandle<()> {
+    std::thread::spawn(move || {
+        // Said once: the next look comes soon.
+        let mut blind = false;
+        let mut looked = Instant::now();
+        while !handle.is_stopping() {
+            std::thread::sleep(Duration::from_millis(50));
+            if looked.elapsed() < LOOK {
+                continue;
+            }
+            looked = Instant::now();
+            let changes = handle.changes();
+            let hidden = handle.hiding().reread();
+            let is_blind = changes.is_err() || hidden.is_err();
+            if let (Err(problem), _) | (Ok(_), Err(problem)) = (&changes, &hidden)
+                && !blind
+            {
+                error!("changes by other processes cannot be seen: {problem:#}");
+            }
+            if let Ok(Some(changes)) = changes
+                && changes > handle.view().seen
+            {
+                // A loop that has ended needs no news.
+                let _ = handle.send(Command::Moved(changes));
+            }
+            blind = is_blind;
+        }
+    })
+}
+
+impl std::fmt::Debug for Handle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Handle").field("options", &self.0.options).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,204 @@
+//! Trainers: a bounded number of threads that take a job, train a shard beside
+//! serving, and tell the run loop what came of it. The store is theirs to
+//! publish to; what is shown is the loop's alone.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use eemu_core::tensor::Device;
+use eemu_core::world::World;
+
+use super::command::Command;
+use super::handle::Handle;
+use super::ledger::published_line;
+use super::view::ShardModel;
+use crate::pool::default_jobs;
+use crate::store::{Live, State, StoreError, Ticket};
+use crate::training::{Launcher, Trained, Wish, train_unit};
+
+/// Between two reports of how far a shard is.
+const REPORT: Duration = Duration::from_millis(20);
+
+/// A shard to train: right and records of one moment.
+struct Job {
+    ticket: Ticket,
+    world: Arc<World>,
+    outdated: Arc<AtomicBool>,
+}
+
+/// What came of a job.
+pub(super) enum Outcome {
+    /// It is trained and published, and its model loaded, in so many seconds.
+    Trained(Trained, Result<Option<Arc<ShardModel>>>, f64),
+    /// Its records changed, or the service stops.
+    Overtaken,
+    /// Another process trains it, or has.
+    Elsewhere,
+    /// It failed.
+    Failed(anyhow::Error),
+}
+
+/// The trainers.
+pub(super) struct TrainingPool {
+    jobs: Option<mpsc::Sender<Job>>,
+    size: usize,
+    running: BTreeMap<u32, Arc<AtomicBool>>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl TrainingPool {
+    /// Starts so many trainers.
+    pub(super) fn start(size: usize, state: &Arc<State>, device: &Device, handle: &Handle) -> Self {
+        let (send, receive) = mpsc::channel();
+        let receive = Arc::new(Mutex::new(receive));
+        let size = size.max(1);
+        let threads = (0..size)
+            .map(|_| {
+                let trainer = Trainer { state: state.clone(), device: device.clone(), handle: handle.clone() };
+                let jobs = receive.clone();
+                std::thread::spawn(move || {
+                    let threads = (default_jobs() / size).max(1);
+                    match rayon::ThreadPoolBuilder::new().num_threads(threads).build() {
+                        Ok(pool) => pool.install(|| trainer.work(&jobs)),
+                        Err(_) => trainer.work(&jobs),
+                    }
+                })
+            })
+            .collect();
+        Self { jobs: Some(send), size, running: BTreeMap::new(), threads }
+    }
+
+    /// Whether a trainer has nothing to do.
+    pub(super) fn is_free(&self) -> bool {
+        self.running.len() < self.size && self.jobs.is_some()
+    }
+
+    /// Whether no trainer has anything to do.
+    pub(super) fn is_idle(&self) -> bool {
+        self.running.is_empty()
+    }
+
+    /// Whether a trainer has this shard.
+    pub(super) fn trains(&self, shard: u32) -> bool {
+        self.running.contains_key(&shard)
+    }
+
+    /// Gives a shard to a trainer.
+    pub(super) fn train(&mut self, ticket: Ticket, world: Arc<World>) {
+        let outdated = Arc::new(AtomicBool::new(false));
+        self.running.insert(ticket.shard(), outdated.clone());
+        if let Some(jobs) = &self.jobs {
+            // The trainers live as long as this.
+            let _ = jobs.send(Job { ticket, world, outdated });
+        }
+    }
+
+    /// A shard's records have changed: its training is of no use.
+    pub(super) fn outdate(&self, shard: u32) {
+        if let Some(outdated) = self.running.get(&shard) {
+            outdated.store(true, Ordering::SeqCst);
+        }
+    }
+
+    /// A job has ended.
+    pub(super) fn ended(&mut self, shard: u32) {
+        self.running.remove(&shard);
+    }
+
+    /// Ends the trainers, when each has ended its job.
+    pub(super) fn stop(&mut self) {
+        self.jobs = None;
+        for thread in self.threads.drain(..) {
+            // A trainer that panicked has said so already.
+            let _ = thread.join();
+        }
+    }
+}
+
+struct Trainer {
+    state: Arc<State>,
+    device: Device,
+    handle: Handle,
+}
+
+impl Trainer {
+    fn work(&self, jobs: &Mutex<mpsc::Receiver<Job>>) {
+        loop {
+            let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
+            let Ok(job) = job else { return };
+            let shard = job.ticket.shard();
+            let trained = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.train(&job)));
+            let outcome = match trained {
+                Ok(Ok(outcome)) => outcome,
+                Ok(Err(problem)) => Outcome::Failed(problem),
+                Err(_) => Outcome::Failed(anyhow::anyhow!("a trainer panicked")),
+            };
+            // A loop that has ended will find it in the store.
+            let _ = self.handle.send(Command::Trained(shard, outcome));
+        }
+    }
+
+    fn train(&self, job: &Job) -> Result<Outcome> {
+        let began = Instant::now();
+        let (shard, world) = (job.ticket.shard(), &job.world);
+        let Some(_claim) = self.state.claim(shard)? else { return Ok(Outcome::Elsewhere) };
+        if self.state.ticket(shard)? != job.ticket {
+            // Another process was faster, or the records have changed.
+            return Ok(Outcome::Elsewhere);
+        }
+        let Some(data) = world.shards().into_iter().nth(shard as usize) else {
+            anyhow::bail!("there is no such shard");
+        };
+        let epochs = world.config.train.epochs;
+        let follower = Follower { trainer: self, job, epochs, said: Mutex::new(None) };
+        match train_unit(&self.state, world, &data, job.ticket, &self.device, &follower, false) {
+            Ok(Some(trained)) => {
+                let model = ShardModel::load(&self.state, world, shard, &self.device);
+                Ok(Outcome::Trained(trained, model.map(|model| model.map(Arc::new)), began.elapsed().as_secs_f64()))
+            }
+            Ok(None) => Ok(Outcome::Overtaken),
+            Err(problem) if matches!(problem.downcast_ref(), Some(StoreError::Outdated { .. })) => {
+                Ok(Outcome::Overtaken)
+            }
+            Err(problem) => Err(problem),
+        }
+    }
+}
+
+struct Follower<'a> {
+    trainer: &'a Trainer,
+    job: &'a Job,
+    epochs: u32,
+    /// The epoch that was reported last, and when.
+    said: Mutex<Option<(u32, Instant)>>,
+}
+
+impl Launcher for Follower<'_> {
+    fn progress(&self, shard: u32, done: u32, _: f64, _: Option<f32>) {
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        if said.is_none_or(|(epoch, when)| epoch != done && when.elapsed() >= REPORT) {
+            *said = Some((done, Instant::now()));
+            let _ = self.trainer.handle.send(Command::Progress(shard, done + 1, self.epochs));
+        }
+    }
+
+    fn publishing(&self, shard: u32) {
+        let _ = self.trainer.handle.send(Command::Publishing(shard));
+    }
+
+    fn wish(&self, _: u32) -> Wish {
+        match (self.job.outdated.load(Ordering::SeqCst), self.trainer.handle.is_stopping()) {
+            (true, _) => Wish::Drop,
+            (false, true) => Wish::Checkpoint,
+            (false, false) => Wish::GoOn,
+        }
+    }
+
+    fn entry(&self, live: &Live) -> eemu_core::Result<Option<String>> {
+        published_line(std::slice::from_ref(live)).map(Some)
+    }
+}

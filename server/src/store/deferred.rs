@@ -1,0 +1,175 @@
+//! Deletions that are accepted and carried out later, together.
+//!
+//! What is to be deleted must be kept until then. It is sealed with a key that
+//! is drawn with the first such request and destroyed with the last: from then
+//! on no copy of a row that is left anywhere can be read. Each row carries the
+//! hash of its request's name, which the seal covers.
+
+use chacha20poly1305::aead::{Aead, KeyInit, Payload};
+use chacha20poly1305::{XChaCha20Poly1305, XNonce};
+
+use super::State;
+use super::audit::{self, NewAudit};
+use super::database::{Db, on, transaction};
+use super::error::{Result, StoreError};
+use super::schema::{clear_meta, meta, set_meta};
+use crate::clock::random;
+
+const KEY: &str = "deferred-key";
+/// Bytes of a nonce, which stand before what is sealed.
+const NONCE: usize = 24;
+
+/// A request to be kept.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewDeferred {
+    /// BLAKE3 of the request's name.
+    pub id_hash: [u8; 32],
+    /// When it was asked, in seconds since 1970.
+    pub asked: f64,
+    /// Until when it is to be carried out.
+    pub due: f64,
+    /// What is to be kept secret: the request itself.
+    pub secret: Vec<u8>,
+}
+
+/// A request that is kept.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Deferred {
+    /// BLAKE3 of the request's name.
+    pub id_hash: [u8; 32],
+    /// When it was asked, in seconds since 1970.
+    pub asked: f64,
+    /// Until when it is to be carried out.
+    pub due: f64,
+}
+
+fn damaged(what: &str) -> StoreError {
+    StoreError::DamagedRow(format!("accepted deletions: {what}"))
+}
+
+fn parse(key: &str) -> Result<[u8; 32]> {
+    hex::decode(key).ok().and_then(|key| key.try_into().ok()).ok_or_else(|| damaged("an unreadable key"))
+}
+
+fn seal(key: &[u8; 32], new: &NewDeferred) -> Result<Vec<u8>> {
+    let nonce: [u8; NONCE] = random()?;
+    let payload = Payload { msg: &new.secret, aad: &new.id_hash };
+    let sealed = XChaCha20Poly1305::new(&(*key).into()).encrypt(&XNonce::from(nonce), payload);
+    Ok([nonce.as_slice(), &sealed.map_err(|_| damaged("one cannot be sealed"))?].concat())
+}
+
+fn unseal(key: &[u8; 32], id_hash: &[u8; 32], sealed: &[u8]) -> Result<Vec<u8>> {
+    let wrong = || damaged("one cannot be read with the key that is there");
+    let (nonce, body) = sealed.split_first_chunk::<NONCE>().ok_or_else(wrong)?;
+    let payload = Payload { msg: body, aad: id_hash };
+    XChaCha20Poly1305::new(&(*key).into()).decrypt(&XNonce::from(*nonce), payload).map_err(|_| wrong())
+}
+
+/// Removes requests that are carried out, and the key with the last of them.
+/// Part of the removing transaction; its erasure overwrites them.
+///
+/// # Errors
+/// [`StoreError::Moved`] when another process has carried one of them out.
+pub(super) async fn carried_out(db: &mut Db, ids: &[[u8; 32]]) -> Result<()> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    for id in ids {
+        let sql = "DELETE FROM deferred WHERE id_hash = $1";
+        let gone = on!(db, c => sqlx::query(sql).bind(id.to_vec()).execute(c).await?.rows_affected());
+        if gone == 0 {
+            return Err(StoreError::Moved);
+        }
+    }
+    let sql = "SELECT count(*) FROM deferred";
+    let left: i64 = on!(db, c => sqlx::query_scalar(sql).fetch_one(c).await?);
+    if left == 0 {
+        clear_meta(db, KEY).await?;
+    }
+    Ok(())
+}
+
+async fn rows(db: &mut Db) -> Result<Vec<(Deferred, Vec<u8>)>> {
+    let sql = "SELECT id_hash, asked, due, sealed FROM deferred ORDER BY due, asked, id_hash";
+    let rows: Vec<(Vec<u8>, f64, f64, Vec<u8>)> = on!(db, c => sqlx::query_as(sql).fetch_all(c).await?);
+    rows.into_iter()
+        .map(|(id, asked, due, sealed)| {
+            let id_hash = id.try_into().map_err(|_| damaged("an unreadable name"))?;
+            Ok((Deferred { id_hash, asked, due }, sealed))
+        })
+        .collect()
+}
+
+impl State {
+    /// Keeps requests until they are carried out.
+    ///
+    /// # Errors
+    /// When the database refuses: none of them is kept then.
+    pub fn defer(&self, requests: &[NewDeferred], who: &[NewAudit]) -> Result<()> {
+        self.write(async |db| {
+            let keep = async |db: &mut Db| {
+                let key = match meta(db, KEY).await? {
+                    Some(key) => parse(&key)?,
+                    None => {
+                        let key = random()?;
+                        set_meta(db, KEY, &hex::encode(key)).await?;
+                        key
+                    }
+                };
+                let sql = "INSERT INTO deferred (id_hash, asked, due, sealed) VALUES ($1, $2, $3, $4)";
+                for new in requests {
+                    let (id, sealed) = (new.id_hash.to_vec(), seal(&key, new)?);
+                    on!(db, c => sqlx::query(sql)
+                        .bind(id)
+                        .bind(new.asked)
+                        .bind(new.due)
+                        .bind(sealed)
+                        .execute(c)
+                        .await
+                        .map(drop))?;
+                }
+                audit::append(db, who).await
+            };
+            transaction(db, keep).await.map(drop)
+        })
+    }
+
+    /// The requests that wait to be carried out, those that are due first.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub fn deferred(&self) -> Result<Vec<Deferred>> {
+        Ok(self.read(rows)?.into_iter().map(|(request, _)| request).collect())
+    }
+
+    /// The same with what each asks for, as it was given to [`State::defer`].
+    ///
+    /// # Errors
+    /// When the database refuses, or a row cannot be read with the key.
+    pub fn deferred_secrets(&self) -> Result<Vec<(Deferred, Vec<u8>)>> {
+        let (key, rows) = self.read(async |db| Ok((meta(db, KEY).await?, rows(db).await?)))?;
+        let Some(key) = key.map(|key| parse(&key)).transpose()? else {
+            return if rows.is_empty() { Ok(Vec::new()) } else { Err(damaged("their key is not there")) };
+        };
+        rows.into_iter().map(|(request, sealed)| Ok((request, unseal(&key, &request.id_hash, &sealed)?))).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seal_opens_with_its_key_for_its_request_alone() {
+        let new = NewDeferred { id_hash: [3; 32], asked: 1.0, due: 2.0, secret: b"who and what".to_vec() };
+        let sealed = seal(&[7; 32], &new).unwrap();
+        assert!(!sealed.windows(3).any(|window| window == b"who"));
+        assert_eq!(unseal(&[7; 32], &[3; 32], &sealed).unwrap(), new.secret);
+        assert!(unseal(&[8; 32], &[3; 32], &sealed).is_err());
+        assert!(unseal(&[7; 32], &[4; 32], &sealed).is_err());
+        let mut changed = sealed.clone();
+        changed[30] ^= 1;
+        assert!(unseal(&[7; 32], &[3; 32], &changed).is_err());
+        assert!(unseal(&[7; 32], &[3; 32], &sealed[..10]).is_err());
+    }
+}
