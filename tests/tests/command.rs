@@ -565,7 +565,9 @@ fn training_goes_on_from_a_checkpoint() {
     {
         let deployment = Deployment::open(Path::new(&state), Access::Write).unwrap();
         let settings = deployment.state.settings().unwrap();
-        deployment.state.reset_models(&settings, 3).unwrap();
+        let change = eemu_server::store::Change::Reset(&settings, 3);
+        let done = deployment.state.apply(&change, deployment.head).unwrap();
+        deployment.state.finish(&done).unwrap();
         let shard = &deployment.world.shards()[1];
         let (catalog, config) = (&deployment.world.catalog, &deployment.world.config);
         let fingerprint = serde_json::to_string(&Fingerprint::of(&cpu())).unwrap();
