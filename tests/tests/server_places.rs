@@ -120,9 +120,11 @@ fn a_deployments_seed_is_drawn() {
     assert_eq!(seed("d", &[]).0, 1);
 }
 
+/// The newest entry of the log that answers a deletion.
 fn last_receipt(state: &Path) -> Value {
     let receipts = Deployment::open(state, Access::Read).unwrap().state.receipts().unwrap();
-    receipts.last().map_or(Value::Null, |receipt| serde_json::from_str(&receipt.json).unwrap())
+    let entries = receipts.iter().rev().map(|receipt| serde_json::from_str::<Value>(&receipt.json).unwrap());
+    entries.into_iter().find(|entry| entry["removed"].is_u64()).unwrap_or(Value::Null)
 }
 
 fn recipe() -> Recipe {

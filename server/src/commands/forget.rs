@@ -85,7 +85,7 @@ fn write_receipt(args: &ForgetArgs, deployment: &Deployment, done: &Forgotten) -
         Some(to) => to.clone(),
         None => {
             let folder = deployment.state.dir().join(RECEIPTS);
-            std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+            crate::store::private_folder(&folder)?;
             folder.join(format!("receipt-{index}.json"))
         }
     };

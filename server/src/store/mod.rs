@@ -99,6 +99,14 @@ pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
     atomic_file::write(path, &[bytes])
 }
 
+/// Makes a folder that nobody else reads; one that is there becomes so.
+///
+/// # Errors
+/// When the disk refuses.
+pub(crate) fn private_folder(dir: &Path) -> Result<()> {
+    private::folder(dir)
+}
+
 /// Opens a file beside the state's own that nobody else reads; made when it is
 /// not there.
 ///

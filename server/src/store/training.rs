@@ -35,7 +35,7 @@ async fn claim(db: &mut Db, sql: &'static str, shard: u32) -> Result<bool> {
 }
 
 impl State {
-    /// Every shard, in order; none before [`State::reset_models`].
+    /// Every shard, in order; none before [`super::Change::Reset`].
     ///
     /// # Errors
     /// When the database refuses.
@@ -43,7 +43,7 @@ impl State {
         self.read(models::shards)
     }
 
-    /// Whether a shard was published since [`State::reset_models`]; a deletion
+    /// Whether a shard was published since [`super::Change::Reset`]; a deletion
     /// that drops every model does not change that.
     ///
     /// # Errors
