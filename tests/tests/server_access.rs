@@ -38,8 +38,8 @@ fn the_document_is_the_committed_one() {
 
 #[test]
 fn the_manual_holds_every_setting() {
-    let manual = std::fs::read_to_string(root().join("docs/operating.md")).unwrap();
-    assert!(manual.contains(&reference()), "docs/operating.md lacks the table of `eemu config reference`");
+    let manual = std::fs::read_to_string(root().join("docs/serve.md")).unwrap();
+    assert!(manual.contains(&reference()), "docs/serve.md lacks the table of `eemu config reference`");
 }
 
 /// A body that a route takes, about a user or about nobody.

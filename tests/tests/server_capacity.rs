@@ -95,7 +95,7 @@ fn a_steady_stream_is_sustained() {
 /// The manual's table is what the formula gives.
 #[test]
 fn the_manual_says_what_is_sustained() {
-    let manual = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/operating.md");
+    let manual = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/scale.md");
     let manual = std::fs::read_to_string(manual).unwrap();
     let heading = "| shards | trainers | seconds to train one | `settle` | deletions an hour |";
     let table = manual.split(heading).nth(1).expect("the manual has no such table");
