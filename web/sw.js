@@ -4,7 +4,7 @@
 const FILES = [/*FILES*/];
 // What only some browsers use: kept once it was asked for.
 const LATER = [/*LATER*/];
-const CACHE = "eemu-/*VERSION*/";
+const CACHE = `eemu-/*VERSION*/ ${new URL("./", self.location.href).pathname}`;
 
 self.addEventListener("install", (event) => {
   event.waitUntil(
@@ -20,7 +20,10 @@ self.addEventListener("activate", (event) => {
   event.waitUntil(
     (async () => {
       const names = await caches.keys();
-      await Promise.all(names.filter((name) => name.startsWith("eemu-") && name !== CACHE).map((name) => caches.delete(name)));
+      // Another app of this host keeps its own, below its own path.
+      const place = CACHE.slice(CACHE.indexOf(" "));
+      const old = (name) => name.startsWith("eemu-") && name !== CACHE && (name.endsWith(place) || !name.includes(" "));
+      await Promise.all(names.filter(old).map((name) => caches.delete(name)));
       await self.clients.claim();
     })(),
   );

@@ -34,6 +34,43 @@ pub(crate) fn fragment() -> String {
     window().location().hash().unwrap_or_default()
 }
 
+/// Where the worker keeps files, which tells that there was a service: by the
+/// app's path, as other apps of this host may have theirs.
+fn kept_files() -> String {
+    let path = window().location().pathname().unwrap_or_default();
+    format!("kept-files{}", path.rsplit_once('/').map_or("", |(folder, _)| folder))
+}
+
+/// Menus close when somebody presses Escape, or clicks beside them.
+fn close_menus() {
+    let open = |but: Option<web_sys::Node>| {
+        let Ok(menus) = document().query_selector_all("details.menu[open]") else { return };
+        for menu in (0..menus.length()).filter_map(|place| menus.get(place)) {
+            if but.as_ref().is_none_or(|target| !menu.contains(Some(target)))
+                && let Ok(menu) = menu.dyn_into::<web_sys::Element>()
+            {
+                // What is closed already stays so.
+                let _ = menu.remove_attribute("open");
+            }
+        }
+    };
+    // They listen as long as the page lives.
+    let _ = window_event_listener(leptos::ev::pointerdown, move |event| {
+        open(event.target().and_then(|target| target.dyn_into().ok()));
+    });
+    let _ = window_event_listener(leptos::ev::keydown, move |event| {
+        if event.key() == "Escape" {
+            let within =
+                document().active_element().and_then(|focus| focus.closest("details.menu[open]").ok().flatten());
+            open(None);
+            let summary = within.and_then(|menu| menu.query_selector("summary").ok().flatten());
+            if let Some(summary) = summary.and_then(|summary| summary.dyn_into::<web_sys::HtmlElement>().ok()) {
+                let _ = summary.focus();
+            }
+        }
+    });
+}
+
 /// Whether a service answers at this address, or did on an earlier visit.
 async fn has_service() -> bool {
     match JsFuture::from(window().fetch_with_str("healthz")).await {
@@ -44,7 +81,7 @@ async fn has_service() -> bool {
         }
         Err(_) => {
             let Ok(caches) = window().caches() else { return false };
-            JsFuture::from(caches.has("kept-files")).await.is_ok_and(|kept| kept.is_truthy())
+            JsFuture::from(caches.has(&kept_files())).await.is_ok_and(|kept| kept.is_truthy())
         }
     }
 }
@@ -52,6 +89,7 @@ async fn has_service() -> bool {
 #[component]
 fn Root(first: Place) -> impl IntoView {
     let place = RwSignal::new(first);
+    close_menus();
     // What belongs to a person stays while they look at the Lab.
     let state = State::new();
     provide_context(state);

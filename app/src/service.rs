@@ -1,8 +1,8 @@
 //! The one client of the HTTP API. It runs in the worker; the page asks nobody.
 
 use eemu_core::api::{
-    AccountRequest, ConsistencyProof, DeleteRequest, DemoHousehold, LogEntries, Manifest, OwnInteractions, OwnRows,
-    PREFIX, Problem, Queue, Unlearning, UserRequest, Whoami,
+    AccountRequest, ConsistencyProof, DeleteRequest, DemoHousehold, ExportRequest, Kept, LogEntries, Manifest,
+    OwnInteractions, OwnRows, PREFIX, Problem, Queue, Unlearning, UserRequest, Whoami,
 };
 use eemu_core::receipt::ReceiptFile;
 use futures_util::StreamExt;
@@ -38,7 +38,8 @@ pub struct Api {
 }
 
 impl Api {
-    /// The service at `base` (scheme, host, port), for everybody.
+    /// The service at `base` (scheme, host, port, and the path that the app is
+    /// below, without a slash at its end), for everybody.
     pub fn new(base: &str) -> Self {
         Self { base: base.to_owned(), token: None, client: reqwest::Client::new() }
     }
@@ -112,6 +113,15 @@ impl Api {
     /// See [`Fault`].
     pub async fn forget_account(&self) -> Result<Unlearning, Fault> {
         self.post("/account/delete", &AccountRequest::default()).await
+    }
+
+    /// Everything that the server keeps about the signed-in person; of their
+    /// deletions, those whose names are given.
+    ///
+    /// # Errors
+    /// See [`Fault`].
+    pub async fn export(&self, requests: Vec<String>) -> Result<Kept, Fault> {
+        self.post("/person/export", &ExportRequest { user: None, requests }).await
     }
 
     /// Where a deletion stands.

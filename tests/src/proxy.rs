@@ -32,6 +32,10 @@ pub struct Proxy {
     packed: Arc<AtomicBool>,
     /// Bytes that went to the browser.
     sent: Arc<AtomicUsize>,
+    /// Answers of its own: part of a request's line, status, body.
+    own: Arc<Mutex<Vec<(String, u16, String)>>>,
+    /// The path that it is reached below; nothing else is there.
+    below: Arc<Mutex<String>>,
 }
 
 impl Proxy {
@@ -52,6 +56,8 @@ impl Proxy {
             hold: Arc::new(AtomicUsize::new(usize::MAX)),
             packed: Arc::default(),
             sent: Arc::default(),
+            own: Arc::default(),
+            below: Arc::default(),
         };
         let shared = proxy.clone();
         std::thread::spawn(move || {
@@ -104,6 +110,33 @@ impl Proxy {
         self.packed.store(true, Ordering::SeqCst);
     }
 
+    /// Answers by itself whatever has this in its line, as a server would that
+    /// does not do what it says.
+    ///
+    /// # Panics
+    /// When a thread of the proxy panicked.
+    pub fn answer(&self, line: &str, status: u16, body: &str) {
+        let mut own = self.own.lock().unwrap_or_else(|_| panic!("the proxy failed"));
+        own.insert(0, (line.to_owned(), status, body.to_owned()));
+    }
+
+    /// Answers nothing by itself any more.
+    ///
+    /// # Panics
+    /// When a thread of the proxy panicked.
+    pub fn answer_nothing(&self) {
+        self.own.lock().unwrap_or_else(|_| panic!("the proxy failed")).clear();
+    }
+
+    /// Is reached below a path alone (`/apps/eemu`), which the server never
+    /// hears of.
+    ///
+    /// # Panics
+    /// When a thread of the proxy panicked.
+    pub fn below(&self, path: &str) {
+        *self.below.lock().unwrap_or_else(|_| panic!("the proxy failed")) = path.to_owned();
+    }
+
     /// Bytes that went to the browser so far, headers included.
     pub fn sent(&self) -> usize {
         self.sent.load(Ordering::SeqCst)
@@ -149,6 +182,22 @@ impl Proxy {
         let rest = format!("{}{}", head[1..].concat(), String::from_utf8_lossy(&body));
         if let Ok(mut log) = self.log.lock() {
             log.push(Asked { line: line.clone(), rest });
+        }
+        let below = self.below.lock().map_err(|_| anyhow::anyhow!("the proxy failed"))?.clone();
+        let own = self.own.lock().map_err(|_| anyhow::anyhow!("the proxy failed"))?.clone();
+        let mine =
+            own.into_iter().find(|(part, ..)| line.contains(part.as_str())).map(|(_, status, body)| (status, body));
+        let outside = !below.is_empty() && !line.contains(&format!(" {below}/"));
+        if let Some((status, body)) = mine.or(outside.then(|| (404, "nothing is here".to_owned()))) {
+            let head = format!(
+                "HTTP/1.1 {status} As said\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+                body.len()
+            );
+            let mut out = browser;
+            return Ok(out.write_all(format!("{head}{body}").as_bytes())?);
+        }
+        if !below.is_empty() {
+            head[0] = head[0].replacen(&below, "", 1);
         }
         let host = self.host.lock().map_err(|_| anyhow::anyhow!("the proxy failed"))?.clone();
         let mut server = TcpStream::connect(host)?;

@@ -4,9 +4,9 @@
 #![allow(clippy::unwrap_used)]
 
 use eemu_app::for_you::protocol::{Checked, Outcome};
-use eemu_app::for_you::receipt::{Before, Evidence, check, goes_on, handed_over};
+use eemu_app::for_you::receipt::{Before, Evidence, Sought, check, goes_on, handed_over};
 use eemu_core::api::{ConsistencyProof, LogEntries, Manifest};
-use eemu_core::receipt::{Checkpoint, ReceiptFile};
+use eemu_core::receipt::{Asked, AskedPart, Checkpoint, ReceiptFile};
 use eemu_tests::service::{Place, delete_items};
 use eemu_tests::worlds::Recipe;
 
@@ -16,14 +16,21 @@ struct Told {
     manifest: Manifest,
     files: Vec<(u32, String)>,
     before: Vec<Before>,
+    name: String,
+    sought: Sought,
 }
 
 impl Told {
     fn check(&self) -> Checked {
-        check(
-            &self.file,
-            &Evidence { pin: Some(&self.pin), manifest: &self.manifest, files: &self.files, before: &self.before },
-        )
+        let evidence = Evidence {
+            pin: Some(&self.pin),
+            manifest: &self.manifest,
+            files: &self.files,
+            before: &self.before,
+            name: &self.name,
+            sought: Some(&self.sought),
+        };
+        check(&self.file, &evidence)
     }
 
     /// What fails after a change, as the number of the step.
@@ -31,7 +38,7 @@ impl Told {
         change(&mut self);
         let checked = self.check();
         assert!(checked.failed().is_some(), "{:?}", checked.steps);
-        assert!(matches!(checked.steps.last().unwrap().1, Outcome::Fails(_)) || checked.steps.len() == 4);
+        assert!(matches!(checked.steps.last().unwrap().1, Outcome::Fails(_)) || checked.steps.len() == 5);
         checked.steps.iter().position(|(_, outcome)| matches!(outcome, Outcome::Fails(_))).unwrap()
     }
 }
@@ -44,22 +51,33 @@ fn files(manifest: &Manifest) -> Vec<(u32, String)> {
     manifest.shards.iter().map(|entry| (entry.shard, entry.files[0].blake3.clone())).collect()
 }
 
-fn deletion(place: &Place, user: &str, token: &str) -> (Manifest, ReceiptFile) {
+/// The manifest before a deletion, what was asked, and the answer.
+fn deletion(place: &Place, user: &str, token: &str) -> (Manifest, (String, Sought), ReceiptFile) {
     let earlier = manifest(place);
     let list = place.post("/api/v1/interactions/list", token, &serde_json::json!({ "user": user })).json();
     let item = list["interactions"][0]["item"].as_str().unwrap().to_owned();
-    let id = place.post("/api/v1/interactions/delete", token, &delete_items(user, &[&item])).json()["id"].clone();
-    let id = id.as_str().unwrap();
+    let shards = list["interactions"][0]["shard"].as_u64().map(|shard| shard as u32).into_iter().collect();
+    let standing = place.post("/api/v1/interactions/delete", token, &delete_items(user, &[&item])).json();
+    let id = standing["id"].as_str().unwrap();
+    let part = AskedPart { user: Some(user.into()), item: Some(item), ..AskedPart::default() };
+    let sought = Sought {
+        committed: Asked { parts: vec![part] }.committed(id),
+        shards,
+        count: 1,
+        log: earlier.checkpoint.size,
+        asked: standing["erasure"]["asked"].as_u64().unwrap(),
+        removed: 1,
+    };
     place.wait_done(id).unwrap();
     let reply = place.get(&format!("/api/v1/unlearning/{id}/receipt"), token);
-    (earlier, serde_json::from_slice(&reply.bytes).unwrap())
+    (earlier, (id.to_owned(), sought), serde_json::from_slice(&reply.bytes).unwrap())
 }
 
 fn told(place: &Place) -> Told {
-    let (earlier, file) = deletion(place, "user-0", &place.admin);
+    let (earlier, (name, sought), file) = deletion(place, "user-0", &place.admin);
     let now = manifest(place);
     let before = earlier.shards.iter().map(|e| (e.shard, e.version.unwrap(), e.files[0].blake3.clone())).collect();
-    Told { file, pin: earlier.checkpoint, files: files(&now), manifest: now, before }
+    Told { file, pin: earlier.checkpoint, files: files(&now), manifest: now, before, name, sought }
 }
 
 #[test]
@@ -67,7 +85,7 @@ fn a_true_receipt_holds_and_a_changed_one_does_not() {
     let place = Place::new(&Recipe::default()).unwrap();
     let truth = told(&place);
     let checked = truth.check();
-    assert_eq!(checked.steps.len(), 4);
+    assert_eq!(checked.steps.len(), 5);
     assert!(checked.steps.iter().all(|(_, outcome)| *outcome == Outcome::Holds), "{:?}", checked.steps);
     assert_eq!((checked.removed, checked.shards.len()), (1, 1));
     let (shard, was, now) = checked.shards[0];
@@ -78,6 +96,8 @@ fn a_true_receipt_holds_and_a_changed_one_does_not() {
         manifest: truth.manifest.clone(),
         files: truth.files.clone(),
         before: truth.before.clone(),
+        name: truth.name.clone(),
+        sought: truth.sought.clone(),
     };
     let other = (0..3).find(|index| *index != shard).unwrap() as usize;
     let place_of = shard as usize;
@@ -86,10 +106,19 @@ fn a_true_receipt_holds_and_a_changed_one_does_not() {
     assert_eq!(of().fails_at(|t| t.file.checkpoint.size += 1), 0, "what is signed was changed");
     assert_eq!(of().fails_at(|t| t.file.entry = t.file.entry.replace("\"removed\":1", "\"removed\":2")), 1);
     assert_eq!(of().fails_at(|t| t.file.index += 1), 1);
-    assert_eq!(of().fails_at(|t| t.manifest.shards[place_of].model_blake3 = Some("00".repeat(32))), 2);
-    assert_eq!(of().fails_at(|t| t.manifest.shards[place_of].nonce = None), 2);
-    assert_eq!(of().fails_at(|t| t.files[place_of].1 = "00".repeat(32)), 2);
-    assert_eq!(of().fails_at(|t| t.before[other].2 = "00".repeat(32)), 3, "another model under the same version");
+    assert_eq!(of().fails_at(|t| t.manifest.shards[place_of].model_blake3 = Some("00".repeat(32))), 3);
+    assert_eq!(of().fails_at(|t| t.manifest.shards[place_of].nonce = None), 3);
+    assert_eq!(of().fails_at(|t| t.files[place_of].1 = "00".repeat(32)), 3);
+    assert_eq!(of().fails_at(|t| t.before[other].2 = "00".repeat(32)), 4, "another model under the same version");
+    // What was asked for: another request, another wish, more records, another
+    // shard, a log that had it before, a time before it was written.
+    assert_eq!(of().fails_at(|t| t.name = "another".into()), 2);
+    assert_eq!(of().fails_at(|t| t.sought.committed = "00".repeat(32)), 2);
+    assert_eq!(of().fails_at(|t| t.sought.count = 2), 2);
+    assert_eq!(of().fails_at(|t| t.sought.shards = vec![other as u32]), 2);
+    assert_eq!(of().fails_at(|t| t.sought.log = t.file.index + 1), 2);
+    assert_eq!(of().fails_at(|t| t.sought.asked += 1_000_000), 2);
+    assert_eq!(of().fails_at(|t| t.sought.asked = 1), 2, "it answers what was asked later");
     // What cannot be said is not said.
     let mut later = of();
     later.manifest.shards[place_of].version = Some(99);

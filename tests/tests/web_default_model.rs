@@ -89,10 +89,10 @@ fn public_files_and_a_history_are_all_that_a_list_needs() {
         browser.until("the focus", "return document.activeElement.id === 'confirm'").await.unwrap();
         browser.keys(&["\u{E007}"]).await.unwrap();
         let settled =
-            "return document.querySelectorAll('#checks li').length === 4 && !document.querySelector('.lead .tag')";
+            "return document.querySelectorAll('#checks li').length === 5 && !document.querySelector('.lead .tag')";
         browser.until("the receipt", settled).await.unwrap();
         let checks = "return document.querySelectorAll('#checks .ok').length";
-        assert_eq!(browser.run(checks).await.unwrap(), 4, "{}", browser.text("#checks").await.unwrap());
+        assert_eq!(browser.run(checks).await.unwrap(), 5, "{}", browser.text("#checks").await.unwrap());
         let later = versions(&shop);
         assert_eq!((0..8).filter(|&shard| earlier[shard] != later[shard]).count(), 1);
         assert_eq!(shop.proxy.downloads(), 9, "only the new model was downloaded");

@@ -54,7 +54,7 @@ fn versions(manifest: &Value) -> Vec<Option<u64>> {
 }
 
 const SETTLED: &str =
-    "return document.querySelectorAll('#checks li').length === 4 && !document.querySelector('.lead .tag')";
+    "return document.querySelectorAll('#checks li').length === 5 && !document.querySelector('.lead .tag')";
 
 #[test]
 fn the_finished_example_is_painted_first_and_other_parts_a_frame_apart() {
@@ -144,7 +144,7 @@ fn a_household_adapts_recommends_forgets_and_checks_the_receipt() {
         browser.until("the receipt", SETTLED).await.unwrap();
         assert_eq!(
             browser.run("return document.querySelectorAll('#checks .ok').length").await.unwrap(),
-            4,
+            5,
             "{}",
             browser.text("#checks").await.unwrap()
         );
@@ -350,7 +350,7 @@ fn deleting_the_account_says_before_what_retrains() {
         browser.picture("for-you-account").await.unwrap();
         shop.retrain();
         browser.until("the receipt", SETTLED).await.unwrap();
-        assert_eq!(browser.text("h1").await.unwrap(), "Forgotten. Eight models rebuilt, none untouched.");
+        assert_eq!(browser.text("h1").await.unwrap(), "Your account is gone. The models are new.");
         let later = versions(&get(&shop, "/api/v1/manifest"));
         assert!(earlier.iter().zip(&later).all(|(a, b)| a < b), "{earlier:?} {later:?}");
         let (status, _) = aside(|| shop.process.get("/api/v1/whoami", &token).unwrap());

@@ -132,7 +132,7 @@ fn webgpu_makes_the_same_list_and_may_be_lost() {
         // Forgetting goes on as ever, and the receipt holds.
         browser.click(".deeds li .btn").await.unwrap();
         browser.click("#confirm").await.unwrap();
-        browser.until("the receipt", "return document.querySelectorAll('#checks .ok').length === 4").await.unwrap();
+        browser.until("the receipt", "return document.querySelectorAll('#checks .ok').length === 5").await.unwrap();
         browser.close().await.unwrap();
     });
 }
@@ -174,7 +174,7 @@ fn what_is_forgotten_goes_from_the_graphics_device_too() {
         let gone = format!("{holds} === {all:?}.replace('{letter}, ', '').replace(', {letter}.', '.')");
         browser.until("the model is off the device", &gone).await.unwrap();
         shop.proxy.hold_after(usize::MAX);
-        browser.until("the receipt", "return document.querySelectorAll('#checks .ok').length === 4").await.unwrap();
+        browser.until("the receipt", "return document.querySelectorAll('#checks .ok').length === 5").await.unwrap();
         browser.until_for("the new model", &format!("{holds} === {all:?}"), 3).await.unwrap();
         browser.click("#usual").await.unwrap();
         browser.until("a list made on WebGPU", made).await.unwrap();

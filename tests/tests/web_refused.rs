@@ -204,7 +204,7 @@ fn a_full_storage_is_said_and_everything_goes_on() {
         // A list at another setting, and forgetting, work as ever.
         browser.click(".deeds li .btn").await.unwrap();
         browser.click("#confirm").await.unwrap();
-        browser.until("the receipt", "return document.querySelectorAll('#checks .ok').length === 4").await.unwrap();
+        browser.until("the receipt", "return document.querySelectorAll('#checks .ok').length === 5").await.unwrap();
         let second = shop.proxy.downloads();
         assert_eq!(second, first + 1);
         // With room again it keeps them, and the visit after that downloads none.
@@ -301,7 +301,7 @@ fn a_new_key_is_seen_and_a_false_one_is_refused() {
         browser.until("a list", LIST).await.unwrap();
         browser.click(".deeds li .btn").await.unwrap();
         browser.click("#confirm").await.unwrap();
-        browser.until("the receipt", "return document.querySelectorAll('#checks .ok').length === 4").await.unwrap();
+        browser.until("the receipt", "return document.querySelectorAll('#checks .ok').length === 5").await.unwrap();
         assert!(browser.text(".paper").await.unwrap().contains(&after.as_str().unwrap()[..12]));
 
         // Another history, of a key that nobody agreed to, is not taken. (A demonstration's tokens

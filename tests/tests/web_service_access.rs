@@ -50,7 +50,7 @@ fn axe_finds_nothing() {
         browser.until("the question", "return !!document.querySelector('.confirm')").await.unwrap();
         look(&browser, &axe, "for-you-asking", &mut found).await;
         browser.click("#confirm").await.unwrap();
-        let settled = "return document.querySelectorAll('#checks li').length === 4 && document.querySelectorAll('#rows li').length === 10";
+        let settled = "return document.querySelectorAll('#checks li').length === 5 && document.querySelectorAll('#rows li').length === 10";
         browser.until("the receipt", settled).await.unwrap();
         look(&browser, &axe, "for-you-receipt", &mut found).await;
         browser.open("#operate").await.unwrap();
@@ -122,7 +122,7 @@ fn the_keyboard_alone_forgets() {
         browser
             .until(
                 "the receipt",
-                "return document.querySelectorAll('#checks .ok').length === 4 && !document.querySelector('.lead .tag')",
+                "return document.querySelectorAll('#checks .ok').length === 5 && !document.querySelector('.lead .tag')",
             )
             .await
             .unwrap();

@@ -8,44 +8,23 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
-use eemu_core::api::{DemoHousehold, Unlearning};
+use eemu_core::api::DemoHousehold;
 use eemu_core::client::Precision;
 use eemu_core::model::TensorMap;
-use eemu_core::receipt::Checkpoint;
 use futures_util::future::{AbortHandle, abortable};
-use serde::{Deserialize, Serialize};
 use wasm_bindgen_futures::spawn_local;
 
 use super::device::Devices;
 use super::ensemble::{Own, Public, Ready};
-use super::keep::{FILES, Keep, PERSON};
-use super::protocol::{Ask, List, Order, Pick, Remedy, Tell, Trouble};
-use super::receipt::Before;
-use super::telling::{expired, not_forgotten, nothing_yet};
+use super::keep::Keep;
+use super::protocol::{Ask, Cause, List, Order, Pick, Remedy, Tell, Trouble};
+use super::receipts::KeptReceipt;
+use super::session::{Open, Session};
+use super::telling::{expired, nothing_yet};
+use super::together::{COMPUTE, Together};
 use super::{table, worker};
 use crate::pause;
 use crate::service::Api;
-
-/// What outlives a visit, beside files: kept in this browser only.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub(super) struct Session {
-    pub(super) token: Option<String>,
-    pub(super) user: Option<String>,
-    pub(super) picks: Vec<Pick>,
-    pub(super) half: bool,
-    /// The log as it was seen last.
-    pub(super) pin: Option<Checkpoint>,
-    /// Deletions whose receipt is still to come.
-    pub(super) open: Vec<Open>,
-}
-
-/// A deletion on its way.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Open {
-    pub(super) id: String,
-    pub(super) before: Vec<Before>,
-    pub(super) account: bool,
-}
 
 /// A shard's file, verified.
 pub(super) struct File {
@@ -64,11 +43,21 @@ pub(super) struct Desk {
     pub(super) api: Api,
     pub(super) keep: Keep,
     pub(super) keeps: Cell<bool>,
+    /// Bytes of model files that the browser's storage holds.
+    pub(super) stored_bytes: Cell<u64>,
+    pub(super) together: Together,
     pub(super) session: RefCell<Session>,
+    /// The session here is newer than what could be stored.
+    pub(super) unsaved: Cell<bool>,
+    pub(super) receipts: RefCell<Vec<KeptReceipt>>,
+    /// Deletions that this tab follows.
+    pub(super) followed: RefCell<BTreeMap<String, Open>>,
     pub(super) public: RefCell<Option<Rc<Public>>>,
     /// Catalogue and dense features as they came.
     pub(super) parts: RefCell<Rc<[Vec<u8>; 2]>>,
     pub(super) own: RefCell<Option<Rc<Own>>>,
+    /// After how many deletions it was read.
+    pub(super) own_at: Cell<u64>,
     pub(super) files: RefCell<BTreeMap<u32, Rc<File>>>,
     pub(super) ready: RefCell<BTreeMap<u32, Rc<Ready>>>,
     pub(super) damaged: RefCell<Vec<u32>>,
@@ -80,6 +69,10 @@ pub(super) struct Desk {
     /// A deletion is being acknowledged: nothing is computed meanwhile.
     pub(super) held: Cell<bool>,
     pub(super) devices: Devices,
+    /// Whether somebody looks at the page.
+    pub(super) visible: Cell<bool>,
+    /// When the manifest was looked at last, by the worker's clock.
+    pub(super) looked: Cell<f64>,
     jobs: RefCell<VecDeque<Job>>,
     busy: Cell<bool>,
     ask: RefCell<Option<Ask>>,
@@ -92,15 +85,30 @@ pub(super) struct Desk {
 }
 
 impl Desk {
-    pub(super) fn new(origin: &str) -> Rc<Self> {
-        Rc::new(Self {
-            api: Api::new(origin),
-            keep: Keep::new(),
+    /// The desk of the service at `base`, an address without a slash at its
+    /// end; `place` is its path, which tells services of one host apart.
+    pub(super) fn new(base: &str, place: &str) -> Rc<Self> {
+        Rc::new_cyclic(|own: &std::rc::Weak<Self>| Self {
+            api: Api::new(base),
+            keep: Keep::new(place),
             keeps: Cell::new(true),
+            stored_bytes: Cell::new(0),
+            together: {
+                let own = own.clone();
+                Together::join(place, move |note| {
+                    if let Some(desk) = own.upgrade() {
+                        desk.hear(note);
+                    }
+                })
+            },
             session: RefCell::default(),
+            unsaved: Cell::new(false),
+            receipts: RefCell::default(),
+            followed: RefCell::default(),
             public: RefCell::default(),
             parts: RefCell::default(),
             own: RefCell::default(),
+            own_at: Cell::new(0),
             files: RefCell::default(),
             ready: RefCell::default(),
             damaged: RefCell::default(),
@@ -110,6 +118,8 @@ impl Desk {
             complete: Cell::new(false),
             held: Cell::new(false),
             devices: Devices::default(),
+            visible: Cell::new(true),
+            looked: Cell::new(0.0),
             jobs: RefCell::default(),
             busy: Cell::new(false),
             ask: RefCell::default(),
@@ -130,6 +140,7 @@ impl Desk {
             }
             Order::List(ask) => self.ask(ask),
             Order::Device(wish, speeds) => self.wish(wish, speeds),
+            Order::Visible(visible) => self.seen(visible),
             Order::Look(token) => spawn_local(crate::operate::look::look(self.api.clone(), token)),
             Order::Hurry(token) => spawn_local(crate::operate::look::hurry(self.api.clone(), token)),
             order => self.push(Job::Order(order)),
@@ -164,7 +175,7 @@ impl Desk {
             self.busy.set(next.is_some());
             let Some(job) = next else { return };
             // What is sent to the server is not called back half way.
-            let fetches = !matches!(&job, Job::Order(Order::Forget(_) | Order::ForgetAll { .. }));
+            let fetches = !matches!(&job, Job::Order(Order::Forget(_) | Order::Clear | Order::SignOut));
             self.complete.set(false);
             let (work, handle) = abortable(self.clone().does(job));
             self.cancel.replace(fetches.then_some(handle));
@@ -174,6 +185,7 @@ impl Desk {
                     sentence: "Stopped. What had arrived whole is kept.".into(),
                     remedy: Remedy::Retry,
                     mild: true,
+                    cause: Cause::Other,
                 }),
             };
             self.cancel.replace(None);
@@ -191,12 +203,10 @@ impl Desk {
             Job::Order(Order::Open) => {
                 self.restore().await;
                 self.show();
-                self.sync().await?;
-                let open = self.session.borrow().open.clone();
-                for open in open {
-                    spawn_local(self.clone().follow(open.id));
-                }
-                Ok(())
+                spawn_local(self.clone().watch());
+                let synced = self.sync().await;
+                self.follow_all();
+                synced
             }
             Job::Order(Order::SignIn(token)) => self.sign_in(token).await,
             Job::Order(Order::SignOut) => {
@@ -204,21 +214,11 @@ impl Desk {
                 self.sync().await
             }
             Job::Order(Order::Clear) => {
-                self.sign_out().await;
-                self.session.replace(Session::default());
-                for place in [FILES, PERSON] {
-                    self.keep.clear(place).await;
-                }
-                self.files.borrow_mut().clear();
-                self.ready.borrow_mut().clear();
-                self.changed();
+                self.empty().await;
                 Ok(())
             }
             Job::Order(Order::Precision(precision)) => {
-                self.session.borrow_mut().half = precision == Precision::F16;
-                self.files.borrow_mut().clear();
-                self.ready.borrow_mut().clear();
-                self.remember().await;
+                self.amend(|session| session.half = precision == Precision::F16).await;
                 self.sync().await
             }
             Job::Order(Order::Picks(picks)) => self.picked(picks).await,
@@ -226,10 +226,20 @@ impl Desk {
                 let picks = self.table(&text, skip)?;
                 self.picked(picks).await
             }
-            Job::Order(Order::Forget(item)) => self.forget(Some(item), false).await,
-            Job::Order(Order::ForgetAll { account }) => self.forget(None, account).await,
+            Job::Order(Order::Forget(what)) => self.forget(what).await,
+            Job::Order(Order::Export) => self.export().await,
+            Job::Order(Order::CheckAgain(id)) => self.check_again(&id).await,
+            Job::Order(Order::DropReceipt(id)) => {
+                self.drop_receipt(&id).await;
+                Ok(())
+            }
             Job::Order(Order::TrustLog) => {
-                self.session.borrow_mut().pin = None;
+                // Another log is another server's, and so are its versions.
+                self.amend(|session| {
+                    session.pin = None;
+                    session.spent.clear();
+                })
+                .await;
                 self.sync().await
             }
             Job::Order(_) => self.sync().await,
@@ -238,9 +248,7 @@ impl Desk {
     }
 
     async fn picked(self: &Rc<Self>, picks: Vec<Pick>) -> Result<(), Trouble> {
-        self.session.borrow_mut().picks = picks;
-        self.changed();
-        self.remember().await;
+        self.amend(|session| session.picks = picks).await;
         let whole = self.public.borrow().as_ref().is_some_and(|public| self.is_whole(public));
         if whole { Ok(()) } else { self.sync().await }
     }
@@ -258,64 +266,14 @@ impl Desk {
             sentence: fault.to_string(),
             remedy: if fault.skippable { Remedy::SkipLines } else { Remedy::None },
             mild: true,
+            cause: Cause::Other,
         })
     }
 
-    /// Asks the server to forget, and uses nothing that saw it from the
-    /// moment it says so.
-    async fn forget(self: &Rc<Self>, item: Option<String>, account: bool) -> Result<(), Trouble> {
-        let before = self.shards_now();
-        self.held.set(true);
-        let api = self.api.with(self.session.borrow().token.as_deref());
-        let sent = match (&item, account) {
-            (_, true) => api.forget_account().await,
-            (Some(item), false) => api.forget(vec![item.clone()], false).await,
-            (None, false) => api.forget(Vec::new(), true).await,
-        };
-        let standing = match sent {
-            Ok(standing) => standing,
-            Err(fault) => {
-                self.held.set(false);
-                return Err(not_forgotten(&fault));
-            }
-        };
-        self.drop_shards(&standing).await;
-        if let Some(own) = self.own.take() {
-            let mut own = Own::clone(&own);
-            own.history.retain(|deed| item.as_ref().is_some_and(|item| deed.item != *item));
-            self.own.replace(Some(Rc::new(own)));
-        }
-        let open = Open { id: standing.id.clone(), before, account };
-        self.session.borrow_mut().open.push(open);
-        if account {
-            let mut session = self.session.borrow_mut();
-            (session.token, session.user) = (None, None);
-            drop(session);
-            self.leave();
-        }
-        self.changed();
-        self.held.set(false);
-        self.remember().await;
-        self.tell_following(&standing, account);
-        self.show();
-        spawn_local(self.clone().follow(standing.id));
-        self.sync().await
-    }
-
-    /// The shards that a deletion takes out of the mean, dropped at once.
-    async fn drop_shards(&self, standing: &Unlearning) {
-        for progress in &standing.progress {
-            self.ready.borrow_mut().remove(&progress.shard);
-            let file = self.files.borrow_mut().remove(&progress.shard);
-            if let Some(file) = file {
-                self.keep.remove(FILES, &file.hash).await;
-            }
-        }
-    }
-
-    /// Until no deletion is being acknowledged.
+    /// Until no deletion is being acknowledged, and none is news to the history
+    /// that is here.
     pub(super) async fn released(&self) {
-        while self.held.get() {
+        while self.held.get() || self.is_behind() {
             pause::wait(20).await;
         }
     }
@@ -327,6 +285,13 @@ impl Desk {
             let asked = self.ask.borrow_mut().take();
             let Some(ask) = asked else { break };
             self.released().await;
+            // No tab sends a deletion meanwhile.
+            let _beside = self.together.beside(COMPUTE).await;
+            self.look_again().await;
+            if self.is_behind() {
+                self.ask.borrow_mut().get_or_insert(ask);
+                continue;
+            }
             let epoch = self.epoch.get();
             match self.list(&ask).await {
                 Ok(list) if epoch == self.epoch.get() => {
@@ -355,6 +320,7 @@ impl Desk {
                     sentence: "Every shard is switched off. Switch one on.".into(),
                     remedy: Remedy::None,
                     mild: true,
+                    cause: Cause::Switched,
                 });
             }
         }
@@ -389,15 +355,5 @@ impl Desk {
 
     pub(super) fn precision(&self) -> Precision {
         if self.session.borrow().half { Precision::F16 } else { Precision::F32 }
-    }
-
-    fn shards_now(&self) -> Vec<Before> {
-        let Some(public) = self.public.borrow().clone() else { return Vec::new() };
-        let precision = self.precision();
-        let now = |entry: &eemu_core::api::ShardEntry| {
-            let file = entry.files.iter().find(|file| file.precision == precision)?;
-            Some((entry.shard, entry.version?, file.blake3.clone()))
-        };
-        public.manifest.shards.iter().filter_map(now).collect()
     }
 }

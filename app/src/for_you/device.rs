@@ -11,7 +11,7 @@ use wasm_bindgen_futures::{JsFuture, spawn_local};
 
 use super::desk::Desk;
 use super::ensemble::Ready;
-use super::protocol::{Ask, Device, List, Remedy, Speeds, Tell, Trouble, Wish};
+use super::protocol::{Ask, Cause, Device, List, Remedy, Speeds, Tell, Trouble, Wish};
 use super::ranker::client::{Held, News, Ranker};
 use super::worker;
 use crate::pause;
@@ -104,6 +104,7 @@ impl Desk {
             sentence: format!("The list could not be made: {why}."),
             remedy: Remedy::Retry,
             mild: false,
+            cause: Cause::Other,
         })?;
         Ok(List { millis: pause::now() - began, ..list })
     }
@@ -208,6 +209,7 @@ impl Desk {
             sentence: "The graphics device stopped. Went on with the CPU; nothing was lost.".into(),
             remedy: Remedy::None,
             mild: true,
+            cause: Cause::Other,
         }));
     }
 

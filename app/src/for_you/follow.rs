@@ -3,53 +3,67 @@
 use std::rc::Rc;
 
 use eemu_core::api::{Phase, Unlearning};
+use wasm_bindgen_futures::spawn_local;
 
-use super::desk::{Desk, Job, Open};
-use super::protocol::{Following, Remedy, Tell, Trouble};
-use super::receipt::{self, Evidence};
+use super::desk::{Desk, Job};
+use super::protocol::{Following, Order, Remedy, Tell, Trouble};
+use super::receipt;
+use super::receipts::KeptReceipt;
+use super::session::Open;
 use super::worker;
 use crate::pause;
-use crate::service::Fault;
+use crate::service::{Api, Fault};
 
 /// Milliseconds between two tries to hear of it.
 const AGAIN: i32 = 1500;
 
 impl Desk {
+    /// Follows every deletion on its way, whichever tab sent it.
+    pub(super) fn follow_all(self: &Rc<Self>) {
+        let open = self.session.borrow().open.clone();
+        for open in open {
+            let known = self.followed.borrow().contains_key(&open.id);
+            if !known {
+                let id = open.id.clone();
+                self.followed.borrow_mut().insert(id.clone(), open);
+                spawn_local(self.clone().follow(id));
+            }
+        }
+    }
+
     /// Follows a deletion until its shards are back.
-    pub(super) async fn follow(self: Rc<Self>, id: String) {
+    async fn follow(self: Rc<Self>, id: String) {
         loop {
-            let Some(open) = self.opened(&id) else { return };
-            let api = self.api.with(self.session.borrow().token.as_deref());
+            let Some(open) = self.followed.borrow().get(&id).cloned() else { return };
             let mut done = false;
             let mut back = 0;
-            let heard = api
+            let heard = self
+                .asked(&open)
                 .events(&id, |standing| {
                     done |= standing.phase == Phase::Done;
                     self.tell_following(&standing, open.account);
                     // A shard that is back takes part at once.
                     if standing.shards_done > back && !done {
                         back = standing.shards_done;
-                        self.push(Job::Order(super::protocol::Order::Sync));
+                        self.push(Job::Order(Order::Sync));
                     }
                 })
                 .await;
-            if done {
-                return self.push(Job::Finish(id));
-            }
             match heard {
-                // The server knows nothing of it: nothing more is to be heard.
-                Err(Fault::Refused { status: 401 | 403 | 404, .. }) => {
-                    self.session.borrow_mut().open.retain(|open| open.id != id);
-                    self.remember().await;
-                    return;
-                }
+                Ok(()) if done => return self.push(Job::Finish(id)),
+                // The server knows nothing of it, or not for us: there may be a
+                // receipt all the same.
+                Err(Fault::Refused { status: 401 | 403 | 404, .. }) => return self.push(Job::Finish(id)),
                 _ => pause::wait(AGAIN).await,
             }
         }
     }
 
-    fn opened(&self, id: &str) -> Option<Open> {
-        self.session.borrow().open.iter().find(|open| open.id == id).cloned()
+    /// Asks about a deletion as who may: an account that is gone needs its
+    /// request's name alone.
+    fn asked(&self, open: &Open) -> Api {
+        let session = self.session.borrow();
+        self.api.with(session.token.as_deref().filter(|_| !open.account))
     }
 
     pub(super) fn tell_following(&self, standing: &Unlearning, account: bool) {
@@ -71,32 +85,69 @@ impl Desk {
             Err(trouble) if !trouble.mild => return Err(trouble),
             beside => beside,
         };
-        let Some(open) = self.opened(id) else { return Ok(()) };
-        let api = self.api.with(self.session.borrow().token.as_deref());
-        let file = match api.receipt(id).await {
+        let Some(open) = self.followed.borrow().get(id).cloned() else { return Ok(()) };
+        let file = match self.asked(&open).receipt(id).await {
             Ok(file) => file,
-            // Nothing was removed, so nothing is stated.
-            Err(Fault::Refused { status: 404, .. }) => {
-                self.session.borrow_mut().open.retain(|open| open.id != id);
-                self.remember().await;
-                return Ok(());
+            Err(Fault::Refused { status: 401 | 403 | 404, .. }) => {
+                self.close(id).await;
+                self.without_receipt(&open);
+                return beside;
             }
             Err(fault) => {
+                // Tried again with the next look at what is on its way.
+                self.followed.borrow_mut().remove(id);
                 return Err(Trouble {
                     sentence: format!("The receipt could not be fetched. {fault} Try again."),
                     remedy: Remedy::Retry,
                     mild: true,
+                    ..Trouble::default()
                 });
             }
         };
-        let Some(public) = self.public.borrow().clone() else { return Ok(()) };
-        let files: Vec<(u32, String)> =
-            self.files.borrow().iter().map(|(shard, file)| (*shard, file.hash.clone())).collect();
-        let pin = self.session.borrow().pin.clone();
-        let evidence = Evidence { pin: pin.as_ref(), manifest: &public.manifest, files: &files, before: &open.before };
-        worker::tell(&Tell::Receipt(Box::new(receipt::check(&file, &evidence))));
-        self.session.borrow_mut().open.retain(|open| open.id != id);
-        self.remember().await;
+        let mut kept = KeptReceipt {
+            id: open.id.clone(),
+            account: open.account,
+            sought: open.sought,
+            before: open.before,
+            fails: false,
+            file,
+        };
+        let shards = kept.summary().shards;
+        self.fetch_for_check(&shards).await;
+        if let Some(checked) = self.checked(&kept) {
+            kept.fails = checked.failed().is_some();
+            self.keep_receipt(kept).await;
+            self.close(id).await;
+            worker::tell(&Tell::Receipt(Box::new(checked)));
+        }
         beside
+    }
+
+    /// Nothing more is to come of a deletion.
+    async fn close(self: &Rc<Self>, id: &str) {
+        if self.session.borrow().open.iter().any(|open| open.id == id) {
+            self.amend(|session| session.open.retain(|open| open.id != id)).await;
+        }
+        self.followed.borrow_mut().remove(id);
+    }
+
+    /// It is done, the server says, and there is no receipt.
+    fn without_receipt(&self, open: &Open) {
+        let sought = open.sought.as_ref();
+        let (count, removed) = sought.map_or((0, 0), |sought| (sought.count, sought.removed));
+        let why = if removed == 0 && count > 0 {
+            "The server says that nothing was there to remove, so there is no receipt. If another device of yours \
+             forgot it before, its receipt is there."
+        } else if count == 0 {
+            worker::tell(&Tell::Trouble(Trouble {
+                sentence: "Nothing was there to forget.".into(),
+                mild: true,
+                ..Trouble::default()
+            }));
+            return;
+        } else {
+            "The server says that it is done, and shows no receipt."
+        };
+        worker::tell(&Tell::Receipt(Box::new(receipt::missing(&open.id, open.account, sought, why))));
     }
 }

@@ -14,17 +14,32 @@ pub(super) const PERSON: &str = "kept-person";
 
 /// The browser's storage, where it has one.
 #[derive(Debug, Clone)]
-pub(super) struct Keep(Option<CacheStorage>);
+pub(super) struct Keep {
+    caches: Option<CacheStorage>,
+    /// The app's path, so that two services below one host stay apart.
+    path: String,
+}
 
 impl Keep {
-    pub(super) fn new() -> Self {
+    /// For the app at a path of its host, without a slash at its end.
+    pub(super) fn new(path: &str) -> Self {
         // Over plain HTTP, but for this machine itself, there is no such storage.
         let caches = Reflect::get(&js_sys::global(), &"caches".into()).ok();
-        Self(caches.filter(|caches| !caches.is_undefined()).map(JsCast::unchecked_into))
+        let caches = caches.filter(|caches| !caches.is_undefined()).map(JsCast::unchecked_into);
+        Self { caches, path: path.to_owned() }
+    }
+
+    /// Whether the browser keeps anything here at all.
+    pub(super) fn works(&self) -> bool {
+        self.caches.is_some()
+    }
+
+    fn name(&self, place: &str) -> String {
+        format!("{place}{}", self.path)
     }
 
     async fn open(&self, place: &str) -> Option<Cache> {
-        JsFuture::from(self.0.as_ref()?.open(place)).await.ok().map(JsCast::unchecked_into)
+        JsFuture::from(self.caches.as_ref()?.open(&self.name(place))).await.ok().map(JsCast::unchecked_into)
     }
 
     /// What is kept under a name.
@@ -63,8 +78,8 @@ impl Keep {
 
     /// Empties a place.
     pub(super) async fn clear(&self, place: &str) {
-        if let Some(caches) = &self.0 {
-            let _ = JsFuture::from(caches.delete(place)).await;
+        if let Some(caches) = &self.caches {
+            let _ = JsFuture::from(caches.delete(&self.name(place))).await;
         }
     }
 }

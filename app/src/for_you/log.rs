@@ -1,8 +1,10 @@
 //! The receipt log, pinned at first use: at each visit it must go on from what
 //! was seen of it last.
 
+use std::rc::Rc;
+
 use super::desk::Desk;
-use super::protocol::{Remedy, Trouble};
+use super::protocol::{Cause, Remedy, Trouble};
 use super::receipt;
 use super::sync::unreached;
 use crate::operate::look;
@@ -13,7 +15,7 @@ const ENTRIES: u64 = 1000;
 impl Desk {
     /// Checks that the log goes on from what was seen of it; the first time it
     /// is taken as it is.
-    pub(super) async fn follow_log(&self) -> Result<(), Trouble> {
+    pub(super) async fn follow_log(self: &Rc<Self>) -> Result<(), Trouble> {
         let Some(public) = self.public.borrow().clone() else { return Ok(()) };
         let now = public.manifest.checkpoint.clone();
         let seen = self.session.borrow().pin.clone();
@@ -24,6 +26,7 @@ impl Desk {
             ),
             remedy: Remedy::TrustLog,
             mild: true,
+            cause: Cause::Other,
         };
         if let Err(why) = now.verify() {
             return Err(rewritten(why.to_string()));
@@ -50,8 +53,7 @@ impl Desk {
                 handed_over = true;
             }
         }
-        self.session.borrow_mut().pin = Some(now);
-        self.remember().await;
+        self.amend(|session| session.see(now)).await;
         if handed_over {
             return Err(Trouble {
                 sentence: "The server signs with a new key since your last visit. The key seen before agreed to it, \
@@ -59,6 +61,7 @@ impl Desk {
                     .into(),
                 remedy: Remedy::None,
                 mild: true,
+                cause: Cause::Other,
             });
         }
         Ok(())

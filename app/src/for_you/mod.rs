@@ -8,7 +8,9 @@
 //! | `receipt` | what is checked of a receipt and of its log |
 //! | `table` | a visitor's own CSV |
 //! | `keep` | what the browser keeps between visits |
-//! | `desk`, `sync`, `log`, `follow` | the worker: jobs, files, the log's pin, deletions on their way |
+//! | `together`, `session` | all tabs as one; what outlives a visit |
+//! | `desk`, `sync`, `watch`, `log` | the worker: jobs, files, what is new, the log's pin |
+//! | `forgetting`, `follow`, `receipts` | deletions as they are sent, on their way, and their receipts |
 //! | `device`, `ranker` | which device makes the lists; the program that makes them on WebGPU |
 //! | `telling` | what the worker tells the page |
 //! | `worker`, `page` | the two programs: one computes and asks, one shows |
@@ -17,13 +19,18 @@ mod desk;
 mod device;
 pub mod ensemble;
 mod follow;
+mod forgetting;
 mod keep;
 mod log;
 pub mod page;
 pub mod protocol;
 pub mod ranker;
 pub mod receipt;
+mod receipts;
+mod session;
 mod sync;
 pub mod table;
 mod telling;
+mod together;
+mod watch;
 pub mod worker;

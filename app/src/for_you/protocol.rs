@@ -38,13 +38,16 @@ pub enum Order {
     },
     /// Make a list.
     List(Ask),
-    /// Forget one item, by identifier.
-    Forget(String),
-    /// Forget everything, or the account with it.
-    ForgetAll {
-        /// The account, too.
-        account: bool,
-    },
+    /// Forget, for good.
+    Forget(What),
+    /// Save what the server keeps about who is here.
+    Export,
+    /// Check a kept receipt again, by its request's name.
+    CheckAgain(String),
+    /// Throw a kept receipt away.
+    DropReceipt(String),
+    /// Whether somebody looks at the page.
+    Visible(bool),
     /// Take the log that is there now for the one to compare with later.
     TrustLog,
     /// What an operator sees; the answer comes once.
@@ -53,6 +56,17 @@ pub enum Order {
     Hurry(String),
     /// Compute on this device; with what this session measured already.
     Device(Wish, Option<Speeds>),
+}
+
+/// What is to be forgotten.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum What {
+    /// Some items, by identifier.
+    Items(Vec<String>),
+    /// Everything that the person did.
+    All,
+    /// The account, and everything with it.
+    Account,
 }
 
 /// Which device is to compute.
@@ -165,6 +179,13 @@ pub enum Tell {
     Following(Following),
     /// A receipt, checked.
     Receipt(Box<Checked>),
+    /// A file for the reader.
+    File {
+        /// Its name.
+        name: String,
+        /// Its text.
+        text: String,
+    },
     /// Something went wrong.
     Trouble(Trouble),
     /// What an operator sees.
@@ -204,6 +225,16 @@ pub struct Service {
     pub bytes: u64,
     /// Whether this browser keeps files.
     pub keeps: bool,
+    /// Whether the page came in a way that lets a browser keep nothing.
+    pub insecure: bool,
+    /// Bytes of model files that it keeps now.
+    pub stored: u64,
+    /// Deletions that were acknowledged in this browser.
+    pub deletions: u64,
+    /// Names of deletions whose receipt is still to come.
+    pub open: Vec<String>,
+    /// Receipts that are kept, newest first.
+    pub receipts: Vec<Kept>,
     /// Whether everything that can be loaded is.
     pub complete: bool,
     /// Rises whenever a list made before no longer holds.
@@ -293,6 +324,25 @@ pub struct Following {
     pub account: bool,
 }
 
+/// A receipt that this browser keeps.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kept {
+    /// Name of the request that it answers.
+    pub id: String,
+    /// Place in the log, from 0.
+    pub index: u64,
+    /// Records that it says were removed.
+    pub removed: u64,
+    /// When it was asked for, in seconds since 1970; 0 when nobody said.
+    pub asked: u64,
+    /// Shards that it says were retrained.
+    pub shards: Vec<u32>,
+    /// Whether an account went.
+    pub account: bool,
+    /// Whether its check failed.
+    pub fails: bool,
+}
+
 /// What came of a check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Outcome {
@@ -307,6 +357,15 @@ pub enum Outcome {
 /// A receipt with its checks.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Checked {
+    /// Name of the request that it answers; empty in the example.
+    pub id: String,
+    /// Whether an account went.
+    pub account: bool,
+    /// When it was asked for and when the receipt was written, in seconds since
+    /// 1970; 0 when nobody says.
+    pub times: (u64, u64),
+    /// Whether it was checked again, and is not news.
+    pub again: bool,
     /// Place in the log, from 0.
     pub index: u64,
     /// Entries of the log that vouches for it.
@@ -336,7 +395,7 @@ impl Checked {
 }
 
 /// A sentence with a next step.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trouble {
     /// For people.
     pub sentence: String,
@@ -344,12 +403,29 @@ pub struct Trouble {
     pub remedy: Remedy,
     /// Not in the way: lists are made all the same.
     pub mild: bool,
+    /// With what the sentence goes again.
+    pub cause: Cause,
+}
+
+/// Why there is a sentence: it goes when this is over.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Cause {
+    /// Something that happened once.
+    #[default]
+    Other,
+    /// Nobody answers.
+    Offline,
+    /// Every shard is switched off.
+    Switched,
+    /// The browser keeps nothing.
+    Storage,
 }
 
 /// What a button beside a sentence does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Remedy {
     /// Nothing here.
+    #[default]
     None,
     /// Ask the server again.
     Retry,

@@ -3,12 +3,33 @@
 //! says so.
 
 use eemu_core::api::{ConsistencyProof, Manifest};
-use eemu_core::receipt::{Checkpoint, Entry, Log, ReceiptFile, commitment, current_key, verify_consistency};
+use eemu_core::receipt::{Checkpoint, Entry, Log, Receipt, ReceiptFile, commitment, current_key, verify_consistency};
+use serde::{Deserialize, Serialize};
 
 use super::protocol::{Checked, Outcome};
+use crate::parts::shapes::label;
+use crate::parts::words;
 
 /// A shard as it was before the deletion was sent.
 pub type Before = (u32, u64, String);
+
+/// What was asked for, as far as it has to be kept to hold a receipt to it. It
+/// does not say which records: only who has them can open the commitment.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sought {
+    /// Commitment to what was asked, under the request's name, hex.
+    pub committed: String,
+    /// The shards where the records were.
+    pub shards: Vec<u32>,
+    /// How many records they were.
+    pub count: u64,
+    /// Entries of the log that were seen before it was asked for.
+    pub log: u64,
+    /// When the server says that it was asked, in seconds since 1970.
+    pub asked: u64,
+    /// Records that the server said it removed.
+    pub removed: u64,
+}
 
 /// What this browser holds against a receipt.
 #[derive(Debug)]
@@ -21,11 +42,19 @@ pub struct Evidence<'a> {
     pub files: &'a [(u32, String)],
     /// Every shard before the deletion: version, and hash of its file.
     pub before: &'a [Before],
+    /// Name of the request that it is to answer.
+    pub name: &'a str,
+    /// What was asked for; absent when nobody kept it.
+    pub sought: Option<&'a Sought>,
 }
 
 /// Checks a receipt, step by step; the first failure ends it.
 pub fn check(file: &ReceiptFile, evidence: &Evidence<'_>) -> Checked {
     let mut checked = Checked {
+        id: evidence.name.to_owned(),
+        account: false,
+        times: (evidence.sought.map_or(0, |sought| sought.asked), 0),
+        again: false,
         index: file.index,
         size: file.checkpoint.size,
         removed: 0,
@@ -52,13 +81,21 @@ pub fn check(file: &ReceiptFile, evidence: &Evidence<'_>) -> Checked {
         }
     };
     step(place, Outcome::Holds);
+    checked.removed = receipt.removed;
+    checked.times.1 = receipt.times.map_or(0, |times| times.written);
+    if step("It answers what you asked for".into(), answers(file, &receipt, evidence)) {
+        checked.shards = receipt.shards.iter().map(|s| (s.shard, None, s.version)).collect();
+        return checked;
+    }
     let known = |shard: u32| evidence.before.iter().find(|(index, ..)| *index == shard).map(|(_, version, _)| *version);
     let download = receipt.shards.iter().map(|statement| downloaded(statement, evidence)).collect();
-    let untouched = others(&receipt.shards.iter().map(|s| s.shard).collect::<Vec<_>>(), evidence);
+    let named: Vec<u32> = receipt.shards.iter().map(|statement| statement.shard).collect();
+    let untouched = others(&named, evidence);
+    let all = named.len() as u64 >= u64::from(evidence.manifest.shards_total);
     if !step("Your download is the model it speaks of".into(), worst(download)) {
-        step("The other shards are unchanged".into(), untouched);
+        let name = if all { "Every shard was trained anew" } else { "The other shards are unchanged" };
+        step(name.into(), if all { Outcome::Holds } else { untouched });
     }
-    checked.removed = receipt.removed;
     checked.shards = receipt.shards.iter().map(|s| (s.shard, known(s.shard), s.version)).collect();
     checked.statement = receipt.statement;
     checked
@@ -77,6 +114,71 @@ fn signature(file: &ReceiptFile, pin: Option<&Checkpoint>) -> Outcome {
             Outcome::Fails("The receipt is signed by another key than the one seen at the first visit.".into())
         }
         Some(_) => Outcome::Holds,
+    }
+}
+
+/// Whether the receipt is of this very deletion: at least as many records, the
+/// shards where they were, not from before, and the commitment that only this
+/// request's name and what it asked for open.
+fn answers(file: &ReceiptFile, receipt: &Receipt, evidence: &Evidence<'_>) -> Outcome {
+    let Some(sought) = evidence.sought else {
+        return Outcome::Open("What was asked for was not kept here.".into());
+    };
+    let all = evidence.manifest.shards_total;
+    let letters = |shards: &[u32]| shards.iter().map(|&shard| label(shard, all)).collect::<Vec<_>>().join(", ");
+    if receipt.removed < sought.count {
+        let says = words::count(receipt.removed, "record", "records");
+        return Outcome::Fails(format!("It says that {says} went; you asked for {}.", words::thousands(sought.count)));
+    }
+    let named: Vec<u32> = receipt.shards.iter().map(|statement| statement.shard).collect();
+    if sought.shards.iter().any(|shard| !named.contains(shard)) {
+        return Outcome::Fails(format!(
+            "It names shard {}, and what you asked for was in {}.",
+            letters(&named),
+            letters(&sought.shards)
+        ));
+    }
+    if file.index < sought.log {
+        return Outcome::Fails("It stood in the log before you asked: it is an old one.".into());
+    }
+    let times = receipt.times.filter(|_| sought.asked > 0);
+    if times.is_some_and(|times| times.written < sought.asked) {
+        return Outcome::Fails("It was written before you asked: it is an old one.".into());
+    }
+    if times.is_some_and(|times| times.asked > sought.asked) {
+        return Outcome::Fails("It answers what was asked later.".into());
+    }
+    if !receipt.answers(evidence.name) {
+        return Outcome::Fails("It answers another request than yours.".into());
+    }
+    if !commits(receipt, evidence.name, &sought.committed) {
+        return Outcome::Fails("It answers something else than you asked for.".into());
+    }
+    Outcome::Holds
+}
+
+/// Whether a receipt holds this commitment for the request of a name.
+fn commits(receipt: &Receipt, name: &str, committed: &str) -> bool {
+    let hash = blake3::hash(name.as_bytes()).to_hex();
+    let place = receipt.requests.iter().position(|request| *request == hash.as_str());
+    place.and_then(|place| receipt.asked.get(place)).is_some_and(|held| held == committed)
+}
+
+/// What there is to show when there should be a receipt and is none.
+pub fn missing(name: &str, account: bool, sought: Option<&Sought>, why: &str) -> Checked {
+    Checked {
+        id: name.to_owned(),
+        account,
+        times: (sought.map_or(0, |sought| sought.asked), 0),
+        again: false,
+        index: 0,
+        size: 0,
+        removed: 0,
+        shards: Vec::new(),
+        statement: String::new(),
+        steps: vec![("There is a receipt".into(), Outcome::Fails(why.to_owned()))],
+        file: String::new(),
+        key: String::new(),
     }
 }
 
@@ -107,7 +209,7 @@ fn others(named: &[u32], evidence: &Evidence<'_>) -> Outcome {
     if evidence.before.is_empty() {
         return Outcome::Open("This browser did not see them before.".into());
     }
-    let rest = evidence.before.iter().filter(|(shard, ..)| !named.contains(shard));
+    let rest: Vec<&Before> = evidence.before.iter().filter(|(shard, ..)| !named.contains(shard)).collect();
     for (shard, version, hash) in rest {
         let entry = evidence.manifest.shards.iter().find(|entry| entry.shard == *shard);
         let Some(entry) = entry else { return Outcome::Fails("A shard is gone from the manifest.".into()) };

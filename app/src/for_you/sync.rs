@@ -6,10 +6,11 @@ use std::rc::Rc;
 use eemu_core::api::{ClientFile, Manifest};
 use eemu_core::client::read_client_file;
 
-use super::desk::{Desk, File, Session};
+use super::desk::{Desk, File};
 use super::ensemble::{Own, Public};
 use super::keep::{FILES, PERSON};
-use super::protocol::{Remedy, Trouble};
+use super::protocol::{Cause, Remedy, Trouble};
+use super::session::OWN;
 use super::telling::expired;
 use super::worker;
 use crate::lab::system::cpu;
@@ -17,39 +18,10 @@ use crate::parts::shapes::label;
 use crate::service::Fault;
 
 const MANIFEST: &str = "manifest";
-const SESSION: &str = "session";
-const OWN: &str = "own";
 /// How often manifest and rows are fetched again when a publication came between.
 const TRIES: u32 = 4;
 
 impl Desk {
-    /// What was kept by an earlier visit.
-    pub(super) async fn restore(&self) {
-        let session = self.keep.get(PERSON, SESSION).await;
-        if let Some(session) = session.and_then(|bytes| serde_json::from_slice::<Session>(&bytes).ok()) {
-            self.session.replace(session);
-        }
-    }
-
-    /// Keeps what outlives the visit.
-    pub(super) async fn remember(&self) {
-        let session = serde_json::to_vec(&*self.session.borrow()).unwrap_or_default();
-        let own = self.own.borrow().as_ref().and_then(|own| serde_json::to_vec(own.as_ref()).ok());
-        let mut kept = self.keep.put(PERSON, SESSION, &session).await;
-        match own {
-            Some(own) => kept &= self.keep.put(PERSON, OWN, &own).await,
-            None => self.keep.remove(PERSON, OWN).await,
-        }
-        self.kept(kept);
-    }
-
-    /// Once something found no room, this browser keeps nothing to rely on.
-    fn kept(&self, kept: bool) {
-        if !kept {
-            self.keeps.set(false);
-        }
-    }
-
     /// Signs in, once the server says whose token it is.
     pub(super) async fn sign_in(self: &Rc<Self>, token: String) -> Result<(), Trouble> {
         let token = token.trim().to_owned();
@@ -60,6 +32,7 @@ impl Desk {
                     sentence: "The server does not know this token. Check that it was pasted whole.".into(),
                     remedy: Remedy::None,
                     mild: true,
+                    cause: Cause::Other,
                 });
             }
             Err(fault) => return Err(unreached(&fault)),
@@ -72,30 +45,21 @@ impl Desk {
                 ),
                 remedy: Remedy::None,
                 mild: true,
+                cause: Cause::Other,
             });
         };
-        self.session.replace_with(|session| Session {
-            token: Some(token),
-            user: Some(user),
-            picks: Vec::new(),
-            open: Vec::new(),
-            ..session.clone()
-        });
-        self.leave();
-        self.changed();
+        self.amend(|session| {
+            session.leave();
+            (session.token, session.user) = (Some(token), Some(user));
+        })
+        .await;
         self.sync().await
     }
 
     /// Forgets who was here.
-    pub(super) async fn sign_out(&self) {
-        self.session.replace_with(|session| Session {
-            half: session.half,
-            pin: session.pin.clone(),
-            ..Session::default()
-        });
-        self.leave();
-        self.changed();
-        self.remember().await;
+    pub(super) async fn sign_out(self: &Rc<Self>) {
+        self.amend(super::session::Session::leave).await;
+        self.keep_own().await;
     }
 
     /// Drops a person's own part, and the models that were made with it:
@@ -117,6 +81,8 @@ impl Desk {
         self.damaged.borrow_mut().clear();
         // There may be room again.
         self.keeps.set(true);
+        self.looked.set(crate::pause::now());
+        self.look_again().await;
         for _ in 0..TRIES {
             let manifest = match self.api.manifest().await {
                 Ok(manifest) => manifest,
@@ -131,9 +97,10 @@ impl Desk {
         }
         // Only a demonstration has any; elsewhere the page asks for a token.
         self.households.replace(self.api.demo().await.unwrap_or_default());
-        self.remember().await;
+        self.keep_own().await;
         self.show();
         let fetched = if self.wanted() { self.fetch_files(true).await } else { Ok(()) };
+        self.weigh().await;
         self.follow_log().await?;
         fetched
     }
@@ -155,13 +122,20 @@ impl Desk {
             return Err(unreached(fault));
         }
         self.online.set(false);
+        if self.is_behind() {
+            // It holds what was forgotten, and nobody can say what else.
+            self.own.replace(None);
+            self.changed();
+        }
         if self.public.borrow().is_none() {
             let kept = self.keep.get(FILES, MANIFEST).await;
             let manifest = kept.and_then(|bytes| serde_json::from_slice::<Manifest>(&bytes).ok());
             let Some(manifest) = manifest else { return Err(unreached(fault)) };
             self.install(manifest).await?;
             let own = self.keep.get(PERSON, OWN).await;
-            self.own.replace(own.and_then(|bytes| serde_json::from_slice::<Own>(&bytes).ok()).map(Rc::new));
+            let own = own.and_then(|bytes| serde_json::from_slice::<Own>(&bytes).ok());
+            self.own.replace(own.filter(|_| self.session.borrow().token.is_some()).map(Rc::new));
+            self.own_at.set(self.session.borrow().deletions);
             self.changed();
         }
         let until = self.public.borrow().as_ref().map_or(0, |public| public.manifest.valid_until);
@@ -178,11 +152,14 @@ impl Desk {
             sentence: "No connection. Lists still work; forgetting must wait until you are online.".into(),
             remedy: Remedy::Retry,
             mild: true,
+            cause: Cause::Offline,
         })
     }
 
     /// Takes a manifest: first everything goes that it no longer lists.
     async fn install(&self, manifest: Manifest) -> Result<(), Trouble> {
+        let mut manifest = manifest;
+        self.session.borrow().mask(&mut manifest);
         let listed: Vec<&str> =
             manifest.shards.iter().flat_map(|entry| &entry.files).map(|file| file.blake3.as_str()).collect();
         let counts = |name: &str| {
@@ -222,6 +199,7 @@ impl Desk {
                     sentence: format!("The server's catalogue cannot be used: {why}. Tell its operator."),
                     remedy: Remedy::Retry,
                     mild: false,
+                    cause: Cause::Other,
                 })?;
                 self.parts.replace(Rc::new([catalog, dense]));
                 public
@@ -245,6 +223,7 @@ impl Desk {
                 sentence: "The catalogue arrived damaged and was not used. Download again.".into(),
                 remedy: Remedy::Download,
                 mild: false,
+                cause: Cause::Other,
             });
         }
         self.kept(self.keep.put(FILES, hash, &bytes).await);
@@ -253,7 +232,8 @@ impl Desk {
 
     /// The signed-in person's history, and their rows where models have any;
     /// false when the rows are of other versions than the manifest's.
-    async fn fetch_own(&self) -> Result<bool, Trouble> {
+    pub(super) async fn fetch_own(self: &Rc<Self>) -> Result<bool, Trouble> {
+        let at = self.session.borrow().deletions;
         let (token, user) = (self.session.borrow().token.clone(), self.session.borrow().user.clone());
         let Some(token) = token else { return Ok(true) };
         let api = self.api.with(Some(&token));
@@ -278,10 +258,16 @@ impl Desk {
                         .into(),
                     remedy: Remedy::None,
                     mild: true,
+                    cause: Cause::Other,
                 });
             }
             Err(fault) => return Err(unreached(&fault)),
         };
+        self.look_again().await;
+        if self.session.borrow().deletions != at {
+            // Read before another tab's deletion: it may hold what is gone.
+            return Ok(false);
+        }
         let public = self.public.borrow().clone();
         let fits = public.filter(|_| !alike).is_none_or(|public| {
             public.manifest.shards.iter().all(|entry| {
@@ -301,6 +287,7 @@ impl Desk {
             self.own.replace(Some(Rc::new(own)));
             self.changed();
         }
+        self.own_at.set(at);
         Ok(fits)
     }
 
@@ -342,6 +329,7 @@ impl Desk {
                         sentence: format!("Shard {}: {why}. Reload the page.", self.letter(*shard)),
                         remedy: Remedy::Retry,
                         mild: false,
+                        cause: Cause::Other,
                     }),
                 }
                 self.changed();
@@ -351,14 +339,17 @@ impl Desk {
             }
         }
         if !self.keeps.get() {
-            troubles.push(Trouble {
-                sentence: format!(
+            let sentence = if self.keep.works() {
+                format!(
                     "This browser has no room left, so models will be downloaded each visit. Free {} to keep them.",
                     megabytes(all.iter().map(|(_, file, _)| file.bytes).sum())
-                ),
-                remedy: Remedy::None,
-                mild: true,
-            });
+                )
+            } else {
+                "This page came over plain http, so the browser keeps nothing and offers no WebGPU: models will be \
+                 downloaded each visit, and your token travels unprotected. Ask the operator for https."
+                    .into()
+            };
+            troubles.push(Trouble { sentence, remedy: Remedy::None, mild: true, cause: Cause::Storage });
         }
         // One sentence at a time: the rest comes when it is tried again.
         troubles.into_iter().next().map_or(Ok(()), Err)
@@ -376,6 +367,7 @@ impl Desk {
             sentence: format!("Shard {} arrived damaged and was not used. Download again.", self.letter(shard)),
             remedy,
             mild: false,
+            cause: Cause::Other,
         };
         let holds = |bytes: &Vec<u8>| blake3::hash(bytes).to_hex().as_str() == file.blake3;
         let read = |bytes: &[u8]| {
@@ -397,6 +389,7 @@ impl Desk {
                     ),
                     remedy: Remedy::Download,
                     mild: false,
+                    cause: Cause::Other,
                 });
             }
         } else if !online {
@@ -404,6 +397,7 @@ impl Desk {
                 sentence: format!("Shard {} is not kept here. Connect to download it.", self.letter(shard)),
                 remedy: Remedy::Retry,
                 mild: false,
+                cause: Cause::Other,
             });
         }
         self.tell_fetching(before, total);
@@ -428,7 +422,34 @@ pub(super) fn unreached(fault: &Fault) -> Trouble {
         Fault::Refused { .. } => "Try again in a moment.",
         Fault::Foreign => "Start one with `eemu serve`; the Lab works without.",
     };
-    Trouble { sentence: format!("{fault} {next}"), remedy: Remedy::Retry, mild: false }
+    Trouble { sentence: format!("{fault} {next}"), remedy: Remedy::Retry, mild: false, cause: Cause::Other }
+}
+
+impl Desk {
+    /// Whether kept files hold models, for the line that says what is kept.
+    pub(super) async fn weigh(&self) {
+        let Some(public) = self.public.borrow().clone() else { return };
+        let names = self.keep.names(FILES).await;
+        let files = public.manifest.shards.iter().flat_map(|entry| &entry.files);
+        self.stored_bytes.set(files.filter(|file| names.contains(&file.blake3)).map(|file| file.bytes).sum());
+        self.show();
+    }
+
+    /// Fetches the models of some shards, for the check of a receipt by
+    /// somebody for whom no list is made.
+    pub(super) async fn fetch_for_check(self: &Rc<Self>, shards: &[u32]) {
+        let Some(public) = self.public.borrow().clone() else { return };
+        let precision = self.precision();
+        for entry in public.manifest.shards.iter().filter(|entry| shards.contains(&entry.shard)) {
+            let missing = !self.files.borrow().contains_key(&entry.shard);
+            let file = entry.files.iter().find(|file| file.precision == precision);
+            if let Some(file) = file.filter(|_| missing)
+                && let Ok(found) = self.fetch(entry.shard, file, 0, file.bytes, true).await
+            {
+                self.files.borrow_mut().insert(entry.shard, Rc::new(found));
+            }
+        }
+    }
 }
 
 fn megabytes(bytes: u64) -> String {

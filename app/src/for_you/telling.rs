@@ -2,7 +2,7 @@
 //! a sentence with a next step.
 
 use super::desk::Desk;
-use super::protocol::{Ask, Deed, Fetching, Remedy, Service, Shard, Tell, Trouble};
+use super::protocol::{Ask, Cause, Deed, Fetching, Remedy, Service, Shard, Tell, Trouble};
 use super::worker;
 use crate::service::Fault;
 
@@ -70,6 +70,11 @@ impl Desk {
             usual: Ask::usual(&manifest.config.adapt),
             precision,
             keeps: self.keeps.get(),
+            insecure: !self.keep.works(),
+            stored: self.stored_bytes.get(),
+            deletions: session.deletions,
+            open: session.open.iter().map(|open| open.id.clone()).collect(),
+            receipts: self.receipts.borrow().iter().map(super::receipts::KeptReceipt::summary).collect(),
             complete: self.complete.get(),
             epoch: self.epoch.get(),
             log: manifest.checkpoint.size,
@@ -86,6 +91,7 @@ pub(super) fn nothing_yet() -> Trouble {
         sentence: "Nothing is loaded yet. Connect to the server once.".into(),
         remedy: Remedy::Retry,
         mild: false,
+        cause: Cause::Other,
     }
 }
 
@@ -96,6 +102,7 @@ pub(super) fn expired() -> Trouble {
             .into(),
         remedy: Remedy::Retry,
         mild: false,
+        cause: Cause::Other,
     }
 }
 
@@ -108,5 +115,6 @@ pub(super) fn not_forgotten(fault: &Fault) -> Trouble {
         }
         other => format!("Nothing was forgotten. {other} Try again."),
     };
-    Trouble { sentence, remedy: Remedy::Retry, mild: true }
+    let cause = if *fault == Fault::Offline { Cause::Offline } else { Cause::Other };
+    Trouble { sentence, remedy: Remedy::None, mild: true, cause }
 }

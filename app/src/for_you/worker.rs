@@ -10,7 +10,8 @@ use crate::pause;
 /// Starts listening. Does nothing outside a dedicated worker.
 pub fn start() {
     let Some(scope) = pause::scope() else { return };
-    let desk = Desk::new(&scope.location().origin());
+    let (base, path) = above(&scope.location().href());
+    let desk = Desk::new(&base, &path);
     let heard = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
         let text = event.data().as_string().unwrap_or_default();
         if let Ok(order) = serde_json::from_str::<Order>(&text) {
@@ -23,6 +24,15 @@ pub fn start() {
     tell(&Tell::Ready);
 }
 
+/// The app's address and path, without a slash at their end: two folders above
+/// this program's own address. So the app works below any path.
+fn above(program: &str) -> (String, String) {
+    let base = program.rsplitn(3, '/').nth(2).unwrap_or(program).to_owned();
+    let host = base.find("://").map_or(0, |at| at + 3);
+    let path = base[host..].find('/').map_or_else(String::new, |at| base[host + at..].to_owned());
+    (base, path)
+}
+
 pub(crate) fn tell(tell: &Tell) {
     if let (Some(scope), Ok(text)) = (pause::scope(), serde_json::to_string(tell)) {
         // Posting text cannot fail.
@@ -33,4 +43,16 @@ pub(crate) fn tell(tell: &Tell) {
 /// Seconds since 1970.
 pub(crate) fn seconds() -> u64 {
     (js_sys::Date::now() / 1000.0) as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_app_lies_where_its_program_does() {
+        let at = |program| above(program);
+        assert_eq!(at("http://a.b:1/static/worker.js"), ("http://a.b:1".into(), String::new()));
+        assert_eq!(at("https://a.b/apps/eemu/static/worker.js"), ("https://a.b/apps/eemu".into(), "/apps/eemu".into()));
+    }
 }

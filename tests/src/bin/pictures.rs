@@ -59,7 +59,7 @@ async fn for_you(shop: &Shop, file: &Path, dark: bool) -> Result<()> {
     browser.click(".deeds li .btn").await?;
     browser.click("#confirm").await?;
     let settled =
-        "return document.querySelectorAll('#checks li').length === 4 && !document.querySelector('.lead .tag')";
+        "return document.querySelectorAll('#checks li').length === 5 && !document.querySelector('.lead .tag')";
     browser.until("a receipt", settled).await?;
     shoot(&browser, file).await?;
     browser.close().await

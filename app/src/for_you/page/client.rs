@@ -7,8 +7,8 @@ use leptos::prelude::*;
 use wasm_bindgen::prelude::*;
 use web_sys::{MessageEvent, Worker, WorkerOptions, WorkerType};
 
-use super::{device, state::State};
-use crate::for_you::protocol::{Fetching, Following, Order, Remedy, Service, Tell, Trouble};
+use super::{device, paper, state::Gone, state::State};
+use crate::for_you::protocol::{Cause, Checked, Fetching, Following, Order, Remedy, Service, Tell, Trouble};
 use crate::parts::words;
 
 const WORKER: &str = "static/worker.js";
@@ -55,7 +55,7 @@ impl Client {
 
     /// Sends an order. Sentences of the last one go.
     pub(crate) fn send(self, order: &Order) {
-        if !matches!(order, Order::List(_) | Order::Look(_) | Order::Device(..)) {
+        if !matches!(order, Order::List(_) | Order::Look(_) | Order::Device(..) | Order::Visible(_)) {
             self.state.trouble.set(None);
         }
         if let (Some(inner), Ok(text)) = (self.inner.get_value(), serde_json::to_string(order)) {
@@ -69,6 +69,7 @@ impl Client {
             sentence: "The calculation could not go on in this browser. Reload the page to start it again.".into(),
             remedy: Remedy::None,
             mild: false,
+            cause: Cause::Other,
         }));
     }
 
@@ -86,20 +87,33 @@ impl Client {
             Tell::Fetching(fetching) => self.fetching(fetching),
             Tell::List(list) => {
                 let moved = list.rows.iter().filter(|(_, row)| row.before != row.rank).count();
-                state.say(format!("List updated, {} changed.", words::count(moved as u64, "place", "places")));
+                state.say_beside(format!("List updated, {} changed.", words::count(moved as u64, "place", "places")));
+                let at = state.service.with_untracked(|service| service.as_ref().map_or(0, |s| s.deletions));
+                state.list_at.set(at);
+                self.over(Cause::Switched);
                 state.list.set(Some(*list));
             }
             Tell::Following(following) => self.following(following),
             Tell::Receipt(receipt) => {
-                state.following.set(None);
+                state.followings.update(|all| all.retain(|following| following.id != receipt.id));
                 state.say(match receipt.failed() {
                     Some(why) => format!("The receipt does not hold. {why}"),
+                    None if receipt.again => "The receipt was checked again.".to_owned(),
                     None => "Forgotten. The receipt was checked.".to_owned(),
                 });
+                if receipt.failed().is_some() {
+                    state.failed.update(|failed| failed.push(receipt.id.clone()));
+                }
                 state.receipt.set(Some(*receipt));
             }
             Tell::Trouble(trouble) => {
-                state.sent.set(None);
+                let sent = state.sent.get_untracked();
+                if !sent.is_empty() {
+                    state.sent.set(Vec::new());
+                    state.say(trouble.sentence.clone());
+                    super::deeds::focus_row(&sent[0]);
+                    state.refused_deeds.set(sent);
+                }
                 state.trouble.set(Some(trouble));
             }
             Tell::Operation(operation) => {
@@ -107,6 +121,7 @@ impl Client {
                 state.operation.set(Some(*operation));
             }
             Tell::Device(now) => device::take(state, now),
+            Tell::File { name, text } => paper::save(&name, &text),
             Tell::NoOperation(why) => state.refused.set(Some(why)),
         }
     }
@@ -117,9 +132,12 @@ impl Client {
         if known.is_some_and(|user| user != service.user) {
             // Nothing of whoever was here stays on the page, but the receipt of
             // an account that was deleted just now.
-            state.forgotten.set(Vec::new());
+            state.gone.set(Vec::new());
             state.list.set(None);
-            if state.following.with_untracked(Option::is_none) {
+            state.pending.set(None);
+            state.choosing.set(None);
+            let account = |receipt: &Option<Checked>| receipt.as_ref().is_some_and(|receipt| receipt.account);
+            if state.followings.with_untracked(Vec::is_empty) && !state.receipt.with_untracked(account) {
                 state.receipt.set(None);
             }
             if service.user.is_some() {
@@ -127,7 +145,23 @@ impl Client {
                 request_animation_frame(|| crate::lab::page::focus("headline"));
             }
         }
+        if service.online {
+            self.over(Cause::Offline);
+        }
+        // What another tab saw to its end is not on its way any more.
+        let open = service.open.clone();
         state.service.set(Some(service));
+        let ended = |following: &Following| following.phase == Phase::Done && !open.contains(&following.id);
+        if state.followings.with_untracked(|all| all.iter().any(ended)) {
+            state.followings.update(|all| all.retain(|following| !ended(following)));
+        }
+    }
+
+    /// A sentence whose cause is over goes.
+    fn over(self, cause: Cause) {
+        if self.state.trouble.with_untracked(|trouble| trouble.as_ref().is_some_and(|t| t.cause == cause)) {
+            self.state.trouble.set(None);
+        }
     }
 
     fn fetching(self, fetching: Option<Fetching>) {
@@ -149,14 +183,21 @@ impl Client {
     }
 
     fn following(self, following: Following) {
-        if let Some(deed) = self.state.sent.get_untracked() {
-            self.state.sent.set(None);
-            super::deeds::focus_row(&deed);
-            self.state.forgotten.update(|all| all.insert(0, deed));
+        let state = self.state;
+        let sent = state.sent.get_untracked();
+        let known = state.followings.with_untracked(|all| all.iter().find(|f| f.id == following.id).map(|f| f.phase));
+        // A deletion that changes no shard is done at once, and says so.
+        let nothing = following.phase == Phase::Done && following.removed == 0;
+        if known.is_none() && !sent.is_empty() {
+            state.sent.set(Vec::new());
+            if !nothing {
+                super::deeds::focus_row(&sent[0]);
+                let gone = sent.into_iter().map(|deed| Gone { deed, id: following.id.clone() });
+                state.gone.update(|all| drop(all.splice(0..0, gone)));
+            }
         }
-        let before = self.state.following.with_untracked(|known| known.as_ref().map(|known| known.phase));
-        if before != Some(following.phase) {
-            self.state.say(match following.phase {
+        if known != Some(following.phase) {
+            state.say(match following.phase {
                 Phase::Accepted => "Noted. It is carried out together with others; until then lists stay as they are.",
                 Phase::Queued | Phase::Settling => "Saved. From now on no list uses it.",
                 Phase::Retraining => "Retraining has begun.",
@@ -164,8 +205,21 @@ impl Client {
                 Phase::Done => "Retrained. The receipt is being checked.",
             });
         }
-        // A deletion that changes no shard is done at once.
-        let nothing = following.phase == Phase::Done && following.removed == 0;
-        self.state.following.set((!nothing).then_some(following));
+        if nothing {
+            return;
+        }
+        if known.is_none() {
+            let receipt = state.receipt.with_untracked(|receipt| receipt.as_ref().map(|receipt| receipt.id.clone()));
+            if receipt.as_ref() == Some(&following.id) {
+                return;
+            }
+            // Whoever deletes in another tab sees it here too.
+            state.receipt.set(None);
+            super::doom::remember(state);
+        }
+        state.followings.update(|all| match all.iter_mut().find(|known| known.id == following.id) {
+            Some(known) => *known = following,
+            None => all.insert(0, following),
+        });
     }
 }

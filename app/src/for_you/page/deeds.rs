@@ -1,9 +1,12 @@
-//! What somebody did, and forgetting it: the cost before, the proof after.
+//! What somebody did, and what becomes of each record: the cost before, the
+//! proof after.
 
+use eemu_core::api::Phase;
 use leptos::prelude::*;
 
 use super::client::Client;
-use super::state::{Doomed, State};
+use super::doom::{Confirm, Doom, Waiting};
+use super::state::{Doomed, Gone, State};
 use super::who::picks;
 use crate::for_you::protocol::{Deed, Order};
 use crate::lab::page::focus;
@@ -44,7 +47,7 @@ pub(super) fn Deeds() -> impl IntoView {
         let one = |all: &Vec<Deed>| all.iter().find_map(|deed| deed.shard);
         if own.get() && state.by_person() && !state.is_example() { history.with(one) } else { None }
     });
-    let gone = move || state.forgotten.get();
+    let gone = move || state.gone.get();
     view! {
         <section class="deeds" aria-labelledby="deeds">
             <div class="head">
@@ -55,6 +58,8 @@ pub(super) fn Deeds() -> impl IntoView {
                 <p class="tiny muted">{format!("All in shard {}: a person’s records stay together.", label(shard, shards.get()))}</p>
             })}
             <Doom/>
+            <Several own/>
+            <Waiting/>
             {move || (history.with(Vec::len) > 12).then(|| view! {
                 <label class="field"><span class="sr">"Find a purchase"</span>
                     <input type="search" id="find" placeholder="Find a purchase" autocomplete="off"
@@ -62,7 +67,7 @@ pub(super) fn Deeds() -> impl IntoView {
                 </label>
             })}
             <ul>
-                {move || gone().into_iter().map(|deed| forgotten(&deed, shards.get())).collect_view()}
+                {move || gone().into_iter().map(|gone| view! { <Forgotten gone shards=shards.get()/> }).collect_view()}
                 {move || {
                     let limit = if all.get() { usize::MAX } else { SHOWN };
                     let shards = shards.get();
@@ -72,20 +77,92 @@ pub(super) fn Deeds() -> impl IntoView {
             {move || (!all.get() && fits.with(Vec::len) > SHOWN).then(|| view! {
                 <button type="button" class="btn s" on:click=move |_| all.set(true)>"Show all"</button>
             })}
+            {move || (fits.with(Vec::is_empty) && !history.with(Vec::is_empty)).then(|| view! {
+                <p class="empty small muted" id="no-hit">{format!("Nothing of yours has ‘{}’ in its name.", find.get().trim())}</p>
+            })}
             {move || (history.with(Vec::is_empty) && !state.is_example()).then(|| view! {
-                <p class="empty small muted">"Nothing is here. Pick a few products to begin."</p>
+                <p class="empty small muted">{if own.get() {
+                    "The service holds nothing that you did. Your list is what most people like, until it does."
+                } else {
+                    "Nothing is here. Pick a few products to begin."
+                }}</p>
             })}
         </section>
     }
 }
 
-fn forgotten(deed: &Deed, shards: u32) -> impl IntoView + use<> {
-    let mark = deed.shard.map(|shard| view! { <Mark shard shards small=true/> });
+/// A deed on its way out: what is true of it now.
+#[component]
+fn Forgotten(gone: Gone, shards: u32) -> impl IntoView {
+    let state = expect_context::<State>();
+    let (mark, id) = (gone.deed.shard, row_id(&gone.deed));
+    let name = gone.id.clone();
+    let stands = Memo::new(move |_| stands(state, &name, shards));
     view! {
-        <li class="gone" id=row_id(deed) tabindex="-1">
-            {mark}
-            <span class="what"><s>{deed.name.clone()}</s><span class="small ok">"Forgotten"</span></span>
+        <li class="gone" id=id tabindex="-1">
+            {mark.map(|shard| view! { <Mark shard shards small=true/> })}
+            <span class="what">
+                <s>{gone.deed.name.clone()}</s>
+                <span class=move || stands.with(|(class, ..)| format!("small {class}"))>{move || stands.with(|(_, words, _)| words.clone())}</span>
+                {move || stands.with(|(.., done)| *done).then(|| view! {
+                    <a class="small" href="#receipt" on:click=move |event| { event.prevent_default(); focus("receipt") }>"See the receipt"</a>
+                })}
+            </span>
         </li>
+    }
+}
+
+/// What is true of a deletion now: how it looks, in words, and whether its
+/// receipt is there.
+fn stands(state: State, id: &str, shards: u32) -> (&'static str, String, bool) {
+    if state.failed.with(|failed| failed.iter().any(|failed| failed == id)) {
+        return ("bad", "The receipt does not hold".into(), true);
+    }
+    let following = state.followings.with(|all| all.iter().find(|following| following.id == id).cloned());
+    let Some(following) = following else { return ("ok", "Forgotten".into(), true) };
+    let trains = following.progress.iter().find(|at| at.1 == Phase::Retraining && at.2 > 0);
+    let words = match (following.phase, trains) {
+        (Phase::Accepted, _) => "Noted, to be carried out with others".into(),
+        (Phase::Done, _) => "Retrained; the receipt is being checked".into(),
+        (_, Some((shard, _, epoch, epochs))) => {
+            format!("Already left out of your list; {} retrains, epoch {epoch} of {epochs}", label(*shard, shards))
+        }
+        _ => "Already left out of your list".into(),
+    };
+    ("muted", words, false)
+}
+
+/// Choosing several at once.
+#[component]
+fn Several(own: Memo<bool>) -> impl IntoView {
+    let state = expect_context::<State>();
+    let shards = Memo::new(move |_| state.shards());
+    let chosen = move || state.choosing.with(|chosen| chosen.as_ref().map(Vec::len));
+    let asked = Memo::new(move |_| match state.doomed.get() {
+        Some(Doomed::Some(deeds)) if deeds.len() > 1 => Some(deeds),
+        _ => None,
+    });
+    move || {
+        if !own.get() || state.is_example() {
+            return None;
+        }
+        Some(view! {
+            <div class="several row">
+                {move || match chosen() {
+                    None => view! {
+                        <button type="button" class="btn s quiet" id="several" on:click=move |_| state.choosing.set(Some(Vec::new()))>"Choose several"</button>
+                    }.into_any(),
+                    Some(count) => view! {
+                        <button type="button" class="btn s primary" id="forget-several" disabled=count == 0 on:click=move |_| {
+                            let deeds = state.choosing.get_untracked().unwrap_or_default();
+                            state.doomed.set(Some(Doomed::Some(deeds)));
+                        }>{format!("Forget {count} …")}</button>
+                        <button type="button" class="btn s" on:click=move |_| { state.choosing.set(None); state.doomed.set(None) }>"Cancel"</button>
+                    }.into_any(),
+                }}
+            </div>
+            {move || asked.get().map(|deeds| view! { <Confirm deeds shards=shards.get()/> })}
+        })
     }
 }
 
@@ -101,7 +178,7 @@ fn Row(deed: Deed, shards: u32) -> impl IntoView {
     let (asked, dropped, asking, on_its_way) = (deed.clone(), deed.clone(), deed.clone(), deed.clone());
     let ask = move || {
         if own {
-            state.doomed.set(Some(Doomed::One(asked.clone())));
+            state.doomed.set(Some(Doomed::Some(vec![asked.clone()])));
         } else {
             // A visitor's pick is in this browser only: it just goes.
             let rest = picks(state).into_iter().filter(|pick| pick.item != asked.item).collect();
@@ -110,9 +187,16 @@ fn Row(deed: Deed, shards: u32) -> impl IntoView {
         }
     };
     let by_key = ask.clone();
-    let doomed = Memo::new(move |_| state.doomed.with(|doomed| *doomed == Some(Doomed::One(asking.clone()))));
+    let doomed = Memo::new(move |_| state.doomed.with(|doomed| *doomed == Some(Doomed::Some(vec![asking.clone()]))));
     let words = if own { "Forget" } else { "Remove" };
-    let sent = Memo::new(move |_| state.sent.with(|sent| *sent == Some(on_its_way.clone())));
+    let (mine, of_pending, of_refused, several) = (deed.clone(), deed.clone(), deed.clone(), deed.clone());
+    let choosing = Memo::new(move |_| own && !example && state.choosing.with(Option::is_some));
+    let ticked = Memo::new(move |_| state.choosing.with(|all| all.as_ref().is_some_and(|all| all.contains(&mine))));
+    let waits = Memo::new(move |_| {
+        state.pending.with(|pending| pending.as_ref().is_some_and(|pending| pending.deeds.contains(&of_pending)))
+    });
+    let refused = Memo::new(move |_| state.refused_deeds.with(|all| all.contains(&of_refused)));
+    let sent = Memo::new(move |_| state.sent.with(|sent| sent.contains(&on_its_way)));
     view! {
         <li
             class:asking=move || doomed.get()
@@ -124,131 +208,28 @@ fn Row(deed: Deed, shards: u32) -> impl IntoView {
             }
         >
             {mark}
-            <span class="what">{name.clone()}{when.map(|when| view! { <span class="small muted">{when}</span> })}</span>
+            <span class="what">
+                {name.clone()}{when.map(|when| view! { <span class="small muted">{when}</span> })}
+                {move || refused.get().then(|| view! { <span class="small bad">"Not forgotten: see above"</span> })}
+            </span>
+            {move || choosing.get().then(|| view! {
+                <label class="chk choose"><input type="checkbox" prop:checked=move || ticked.get() on:change={
+                    let deed = several.clone();
+                    move |event| {
+                        let on = event_target_checked(&event);
+                        state.choosing.update(|all| if let Some(all) = all {
+                            all.retain(|known| known.item != deed.item);
+                            if on { all.push(deed.clone()) }
+                        });
+                    }
+                }/><span class="sr">{format!("Choose {}", several.name)}</span></label>
+            })}
             {(!example).then(|| view! {
-                <button type="button" class="btn s" id=id on:click=move |_| ask()>
-                    {move || if sent.get() { "Sent …" } else { words }}<span class="sr">{format!(" {name}")}</span>
+                <button type="button" class="btn s" id=id class:hidden=move || choosing.get() disabled=move || waits.get() on:click=move |_| ask()>
+                    {move || if sent.get() { "Sent …" } else if waits.get() { "Waits …" } else { words }}<span class="sr">{format!(" {name}")}</span>
                 </button>
             })}
-            {move || doomed.get().then(|| view! { <Confirm deed=dropped.clone() shards/> })}
+            {move || doomed.get().then(|| view! { <Confirm deeds=vec![dropped.clone()] shards/> })}
         </li>
-    }
-}
-
-/// Asks in place, with what it costs.
-#[component]
-fn Confirm(deed: Deed, shards: u32) -> impl IntoView {
-    let state = expect_context::<State>();
-    let client = expect_context::<Client>();
-    let cost = match deed.shard {
-        Some(shard) => {
-            let letter = label(shard, shards);
-            format!(
-                "It is in shard {letter}. {letter} is left out at once and retrained from scratch; the others stay."
-            )
-        }
-        None if state.by_person() => {
-            "It is held out for measuring. Your shard changes all the same: it is left out at once and retrained from \
-             scratch; the others stay."
-                .into()
-        }
-        None => "It is held out for measuring, so up to three shards change. They are left out at once and retrained."
-            .into(),
-    };
-    let (item, kept, row) = (deed.item.clone(), deed.clone(), deed.clone());
-    request_animation_frame(|| focus("confirm"));
-    let go = move |_| {
-        remember(state);
-        // Struck out once the server has said that it holds.
-        state.sent.set(Some(row.clone()));
-        state.doomed.set(None);
-        client.send(&Order::Forget(item.clone()));
-        focus_row(&row);
-    };
-    view! {
-        <div class="confirm" role="group" aria-label=format!("Forget {}?", deed.name)>
-            <p class="small">{format!("Forget ‘{}’? {cost}", deed.name)}</p>
-            <div class="row">
-                <button type="button" class="btn s primary" id="confirm" on:click=go>"Forget"</button>
-                <button type="button" class="btn s" on:click=move |_| { state.doomed.set(None); focus_row(&kept) }>"Keep"</button>
-            </div>
-        </div>
-    }
-}
-
-/// Versions before, for the pane; the receipt of the last deletion goes.
-fn remember(state: State) {
-    let versions = state.service.with_untracked(|service| {
-        service.as_ref().map(|s| s.shards.iter().map(|shard| shard.version).collect()).unwrap_or_default()
-    });
-    state.before.set(versions);
-    state.receipt.set(None);
-}
-
-/// Where all of somebody's records lie, and what becomes of those shards.
-fn fate(touched: &[u32], all: usize) -> String {
-    match (touched, touched.len()) {
-        ([], _) => "in no shard: nothing retrains.".into(),
-        (_, 1) if all == 1 => {
-            "in the only shard. It retrains from scratch; until then lists are the most popular items.".into()
-        }
-        ([only], _) => {
-            let letter = label(*only, all as u32);
-            format!(
-                "in shard {letter} alone. {letter} is left out at once and retrained from scratch; the other {} stay.",
-                words::number(all - 1)
-            )
-        }
-        (_, count) if count == all => {
-            let all = words::number(all);
-            format!("in all {all} shards. All {all} retrain from scratch; until then lists are the most popular items.")
-        }
-        (_, count) => format!(
-            "in {} of {all} shards. {} are left out at once and retrained from scratch; the others stay.",
-            words::number(count),
-            words::number_first(count)
-        ),
-    }
-}
-
-/// Asks before everything goes.
-#[component]
-fn Doom() -> impl IntoView {
-    let state = expect_context::<State>();
-    let client = expect_context::<Client>();
-    move || {
-        let Some(Doomed::All { account }) = state.doomed.get() else { return None };
-        let (count, touched) = state.service.with_untracked(|service| {
-            service.as_ref().map_or((0, Vec::new()), |service| {
-                let mut touched: Vec<u32> = service.history.iter().filter_map(|deed| deed.shard).collect();
-                touched.sort_unstable();
-                touched.dedup();
-                (service.history.len(), touched)
-            })
-        });
-        let all = state.shards() as usize;
-        let fate = fate(&touched, all);
-        let what = if account { "Delete the account? " } else { "Forget everything? " };
-        let token = if account { " Your token ends, too." } else { "" };
-        request_animation_frame(|| focus("confirm"));
-        Some(view! {
-            <div class="confirm card" role="group" aria-label=what>
-                <p>{format!(
-                    "{what}Your {} {} {fate}{token} This cannot be undone.",
-                    words::count(count as u64, "record", "records"),
-                    if count == 1 { "lies" } else { "lie" },
-                )}</p>
-                <div class="row">
-                    <button type="button" class="btn s primary" id="confirm" on:click=move |_| {
-                        remember(state);
-                        state.doomed.set(None);
-                        state.forgotten.set(Vec::new());
-                        client.send(&Order::ForgetAll { account });
-                        focus("headline");
-                    }>{if account { "Delete the account" } else { "Forget everything" }}</button>
-                    <button type="button" class="btn s" on:click=move |_| { state.doomed.set(None); focus("account") }>"Keep"</button>
-                </div>
-            </div>
-        })
     }
 }

@@ -55,6 +55,11 @@ fn make_service() -> Option<Service> {
         precision: Precision::F32,
         bytes: 0,
         keeps: true,
+        insecure: false,
+        stored: 0,
+        deletions: 0,
+        open: Vec::new(),
+        receipts: Vec::new(),
         complete: true,
         epoch: 0,
         log: 0,
@@ -107,10 +112,15 @@ pub(super) fn receipt() -> Option<Checked> {
     let steps = [
         "Signed by the server’s key",
         "Its entry is in the log",
+        "It answers what was asked for",
         "The download is the model it speaks of",
         "The other shards are unchanged",
     ];
     Some(Checked {
+        id: String::new(),
+        account: false,
+        times: (0, 0),
+        again: false,
         index: 0,
         size: 1,
         removed: 1,

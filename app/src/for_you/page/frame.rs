@@ -8,7 +8,7 @@ use super::client::Client;
 use super::deeds::Deeds;
 use super::device::Devices;
 use super::listing::Listing;
-use super::paper::Paper;
+use super::paper::{Own, Paper};
 use super::settings::Settings;
 use super::state::{Doomed, State};
 use super::who::{Account, Who};
@@ -30,6 +30,7 @@ pub(crate) fn Frame() -> impl IntoView {
     set_timeout(move || client.begin(), std::time::Duration::ZERO);
     location::follow(state);
     ask_when_changed(state, client);
+    tell_when_seen(state, client);
     keys(state);
     document().set_title("For you · eemu");
     let shards = Memo::new(move |_| state.shards());
@@ -54,7 +55,7 @@ pub(crate) fn Frame() -> impl IntoView {
             <div class="columns">
                 <div class="own"><Late><Who/></Late><Late><Deeds/></Late></div>
                 <Listing/>
-                <div class="side"><Late><Paper/></Late><Late><Settings/></Late></div>
+                <div class="side"><Late><Paper/></Late><Late><Own/></Late><Late><Settings/></Late></div>
             </div>
         </main>
         <footer class="wrap foot small muted">
@@ -95,6 +96,24 @@ fn ask_when_changed(state: State, client: Client) {
     });
 }
 
+/// The worker looks for news while somebody looks at the page. What waits to be
+/// forgotten is sent when they turn away: whoever leaves has not taken it back.
+fn tell_when_seen(state: State, client: Client) {
+    let seen = move |_: web_sys::Event| {
+        let visible = !document().hidden();
+        client.send(&Order::Visible(visible));
+        if !visible {
+            super::doom::send(state, client);
+        }
+    };
+    let changed = window_event_listener_untyped("visibilitychange", seen);
+    let online = window_event_listener_untyped("online", move |_| client.send(&Order::Sync));
+    on_cleanup(move || {
+        changed.remove();
+        online.remove();
+    });
+}
+
 fn toggle(state: State, shard: u32) {
     if state.is_example() {
         return;
@@ -112,18 +131,26 @@ fn toggle(state: State, shard: u32) {
 /// The headline is the state.
 fn headline(state: State) -> String {
     let shards = state.shards() as usize;
-    if state.receipt.with(|receipt| receipt.as_ref().is_some_and(|receipt| receipt.failed().is_some())) {
-        return "The receipt does not hold.".into();
+    if let Some(none) =
+        state.receipt.with(|receipt| receipt.as_ref().filter(|r| r.failed().is_some()).map(|r| r.size == 0))
+    {
+        return if none { "There is no receipt." } else { "The receipt does not hold." }.into();
     }
-    if let Some(following) = state.following.get() {
+    if let Some(following) = state.following() {
         return match (following.account, following.phase) {
-            (true, Phase::Done) if following.shards.len() == 1 => "Your account is gone. Its model is new.".into(),
-            (true, Phase::Done) => "Your account is gone. The models are new.".into(),
+            (true, Phase::Accepted) => "Noted. Your account will go.".into(),
             (true, _) => "Your account is gone.".into(),
+            (_, Phase::Accepted) => "Noted. It will be forgotten.".into(),
             _ => "Saved. From now on no list uses it.".into(),
         };
     }
-    if let Some(receipt) = state.receipt.get() {
+    if let Some(receipt) = state.receipt.get().filter(|receipt| !receipt.again) {
+        if receipt.account {
+            return match receipt.shards.len() {
+                0 | 1 => "Your account is gone. Its model is new.".into(),
+                _ => "Your account is gone. The models are new.".into(),
+            };
+        }
         if shards == 1 {
             return "Forgotten. The model is rebuilt.".into();
         }
@@ -156,7 +183,7 @@ fn below(state: State) -> String {
     if let Some(why) = state.receipt.with(|receipt| receipt.as_ref().and_then(|r| r.failed().map(str::to_owned))) {
         return format!("{why} Keep the file and tell the operator.");
     }
-    if let Some(following) = state.following.get() {
+    if let Some(following) = state.following() {
         if following.phase == Phase::Accepted {
             return "It is carried out together with others; until then lists stay as they are.".into();
         }
@@ -192,6 +219,9 @@ fn below(state: State) -> String {
     if state.list.with(|list| list.as_ref().is_some_and(|list| list.popular)) {
         return "All models that may answer are being retrained. Until then these are the most popular items.".into();
     }
+    if state.service.with(|s| s.as_ref().is_some_and(|s| s.user.is_none() && s.history.is_empty())) {
+        return "Nobody is signed in here. The receipt stays in this browser until you throw it away.".into();
+    }
     let models = match (shards, state.by_person()) {
         (1, _) => "one model, taught by everybody’s records".into(),
         (n, true) => {
@@ -226,12 +256,13 @@ fn adapted(state: State) -> String {
 fn pieces(state: State) -> Signal<Vec<Piece>> {
     Signal::derive(move || {
         let Some(shards) = state.shown(|service| service.shards.clone()) else { return Vec::new() };
-        let following = state.following.get();
+        let followings = state.followings.get();
+        let nobody = state.service.with(|s| s.as_ref().is_some_and(|s| s.user.is_none() && s.history.is_empty()));
         let receipt = if state.is_example() { example::receipt() } else { state.receipt.get() };
         let off = state.chosen.with(|chosen| chosen.off.clone());
         let before = state.before.get();
         let piece = |(shard, now): (u32, &crate::for_you::protocol::Shard)| {
-            let on_its_way = following.as_ref().and_then(|f| f.progress.iter().find(|at| at.0 == shard)).copied();
+            let on_its_way = followings.iter().find_map(|f| f.progress.iter().find(|at| at.0 == shard)).copied();
             let again = receipt.as_ref().and_then(|receipt| receipt.shards.iter().find(|(index, ..)| *index == shard));
             let version = now.version.map_or("–".into(), |version| format!("v{version}"));
             let was = before.get(shard as usize).copied().flatten();
@@ -253,12 +284,12 @@ fn pieces(state: State) -> Signal<Vec<Piece>> {
                 _ if off.contains(&shard) && !state.is_example() => ("switched off", true),
                 (now, _) if now.damaged => ("damaged", true),
                 (now, _) if now.version.is_none() => ("out of the mean", true),
-                (now, _) if !now.here => ("not here yet", false),
+                (now, false) if !now.here && !nobody => ("not here yet", false),
                 (_, true) => (retrained.as_str(), false),
                 _ if receipt.is_some() => ("= unchanged", false),
                 _ => ("in the mean", false),
             };
-            let level = (!now.here && !now.damaged && now.version.is_some()).then_some(0);
+            let level = (!now.here && !nobody && !now.damaged && now.version.is_some()).then_some(0);
             Piece { caption: version, note: note.into(), level, lifted: again.is_some(), masked }
         };
         (0..).zip(&shards).map(piece).collect()
@@ -338,8 +369,10 @@ fn keys(state: State) {
         if event.key() == "Escape" && state.doomed.with_untracked(Option::is_some) {
             let doomed = state.doomed.get_untracked();
             state.doomed.set(None);
-            if let Some(Doomed::One(deed)) = doomed {
-                super::deeds::focus_row(&deed);
+            if let Some(Doomed::Some(deeds)) = doomed
+                && let Some(first) = deeds.first()
+            {
+                super::deeds::focus_row(first);
             }
             return;
         }

@@ -31,7 +31,7 @@ pub(super) fn Listing() -> impl IntoView {
     glide("#rows", move || list.get());
     let waits = "Your list appears here as soon as the models are.";
     view! {
-        <div class="answer">
+        <div class="answer" class:outdated=move || state.is_outdated() && !state.is_example()>
             <Late>
                 <section class="tuning" aria-labelledby="tuning">
                     <div class="head">

@@ -9,6 +9,7 @@
 //! | `frame` | header, headline, the pane, columns, keys |
 //! | `who` | signing in; a visitor's picks and table |
 //! | `deeds` | what somebody did, and forgetting it |
+//! | `doom` | asking before, and the seconds to take it back |
 //! | `listing` | the adaptation set and the list |
 //! | `paper` | the receipt and its checks |
 //! | `device` | which device computes, and the choice of another |
@@ -20,6 +21,7 @@
 mod client;
 mod deeds;
 mod device;
+mod doom;
 mod example;
 mod frame;
 mod listing;

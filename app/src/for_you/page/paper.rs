@@ -4,9 +4,11 @@
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 
+use super::client::Client;
 use super::example;
 use super::state::State;
-use crate::for_you::protocol::{Checked, Outcome};
+use crate::for_you::protocol::{Checked, Kept, Order, Outcome};
+use crate::lab::page::focus;
 use crate::parts::shapes::label;
 use crate::parts::words;
 
@@ -15,7 +17,7 @@ use crate::parts::words;
 pub(super) fn Paper() -> impl IntoView {
     let state = expect_context::<State>();
     let receipt = Memo::new(move |_| if state.is_example() { example::receipt() } else { state.receipt.get() });
-    let waiting = Memo::new(move |_| state.following.with(Option::is_some));
+    let waiting = Memo::new(move |_| !state.followings.with(Vec::is_empty));
     let shards = Memo::new(move |_| state.shards());
     move || {
         match receipt.get() {
@@ -30,7 +32,7 @@ pub(super) fn Paper() -> impl IntoView {
         None => view! {
             <section class="paper none" aria-labelledby="receipt">
                 <h2 id="receipt">"Receipts"</h2>
-                <p class="small muted">"Forget something, and its receipt is checked here: signature, place in the log, your download, the other shards."</p>
+                <p class="small muted">"Forget something, and its receipt is checked here: signature, place in the log, whether it answers what you asked, your download, the other shards."</p>
             </section>
         }
         .into_any(),
@@ -41,13 +43,19 @@ pub(super) fn Paper() -> impl IntoView {
 #[component]
 fn Sheet(receipt: Checked, shards: u32) -> impl IntoView {
     let failed = receipt.failed().is_some();
+    let example = receipt.file.is_empty() && !failed;
     let open = receipt.steps.iter().any(|(_, outcome)| matches!(outcome, Outcome::Open(_)));
     let (class, verdict) = match (failed, open) {
+        _ if example => ("muted", "Example"),
         (true, _) => ("bad", "Does not hold"),
         (false, true) => ("caution", "Checked in part"),
         (false, false) => ("ok", "Checked here"),
     };
     let title = if receipt.file.is_empty() { "Receipt".to_owned() } else { format!("Receipt {}", receipt.index + 1) };
+    let (asked, written) = receipt.times;
+    let when = (asked > 0).then(|| words::clock(asked));
+    let took = (asked > 0 && written >= asked).then(|| words::about(written - asked));
+    let (name, named) = (receipt.id.clone(), receipt.id.clone());
     let again: Vec<String> = receipt
         .shards
         .iter()
@@ -75,11 +83,13 @@ fn Sheet(receipt: Checked, shards: u32) -> impl IntoView {
         }
     };
     let (file, key) = (receipt.file.clone(), receipt.key.clone());
-    let name = format!("eemu-receipt-{}.json", receipt.index + 1);
+    let file_name = format!("eemu-receipt-{}.json", receipt.index + 1);
     view! {
         <section class="paper" aria-labelledby="receipt">
             <div class="head"><h2 id="receipt" tabindex="-1">{title}</h2><b class=format!("small {class}")>{verdict}</b></div>
             <dl class="mono small">
+                {when.map(|when| view! { <dt>"asked"</dt><dd>{when}</dd> })}
+                {took.map(|took| view! { <dt>"took"</dt><dd>{took}</dd> })}
                 <dt>"removed"</dt><dd>{words::count(receipt.removed, "record", "records")}</dd>
                 <dt>"retrained"</dt><dd>{again.join(", ")}</dd>
                 {(receipt.size > 0 && !key.is_empty()).then(|| view! { <dt>"key"</dt><dd>{format!("{}…", key.chars().take(12).collect::<String>())}</dd> })}
@@ -90,14 +100,66 @@ fn Sheet(receipt: Checked, shards: u32) -> impl IntoView {
                 ", which trains from scratch on what is left. Nobody can prove that no copy exists elsewhere."
             </p>
             {(!file.is_empty()).then(|| view! {
-                <button type="button" class="btn s" id="save" on:click=move |_| save(&name, &file)>"Save the receipt"</button>
+                <button type="button" class="btn s" id="save" on:click=move |_| save(&file_name, &file)>"Save the receipt"</button>
+                <details class="opens">
+                    <summary class="small">"Who else can check it"</summary>
+                    <p class="small muted">
+                        "Anybody can run "<code>"eemu receipt verify"</code>" on the saved file. That it is the answer to "
+                        "your very request, only its name shows, with what you asked for ("<code>"eemu receipt open"</code>"). Keep the name to yourself:"
+                    </p>
+                    <p class="mono small" id="request">{name}</p>
+                </details>
             })}
+            {(!named.is_empty() && receipt.again).then(|| view! { <p class="tiny muted">"Checked again just now, against what the service publishes today."</p> })}
         </section>
     }
 }
 
+/// The receipts that this browser keeps.
+#[component]
+pub(super) fn Own() -> impl IntoView {
+    let state = expect_context::<State>();
+    let client = expect_context::<Client>();
+    let kept = Memo::new(move |_| state.service.with(|s| s.as_ref().map(|s| s.receipts.clone()).unwrap_or_default()));
+    let shards = Memo::new(move |_| state.shards());
+    let row = move |kept: Kept| {
+        let letters: Vec<String> = kept.shards.iter().map(|shard| label(*shard, shards.get())).collect();
+        let what = if kept.account { "the account".into() } else { words::count(kept.removed, "record", "records") };
+        let when = if kept.asked > 0 { words::clock(kept.asked) } else { format!("entry {}", kept.index + 1) };
+        let (again, gone) = (kept.id.clone(), kept.id);
+        let number = kept.index + 1;
+        view! {
+            <li>
+                <span>
+                    <b>{format!("Receipt {number}")}</b>
+                    <span class="small muted">{format!(" {when}: {what}, {} retrained", letters.join(", "))}</span>
+                    {kept.fails.then(|| view! { <span class="small bad">" does not hold"</span> })}
+                </span>
+                <span class="row">
+                    <button type="button" class="btn s again" on:click=move |_| client.send(&Order::CheckAgain(again.clone()))>
+                        "Check again"<span class="sr">{format!(" receipt {number}")}</span>
+                    </button>
+                    <button type="button" class="btn s quiet" on:click=move |_| {
+                        client.send(&Order::DropReceipt(gone.clone()));
+                        focus("receipts");
+                    }>"Throw away"<span class="sr">{format!(" receipt {number}")}</span></button>
+                </span>
+            </li>
+        }
+    };
+    move || {
+        (!kept.with(Vec::is_empty)).then(|| view! {
+            <section class="receipts" aria-labelledby="receipts">
+                <h2 id="receipts" tabindex="-1">"Your receipts"</h2>
+                <ul>{kept.get().into_iter().map(row).collect_view()}</ul>
+                <p class="tiny muted">"They stay in this browser, also after signing out, and say neither who nor what. Check one again to save it."</p>
+            </section>
+        })
+    }
+}
+
 /// Hands a file to the reader.
-fn save(name: &str, text: &str) {
+pub(super) fn save(name: &str, text: &str) {
     let parts = js_sys::Array::of1(&text.into());
     let Ok(blob) = web_sys::Blob::new_with_str_sequence(&parts) else { return };
     let Ok(url) = web_sys::Url::create_object_url_with_blob(&blob) else { return };

@@ -50,9 +50,40 @@ pub(super) fn Settings() -> impl IntoView {
                             if event_target_checked(&event) { Precision::F16 } else { Precision::F32 }))/>
                     "Half the download, rounded: scores move a little"
                 </label>
-                <button type="button" class="btn s" id="clear" on:click=move |_| client.send(&Order::Clear)>"Empty it"</button>
+                <Emptying/>
             </details>
         </section>
+    }
+}
+
+/// Emptying what is kept: asked about, because more goes than files.
+#[component]
+fn Emptying() -> impl IntoView {
+    let state = expect_context::<State>();
+    let client = expect_context::<Client>();
+    let asked = RwSignal::new(false);
+    move || {
+        if !asked.get() {
+            return view! { <button type="button" class="btn s" id="clear" on:click=move |_| asked.set(true)>"Empty it …"</button> }
+                .into_any();
+        }
+        view! {
+            <div class="confirm" role="group" aria-label="Empty what this browser keeps?">
+                <p class="small">
+                    "Models, picks, your sign-in, your receipts and the key seen first go from this browser, in all its "
+                    "tabs. Receipts still on their way are not waited for. Nothing changes on the server."
+                </p>
+                <div class="row">
+                    <button type="button" class="btn s danger" id="clear-yes" on:click=move |_| {
+                        asked.set(false);
+                        client.send(&Order::Clear);
+                        state.say("Emptied. This browser keeps nothing now.");
+                    }>"Empty it"</button>
+                    <button type="button" class="btn s" on:click=move |_| asked.set(false)>"Keep it"</button>
+                </div>
+            </div>
+        }
+        .into_any()
     }
 }
 
@@ -162,10 +193,18 @@ fn pairs(knobs: Knobs) -> impl IntoView {
 fn keeps(state: State) -> String {
     let rows = if state.kind().is_of_items() { "your" } else { "your rows," };
     state.service.with(|service| match service {
+        Some(service) if service.insecure => {
+            "Nothing: this page came over plain http, and browsers keep nothing for such \
+                                              pages. Ask the operator for https."
+                .into()
+        }
+        Some(service) if service.keeps && service.stored == 0 => {
+            "No models now. They come again with your next list.".into()
+        }
         Some(service) if service.keeps => format!(
             "Models ({}), until the server no longer lists them; {rows} records or picks until you sign out or empty \
              it. Without a network lists work until {}.",
-            words::size(service.bytes),
+            words::size(service.stored),
             words::clock(service.valid_until)
         ),
         Some(_) => "Nothing: it has no room, or allows none. Models are downloaded each visit.".into(),

@@ -7,16 +7,32 @@ use leptos::prelude::*;
 
 use super::example;
 use super::location::Chosen;
-use crate::for_you::protocol::{Ask, Checked, Deed, Device, Fetching, Following, List, Service, Trouble};
+use crate::for_you::protocol::{Ask, Checked, Deed, Device, Fetching, Following, List, Service, Trouble, What};
 use crate::operate::protocol::Operation;
 
 /// What is to be forgotten, waiting for a yes.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Doomed {
-    /// One deed.
-    One(Deed),
+    /// Some deeds.
+    Some(Vec<Deed>),
     /// Everything; with the account or without.
     All { account: bool },
+}
+
+/// What will be forgotten in a few seconds, unless somebody takes it back.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Pending {
+    pub(crate) deeds: Vec<Deed>,
+    /// Seconds left.
+    pub(crate) left: u32,
+}
+
+/// A deed that is to be forgotten, or was, during this visit.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Gone {
+    pub(crate) deed: Deed,
+    /// Name of the deletion.
+    pub(crate) id: String,
 }
 
 /// Every signal of the page.
@@ -28,8 +44,11 @@ pub(crate) struct State {
     /// Identifier and name of every item.
     pub(crate) items: RwSignal<Vec<(String, String)>>,
     pub(crate) list: RwSignal<Option<List>>,
+    /// How many deletions were acknowledged when it was made.
+    pub(crate) list_at: RwSignal<u64>,
     pub(crate) fetching: RwSignal<Option<Fetching>>,
-    pub(crate) following: RwSignal<Option<Following>>,
+    /// Deletions on their way, the newest first.
+    pub(crate) followings: RwSignal<Vec<Following>>,
     pub(crate) receipt: RwSignal<Option<Checked>>,
     pub(crate) trouble: RwSignal<Option<Trouble>>,
     /// Settings that the reader chose; the rest is the service's.
@@ -37,16 +56,26 @@ pub(crate) struct State {
     /// Which draw of the adaptation set.
     pub(crate) draw: RwSignal<u64>,
     pub(crate) doomed: RwSignal<Option<Doomed>>,
+    /// What will be sent in a few seconds.
+    pub(crate) pending: RwSignal<Option<Pending>>,
     /// What was sent to be forgotten, and is not acknowledged yet.
-    pub(crate) sent: RwSignal<Option<Deed>>,
+    pub(crate) sent: RwSignal<Vec<Deed>>,
+    /// What was sent, and was not taken.
+    pub(crate) refused_deeds: RwSignal<Vec<Deed>>,
+    /// Whether several are chosen at once, and which.
+    pub(crate) choosing: RwSignal<Option<Vec<Deed>>>,
     /// Names of what was forgotten during this visit; gone with a reload.
-    pub(crate) forgotten: RwSignal<Vec<Deed>>,
+    pub(crate) gone: RwSignal<Vec<Gone>>,
+    /// Receipts of this visit that failed, by the deletion's name.
+    pub(crate) failed: RwSignal<Vec<String>>,
     /// Versions of the shards before the last deletion.
     pub(crate) before: RwSignal<Vec<Option<u64>>>,
     /// Which device computes.
     pub(crate) device: RwSignal<Option<Device>>,
     /// The live region's words.
     pub(crate) said: RwSignal<String>,
+    /// Until when they stand, in milliseconds since 1970.
+    urgent: RwSignal<f64>,
     /// The reader's file, for skipping its faulty lines.
     pub(crate) file: RwSignal<String>,
     /// Whether single keys act.
@@ -66,18 +95,24 @@ impl State {
             service: RwSignal::new(None),
             items: RwSignal::new(Vec::new()),
             list: RwSignal::new(None),
+            list_at: RwSignal::new(0),
             fetching: RwSignal::new(None),
-            following: RwSignal::new(None),
+            followings: RwSignal::new(Vec::new()),
             receipt: RwSignal::new(None),
             trouble: RwSignal::new(None),
             chosen: RwSignal::new(Chosen::parse(&crate::page::fragment())),
             draw: RwSignal::new(0),
             doomed: RwSignal::new(None),
-            sent: RwSignal::new(None),
-            forgotten: RwSignal::new(Vec::new()),
+            pending: RwSignal::new(None),
+            sent: RwSignal::new(Vec::new()),
+            refused_deeds: RwSignal::new(Vec::new()),
+            choosing: RwSignal::new(None),
+            gone: RwSignal::new(Vec::new()),
+            failed: RwSignal::new(Vec::new()),
             before: RwSignal::new(Vec::new()),
             device: RwSignal::new(None),
             said: RwSignal::new(String::new()),
+            urgent: RwSignal::new(0.0),
             file: RwSignal::new(String::new()),
             keys: RwSignal::new(true),
             operation: RwSignal::new(None),
@@ -91,7 +126,23 @@ impl State {
         self.service
             .with(|service| service.as_ref().is_none_or(|service| service.history.is_empty() && service.user.is_none()))
             && self.receipt.with(Option::is_none)
-            && self.following.with(Option::is_none)
+            && self.followings.with(Vec::is_empty)
+    }
+
+    /// The newest deletion on its way.
+    pub(crate) fn following(self) -> Option<Following> {
+        self.followings.with(|all| all.first().cloned())
+    }
+
+    /// Whether the list on the page was made before something was forgotten.
+    pub(crate) fn is_outdated(self) -> bool {
+        let now = self.service.with(|service| service.as_ref().map_or(0, |service| service.deletions));
+        self.list_at.get() < now
+    }
+
+    /// What a yes to the question sends.
+    pub(crate) fn what(deeds: &[Deed]) -> What {
+        What::Items(deeds.iter().map(|deed| deed.item.clone()).collect())
     }
 
     /// Looks at the service, or the example's. A service holds everything that
@@ -129,8 +180,17 @@ impl State {
         self.ask().unwrap_or_else(|| self.chosen.get().over(&usual(), self.kind(), 0))
     }
 
+    /// Tells those who listen, unless something that matters more was just said.
+    pub(crate) fn say_beside(self, words: impl Into<String>) {
+        if self.urgent.with_untracked(|until| *until <= js_sys::Date::now()) {
+            self.said.set(words.into());
+        }
+    }
+
     /// Tells those who listen.
     pub(crate) fn say(self, words: impl Into<String>) {
+        // Long enough to be read out before a list says that it moved.
+        self.urgent.set(js_sys::Date::now() + 4000.0);
         self.said.set(words.into());
     }
 }

@@ -8,7 +8,7 @@ use wasm_bindgen_futures::{JsFuture, spawn_local};
 use super::client::Client;
 use super::state::{Doomed, State};
 use crate::csv_file::MAX_BYTES;
-use crate::for_you::protocol::{Order, Pick, Remedy, Trouble};
+use crate::for_you::protocol::{Cause, Order, Pick, Remedy, Trouble};
 use crate::parts::words;
 
 /// Matches that a search shows.
@@ -38,9 +38,12 @@ pub(super) fn Account() -> impl IntoView {
                 <summary class="badge" id="account">{format!("Household {user}")}</summary>
                 <div class="card">
                     <button type="button" class="btn s" id="sign-out" on:click=move |_| client.send(&Order::SignOut)>"Sign out"</button>
-                    <button type="button" class="btn s" id="forget-all"
+                    <button type="button" class="btn s" id="export"
+                        on:click=move |_| { close_menu(); client.send(&Order::Export) }>"Download all that is kept about me"</button>
+                    <hr/>
+                    <button type="button" class="btn s danger" id="forget-all"
                         on:click=move |_| { close_menu(); state.doomed.set(Some(Doomed::All { account: false })) }>"Forget everything …"</button>
-                    <button type="button" class="btn s" id="delete-account"
+                    <button type="button" class="btn s danger" id="delete-account"
                         on:click=move |_| { close_menu(); state.doomed.set(Some(Doomed::All { account: true })) }>"Delete the account …"</button>
                 </div>
             </details>
@@ -195,6 +198,7 @@ fn Table() -> impl IntoView {
                     ),
                     remedy: Remedy::None,
                     mild: true,
+                    cause: Cause::Other,
                 }));
                 return;
             }

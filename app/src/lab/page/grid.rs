@@ -119,6 +119,7 @@ pub(super) fn Grid(
             let outline = if coloured { shapes::outline(placed.shard) } else { shapes::outline(0) };
             let label = cell_name(&built, placed, shards, coloured);
             let interactive = choose.is_some();
+            let title = label.clone();
             view! {
                 <g
                     id=id(&name, own)
@@ -132,8 +133,9 @@ pub(super) fn Grid(
                         focus.set(own);
                         if let Some(choose) = choose { choose.run(own) }
                     }
-                    on:focus=move |_| focus.set(own)
                 >
+                    // Its name for a mouse. A listener of focus would make each dot a stop of Tab.
+                    <title>{title}</title>
                     <rect class="hit" x=x y=y width=CELL height=CELL></rect>
                     <path d=outline transform=format!("translate({} {y}) translate(3 3) scale(.583)", x)></path>
                 </g>
