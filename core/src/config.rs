@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::closed_form::{EaseConfig, KernelConfig};
-use crate::dataset::{Holdout, Interaction};
+use crate::dataset::Holdout;
 use crate::episodes::EpisodesConfig;
 use crate::model::{ModelConfig, ModelKind, Row};
 use crate::shard::{ShardBy, ShardConfig, Slicing};
@@ -135,10 +135,10 @@ impl Default for AdaptConfig {
 }
 
 impl AdaptConfig {
-    /// What suits these records: recent ones where any has a time.
+    /// What suits records: recent ones where any has a time.
     #[must_use]
-    pub fn fitting(records: &[Interaction]) -> Self {
-        if records.iter().any(|record| record.timestamp.is_some()) { Self::default() } else { Self::timeless() }
+    pub fn fitting(timed: bool) -> Self {
+        if timed { Self::default() } else { Self::timeless() }
     }
 
     /// For data without times, where nobody knows what is recent: many pairs
@@ -203,10 +203,10 @@ impl Default for Config {
 }
 
 impl Config {
-    /// The defaults for these records: what `import` sets up.
+    /// The defaults for records of which any has a time, or none: what `import`
+    /// sets up.
     #[must_use]
-    pub fn fitting(holdout: Holdout, records: &[Interaction]) -> Self {
-        let timed = records.iter().any(|record| record.timestamp.is_some());
+    pub fn fitting(holdout: Holdout, timed: bool) -> Self {
         let mut config = Self { holdout, ..Self::default() };
         (config.episodes.timed, config.ease.timed) = (timed, timed);
         if !timed {
@@ -220,11 +220,11 @@ impl Config {
     /// This configuration with the model and the steps that low-rank models
     /// are deployed with, cut by record.
     #[must_use]
-    pub fn low_rank(mut self, records: &[Interaction]) -> Self {
+    pub fn low_rank(mut self, timed: bool) -> Self {
         self.shard = ShardConfig::by_record();
         self.model = ModelConfig::default();
         self.train = TrainConfig { seed: self.train.seed, shards: self.train.shards, ..TrainConfig::default() };
-        self.adapt = AdaptConfig::fitting(records);
+        self.adapt = AdaptConfig::fitting(timed);
         self
     }
 

@@ -6,7 +6,8 @@
 //! P3 all compare this. Receipts, version counters and database pages are not
 //! learned state.
 
-use crate::dataset::Role;
+use crate::cold_start;
+use crate::dataset::{Entities, Role};
 use crate::model::{TensorMap, model_blake3};
 use crate::shard_model::ShardModel;
 use crate::world::World;
@@ -139,11 +140,17 @@ pub fn split_user_rows(mut tensors: TensorMap) -> (TensorMap, TensorMap) {
 
 /// Puts the two files' tensors together again. People admitted since have no
 /// row yet: theirs is the start that training would have left untouched, taken
-/// from `fresh`, the same model at its start.
+/// from `fresh`, the same model at its start. Items that came since stand where
+/// their like stand ([`cold_start`]).
 ///
 /// # Errors
 /// When the files do not belong to this model.
-pub async fn join_user_rows(shared: TensorMap, rows: TensorMap, fresh: &ShardModel) -> Result<TensorMap> {
+pub async fn join_user_rows(
+    shared: TensorMap,
+    rows: TensorMap,
+    fresh: &ShardModel,
+    items: &Entities,
+) -> Result<TensorMap> {
     let mut tensors = shared;
     tensors.extend(rows);
     let start = fresh.values().await?;
@@ -154,5 +161,6 @@ pub async fn join_user_rows(shared: TensorMap, rows: TensorMap, fresh: &ShardMod
         values.extend_from_slice(&full[values.len()..]);
         shape.clone_from(full_shape);
     }
+    cold_start::stand_in(&mut tensors, &start, items);
     Ok(tensors)
 }

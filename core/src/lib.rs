@@ -20,6 +20,7 @@
 //! | [`evaluate`] | HR@k and NDCG@k |
 //! | [`aggregate`] | the paper's baselines: other ways to blend the shards |
 //! | [`cluster`] | Algorithm 3: one adapted model for many people |
+//! | [`cold_start`] | where an item stands in a model trained before it came |
 //! | [`ensemble`] | learned state: what must be equal, in canonical form |
 //! | [`unlearn`] | which shards retrain, and what is left |
 //! | [`receipt`] | what a deletion leaves behind, and the log it stands in |
@@ -40,6 +41,7 @@ pub mod api;
 pub mod client;
 pub mod closed_form;
 pub mod cluster;
+pub mod cold_start;
 pub mod config;
 pub mod dataset;
 #[cfg(feature = "linear-algebra")]

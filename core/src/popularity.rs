@@ -76,27 +76,40 @@ impl Tally {
     }
 }
 
-impl Popularity {
-    /// Of all records.
-    #[must_use]
-    pub fn new(records: &Interactions, items: usize) -> Self {
-        let mut counted = vec![(0u32, 0u32, Vec::new()); items];
-        for record in records.iter() {
-            let (people, timed, times) = &mut counted[record.item as usize];
-            *people += 1;
-            if let Some(time) = record.timestamp {
-                *timed += 1;
-                times.push(time);
-                if times.len() >= 8 * KEPT {
-                    shorten(times);
-                }
-            }
+/// Counts records that are shown once, one after the other.
+#[derive(Debug)]
+pub(crate) struct Counting(Vec<(u32, u32, Vec<f64>)>);
+
+impl Counting {
+    pub(crate) fn new(items: usize) -> Self {
+        Self(vec![(0, 0, Vec::new()); items])
+    }
+
+    pub(crate) fn add(&mut self, record: &Interaction) {
+        let (people, timed, times) = &mut self.0[record.item as usize];
+        *people += 1;
+        if let Some(time) = record.timestamp {
+            *timed += 1;
+            keep(times, time);
         }
+    }
+
+    pub(crate) fn finish(self) -> Popularity {
         let tally = |(people, timed, mut times): (u32, u32, Vec<f64>)| {
             shorten(&mut times);
             Tally { people, timed, earliest: times.into() }
         };
-        Self { tallies: counted.into_iter().map(tally).collect(), short: false }
+        Popularity { tallies: self.0.into_iter().map(tally).collect(), short: false }
+    }
+}
+
+impl Popularity {
+    /// Of all records.
+    #[must_use]
+    pub fn new(records: &Interactions, items: usize) -> Self {
+        let mut counting = Counting::new(items);
+        records.iter().for_each(|record| counting.add(record));
+        counting.finish()
     }
 
     /// Takes over that one person's records were some, and are others now.
@@ -120,7 +133,7 @@ impl Popularity {
     /// Looks through the records where a deletion left an item without a time
     /// that is known. To be called after a change, with the records there are.
     pub(crate) fn settle(&mut self, records: &Interactions) {
-        if !std::mem::take(&mut self.short) {
+        if !self.short {
             return;
         }
         // All that have lost some: one look serves many deletions to come.
@@ -132,19 +145,48 @@ impl Popularity {
         for record in records.iter() {
             if let (Some((seen, times)), Some(time)) = (looked.get_mut(&record.item), record.timestamp) {
                 *seen += 1;
-                times.push(time);
-                if times.len() >= 8 * KEPT {
-                    shorten(times);
-                }
+                keep(times, time);
             }
         }
         for (item, (seen, mut times)) in looked {
             shorten(&mut times);
-            // Where not all records are at hand, what is known stays all there is.
+            // Where not all records are at hand, their times stay unknown.
             if let Some(tally) = self.tallies.get_mut(item as usize).filter(|tally| tally.timed == seen) {
                 tally.earliest = times.into();
             }
         }
+        self.short = self.tallies.iter().any(Tally::is_short);
+    }
+
+    /// Items with timed records of which no time is known: not all records
+    /// were at hand when a deletion took the last time that was kept.
+    #[must_use]
+    pub fn short(&self) -> Vec<u32> {
+        if !self.short {
+            return Vec::new();
+        }
+        (0u32..).zip(&self.tallies).filter(|(_, tally)| tally.is_short()).map(|(item, _)| item).collect()
+    }
+
+    /// Takes over the times of all of one item's records. Says nothing where
+    /// they are not as many as are counted: then they are of another moment.
+    pub fn learn(&mut self, item: u32, times: impl IntoIterator<Item = f64>) {
+        let (mut seen, mut kept) = (0, Vec::new());
+        for time in times {
+            seen += 1;
+            keep(&mut kept, time);
+        }
+        shorten(&mut kept);
+        if let Some(tally) = self.tallies.get_mut(item as usize).filter(|tally| tally.timed == seen) {
+            tally.earliest = kept.into();
+        }
+        self.short = self.tallies.iter().any(Tally::is_short);
+    }
+
+    /// Whether any record has a time.
+    #[must_use]
+    pub fn is_timed(&self) -> bool {
+        self.tallies.iter().any(|tally| tally.timed > 0)
     }
 
     /// How many people have an item.
@@ -196,6 +238,14 @@ fn first<T: Copy>(
     open
 }
 
+/// Keeps a time among the earliest, not in order yet.
+fn keep(times: &mut Vec<f64>, time: f64) {
+    times.push(time);
+    if times.len() >= 8 * KEPT {
+        shorten(times);
+    }
+}
+
 /// The earliest, ascending.
 fn shorten(times: &mut Vec<f64>) {
     times.sort_unstable_by(f64::total_cmp);
@@ -225,6 +275,33 @@ mod tests {
         assert_eq!(counted.newest(&[], 10), [(2, 9.0), (3, 9.0), (1, 3.0)]);
         assert_eq!(counted.newest(&[2], 1), [(3, 9.0)]);
         assert_eq!(counted.newest(&[], 0), []);
+    }
+
+    /// Where the records lie elsewhere, an item's times are asked for by name.
+    #[test]
+    fn times_that_are_not_at_hand_are_learned() {
+        let side = |kind: &str, count: u32| {
+            Entities::new((0..count).map(|n| format!("{kind}{n}")).collect(), Vec::new(), Vec::new()).unwrap()
+        };
+        let people = 2 * KEPT as u32;
+        let catalog = Catalog { dataset: "x".into(), version: 1, users: side("u", people), items: side("i", 1) };
+        let all = (0..people).map(|user| Interaction { user, item: 0, timestamp: Some(f64::from(user)) });
+        let (records, _) = Interactions::new(all.collect(), &catalog, &Key::from_seed(3));
+        let away = Interactions::away(people as usize, people as usize);
+        let mut counted = Popularity::new(&records, 1);
+        for user in 0..people - 1 {
+            assert_eq!(counted.since(0), Some(f64::from(user)), "{user}");
+            counted.replace(records.of(user), &[]);
+            counted.settle(&away);
+            let left = |r: &&Interaction| r.user > user;
+            for item in counted.short() {
+                // Of another moment: no answer.
+                counted.learn(item, records.iter().filter(left).skip(1).filter_map(|r| r.timestamp));
+                assert_eq!(counted.since(item), None);
+                counted.learn(item, records.iter().filter(left).filter_map(|r| r.timestamp));
+            }
+        }
+        assert!(counted.short().is_empty());
     }
 
     /// Whatever is added and removed, counts are those of the records there

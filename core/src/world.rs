@@ -3,14 +3,14 @@
 
 use std::collections::BTreeSet;
 
-use crate::Result;
 use crate::adapt::{Past, Person};
 use crate::config::Config;
 use crate::dataset::{Catalog, Interaction, Interactions, Role, Split};
 use crate::model::Row;
-use crate::popularity::Popularity;
+use crate::popularity::{Counting, Popularity};
 use crate::random::Key;
 use crate::shard::{ShardBy, ShardData, assign, partition};
+use crate::{Error, Result};
 
 /// Which of a person's records make their history H(u).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,6 +86,83 @@ impl World {
         Self { down: self.down.clone(), ..derived }
     }
 
+    /// A system whose records lie elsewhere: nobody's are at hand. `people`
+    /// gives everybody's whole history once, one person after the other, for
+    /// what follows from all of them: degrees, sizes, how many there are.
+    ///
+    /// # Errors
+    /// When the configuration cannot be used, or `people` fails.
+    pub fn away<E: From<Error>>(
+        catalog: Catalog,
+        config: Config,
+        people: impl FnOnce(&mut dyn FnMut(Vec<Interaction>)) -> std::result::Result<(), E>,
+    ) -> std::result::Result<Self, E> {
+        config.check()?;
+        let key = Key::from_seed(config.train.seed);
+        let users = catalog.users.len();
+        let mut derived = Self {
+            split: Split::new(config.holdout),
+            degrees: vec![0; catalog.items.len()],
+            sizes: vec![0; config.train.shards as usize],
+            interactions: Interactions::away(users, 0),
+            popularity: Popularity::default(),
+            down: Vec::new(),
+            catalog,
+            config,
+            key,
+        };
+        let mut count = 0;
+        let mut popularity = Counting::new(derived.catalog.items.len());
+        let mut degrees = vec![0; derived.degrees.len()];
+        let mut sizes = vec![0; derived.sizes.len()];
+        people(&mut |records: Vec<Interaction>| {
+            let Some(user) = records.first().map(|record| record.user) else { return };
+            count += records.len();
+            records.iter().for_each(|record| popularity.add(record));
+            derived.interactions.bring_in(records, &derived.catalog, &derived.key);
+            derived.items(user, Role::Train).iter().for_each(|&item| degrees[item as usize] += 1);
+            derived.shards_of(user).iter().for_each(|&shard| sizes[shard as usize] += 1);
+            derived.interactions.put_away(user);
+        })?;
+        derived.interactions = Interactions::away(users, count);
+        Ok(Self { degrees, sizes, popularity: popularity.finish(), ..derived })
+    }
+
+    /// The same system with the whole histories of some people at hand.
+    #[must_use]
+    pub fn with_people(&self, records: Vec<Interaction>) -> Self {
+        let mut after = self.clone();
+        after.interactions.bring_in(records, &after.catalog, &after.key);
+        after
+    }
+
+    /// The same system with these people's records put away.
+    #[must_use]
+    pub fn without_people(mut self, users: &[u32]) -> Self {
+        users.iter().for_each(|&user| self.interactions.put_away(user));
+        self
+    }
+
+    /// People whose records a shard may hold: all that its training needs to
+    /// have at hand. Everybody, where records are cut one by one.
+    pub fn people_of_shard(&self, shard: u32) -> Vec<u32> {
+        let users = 0..self.catalog.users.len() as u32;
+        match self.config.shard.by {
+            ShardBy::Record => users.collect(),
+            // The item has no say in it.
+            ShardBy::Person => users.filter(|&user| self.shard_of(user, 0) == shard).collect(),
+        }
+    }
+
+    /// The same system with items that came to the catalogue, behind those that
+    /// were there.
+    #[must_use]
+    pub fn with_items(&self, catalog: Catalog) -> Self {
+        let mut after = Self { catalog, ..self.clone() };
+        after.degrees.resize(after.catalog.items.len(), 0);
+        after
+    }
+
     /// Takes items down for everybody.
     pub fn take_down(&mut self, items: &[u32]) {
         self.down.extend(items);
@@ -100,8 +177,13 @@ impl World {
     pub fn changed(&self, removed: &BTreeSet<(u32, u32)>, added: &[Interaction]) -> Self {
         let mut after = self.clone();
         let users: BTreeSet<u32> = removed.iter().map(|r| r.0).chain(added.iter().map(|r| r.user)).collect();
+        // By person, so that each looks at their own alone.
+        let mut added = added.to_vec();
+        added.sort_by_key(|record| record.user);
         for user in users {
-            let own = self.interactions.of(user).iter().chain(added.iter().filter(|r| r.user == user));
+            let first = added.partition_point(|record| record.user < user);
+            let new = added[first..].iter().take_while(|record| record.user == user);
+            let own = self.interactions.of(user).iter().chain(new);
             let own = own.filter(|r| !removed.contains(&(user, r.item))).copied().collect();
             after.interactions.replace(user, own, &after.catalog, &after.key);
             after.popularity.replace(self.interactions.of(user), after.interactions.of(user));
@@ -126,6 +208,12 @@ impl World {
     pub fn shards(&self) -> Vec<ShardData> {
         let (by, shards) = (self.config.shard.by, self.config.train.shards);
         partition(&self.key, &self.catalog, &self.interactions, &self.split, by, shards, self.config.slicing())
+    }
+
+    /// One shard's training data. Of a system whose records lie elsewhere,
+    /// [`World::people_of_shard`] must be at hand, and others do no harm.
+    pub fn shard(&self, shard: u32) -> Option<ShardData> {
+        self.shards().into_iter().nth(shard as usize)
     }
 
     /// The shard of a record.

@@ -1,5 +1,6 @@
 //! The `eemu` command: arguments, exit codes, errors.
 
+mod adding;
 mod importing;
 mod listing;
 pub(crate) mod numbers;
@@ -16,6 +17,7 @@ use crate::clock::Span;
 use crate::commands;
 use crate::device::DeviceChoice;
 use crate::store::{DatabaseUrl, Location};
+pub(crate) use adding::{AddArgs, AddItemsArgs, StateOrServer};
 pub(crate) use importing::{DuplicatesChoice, ImportArgs};
 pub(crate) use listing::{CountedArgs, HiddenArgs, ItemsArgs, ItemsCommand, ListFormat, RecommendArgs, SimilarArgs};
 pub(crate) use service::{
@@ -64,11 +66,11 @@ enum Command {
     Popular(CountedArgs),
     /// The items whose first record is the latest.
     New(CountedArgs),
-    /// Hide items from every list, and show them again.
-    #[command(subcommand)]
-    Items(ItemsCommand),
     /// Add records, and the people they bring; nothing is retrained yet.
     Add(AddArgs),
+    /// Add items to the catalogue; hide items from lists, show them again.
+    #[command(subcommand)]
+    Items(ItemsCommand),
     /// Remove records for good and retrain the shards that held them.
     Forget(ForgetArgs),
     /// Train from scratch on what is left and compare every byte.
@@ -271,32 +273,6 @@ pub(crate) struct AskedArgs {
     pub(crate) heading: bool,
 }
 
-/// `add`.
-#[derive(Debug, Clone, Args)]
-pub(crate) struct AddArgs {
-    #[command(flatten)]
-    pub(crate) state: StateArg,
-    /// Whose record. Somebody who is in no table comes with it.
-    #[arg(long, required_unless_present = "file", requires = "item")]
-    pub(crate) user: Option<String>,
-    /// Of which item of the catalogue.
-    #[arg(long, requires = "user")]
-    pub(crate) item: Option<String>,
-    /// When, in the data's own unit.
-    #[arg(long, requires = "user", allow_negative_numbers = true, value_parser = numbers::time)]
-    pub(crate) time: Option<f64>,
-    /// A table (CSV) of user,item or user,item,time lines; - reads standard
-    /// input.
-    #[arg(long, value_name = "FILE", conflicts_with = "user")]
-    pub(crate) file: Option<PathBuf>,
-    /// The table's first line is a heading.
-    #[arg(long, requires = "file")]
-    pub(crate) heading: bool,
-    /// One JSON object on standard output.
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
 /// `admit`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct AdmitArgs {
@@ -366,8 +342,8 @@ pub fn main() -> ExitCode {
         Command::Similar(args) => commands::listing::similar(&args),
         Command::Popular(args) => commands::listing::popular(&args),
         Command::New(args) => commands::listing::newest(&args),
-        Command::Items(command) => commands::items::run(&command),
         Command::Add(args) => commands::add::run(&args),
+        Command::Items(command) => commands::items::run(&command),
         Command::Forget(args) => commands::forget::run(&args),
         Command::Verify(args) => commands::verify::run(&args),
         Command::Retrain(args) => commands::train::retrain(&args),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use eemu_core::config::Config;
-use eemu_core::dataset::{Catalog, ImportReport, Imported, Interaction, Interactions};
+use eemu_core::dataset::{Catalog, ImportReport, Imported, Interaction, Interactions, ItemOutcome, ItemRow};
 use eemu_core::ensemble::{join_user_rows, split_user_rows};
 use eemu_core::model::{TensorMap, from_safetensors, model_blake3};
 use eemu_core::random::Key;
@@ -14,8 +14,9 @@ use eemu_core::tensor::Device;
 use eemu_core::world::World;
 use serde::{Deserialize, Serialize};
 
+use crate::forgetting::{TRIES, by_command};
 use crate::progress::{Bar, Progress};
-use crate::store::{Access, Change, Committed, Extra, Head, Import, Live, Location, Shard, State, Ticket};
+use crate::store::{Access, Change, Committed, Extra, Head, Import, Live, Location, Shard, State, StoreError, Ticket};
 
 /// What the state remembers of its import and configuration.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -58,6 +59,36 @@ impl Derived {
         world.take_down(&picture.down);
         Ok(Self { settings, world, shards: picture.shards, head: picture.head })
     }
+
+    /// The same with nobody's records at hand: they are read once for what
+    /// follows from all of them, and not kept.
+    ///
+    /// # Errors
+    /// When the store refuses, or others change it without a pause.
+    pub(crate) fn away(state: &State) -> Result<Self> {
+        for _ in 0..TRIES {
+            let picture = state.outline()?;
+            let settings: Settings =
+                serde_json::from_str(&picture.settings).context("the state's settings are damaged")?;
+            let users = picture.catalog.users.len() as u32;
+            let everybody = |visit: &mut dyn FnMut(Vec<Interaction>)| Ok(state.each_person(users, visit)?);
+            let mut world = World::away::<anyhow::Error>(picture.catalog, settings.config.clone(), everybody)?;
+            world.take_down(&picture.down);
+            if state.moment()?.0.records == picture.head.records {
+                return Ok(Self { settings, world, shards: picture.shards, head: picture.head });
+            }
+        }
+        bail!("other processes change this state without a pause; try again later")
+    }
+}
+
+/// The same system with the records at hand that a shard's training reads, and
+/// perhaps those of a few others.
+///
+/// # Errors
+/// When the store refuses.
+pub fn with_shard(state: &State, world: &World, shard: u32) -> Result<World> {
+    Ok(world.with_people(state.records_of(&world.people_of_shard(shard))?))
 }
 
 /// A state with everything derived from its records.
@@ -73,6 +104,8 @@ pub struct Deployment {
     pub shards: Vec<Shard>,
     /// How far the state had come when all this was so.
     pub head: Head,
+    /// Whether everybody's records are at hand in `world`.
+    whole: bool,
 }
 
 impl Deployment {
@@ -81,11 +114,24 @@ impl Deployment {
     /// # Errors
     /// When there is none, another process writes it, or it is damaged.
     pub fn open(location: impl Into<Location>, access: Access) -> Result<Self> {
+        Self::open_with(location, access, true)
+    }
+
+    /// The same without anybody's records at hand: for work that needs those of
+    /// few people, or of one shard, and names them (`World::with_people`).
+    ///
+    /// # Errors
+    /// As [`Deployment::open`].
+    pub fn open_away(location: impl Into<Location>, access: Access) -> Result<Self> {
+        Self::open_with(location, access, false)
+    }
+
+    fn open_with(location: impl Into<Location>, access: Access, whole: bool) -> Result<Self> {
         let state = State::open(location, access)?;
         if access == Access::Write {
             state.expire_backups()?;
         }
-        let mut deployment = Self::load(state)?;
+        let mut deployment = Self::load(state, whole)?;
         if access == Access::Write && deployment.shards.is_empty() {
             // An earlier program's import that was cut short.
             let shards = deployment.settings.config.train.shards;
@@ -100,7 +146,7 @@ impl Deployment {
     /// # Errors
     /// When the store refuses.
     pub fn reload(&mut self) -> Result<()> {
-        let derived = Derived::of(&self.state)?;
+        let derived = if self.whole { Derived::of(&self.state)? } else { Derived::away(&self.state)? };
         self.take(derived);
         Ok(())
     }
@@ -137,6 +183,14 @@ impl Deployment {
         Ok(self.state.finish(&done)?)
     }
 
+    /// The system with the records at hand that a shard's training reads.
+    ///
+    /// # Errors
+    /// When the store refuses.
+    pub fn shard_at_hand(&self, shard: u32) -> Result<World> {
+        if self.whole { Ok(self.world.clone()) } else { with_shard(&self.state, &self.world, shard) }
+    }
+
     /// The right to publish a shard trained on the records of `world`.
     ///
     /// # Errors
@@ -151,9 +205,10 @@ impl Deployment {
         keyed_id(&world.key, &world.catalog, record)
     }
 
-    fn load(state: State) -> Result<Self> {
-        let Derived { settings, world, shards, head } = Derived::of(&state)?;
-        Ok(Self { state: Arc::new(state), settings, world, shards, head })
+    fn load(state: State, whole: bool) -> Result<Self> {
+        let Derived { settings, world, shards, head } =
+            if whole { Derived::of(&state)? } else { Derived::away(&state)? };
+        Ok(Self { state: Arc::new(state), settings, world, shards, head, whole })
     }
 
     /// Makes a state from imported data.
@@ -182,7 +237,8 @@ impl Deployment {
     }
 
     /// Makes a state of data that are used up by it, which saves a copy of
-    /// them; what a person should know of them stays.
+    /// them; what a person should know of them stays. Nobody's records are at
+    /// hand afterwards.
     ///
     /// # Errors
     /// As [`Deployment::create`].
@@ -205,7 +261,7 @@ impl Deployment {
     fn make(
         location: impl Into<Location>,
         catalog: &Catalog,
-        records: Vec<Interaction>,
+        mut records: Vec<Interaction>,
         collapsed: usize,
         settings: &Settings,
         replace: bool,
@@ -215,7 +271,8 @@ impl Deployment {
         let config = &settings.config;
         config.check()?;
         let key = Key::from_seed(config.train.seed);
-        let (interactions, duplicates) = Interactions::new(records, catalog, &key);
+        // In place: of many records one copy is enough.
+        let duplicates = Interactions::collapse(&mut records);
         let settings = Settings { duplicates: duplicates + collapsed, ..settings.clone() };
         let stored = Cell::new(0u64);
         // Each record is named once on its way into the database.
@@ -229,7 +286,8 @@ impl Deployment {
         let settings = serde_json::to_string(&settings)?;
         let extra = Extra { shards: Some(config.train.shards), ..extra };
         let import = Import { catalog, settings: &settings, keyed_id: &keyed_id, replace, extra };
-        Self::load(State::create(location, &import, interactions.into_records())?)
+        // Whoever shows how far it is has enough with what follows from them.
+        Self::load(State::create(location, &import, records)?, bar.is_none())
     }
 
     /// Takes another configuration. Returns whether the models had to go
@@ -252,7 +310,36 @@ impl Deployment {
         Ok(shapes_models)
     }
 
-    /// A shard's tensors as published, rows of people admitted since added.
+    /// Takes items in behind those that are there; every shard waits for its
+    /// next training with them. Says of each, in the order given, what became
+    /// of it.
+    ///
+    /// # Errors
+    /// When the store refuses. An error that [`StoreError::is_made`] comes
+    /// after the items did.
+    pub fn add_items(&mut self, items: &[ItemRow]) -> Result<Vec<ItemOutcome>> {
+        for _ in 0..TRIES {
+            let mut catalog = self.world.catalog.clone();
+            let outcomes = catalog.add_items(items);
+            if catalog.version == self.world.catalog.version {
+                return Ok(outcomes);
+            }
+            match self.state.apply(&Change::Items(&catalog, &[by_command("add items")]), self.head) {
+                Ok(done) => {
+                    let finished = self.state.finish(&done);
+                    self.advance(self.world.with_items(catalog), &done);
+                    finished?;
+                    return Ok(outcomes);
+                }
+                Err(StoreError::Moved) => self.reload()?,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        bail!("other processes change this state without a pause; nothing was added, try again later")
+    }
+
+    /// A shard's tensors as published, with rows of people and items that came
+    /// since.
     ///
     /// # Errors
     /// When the shard has no model or its files are damaged.
@@ -261,7 +348,7 @@ impl Deployment {
             format!("shard {shard} has no model; run: eemu train --state {}", self.state.dir().display())
         })?;
         let fresh = self.fresh(shard, device)?;
-        Ok(pollster::block_on(join_user_rows(shared, rows, &fresh))?)
+        Ok(pollster::block_on(join_user_rows(shared, rows, &fresh, &self.world.catalog.items))?)
     }
 
     fn fresh(&self, shard: u32, device: &Device) -> Result<ShardModel> {

@@ -179,6 +179,7 @@ pub fn answer_waiting(deployment: &Deployment, device: &Device) -> Result<Option
 pub(crate) fn statement(live: &Live) -> ShardStatement {
     let (nonce, salt) = (&live.nonce.0, &live.salt.0);
     ShardStatement::new(live.shard, live.version, &live.model_blake3, &live.input_hash, nonce, salt)
+        .of_catalog(live.catalog)
 }
 
 /// Writes one receipt for requests that are done, of whose shards `live` holds

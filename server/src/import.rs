@@ -84,6 +84,14 @@ pub fn open_all(paths: &[PathBuf], options: &ImportOptions, bad: &mut BadLines) 
     }
 }
 
+/// One table as rows, by what the file holds; its first line is a heading.
+///
+/// # Errors
+/// When it cannot be read, or is no table.
+pub(crate) fn open_rows(path: &Path) -> anyhow::Result<Box<dyn dataset::tables::Rows>> {
+    tables::open_rows(path, &ImportOptions::default())
+}
+
 /// A data set whose files belong together.
 enum Whole {
     Atomic { folder: PathBuf, stem: String, names: Vec<String> },

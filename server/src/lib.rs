@@ -17,6 +17,7 @@
 //! | [`serve`] | the HTTP service: deletions as a promise, receipts, models |
 //! | [`reproduce`] | the paper's tables and figures, from rows that resume |
 //! | [`cli`] | the `eemu` command |
+//! | `remote` | a running server, asked by the command |
 //! | [`device`], [`pool`], [`progress`] | where, how many at once, how far |
 //! | [`stopwatch`] | what work took: the clock, and the processor |
 //! | `clock`, [`tls`] | time and chance, and whose TLS |
@@ -42,6 +43,7 @@ pub mod pool;
 pub mod portability;
 pub mod progress;
 mod reading;
+mod remote;
 mod replacing;
 pub mod reproduce;
 pub mod serve;

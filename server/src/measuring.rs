@@ -331,7 +331,7 @@ type Score<'a> = Box<dyn Fn(&Past) -> Vec<f32> + Sync + 'a>;
 /// When the catalogue is too large for them, or the counts cannot be inverted.
 pub fn closed_forms(world: &World, role: Role, jobs: usize, progress: &Progress) -> Result<Vec<ClosedForm>> {
     let items = world.catalog.items.len();
-    let timed = world.interactions.iter().any(|record| record.timestamp.is_some());
+    let timed = world.popularity.is_timed();
     let by = world.config.shard.by;
     let whole = partition(&world.key, &world.catalog, &world.interactions, &world.split, by, 1, Slicing::InOrder);
     let whole = whole.first().context("a world has a shard")?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use eemu_core::config::Config;
-use eemu_core::dataset::{Catalog, Holdout, Interaction, Screen};
+use eemu_core::dataset::{Catalog, Holdout, Interaction, Screen, are_timed};
 
 use crate::deployment::Settings;
 use crate::serve::log_key;
@@ -85,6 +85,12 @@ impl Former {
         }))
     }
 
+    /// The version of the catalogue of the data that take its place: versions
+    /// of one state are never the same twice.
+    pub(crate) fn next_catalog_version(&self) -> u32 {
+        self.catalog.version.saturating_add(1)
+    }
+
     /// What stays out of the new data; `None` when nothing was forgotten.
     pub(crate) fn screen(&self) -> Option<Screen> {
         let forgotten = self.forgotten.clone();
@@ -105,7 +111,7 @@ impl Former {
         seed: Option<u64>,
     ) -> (Settings, Option<String>) {
         let old = &self.settings.config;
-        let fitting = Config::fitting(holdout.unwrap_or(old.holdout), records);
+        let fitting = Config::fitting(holdout.unwrap_or(old.holdout), are_timed(records));
         let refitted = fitting.episodes.timed != old.episodes.timed;
         let mut config = if refitted { fitting } else { old.clone() };
         config.holdout = holdout.unwrap_or(old.holdout);

@@ -178,6 +178,7 @@ pub fn train_unit(
         seconds,
         epochs: world.config.train.epochs,
         losses: &losses.iter().map(|l| f64::from(*l)).collect::<Vec<_>>(),
+        catalog: world.catalog.version,
     };
     let live = state.publish(ticket, &publication, |live| launcher.entry(live))?;
     Ok(Some(Trained { shard, version: live.version, seconds, fresh: true }))
@@ -189,16 +190,19 @@ pub fn train_unit(
 /// When training diverges, or the store refuses.
 pub fn train_shard(
     deployment: &Deployment,
-    data: &ShardData,
+    shard: u32,
     device: &Device,
     progress: &Progress,
     again: bool,
 ) -> Result<Trained> {
-    let world = &deployment.world;
-    let ticket = deployment.ticket(data.index)?;
-    let claim = claimed(&deployment.state, data.index, progress)?;
-    let bars = Bars::new(progress, &format!("shard {}", data.index), world.config.train.epochs);
-    let trained = train_unit(&deployment.state, world, data, ticket, device, &bars, again)?;
+    // The right first, then the records: what changes in between makes it
+    // worthless.
+    let ticket = deployment.ticket(shard)?;
+    let claim = claimed(&deployment.state, shard, progress)?;
+    let world = &deployment.shard_at_hand(shard)?;
+    let data = world.shard(shard).with_context(|| format!("there is no shard {shard}"))?;
+    let bars = Bars::new(progress, &format!("shard {shard}"), world.config.train.epochs);
+    let trained = train_unit(&deployment.state, world, &data, ticket, device, &bars, again)?;
     drop(claim);
     let trained = trained.context("training was stopped")?;
     if trained.fresh {
@@ -238,10 +242,8 @@ pub fn train_shards(
     if shards.is_empty() {
         return Ok(Vec::new());
     }
-    let all = deployment.world.shards();
-    let data: Vec<&ShardData> = all.iter().filter(|data| shards.contains(&data.index)).collect();
-    pool::run(&data, jobs, |data| {
-        train_shard(deployment, data, device, progress, again).with_context(|| format!("shard {}", data.index))
+    pool::run(shards, jobs, |&shard| {
+        train_shard(deployment, shard, device, progress, again).with_context(|| format!("shard {shard}"))
     })
     .into_iter()
     .collect()

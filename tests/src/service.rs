@@ -13,6 +13,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
 use eemu_core::dataset::{ImportReport, Imported};
+use eemu_core::world::World;
 use eemu_server::deployment::Deployment;
 use eemu_server::progress::Progress;
 use eemu_server::serve::http::{HttpOptions, router};
@@ -156,6 +157,14 @@ impl Place {
         let mut place = Self::open(&dir, options, http)?;
         place._kept = kept;
         Ok(place)
+    }
+
+    /// What is known, with everybody's records at hand as the store has them
+    /// now: the service keeps none in memory.
+    pub fn world(&self) -> World {
+        // Without records whatever a test looks for is missed.
+        let records = self.state.interactions().unwrap_or_default();
+        self.service.view().world.with_people(records)
     }
 
     /// A token for one user by index.

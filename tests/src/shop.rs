@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 
 use anyhow::{Context, Result};
 use eemu_core::config::{AdaptConfig, Config};
-use eemu_core::dataset::{Bucketing, Holdout, ImportOptions};
+use eemu_core::dataset::{Bucketing, Holdout, ImportOptions, are_timed};
 use eemu_core::model::ModelConfig;
 use eemu_core::random::Key;
 use eemu_server::deployment::Deployment;
@@ -41,7 +41,7 @@ static TRAINED: [OnceLock<tempfile::TempDir>; 3] = [OnceLock::new(), OnceLock::n
 
 /// The default model, narrow, with every record in training and one epoch.
 fn config_of_items(goods: Goods, records: &[eemu_core::dataset::Interaction]) -> Config {
-    let mut config = Config::fitting(Holdout::None, records);
+    let mut config = Config::fitting(Holdout::None, are_timed(records));
     (config.train.epochs, config.episodes.width) = (1, 32);
     config.episodes.people = goods == Goods::ItemsAndPeople;
     config
@@ -49,7 +49,7 @@ fn config_of_items(goods: Goods, records: &[eemu_core::dataset::Interaction]) ->
 
 /// The paper's model, narrow, with every record in training and few epochs.
 fn config() -> Config {
-    let base = Config::default().low_rank(&[]);
+    let base = Config::default().low_rank(false);
     let mut config =
         Config { holdout: Holdout::None, model: ModelConfig::small(), adapt: AdaptConfig::default(), ..base };
     config.train.epochs = 4;

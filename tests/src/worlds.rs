@@ -4,7 +4,7 @@
 use anyhow::{Context, Result, anyhow};
 use eemu_core::closed_form::{EaseConfig, KernelConfig};
 use eemu_core::config::{AdaptConfig, Config, Meta};
-use eemu_core::dataset::{Catalog, Column, Entities, Holdout, Interaction, UNKNOWN, Values};
+use eemu_core::dataset::{Catalog, Column, Entities, Holdout, Interaction, UNKNOWN, Values, are_timed};
 use eemu_core::ensemble::LearnedState;
 use eemu_core::episodes::{EpisodesConfig, Tower};
 use eemu_core::mistakes::{self, Mistake};
@@ -84,7 +84,7 @@ impl Recipe {
     /// A model of a few dozen numbers, and steps large enough that every
     /// record leaves a trace.
     pub fn config(&self) -> Config {
-        let mut config = Config { holdout: self.holdout, ..Config::default().low_rank(&self.records()) };
+        let mut config = Config { holdout: self.holdout, ..Config::default().low_rank(are_timed(&self.records())) };
         config.shard.by = self.by;
         config.model = ModelConfig {
             kind: self.model,

@@ -15,7 +15,7 @@ use eemu_core::model::{TensorMap, model_blake3};
 use eemu_core::train::{Trainer, input_hash};
 use eemu_server::deployment::{Deployment, model_files};
 use eemu_server::device::cpu;
-use eemu_server::store::{Access, Publication, STEPS};
+use eemu_server::store::{Access, Change, Publication, STEPS};
 use eemu_tests::{copy, program};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -403,6 +403,7 @@ fn publish(state: &str, shard: u32, fingerprint: Option<&str>, change: impl FnOn
         seconds: live.seconds,
         epochs: live.epochs,
         losses: &live.losses,
+        catalog: 1,
     };
     deployment.state.publish(deployment.state.ticket(shard).unwrap(), &publication, |_| Ok(None)).unwrap();
 }
@@ -566,8 +567,7 @@ fn training_goes_on_from_a_checkpoint() {
     {
         let deployment = Deployment::open(Path::new(&state), Access::Write).unwrap();
         let settings = deployment.state.settings().unwrap();
-        let change = eemu_server::store::Change::Reset(&settings, 3);
-        let done = deployment.state.apply(&change, deployment.head).unwrap();
+        let done = deployment.state.apply(&Change::Reset(&settings, 3), deployment.head).unwrap();
         deployment.state.finish(&done).unwrap();
         let shard = &deployment.world.shards()[1];
         let (catalog, config) = (&deployment.world.catalog, &deployment.world.config);

@@ -566,6 +566,8 @@ fn what_is_added_again_stays_in_a_replacement() {
         forget(&["--user", "p2", "--all"]);
     }
     assert_eq!(replace(), 7);
+    let info: Value = done(&["info", "--json", "--state", text(&state)], &[]);
+    assert_eq!(info["catalog_version"], 4, "each replacement makes a new version");
 }
 
 /// A signal while a state is being made leaves nothing of it.

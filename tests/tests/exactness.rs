@@ -649,7 +649,7 @@ fn the_admitted_change_nothing() {
             // What the store does with a model from before the admission.
             let (shared, rows) = split_user_rows(before);
             assert_eq!(rows.is_empty(), model.is_of_items());
-            let joined = block_on(join_user_rows(shared, rows, &start)).unwrap();
+            let joined = block_on(join_user_rows(shared, rows, &start, &grown.catalog.items)).unwrap();
             assert_eq!(hash(&joined), hash(&after));
         }
     }

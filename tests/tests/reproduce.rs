@@ -370,7 +370,7 @@ fn the_deployed_profile_is_what_a_state_chooses() {
     let (tiny, state) = (out.join("tiny"), text(&state));
     done(&["import", "--holdout", "leave-one-out", "--seed", "1", "--data", text(&tiny), "--state", state], &[]);
     let world = Deployment::open(Path::new(state), Access::Read).unwrap().world;
-    let chosen = world.config.clone().low_rank(&world.interactions.all());
+    let chosen = world.config.clone().low_rank(world.popularity.is_timed());
     // What `--quick`, the tiny model and the method itself change is left out.
     let train = |mut train: TrainConfig| {
         (train.epochs, train.users_per_batch, train.outer_step) = (1, 1, 1.0);

@@ -70,7 +70,7 @@ fn a_steady_stream_is_sustained() {
     let options = ServiceOptions { settle: Duration::from_millis(100), ..quick() };
     let mut place = Place::with(&recipe, options, &HttpOptions { rate: 0, ..HttpOptions::default() }).unwrap();
     let all: Vec<(String, String)> = {
-        let world = &place.service.view().world;
+        let world = &place.world();
         let ids = |r: &Interaction| {
             (world.catalog.users.ids[r.user as usize].clone(), world.catalog.items.ids[r.item as usize].clone())
         };
@@ -85,7 +85,7 @@ fn a_steady_stream_is_sustained() {
         seen.iter().any(|seen| seen.always && seen.share >= 0.5)
     });
     assert!(sustained, "{seen:?}");
-    let left = place.service.view().world.interactions.all().to_vec();
+    let left = place.world().interactions.all().to_vec();
     place.stop();
     let world = recipe.world_of(left).unwrap();
     let twin = LearnedState::new(&world, train_all(&world, None).unwrap());

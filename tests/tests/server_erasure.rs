@@ -163,7 +163,7 @@ fn published(place: &Place, name: &str) -> String {
 #[test]
 fn retraining_with_the_true_candidate_finds_nothing() {
     let place = Place::new(&Recipe::default()).unwrap();
-    let world = place.service.view().world.clone();
+    let world = place.world().clone();
     let record = *world.interactions.all().iter().find(|r| world.shard_of(r.user, r.item) == 1).unwrap();
     let data = &world.shards()[1];
     // With the candidate: what the attacker computes at home.
@@ -222,7 +222,7 @@ fn two_manifests_around_a_deletion_do_not_name_the_item() {
     let mut named = 0;
     let deletions = 12;
     for user in 0..deletions {
-        let world = place.service.view().world.clone();
+        let world = place.world().clone();
         let Some(record) = world.interactions.of(user).first().copied() else { continue };
         let ids = (&world.catalog.users.ids[user as usize], &world.catalog.items.ids[record.item as usize]);
         let before = classes(&place);

@@ -70,7 +70,7 @@ fn the_first_record_makes_the_person() {
     assert_eq!(asked["items"].as_array().unwrap().len(), 5);
 
     // Everything that is kept of them.
-    let index = place.service.view().world.catalog.users.find("somebody new").unwrap();
+    let index = place.world().catalog.users.find("somebody new").unwrap();
     let subject = place.subject(index).unwrap();
     let file = place.post("/api/v1/person/export", &subject, &json!({})).json();
     assert_eq!((&file["user"], file["records"].as_array().unwrap().len()), (&json!("somebody new"), 2));
@@ -87,7 +87,7 @@ fn the_first_record_makes_the_person() {
     assert_eq!(add("deleted-0123456789abcdef", "item-3").json(), json!({"added": 1}));
     let list = place.post("/api/v1/interactions/list", &place.admin, &json!({"user": "deleted-0123456789abcdef"}));
     assert_eq!(list.status, 200);
-    let before = place.service.view().world.clone();
+    let before = place.world().clone();
     place.stop();
     let after = Deployment::open(&place.dir, Access::Read).unwrap().world;
     assert_eq!((&after.catalog, &after.interactions), (&before.catalog, &before.interactions));
@@ -98,7 +98,7 @@ fn the_first_record_makes_the_person() {
 fn a_dry_run_and_what_was_before_a_time() {
     let kept = tempfile::tempdir().unwrap();
     let place = place(&kept);
-    let records = place.service.view().world.interactions.len();
+    let records = place.world().interactions.len();
     let user = "user-1";
     let own = place.post("/api/v1/interactions/list", &place.admin, &json!({"user": user})).json();
     let count = own["interactions"].as_array().unwrap().len();
@@ -106,7 +106,7 @@ fn a_dry_run_and_what_was_before_a_time() {
     let said = place.post("/api/v1/interactions/delete?dry_run=true", &place.admin, &ask);
     assert_eq!((said.status.as_u16(), &said.json()["removed"]), (200, &json!(count)));
     assert_eq!(said.json()["shards"].as_array().unwrap().len(), 1);
-    assert_eq!(place.service.view().world.interactions.len(), records, "a dry run removed something");
+    assert_eq!(place.world().interactions.len(), records, "a dry run removed something");
     for wrong in [json!({"user": user, "all": true, "before": 1.0}), json!({"user": user})] {
         assert_eq!(place.post("/api/v1/interactions/delete", &place.admin, &wrong).status, 400);
     }
@@ -126,8 +126,7 @@ fn an_item_is_taken_down() {
     let ask = json!({"item": "item-2"});
     assert_eq!(place.post("/api/v1/items/take-down", &place.operator, &ask).status, 403);
     assert_eq!(place.post("/api/v1/items/take-down", "", &ask).status, 401);
-    let before = place.service.view();
-    let had = before.world.interactions.iter().filter(|r| r.item == 2).count();
+    let had = place.world().interactions.iter().filter(|r| r.item == 2).count();
     let reply = place.post("/api/v1/items/take-down", &place.admin, &ask);
     assert_eq!((reply.status.as_u16(), &reply.json()["removed"]), (202, &json!(had)));
     for user in 0..10 {
@@ -146,7 +145,7 @@ fn an_item_is_taken_down() {
 fn nothing_is_learned_from_nothing() {
     let kept = tempfile::tempdir().unwrap();
     let place = place(&kept);
-    let world = place.service.view().world.clone();
+    let world = place.world().clone();
     let shard = world.shard_of(0, 0);
     let ids = |user: u32| world.catalog.users.ids[user as usize].clone();
     let of_shard = (0..10u32).filter(|&user| world.shard_of(user, 0) == shard);

@@ -242,7 +242,7 @@ fn a_deletion_that_is_made_is_not_asked_for_again() {
     make_state(&dir, &recipe(), true).unwrap();
     let options = ServiceOptions { housekeeping: Duration::from_millis(100), ..quick() };
     let place = Place::open(&dir, options, &http()).unwrap();
-    let world = place.service.view().world.clone();
+    let world = place.world().clone();
     let r = world.interactions.all()[0];
     let (user, item) = (&world.catalog.users.ids[r.user as usize], &world.catalog.items.ids[r.item as usize]);
     // What sweeps the directory stumbles over this.
@@ -289,7 +289,7 @@ fn an_empty_batch_has_an_empty_answer() {
 fn a_slow_reader_gets_nothing_overtaken() {
     let recipe = Recipe { users: 10, shards: 4, holdout: Holdout::None, ..Recipe::default() };
     let place = Place::with(&recipe, patient(), &http()).unwrap();
-    let world = place.service.view().world.clone();
+    let world = place.world().clone();
     let r = world.interactions.all()[0];
     let shard = u64::from(world.shard_of(r.user, r.item));
     let (user, item) = (&world.catalog.users.ids[r.user as usize], &world.catalog.items.ids[r.item as usize]);

@@ -118,7 +118,7 @@ fn accepted_deletions_and_the_audit_log_in_postgres() {
     drop(place);
     let mut place = Place::open(&here, quick(), &http()).unwrap();
     place.wait_done(answer["id"].as_str().unwrap()).unwrap();
-    assert!(place.service.view().world.catalog.users.find("user-3").is_none());
+    assert!(place.world().catalog.users.find("user-3").is_none());
     assert_eq!(place.state.deferred().unwrap(), []);
     place.stop();
 }

@@ -174,7 +174,7 @@ fn model_files(dir: &Path) -> usize {
 }
 
 fn someone(place: &Place) -> (String, String, u32) {
-    let world = place.service.view().world.clone();
+    let world = place.world().clone();
     let r = world.interactions.all()[3];
     let names = (&world.catalog.users.ids[r.user as usize], &world.catalog.items.ids[r.item as usize]);
     (names.0.clone(), names.1.clone(), world.shard_of(r.user, r.item))
@@ -233,7 +233,7 @@ fn an_answer_is_overtaken_by_another_server() {
     make_state(setting.from("import"), &recipe, true).unwrap();
     let first = Place::open(setting.from("first"), quick(), &http()).unwrap();
     let second = Place::open(setting.from("second"), ServiceOptions { train_jobs: 1, ..quick() }, &http()).unwrap();
-    let world = first.service.view().world.clone();
+    let world = first.world().clone();
     let lines: String = (0..600).map(|n| format!("{{\"user\":\"user-{}\"}}\n", n % 40)).collect();
     let start = Instant::now();
     for r in world.interactions.all() {

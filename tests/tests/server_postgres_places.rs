@@ -214,3 +214,60 @@ fn the_database_is_known_by_its_certificate() {
     let said = refused(&args.iter().map(String::as_str).collect::<Vec<_>>(), &[]);
     assert!(said.contains("TLS"), "{said}");
 }
+
+/// Other data in the place of a database's: what was forgotten stays out, what
+/// was added again stays in, the log, tokens and settings go on; and items that
+/// come are as if they had always been there.
+#[test]
+fn data_are_replaced_and_items_come_in_a_database() {
+    let setting = Setting::new().unwrap();
+    let at = |name: &str| setting.dir(name);
+    let (here, database) = (at("here"), setting.database.as_str());
+    let state = ["--state", text(&here), "--database", database];
+    let table: String = (0..60).map(|n| format!("p{},i{},{}\n", n % 8, n % 11, 1_600_000_000 + n)).collect();
+    let file = |name: &str, body: String| {
+        let path = at(name);
+        std::fs::write(&path, body).unwrap();
+        path
+    };
+    let data = file("a.csv", format!("user,item,time\n{table}"));
+    let items: String = (0..11).map(|n| format!("i{n},kind{}\n", n % 3)).collect();
+    let items = file("items.csv", format!("item_id,category\n{items}"));
+    let import = ["import", "--json", "--holdout", "none", "--data", text(&data), "--items", text(&items)];
+    let run = |args: &[&str]| done(&[args, &state[..]].concat(), &[]);
+    done(&[&import[..], &state[..], &["--seed", "5"]].concat(), &[]);
+    let small = ["--shards", "2", "--model", "kernel", "--set", "kernel.width=4"];
+    run(&[&["train", "-q"][..], &small].concat());
+    let before = run(&["info", "--json"]);
+    run(&["forget", "-q", "--user", "p1", "--all"]);
+    run(&["forget", "-q", "--user", "p2", "--item", "i2"]);
+    run(&["forget", "-q", "--user", "p3", "--item", "i3"]);
+    assert_eq!(run(&["add", "--json", "--user", "p3", "--item", "i3", "--time", "1600000900"])["added"], 1);
+    let receipts = run(&["info", "--json"])["receipts"].clone();
+    assert!(receipts.as_u64() > Some(0));
+
+    let said = run(&[&import[..], &["--replace"]].concat());
+    assert_eq!((&said["replaced"], &said["users"]), (&json!(true), &json!(7)), "{said}");
+    assert_eq!(said["forgotten_left_out"]["users"], 1, "{said}");
+    let info = run(&["info", "--json"]);
+    assert_eq!((&info["receipts"], &info["catalog_version"]), (&receipts, &json!(2)), "{info}");
+    assert_eq!(info["config"]["train"], before["config"]["train"], "shards, seed");
+    let has = |user: &str, item: &str| {
+        let kept = run(&["person", "export", "--user", user]);
+        kept["records"].as_array().unwrap().iter().any(|record| record["item"] == item)
+    };
+    assert!(!has("p2", "i2") && has("p3", "i3"));
+
+    // Items come, and are trained with.
+    run(&["train", "-q"]);
+    let new = file("new.csv", "item_id,category\nnew1,kind1\nnew2,unheard of\n".into());
+    let said = run(&["items", "add", "--json", text(&new)]);
+    assert_eq!((&said["added"], &said["catalog_version"]), (&json!(2), &json!(3)), "{said}");
+    let list = run(&["recommend", "--json", "--user", "p4", "--top", "100"]);
+    let listed = |list: &Value| list["items"].as_array().unwrap().iter().any(|item| item["item_id"] == "new1");
+    assert!(listed(&list), "{list}");
+    run(&["add", "--json", "--user", "p4", "--item", "new1"]);
+    run(&["train", "-q"]);
+    let verified = run(&["verify", "--json"]);
+    assert_eq!((&verified["equal"], &verified["catalog_version"]), (&json!(true), &json!(3)), "{verified}");
+}

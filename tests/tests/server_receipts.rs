@@ -242,7 +242,7 @@ fn every_live_version_is_in_the_log() {
     receipt(&place);
     // An addition has no receipt, and its version is in the log all the same.
     let (has, items) = {
-        let world = &place.service.view().world;
+        let world = &place.world();
         let has: Vec<u32> = world.interactions.of(2).iter().map(|r| r.item).collect();
         (has, world.catalog.items.ids.clone())
     };

@@ -195,7 +195,7 @@ fn a_state_of_format_1_opens() {
     assert!(manifest["shards"].as_array().unwrap().iter().all(|s| s["in_mean"] == true));
     let log = place.get("/api/v1/log/entries", "").json();
     assert!(log["entries"][0].as_str().unwrap().contains("\"removed\""), "its receipts are the log's first entries");
-    let user = place.service.view().world.interactions.all()[0].user;
+    let user = place.world().interactions.all()[0].user;
     let token = place.subject(user).unwrap();
     let all = place.post("/api/v1/interactions/delete", &token, &json!({"all": true})).json();
     place.wait_done(all["id"].as_str().unwrap()).unwrap();

@@ -10,6 +10,12 @@ pub(crate) fn run(args: &[String]) -> Outcome {
     on_a_state("bench_serve", args)
 }
 
+/// `cargo xtask bench-scale`: what a change costs as the data grow.
+pub(crate) fn scale(args: &[String]) -> Outcome {
+    demo::build()?;
+    run::hand_over(run::program(place::built("bench_scale")?).args(args))
+}
+
 /// Hands everything on to a benchmark of a trained state; without `--state`, on
 /// one of the built-in data that it makes the first time.
 pub(crate) fn on_a_state(program: &str, args: &[String]) -> Outcome {

@@ -73,6 +73,7 @@ fn dispatch(args: &[String]) -> Outcome {
         "golden" => golden::run(rest),
         "bench" => bench::run(rest),
         "bench-serve" => bench_serve::run(rest),
+        "bench-scale" => bench_serve::scale(rest),
         "bench-web" => bench_web::run(rest),
         "book" => only(rest, &[]).and_then(|_| book::run()),
         "pictures" => only(rest, &[]).and_then(|_| pictures::run()),
@@ -115,7 +116,19 @@ mod tests {
         let names: Vec<&str> = listed.filter_map(|line| line.split_whitespace().next()).collect();
         assert_eq!(
             names,
-            ["demo", "test", "check", "golden", "bench", "bench-serve", "bench-web", "web", "book", "pictures"]
+            [
+                "demo",
+                "test",
+                "check",
+                "golden",
+                "bench",
+                "bench-serve",
+                "bench-scale",
+                "bench-web",
+                "web",
+                "book",
+                "pictures"
+            ]
         );
         for name in names {
             assert!(help::page(name).is_some(), "no page for {name}");

@@ -6,14 +6,18 @@
 //! | `published` | what everybody may read: manifest, catalogue, log |
 //! | `personal` | a person's own data, deletions and what becomes of them |
 //! | `recommending` | recommendations computed on the server |
+//! | `bulk` | many records or items in one request |
 //!
 //! Identifiers of people and items travel in bodies only, never in a path or
 //! a query, so that no proxy's log holds them.
 
+mod bulk;
 mod personal;
 mod published;
 mod recommending;
 
+pub use crate::dataset::{FeatureValue, ItemRow};
+pub use bulk::{BulkInteraction, JSON_LINES, LineAnswer, LineStatus, MOST_LINES};
 pub use personal::{
     AccountRequest, AddRequest, Added, DeleteRequest, DryRun, Erasure, Event, ExportRequest, Kept, KeptFeature,
     KeptRequest, KeptToken, NewInteraction, OwnInteraction, OwnInteractions, OwnRow, OwnRows, Phase, Progress,

@@ -14,13 +14,13 @@ use crate::{Error, Result};
 pub const UNKNOWN: u32 = u32::MAX;
 
 /// Admitted users and items with their features. Frozen and versioned: a
-/// second state can be imported with the same file, and a deletion changes
-/// nothing here.
+/// second state can be imported with the same file, a deletion changes nothing
+/// here, and items that come later make a new version.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Catalog {
     /// Name of the data set, for people.
     pub dataset: String,
-    /// Raised when an item is added; every shard then retrains on schedule.
+    /// Raised when items are added; every shard then retrains on schedule.
     pub version: u32,
     /// People.
     pub users: Entities,
@@ -311,7 +311,6 @@ impl Entities {
         if self.find(id).is_some() {
             return Err(Error::Config(format!("'{id}' is in the catalogue already")));
         }
-        let row = self.ids.len() as u32;
         for (place, column) in Arc::make_mut(&mut self.columns).iter_mut().enumerate() {
             let text = features.get(place).and_then(Option::as_deref).unwrap_or("");
             let find = |vocabulary: &[String], token: &str| vocabulary.binary_search_by(|v| v.as_str().cmp(token)).ok();
@@ -328,12 +327,18 @@ impl Entities {
                 Values::Dense { width, rows } => rows.extend(std::iter::repeat_n(0.0, *width)),
             }
         }
+        Ok(self.push_id(id, id))
+    }
+
+    /// Appends an identifier whose features are there already.
+    pub(super) fn push_id(&mut self, id: &str, name: &str) -> u32 {
+        let row = self.ids.len() as u32;
         if !self.names.is_empty() {
-            self.names.push_back(id.to_owned());
+            self.names.push_back(name.to_owned());
         }
         self.ids.push_back(id.to_owned());
         self.index.insert(id.to_owned(), row);
-        Ok(row)
+        row
     }
 
     /// Blanks a slot when its account is deleted: the label given, every

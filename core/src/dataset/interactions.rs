@@ -26,6 +26,10 @@ pub struct Interaction {
 ///
 /// A clone shares every user's records with its original, and a change copies
 /// only those of the users it names.
+///
+/// A service keeps no records in memory: its interactions are
+/// [`Interactions::away`], and those of the people that a request names are
+/// brought in for that request alone. They still say how many there are.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Interactions {
     by_user: Vector<Arc<[Interaction]>>,
@@ -36,15 +40,18 @@ fn time(record: &Interaction) -> f64 {
     record.timestamp.unwrap_or(0.0)
 }
 
+/// Whether any record has a time.
+#[must_use]
+pub fn are_timed(records: &[Interaction]) -> bool {
+    records.iter().any(|record| record.timestamp.is_some())
+}
+
 impl Interactions {
     /// Groups and orders records; of duplicates the earliest stays.
     ///
     /// Returns the interactions and how many duplicates collapsed.
     pub fn new(mut records: Vec<Interaction>, catalog: &Catalog, key: &Key) -> (Self, usize) {
-        records.sort_unstable_by(|a, b| (a.user, a.item).cmp(&(b.user, b.item)).then(time(a).total_cmp(&time(b))));
-        let before = records.len();
-        records.dedup_by_key(|r| (r.user, r.item));
-        let duplicates = before - records.len();
+        let duplicates = Self::collapse(&mut records);
         let mut rest = records.as_slice();
         let by_user = (0..catalog.users.len() as u32).map(|user| {
             let (own, others) = rest.split_at(rest.partition_point(|r| r.user <= user));
@@ -52,6 +59,47 @@ impl Interactions {
             ordered(own, catalog, key)
         });
         (Self { by_user: by_user.collect(), len: records.len() }, duplicates)
+    }
+
+    /// Sorts records by user and item; of duplicates the earliest stays. Returns
+    /// how many went.
+    pub fn collapse(records: &mut Vec<Interaction>) -> usize {
+        records.sort_unstable_by(|a, b| (a.user, a.item).cmp(&(b.user, b.item)).then(time(a).total_cmp(&time(b))));
+        let before = records.len();
+        records.dedup_by_key(|r| (r.user, r.item));
+        before - records.len()
+    }
+
+    /// So many records of so many users, none of them at hand.
+    pub fn away(users: usize, len: usize) -> Self {
+        Self { by_user: std::iter::repeat_n(Arc::from([]), users).collect(), len }
+    }
+
+    /// Brings in the whole histories of some users who are there and not at
+    /// hand. What is at hand already stays as it is, and what the catalogue does
+    /// not know yet stays out.
+    pub(crate) fn bring_in(&mut self, mut records: Vec<Interaction>, catalog: &Catalog, key: &Key) {
+        self.make_room(catalog);
+        records.retain(|r| (r.item as usize) < catalog.items.len());
+        records.sort_unstable_by_key(|r| (r.user, r.item));
+        for own in records.chunk_by(|a, b| a.user == b.user) {
+            if let Some(place) = self.by_user.get_mut(own[0].user as usize).filter(|place| place.is_empty()) {
+                *place = ordered(own, catalog, key);
+            }
+        }
+    }
+
+    /// Puts one user's records away: they are still counted.
+    pub(crate) fn put_away(&mut self, user: u32) {
+        if let Some(place) = self.by_user.get_mut(user as usize) {
+            *place = Arc::from([]);
+        }
+    }
+
+    fn make_room(&mut self, catalog: &Catalog) {
+        while self.by_user.len() < catalog.users.len() {
+            self.by_user.push_back(Arc::from([]));
+        }
     }
 
     /// Every record, user by user, each user's in order.
@@ -100,9 +148,7 @@ impl Interactions {
     /// Puts other records in the place of one user's. Makes room for users of
     /// the catalogue that came since. Of duplicates the earliest stays.
     pub(crate) fn replace(&mut self, user: u32, mut records: Vec<Interaction>, catalog: &Catalog, key: &Key) {
-        while self.by_user.len() < catalog.users.len() {
-            self.by_user.push_back(Arc::from([]));
-        }
+        self.make_room(catalog);
         records.sort_unstable_by(|a, b| a.item.cmp(&b.item).then(time(a).total_cmp(&time(b))));
         records.dedup_by_key(|r| r.item);
         if let Some(own) = self.by_user.get_mut(user as usize) {

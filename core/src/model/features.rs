@@ -139,14 +139,20 @@ impl Feature {
         }
     }
 
-    /// The table row a token feature reads; 0 where the value is unknown.
-    fn token(&self, row: Row) -> u32 {
+    /// The table row a token feature reads: row 0 where the value is unknown
+    /// and the table has a row for that, else none. An item that came later may
+    /// have a category that the catalogue does not know.
+    fn token(&self, row: Row) -> Option<u32> {
         let value = match (&self.kind, row) {
             (Kind::Identifier { .. }, Row::Known(row)) => row,
             (Kind::Token { values, .. }, Row::Known(row) | Row::Unnamed(row)) => values[row as usize],
             _ => UNKNOWN,
         };
-        if value == UNKNOWN { 0 } else { value + u32::from(self.unknown_row) }
+        match (value, self.unknown_row) {
+            (UNKNOWN, true) => Some(0),
+            (UNKNOWN, false) => None,
+            _ => Some(value + u32::from(self.unknown_row)),
+        }
     }
 
     fn bag(&self, row: Row) -> &[u32] {
@@ -167,10 +173,10 @@ impl Feature {
         let table = parameters.get(self.parameter);
         let device = table.device();
         match &self.kind {
-            Kind::Identifier { .. } | Kind::Token { .. } => {
-                table.clone().select(0, indices(rows.iter().map(|&r| self.token(r)), &device))
+            Kind::Identifier { .. } | Kind::Token { .. } if rows.iter().all(|&row| self.token(row).is_some()) => {
+                table.clone().select(0, indices(rows.iter().filter_map(|&row| self.token(row)), &device))
             }
-            Kind::Bag { .. } => {
+            Kind::Identifier { .. } | Kind::Token { .. } | Kind::Bag { .. } => {
                 let mut shares = Vec::with_capacity(rows.len());
                 for (to, &row) in (0..).zip(rows) {
                     self.each_read(row, |from| shares.push(Share { from, to, factor: 1.0 }));
@@ -214,7 +220,9 @@ impl Feature {
 
     fn shared(&self, row: Row, step: Row) -> f32 {
         match &self.kind {
-            Kind::Identifier { .. } | Kind::Token { .. } => f32::from(u8::from(self.token(row) == self.token(step))),
+            Kind::Identifier { .. } | Kind::Token { .. } => {
+                f32::from(u8::from(self.token(row).is_some_and(|token| self.token(step) == Some(token))))
+            }
             Kind::Bag { .. } => {
                 let (mut a, mut b) = (self.bag(row), self.bag(step));
                 let mut count = 0u32;
@@ -268,7 +276,7 @@ impl Feature {
     /// The rows of [`Feature::table`] that a row reads.
     pub(super) fn each_read(&self, row: Row, mut of: impl FnMut(u32)) {
         match &self.kind {
-            Kind::Identifier { .. } | Kind::Token { .. } => of(self.token(row)),
+            Kind::Identifier { .. } | Kind::Token { .. } => self.token(row).into_iter().for_each(of),
             Kind::Bag { .. } => self.bag(row).iter().for_each(|&token| of(token)),
             // Nobody's inputs are zero.
             Kind::Dense { .. } => row.index().into_iter().for_each(|item| of(item as u32)),

@@ -97,6 +97,10 @@ pub struct ShardStatement {
     pub model_commitment: String,
     /// BLAKE3 of the training input's hash, keyed by the version's salt.
     pub data_commitment: String,
+    /// Version of the catalogue that it was trained with; absent where an
+    /// earlier program trained it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub catalog_version: Option<u32>,
 }
 
 impl ShardStatement {
@@ -114,7 +118,14 @@ impl ShardStatement {
             version,
             model_commitment: commitment(nonce, model_blake3.as_bytes()),
             data_commitment: commitment(salt, input),
+            catalog_version: None,
         }
+    }
+
+    /// The same with the version of the catalogue that it was trained with.
+    #[must_use]
+    pub fn of_catalog(self, catalog_version: Option<u32>) -> Self {
+        Self { catalog_version, ..self }
     }
 }
 

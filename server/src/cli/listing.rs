@@ -6,6 +6,7 @@ use std::str::FromStr;
 use clap::{Args, Subcommand, ValueEnum};
 use eemu_core::rules::{Pick, Rules};
 
+use super::adding::AddItemsArgs;
 use super::{ConfigArgs, RunArgs, StateArg};
 
 /// Identifiers on one line, as a line of CSV: quote what holds a comma.
@@ -174,6 +175,17 @@ pub(crate) struct CountedArgs {
 /// `items`.
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum ItemsCommand {
+    /// Take in items from a table; what is there already stays as it is.
+    ///
+    /// The table is CSV, JSON Lines or Parquet with a heading: a column of
+    /// identifiers (item_id, sku, ...), perhaps one of names, and the features
+    /// that the catalogue has, by their names (eemu info shows them). Several
+    /// categories stand between bars: drinks|hot. The items come behind those
+    /// that are there, in the table's order, and make a new version of the
+    /// catalogue. They are in lists at once, beside the items that are most like
+    /// them; without a known category, at the end. Every shard waits for its
+    /// next training with them.
+    Add(AddItemsArgs),
     /// Hide items from every list; their records stay, and models learn on.
     Hide(ItemsArgs),
     /// Show hidden items again.

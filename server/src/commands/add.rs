@@ -1,9 +1,13 @@
 //! `eemu add`.
 
+use std::collections::BTreeSet;
+use std::io::BufRead;
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use eemu_core::DataError;
+use eemu_core::api::{BulkInteraction, LineStatus};
 use serde_json::json;
 
 use super::{find, print_json, print_line};
@@ -12,22 +16,40 @@ use crate::cli::AddArgs;
 use crate::deployment::Deployment;
 use crate::forgetting::by_command;
 use crate::identifier::check;
-use crate::store::Access;
+use crate::remote::Remote;
+use crate::store::{Access, StoreError};
 
-/// One record as it is given.
+/// Exit code when some lines could not be taken in.
+const REFUSED: u8 = 3;
+
+/// One record as it is given, and where.
 struct Given {
-    user: String,
-    item: String,
-    time: Option<f64>,
+    line: u64,
+    record: BulkInteraction,
 }
 
 pub(crate) fn run(args: &AddArgs) -> Result<ExitCode> {
     let given = match (&args.file, &args.user, &args.item) {
+        (Some(path), ..) if is_json(path) => from_json(path)?,
         (Some(path), ..) => from_file(path, args.heading)?,
-        (None, Some(user), Some(item)) => vec![Given { user: user.clone(), item: item.clone(), time: args.time }],
+        (None, Some(user), Some(item)) => {
+            let record = BulkInteraction { user: user.clone(), item: item.clone(), timestamp: args.time };
+            vec![Given { line: 1, record }]
+        }
         _ => bail!("give --user and --item, or --file"),
     };
-    let mut deployment = Deployment::open(args.state.location(), Access::Write)?;
+    if let Some(remote) = Remote::of(&args.at)? {
+        return send(&remote, &given, args);
+    }
+    let opened = Deployment::open_away(args.at.location(), Access::Write);
+    let in_use = |error: &anyhow::Error| matches!(error.downcast_ref(), Some(StoreError::Locked { .. }));
+    let mut deployment = match opened {
+        Err(error) if in_use(&error) => {
+            return Err(error)
+                .context("to add records beside a running server, give --server URL and an administrator's token");
+        }
+        opened => opened?,
+    };
     let (records, people) = add(&mut deployment, &given)?;
     let waiting = crate::forgetting::waiting_shards(&deployment)?;
     if args.json {
@@ -40,30 +62,51 @@ pub(crate) fn run(args: &AddArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Has a running server add them.
+fn send(remote: &Remote, given: &[Given], args: &AddArgs) -> Result<ExitCode> {
+    let records: Vec<&BulkInteraction> = given.iter().map(|one| &one.record).collect();
+    let answers = remote.send("/interactions/bulk", &records)?;
+    let count = |status| answers.iter().filter(|answer| answer.status == status).count();
+    let (added, known, refused) = (count(LineStatus::Added), count(LineStatus::Known), count(LineStatus::Refused));
+    for (one, answer) in given.iter().zip(&answers) {
+        if let Some(problem) = &answer.problem {
+            eprintln!("line {}: {problem}", one.line);
+        }
+    }
+    if args.json {
+        print_json(&json!({"added": added, "known": known, "refused": refused}))?;
+    } else {
+        print_line(&format!("{added} records added, {known} were there, {refused} refused"))?;
+    }
+    Ok(if refused > 0 { ExitCode::from(REFUSED) } else { ExitCode::SUCCESS })
+}
+
 /// Adds what is new. Returns how many records and people that was.
 fn add(deployment: &mut Deployment, given: &[Given]) -> Result<(u64, usize)> {
-    let before = &deployment.world;
-    let mut coming = Collected::new(before);
-    for one in given {
-        if one.time.is_some_and(|time| !time.is_finite()) {
-            bail!("the time of '{}' is no finite number. Nothing was added; correct it and add all again", one.item);
+    let users = &deployment.world.catalog.users;
+    let named: BTreeSet<u32> = given.iter().filter_map(|one| users.find(&one.record.user)).collect();
+    let named: Vec<u32> = named.into_iter().collect();
+    let before = deployment.world.with_people(deployment.state.records_of(&named)?);
+    let mut coming = Collected::new(&before);
+    for BulkInteraction { user, item: name, timestamp } in given.iter().map(|one| &one.record) {
+        if timestamp.is_some_and(|time| !time.is_finite()) {
+            bail!("the time of '{name}' is no finite number. Nothing was added; correct it and add all again");
         }
-        let item = find(&before.catalog.items, "item", &one.item)?;
+        let item = find(&before.catalog.items, "item", name)?;
         if before.down.binary_search(&item).is_ok() {
-            bail!("the item '{}' is taken down for everybody. Nothing was added; leave it out", one.item);
+            bail!("the item '{name}' is taken down for everybody. Nothing was added; leave it out");
         }
-        let user = match coming.catalog().users.find(&one.user) {
+        let user = match coming.catalog().users.find(user) {
             Some(user) => user,
             None if !before.config.model.kind.is_of_items() => bail!(
-                "there is no user '{}', and this model has a table of people: add them with `eemu admit` first",
-                one.user
+                "there is no user '{user}', and this model has a table of people: add them with `eemu admit` first"
             ),
             None => {
-                check(&one.user).map_err(anyhow::Error::msg)?;
-                coming.welcome(&one.user)?
+                check(user).map_err(anyhow::Error::msg)?;
+                coming.welcome(user)?
             }
         };
-        coming.add(user, &[(item, one.time)]);
+        coming.add(user, &[(item, *timestamp)]);
     }
     let Some(planned) = coming.planned() else { return Ok((0, 0)) };
     let done = planned.apply(&deployment.state, deployment.head, &[by_command("add")])?;
@@ -74,9 +117,31 @@ fn add(deployment: &mut Deployment, given: &[Given]) -> Result<(u64, usize)> {
     Ok((added, people))
 }
 
-fn from_file(path: &std::path::Path, heading: bool) -> Result<Vec<Given>> {
-    let name = if path == std::path::Path::new("-") { "standard input".to_owned() } else { path.display().to_string() };
-    let source: Box<dyn std::io::Read> = match path == std::path::Path::new("-") {
+/// Whether a file holds JSON Lines, by its name.
+fn is_json(path: &Path) -> bool {
+    path.extension().is_some_and(|end| ["jsonl", "ndjson"].iter().any(|json| end.eq_ignore_ascii_case(json)))
+}
+
+fn from_json(path: &Path) -> Result<Vec<Given>> {
+    let name = path.display().to_string();
+    let file = std::fs::File::open(path).with_context(|| format!("cannot read {name}"))?;
+    let mut given = Vec::new();
+    for (line, text) in (1..).zip(std::io::BufReader::new(file).lines()) {
+        let hint = "Each line is {\"user\": ..., \"item\": ..., \"timestamp\": ...}. Nothing was added".to_owned();
+        let fault = |problem: String| DataError { file: name.clone(), line, column: 0, problem, hint: hint.clone() };
+        let text = text.map_err(|_| fault("the line is no UTF-8 text".into()))?;
+        if text.trim().is_empty() {
+            continue;
+        }
+        let record = serde_json::from_str(&text).map_err(|error| fault(error.to_string()))?;
+        given.push(Given { line, record });
+    }
+    Ok(given)
+}
+
+fn from_file(path: &Path, heading: bool) -> Result<Vec<Given>> {
+    let name = if path == Path::new("-") { "standard input".to_owned() } else { path.display().to_string() };
+    let source: Box<dyn std::io::Read> = match path == Path::new("-") {
         true => Box::new(std::io::stdin()),
         false => Box::new(std::fs::File::open(path).with_context(|| format!("cannot read {name}"))?),
     };
@@ -104,7 +169,7 @@ fn from_file(path: &std::path::Path, heading: bool) -> Result<Vec<Given>> {
             Some(_) => return Err(fault(line, 3, "the time is no number").into()),
         };
         let text = |place| record.get(place).unwrap_or_default().to_owned();
-        given.push(Given { user: text(0), item: text(1), time });
+        given.push(Given { line, record: BulkInteraction { user: text(0), item: text(1), timestamp: time } });
     }
     Ok(given)
 }

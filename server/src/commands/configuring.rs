@@ -2,17 +2,16 @@
 
 use anyhow::{Context, Result, bail};
 use eemu_core::config::{Config, TrainConfig};
-use eemu_core::dataset::Interaction;
 use eemu_core::model::ModelKind;
 use serde_json::Value;
 
 use crate::cli::{ConfigArgs, ModelChoice, Profile};
 use crate::deployment::Deployment;
 
-/// The named configuration for these records; seed, shards and hold-out stay
+/// The named configuration for records of which any has a time, or none; seed, shards and hold-out stay
 /// as they are.
-pub(crate) fn profile(profile: Profile, current: &Config, records: &[Interaction]) -> Config {
-    let mut config = Config::fitting(current.holdout, records);
+pub(crate) fn profile(profile: Profile, current: &Config, timed: bool) -> Config {
+    let mut config = Config::fitting(current.holdout, timed);
     config.train.seed = current.train.seed;
     config.train.shards = current.train.shards;
     match profile {
@@ -28,7 +27,7 @@ pub(crate) fn profile(profile: Profile, current: &Config, records: &[Interaction
 
 /// The configuration with another kind of model. Between the paper's models
 /// and the others everything that belongs to the kind changes with it.
-fn of_kind(config: Config, choice: ModelChoice, records: &[Interaction]) -> Config {
+fn of_kind(config: Config, choice: ModelChoice, timed: bool) -> Config {
     let kind = match choice {
         ModelChoice::Episodes => ModelKind::Episodes,
         ModelChoice::Kernel => ModelKind::Kernel,
@@ -37,9 +36,9 @@ fn of_kind(config: Config, choice: ModelChoice, records: &[Interaction]) -> Conf
         ModelChoice::DeepFm => ModelKind::DeepFm,
     };
     let mut config = match (config.model.kind.is_of_items(), kind.is_of_items()) {
-        (true, false) => config.low_rank(records),
+        (true, false) => config.low_rank(timed),
         (false, true) => {
-            let fitting = Config::fitting(config.holdout, records);
+            let fitting = Config::fitting(config.holdout, timed);
             let (seed, shards) = (config.train.seed, config.train.shards);
             Config { train: TrainConfig { seed, shards, ..fitting.train }, ..fitting }
         }
@@ -67,10 +66,10 @@ pub(crate) fn configured(deployment: &Deployment, args: &ConfigArgs) -> Result<C
 /// As [`configured`].
 pub(crate) fn configured_as(deployment: &Deployment, model: Option<ModelChoice>, args: &ConfigArgs) -> Result<Config> {
     let current = &deployment.settings.config;
-    let records = &deployment.world.interactions.all();
-    let mut config = args.profile.map_or_else(|| current.clone(), |name| profile(name, current, records));
+    let timed = deployment.world.popularity.is_timed();
+    let mut config = args.profile.map_or_else(|| current.clone(), |name| profile(name, current, timed));
     if let Some(choice) = model {
-        config = of_kind(config, choice, records);
+        config = of_kind(config, choice, timed);
     }
     if let Some(path) = &args.config {
         let shown = path.display();

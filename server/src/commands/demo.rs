@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use eemu_core::config::{AdaptConfig, Config};
-use eemu_core::dataset::{Holdout, ImportOptions, Role};
+use eemu_core::dataset::{Holdout, ImportOptions, Role, are_timed};
 use eemu_core::evaluate::popularity_ranks;
 use eemu_core::recommend::{Ranker, top_k};
 use eemu_core::shard_model::ShardModel;
@@ -40,7 +40,7 @@ pub(crate) fn run(args: &DemoArgs) -> Result<ExitCode> {
     let choices = ImportOptions { user_features: Some(Vec::new()), ..ImportOptions::default() };
     let imported = import::built_in_with(&choices)?;
     let base = Config { holdout: Holdout::LeaveTen, ..Config::default() };
-    let config = profile(Profile::Default, &base, &imported.records);
+    let config = profile(Profile::Default, &base, are_timed(&imported.records));
     let mut deployment = Deployment::create(&dir, &imported, &config, false)?;
     let catalog = &deployment.world.catalog;
     print_line(&format!(

@@ -7,7 +7,9 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail};
 use eemu_core::Error;
 use eemu_core::config::Config;
-use eemu_core::dataset::{BadLines, Bucketing, Catalog, Column, Holdout, ImportReport, Imported, Survey, Values};
+use eemu_core::dataset::{
+    BadLines, Bucketing, Catalog, Column, Holdout, ImportReport, Imported, Survey, Values, are_timed,
+};
 use eemu_core::model::from_safetensors;
 use eemu_core::random::Key;
 use serde_json::{Value, json};
@@ -46,7 +48,10 @@ fn import(args: &ImportArgs) -> Result<()> {
     if let Some(file) = &args.counting.bad_lines {
         write_bad_lines(file, &bad)?;
     }
-    let imported = imported?;
+    let mut imported = imported?;
+    if let Some(former) = &former {
+        imported.catalog.version = former.next_catalog_version();
+    }
     if args.check {
         return check(args, imported, &bad);
     }
@@ -137,7 +142,7 @@ fn holdout(args: &ImportArgs) -> Holdout {
 }
 
 fn fresh_settings(args: &ImportArgs, imported: &Imported, seed: u64) -> Settings {
-    let mut config = Config::fitting(holdout(args), &imported.records);
+    let mut config = Config::fitting(holdout(args), are_timed(&imported.records));
     config.train.seed = seed;
     Settings { config, duplicates: 0, tuned_on: None }
 }

@@ -19,6 +19,7 @@ pub(crate) fn run(args: &InfoArgs) -> Result<ExitCode> {
     let records: Vec<usize> = world.shards().iter().map(eemu_core::shard::ShardData::len).collect();
     let shards = deployment.state.shards()?;
     let compacted = deployment.state.compacted()?;
+    let features: Vec<&str> = world.catalog.items.columns.iter().map(|column| column.name.as_str()).collect();
     if args.json {
         let shards: Vec<Value> = shards
             .iter()
@@ -33,6 +34,7 @@ pub(crate) fn run(args: &InfoArgs) -> Result<ExitCode> {
                     "fingerprint": live.and_then(|l| serde_json::from_str::<Fingerprint>(&l.fingerprint).ok()),
                     "seconds": live.map(|l| l.seconds),
                     "epochs": live.map(|l| l.epochs),
+                    "catalog_version": live.and_then(|l| l.catalog),
                 })
             })
             .collect();
@@ -41,6 +43,8 @@ pub(crate) fn run(args: &InfoArgs) -> Result<ExitCode> {
             "users": world.catalog.users.len(),
             "items": world.catalog.items.len(),
             "interactions": world.interactions.len(),
+            "catalog_version": world.catalog.version,
+            "item_features": features,
             "database": if deployment.state.is_shared() { "PostgreSQL" } else { "SQLite" },
             "models": deployment.state.models_at(),
             "erasure": deployment.state.erasure().name(),
@@ -67,6 +71,8 @@ pub(crate) fn run(args: &InfoArgs) -> Result<ExitCode> {
         world.catalog.items.len(),
         world.interactions.len()
     ))?;
+    let listed = if features.is_empty() { "none".to_owned() } else { features.join(", ") };
+    print_line(&format!("catalogue: version {}; item features: {listed}", world.catalog.version))?;
     let database = if deployment.state.is_shared() { "PostgreSQL" } else { "SQLite" };
     print_line(&format!("records in {database}, models in {}", deployment.state.models_at()))?;
     print_line(match deployment.state.erasure() {

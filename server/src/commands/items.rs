@@ -1,5 +1,7 @@
 //! `eemu items`.
 
+mod add;
+
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -17,6 +19,7 @@ const SOME_UNKNOWN: u8 = 3;
 
 pub(crate) fn run(command: &ItemsCommand) -> Result<ExitCode> {
     match command {
+        ItemsCommand::Add(args) => add::run(args),
         ItemsCommand::Hide(args) => change(args, true),
         ItemsCommand::Show(args) => change(args, false),
         ItemsCommand::Hidden(args) => list(args),

@@ -19,7 +19,7 @@ use crate::store::{Access, StoreError};
 use crate::training::{Trained, train_shards};
 
 pub(crate) fn train(args: &TrainArgs) -> Result<ExitCode> {
-    let mut deployment = Deployment::open(args.run.state.location(), Access::Write)?;
+    let mut deployment = Deployment::open_away(args.run.state.location(), Access::Write)?;
     let mut config = configured_as(&deployment, args.model, &args.config)?;
     let train = &mut config.train;
     train.shards = args.shards.unwrap_or(train.shards);
@@ -46,7 +46,7 @@ pub(crate) fn train(args: &TrainArgs) -> Result<ExitCode> {
 }
 
 pub(crate) fn train_shard(args: &TrainShardArgs) -> Result<ExitCode> {
-    let mut deployment = Deployment::open(args.run.state.location(), Access::Write)?;
+    let mut deployment = Deployment::open_away(args.run.state.location(), Access::Write)?;
     let shards = deployment.world.config.train.shards;
     if args.shard >= shards {
         bail!("there is no shard {}; give one from 0 to {}", args.shard, shards - 1);
@@ -55,7 +55,7 @@ pub(crate) fn train_shard(args: &TrainShardArgs) -> Result<ExitCode> {
 }
 
 pub(crate) fn retrain(args: &RetrainArgs) -> Result<ExitCode> {
-    let mut deployment = Deployment::open(args.run.state.location(), Access::Write)?;
+    let mut deployment = Deployment::open_away(args.run.state.location(), Access::Write)?;
     let device = device::open(args.run.device)?;
     let here = serde_json::to_string(&Fingerprint::of(&device))?;
     let shards: Vec<u32> = deployment

@@ -44,6 +44,12 @@ pub(super) fn read(paths: &[PathBuf], options: &ImportOptions, bad: &mut BadLine
     Ok(tables.finish(name.unwrap_or_default(), explicit_dense(options)?, bad)?)
 }
 
+/// One table as rows, with a heading.
+pub(super) fn open_rows(path: &Path, options: &ImportOptions) -> Result<Box<dyn Rows>> {
+    let opener = Opener { options, allowance: Allowance::new(options.limits), meter: Meter::new(None, 0) };
+    opener.rows(path, &Layout { heading: Some(true), ..Layout::default() })
+}
+
 /// What files of one import share.
 struct Opener<'o> {
     options: &'o ImportOptions,

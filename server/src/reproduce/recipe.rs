@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::ValueEnum;
 use eemu_core::aggregate::{AttentionConfig, Effort, FitConfig};
 use eemu_core::config::{AdaptConfig, Config, Meta};
-use eemu_core::dataset::Holdout;
+use eemu_core::dataset::{Holdout, are_timed};
 use eemu_core::mistakes::published;
 use eemu_core::model::ModelConfig;
 
@@ -131,14 +131,15 @@ pub(super) fn config(request: &Request, set: &Set, learning: Learning, shards: u
 
 /// A deployment's defaults, as `import` and `train` have them.
 fn deployed(set: &Set, shards: u32, seed: u64) -> Config {
-    let mut config = Config::fitting(Holdout::LeaveOneOut, &set.records).low_rank(&set.records);
+    let timed = are_timed(&set.records);
+    let mut config = Config::fitting(Holdout::LeaveOneOut, timed).low_rank(timed);
     config.train.seed = seed;
     config.train.shards = shards;
     config
 }
 
 fn paper(learning: Learning, shards: u32, seed: u64) -> Config {
-    let mut config = Config { holdout: Holdout::LeaveOneOut, ..Config::default().low_rank(&[]) };
+    let mut config = Config { holdout: Holdout::LeaveOneOut, ..Config::default().low_rank(false) };
     // The paper's model and its handful of pairs, so that the tables stand
     // beside the paper's; the deployment's defaults are another choice.
     config.model = ModelConfig { unknown_rows: true, table_scale: 0.1, ..ModelConfig::paper() };

@@ -10,12 +10,14 @@ use std::time::Instant;
 use anyhow::{Context, Result, anyhow};
 use eemu_core::receipt::Asked;
 use eemu_core::unlearn::changed_shards;
+use eemu_core::world::World;
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 use tracing::{error, info};
 
-use super::command::{Add, Change, Command, Forget, Wanted, Whose};
+use super::command::{Add, Came, Change, Coming, Command, Forget, Wanted, Whose};
 use super::coordinator::{Alone, Coordinator};
+use super::histories::holders;
 use super::requests::{self, owner_of};
 use super::tokens::Tokens;
 use crate::adding::Collected;
@@ -174,7 +176,7 @@ impl Coordinator {
     }
 
     fn delete(&mut self, asks: Vec<Ask>, tries: u32) {
-        let (plan, names) = match self.planned(&asks) {
+        let (plan, names, people) = match self.planned(&asks) {
             Ok(planned) => planned,
             Err(problem) => {
                 error!("deletions failed: {problem:#}");
@@ -236,12 +238,28 @@ impl Coordinator {
             error!("tokens of deleted accounts stay stored: {problem:#}");
         }
         let ids = plan.requests().iter().map(|row| row.id_hash).collect();
-        self.deployment.advance(plan.after, &done);
+        self.deployment.advance(plan.after.without_people(&people), &done);
+        self.learn_times();
         self.show();
         self.schedule_changes(self.handle.options().settle);
         self.put_in_place();
         let replies = asks.into_iter().zip(names).filter_map(|(ask, name)| Some((ask.reply?, name))).collect();
         self.finish(Made { replies, ids }, Some(done));
+    }
+
+    /// Reads since when items are had whose earliest records a deletion took:
+    /// few times are kept of each.
+    fn learn_times(&mut self) {
+        for item in self.deployment.world.popularity.short() {
+            match self.state.records_with(item) {
+                Ok(records) => {
+                    let times = records.iter().filter_map(|record| record.timestamp);
+                    self.deployment.world.popularity.learn(item, times);
+                }
+                // Until the next deletion the item is in no list of new ones.
+                Err(problem) => error!("since when an item is had is not known yet: {problem:#}"),
+            }
+        }
     }
 
     /// Ends the tokens of deleted accounts. Whoever asks with one meanwhile does
@@ -257,17 +275,21 @@ impl Coordinator {
         Ok(())
     }
 
-    /// Works out what requests come to, and their names.
-    fn planned(&mut self, asks: &[Ask]) -> Result<(Plan, Vec<String>)> {
-        let before = self.view.world.clone();
+    /// Works out what requests come to, their names, and whose records that
+    /// took: they are read for it.
+    fn planned(&mut self, asks: &[Ask]) -> Result<(Plan, Vec<String>, Vec<u32>)> {
         let wanted = || asks.iter().filter_map(|ask| ask.wanted.as_ref());
+        let for_all = wanted().filter(|w| w.user.is_none()).flat_map(|w| w.items.iter().flatten().copied());
+        let for_all: Vec<u32> = for_all.collect();
+        let mut people: BTreeSet<u32> = wanted().filter_map(|w| w.user).collect();
+        people.extend(holders(&self.state, &for_all)?);
+        let people: Vec<u32> = people.into_iter().collect();
+        let before = self.view.world.with_people(self.state.records_of(&people)?);
         let records: Vec<Vec<(u32, u32)>> =
             asks.iter().map(|ask| ask.wanted.as_ref().map_or_else(Vec::new, |w| w.records(&before))).collect();
         let is_there = |user: &u32| !before.catalog.users.is_deleted(*user);
         let accounts: Vec<u32> = wanted().filter(|w| w.account).filter_map(|w| w.user).filter(is_there).collect();
-        let down: Vec<u32> =
-            wanted().filter(|w| w.user.is_none()).flat_map(|w| w.items.iter().flatten().copied()).collect();
-        let mut plan = Plan::new(&before, &records.concat(), &accounts, &down)?;
+        let mut plan = Plan::new(&before, &records.concat(), &accounts, &for_all)?;
         let mut left: HashSet<(u32, u32)> = plan.removed.iter().copied().collect();
         let without = self.deployment.shards.iter().filter(|shard| shard.live.is_none()).map(|shard| shard.index);
         let masked: BTreeSet<u32> = without.chain(plan.stale.iter().copied()).collect();
@@ -310,7 +332,7 @@ impl Coordinator {
             within.insert(hash, name.clone());
             names.push(name);
         }
-        Ok((plan, names))
+        Ok((plan, names, people))
     }
 
     /// The name of an earlier request for the same that is still known.
@@ -320,7 +342,7 @@ impl Coordinator {
 
     /// Has the bytes of what went overwritten; who waits for that gets word
     /// then.
-    fn finish(&mut self, made: Made, done: Option<crate::store::Committed>) {
+    pub(super) fn finish(&mut self, made: Made, done: Option<crate::store::Committed>) {
         self.jobs.finish(done, made.ids.clone());
         self.alone = Some(Alone::Finishing(made));
     }
@@ -369,15 +391,7 @@ impl Coordinator {
                     (None, None) => {}
                 },
                 Undecided::Add(add) => {
-                    let users = &self.view.world.catalog.users;
-                    let user = match &add.user {
-                        Whose::Known(user) => Some(*user),
-                        Whose::New(id) => users.find(id),
-                    };
-                    let own = user.map_or(&[][..], |user| self.view.world.interactions.of(user));
-                    let is_made = add.records.iter().all(|(item, _)| own.iter().any(|record| record.item == *item));
-                    let count = add.records.iter().map(|record| record.0).collect::<BTreeSet<u32>>().len() as u64;
-                    let _ = add.reply.send(if is_made { Ok(count) } else { Err(anyhow!(REFUSED)) });
+                    let _ = add.reply.send(self.was_made(&add.records));
                 }
             }
         }
@@ -386,39 +400,70 @@ impl Coordinator {
         }
     }
 
+    /// Somebody's index; the request was let in by an earlier view than this.
+    fn find(&self, user: &Whose) -> Option<u32> {
+        match user {
+            Whose::Known(user) => Some(*user),
+            Whose::New(id) => self.view.world.catalog.users.find(id),
+        }
+    }
+
+    /// The system with everybody at hand whose records are to come, and who
+    /// that is.
+    fn at_hand(&self, records: &[Coming]) -> Result<(World, Vec<u32>)> {
+        let people: BTreeSet<u32> = records.iter().filter_map(|one| self.find(&one.user)).collect();
+        let people: Vec<u32> = people.into_iter().collect();
+        Ok((self.view.world.with_people(self.state.records_of(&people)?), people))
+    }
+
+    /// Whether records of which nobody knew came, now that the store was read.
+    fn was_made(&self, records: &[Coming]) -> Result<Vec<Came>> {
+        let (world, _) = self.at_hand(records)?;
+        let is_there = |one: &Coming| {
+            let own = self.find(&one.user).map_or(&[][..], |user| world.interactions.of(user));
+            own.iter().any(|record| record.item == one.item)
+        };
+        if records.iter().all(is_there) { Ok(vec![Came::Added; records.len()]) } else { Err(anyhow!(REFUSED)) }
+    }
+
     /// Takes additions.
     pub(super) fn add(&mut self, adds: Vec<Add>) {
-        let world = self.view.world.clone();
+        let all: Vec<Coming> = adds.iter().flat_map(|add| add.records.iter().cloned()).collect();
+        let (world, mut touched) = match self.at_hand(&all) {
+            Ok(found) => found,
+            Err(problem) => {
+                error!("additions failed: {problem:#}");
+                self.handle.metrics().failed_changes.inc_by(adds.len() as u64);
+                adds.into_iter().for_each(|add| drop(add.reply.send(Err(anyhow!(REFUSED)))));
+                return;
+            }
+        };
         let mut coming = Collected::new(&world);
-        let mut counts = Vec::new();
-        for add in &adds {
-            // The request was let in by an earlier view than this one.
+        let mut came = Vec::with_capacity(all.len());
+        for Coming { user, item, timestamp } in &all {
             let users = &coming.catalog().users;
-            let found = match &add.user {
+            let found = match user {
                 Whose::Known(user) => Some(*user),
                 Whose::New(id) => users.find(id),
             };
-            let user = match (found, &add.user) {
+            let user = match (found, user) {
                 (Some(user), _) if users.is_deleted(user) || user as usize >= users.len() => None,
                 (Some(user), _) => Some(user),
-                (None, Whose::New(id)) if !add.records.is_empty() => match coming.welcome(id) {
-                    Ok(user) => Some(user),
-                    Err(problem) => {
-                        error!("an addition failed: {problem:#}");
-                        None
-                    }
-                },
-                (None, _) => {
-                    counts.push(Some(0));
-                    continue;
+                (None, Whose::New(id)) => {
+                    coming.welcome(id).inspect_err(|why| error!("an addition failed: {why:#}")).ok()
                 }
+                (None, Whose::Known(_)) => None,
             };
-            counts.push(user.map(|user| coming.add(user, &add.records)));
+            came.push(match user.map(|user| coming.add(user, &[(*item, *timestamp)])) {
+                None => Came::Gone,
+                Some(0) => Came::Known,
+                Some(_) => Came::Added,
+            });
         }
         let who: Vec<NewAudit> = adds.iter().filter_map(|add| add.by.clone()).collect();
         let Some(planned) = coming.planned() else {
             self.audit.extend(who);
-            reply(adds, counts);
+            reply(adds, &came);
             return;
         };
         let done = match planned.apply(&self.state, self.deployment.head, &who) {
@@ -443,11 +488,12 @@ impl Coordinator {
         let (count, people) = (planned.new.len(), planned.people.len());
         info!(records = count, people, shards = planned.stale.len(), "additions carried out");
         self.handle.metrics().added.inc_by(count as u64);
-        self.deployment.advance(planned.after, &done);
+        touched.extend(planned.new.iter().map(|record| record.user));
+        self.deployment.advance(planned.after.without_people(&touched), &done);
         self.show();
         self.schedule_changes(self.handle.options().settle);
         self.put_in_place();
-        reply(adds, counts);
+        reply(adds, &came);
         // Files that no version needs any more go.
         self.finish(Made::default(), Some(done));
     }
@@ -460,11 +506,10 @@ fn of(wanted: Option<&Wanted>) -> requests::Ask<'_> {
     requests::Ask { user, items, before }
 }
 
-fn reply(adds: Vec<Add>, counts: Vec<Option<u64>>) {
-    for (add, count) in adds.into_iter().zip(counts) {
-        let _ =
-            add.reply.send(count.ok_or_else(|| {
-                anyhow!("the account was deleted meanwhile; add its records again if the person is back")
-            }));
+fn reply(adds: Vec<Add>, mut came: &[Came]) {
+    for add in adds {
+        let (own, others) = came.split_at(add.records.len().min(came.len()));
+        came = others;
+        let _ = add.reply.send(Ok(own.to_vec()));
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Result;
+use eemu_core::dataset::{ItemOutcome, ItemRow};
 use eemu_core::receipt::{Asked, AskedPart};
 use eemu_core::unlearn::{everything_before, everything_of, everything_with};
 use eemu_core::world::World;
@@ -18,8 +19,10 @@ use crate::store::{Deferred, NewAudit, Request};
 pub enum Change {
     /// Records of one user go.
     Forget(Forget),
-    /// Records of one user come.
+    /// Records come.
     Add(Add),
+    /// Items come to the catalogue.
+    AddItems(AddItems),
 }
 
 /// Which records are to go.
@@ -95,18 +98,57 @@ pub enum Whose {
     New(String),
 }
 
-/// An addition.
-#[derive(Debug)]
-pub struct Add {
+/// A record that is to come.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Coming {
     /// Whose.
     pub user: Whose,
-    /// Items and times. A record without a time gets none, from nowhere: it
-    /// orders as time 0 does, and among its like by hash.
-    pub records: Vec<(u32, Option<f64>)>,
+    /// Which item.
+    pub item: u32,
+    /// When. A record without a time gets none, from nowhere: it orders as time
+    /// 0 does, and among its like by hash.
+    pub timestamp: Option<f64>,
+}
+
+/// What became of a record that was to come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Came {
+    /// It is there now.
+    Added,
+    /// It was there.
+    Known,
+    /// The account was deleted meanwhile.
+    Gone,
+}
+
+/// An addition, of one person's records or of many people's.
+#[derive(Debug)]
+pub struct Add {
+    /// What is to come.
+    pub records: Vec<Coming>,
     /// Who asked.
     pub by: Option<NewAudit>,
-    /// Gets the number of new records.
-    pub reply: oneshot::Sender<Result<u64>>,
+    /// Gets what became of each.
+    pub reply: oneshot::Sender<Result<Vec<Came>>>,
+}
+
+/// Items that are to come.
+#[derive(Debug)]
+pub struct AddItems {
+    /// What is to come.
+    pub items: Vec<ItemRow>,
+    /// Who asked.
+    pub by: Option<NewAudit>,
+    /// Gets what became of each.
+    pub reply: oneshot::Sender<Result<Vec<ItemOutcome>>>,
+}
+
+/// Items worked out, and models that know them, loaded before they come.
+pub(super) struct Prepared {
+    pub(super) adds: Vec<AddItems>,
+    pub(super) world: Arc<World>,
+    pub(super) outcomes: Vec<Vec<ItemOutcome>>,
+    pub(super) models: Result<Vec<Arc<ShardModel>>>,
 }
 
 /// Everything that the store holds, read anew.
@@ -137,6 +179,8 @@ pub(super) enum Command {
     Trained(u32, Outcome),
     /// A live model is loaded, or was none any more.
     Loaded(u32, Result<Option<Arc<ShardModel>>>),
+    /// The models know the items that are to come.
+    Prepared(Box<Prepared>),
     /// What follows a change on disk is done; with the requests' times, and
     /// when a compaction is due.
     Finished(Result<()>, Result<(Vec<Request>, Option<f64>)>),

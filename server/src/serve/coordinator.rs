@@ -159,7 +159,7 @@ impl Coordinator {
     /// an addition that came before a deletion of the same record is carried
     /// out first: what was deleted last stays deleted.
     fn take(&mut self, commands: impl Iterator<Item = Command>) {
-        let (mut adds, mut forgets, mut count) = (Vec::new(), Vec::new(), 0);
+        let (mut adds, mut forgets, mut items, mut count) = (Vec::new(), Vec::new(), Vec::new(), 0);
         for command in commands {
             match command {
                 Command::Change(change) => {
@@ -167,12 +167,16 @@ impl Coordinator {
                     match change {
                         Change::Add(add) => adds.push(add),
                         Change::Forget(forget) => forgets.push(forget),
+                        Change::AddItems(add) => items.push(add),
                     }
                 }
                 other => self.obey(other),
             }
         }
         self.handle.taken(count);
+        if !items.is_empty() {
+            self.prepare_items(items);
+        }
         if self.alone.is_some() {
             let waiting = adds.into_iter().map(Change::Add).chain(forgets.into_iter().map(Change::Forget));
             self.put_off(waiting.map(Command::Change));
@@ -206,6 +210,7 @@ impl Coordinator {
                 | Command::Trained(..)
                 | Command::Loaded(..)
                 | Command::Compacted(_)
+                | Command::Prepared(_)
         );
         if needs_store && self.alone.is_some() {
             self.put_off(std::iter::once(command));
@@ -228,6 +233,7 @@ impl Coordinator {
             }
             Command::Trained(shard, outcome) => self.trained(shard, outcome),
             Command::Loaded(shard, model) => self.model_loaded(shard, model),
+            Command::Prepared(prepared) => self.add_items(*prepared),
             Command::Finished(result, times) => self.finished(&result, times),
             Command::Reread(result) => self.reread(*result),
             Command::Compacted(result) => self.compacted(result),

@@ -10,12 +10,14 @@ use arc_swap::ArcSwap;
 use eemu_core::api::{AuditEntry, DryRun};
 use eemu_core::dataset::Holdout;
 use eemu_core::unlearn;
+use eemu_core::world::World;
 use tokio::sync::{oneshot, watch};
 use tracing::error;
 
 use super::capacity::Capacity;
-use super::command::{Change, Command};
+use super::command::{Change, Command, Wanted};
 use super::hiding::Hiding;
+use super::histories::Histories;
 use super::metrics::Metrics;
 use super::service::ServiceOptions;
 use super::tokens::Tokens;
@@ -48,6 +50,7 @@ struct Shared {
     hiding: Hiding,
     /// Looks how far a shared state has come; none where nobody else writes.
     watch: Option<Watch>,
+    histories: Histories,
     stopping: AtomicBool,
     failed: AtomicBool,
 }
@@ -62,11 +65,12 @@ pub(super) struct Parts {
     pub(super) watch: Option<Watch>,
     pub(super) hiding: Hiding,
     pub(super) state: Arc<State>,
+    pub(super) histories: Histories,
 }
 
 impl Handle {
     pub(super) fn new(parts: Parts) -> Result<Self> {
-        let Parts { view, commands, options, tokens, demo, watch, hiding, state } = parts;
+        let Parts { view, commands, options, tokens, demo, watch, hiding, state, histories } = parts;
         Ok(Self(Arc::new(Shared {
             view: ArcSwap::from_pointee(view),
             commands,
@@ -80,6 +84,7 @@ impl Handle {
             demo,
             hiding,
             watch,
+            histories,
             stopping: AtomicBool::new(false),
             failed: AtomicBool::new(false),
         })))
@@ -280,20 +285,36 @@ impl Handle {
         (before + rounds as f64 * view.training_seconds()).ceil() as u64
     }
 
-    /// What the deletion of these records would do now.
-    pub fn dry_run(&self, records: &[(u32, u32)]) -> DryRun {
+    /// What is known, with the whole histories of these people at hand: of now,
+    /// which is later than a view perhaps and never earlier. Blocking.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub fn with_people(&self, world: &World, users: &[u32]) -> Result<World> {
+        self.0.histories.bring_in(world, users)
+    }
+
+    /// What the deletion of these records would do now. Blocking.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub fn dry_run(&self, wanted: &Wanted) -> Result<DryRun> {
         let view = self.view();
-        let plan = unlearn::plan(&view.world, records);
+        let world = match wanted.user {
+            Some(user) => self.0.histories.bring_in(&view.world, &[user])?,
+            None => self.0.histories.bring_in_holders(&view.world, wanted.items.as_deref().unwrap_or_default())?,
+        };
+        let plan = unlearn::plan(&world, &wanted.records(&world));
         let left = view.models().filter(|model| !plan.shards.contains(&model.live.shard)).count() as u32;
         let training = self.estimate(&plan.shards);
         let settling = if plan.shards.is_empty() { 0 } else { self.options().settle.as_secs() };
-        DryRun {
+        Ok(DryRun {
             removed: plan.removed.len() as u64,
             shards_left: left,
             degraded: left == 0,
             estimated_seconds: if plan.shards.is_empty() { 0 } else { training + settling },
             shards: plan.shards,
-        }
+        })
     }
 
     /// What an operator should know before people rely on this service.

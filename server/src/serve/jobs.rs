@@ -6,11 +6,12 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use eemu_core::dataset::ItemOutcome;
 use eemu_core::tensor::Device;
 use eemu_core::world::World;
 use tracing::info;
 
-use super::command::{Command, Reread};
+use super::command::{AddItems, Command, Prepared, Reread};
 use super::handle::Handle;
 use super::view::ShardModel;
 use crate::clock::{now, now_exactly};
@@ -74,7 +75,7 @@ impl Jobs {
     pub(super) fn reread(&mut self) {
         self.begin(|state| {
             let read = || {
-                let derived = Derived::of(state)?;
+                let derived = Derived::away(state)?;
                 Ok(Reread { derived, requests: forgetting::requests(state)?, deferred: state.deferred()? })
             };
             Command::Reread(Box::new(read()))
@@ -86,6 +87,23 @@ impl Jobs {
         self.begin(move |state| {
             let model = ShardModel::load(state, &world, shard, &device);
             Command::Loaded(shard, model.map(|model| model.map(Arc::new)))
+        });
+    }
+
+    /// Loads all live models as they are with items that are to come, so that
+    /// none is missed when the items are there.
+    pub(super) fn prepare_items(
+        &mut self,
+        adds: Vec<AddItems>,
+        outcomes: Vec<Vec<ItemOutcome>>,
+        world: World,
+        device: Device,
+    ) {
+        self.begin(move |state| {
+            let world = Arc::new(world);
+            let load = |shard| Ok(ShardModel::load(state, &world, shard, &device)?.map(Arc::new));
+            let models: Result<Vec<_>> = (0..world.config.train.shards).filter_map(|s| load(s).transpose()).collect();
+            Command::Prepared(Box::new(Prepared { adds, world, outcomes, models }))
         });
     }
 

@@ -5,10 +5,12 @@
 //! | `settings` | flags, environment, file, defaults |
 //! | `service` | a state in service: opened, started |
 //! | `handle` | all that HTTP handlers get: the view, and the door of the loop |
+//! | `histories` | what people did, read when it is asked for |
 //! | `view` | what answers are made from: immutable, replaced whole |
 //! | `command` | what the loop is asked to do |
 //! | `coordinator` | the run loop: one thread that owns all that changes |
 //! | `changes`, `showing` | what the loop does: deletions and additions; the view brought up to date |
+//! | `new_items` | items that come, in the loop |
 //! | `policy` | when deletions are carried out |
 //! | `jobs`, `training_pool` | what takes long, and ends in a command |
 //! | `schedule`, `requests`, `ledger` | plain values: which shard retrains when, what becomes of a deletion, the receipt log |
@@ -25,6 +27,7 @@ mod command;
 mod coordinator;
 mod handle;
 mod hiding;
+mod histories;
 pub mod http;
 mod jobs;
 mod ledger;
@@ -32,6 +35,7 @@ mod listen;
 pub(crate) mod log_key;
 mod logging;
 mod metrics;
+mod new_items;
 mod policy;
 mod recommending;
 mod requests;
@@ -52,7 +56,7 @@ use tokio::net::TcpListener;
 use tracing::{info, warn};
 
 pub use capacity::Capacity;
-pub use command::{Add, Change, Forget, Wanted, Whose};
+pub use command::{Add, AddItems, Came, Change, Coming, Forget, Wanted, Whose};
 pub use handle::Handle;
 pub use ledger::Ledger;
 pub use logging::start as start_logging;

@@ -78,13 +78,23 @@ pub(super) fn recommend(service: &Handle, people: &[Asked]) -> Result<Answers> {
     }
     service.freshen()?;
     let view = service.view();
+    let world = service.with_people(&view.world, &known(people))?;
     let answers = people.iter().map(|asked| {
         let filter = filter(service, &view, &asked.rules)?;
-        let known = person(&view.world, &asked.who).history;
+        let known = person(&world, &asked.who).history;
         let answer = common(service, &view, &filter.masked(known.items()), asked.top);
         Ok(Recommendations { unknown: [asked.unknown.clone(), filter.unknown].concat(), ..answer })
     });
     Ok(Answers { people: answers.collect::<Result<_>>()?, head: view.head })
+}
+
+/// The people whose histories an answer needs.
+fn known(people: &[Asked]) -> Vec<u32> {
+    let user = |asked: &Asked| match &asked.who {
+        Who::User(user) => Some(*user),
+        Who::Visitor(_) => None,
+    };
+    people.iter().filter_map(user).collect()
 }
 
 fn person(world: &World, who: &Who) -> Person {
@@ -108,7 +118,7 @@ fn models(view: &View) -> (Vec<Voice<'_>>, Vec<(u32, u64)>) {
 }
 
 fn adapted(service: &Handle, view: &View, people: &[Asked]) -> Result<Vec<Recommendations>> {
-    let world = &view.world;
+    let world = &service.with_people(&view.world, &known(people))?;
     let (models, shards) = models(view);
     let ranker = Ranker::with_bases(&models, &view.adaptation_key, &view.degrees, &world.config.adapt);
     let persons: Vec<Person> = people.iter().map(|asked| person(world, &asked.who)).collect();

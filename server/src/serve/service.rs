@@ -11,6 +11,7 @@ use eemu_core::tensor::Device;
 use super::coordinator::Coordinator;
 use super::handle::{Handle, Parts, watch_others};
 use super::hiding::Hiding;
+use super::histories::Histories;
 use super::ledger::Ledger;
 use super::policy::Policy;
 use super::requests::Requests;
@@ -77,7 +78,8 @@ impl Service {
     /// # Errors
     /// When the state cannot be opened, or a model file is damaged.
     pub fn open(location: impl Into<Location>, device: Device, options: ServiceOptions) -> Result<Self> {
-        let deployment = Deployment::open(location, Access::Write)?;
+        let location = location.into();
+        let deployment = Deployment::open_away(&location, Access::Write)?;
         let state = deployment.state.clone();
         state.set_erase_within(options.erase_within);
         let watch = if state.is_shared() { Some(state.watch()?) } else { None };
@@ -85,12 +87,13 @@ impl Service {
         let requests = Requests::new(forgetting::requests(&state)?, state.deferred()?);
         let view = View::new(&deployment, random::<32>()?, &device, requests, log)?;
         let mut tokens = Tokens::of_state(&state)?;
-        let demo = demo_households(&view, options.demo)
+        let demo = demo_households(&state, &view, options.demo)?
             .into_iter()
             .map(|user| Ok((user, tokens.create_passing(Scope::Subject(user))?)))
             .collect::<Result<Vec<_>>>()?;
         let hiding = Hiding::open(&state)?;
         let (commands, inbox) = mpsc::channel();
+        let histories = Histories::open(&location)?;
         let handle = Handle::new(Parts {
             view: view.clone(),
             commands,
@@ -100,6 +103,7 @@ impl Service {
             watch,
             hiding,
             state: state.clone(),
+            histories,
         })?;
         let coordinator = Coordinator::new(handle.clone(), device, deployment, view, inbox);
         Ok(Self { handle, state, coordinator: Mutex::new(Some(coordinator)) })
@@ -121,10 +125,13 @@ impl std::fmt::Debug for Service {
 }
 
 /// The people with most records, for the demonstration.
-fn demo_households(view: &View, count: usize) -> Vec<u32> {
-    let records = &view.world.interactions;
-    let mut users: Vec<u32> = (0..records.users()).filter(|user| !records.of(*user).is_empty()).collect();
-    users.sort_by_key(|user| (std::cmp::Reverse(records.of(*user).len()), *user));
-    users.truncate(count);
-    users
+fn demo_households(state: &State, view: &View, count: usize) -> Result<Vec<u32>> {
+    let mut people: Vec<(std::cmp::Reverse<usize>, u32)> = Vec::new();
+    if count > 0 {
+        state.each_person(view.world.catalog.users.len() as u32, |records| {
+            people.extend(records.first().map(|first| (std::cmp::Reverse(records.len()), first.user)));
+        })?;
+    }
+    people.sort_unstable();
+    Ok(people.into_iter().take(count).map(|(_, user)| user).collect())
 }

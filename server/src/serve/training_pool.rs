@@ -16,6 +16,7 @@ use super::command::Command;
 use super::handle::Handle;
 use super::ledger::published_line;
 use super::view::ShardModel;
+use crate::deployment::with_shard;
 use crate::pool::default_jobs;
 use crate::store::{Live, State, StoreError, Ticket};
 use crate::training::{Launcher, Trained, Wish, train_unit};
@@ -150,9 +151,12 @@ impl Trainer {
             // Another process was faster, or the records have changed.
             return Ok(Outcome::Elsewhere);
         }
-        let Some(data) = world.shards().into_iter().nth(shard as usize) else {
+        // After the right: what changes in between makes it worthless.
+        let at_hand = with_shard(&self.state, world, shard)?;
+        let Some(data) = at_hand.shard(shard) else {
             anyhow::bail!("there is no such shard");
         };
+        drop(at_hand);
         let epochs = world.config.train.epochs;
         let follower = Follower { trainer: self, job, epochs, said: Mutex::new(None) };
         match train_unit(&self.state, world, &data, job.ticket, &self.device, &follower, false) {

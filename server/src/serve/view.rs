@@ -37,6 +37,8 @@ pub struct ShardModel {
     pub base: ItemBase,
     /// The files that browsers download.
     pub files: Vec<(ClientFile, Bytes)>,
+    /// How many items of the catalogue it knows, trained with them or not.
+    items: usize,
     tensors: TensorMap,
 }
 
@@ -49,7 +51,7 @@ impl ShardModel {
         let Some((live, shared, rows)) = load_live(state, shard)? else { return Ok(None) };
         let config = &world.config.model;
         let mut model = shard_model::ShardModel::new(&world.catalog, &world.config, &world.key, shard, device)?;
-        let mut tensors = pollster::block_on(join_user_rows(shared, rows, &model))?;
+        let mut tensors = pollster::block_on(join_user_rows(shared, rows, &model, &world.catalog.items))?;
         model.set(&tensors)?;
         let shared = client_tensors(&tensors, config);
         let mut files = Vec::new();
@@ -62,7 +64,7 @@ impl ShardModel {
         // Of the tensors only people's rows are asked for again.
         tensors.retain(|name, _| name == USER_ROWS);
         let base = pollster::block_on(model.item_base())?;
-        Ok(Some(Self { base, live, model, files, tensors }))
+        Ok(Some(Self { base, live, model, files, items: world.catalog.items.len(), tensors }))
     }
 
     /// A person's own row.
@@ -204,17 +206,26 @@ impl View {
     /// every other that is not the live one once something was deleted.
     pub(super) fn follow(&mut self, deployment: &Deployment) {
         let deleted = deployment.head.deletions != self.head.deletions;
+        let items = deployment.world.catalog.items.len();
         let had = std::mem::take(&mut self.shards);
         let model = |shard: &Shard| {
             let model = had.iter().find(|view| view.shard.index == shard.index)?.model.clone()?;
             let is_live = shard.live.as_ref()?.version == model.live.version;
-            // One that is about to be replaced saw nothing that is gone.
-            (is_live || !deleted).then_some(model)
+            // One that is about to be replaced saw nothing that is gone. One
+            // that lacks items that came has no scores of them.
+            ((is_live || !deleted) && model.items == items).then_some(model)
         };
         self.shards =
             deployment.shards.iter().map(|shard| ShardView { model: model(shard), shard: shard.clone() }).collect();
         self.generation += 1;
         if deployment.head.records != self.head.records {
+            if deployment.world.catalog.version != self.world.catalog.version {
+                match PublicCatalog::new(&deployment.world) {
+                    Ok(public) => self.public = Arc::new(public),
+                    // The files that are published belong to this version.
+                    Err(problem) => tracing::error!("the catalogue cannot be published: {problem:#}"),
+                }
+            }
             self.world = Arc::new(deployment.world.clone());
             self.adaptation_key = self.world.key.derived("adaptation of clients");
             (self.classes, self.degrees) = published_degrees(&self.world, &self.noise, self.generation);
@@ -226,7 +237,8 @@ impl View {
     pub(super) fn enter(&mut self, model: &Arc<ShardModel>) -> bool {
         let view = self.shards.iter_mut().find(|view| view.shard.index == model.live.shard);
         let Some(view) = view else { return false };
-        let is_live = view.shard.live.as_ref().is_some_and(|live| live.version == model.live.version);
+        let is_live = view.shard.live.as_ref().is_some_and(|live| live.version == model.live.version)
+            && model.items == self.world.catalog.items.len();
         if is_live {
             view.model = Some(model.clone());
             self.generation += 1;

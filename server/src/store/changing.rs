@@ -74,6 +74,9 @@ pub enum Change<'a> {
     /// Settings that shape the models: there are so many shards, none with a
     /// model; earlier models, their nonces and salts go.
     Reset(&'a str, u32),
+    /// A catalogue with further items behind its own, and who asked. Every
+    /// shard waits for its training with them; its model stays until then.
+    Items(&'a Catalog, &'a [NewAudit]),
 }
 
 /// A change that is made for good.
@@ -126,6 +129,7 @@ impl State {
         match change {
             Change::Delete(deletion) => self.delete(deletion, expected),
             Change::Add(addition) => self.add(addition, expected),
+            Change::Items(catalog, audit) => self.add_items(catalog, audit, expected),
             Change::Settings(json) => self.write(async |db| {
                 let set = async |db: &mut Db| {
                     schema::set_meta(db, SETTINGS, json).await?;
@@ -212,6 +216,25 @@ impl State {
                 failpoint("add.committed");
             }
             Ok(done)
+        })
+    }
+
+    /// Puts a catalogue with further items in the place of the present one.
+    fn add_items(&self, catalog: &Catalog, audit: &[NewAudit], expected: Head) -> Result<Committed> {
+        let packed = catalog::pack(catalog)?;
+        self.write(async |db| {
+            catalog::stage(db, self.dir(), &packed)?;
+            let add = async |db: &mut Db| {
+                let before = catalog::declared(db).await?.items;
+                catalog::declare(db, &packed).await?;
+                let shards: Vec<u32> = models::shards(db).await?.iter().map(|shard| shard.index).collect();
+                models::mark_stale(db, &shards, false).await?;
+                audit::append(db, audit).await?;
+                failpoint("items.declared");
+                let came = u64::from(packed.items().saturating_sub(before));
+                Ok((came, After { staged: true, erase: false }))
+            };
+            commit(db, expected, add).await
         })
     }
 

@@ -216,7 +216,9 @@ async fn fill(
     catalog::note_people(db).await?;
     people::sync(db, &import.catalog.users).await?;
     let size = (import.catalog.users.len() as u32, packed.items());
+    records::begin_many(db).await?;
     records::insert(db, records, size, import.keyed_id).await?;
+    records::end_many(db).await?;
     place.note(db).await?;
     if let Some(shards) = extra.shards {
         models::reset(db, shards).await?;

@@ -17,6 +17,7 @@ pub const STEPS: &[&str] = &[
     "create.moved-old",
     "create.moved-new",
     "add.committed",
+    "items.declared",
     "remove.deleted",
     "remove.committed",
     "publish.one-file",

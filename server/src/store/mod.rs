@@ -167,7 +167,7 @@ pub struct Picture {
     pub settings: String,
     /// The catalogue.
     pub catalog: Catalog,
-    /// Every record, by user and item.
+    /// Every record, by user and item; none in an outline.
     pub interactions: Vec<Interaction>,
     /// Items taken down for everybody, ascending.
     pub down: Vec<u32>,
@@ -320,6 +320,18 @@ impl State {
     /// # Errors
     /// When the database refuses or something is damaged.
     pub fn picture(&self) -> Result<Picture> {
+        self.picture_with(true)
+    }
+
+    /// The same without the records.
+    ///
+    /// # Errors
+    /// As [`State::picture`].
+    pub fn outline(&self) -> Result<Picture> {
+        self.picture_with(false)
+    }
+
+    fn picture_with(&self, records: bool) -> Result<Picture> {
         let dir = &self.location.dir;
         let mut last = None;
         for _ in 0..5 {
@@ -332,7 +344,7 @@ impl State {
                     Ok(Ok(Picture {
                         settings: settings(db).await?,
                         catalog,
-                        interactions: records::all(db).await?,
+                        interactions: if records { records::all(db).await? } else { Vec::new() },
                         down: items_down::all(db).await?,
                         shards: models::shards(db).await?,
                         head: head(db).await?,
@@ -394,6 +406,42 @@ impl State {
             std::thread::sleep(Duration::from_millis(20));
         }
         Err(last.unwrap_or_else(|| StoreError::DamagedRow("no catalogue".into())))
+    }
+
+    /// Everybody's whole history, one person after the other, of as many users
+    /// as there are. Not of one moment where others write: compare
+    /// [`State::moment`] before and after.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub fn each_person(&self, users: u32, mut visit: impl FnMut(Vec<Interaction>)) -> Result<()> {
+        for first in (0..users).step_by(records::PEOPLE as usize) {
+            let found =
+                self.read(async |db| records::of_range(db, first..first.saturating_add(records::PEOPLE)).await)?;
+            found.chunk_by(|a, b| a.user == b.user).for_each(|own| visit(own.to_vec()));
+        }
+        Ok(())
+    }
+
+    /// The whole histories of some users, by user and item.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub fn records_of(&self, users: &[u32]) -> Result<Vec<Interaction>> {
+        let mut found = Vec::new();
+        // Whoever else needs the database comes in between.
+        for some in users.chunks(records::CHUNK) {
+            found.extend(self.read(async |db| records::of_people(db, some).await)?);
+        }
+        Ok(found)
+    }
+
+    /// Everybody's records of one item, by user.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub fn records_with(&self, item: u32) -> Result<Vec<Interaction>> {
+        self.read(async |db| records::with_item(db, item).await)
     }
 
     /// Every record, by user and item.

@@ -9,7 +9,7 @@ use super::models::{Live, Secret, Shard};
 /// Every shard, in order.
 pub(super) async fn shards(db: &mut Db) -> Result<Vec<Shard>> {
     let sql = "SELECT s.shard, s.version, s.stale, m.version, m.model_blake3, m.fingerprint, m.shared_file, \
-               m.user_rows_file, m.nonce, m.salt, m.input_hash, m.seconds, m.epochs, m.losses \
+               m.user_rows_file, m.nonce, m.salt, m.input_hash, m.seconds, m.epochs, m.losses, m.catalog \
                FROM shards s LEFT JOIN models m ON m.shard = s.shard ORDER BY s.shard";
     let rows: Vec<Stored> = on!(db, c => sqlx::query_as(sql).fetch_all(c).await?);
     rows.into_iter().map(Stored::read).collect()
@@ -30,6 +30,7 @@ struct StoredModel {
     seconds: f64,
     epochs: i64,
     losses: String,
+    catalog: Option<i64>,
 }
 
 impl<'r, R: Row> FromRow<'r, R> for Stored
@@ -51,6 +52,7 @@ where
                 seconds: row.try_get(11)?,
                 epochs: row.try_get(12)?,
                 losses: row.try_get(13)?,
+                catalog: row.try_get(14)?,
             }),
         };
         Ok(Self { shard: (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?), live })
@@ -81,6 +83,7 @@ impl Stored {
                 epochs: model.epochs as u32,
                 losses: serde_json::from_str(&model.losses)
                     .map_err(|_| StoreError::DamagedRow(format!("losses of shard {index}")))?,
+                catalog: model.catalog.map(|version| version as u32),
             })
         };
         Ok(Shard { index, version: version as u64, stale: stale != 0, live: self.live.map(live).transpose()? })

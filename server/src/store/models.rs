@@ -71,6 +71,9 @@ pub struct Live {
     pub epochs: u32,
     /// Mean training loss of each epoch.
     pub losses: Vec<f64>,
+    /// Version of the catalogue that it was trained with; unknown of a model
+    /// that an earlier program trained.
+    pub catalog: Option<u32>,
 }
 
 /// What a training run hands over. Fields as in [`Live`].
@@ -92,6 +95,8 @@ pub struct Publication<'a> {
     pub epochs: u32,
     /// Mean training loss of each epoch, all finite.
     pub losses: &'a [f64],
+    /// Version of the catalogue that was read.
+    pub catalog: u32,
 }
 
 /// A model with its bytes, verified.
@@ -301,6 +306,7 @@ pub(super) async fn switch(
         seconds: publication.seconds,
         epochs: publication.epochs,
         losses: publication.losses.to_vec(),
+        catalog: Some(publication.catalog),
     };
     let losses = serde_json::to_string(&live.losses).map_err(|e| StoreError::DamagedRow(format!("losses ({e})")))?;
     let place = i64::from(shard);
@@ -309,7 +315,8 @@ pub(super) async fn switch(
     let sql = "DELETE FROM models WHERE shard = $1";
     let replaced = on!(db, c => sqlx::query(sql).bind(place).execute(c).await?.rows_affected());
     let sql = "INSERT INTO models (shard, version, model_blake3, shared_file, user_rows_file, fingerprint, nonce, \
-               salt, input_hash, seconds, epochs, losses) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
+               salt, input_hash, seconds, epochs, losses, catalog) \
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
     on!(db, c => sqlx::query(sql)
         .bind(place)
         .bind(version)
@@ -323,6 +330,7 @@ pub(super) async fn switch(
         .bind(live.seconds)
         .bind(i64::from(live.epochs))
         .bind(&losses)
+        .bind(i64::from(publication.catalog))
         .execute(c)
         .await
         .map(drop))?;

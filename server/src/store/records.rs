@@ -13,7 +13,7 @@ use super::error::{Result, StoreError};
 pub type KeyedId<'a> = &'a dyn Fn(&Interaction) -> [u8; 16];
 
 /// Records a statement. Above a few hundred nothing is gained.
-const CHUNK: usize = 500;
+pub(super) const CHUNK: usize = 500;
 
 /// Stores records. Of two with the same (user, item) the earliest stays,
 /// whichever came first. Returns how many rows were added or changed.
@@ -117,6 +117,60 @@ pub(super) async fn of(db: &mut Db, user: u32) -> Result<Vec<Interaction>> {
     let user = i64::from(user);
     let records: Vec<Stored> = on!(db, c => sqlx::query_as(sql).bind(user).fetch_all(c).await?);
     Ok(records.into_iter().map(|stored| stored.0).collect())
+}
+
+/// All records of some users, at most [`CHUNK`], by user and item.
+pub(super) async fn of_people(db: &mut Db, users: &[u32]) -> Result<Vec<Interaction>> {
+    let numbered = db.is_shared();
+    let place = |place: usize| if numbered { format!("${}", place + 1) } else { "?".to_owned() };
+    let places = (0..users.len()).map(place).collect::<Vec<_>>().join(", ");
+    let sql = format!(
+        "SELECT user_index, item_index, timestamp FROM interactions WHERE user_index IN ({places}) \
+         ORDER BY user_index, item_index"
+    );
+    let rows: Vec<Stored> = on!(db, c => {
+        let mut query = sqlx::query_as(AssertSqlSafe(sql)).persistent(users.len() == CHUNK || users.len() == 1);
+        for user in users {
+            query = query.bind(i64::from(*user));
+        }
+        query.fetch_all(c).await?
+    });
+    Ok(rows.into_iter().map(|stored| stored.0).collect())
+}
+
+/// Everybody's records of one item, by user. Found by the index of items.
+pub(super) async fn with_item(db: &mut Db, item: u32) -> Result<Vec<Interaction>> {
+    let sql = "SELECT user_index, item_index, timestamp FROM interactions WHERE item_index = $1 ORDER BY user_index";
+    let item = i64::from(item);
+    let records: Vec<Stored> = on!(db, c => sqlx::query_as(sql).bind(item).fetch_all(c).await?);
+    Ok(records.into_iter().map(|stored| stored.0).collect())
+}
+
+/// People whose records are read at once, where everybody's are.
+pub(super) const PEOPLE: u32 = 2000;
+
+/// The records of a range of users, by user and item.
+pub(super) async fn of_range(db: &mut Db, users: std::ops::Range<u32>) -> Result<Vec<Interaction>> {
+    let sql = "SELECT user_index, item_index, timestamp FROM interactions WHERE user_index >= $1 AND user_index < $2 \
+               ORDER BY user_index, item_index";
+    let (first, end) = (i64::from(users.start), i64::from(users.end));
+    let rows: Vec<Stored> = on!(db, c => sqlx::query_as(sql).bind(first).bind(end).fetch_all(c).await?);
+    Ok(rows.into_iter().map(|stored| stored.0).collect())
+}
+
+const ITEM_INDEX: &str = "interactions_of_item";
+
+/// Before very many records are stored: without the index of items, which is
+/// faster made at once.
+pub(super) async fn begin_many(db: &mut Db) -> Result<()> {
+    let sql = AssertSqlSafe(format!("DROP INDEX IF EXISTS {ITEM_INDEX}"));
+    Ok(on!(db, c => sqlx::query(sql).execute(c).await.map(drop))?)
+}
+
+/// After [`begin_many`].
+pub(super) async fn end_many(db: &mut Db) -> Result<()> {
+    let sql = AssertSqlSafe(format!("CREATE INDEX {ITEM_INDEX} ON interactions (item_index)"));
+    Ok(on!(db, c => sqlx::query(sql).execute(c).await.map(drop))?)
 }
 
 /// How many records there are.

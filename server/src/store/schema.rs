@@ -98,6 +98,10 @@ pub(super) const MIGRATIONS: &[&str] = &[
         status INTEGER NOT NULL
     ) STRICT;
 ",
+    "
+    ALTER TABLE models ADD COLUMN catalog INTEGER;
+    CREATE INDEX interactions_of_item ON interactions (item_index);
+",
 ];
 
 /// Format versions of PostgreSQL in order, counted on their own. All tables
@@ -175,6 +179,10 @@ pub(super) const MIGRATIONS_POSTGRES: &[&str] = &[
         kind TEXT NOT NULL,
         status BIGINT NOT NULL
     );
+",
+    "
+    ALTER TABLE models ADD COLUMN catalog BIGINT;
+    CREATE INDEX interactions_of_item ON interactions (item_index);
 ",
 ];
 

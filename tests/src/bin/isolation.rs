@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use eemu_core::config::{AdaptConfig, Config};
-use eemu_core::dataset::{Holdout, ImportOptions, Role};
+use eemu_core::dataset::{Holdout, ImportOptions, Role, are_timed};
 use eemu_core::evaluate::{Estimate, gains};
 use eemu_core::mistakes::{Mistake, Run};
 use eemu_core::shard_model::ShardModel;
@@ -68,7 +68,8 @@ fn world(data: Option<&Path>, epochs: Option<u32>) -> Result<World> {
             }
         }
     };
-    let mut config = Config { holdout: Holdout::LeaveOneOut, ..Config::default() }.low_rank(&imported.records);
+    let mut config =
+        Config { holdout: Holdout::LeaveOneOut, ..Config::default() }.low_rank(are_timed(&imported.records));
     config.train.epochs = epochs.unwrap_or(config.train.epochs);
     Ok(World::new(imported.catalog, imported.records, config)?.0)
 }

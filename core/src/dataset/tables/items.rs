@@ -37,6 +37,34 @@ struct Chosen {
     kind: Kind,
 }
 
+/// Whether a heading is a usual one of names.
+pub(in crate::dataset) fn is_name(heading: &str) -> bool {
+    is_among(NAMES[0], &plain(heading))
+}
+
+/// The columns of an item table that identify and name the items.
+///
+/// # Errors
+/// With a question when no column, or more than one, may identify them.
+pub(super) fn identified(rows: &dyn Rows) -> Result<(usize, Option<usize>)> {
+    let headings = rows.headings().to_vec();
+    let id = match ranked(&headings, &IDS, None).as_deref() {
+        Some([only]) => *only,
+        found => {
+            let problem = match found {
+                Some(several) => {
+                    let names: Vec<String> = several.iter().map(|&place| headings[place].clone()).collect();
+                    format!("{} columns may identify the items: {}", names.len(), list(&names))
+                }
+                None => format!("no column identifies the items among {}", list(&headings)),
+            };
+            let hint = "Head the column that the records name item_id".to_owned();
+            return Err(rows.ask(Question { role: None, problem, hint }));
+        }
+    };
+    Ok((id, ranked(&headings, &NAMES, Some(id)).map(|found| found[0])))
+}
+
 fn ranked(headings: &[String], lists: &[&str], but: Option<usize>) -> Option<Vec<usize>> {
     lists.iter().find_map(|names| {
         let fits = |place: &usize| Some(*place) != but && is_among(names, &plain(&headings[*place]));
@@ -54,21 +82,7 @@ pub(super) fn read(
     bad: &mut BadLines,
 ) -> Result<(Table, Option<Vec<String>>)> {
     let headings = rows.headings().to_vec();
-    let id = match ranked(&headings, &IDS, None).as_deref() {
-        Some([only]) => *only,
-        found => {
-            let problem = match found {
-                Some(several) => {
-                    let names: Vec<String> = several.iter().map(|&place| headings[place].clone()).collect();
-                    format!("{} columns may identify the items: {}", names.len(), list(&names))
-                }
-                None => format!("no column identifies the items among {}", list(&headings)),
-            };
-            let hint = "Head the column that the records name item_id".to_owned();
-            return Err(rows.ask(Question { role: None, problem, hint }));
-        }
-    };
-    let text = ranked(&headings, &NAMES, Some(id)).map(|found| found[0]);
+    let (id, text) = identified(rows)?;
     let chosen = choose(&headings, id, text, style, options)?;
     let year_chosen = options.item_features.as_ref().is_none_or(|names| names.iter().any(|name| name == "year"));
     let names = options.item_features.as_ref().map(|_| {

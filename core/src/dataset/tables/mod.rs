@@ -13,6 +13,7 @@ mod heading;
 mod items;
 mod json_lines;
 mod keep;
+mod new_items;
 mod rows;
 mod times;
 mod written;
@@ -23,8 +24,10 @@ pub use delimited::{Delimited, Layout};
 pub use delimiter::{Cut, recognise, rows};
 pub use heading::is_heading;
 pub use items::ItemStyle;
+pub(in crate::dataset) use items::is_name;
 pub use json_lines::JsonLines;
 pub use keep::Condition;
+pub use new_items::{ItemRows, read_item_rows};
 pub use rows::{Field, Rows, Start, Visit, Wrong, note_wrong};
 pub use times::{DateOrder, Moment, Times, Unit, readings};
 

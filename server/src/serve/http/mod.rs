@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `published`, `log` | what everybody may read |
 //! | `personal`, `unlearning` | a person's own data and deletions |
+//! | `bulk` | many records, or items, in one request |
 //! | `recommending` | recommendations computed here |
 //! | `listing` | similar, popular and new items; hidden ones |
 //! | `operating` | health, metrics |
@@ -12,6 +13,7 @@
 //! | `layers` | limits, headers, log lines around every answer |
 //! | `web` | the browser app's files |
 
+mod bulk;
 mod caller;
 mod layers;
 mod listing;
@@ -118,6 +120,8 @@ fn api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(personal::delete_account))
         .routes(routes!(personal::take_down))
         .routes(routes!(personal::rows))
+        .routes(routes!(bulk::interactions).layer(DefaultBodyLimit::max(BATCH_BYTES)))
+        .routes(routes!(bulk::items).layer(DefaultBodyLimit::max(BATCH_BYTES)))
         .routes(routes!(unlearning::status))
         .routes(routes!(unlearning::events))
         .routes(routes!(unlearning::receipt))

@@ -7,8 +7,8 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use eemu_core::api::{
-    AccountRequest, AddRequest, Added, DeleteRequest, DryRun, ExportRequest, Kept, OwnInteractions, OwnRow, OwnRows,
-    Problem, TakeDownRequest, Unlearning, UserRequest,
+    AccountRequest, AddRequest, Added, DeleteRequest, DryRun, ExportRequest, Kept, NewInteraction, OwnInteractions,
+    OwnRow, OwnRows, Problem, TakeDownRequest, Unlearning, UserRequest,
 };
 use eemu_core::client::client_catalog;
 use eemu_core::dataset::Role;
@@ -21,8 +21,9 @@ use super::caller::Caller;
 use super::problem::{Answer, Body, Failure, Query};
 use super::unlearning::stands;
 use crate::portability::{everything, records};
-use crate::serve::command::{Add, Change, Forget, Wanted};
+use crate::serve::command::{Add, Came, Change, Coming, Forget, Wanted};
 use crate::serve::requests::owner_of;
+use crate::serve::view::View;
 use crate::store::NewAudit;
 
 /// Items of one request at most.
@@ -50,7 +51,8 @@ pub(super) async fn list(
 ) -> Answer<Json<OwnInteractions>> {
     let view = app.service.view();
     let user = caller.about(&view, ask.user.as_deref())?;
-    Ok(Json(OwnInteractions { interactions: records(&view.world, user) }))
+    let world = at_hand(&app, &view, user).await?;
+    Ok(Json(OwnInteractions { interactions: records(&world, user) }))
 }
 
 /// Everything that is kept about a person, as one file: records with times,
@@ -73,8 +75,9 @@ pub(super) async fn export(
         let own = |name: &&String| known.find(name).is_some_and(|found| found.owner == Some(owner_of(name, id)));
         ask.requests.iter().filter(own).filter_map(|name| known.find(name)).cloned().collect()
     };
+    let world = at_hand(&app, &view, user).await?;
     let tokens = app.service.tokens().list().to_vec();
-    Ok(Json(everything(&view.world, user, &tokens, &requests)))
+    Ok(Json(everything(&world, user, &tokens, &requests)))
 }
 
 /// Adds what a person did. Their shards retrain on the operator's schedule.
@@ -102,17 +105,36 @@ pub(super) async fn add(
             "interactions[{place}].timestamp is not a finite number; leave it out if unknown"
         )));
     }
-    let records = items.into_iter().zip(ask.interactions.iter().map(|new| new.timestamp)).collect();
+    let coming = |(item, new): (u32, &NewInteraction)| Coming { user: user.clone(), item, timestamp: new.timestamp };
+    let records = items.into_iter().zip(&ask.interactions).map(coming).collect();
     let (reply, answer) = oneshot::channel();
-    submit(&app, Change::Add(Add { user, records, by: caller.audit("add records", 200), reply }))?;
-    Ok(Json(Added { added: wait(answer).await? }))
+    submit(&app, Change::Add(Add { records, by: caller.audit("add records", 200), reply }))?;
+    let came = wait(answer).await?;
+    if came.contains(&Came::Gone) {
+        return Err(Failure::unavailable(
+            "the account was deleted meanwhile; add its records again if the person is back",
+        ));
+    }
+    Ok(Json(Added { added: came.iter().filter(|came| **came == Came::Added).count() as u64 }))
 }
 
-fn submit(app: &App, change: Change) -> Answer<()> {
+/// What is known, with a person's whole history at hand.
+async fn at_hand(app: &App, view: &View, user: u32) -> Answer<World> {
+    let (service, world) = (app.service.clone(), view.world.clone());
+    blocking(move || service.with_people(&world, &[user])).await
+}
+
+/// Something that waits for the database, on a thread that may.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> anyhow::Result<T> + Send + 'static) -> Answer<T> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|panic| Failure::internal(&panic.into()))?.map_err(|error| Failure::of(&error))
+}
+
+pub(super) fn submit(app: &App, change: Change) -> Answer<()> {
     app.service.submit(change).map_err(|error| Failure::unavailable(error.to_string()))
 }
 
-async fn wait<T>(answer: oneshot::Receiver<anyhow::Result<T>>) -> Answer<T> {
+pub(super) async fn wait<T>(answer: oneshot::Receiver<anyhow::Result<T>>) -> Answer<T> {
     match answer.await {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => Err(Failure::unavailable(error.to_string())),
@@ -147,7 +169,7 @@ pub(super) async fn delete(
     let items = if ask.items.is_empty() { None } else { Some(items_of(&view.world, ask.items.iter())?) };
     let wanted = Wanted { user: Some(user), items, before: ask.before, account: false };
     if how.dry_run {
-        return Ok(Json(app.service.dry_run(&wanted.records(&view.world))).into_response());
+        return dry_run(&app, wanted).await;
     }
     forget(&app, wanted, caller.audit("delete records", ACCEPTED)).await
 }
@@ -179,7 +201,7 @@ pub(super) async fn delete_account(
     let user = caller.about(&view, ask.user.as_deref())?;
     let wanted = Wanted { user: Some(user), items: None, before: None, account: true };
     if how.dry_run {
-        return Ok(Json(app.service.dry_run(&wanted.records(&view.world))).into_response());
+        return dry_run(&app, wanted).await;
     }
     forget(&app, wanted, caller.audit("delete an account", ACCEPTED)).await
 }
@@ -202,9 +224,14 @@ pub(super) async fn take_down(
     let items = items_of(&view.world, std::iter::once(&ask.item))?;
     let wanted = Wanted { user: None, items: Some(items), before: None, account: false };
     if how.dry_run {
-        return Ok(Json(app.service.dry_run(&wanted.records(&view.world))).into_response());
+        return dry_run(&app, wanted).await;
     }
     forget(&app, wanted, caller.audit("take an item down", ACCEPTED)).await
+}
+
+async fn dry_run(app: &App, wanted: Wanted) -> Answer<Response> {
+    let service = app.service.clone();
+    Ok(Json(blocking(move || service.dry_run(&wanted)).await?).into_response())
 }
 
 /// The status of a deletion that is made, or accepted.
@@ -230,8 +257,8 @@ pub(super) async fn rows(
     Body(ask): Body<UserRequest>,
 ) -> Answer<Json<OwnRows>> {
     let view = app.service.view();
-    let world = &view.world;
     let user = caller.about(&view, ask.user.as_deref())?;
+    let world = &at_hand(&app, &view, user).await?;
     let own: Vec<u32> = world.items(user, Role::Train).iter().map(|&item| world.shard_of(user, item)).collect();
     let rows = view
         .models()

@@ -2,6 +2,8 @@
 
 use std::process::Command;
 
+use eemu_core::dataset::ItemRow;
+
 use super::super::{Access, Deletion, NewRequest, STEPS, State};
 use super::*;
 
@@ -28,6 +30,9 @@ fn child() {
         "compact" => State::open(&dir, Access::Write).unwrap().compact().unwrap(),
         "publish" => drop(publish(&State::open(&dir, Access::Write).unwrap(), 1, b"one again")),
         "catalog" => State::open(&dir, Access::Write).unwrap().set_catalog(&smaller()).unwrap(),
+        "items" => {
+            State::open(&dir, Access::Write).unwrap().take_in_items(&larger()).unwrap();
+        }
         "receipt" => {
             State::open(&dir, Access::Write).unwrap().answer_requests(&[[7; 32]], "{}").unwrap();
         }
@@ -68,6 +73,31 @@ fn smaller() -> Catalog {
     catalog
 }
 
+/// A catalogue with one item more.
+fn larger() -> Catalog {
+    let mut catalog = catalog("old");
+    catalog.add_items(&[ItemRow { item: "came later".into(), ..ItemRow::default() }]);
+    catalog
+}
+
+#[test]
+fn items_that_come_are_there_whole_or_not_at_all() {
+    for step in steps(&["items.", "catalog."]) {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path().join("run");
+        let state = trained(&dir);
+        let (had, items) = (state.live(1).unwrap().unwrap(), catalog("old").items.len());
+        drop(state);
+        die(&dir, "items", step);
+        let state = State::open(&dir, Access::Write).unwrap();
+        let shards = state.shards().unwrap();
+        let came = is_after_commit(step);
+        assert_eq!(state.catalog().unwrap().items.len(), items + usize::from(came), "{step}");
+        assert!(shards.iter().filter(|shard| shard.live.is_some()).all(|shard| shard.stale == came), "{step}");
+        assert_eq!(state.live(1).unwrap(), Some(had), "{step}: its model answers until it is retrained");
+    }
+}
+
 fn steps(kinds: &[&str]) -> impl Iterator<Item = &'static str> {
     STEPS.iter().copied().filter(|step| kinds.iter().any(|kind| step.starts_with(kind)))
 }
@@ -79,7 +109,8 @@ fn is_after_commit(step: &str) -> bool {
 
 #[test]
 fn every_step_is_tried() {
-    let tried = ["create.", "add.", "remove.", "publish.", "catalog.", "erase.", "compact.", "receipt.", "lists."];
+    let tried =
+        ["create.", "add.", "items.", "remove.", "publish.", "catalog.", "erase.", "compact.", "receipt.", "lists."];
     assert_eq!(steps(&tried).count(), STEPS.len());
 }
 

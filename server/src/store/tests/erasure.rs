@@ -149,6 +149,7 @@ fn what_a_run_saw_cannot_come_back() {
         seconds: 0.0,
         epochs: 0,
         losses: &[],
+        catalog: 1,
     };
     assert!(matches!(state.publish(ticket, &publication, |_| Ok(None)), Err(StoreError::Outdated { shard: 1 })));
     assert_eq!((model_files(&dir), state.live(1).unwrap()), (2, None));

@@ -4,6 +4,7 @@ mod basics;
 mod compaction;
 mod crash;
 mod erasure;
+mod old_format;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -36,6 +37,10 @@ impl State {
 
     fn set_catalog(&self, catalog: &Catalog) -> super::Result<()> {
         self.carry_out(&Deletion { catalog: Some(catalog), ..Deletion::default() }).map(drop)
+    }
+
+    fn take_in_items(&self, catalog: &Catalog) -> super::Result<()> {
+        self.change_now(&Change::Items(catalog, &[])).map(drop)
     }
 
     fn set_settings(&self, json: &str) -> super::Result<()> {
@@ -110,6 +115,7 @@ fn publish(state: &State, shard: u32, body: &[u8]) -> Live {
         seconds: 1.5,
         epochs: 2,
         losses: &[0.5, 0.1 + 0.2],
+        catalog: 1,
     };
     let ticket = state.ticket(shard).unwrap();
     state.publish(ticket, &publication, |live| Ok(Some(format!("{{\"version\":{}}}", live.version)))).unwrap()

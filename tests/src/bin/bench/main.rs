@@ -29,7 +29,7 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 use clap::ValueEnum;
 use eemu_core::adapt::{Person, adaptation_pairs};
 use eemu_core::config::{AdaptConfig, Config};
-use eemu_core::dataset::{AtomicFiles, Holdout, ImportOptions, Source, read_atomic};
+use eemu_core::dataset::{AtomicFiles, Holdout, ImportOptions, Source, are_timed, read_atomic};
 use eemu_core::model::{ModelConfig, Pair, Parameters, Row, Task, TensorMap};
 use eemu_core::random::{Key, Stream};
 use eemu_core::recommend::Ranker;
@@ -195,7 +195,8 @@ fn world(data: Option<&Path>, paper: bool) -> Result<World> {
     if features.iter().all(|name| columns.iter().any(|c| c.name == *name)) {
         columns.retain(|c| features.contains(&c.name.as_str()));
     }
-    let mut config = Config { holdout: Holdout::LeaveOneOut, ..Config::default() }.low_rank(&imported.records);
+    let mut config =
+        Config { holdout: Holdout::LeaveOneOut, ..Config::default() }.low_rank(are_timed(&imported.records));
     if paper {
         config.model = ModelConfig { unknown_rows: true, table_scale: 0.1, ..ModelConfig::paper() };
         config.adapt = AdaptConfig::paper();
@@ -570,8 +571,8 @@ fn synthetic(records: usize, args: &Args) -> Result<()> {
 
     let watch = Watch::start();
     let config = match args.model {
-        Choice::Default => Config::fitting(Holdout::None, &imported.records),
-        _ => Config { model: ModelConfig::small(), ..Config::default().low_rank(&imported.records) },
+        Choice::Default => Config::fitting(Holdout::None, are_timed(&imported.records)),
+        _ => Config { model: ModelConfig::small(), ..Config::default().low_rank(are_timed(&imported.records)) },
     };
     let (world, duplicates) = World::new(imported.catalog, imported.records, config)?;
     stage("world", &watch, &format!("{} records after {duplicates} duplicates", world.interactions.len()));

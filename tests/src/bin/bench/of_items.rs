@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::{Result, ensure};
 use eemu_core::adapt::Person;
 use eemu_core::config::Config;
-use eemu_core::dataset::Holdout;
+use eemu_core::dataset::{Holdout, are_timed};
 use eemu_core::recommend::{Ranker, top_k};
 use eemu_core::shard::ShardData;
 use eemu_core::shard_model::ShardModel;
@@ -27,7 +27,7 @@ pub(super) fn bench(args: &Args) -> Result<()> {
         Some(path) => import::open(path, &import::ImportOptions::default())?,
         None => import::built_in()?,
     };
-    let config = Config::fitting(Holdout::LeaveOneOut, &imported.records);
+    let config = Config::fitting(Holdout::LeaveOneOut, are_timed(&imported.records));
     let kind = config.model.kind;
     ensure!(
         kind == eemu_core::model::ModelKind::Episodes,
