@@ -74,8 +74,8 @@ impl EpisodeModel {
     pub async fn item_base(&self) -> Result<ItemBase> {
         let scalars = self.scalars().await?;
         let vectors = self.vectors();
-        let catalogue = self.catalogue(vectors.clone()).await?;
-        let tower = match self.tower_vectors(&vectors) {
+        let catalogue = self.catalogue(vectors.clone(), None).await?;
+        let tower = match self.tower_vectors(&vectors, None) {
             None => None,
             Some(table) => Some(read(table).await?),
         };

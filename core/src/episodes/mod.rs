@@ -21,6 +21,7 @@
 //! | `catalogue` | products of places with all items; cross-entropy and its gradient |
 //! | `softmax` | softmax and residual of a tile, fused on the CPU |
 //! | `model` | the parameters: items, start, step, fading |
+//! | `reach` | the items that a batch reads, where places choose among a sample |
 //! | `training` | one mini-batch: the inner step, the outer gradient through it |
 //! | `batches` | pieces of histories, and the order of an epoch |
 //! | `inference` | one person: adapt, score all items |
@@ -30,6 +31,7 @@ mod catalogue;
 mod config;
 mod inference;
 mod model;
+mod reach;
 mod softmax;
 mod support;
 mod training;

@@ -11,7 +11,7 @@ use crate::episodes::support::{Fading, softmax};
 use crate::model::{Declared, Feature, Gradient, ModelConfig, Parameters, Row, Start, TensorMap, features};
 use crate::random::Key;
 use crate::shard::ShardData;
-use crate::tensor::{Device, Product, Tensor, from_vec, read};
+use crate::tensor::{Device, Product, Tensor, from_vec, indices, read};
 
 /// Fadings with which the history tower starts, in records.
 const TOWER_FADINGS: [f32; 2] = [3.0, 20.0];
@@ -211,12 +211,31 @@ impl EpisodeModel {
 
     /// The vectors of all items, [items, width].
     pub(super) fn vectors(&self) -> Tensor<2> {
-        let rows: Vec<Row> = (0..self.items as u32).map(Row::Known).collect();
+        self.vectors_of(None)
+    }
+
+    /// The vectors of some items, or of all, [items, width].
+    pub(super) fn vectors_of(&self, items: Option<&[u32]>) -> Tensor<2> {
+        let rows = self.rows(items);
         let mut embedded = self.features.iter().map(|feature| feature.embed(&self.parameters, &rows));
         match embedded.next() {
             Some(first) => embedded.fold(first, |sum, more| sum + more),
-            None => Tensor::zeros([self.items, self.config.width], &self.parameters.device()),
+            None => Tensor::zeros([rows.len(), self.config.width], &self.parameters.device()),
         }
+    }
+
+    fn rows(&self, items: Option<&[u32]>) -> Vec<Row> {
+        match items {
+            None => (0..self.items as u32).map(Row::Known).collect(),
+            Some(items) => items.iter().copied().map(Row::Known).collect(),
+        }
+    }
+
+    /// Numbers of the parameters that have a row, or a number, for each item.
+    pub(super) fn of_items(&self) -> Vec<usize> {
+        let table = self.at.tower.map(|tower| tower.table).filter(|_| self.config.tower == Tower::Table);
+        // The identifier's table is the first parameter.
+        [0, self.at.bias].into_iter().chain(table).collect()
     }
 
     /// Where people's vectors start, [people, width]: x_0, and what their
@@ -239,29 +258,34 @@ impl EpisodeModel {
     }
 
     /// The gradient of the features' parameters, given what stands at the
-    /// items' vectors.
-    pub(super) fn accumulate(&self, gradient: &mut Gradient, at_vectors: &Tensor<2>) {
-        let rows: Vec<Row> = (0..self.items as u32).map(Row::Known).collect();
-        for feature in &self.features {
-            feature.accumulate(gradient, &rows, at_vectors.clone());
+    /// vectors of all items, or of some. The identifiers' table then gets a
+    /// gradient at those rows alone.
+    pub(super) fn accumulate(&self, gradient: &mut Gradient, at_vectors: &Tensor<2>, items: Option<&[u32]>) {
+        let rows = self.rows(items);
+        for (number, feature) in self.features.iter().enumerate() {
+            match number == 0 && items.is_some() {
+                true => gradient.put(0, at_vectors.clone()),
+                false => feature.accumulate(gradient, &rows, at_vectors.clone()),
+            }
         }
     }
 
-    /// What places choose among, given the vectors.
+    /// What places choose among, given the vectors of all items, or of some.
     ///
     /// # Errors
     /// When the device fails.
-    pub(super) async fn catalogue(&self, vectors: Tensor<2>) -> Result<Catalogue> {
-        let bias = self.parameters.get(self.at.bias).clone().transpose();
+    pub(super) async fn catalogue(&self, vectors: Tensor<2>, items: Option<&[u32]>) -> Result<Catalogue> {
+        let bias = of_some(self.parameters.get(self.at.bias), 1, items).transpose();
         Catalogue::new(Tensor::cat(vec![vectors, bias], 1)).await
     }
 
-    /// The vectors that the tower sums, [items, width]; `None` without one.
-    pub(super) fn tower_vectors(&self, vectors: &Tensor<2>) -> Option<Tensor<2>> {
-        let table = self.parameters.get(self.at.tower?.table).clone();
+    /// The vectors that the tower sums, of all items or of some, whose vectors
+    /// are given, [items, width]; `None` without a tower.
+    pub(super) fn tower_vectors(&self, vectors: &Tensor<2>, items: Option<&[u32]>) -> Option<Tensor<2>> {
+        let table = self.parameters.get(self.at.tower?.table);
         Some(match self.config.tower {
-            Tower::Map => vectors.clone().product(table),
-            Tower::Table | Tower::None => table,
+            Tower::Map => vectors.clone().product(table.clone()),
+            Tower::Table | Tower::None => of_some(table, 0, items),
         })
     }
 
@@ -290,5 +314,13 @@ impl EpisodeModel {
         };
         let step = if self.config.steps == 0 { 0.0 } else { values(self.at.step).await?[0].exp() };
         Ok(Scalars { start: values(self.at.start).await?, step, fading, tower })
+    }
+}
+
+/// Some rows (0) or columns (1) of a tensor, or all.
+fn of_some(tensor: &Tensor<2>, dimension: usize, items: Option<&[u32]>) -> Tensor<2> {
+    match items {
+        None => tensor.clone(),
+        Some(items) => tensor.clone().select(dimension, indices(items.iter().copied(), &tensor.device())),
     }
 }

@@ -1,12 +1,18 @@
 //! One mini-batch of episodes: places of several histories, adapted, judged,
 //! and the gradient of every parameter, through the inner step.
+//!
+//! Over a sample of the catalogue all work is at the items that the batch
+//! reads, the sample and the histories; it does not grow with the catalogue.
+
+use std::borrow::Cow;
 
 use crate::Result;
 use crate::episodes::catalogue::AtItems;
 use crate::episodes::config::Tower;
 use crate::episodes::model::EpisodeModel;
+use crate::episodes::reach::Reach;
 use crate::episodes::support::{Faded, Fading, add};
-use crate::model::{Gradient, Parameters, Row};
+use crate::model::{BatchGradient, Gradient, Row, Sparse};
 use crate::random::Stream;
 use crate::tensor::{Product, from_vec, read};
 
@@ -26,7 +32,7 @@ pub struct Piece<'a> {
 
 impl Piece<'_> {
     /// The records that are read: with an order, those before the last query.
-    fn read(&self, fading: &Fading) -> &[u32] {
+    pub(super) fn read(&self, fading: &Fading) -> &[u32] {
         match fading {
             Fading::Alike => self.records,
             Fading::Mixed(_) => &self.records[..self.to.min(self.records.len()).saturating_sub(1).max(1)],
@@ -51,7 +57,7 @@ pub struct Outcome {
     /// Mean cross-entropy of the queries.
     pub loss: f64,
     /// Its gradient at every parameter.
-    pub gradient: Parameters,
+    pub gradient: BatchGradient,
     /// The places' vectors.
     pub adapted: Vec<f32>,
 }
@@ -90,14 +96,17 @@ impl EpisodeModel {
     pub async fn outer(&self, pieces: &[Piece<'_>], mut chance: Chance<'_>) -> Result<Outcome> {
         let width = self.config.width;
         let scalars = self.scalars().await?;
-        let vectors = self.vectors();
-        let whole = self.catalogue(vectors.clone()).await?;
-        let catalogue = match chance.sample {
-            None => whole.clone(),
-            Some((chosen, chances)) => whole.sampled(chosen, chances).await?,
+        // Of a sample, what the batch reads, and nothing of any other item.
+        let reach = Reach::new(pieces, &scalars.fading, chance.sample.map(|(chosen, _)| chosen), self.items);
+        let vectors = self.vectors_of(reach.items());
+        let whole = self.catalogue(vectors.clone(), reach.items()).await?;
+        let chosen = chance.sample.map(|(chosen, _)| reach.places(chosen));
+        let catalogue = match (&chosen, chance.sample) {
+            (Some(chosen), Some((_, chances))) => whole.sampled(chosen, chances).await?,
+            _ => whole.clone(),
         };
         let y = read(vectors.clone()).await?;
-        let p = match self.tower_vectors(&vectors) {
+        let p = match self.tower_vectors(&vectors, reach.items()) {
             None => None,
             Some(table) => Some(read(table).await?),
         };
@@ -116,9 +125,10 @@ impl EpisodeModel {
             })
             .collect();
         let mut summed = Vec::with_capacity(pieces.len());
-        for (number, piece) in pieces.iter().enumerate() {
+        let histories: Vec<Cow<'_, [u32]>> =
+            pieces.iter().map(|piece| reach.places(piece.read(&scalars.fading))).collect();
+        for (number, (piece, records)) in pieces.iter().zip(&histories).enumerate() {
             let mut stream = chance.streams.get_mut(number);
-            let records = piece.read(&scalars.fading);
             let [rows, kept] = gather(&y, width, records, chance.dropout, stream.as_deref_mut());
             let step = Faded::new(&scalars.fading, &rows, width, piece.from, piece.to);
             let (tower, kept_tower) = match (&p, &scalars.tower) {
@@ -211,16 +221,15 @@ impl EpisodeModel {
 
         // At the records' vectors: a scatter in the order of the pieces.
         let device = vectors.device();
-        let mut at_vectors = vec![0.0f32; self.items * width];
-        let mut at_tower = p.as_ref().map(|_| vec![0.0f32; self.items * width]);
+        let mut at_vectors = vec![0.0f32; reach.len() * width];
+        let mut at_tower = p.as_ref().map(|_| vec![0.0f32; reach.len() * width]);
         let mut at_fading = 0.0f64;
         let mut at_tower_scale = 0.0f64;
         let mut at_tower_fadings: Vec<(f64, f64)> = Vec::new();
         let mut first = 0;
-        for (piece, summed) in pieces.iter().zip(&summed) {
+        for ((piece, records), summed) in pieces.iter().zip(&histories).zip(&summed) {
             let count = piece.to - piece.from;
             let own = first * width..(first + count) * width;
-            let records = piece.read(&scalars.fading);
             if second {
                 let roots = &at_roots[first..first + count];
                 let found = summed.step.backward(&scalars.fading, &at_sums[own.clone()], Some(roots));
@@ -243,11 +252,11 @@ impl EpisodeModel {
 
         // Every parameter.
         let mut gradient = Gradient::of(&self.parameters);
-        let at_rows = catalogue.at_all(at_items, chance.sample.map(|(chosen, _)| chosen), self.items);
-        let mut at_y = at_rows.clone().narrow(1, 0, width) + from_vec(at_vectors, [self.items, width], &device);
+        let at_rows = catalogue.at_all(at_items, chosen.as_deref(), reach.len());
+        let mut at_y = at_rows.clone().narrow(1, 0, width) + from_vec(at_vectors, [reach.len(), width], &device);
         gradient.put(self.at.bias, at_rows.narrow(1, width, 1).transpose());
         if let (Some(numbers), Some(tower), Some(at_tower)) = (self.at.tower, &scalars.tower, at_tower) {
-            let at_tower = from_vec(at_tower, [self.items, width], &device);
+            let at_tower = from_vec(at_tower, [reach.len(), width], &device);
             if self.config.tower == Tower::Map {
                 let map = self.parameters.get(numbers.table).clone();
                 at_y = at_y + at_tower.clone().product(map.transpose());
@@ -266,7 +275,7 @@ impl EpisodeModel {
                 gradient.put(fadings, from_vec(taus, [1, parts], &device));
             }
         }
-        self.accumulate(&mut gradient, &at_y);
+        self.accumulate(&mut gradient, &at_y, reach.items());
         if self.knows_people() {
             let at_starts = from_vec(at_starts, [pieces.len(), width], &device);
             self.people.iter().for_each(|feature| feature.accumulate(&mut gradient, &people, at_starts.clone()));
@@ -276,7 +285,9 @@ impl EpisodeModel {
         if let Some(fading) = self.at.fading {
             gradient.put(fading, from_vec(vec![at_fading as f32], [1, 1], &device));
         }
-        Ok(Outcome { loss: judged.loss, gradient: self.parameters.filled(gradient), adapted: x })
+        let sparse = reach.into_items().map(|rows| Sparse { rows, parameters: self.of_items() });
+        let gradient = BatchGradient::new(&self.parameters, gradient, sparse);
+        Ok(Outcome { loss: judged.loss, gradient, adapted: x })
     }
 }
 

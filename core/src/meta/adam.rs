@@ -1,8 +1,17 @@
-//! Adam, dense over every parameter: 0.9, 0.999 unless said otherwise, eps 1e-8.
+//! Adam: 0.9, 0.999 unless said otherwise, eps 1e-8.
+//!
+//! Dense over every parameter, or lazy where a gradient has some rows alone:
+//! those rows move as they would in a dense step, and the others wait, their
+//! moments and their decay with them. (A dense step of the same gradient would
+//! move them on by what their first moments hold.) The corrections count the
+//! steps of all. So a step costs what it touches, and its bytes are a function
+//! of the gradients so far alone.
+
+use burn::tensor::IndexingUpdateOp;
 
 use crate::Result;
-use crate::model::{Parameters, TensorMap, each, slice, slice_mut, take};
-use crate::tensor::{Tensor, on_cpu};
+use crate::model::{BatchGradient, Parameters, TensorMap, each, slice, slice_mut, take};
+use crate::tensor::{Tensor, indices, on_cpu};
 
 const BETA1: f32 = 0.9;
 const BETA2: f32 = 0.999;
@@ -34,7 +43,8 @@ impl Adam {
 
     /// Moves `parameters` one step down the gradient. `decay` pulls every
     /// table towards zero (decoupled weight decay); all else stays.
-    pub fn step(&mut self, parameters: &mut Parameters, mut gradient: Parameters, rate: f32, decay: f32) {
+    pub fn step(&mut self, parameters: &mut Parameters, gradient: impl Into<BatchGradient>, rate: f32, decay: f32) {
+        let mut gradient: BatchGradient = gradient.into();
         self.steps += 1;
         let steps = f64::from(self.steps);
         let corrections = [
@@ -46,10 +56,10 @@ impl Adam {
         let zipped = parameters
             .tensors_mut()
             .iter_mut()
-            .zip(gradient.tensors_mut())
+            .zip(gradient.by_parameter())
             .zip(self.first.tensors_mut().iter_mut().zip(self.second.tensors_mut()))
             .zip(kinds);
-        for (((parameter, gradient), (first, second)), (table, scalar)) in zipped {
+        for (((parameter, (gradient, rows)), (first, second)), (table, scalar)) in zipped {
             let rate = if scalar { rate * faster } else { rate };
             let kept = if table { 1.0 - rate * decay } else { 1.0 };
             // Taken out so that the buffers are moved, not copied.
@@ -60,8 +70,13 @@ impl Adam {
                 std::mem::replace(second, empty()),
             ];
             let gradient = std::mem::replace(gradient, empty());
-            let step = if on_cpu(&gradient) { fused } else { composed };
-            [*parameter, *first, *second] = step(taken, gradient, [kept, rate, beta2], corrections);
+            let factors = [kept, rate, beta2];
+            [*parameter, *first, *second] = match (rows, on_cpu(&gradient)) {
+                (None, true) => fused(taken, gradient, factors, corrections),
+                (None, false) => composed(taken, gradient, factors, corrections),
+                (Some(rows), true) => fused_rows(taken, gradient, rows, factors, corrections),
+                (Some(rows), false) => composed_rows(taken, gradient, rows, factors, corrections),
+            };
         }
     }
 
@@ -94,12 +109,7 @@ impl Adam {
 }
 
 /// One pass over memory for all three tensors.
-fn fused(
-    taken: [Tensor<2>; 3],
-    gradient: Tensor<2>,
-    [kept, rate, beta2]: [f32; 3],
-    [c1, c2]: [f32; 2],
-) -> [Tensor<2>; 3] {
+fn fused(taken: [Tensor<2>; 3], gradient: Tensor<2>, factors: [f32; 3], corrections: [f32; 2]) -> [Tensor<2>; 3] {
     const CHUNK: usize = 1 << 16;
     let device = gradient.device();
     let gradient = take(gradient);
@@ -112,13 +122,40 @@ fn fused(
             .zip(slice_mut(m).chunks_mut(CHUNK).zip(slice_mut(v).chunks_mut(CHUNK)))
             .zip(gradient.chunks(CHUNK))
             .collect();
-        each(pieces, |((p, (m, v)), g)| {
-            for (((p, m), v), &g) in p.iter_mut().zip(m).zip(v).zip(g) {
-                *m = BETA1 * *m + (1.0 - BETA1) * g;
-                *v = beta2 * *v + (1.0 - beta2) * g * g;
-                *p = *p * kept - rate * (*m * c1) / ((*v * c2).sqrt() + EPSILON);
-            }
-        });
+        each(pieces, |((p, (m, v)), g)| update([p, m, v], g, factors, corrections));
+    }
+    held.map(|data| Tensor::from_data(data, &device))
+}
+
+#[inline(always)]
+fn update([p, m, v]: [&mut [f32]; 3], g: &[f32], [kept, rate, beta2]: [f32; 3], [c1, c2]: [f32; 2]) {
+    for (((p, m), v), &g) in p.iter_mut().zip(m).zip(v).zip(g) {
+        *m = BETA1 * *m + (1.0 - BETA1) * g;
+        *v = beta2 * *v + (1.0 - beta2) * g * g;
+        *p = *p * kept - rate * (*m * c1) / ((*v * c2).sqrt() + EPSILON);
+    }
+}
+
+/// [`fused`] at some rows; no other number is read.
+fn fused_rows(
+    taken: [Tensor<2>; 3],
+    gradient: Tensor<2>,
+    rows: &[u32],
+    factors: [f32; 3],
+    corrections: [f32; 2],
+) -> [Tensor<2>; 3] {
+    let device = gradient.device();
+    let gradient = take(gradient);
+    let gradient = slice(&gradient);
+    let width = (gradient.len() / rows.len().max(1)).max(1);
+    let mut held = taken.map(take);
+    {
+        let [p, m, v] = &mut held;
+        let [p, m, v] = [p, m, v].map(slice_mut);
+        for (&row, own) in rows.iter().zip(gradient.chunks_exact(width)) {
+            let at = row as usize * width..(row as usize + 1) * width;
+            update([&mut p[at.clone()], &mut m[at.clone()], &mut v[at]], own, factors, corrections);
+        }
     }
     held.map(|data| Tensor::from_data(data, &device))
 }
@@ -135,10 +172,58 @@ fn composed(
     [p, m, v]
 }
 
+/// [`composed`] at some rows; at some columns of a vector, [1, n].
+fn composed_rows(
+    whole: [Tensor<2>; 3],
+    gradient: Tensor<2>,
+    rows: &[u32],
+    factors: [f32; 3],
+    corrections: [f32; 2],
+) -> [Tensor<2>; 3] {
+    let dimension = usize::from(whole[0].dims()[0] == 1);
+    let rows = indices(rows.iter().copied(), &gradient.device());
+    let own = whole.clone().map(|tensor| tensor.select(dimension, rows.clone()));
+    let moved = composed(own.clone(), gradient, factors, corrections);
+    let mut moves = moved.into_iter().zip(own).map(|(moved, own)| moved - own);
+    whole.map(|tensor| match moves.next() {
+        Some(by) => tensor.select_assign(dimension, rows.clone(), by, IndexingUpdateOp::Add),
+        None => tensor,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::tensor::{Device, from_vec};
+
+    /// Rows of a lazy step are those of the dense one; others stay as they are.
+    #[test]
+    fn a_lazy_step_is_the_dense_one_at_its_rows() {
+        let device = Device::Flex(Default::default());
+        let make = |scale: f32, shape: [usize; 2]| {
+            let count = (shape[0] * shape[1]) as i32;
+            from_vec((0..count).map(|i| (i as f32 - 5.5) * scale).collect(), shape, &device)
+        };
+        let data = |t: Tensor<2>| t.into_data().into_vec::<f32>().unwrap();
+        let factors = [0.9, 0.01, BETA2];
+        for (shape, width) in [([4, 3], 3), ([1, 4], 1)] {
+            let state = || [make(1.0, shape), make(0.1, shape), make(0.1, shape).powi_scalar(2)];
+            let dense = fused(state(), make(0.5, shape), factors, [2.0, 3.0]).map(data);
+            let rows = [1u32, 3];
+            let dimension = usize::from(shape[0] == 1);
+            let own = || make(0.5, shape).select(dimension, indices(rows, &device));
+            let lazy = fused_rows(state(), own(), &rows, factors, [2.0, 3.0]).map(data);
+            let composed = composed_rows(state(), own(), &rows, factors, [2.0, 3.0]).map(data);
+            let before = state().map(data);
+            for (((lazy, composed), dense), before) in lazy.iter().zip(&composed).zip(&dense).zip(&before) {
+                for place in 0..lazy.len() {
+                    let touched = rows.contains(&((place / width) as u32));
+                    assert_eq!(lazy[place], if touched { dense[place] } else { before[place] }, "{place}");
+                    assert!((composed[place] - lazy[place]).abs() < 1e-6, "{place}");
+                }
+            }
+        }
+    }
 
     #[test]
     fn fused_equals_composed_equals_by_hand() {

@@ -13,6 +13,7 @@
 //! | `step`, `layout` | theta_u as the rows a step was made of; how they stand |
 //! | `kernel`, `lanes` | LayerNorm and GELU, fused for the CPU |
 //! | `parameters` | named tensors, their starts, files and hashes |
+//! | `sparse` | a batch's gradient, of whole tensors or of some rows |
 
 mod deep_fm;
 mod encoder;
@@ -25,6 +26,7 @@ mod loss;
 mod parameters;
 mod ranking;
 mod recommender;
+mod sparse;
 mod step;
 mod two_tower;
 
@@ -39,6 +41,8 @@ pub(crate) use parameters::{Declared, Gradient, Start};
 pub use parameters::{Parameters, TensorMap, from_safetensors, model_blake3, to_safetensors};
 pub use ranking::ItemBase;
 pub use recommender::{Adapted, Recommender};
+pub use sparse::BatchGradient;
+pub(crate) use sparse::Sparse;
 
 use crate::{Error, Result};
 
