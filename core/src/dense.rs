@@ -19,6 +19,24 @@ pub(crate) fn plain(out: &mut [f32], a: &[f32], b: &[f32], k: usize) {
     matmul(MatMut::from_row_major_slice_mut(out, m, n), Accum::Replace, a, b, 1.0, Par::Seq);
 }
 
+/// out = a b of the first `kept` columns of b, with `a` [m, k], `b` [k, n],
+/// `out` [m, kept], row-major.
+pub(crate) fn plain_of_first(out: &mut [f32], a: &[f32], b: &[f32], k: usize, kept: usize) {
+    let (m, n) = (a.len() / k.max(1), b.len() / k.max(1));
+    let (a, b) = (MatRef::from_row_major_slice(a, m, k), MatRef::from_row_major_slice(b, k, n));
+    let out = MatMut::from_row_major_slice_mut(out, m, kept);
+    matmul(out, Accum::Replace, a, b.subcols(0, kept), 1.0, Par::Seq);
+}
+
+/// out += a' b in the first `kept` columns, with `a` [m, k], `b` [m, n], `out`
+/// [k, n], row-major.
+pub(crate) fn add_transposed_to_first(out: &mut [f32], a: &[f32], b: &[f32], m: usize, kept: usize) {
+    let (k, n) = (a.len() / m.max(1), b.len() / m.max(1));
+    let (a, b) = (MatRef::from_row_major_slice(a, m, k), MatRef::from_row_major_slice(b, m, n));
+    let out = MatMut::from_row_major_slice_mut(out, k, n).subcols_mut(0, kept);
+    matmul(out, Accum::Add, a.transpose(), b.subcols(0, kept), 1.0, Par::Seq);
+}
+
 /// out += a' b, with `a` [m, k], `b` [m, n], `out` [k, n], row-major.
 pub(crate) fn add_transposed(out: &mut [f32], a: &[f32], b: &[f32], m: usize) {
     let (k, n) = (a.len() / m.max(1), b.len() / m.max(1));
@@ -51,5 +69,17 @@ mod tests {
         out.fill(0.0);
         add_transposed(&mut out, &transposed(&a, m, k), &transposed(&b, n, k), k);
         assert!(close(&out), "{out:?} {expected:?}");
+        let kept = 4;
+        let mut some = vec![9.0; m * kept];
+        plain_of_first(&mut some, &a, &transposed(&b, n, k), k, kept);
+        for (row, expected) in some.chunks_exact(kept).zip(expected.chunks_exact(n)) {
+            assert!(row.iter().zip(expected).all(|(f, e)| (f - e).abs() < 1e-5), "{row:?} {expected:?}");
+        }
+        out.fill(0.0);
+        add_transposed_to_first(&mut out, &transposed(&a, m, k), &transposed(&b, n, k), k, kept);
+        for (row, expected) in out.chunks_exact(n).zip(expected.chunks_exact(n)) {
+            assert!(row[..kept].iter().zip(expected).all(|(f, e)| (f - e).abs() < 1e-5), "{row:?} {expected:?}");
+            assert!(row[kept..].iter().all(|f| *f == 0.0), "{row:?}");
+        }
     }
 }

@@ -157,8 +157,10 @@ impl<'a> Ranker<'a> {
 /// Lists up to this long are kept in order while the scores are passed once.
 const SHORT: usize = 128;
 /// Scores that are compared with the list's last at once: most such blocks
-/// hold nothing for a short list.
-const BLOCK: usize = 16;
+/// hold nothing for a short list, and of others most parts do not.
+const BLOCK: usize = 64;
+/// Scores of such a part.
+const PART: usize = 8;
 
 /// The k best items outside `masked` (sorted), ties by item index.
 pub fn top_k(scores: &[f32], masked: &[u32], k: usize) -> Vec<Ranked> {
@@ -169,22 +171,31 @@ pub fn top_k(scores: &[f32], masked: &[u32], k: usize) -> Vec<Ranked> {
     };
     let mut best: Vec<(u32, f32)> = Vec::new();
     if k <= SHORT {
-        for (block, scores) in scores.chunks(BLOCK).enumerate() {
-            // Items come by index, so an equal one goes behind.
-            let full = |best: &[(u32, f32)]| best.len() >= k;
+        let full = |best: &[(u32, f32)]| best.len() >= k;
+        // Items come by index, so an equal one goes behind; a NaN is not below
+        // anything, and is looked at.
+        let below = |best: &[(u32, f32)], scores: &[f32]| {
             let last = best.last().map_or(f32::NEG_INFINITY, |(_, last)| *last);
-            if full(&best) && !scores.iter().fold(false, |found, &score| found | (score >= last) | score.is_nan()) {
+            full(best) && scores.iter().fold(true, |below, &score| below & (score < last))
+        };
+        for (block, scores) in scores.chunks(BLOCK).enumerate() {
+            if below(&best, scores) {
                 continue;
             }
-            for (item, &score) in ((block * BLOCK) as u32..).zip(scores) {
-                let beaten = full(&best) && best.last().is_none_or(|(_, last)| score.total_cmp(last).is_le());
-                if beaten || !open(item) {
+            for (part, scores) in scores.chunks(PART).enumerate() {
+                if below(&best, scores) {
                     continue;
                 }
-                if full(&best) {
-                    best.pop();
+                for (item, &score) in ((block * BLOCK + part * PART) as u32..).zip(scores) {
+                    let beaten = full(&best) && best.last().is_none_or(|(_, last)| score.total_cmp(last).is_le());
+                    if beaten || !open(item) {
+                        continue;
+                    }
+                    if full(&best) {
+                        best.pop();
+                    }
+                    best.insert(best.partition_point(|(_, b)| b.total_cmp(&score).is_ge()), (item, score));
                 }
-                best.insert(best.partition_point(|(_, b)| b.total_cmp(&score).is_ge()), (item, score));
             }
         }
     } else {

@@ -9,8 +9,8 @@ use crate::Result;
 use crate::dataset::Catalog;
 use crate::episodes::EpisodesConfig;
 use crate::episodes::model::EpisodeModel;
-use crate::episodes::training::{Chance, Piece};
-use crate::meta::Adam;
+use crate::episodes::training::{Chance, Outcome, Piece};
+use crate::meta::{Adam, Lazy};
 use crate::model::Row;
 use crate::random::{Key, Stream};
 use crate::shard::{Cell, ShardData};
@@ -129,34 +129,166 @@ impl Epoch<'_> {
         adam: &mut Adam,
         mut seen: impl FnMut(f64),
     ) -> Result<f32> {
-        let config = model.config.clone();
-        let names = Names {
+        let (config, names) = (model.config.clone(), self.names());
+        let turns = turns(names, self.shard, &config);
+        let batches = turns.len().div_ceil(config.pieces_per_batch);
+        let (mut total, mut places) = (0.0f64, 0usize);
+        let of_items = model.of_items();
+        let mut lazy = Lazy { parameters: &of_items, items: model.items, rate: 0.0, decay: config.weight_decay };
+        for (number, turns) in turns.chunks(config.pieces_per_batch).enumerate() {
+            let batch = Batch::new(names, model, turns, number as u64);
+            lazy.rate = self.rate(&config, number as f32 / batches as f32);
+            if let Some((chosen, _)) = &batch.sample {
+                let read = model.read_by(&batch.pieces, chosen);
+                adam.catch_up(model.parameters_mut(), lazy, &read);
+            }
+            let count: usize = batch.pieces.iter().map(|piece| piece.to - piece.from).sum();
+            let outcome = batch.outcome(model).await?;
+            adam.step(model.parameters_mut(), outcome.gradient, lazy.rate, config.weight_decay);
+            total += outcome.loss * count as f64;
+            places += count;
+            seen((number + 1) as f64 / batches as f64);
+        }
+        adam.settle(model.parameters_mut(), lazy);
+        Ok((total / places.max(1) as f64) as f32)
+    }
+
+    fn names(&self) -> Names<'_> {
+        Names {
             key: self.key,
             catalog: self.catalog,
             shard: self.shard.index,
             epoch: u64::from(self.number),
             numbered: self.numbered,
-        };
-        let turns = turns(names, self.shard, &config);
-        let batches = turns.len().div_ceil(config.pieces_per_batch);
-        let (mut total, mut places) = (0.0f64, 0usize);
-        for (number, turns) in turns.chunks(config.pieces_per_batch).enumerate() {
-            let pieces: Vec<Piece<'_>> = turns.iter().map(|turn| turn.piece.clone()).collect();
-            let streams = turns.iter().map(|turn| names.stream("dropout", turn)).collect();
-            let sample = (model.items > config.whole_catalogue).then(|| {
-                let asked: Vec<u32> = pieces.iter().flat_map(|p| &p.records[p.from..p.to]).copied().collect();
-                names.sample(model.items, config.negatives, number as u64, &asked)
-            });
-            let sample = sample.as_ref().map(|(chosen, chances)| (chosen.as_slice(), chances.as_slice()));
-            let outcome = model.outer(&pieces, Chance { dropout: config.dropout, streams, sample }).await?;
-            let done = (self.number as f32 + number as f32 / batches as f32) / self.epochs as f32;
-            let rate = config.rate * (0.5 * (1.0 + (std::f32::consts::PI * done).cos())).max(0.02);
-            adam.step(model.parameters_mut(), outcome.gradient, rate, config.weight_decay);
-            let count: usize = pieces.iter().map(|piece| piece.to - piece.from).sum();
-            total += outcome.loss * count as f64;
-            places += count;
-            seen((number + 1) as f64 / batches as f64);
         }
-        Ok((total / places.max(1) as f64) as f32)
+    }
+
+    /// Adam's rate after a share of this epoch: down a cosine.
+    fn rate(&self, config: &EpisodesConfig, share: f32) -> f32 {
+        let done = (self.number as f32 + share) / self.epochs as f32;
+        config.rate * (0.5 * (1.0 + (std::f32::consts::PI * done).cos())).max(0.02)
+    }
+}
+
+/// One mini-batch and what it draws.
+struct Batch<'a> {
+    pieces: Vec<Piece<'a>>,
+    streams: Vec<Stream>,
+    /// The items that places choose among and their chances; all when `None`.
+    sample: Option<(Vec<u32>, Vec<f32>)>,
+}
+
+impl<'a> Batch<'a> {
+    fn new(names: Names<'_>, model: &EpisodeModel, turns: &[Turn<'a>], number: u64) -> Self {
+        let pieces: Vec<Piece<'a>> = turns.iter().map(|turn| turn.piece.clone()).collect();
+        let streams = turns.iter().map(|turn| names.stream("dropout", turn)).collect();
+        let sample = (model.items > model.config.whole_catalogue).then(|| {
+            let asked: Vec<u32> = pieces.iter().flat_map(|p| &p.records[p.from..p.to]).copied().collect();
+            names.sample(model.items, model.config.negatives, number, &asked)
+        });
+        Self { pieces, streams, sample }
+    }
+
+    /// The outer loss and its gradient.
+    async fn outcome(self, model: &EpisodeModel) -> Result<Outcome> {
+        let sample = self.sample.as_ref().map(|(chosen, chances)| (chosen.as_slice(), chances.as_slice()));
+        model.outer(&self.pieces, Chance { dropout: model.config.dropout, streams: self.streams, sample }).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::closed_form::KernelConfig;
+    use crate::dataset::Entities;
+    use crate::episodes::Tower;
+    use crate::model::TensorMap;
+    use crate::tensor::Device;
+    use pollster::block_on;
+
+    /// How a batch's gradient is stepped down.
+    #[derive(Clone, Copy, PartialEq)]
+    enum Steps {
+        Lazy,
+        /// At every row, most of which have a gradient of zero.
+        Dense,
+        /// At the rows that were read, and nothing is made up for: a mistake.
+        Forgetful,
+    }
+
+    fn train(catalog: &Catalog, shard: &ShardData, start: &EpisodeModel, steps: Steps) -> TensorMap {
+        let key = Key::from_seed(9);
+        let (mut model, mut adam) = (start.clone(), Adam::with(start.parameters(), 0.99, 1.0));
+        let config = start.config.clone();
+        for number in 0..3 {
+            let epoch = Epoch { key: &key, catalog, shard, number, epochs: 3, numbered: false };
+            if steps == Steps::Lazy {
+                block_on(epoch.run(&mut model, &mut adam, |_| ())).unwrap();
+                continue;
+            }
+            let turns = turns(epoch.names(), shard, &config);
+            let batches = turns.len().div_ceil(config.pieces_per_batch);
+            for (number, turns) in turns.chunks(config.pieces_per_batch).enumerate() {
+                let batch = Batch::new(epoch.names(), &model, turns, number as u64);
+                let gradient = block_on(batch.outcome(&model)).unwrap().gradient;
+                let rate = epoch.rate(&config, number as f32 / batches as f32);
+                if steps == Steps::Dense {
+                    let mut whole = model.parameters().zeros_like();
+                    whole.set(&block_on(gradient.values()).unwrap()).unwrap();
+                    adam.step(model.parameters_mut(), whole, rate, config.weight_decay);
+                } else {
+                    adam.step(model.parameters_mut(), gradient, rate, config.weight_decay);
+                }
+            }
+        }
+        block_on(model.values()).unwrap()
+    }
+
+    /// Epochs over samples end nearly where dense steps down the same gradients
+    /// end; rows that are not made up for end elsewhere.
+    #[test]
+    fn lazy_steps_end_where_dense_ones_do() {
+        let device = Device::Flex(Default::default());
+        let side =
+            |count: usize| Entities::new((0..count).map(|n| format!("{n:03}")).collect(), Vec::new(), Vec::new());
+        let (people, items) = (60u32, 400u32);
+        let (users, of_items) = (side(people as usize).unwrap(), side(items as usize).unwrap());
+        let catalog = Catalog { dataset: "lazy".into(), version: 1, users, items: of_items };
+        let mut stream = Key::from_seed(9).stream("histories", &[]);
+        let mut history = || {
+            let mut all: Vec<u32> = (0..items / 2).collect();
+            stream.choose(&mut all, 9);
+            all[..9].to_vec()
+        };
+        let cells = (0..people).map(|user| Cell { user, support: history(), query: Vec::new() }).collect();
+        let shard = ShardData { index: 0, cells };
+        for tower in [Tower::Map, Tower::Table] {
+            let config = EpisodesConfig {
+                width: 4,
+                tower,
+                whole_catalogue: 50,
+                negatives: 5,
+                piece: 4,
+                pieces_per_batch: 2,
+                weight_decay: 0.5,
+                kernel_start: 0.0,
+                ..EpisodesConfig::default()
+            };
+            let start =
+                EpisodeModel::new(&catalog, &config, &KernelConfig::default(), &Key::from_seed(9), 0, &device).unwrap();
+            let [lazy, dense, forgetful] =
+                [Steps::Lazy, Steps::Dense, Steps::Forgetful].map(|steps| train(&catalog, &shard, &start, steps));
+            let before = block_on(start.values()).unwrap();
+            let apart = |a: &TensorMap, b: &TensorMap, name: &str| -> f64 {
+                let pairs = a[name].1.iter().zip(&b[name].1);
+                pairs.map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>().sqrt()
+            };
+            for name in ["item.id.table", "item.bias", "tower.table"].into_iter().filter(|n| before.contains_key(*n)) {
+                let moved = apart(&dense, &before, name);
+                let (own, other) = (apart(&lazy, &dense, name) / moved, apart(&forgetful, &dense, name) / moved);
+                println!("{name} of {tower:?}: {own:.3} lazy, {other:.3} forgetful");
+                assert!(own < 0.3 && other > 2.0 * own, "{name} of {tower:?}: {own} lazy, {other} forgetful");
+            }
+        }
     }
 }

@@ -84,7 +84,7 @@ impl Default for EpisodesConfig {
             smoothing: 0.0,
             piece: 50,
             pieces_per_batch: 16,
-            whole_catalogue: 20_000,
+            whole_catalogue: 10_000,
             negatives: 2_000,
             kernel_start: 5.0,
         }

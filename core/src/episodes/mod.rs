@@ -20,6 +20,7 @@
 //! | `support` | the faded sum over a history, forward and backward |
 //! | `catalogue` | products of places with all items; cross-entropy and its gradient |
 //! | `softmax` | softmax and residual of a tile, fused on the CPU |
+//! | `map` | the tower's linear map of the item vectors, P = Y L |
 //! | `model` | the parameters: items, start, step, fading |
 //! | `reach` | the items that a batch reads, where places choose among a sample |
 //! | `training` | one mini-batch: the inner step, the outer gradient through it |
@@ -30,6 +31,7 @@ mod batches;
 mod catalogue;
 mod config;
 mod inference;
+mod map;
 mod model;
 mod reach;
 mod softmax;

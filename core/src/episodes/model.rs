@@ -7,11 +7,12 @@ use crate::dataset::Catalog;
 use crate::episodes::EpisodesConfig;
 use crate::episodes::catalogue::Catalogue;
 use crate::episodes::config::Tower;
+use crate::episodes::map;
 use crate::episodes::support::{Fading, softmax};
 use crate::model::{Declared, Feature, Gradient, ModelConfig, Parameters, Row, Start, TensorMap, features};
 use crate::random::Key;
 use crate::shard::ShardData;
-use crate::tensor::{Device, Product, Tensor, from_vec, indices, read};
+use crate::tensor::{Device, Tensor, from_vec, indices, read};
 
 /// Fadings with which the history tower starts, in records.
 const TOWER_FADINGS: [f32; 2] = [3.0, 20.0];
@@ -284,7 +285,7 @@ impl EpisodeModel {
     pub(super) fn tower_vectors(&self, vectors: &Tensor<2>, items: Option<&[u32]>) -> Option<Tensor<2>> {
         let table = self.parameters.get(self.at.tower?.table);
         Some(match self.config.tower {
-            Tower::Map => vectors.clone().product(table.clone()),
+            Tower::Map => map::forward(vectors.clone(), table.clone()),
             Tower::Table | Tower::None => of_some(table, 0, items),
         })
     }

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 
-use crate::episodes::support::Fading;
 use crate::episodes::training::Piece;
 
 /// All items, or those of a sample and of the histories.
@@ -14,10 +13,10 @@ pub(super) struct Reach {
 }
 
 impl Reach {
-    /// Of some pieces whose places choose among `sample`, or among all items.
-    pub(super) fn new(pieces: &[Piece<'_>], fading: &Fading, sample: Option<&[u32]>, all: usize) -> Self {
+    /// Of some pieces, with an order or without, whose places choose among `sample`, or among all items.
+    pub(super) fn new(pieces: &[Piece<'_>], timed: bool, sample: Option<&[u32]>, all: usize) -> Self {
         let some = sample.map(|sample| {
-            let read = pieces.iter().flat_map(|piece| piece.read(fading));
+            let read = pieces.iter().flat_map(|piece| piece.read(timed));
             let mut items: Vec<u32> = sample.iter().chain(read).copied().collect();
             items.sort_unstable();
             items.dedup();

@@ -120,6 +120,30 @@ impl pulp::NullaryFnOnce for Exponentials<'_> {
     }
 }
 
+/// The sum of rows, each times its factor, added to `sums`.
+#[cfg(feature = "linear-algebra")]
+pub(super) struct Sums<'a> {
+    /// [rows, width].
+    pub(super) rows: &'a [f32],
+    /// By row.
+    pub(super) factors: &'a [f32],
+    /// [width].
+    pub(super) sums: &'a mut [f32],
+}
+
+#[cfg(feature = "linear-algebra")]
+impl pulp::NullaryFnOnce for Sums<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        let Self { rows, factors, sums } = self;
+        for (row, factor) in rows.chunks_exact(sums.len().max(1)).zip(factors) {
+            sums.iter_mut().zip(row).for_each(|(sum, value)| *sum += factor * value);
+        }
+    }
+}
+
 /// The mean row.
 #[cfg(feature = "linear-algebra")]
 pub(super) fn mean_of(rows: &[f32], width: usize) -> Vec<f32> {

@@ -10,6 +10,8 @@
 //! all other records over the root of their number. Both are recurrences over
 //! the history, forward and backward: no matrix of places by places exists.
 
+use crate::model::dot;
+
 /// How records fade with age, in records.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Fading {
@@ -177,7 +179,7 @@ impl Faded {
         let at_weights: Vec<f32> = (0..places)
             .map(|place| {
                 let (row, sum) = (&upstream[place * width..][..width], &self.sums[place * width..][..width]);
-                let along: f32 = row.iter().zip(sum).map(|(a, b)| a * b).sum();
+                let along = dot(row, sum);
                 let weight = self.weights[place];
                 if weight <= 0.0 {
                     return 0.0;
@@ -203,12 +205,12 @@ impl Faded {
                     let state = &states[place * width..][..width];
                     add(&mut flow, row, share * scale);
                     flow_count += share * at_weights[query];
-                    let along: f32 = row.iter().zip(state).map(|(a, b)| a * b).sum();
+                    let along = dot(row, state);
                     at_share += f64::from(scale * along) + f64::from(at_weights[query] * counts[place]);
                 }
                 add(&mut records[(place - 1) * width..][..width], &flow, 1.0);
                 let before = &states[(place - 1) * width..][..width];
-                let along: f32 = flow.iter().zip(before).map(|(a, b)| a * b).sum();
+                let along = dot(&flow, before);
                 at_rho += f64::from(along) + f64::from(flow_count * counts[place - 1]);
             }
             // d rho / d log tau = rho / tau = -rho ln rho.

@@ -9,12 +9,13 @@ use std::borrow::Cow;
 use crate::Result;
 use crate::episodes::catalogue::AtItems;
 use crate::episodes::config::Tower;
+use crate::episodes::map;
 use crate::episodes::model::EpisodeModel;
 use crate::episodes::reach::Reach;
-use crate::episodes::support::{Faded, Fading, add};
+use crate::episodes::support::{Faded, add};
 use crate::model::{BatchGradient, Gradient, Row, Sparse};
 use crate::random::Stream;
-use crate::tensor::{Product, from_vec, read};
+use crate::tensor::{from_vec, read};
 
 /// A piece of one history: places `from..to` are queries, each judged with
 /// what the support rule gives it of `records`.
@@ -32,10 +33,10 @@ pub struct Piece<'a> {
 
 impl Piece<'_> {
     /// The records that are read: with an order, those before the last query.
-    pub(super) fn read(&self, fading: &Fading) -> &[u32] {
-        match fading {
-            Fading::Alike => self.records,
-            Fading::Mixed(_) => &self.records[..self.to.min(self.records.len()).saturating_sub(1).max(1)],
+    pub(super) fn read(&self, timed: bool) -> &[u32] {
+        match timed {
+            false => self.records,
+            true => &self.records[..self.to.min(self.records.len()).saturating_sub(1).max(1)],
         }
     }
 }
@@ -79,7 +80,8 @@ fn row(table: &[f32], width: usize, item: u32) -> &[f32] {
 
 /// The vectors of records, with dropout.
 fn gather(table: &[f32], width: usize, records: &[u32], dropout: f32, stream: Option<&mut Stream>) -> [Vec<f32>; 2] {
-    let mut rows: Vec<f32> = records.iter().flat_map(|&item| row(table, width, item)).copied().collect();
+    let mut rows = Vec::with_capacity(records.len() * width);
+    records.iter().for_each(|&item| rows.extend_from_slice(row(table, width, item)));
     let Some(stream) = stream.filter(|_| dropout > 0.0) else { return [rows, Vec::new()] };
     let mut kept = vec![0.0f32; rows.len()];
     stream.keep(&mut kept, dropout);
@@ -88,6 +90,11 @@ fn gather(table: &[f32], width: usize, records: &[u32], dropout: f32, stream: Op
 }
 
 impl EpisodeModel {
+    /// The items that a batch over a sample reads, ascending.
+    pub(super) fn read_by(&self, pieces: &[Piece<'_>], sample: &[u32]) -> Vec<u32> {
+        Reach::new(pieces, self.config.timed, Some(sample), self.items).into_items().unwrap_or_default()
+    }
+
     /// The loss and its gradient over the pieces of a batch (each query counts
     /// alike).
     ///
@@ -97,7 +104,7 @@ impl EpisodeModel {
         let width = self.config.width;
         let scalars = self.scalars().await?;
         // Of a sample, what the batch reads, and nothing of any other item.
-        let reach = Reach::new(pieces, &scalars.fading, chance.sample.map(|(chosen, _)| chosen), self.items);
+        let reach = Reach::new(pieces, self.config.timed, chance.sample.map(|(chosen, _)| chosen), self.items);
         let vectors = self.vectors_of(reach.items());
         let whole = self.catalogue(vectors.clone(), reach.items()).await?;
         let chosen = chance.sample.map(|(chosen, _)| reach.places(chosen));
@@ -126,7 +133,7 @@ impl EpisodeModel {
             .collect();
         let mut summed = Vec::with_capacity(pieces.len());
         let histories: Vec<Cow<'_, [u32]>> =
-            pieces.iter().map(|piece| reach.places(piece.read(&scalars.fading))).collect();
+            pieces.iter().map(|piece| reach.places(piece.read(self.config.timed))).collect();
         for (number, (piece, records)) in pieces.iter().zip(&histories).enumerate() {
             let mut stream = chance.streams.get_mut(number);
             let [rows, kept] = gather(&y, width, records, chance.dropout, stream.as_deref_mut());
@@ -142,9 +149,10 @@ impl EpisodeModel {
         }
         let places: usize = pieces.iter().map(|piece| piece.to - piece.from).sum();
         let roots: Vec<f32> = summed.iter().flat_map(|s| s.step.weights.iter().map(|w| w.sqrt())).collect();
-        let sums: Vec<f32> = summed.iter().flat_map(|s| &s.step.sums).copied().collect();
+        let sums: Vec<f32> = summed.iter().map(|s| s.step.sums.as_slice()).collect::<Vec<_>>().concat();
 
-        let mut x: Vec<f32> = start_of.iter().flat_map(|&own| &starts[own * width..][..width]).copied().collect();
+        let mut x = Vec::with_capacity(places * width);
+        start_of.iter().for_each(|&own| x.extend_from_slice(&starts[own * width..][..width]));
         for (place, x) in x.chunks_exact_mut(width).enumerate() {
             add(x, &sums[place * width..][..width], scalars.step);
             add(x, &start_means[start_of[place] * width..][..width], -scalars.step * roots[place]);
@@ -258,9 +266,9 @@ impl EpisodeModel {
         if let (Some(numbers), Some(tower), Some(at_tower)) = (self.at.tower, &scalars.tower, at_tower) {
             let at_tower = from_vec(at_tower, [reach.len(), width], &device);
             if self.config.tower == Tower::Map {
-                let map = self.parameters.get(numbers.table).clone();
-                at_y = at_y + at_tower.clone().product(map.transpose());
-                gradient.put(numbers.table, vectors.transpose().product(at_tower));
+                let (more, at_map) = map::backward(vectors, self.parameters.get(numbers.table).clone(), at_tower);
+                at_y = at_y + more;
+                gradient.put(numbers.table, at_map);
             } else {
                 gradient.put(numbers.table, at_tower);
             }

@@ -1,17 +1,15 @@
-//! Adam: 0.9, 0.999 unless said otherwise, eps 1e-8.
-//!
-//! Dense over every parameter, or lazy where a gradient has some rows alone:
-//! those rows move as they would in a dense step, and the others wait, their
-//! moments and their decay with them. (A dense step of the same gradient would
-//! move them on by what their first moments hold.) The corrections count the
-//! steps of all. So a step costs what it touches, and its bytes are a function
-//! of the gradients so far alone.
+//! Adam: 0.9, 0.999 unless said otherwise, eps 1e-8. Dense over every
+//! parameter, or at the rows that a gradient has (`lazy`).
+
+mod lazy;
 
 use burn::tensor::IndexingUpdateOp;
 
 use crate::Result;
 use crate::model::{BatchGradient, Parameters, TensorMap, each, slice, slice_mut, take};
 use crate::tensor::{Tensor, indices, on_cpu};
+
+pub(crate) use lazy::Lazy;
 
 const BETA1: f32 = 0.9;
 const BETA2: f32 = 0.999;
@@ -27,6 +25,9 @@ pub struct Adam {
     beta2: f32,
     /// Factor on the rate of scalars.
     scalars: f32,
+    /// How many steps each row of the lazy parameters has had; none waits when
+    /// empty. Never kept: see [`Adam::settle`].
+    had: Vec<u32>,
 }
 
 impl Adam {
@@ -38,7 +39,14 @@ impl Adam {
     /// Moments of zero, the second one kept to this share; scalars (a step, a
     /// fading) move so much faster than tables.
     pub(crate) fn with(parameters: &Parameters, beta2: f32, scalars: f32) -> Self {
-        Self { first: parameters.zeros_like(), second: parameters.zeros_like(), steps: 0, beta2, scalars }
+        Self {
+            first: parameters.zeros_like(),
+            second: parameters.zeros_like(),
+            steps: 0,
+            beta2,
+            scalars,
+            had: Vec::new(),
+        }
     }
 
     /// Moves `parameters` one step down the gradient. `decay` pulls every
@@ -46,11 +54,7 @@ impl Adam {
     pub fn step(&mut self, parameters: &mut Parameters, gradient: impl Into<BatchGradient>, rate: f32, decay: f32) {
         let mut gradient: BatchGradient = gradient.into();
         self.steps += 1;
-        let steps = f64::from(self.steps);
-        let corrections = [
-            (1.0 / (1.0 - f64::from(BETA1).powf(steps))) as f32,
-            (1.0 / (1.0 - f64::from(self.beta2).powf(steps))) as f32,
-        ];
+        let corrections = self.corrections();
         let kinds: Vec<(bool, bool)> = parameters.tables().into_iter().zip(parameters.scalars()).collect();
         let (beta2, faster) = (self.beta2, self.scalars);
         let zipped = parameters
@@ -78,6 +82,11 @@ impl Adam {
                 (Some(rows), false) => composed_rows(taken, gradient, rows, factors, corrections),
             };
         }
+    }
+
+    fn corrections(&self) -> [f32; 2] {
+        let steps = f64::from(self.steps);
+        [(1.0 / (1.0 - f64::from(BETA1).powf(steps))) as f32, (1.0 / (1.0 - f64::from(self.beta2).powf(steps))) as f32]
     }
 
     /// The state for a checkpoint, under `first/` and `second/`.

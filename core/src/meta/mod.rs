@@ -20,6 +20,7 @@ mod standard;
 mod tasks;
 
 pub use adam::Adam;
+pub(crate) use adam::Lazy;
 pub(crate) use maml::maml_step;
 pub(crate) use reptile::reptile_step;
 pub use second_order::SecondOrder;

@@ -3,11 +3,13 @@
 //! A tile's logits become exponentials in place. With e the exponentials of a
 //! row and t their sum, the softmax is e / t, so its factors 1 / t go to the
 //! small side of each product, and what cross-entropy subtracts at the target
-//! is one row: the tile itself is crossed twice and no more.
+//! is one row: the tile itself is crossed twice and no more. Biases stay out of
+//! the large products of the outer gradient: their column would fill a register
+//! of its own beside the full ones of the vectors.
 
 use super::{Judged, narrowed, widened};
-use crate::dense::{add_transposed, by_rows, plain};
-use crate::episodes::softmax::{Exponentials, mean_of};
+use crate::dense::{add_transposed, add_transposed_to_first, by_rows, plain, plain_of_first};
+use crate::episodes::softmax::{Exponentials, Sums, mean_of};
 use crate::episodes::support::add;
 use crate::model::each;
 
@@ -109,19 +111,21 @@ impl Host<'_> {
         each(parts.iter_mut().collect(), |part: &mut Part<'_>| {
             let mut buffers = Buffers::default();
             let mut even = vec![0.0f32; wide];
+            let mut at_biases = vec![0.0f32; self.len()];
             for (rows, targets) in part.rows.chunks(TILE * self.width).zip(part.targets.chunks(TILE)) {
                 buffers.exponentials(self, rows, Some((targets, smoothing)));
                 part.loss += buffers.losses.iter().map(|loss| f64::from(*loss)).sum::<f64>();
-                plain(&mut buffers.products, &buffers.logits, self.items, self.len());
+                let products = &mut buffers.products[..targets.len() * self.width];
+                plain_of_first(products, &buffers.logits, self.items, self.len(), self.width);
                 buffers.factors.iter_mut().for_each(|factor| *factor *= share);
-                scale(&mut buffers.products, wide, &buffers.factors);
-                for (row, &target) in buffers.products.chunks_exact_mut(wide).zip(targets) {
+                scale(products, self.width, &buffers.factors);
+                for (row, &target) in products.chunks_exact_mut(self.width).zip(targets) {
                     add(row, self.item(target), -share * (1.0 - smoothing));
                     if smoothing > 0.0 {
                         add(row, &mean_item, -share * smoothing);
                     }
                 }
-                part.at_places.extend(narrowed(&buffers.products, self.width));
+                part.at_places.extend_from_slice(products);
                 for (row, &target) in buffers.places.chunks_exact(wide).zip(targets) {
                     let at = &mut part.at_items[target as usize * wide..][..wide];
                     add(at, row, -share * (1.0 - smoothing));
@@ -130,7 +134,13 @@ impl Host<'_> {
                     }
                 }
                 scale(&mut buffers.places, wide, &buffers.factors);
-                add_transposed(&mut part.at_items, &buffers.logits, &buffers.places, targets.len());
+                let (logits, places) = (&buffers.logits, &buffers.places);
+                add_transposed_to_first(&mut part.at_items, logits, places, targets.len(), self.width);
+                let sums = Sums { rows: logits, factors: &buffers.factors, sums: &mut at_biases };
+                pulp::Arch::new().dispatch(sums);
+            }
+            for (at, bias) in part.at_items.chunks_exact_mut(wide).zip(&at_biases) {
+                at[self.width] += bias;
             }
             if smoothing > 0.0 {
                 part.at_items.chunks_exact_mut(wide).for_each(|at| add(at, &even, 1.0));
