@@ -35,7 +35,9 @@ use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use tokio::sync::Semaphore;
 use utoipa::OpenApi;
+use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder};
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt};
 use utoipa_axum::routes;
 
@@ -157,7 +159,32 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         .components
         .get_or_insert_with(Default::default)
         .add_security_scheme("bearer", SecurityScheme::Http(bearer));
+    for path in document.paths.paths.values_mut() {
+        let all = [&mut path.get, &mut path.post];
+        all.into_iter().flatten().for_each(document_layers);
+    }
     document
+}
+
+/// What any route may answer, because of the layers around all of them.
+fn document_layers(operation: &mut Operation) {
+    let problem = |status: StatusCode, why: &str| {
+        let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
+        let response = ResponseBuilder::new().description(why).content("application/json", content).build();
+        (status.as_str().to_owned(), RefOr::T(response))
+    };
+    let answers = &mut operation.responses.responses;
+    let mut add = |status, why| {
+        let (status, response) = problem(status, why);
+        answers.entry(status).or_insert(response);
+    };
+    add(StatusCode::TOO_MANY_REQUESTS, "more requests in a second than one caller may send");
+    add(StatusCode::SERVICE_UNAVAILABLE, "not now; send it again");
+    if operation.request_body.is_some() {
+        add(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large");
+        add(StatusCode::UNSUPPORTED_MEDIA_TYPE, "the body is of another type");
+        add(StatusCode::UNPROCESSABLE_ENTITY, "the body is JSON, and not what is asked for");
+    }
 }
 
 /// The router with everything around it.

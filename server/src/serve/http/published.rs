@@ -10,6 +10,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum_extra::TypedHeader;
 use axum_extra::headers::Range;
+use axum_extra::typed_header::TypedHeaderRejection;
 use eemu_core::api::{CatalogItem, CatalogPage, Manifest, Problem, ShardEntry};
 use serde::Deserialize;
 
@@ -128,14 +129,15 @@ pub(super) async fn catalog_dense(State(app): State<Arc<App>>) -> Response {
 pub(super) async fn model(
     State(app): State<Arc<App>>,
     Name(blake3): Name,
-    range: Option<TypedHeader<Range>>,
+    // One that cannot be read asks for nothing (RFC 9110, 14.2).
+    range: Result<TypedHeader<Range>, TypedHeaderRejection>,
     headers: HeaderMap,
 ) -> Answer<Response> {
     let bytes = app.service.view().file(&blake3).ok_or_else(Failure::not_found)?;
     let etag = format!("\"{blake3}\"");
     // A range of another version is of no use to anybody.
     let same = headers.get(header::IF_RANGE).is_none_or(|wanted| wanted.as_bytes() == etag.as_bytes());
-    let mut response = match range.filter(|_| same) {
+    let mut response = match range.ok().filter(|_| same) {
         Some(TypedHeader(range)) => part(&bytes, &range),
         None => bytes.into_response(),
     };

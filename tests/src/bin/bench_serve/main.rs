@@ -7,10 +7,14 @@
 //! recommendations a second and their p99, alone and beside a retraining; seconds from a deletion to its acknowledgement and to the
 //! published model, beside retraining every shard; deletions absorbed in an
 //! hour of asking without a pause, and what is sustained; memory. One JSON
-//! object a figure goes to standard output.
+//! object a figure goes to standard output. Only where `--only endurance` asks
+//! for it: 50 lists a second, 5 deletions and 50 additions a minute for
+//! `--seconds`, then every receipt checked and the state verified.
 //!
 //! A state whose shards another build trained is served as it is; what
 //! retrains is of this build. How many those are is said first.
+
+mod endurance;
 
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
@@ -31,7 +35,9 @@ use eemu_tests::{chosen, copy, say};
 use serde_json::{Value, json};
 
 /// What can be measured, in this order.
-const FIGURES: [&str; 5] = ["alone", "deletion", "beside", "absorbed", "everything"];
+const FIGURES: [&str; 6] = ["alone", "deletion", "beside", "absorbed", "everything", ENDURANCE];
+/// Not measured unless it is asked for.
+const ENDURANCE: &str = "endurance";
 
 struct Args {
     state: PathBuf,
@@ -54,7 +60,8 @@ fn main() -> ExitCode {
 
 fn arguments() -> Result<Args> {
     let (mut state, mut seconds, mut clients, mut deletions) = (None, 10.0, 4, 3);
-    let (mut only, mut set) = (FIGURES.map(str::to_owned).to_vec(), Vec::new());
+    let usual = FIGURES.iter().filter(|figure| **figure != ENDURANCE).map(|figure| (*figure).to_owned()).collect();
+    let (mut only, mut set): (Vec<String>, Vec<String>) = (usual, Vec::new());
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         let value = words.next().with_context(|| format!("{word} wants a value"))?;
@@ -81,6 +88,7 @@ struct Data {
 /// The copy in service, and what is asked of it.
 struct Bench<'a> {
     args: &'a Args,
+    dir: PathBuf,
     process: Process,
     admin: String,
     data: Data,
@@ -112,8 +120,9 @@ fn bench(args: &Args) -> Result<()> {
         stream().shuffle(&mut records);
         Data { users, records }
     };
-    let process = Process::start(&dir, &["--settle", "0"], &[])?;
-    let bench = Bench { args, process, admin, data };
+    let settle = if args.only.iter().any(|only| only == ENDURANCE) { "60" } else { "0" };
+    let process = Process::start(&dir, &["--settle", settle], &[])?;
+    let mut bench = Bench { args, dir, process, admin, data };
     say("memory_mb", &json!({"resident": memory(&bench.process, "VmRSS")}));
     for figure in FIGURES.iter().filter(|figure| args.only.iter().any(|only| only == *figure)) {
         match *figure {
@@ -121,6 +130,7 @@ fn bench(args: &Args) -> Result<()> {
             "deletion" => bench.deletion()?,
             "beside" => bench.beside()?,
             "absorbed" => bench.absorbed()?,
+            ENDURANCE => return bench.endurance(),
             _ => bench.everything()?,
         }
     }
@@ -261,7 +271,7 @@ fn memory(process: &Process, name: &str) -> Option<u64> {
 
 /// So many clients asking without a pause.
 fn load(bench: &Bench<'_>) -> Result<Value> {
-    let Bench { args, process, admin, data } = bench;
+    let Bench { args, process, admin, data, .. } = bench;
     let start = Instant::now();
     let times: Vec<Result<Vec<f64>>> = std::thread::scope(|scope| {
         let clients: Vec<_> = (0..args.clients)
