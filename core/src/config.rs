@@ -276,7 +276,7 @@ impl Config {
             return refuse("epochs must be 1 or more");
         }
         if train.users_per_batch == 0 {
-            return refuse("a mini-batch needs at least one user");
+            return refuse("users_per_batch must be 1 or more");
         }
         if !positive(train.inner_step) || !positive(train.outer_step) {
             return refuse("inner_step and outer_step must be positive numbers");
@@ -294,7 +294,7 @@ impl Config {
             || train.uniform_negatives.max(train.in_batch_negatives) > 64
         {
             return refuse(
-                "a positive needs between one and 64 negatives: see uniform_negatives and in_batch_negatives",
+                "a positive needs between one and 64 negatives: set uniform_negatives and in_batch_negatives",
             );
         }
         if train.query_length == 0 {

@@ -1,4 +1,6 @@
-//! What can go wrong, said so that a person knows where and what to do.
+//! What can go wrong, said so that a person knows what, where and what to do.
+
+use std::borrow::Cow;
 
 use thiserror::Error;
 
@@ -29,20 +31,47 @@ fn place(file: &str, line: u64, column: u64) -> String {
     }
 }
 
+/// Text in one line that a terminal shows as it stands: what would move the
+/// cursor, or begin a line, is written out.
+pub fn shown(text: &str) -> Cow<'_, str> {
+    if !text.contains(char::is_control) {
+        return Cow::Borrowed(text);
+    }
+    let mut plain = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '\t' => plain.push(letter),
+            letter if letter.is_control() => plain.extend(letter.escape_debug()),
+            letter => plain.push(letter),
+        }
+    }
+    Cow::Owned(plain)
+}
+
+/// A value in quotes for a message: one line, of bounded length.
+pub fn quote(value: &str) -> String {
+    const SHOWN: usize = 60;
+    let mut text: String = value.chars().take(SHOWN).collect();
+    if value.chars().nth(SHOWN).is_some() {
+        text.push('…');
+    }
+    format!("'{}'", shown(&text).replace('\t', "\\t"))
+}
+
 /// Everything `core` can refuse.
 #[derive(Debug, Error)]
 pub enum Error {
     /// A person's file is not what it should be.
     #[error(transparent)]
     Data(#[from] DataError),
-    /// A configuration value cannot be used.
+    /// A configuration value cannot be used. The text says what may be.
     #[error("configuration: {0}")]
     Config(String),
-    /// A rule for a list that cannot be followed.
+    /// A rule for a list that cannot be followed. The text says what may be.
     #[error("{0}")]
     Rule(String),
     /// A user or item that the catalogue does not hold.
-    #[error("{kind} '{id}' is not in the catalogue")]
+    #[error("{kind} {} is not in the catalogue; write it as the imported files do, byte for byte", quote(.id))]
     UnknownId {
         /// "user" or "item".
         kind: &'static str,
@@ -50,16 +79,16 @@ pub enum Error {
         id: String,
     },
     /// A stored model or manifest that does not fit.
-    #[error("model: {0}")]
+    #[error("model: {0}; train its shard again (eemu train), or fetch the file again")]
     Model(String),
     /// A score or loss that is not a number.
     #[error("{0} is not a number: the model has diverged; lower the step sizes")]
     NotANumber(String),
     /// A receipt, proof or checkpoint that is not what was signed.
-    #[error("receipt log: {0}")]
+    #[error("receipt log: {0}; get it again from whoever keeps the log, and trust nothing that stays so")]
     Log(String),
     /// The device cannot be used.
-    #[error("device: {0}")]
+    #[error("device: {0}; try it again, or on the processor: --device cpu")]
     Device(String),
 }
 

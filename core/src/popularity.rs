@@ -211,13 +211,24 @@ impl Popularity {
         first(held, masked, k, |a, b| b.cmp(a))
     }
 
-    /// The `k` items outside `masked` (ascending) whose first record is the
-    /// latest, and when that was; ties by item index. Items without a record
-    /// that has a time are in no list.
+    /// The `k` newest of a catalogue's `items` outside `masked` (ascending): first
+    /// those that nobody has yet, whichever came last into the catalogue before
+    /// the others; then those whose first record is the latest, with its time,
+    /// ties by item index. Items whose records have no times are in no list.
     #[must_use]
-    pub fn newest(&self, masked: &[u32], k: usize) -> Vec<(u32, f64)> {
-        let dated = (0u32..).zip(&self.tallies).filter_map(|(item, tally)| Some((item, *tally.earliest.first()?)));
-        first(dated, masked, k, |a, b| b.total_cmp(a))
+    pub fn newest(&self, items: usize, masked: &[u32], k: usize) -> Vec<(u32, Option<f64>)> {
+        let since = |item: u32| match self.tallies.get(item as usize) {
+            Some(tally) if tally.people > 0 => tally.earliest.first().map(|time| (item, (Some(*time), item))),
+            _ => Some((item, (None, item))),
+        };
+        let by = |a: &(Option<f64>, u32), b: &(Option<f64>, u32)| match (a.0, b.0) {
+            (None, None) => b.1.cmp(&a.1),
+            (None, Some(_)) => Ordering::Less,
+            (Some(_), None) => Ordering::Greater,
+            (Some(a), Some(b)) => b.total_cmp(&a),
+        };
+        let newest = first((0..items as u32).filter_map(since), masked, k, by);
+        newest.into_iter().map(|(item, (since, _))| (item, since)).collect()
     }
 }
 
@@ -272,9 +283,12 @@ mod tests {
         let counted = Popularity::new(&records, 6);
         assert_eq!(counted.most(&[], 10), [(1, 2), (4, 2), (2, 1), (3, 1)]);
         assert_eq!(counted.most(&[1, 3], 2), [(4, 2), (2, 1)]);
-        assert_eq!(counted.newest(&[], 10), [(2, 9.0), (3, 9.0), (1, 3.0)]);
-        assert_eq!(counted.newest(&[2], 1), [(3, 9.0)]);
-        assert_eq!(counted.newest(&[], 0), []);
+        // Nobody has 0, 5 and 6, which came after all others; 4 has no time.
+        let dated = [(2, Some(9.0)), (3, Some(9.0)), (1, Some(3.0))];
+        assert_eq!(counted.newest(7, &[], 10), [&[(6, None), (5, None), (0, None)][..], &dated].concat());
+        assert_eq!(counted.newest(7, &[], 4), [(6, None), (5, None), (0, None), dated[0]]);
+        assert_eq!(counted.newest(7, &[0, 2, 5, 6], 1), [dated[1]]);
+        assert_eq!(counted.newest(7, &[], 0), []);
     }
 
     /// Where the records lie elsewhere, an item's times are asked for by name.

@@ -40,10 +40,16 @@ pub fn plan(world: &World, request: &[(u32, u32)]) -> Plan {
 /// The shards whose training set differs in one user's records, ascending:
 /// what a deletion, or an addition, makes train anew.
 pub fn changed_shards(before: &World, after: &World, user: u32) -> BTreeSet<u32> {
-    let training = |world: &World| world.items(user, Role::Train).into_iter().collect::<BTreeSet<u32>>();
+    // A record that moved in time is another one: order and age are learned.
+    let training = |world: &World| -> BTreeSet<(u32, Option<u64>)> {
+        let own = world.interactions.of(user);
+        let is_training = |place: usize| world.split.role(place, own.len()) == Role::Train;
+        let own = own.iter().enumerate().filter(|(place, _)| is_training(*place));
+        own.map(|(_, record)| (record.item, record.timestamp.map(f64::to_bits))).collect()
+    };
     // Somebody who came with the change is in the later catalogue only.
     let known = if (user as usize) < before.catalog.users.len() { before } else { after };
-    training(before).symmetric_difference(&training(after)).map(|&item| known.shard_of(user, item)).collect()
+    training(before).symmetric_difference(&training(after)).map(|&(item, _)| known.shard_of(user, item)).collect()
 }
 
 /// One user's records that are earlier than a time. What has no time stays.

@@ -1,7 +1,7 @@
 //! What an addition changes, worked out in one way for the service and for the
 //! command line.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
 use eemu_core::dataset::{Catalog, Interaction};
@@ -16,8 +16,7 @@ use crate::store::{Change, Head};
 pub(crate) struct Collected<'a> {
     before: &'a World,
     catalog: Catalog,
-    known: HashSet<(u32, u32)>,
-    new: Vec<Interaction>,
+    new: BTreeMap<(u32, u32), Interaction>,
     people: Vec<String>,
 }
 
@@ -25,7 +24,7 @@ impl<'a> Collected<'a> {
     /// Nothing yet.
     pub(crate) fn new(before: &'a World) -> Self {
         let catalog = before.catalog.clone();
-        Self { before, catalog, known: HashSet::new(), new: Vec::new(), people: Vec::new() }
+        Self { before, catalog, new: BTreeMap::new(), people: Vec::new() }
     }
 
     /// The catalogue with the people who come.
@@ -43,15 +42,16 @@ impl<'a> Collected<'a> {
         Ok(user)
     }
 
-    /// Adds somebody's records. Returns how many of them are new.
+    /// Adds somebody's records. Returns how many of them are new, or later than
+    /// the one of the same item that was there and takes their place.
     pub(crate) fn add(&mut self, user: u32, records: &[(u32, Option<f64>)]) -> u64 {
         let own = self.before.interactions.of(user);
         let mut count = 0;
         for &(item, timestamp) in records {
-            let is_there = own.iter().any(|record| record.item == item);
-            if !is_there && self.known.insert((user, item)) {
-                self.new.push(Interaction { user, item, timestamp });
-                count += 1;
+            let record = Interaction { user, item, timestamp };
+            let there = self.new.get(&(user, item)).or_else(|| own.iter().find(|own| own.item == item));
+            if there.is_none_or(|there| record.replaces(there)) {
+                count += u64::from(self.new.insert((user, item), record).is_none());
             }
         }
         count
@@ -62,7 +62,8 @@ impl<'a> Collected<'a> {
         if self.new.is_empty() {
             return None;
         }
-        let Self { before, catalog, new, people, .. } = self;
+        let Self { before, catalog, new, people } = self;
+        let new: Vec<Interaction> = new.into_values().collect();
         let after = World { catalog, ..before.clone() }.changed(&BTreeSet::new(), &new);
         let stale = shards_of_additions(before, &after, &new);
         let first = stale.iter().copied().filter(|shard| !before.has_voice(*shard)).collect();

@@ -260,8 +260,8 @@ pub(crate) struct AskedArgs {
     /// The whole account: every record of the user, and the user's features.
     #[arg(long, requires = "user", conflicts_with_all = ["file", "before"])]
     pub(crate) all: bool,
-    /// The user's records that are earlier than this, in the data's own unit;
-    /// what has no time stays.
+    /// The user's records that are earlier than this, a number in the data's own
+    /// unit or a time such as 2024-05-31; what has no time stays.
     #[arg(long, value_name = "TIME", requires = "user", conflicts_with = "file", allow_negative_numbers = true, value_parser = numbers::time)]
     pub(crate) before: Option<f64>,
     /// A table (CSV) of user,item lines, or user,,all for a whole account; -

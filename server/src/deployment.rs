@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use eemu_core::config::Config;
-use eemu_core::dataset::{Catalog, ImportReport, Imported, Interaction, Interactions, ItemOutcome, ItemRow};
+use eemu_core::dataset::{Catalog, Duplicates, ImportReport, Imported, Interaction, ItemOutcome, ItemRow};
 use eemu_core::ensemble::{join_user_rows, split_user_rows};
 use eemu_core::model::{TensorMap, from_safetensors, model_blake3};
 use eemu_core::random::Key;
@@ -272,7 +272,7 @@ impl Deployment {
         config.check()?;
         let key = Key::from_seed(config.train.seed);
         // In place: of many records one copy is enough.
-        let duplicates = Interactions::collapse(&mut records);
+        let duplicates = Duplicates::default().collapse(&mut records);
         let settings = Settings { duplicates: duplicates + collapsed, ..settings.clone() };
         let stored = Cell::new(0u64);
         // Each record is named once on its way into the database.
@@ -363,13 +363,24 @@ impl Deployment {
         self.all_models(device, |shard| shard.live.is_some() && !shard.stale)
     }
 
-    /// Every shard's model, those that wait for what was added since among
-    /// them: they saw nothing that is gone, and a list may be made of them.
+    /// The models that lists are made of, each with its shard, as the service
+    /// makes them (`View::voices`): of every shard that has records and a live
+    /// model. Those that wait for what was added since are among them, for they
+    /// saw nothing that is gone; a shard that waits to be trained is not.
     ///
     /// # Errors
-    /// As [`Deployment::models`].
-    pub fn models_that_answer(&self, device: &Device) -> Result<Vec<ShardModel>> {
-        self.all_models(device, |shard| shard.live.is_some())
+    /// When there is none: says what is missing.
+    pub fn answering(&self, device: &Device) -> Result<Vec<(u32, ShardModel)>> {
+        let voice = |shard: &&Shard| self.world.has_voice(shard.index);
+        let shards = self.state.shards()?;
+        let live: Vec<u32> = shards.iter().filter(voice).filter(|s| s.live.is_some()).map(|s| s.index).collect();
+        if live.is_empty() && !shards.iter().any(|shard| voice(&shard)) {
+            bail!("the state has no records to learn from: add some (`eemu add`) and train");
+        }
+        if live.is_empty() {
+            bail!("no shard has a model; run: eemu train --state {}", self.state.dir().display());
+        }
+        live.into_iter().map(|shard| Ok((shard, self.model(shard, device)?))).collect()
     }
 
     fn all_models(&self, device: &Device, counts: impl Fn(&Shard) -> bool) -> Result<Vec<ShardModel>> {

@@ -1,7 +1,6 @@
 //! What may be the identifier of somebody new.
 
-/// Longest identifier, in bytes.
-const LONGEST: usize = 1024;
+use eemu_core::dataset::LONGEST_ID;
 
 /// Refuses what can be nobody's identifier.
 ///
@@ -9,8 +8,8 @@ const LONGEST: usize = 1024;
 /// When it is blank or far too long.
 pub fn check(id: &str) -> Result<(), &'static str> {
     match id.trim().is_empty() {
-        true => Err("a user's identifier is blank"),
-        false if id.len() > LONGEST => Err("a user's identifier is longer than 1024 bytes"),
+        true => Err("a user's identifier is blank; give one"),
+        false if id.len() > LONGEST_ID => Err("a user's identifier is longer than 1024 bytes; give a shorter one"),
         false => Ok(()),
     }
 }

@@ -332,7 +332,10 @@ fn movielens_zip(path: &Path, options: &ImportOptions, bad: &mut BadLines) -> an
 fn open_zip(path: &Path) -> anyhow::Result<ZipArchive<BufReader<File>>> {
     let shown = path.display();
     let file = File::open(path).with_context(|| format!("cannot open {shown}"))?;
-    ZipArchive::new(BufReader::new(file)).map_err(|e| anyhow!("{shown}: no whole zip archive ({e}); download it again"))
+    ZipArchive::new(BufReader::new(file)).map_err(|error| {
+        let problem = format!("this is no whole zip archive ({error})");
+        parquet::fault(&shown.to_string(), 0, problem, "Download or copy it again").into()
+    })
 }
 
 /// Whether an entry's last path component is `name`.

@@ -41,6 +41,15 @@ pub(crate) fn wrong_kind(error: &impl Display) -> String {
     format!("it must be {}, and is {}", plain(expected), plain(found))
 }
 
+/// What is wrong with a table of a few columns, in words.
+pub(crate) fn csv_problem(error: &csv::Error) -> String {
+    match error.kind() {
+        csv::ErrorKind::Io(why) => format!("it cannot be read ({why})"),
+        csv::ErrorKind::Utf8 { .. } => "the line is no UTF-8 text".into(),
+        _ => "the line cannot be read as CSV; a quote may not be closed".into(),
+    }
+}
+
 /// What serde says, without the place that it says it of.
 pub(crate) fn without_place(error: &impl Display) -> String {
     let text = error.to_string();

@@ -46,7 +46,9 @@ pub type Outcome = std::result::Result<Quality, String>;
 pub fn grid(lists: &[String]) -> Result<Vec<Vec<String>>> {
     let mut trials = vec![Vec::new()];
     for list in lists {
-        let (key, values) = list.split_once('=').with_context(|| format!("'{list}' is not KEY=V,V,V"))?;
+        let (key, values) = list
+            .split_once('=')
+            .with_context(|| format!("'{list}' is not KEY=V,V,V; write it as train.epochs=16,32"))?;
         let values: Vec<&str> = values.split(',').filter(|v| !v.is_empty()).collect();
         if values.is_empty() || trials.len() * values.len() > 10_000 {
             bail!("'{list}': give between one value and 10,000 combinations in all");

@@ -232,7 +232,7 @@ fn zips_that_are_something_else() {
     let whole = fs::read(&path).unwrap();
     for length in (0..whole.len()).step_by(7) {
         fs::write(&path, &whole[..length]).unwrap();
-        assert!(message(&path).contains("ml.zip: no whole zip archive"), "{length} bytes");
+        assert!(message(&path).contains("ml.zip: this is no whole zip archive"), "{length} bytes");
     }
     // Damage anywhere: refused or, where no reader looks, harmless.
     for at in 0..whole.len() {

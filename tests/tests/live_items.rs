@@ -77,8 +77,8 @@ fn learned(deployment: &Deployment) -> LearnedState {
 
 /// Everything that somebody has not, best first.
 fn list(deployment: &Deployment, user: u32) -> Vec<u32> {
-    let models = deployment.models_that_answer(&cpu()).unwrap();
-    let models: Vec<(usize, &ShardModel)> = models.iter().enumerate().collect();
+    let models = deployment.answering(&cpu()).unwrap();
+    let models: Vec<(usize, &ShardModel)> = models.iter().map(|(shard, model)| (*shard as usize, model)).collect();
     let world = &deployment.world;
     let person = world.person(user, History::All);
     let key = world.key.derived("adaptation of clients");

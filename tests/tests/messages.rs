@@ -127,6 +127,83 @@ fn every_message_says_what_to_do() {
     assert!(messages > 80, "only {messages} found");
 }
 
+/// Messages of the core that people cannot cause through any door: of what
+/// `reproduce` and the Lab put together themselves.
+const INSIDE: &[&str] = &["/aggregate/", "/cluster/", "/mistakes"];
+
+/// Every message that the core's sources write themselves. The rest of what it
+/// says of files has a field of its own for the way out.
+#[test]
+fn every_message_of_the_core_says_what_to_do() {
+    let mut files = Vec::new();
+    sources(&root().join("core/src"), &mut files);
+    let (mut messages, mut hints) = (0, 0);
+    for file in files {
+        let place = file.display().to_string().replace('\\', "/");
+        if INSIDE.iter().any(|inside| place.contains(inside)) {
+            continue;
+        }
+        let source = fs::read_to_string(&file).unwrap();
+        let source = source.split("#[cfg(test)]").next().unwrap();
+        // Models, logs and devices have their way out in the variant.
+        for message in said(source, &["Error::Config(", "Error::Rule(", "refuse("]) {
+            messages += 1;
+            let put_together = message.contains("{hint}") || message.ends_with(": {text}");
+            assert!(put_together || tells(&message), "{place}: {message}");
+        }
+        for hint in said(source, &["hint: ", "let hint = "]) {
+            hints += 1;
+            assert!(tells(&hint), "{place}: {hint}");
+        }
+    }
+    assert!(messages > 40 && hints > 15, "{messages} messages, {hints} hints");
+}
+
+/// One of each that the core refuses; a new variant does not compile here until
+/// it has an example.
+#[test]
+fn every_refusal_of_the_core_says_what_where_and_what_to_do() {
+    use eemu_core::{DataError, Error};
+    let long = "x".repeat(9000);
+    let data = |line, column| DataError {
+        file: "a.csv".into(),
+        line,
+        column,
+        problem: "the user identifier is blank".into(),
+        hint: "Give every record a user".into(),
+    };
+    let examples = vec![
+        Error::Data(data(3, 2)),
+        Error::Config("shards must be between 1 and 4096".into()),
+        Error::Rule("category 'x' is not COLUMN=VALUE; write it as genre=Drama".into()),
+        Error::UnknownId { kind: "user", id: "a\u{1b}[2Jb\n".into() },
+        Error::UnknownId { kind: "item", id: long },
+        Error::Model("tensor 'a' is missing".into()),
+        Error::NotANumber("a score".into()),
+        Error::Log("the proof is of another log".into()),
+        Error::Device("out of memory".into()),
+    ];
+    for example in &examples {
+        let message = example.to_string();
+        good(&message);
+        assert!(!message.contains(char::is_control), "{message:?}");
+        let (what, place) = match example {
+            Error::Data(_) => ("is blank", "a.csv, line 3, column 2: "),
+            Error::Config(_) => ("shards must be", "configuration: "),
+            Error::Rule(_) => ("is not COLUMN=VALUE", "category 'x'"),
+            Error::UnknownId { kind, .. } => ("is not in the catalogue", *kind),
+            Error::Model(_) => ("is missing", "model: "),
+            Error::NotANumber(_) => ("is not a number", "a score"),
+            Error::Log(_) => ("another log", "receipt log: "),
+            Error::Device(_) => ("out of memory", "device: "),
+        };
+        assert!(message.contains(what) && message.starts_with(place), "{message}");
+    }
+    // A place is as exact as it is known.
+    let place = |line, column| data(line, column).to_string();
+    assert!(place(3, 0).starts_with("a.csv, line 3: ") && place(0, 0).starts_with("a.csv: "));
+}
+
 /// One of each that the store refuses; a new variant does not compile here
 /// until it has an example.
 #[test]
@@ -149,6 +226,7 @@ fn every_refusal_of_the_store_says_what_to_do() {
         StoreError::Locked { dir: dir.clone(), pid: Some(7) },
         StoreError::NotAState { dir: dir.clone() },
         StoreError::ForeignDirectory { dir: dir.clone() },
+        StoreError::OwnState { dir: dir.clone() },
         StoreError::AlreadyAState { dir },
         StoreError::NewerFormat { found: 9, supported: 8 },
         StoreError::OlderFormat { found: 7, supported: 8 },
@@ -183,6 +261,7 @@ fn every_refusal_of_the_store_says_what_to_do() {
             | StoreError::NotAState { .. }
             | StoreError::ForeignDirectory { .. }
             | StoreError::AlreadyAState { .. }
+            | StoreError::OwnState { .. }
             | StoreError::NewerFormat { .. }
             | StoreError::OlderFormat { .. }
             | StoreError::ReadOnly

@@ -293,9 +293,58 @@ fn items_are_hidden_beside_a_running_server() {
     );
     let (code, _, err) = run(&["items", "show", "--state", state, "item-9", "item-1"], &[]);
     assert_eq!(code, Some(3));
-    assert!(err.contains("not hidden, so skipped: item-1"), "{err}");
+    assert!(err.contains("not hidden, so skipped: 'item-1'"), "{err}");
     let (_, out, _) = run(&["items", "hidden", "--state", state], &[]);
     assert_eq!(out, "item-2\nitem-5\n");
+}
+
+/// A first record in a shard that never had people leaves that shard without a
+/// model until it is trained. The others answer meanwhile, the service and the
+/// command with the same lists.
+#[test]
+fn a_shard_that_waits_for_its_first_training_holds_up_nobody() {
+    let recipe = Recipe { users: 3, shards: 6, ..recipe(ModelKind::Kernel) };
+    let place = Place::with(&recipe, patient(), &open()).unwrap();
+    let waits = |shard: u32| {
+        let view = place.service.view();
+        view.world.has_voice(shard) && view.shards[shard as usize].model.is_none()
+    };
+    for number in 0.. {
+        assert!(number < 100, "no shard was empty");
+        let body = json!({"user": format!("new-{number}"), "interactions": [{"item": "item-1"}, {"item": "item-2"}]});
+        let reply = place.post("/api/v1/interactions/add", &place.admin, &body);
+        assert!(reply.status.is_success(), "{}", reply.json());
+        if (0..6).any(waits) {
+            break;
+        }
+    }
+    let silent: Vec<u32> = (0..6).filter(|shard| waits(*shard)).collect();
+    let state = text(&place.dir);
+    let ask = json!({"items": ["item-1", "item-5"], "top": 1000});
+    let served = place.post(ASK, "", &ask);
+    let shards: Vec<u64> =
+        served.json()["shards"].as_array().unwrap().iter().map(|shard| shard[0].as_u64().unwrap()).collect();
+    assert!(!shards.is_empty() && !silent.iter().any(|shard| shards.contains(&u64::from(*shard))), "{shards:?}");
+    let printed = command(&["recommend", "--items", "item-1,item-5", "--state", state, "--top", "1000", "--json"], &[]);
+    assert_eq!(printed["shards"], json!(shards));
+    let printed: Vec<(String, u32)> = printed["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|item| (item["item_id"].as_str().unwrap().to_owned(), (item["score"].as_f64().unwrap() as f32).to_bits()))
+        .collect();
+    assert_eq!(printed, listed(&served));
+    let (code, _, err) = run(&["recommend", "--items", "item-1", "--state", state], &[]);
+    let said = format!("shards that wait to be trained had no say: {}", silent[0]);
+    assert!(code == Some(0) && err.contains(&said), "{err}");
+    // Other lists are made in the same way.
+    let similar = command(&["similar", "--item", "item-1", "--state", state, "--top", "1000", "--json"], &[]);
+    let similar: Vec<&str> =
+        similar["items"].as_array().unwrap().iter().map(|item| item["item_id"].as_str().unwrap()).collect();
+    assert_eq!(similar, names(&place.get("/api/v1/similar?item=item-1&top=1000", "")));
+    let out = place.dir.with_file_name("lists.csv");
+    command(&["recommend", "--all", "--out", text(&out), "--state", state, "--json"], &[]);
+    assert!(std::fs::read_to_string(&out).unwrap().contains("user-1,"));
 }
 
 /// Hidden items, and those that are down, go into backups and out of them; and
@@ -412,6 +461,30 @@ fn similar_items_by_the_definition() {
     assert_eq!(drama.into_iter().collect::<BTreeSet<_>>(), group);
 }
 
+/// What nobody has is newer than all that somebody has, the last of the
+/// catalogue before the others.
+#[test]
+fn new_items_begin_with_those_that_nobody_has() {
+    let recipe = Recipe { users: 12, items: 60, ..recipe(ModelKind::Kernel) };
+    let place = Place::with(&recipe, patient(), &open()).unwrap();
+    let had: BTreeSet<u32> = recipe.records().iter().map(|record| record.item).collect();
+    let nobodys: Vec<String> = (0..60).rev().filter(|item| !had.contains(item)).map(|n| format!("item-{n}")).collect();
+    assert!(nobodys.len() > 2, "{had:?}");
+    let new = place.get("/api/v1/new?top=1000", &place.operator);
+    let listed = names(&new);
+    assert_eq!((listed.len(), &listed[..nobodys.len()]), (60, &nobodys[..]));
+    let dated = |item: &Value| item.get("since").is_some_and(Value::is_number);
+    assert_eq!(new.json()["items"].as_array().unwrap().iter().position(dated), Some(nobodys.len()));
+    let printed = command(&["new", "--state", text(&place.dir), "--top", "1000", "--json"], &[]);
+    let printed: Vec<&str> =
+        printed["items"].as_array().unwrap().iter().map(|item| item["item_id"].as_str().unwrap()).collect();
+    assert_eq!(printed, listed);
+    // The first record makes an item one of the others.
+    let body = json!({"user": "user-1", "interactions": [{"item": nobodys[0], "timestamp": 5.0}]});
+    assert_eq!(place.post("/api/v1/interactions/add", &place.admin, &body).json()["added"], 1);
+    assert_eq!(names(&place.get("/api/v1/new?top=1000", &place.operator))[0], nobodys[1]);
+}
+
 /// Counts are of the records as they are: a deletion moves them before it is
 /// acknowledged, while nothing is retrained.
 #[test]
@@ -447,16 +520,20 @@ fn popular_and_new_items_follow_the_records_at_once() {
         let counts: Vec<u64> =
             popular["items"].as_array().unwrap().iter().map(|item| item["people"].as_u64().unwrap()).collect();
         assert!(counts.windows(2).all(|pair| pair[0] >= pair[1]));
-        let mut expected: Vec<(u32, f64)> = since.into_iter().collect();
-        expected.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        let mut dated: Vec<(u32, f64)> = since.into_iter().collect();
+        dated.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        // What nobody has is newer than all that somebody has.
+        let nobodys = (0..recipe.catalog().unwrap().items.len() as u32).rev().filter(|item| !people.contains_key(item));
+        let expected: Vec<(u32, Option<f64>)> =
+            nobodys.map(|item| (item, None)).chain(dated.into_iter().map(|(item, time)| (item, Some(time)))).collect();
         let new = place.get("/api/v1/new?top=1000", &place.admin).json();
-        let found: Vec<(u32, f64)> = new["items"]
+        let found: Vec<(u32, Option<f64>)> = new["items"]
             .as_array()
             .unwrap()
             .iter()
             .map(|item| {
                 let name = item["item"].as_str().unwrap().strip_prefix("item-").unwrap();
-                (name.parse().unwrap(), item["since"].as_f64().unwrap())
+                (name.parse().unwrap(), item["since"].as_f64())
             })
             .collect();
         assert_eq!(found, expected, "round {round}");

@@ -36,6 +36,35 @@ fn the_document_is_the_committed_one() {
     assert!(page.status == 200 && String::from_utf8_lossy(&page.bytes).contains("swagger"));
 }
 
+/// The Python client knows every route; `cargo xtask test --all` runs it.
+#[test]
+fn the_python_client_has_a_method_for_every_route() {
+    let client = std::fs::read_to_string(root().join("server/clients/python/src/eemu_client/client.py")).unwrap();
+    for (path, item) in document()["paths"].as_object().unwrap() {
+        for method in item.as_object().unwrap().keys().filter(|name| *name != "parameters") {
+            assert!(client.contains(&format!("@_route(\"{method}\", \"{path}\")")), "{method} {path}");
+        }
+    }
+}
+
+/// A proxy may show the service below a path (`deploy/nginx/tenants.conf`).
+#[test]
+fn the_page_of_the_api_works_below_a_path() {
+    let place = Place::new(&Recipe::default()).unwrap();
+    let text = |path: &str| String::from_utf8(place.get(path, "").bytes).unwrap();
+    let script = text("/docs/swagger-initializer.js");
+    assert!(script.contains("\"../api/v1/openapi.json\"") && !script.contains("\"/api/"), "{script}");
+    // Nothing that the page itself asks for begins at the host's root.
+    let page = text("/docs/");
+    assert!(!page.contains("href=\"/") && !page.contains("src=\"/"), "{page}");
+    // Where its calls go is told from where the document is.
+    assert_eq!(document()["servers"], json!([{"url": "../.."}]));
+    let bare = place.router();
+    let request = axum::http::Request::get("/docs").body(axum::body::Body::empty()).unwrap();
+    let reply = place.block_on(tower::ServiceExt::oneshot(bare, request)).unwrap();
+    assert_eq!((reply.status().as_u16(), reply.headers()["location"].to_str().unwrap()), (303, "docs/"));
+}
+
 #[test]
 fn the_manual_holds_every_setting() {
     let manual = std::fs::read_to_string(root().join("docs/serve.md")).unwrap();

@@ -261,3 +261,104 @@ fn the_logs_key_is_a_file() {
     let bytes = std::fs::read(dir.join("eemu.sqlite")).unwrap();
     assert!(!bytes.windows(64).any(|window| window == key.as_bytes()), "the key stayed in the database");
 }
+
+/// One rule for a record that comes again, in files, through the API and by the
+/// command: the latest stays. What was learned from its earlier time goes with
+/// the next training, to the byte.
+#[test]
+fn a_record_that_comes_again_has_its_latest_time() {
+    use eemu_core::model::ModelKind;
+    use eemu_tests::service::learned;
+    use eemu_tests::worlds::{Times, train_all};
+    let recipe = Recipe {
+        model: ModelKind::Episodes,
+        times: Times::Spread,
+        by: eemu_core::shard::ShardBy::Person,
+        ..Recipe::default()
+    };
+    let kept = tempfile::tempdir().unwrap();
+    let dir = kept.path().join("state");
+    make_state(&dir, &recipe, true).unwrap();
+    let mut place = Place::open(&dir, quick(), &http()).unwrap();
+    let mut records = recipe.records();
+    let first = *records.iter().find(|r| r.user == 1).unwrap();
+    let (user, item) = ("user-1".to_owned(), format!("item-{}", first.item));
+    let was = first.timestamp.unwrap();
+    let add = |place: &Place, timestamp: Option<f64>| {
+        let body = json!({"user": user, "interactions": [{"item": item, "timestamp": timestamp}]});
+        let reply = place.post("/api/v1/interactions/add", &place.admin, &body);
+        reply.json()["added"].as_u64().unwrap()
+    };
+    let time = |place: &Place| {
+        let list = place.post("/api/v1/interactions/list", &place.admin, &json!({"user": user})).json();
+        let all = list["interactions"].as_array().unwrap().clone();
+        all.iter().find(|one| one["item"] == item.as_str()).unwrap()["timestamp"].as_f64().unwrap()
+    };
+    let stale = |place: &Place| place.service.view().shards.iter().any(|view| view.shard.stale);
+    for earlier in [Some(was), Some(was - 1.0), None] {
+        assert_eq!((add(&place, earlier), time(&place), stale(&place)), (0, was, false), "{earlier:?}");
+    }
+    let later = records.iter().filter_map(|r| r.timestamp).fold(was, f64::max) + 7.0;
+    assert_eq!((add(&place, Some(later)), time(&place), stale(&place)), (1, later, true));
+    place.stop();
+    drop(place);
+    // The command knows the same rule.
+    let state = dir.to_str().unwrap().to_owned();
+    let eemu = |args: &[&str]| eemu_tests::command::done(&[args, &["--state", &state, "--json"]].concat(), &[]);
+    let again = ["add", "--user", &user, "--item", &item, "--time"];
+    let times = [later, later + 2.0].map(|time| time.to_string());
+    assert_eq!(eemu(&[&again[..], &[&times[0]]].concat())["added"], 0);
+    assert_eq!(eemu(&[&again[..], &[&times[1]]].concat())["added"], 1);
+    eemu(&["train"]);
+    let moved = records.iter_mut().find(|r| (r.user, r.item) == (first.user, first.item)).unwrap();
+    moved.timestamp = Some(later + 2.0);
+    let world = recipe.world_of(records).unwrap();
+    let twin = eemu_core::ensemble::LearnedState::new(&world, train_all(&world, None).unwrap());
+    assert_eq!(learned(&dir).unwrap().differences(&twin), [""; 0]);
+}
+
+/// Somebody who comes to a state that keeps features of people has a row of
+/// them too: the state opens again, and what it learns is what it would have.
+#[test]
+fn who_comes_where_people_have_features_is_there_after_a_restart() {
+    let kept = tempfile::tempdir().unwrap();
+    let at = |name: &str| kept.path().join(name).to_str().unwrap().to_owned();
+    let (data, state) = (at("set"), at("state"));
+    std::fs::create_dir(&data).unwrap();
+    let (mut people, mut records) = ("user_id:token\tgender:token\tage:float\n".to_owned(), String::new());
+    for n in 0..12 {
+        people += &format!("u{n}\t{}\t{}\n", if n % 2 == 0 { "F" } else { "M" }, 20 + n);
+        for k in 0..5 {
+            records += &format!("u{n}\ti{}\t{}\n", (n * 3 + k * 5) % 17, 1_600_000_000 + n * 9 + k);
+        }
+    }
+    std::fs::write(kept.path().join("set/set.user"), people).unwrap();
+    let heading = "user_id:token\titem_id:token\ttimestamp:float\n";
+    std::fs::write(kept.path().join("set/set.inter"), heading.to_owned() + &records).unwrap();
+    let eemu = |args: &[&str]| eemu_tests::command::done(&[args, &["--state", &state, "--json"]].concat(), &[]);
+    let features = ["--user-features", "gender,age", "--user-range", "age=0:100:10"];
+    eemu(&[&["import", "--data", &data, "--holdout", "none", "--seed", "4"][..], &features].concat());
+    eemu(&["train", "--set", "train.shards=2", "--set", "train.epochs=1", "--set", "episodes.width=4"]);
+    for (name, item) in [("new", "i3"), ("newer", "i5"), ("new", "i4")] {
+        assert_eq!(eemu(&["add", "--user", name, "--item", item])["added"], 1, "{name}");
+    }
+    assert_eq!(eemu(&["info"])["users"], 14);
+    eemu(&["train"]);
+    assert_eq!(eemu(&["verify"])["equal"], true);
+    eemu(&["forget", "--user", "new", "--all"]);
+    assert_eq!(eemu(&["verify"])["equal"], true);
+    // And beside a running server, over its end.
+    let location = std::path::PathBuf::from(&state);
+    let add = |place: &Place, name: &str| {
+        let body = json!({"user": name, "interactions": [{"item": "i1"}]});
+        place.post("/api/v1/interactions/add", &place.admin, &body).json()["added"].as_u64()
+    };
+    let mut place = Place::open(&location, quick(), &http()).unwrap();
+    assert_eq!(add(&place, "newest"), Some(1));
+    place.stop();
+    drop(place);
+    let place = Place::open(&location, quick(), &http()).unwrap();
+    assert_eq!((add(&place, "newest"), add(&place, "last")), (Some(0), Some(1)));
+    let list = place.post("/api/v1/interactions/list", &place.admin, &json!({"user": "newest"})).json();
+    assert_eq!(list["interactions"].as_array().unwrap().len(), 1);
+}

@@ -92,7 +92,7 @@ fn databases_are_refused_with_a_reason() {
         assert!(text.contains("--database") && !text.contains("hush"), "{text}");
     }
     make_state(&setting.dir("sqlite"), &RECIPE, false).unwrap();
-    assert!(said(setting.from("sqlite")).contains("holds a state already"));
+    assert!(said(setting.from("sqlite")).contains("holds a state of its own"));
 }
 
 /// Removes records as of the moment that a deployment knows.
@@ -221,6 +221,62 @@ fn a_second_server_knows_at_once() {
     let world = Deployment::open(setting.from("import"), Access::Read).unwrap().world;
     let twin = LearnedState::new(&world, train_all(&world, None).unwrap());
     assert_eq!(learned(setting.from("import")).unwrap().differences(&twin), [""; 0]);
+}
+
+/// An item that one server hides, or the command, is in no list of the other
+/// from the next answer on; a third server that starts later knows it, and so
+/// does a backup that is restored to a folder.
+#[test]
+fn a_hidden_item_is_hidden_by_every_server() {
+    let setting = Setting::new().unwrap();
+    make_state(setting.from("import"), &RECIPE, true).unwrap();
+    let first = Place::open(setting.from("first"), quick(), &http()).unwrap();
+    let second = Place::open(setting.from("second"), quick(), &http()).unwrap();
+    let lists = |place: &Place| -> Vec<BTreeSet<String>> {
+        let names = |reply: Value| -> BTreeSet<String> {
+            let items = reply["items"].as_array().unwrap_or_else(|| panic!("{reply}"));
+            items.iter().map(|item| item["item"].as_str().unwrap().to_owned()).collect()
+        };
+        let ask = json!({"user": "user-1", "top": 1000, "include_seen": true});
+        let mut lists = vec![names(place.post("/api/v1/recommendations", &place.admin, &ask).json())];
+        for path in ["similar?item=item-1&top=1000", "popular?top=1000", "new?top=1000"] {
+            lists.push(names(place.get(&format!("/api/v1/{path}"), &place.operator).json()));
+        }
+        lists
+    };
+    let whole = lists(&second);
+    assert!(whole.iter().all(|list| list.contains("item-2") && list.contains("item-3")), "{whole:?}");
+    let without = |gone: &[&str]| -> Vec<BTreeSet<String>> {
+        whole.iter().map(|list| list.iter().filter(|item| !gone.contains(&item.as_str())).cloned().collect()).collect()
+    };
+    let ask = |how: &str, items: Value| {
+        let reply = first.post(&format!("/api/v1/items/{how}"), &first.operator, &json!({"items": items}));
+        assert_eq!(reply.status, 200, "{}", reply.json());
+        reply.json()
+    };
+    assert_eq!(ask("hide", json!(["item-2", "nothing"]))["unknown"], json!(["nothing"]));
+    assert_eq!((lists(&second), lists(&first)), (without(&["item-2"]), without(&["item-2"])));
+    // The command, beside them.
+    let at = |args: &[&str], name: &str, database: Option<&str>| {
+        let mut command = Command::new(program().unwrap());
+        command.args(args).arg("--state").arg(setting.dir(name)).env_remove("EEMU_DATABASE");
+        command.envs(database.map(|address| ("EEMU_DATABASE", address)));
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let eemu = |args: &[&str]| at(args, "first", Some(&setting.database));
+    eemu(&["items", "hide", "item-3"]);
+    assert_eq!(lists(&second), without(&["item-2", "item-3"]));
+    assert_eq!(eemu(&["items", "hidden"]), "item-2\nitem-3\n");
+    let third = Place::open(setting.from("third"), quick(), &http()).unwrap();
+    assert_eq!(lists(&third), without(&["item-2", "item-3"]));
+    let backup = setting.dir("backup");
+    eemu(&["backup", "--to", backup.to_str().unwrap()]);
+    assert_eq!(ask("show", json!(["item-2", "item-3", "item-4"]))["unknown"], json!(["item-4"]));
+    assert_eq!((lists(&second), lists(&third)), (whole.clone(), whole.clone()));
+    at(&["restore", "--without-tombstones", "--backup", backup.to_str().unwrap()], "restored", None);
+    assert_eq!(at(&["items", "hidden"], "restored", None), "item-2\nitem-3\n");
 }
 
 /// An answer that the second server is computing while the first acknowledges

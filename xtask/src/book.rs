@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use crate::report::End;
-use crate::{Outcome, place, run};
+use crate::{Outcome, crates, place, run};
 
 /// The release that is known to work.
 const RELEASE: &str = "0.5.4";
@@ -27,20 +27,12 @@ pub(crate) fn run() -> Outcome {
 pub(crate) fn step() -> End {
     match installed() {
         Ok(program) => build(&program).into(),
-        Err(why) => End::NotRun(format!("mdBook could not be installed from crates.io: {why}")),
+        Err(why) => End::NotRun(why),
     }
 }
 
-/// The program, installed the first time.
 fn installed() -> Result<PathBuf, String> {
-    let home = place::target()?.join(format!("mdbook-{RELEASE}"));
-    let program = home.join("bin").join(format!("mdbook{}", std::env::consts::EXE_SUFFIX));
-    if !run::answers(run::program(&program).arg("--version")) {
-        let mut install =
-            run::cargo(&["install", "--locked", "--version", RELEASE, "mdbook", "--no-default-features"])?;
-        run::pass(install.args(["--features", "search", "--root"]).arg(&home))?;
-    }
-    Ok(program)
+    crates::program("mdbook", RELEASE, &["--no-default-features", "--features", "search"])
 }
 
 fn build(program: &Path) -> Result<(), String> {

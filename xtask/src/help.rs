@@ -61,7 +61,7 @@ Runs each of these, even when an earlier one fails, and times it:
            Kubernetes' own types                                      (only with --all)
   book     mdBook (crates.io) builds the book, and no link leads nowhere (only with --all)
   words    typos (PyPI) finds no misspelling                          (only with --all)
-  licences cargo-deny, where it is installed                          (only with --all)
+  licences cargo-deny: licences, and where crates come from           (only with --all)
   moto     models in a bucket of moto, an S3 server from PyPI         (only with --all)
   clients  the Python client against a server: mypy, pytest (PyPI)    (only with --all)
   snippets the snippets of docs/clients.md as they stand: curl, Python, TypeScript

@@ -25,6 +25,7 @@ mod bench_web;
 mod book;
 mod checks;
 mod clients;
+mod crates;
 mod demo;
 mod deploy;
 mod fuzz;

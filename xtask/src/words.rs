@@ -1,11 +1,12 @@
-//! Spelling (typos), and licences and advisories (cargo-deny), by programs from
+//! Spelling (typos), and licences (cargo-deny), by programs from
 //! registries.
 
 use crate::report::End;
-use crate::{place, pypi, run};
+use crate::{crates, place, pypi, run};
 
-/// The release that is known to work.
+/// The releases that are known to work.
 const TYPOS: &str = "typos==1.52.0";
+const DENY: &str = "0.20.2";
 
 /// Spelling, in sources and prose.
 pub(crate) fn spelling() -> End {
@@ -15,14 +16,14 @@ pub(crate) fn spelling() -> End {
     }
 }
 
-/// Licences, and where crates come from; advisories where their list can be had.
+/// Licences, and where crates come from. Advisories are a list on GitHub, which
+/// is not asked here: `cargo deny check advisories`.
 pub(crate) fn licences() -> End {
-    let mut asked = match run::cargo(&["deny", "--version"]) {
-        Ok(asked) => asked,
-        Err(why) => return End::NotRun(why),
-    };
-    if !run::answers(&mut asked) {
-        return End::NotRun("`cargo deny` is not installed; cargo install --locked cargo-deny brings it".into());
+    match crates::program("cargo-deny", DENY, &[]) {
+        Ok(program) => {
+            let checks = ["check", "bans", "licenses", "sources"];
+            run::pass(run::program(program).current_dir(place::root()).args(checks)).into()
+        }
+        Err(why) => End::NotRun(why),
     }
-    run::cargo(&["deny", "check", "bans", "licenses", "sources"]).and_then(|mut command| run::pass(&mut command)).into()
 }

@@ -67,7 +67,7 @@ pub struct NewInteraction {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Added {
-    /// How many were new.
+    /// How many were new, or later than the one of the same item that was there.
     pub added: u64,
 }
 

@@ -137,11 +137,12 @@ pub struct PopularItem {
     pub people: Option<u32>,
 }
 
-/// Items by when their first record was made, latest first.
+/// New items: first those that nobody has yet, the last of the catalogue before
+/// the others; then by when their first record was made, latest first.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct NewItems {
-    /// Latest first.
+    /// In that order.
     pub items: Vec<NewItem>,
     /// Names of the request that the catalogue does not hold: they were skipped.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -158,8 +159,10 @@ pub struct NewItem {
     pub item: String,
     /// The item's name.
     pub name: String,
-    /// The time of its first record, in the data's own unit.
-    pub since: f64,
+    /// The time of its first record, in the data's own unit; absent where nobody
+    /// has it yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<f64>,
 }
 
 /// Items to hide from every list, or to show again.

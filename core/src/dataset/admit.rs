@@ -2,6 +2,7 @@
 
 use super::Entities;
 use super::reader::{Encoding, Lines, Separator, Source, quote};
+use super::records::check_id;
 use crate::Result;
 
 /// One person to admit: features as text, in the catalogue's column order.
@@ -36,9 +37,7 @@ pub fn read_people(source: Source<'_>, users: &Entities) -> Result<Vec<NewPerson
             return Err(line.wrong_count(names.len(), fields.len()));
         }
         let id = fields[0].to_owned();
-        if id.trim().is_empty() {
-            return Err(line.fault(1, "the identifier is blank", "Give every person an identifier"));
-        }
+        check_id("user", &id).map_err(|(problem, hint)| line.fault(1, problem, hint))?;
         if users.find(&id).is_some() || !seen.insert(id.clone()) {
             let problem = format!("{} is admitted already", quote(&id));
             return Err(line.fault(1, problem, "Leave this line out; nobody was admitted"));

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use super::BadLines;
 use super::import::{DenseFeature, ImportOptions, ImportReport, Imported, assemble};
 use super::reader::{Encoding, Line, Lines, Separator, Source, quote};
-use super::records::{Gather, Layout, Side, no_records, read_records, too_many};
+use super::records::{Gather, Layout, Side, check_id, no_records, read_records, too_many};
 use super::table::{Kind, RawColumn, Table};
 use super::tables::{Condition, Table as TableOf, Wishes, condition_column};
 use crate::{Error, Result};
@@ -122,7 +122,8 @@ fn header(lines: &mut Lines<'_>) -> Result<Vec<Heading>> {
 }
 
 fn heading(line: &Line<'_>, place: usize, field: &str) -> Result<Heading> {
-    let hint = "The first line names each column and its type: token, token_seq, float or float_seq, such as age:token";
+    let hint =
+        "Name each column and its type in the first line: token, token_seq, float or float_seq, such as age:token";
     let Some((name, kind)) = field.rsplit_once(':').filter(|(name, _)| !name.is_empty()) else {
         return Err(line.fault(place + 1, format!("heading {} is not column:type", quote(field)), hint));
     };
@@ -236,9 +237,7 @@ pub(super) fn table(source: Source<'_>, kind: &str, options: &ImportOptions, bad
 
 /// Appends an identifier that must be new.
 pub(super) fn add_row(table: &mut Table, line: &Line<'_>, place: usize, id: &str, kind: &str) -> Result<()> {
-    if id.trim().is_empty() {
-        return Err(line.fault(place + 1, format!("the {kind} identifier is blank"), "Every line names its own"));
-    }
+    check_id(kind, id).map_err(|(problem, hint)| line.fault(place + 1, problem, hint))?;
     if let Some(row) = table.find(id) {
         let first = table.line(row).map_or_else(String::new, |line| format!(" (first on line {line})"));
         return Err(line.fault(

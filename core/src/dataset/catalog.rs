@@ -7,6 +7,7 @@ use imbl::{OrdSet, Vector};
 use serde::{Deserialize, Serialize};
 
 use super::buckets::Cut;
+use crate::error::quote;
 use crate::random::Key;
 use crate::{Error, Result};
 
@@ -173,16 +174,16 @@ impl Entities {
         self.index = imbl::HashMap::new();
         for (row, id) in self.ids.iter().enumerate() {
             if self.index.insert(id.clone(), row as u32).is_some() {
-                return Err(Error::Config(format!("catalogue: identifier '{id}' appears twice")));
+                return Err(Error::Config(format!("catalogue: identifier {} appears twice; keep one", quote(id))));
             }
         }
         if !self.names.is_empty() && self.names.len() != self.ids.len() {
-            return Err(Error::Config("catalogue: as many names as identifiers are needed".into()));
+            return Err(Error::Config("catalogue: it must have as many names as identifiers".into()));
         }
         for column in self.columns.iter() {
             if column.values.len() != self.ids.len() {
                 return Err(Error::Config(format!(
-                    "catalogue: feature '{}' has {} rows for {} identifiers",
+                    "catalogue: feature '{}' has {} rows and must have {}",
                     column.name,
                     column.values.len(),
                     self.ids.len()
@@ -199,7 +200,10 @@ impl Entities {
                 Values::Dense { rows, .. } => rows.iter().all(|v| v.is_finite()),
             };
             if !fits {
-                return Err(Error::Config(format!("catalogue: feature '{}' has a value out of range", column.name)));
+                return Err(Error::Config(format!(
+                    "catalogue: feature '{}' has a value out of range; use the catalogue as it was written",
+                    column.name
+                )));
             }
         }
         Ok(())
@@ -274,13 +278,18 @@ impl Entities {
         let mut dense = dense.into_iter();
         for column in Arc::make_mut(&mut self.columns) {
             if let Values::Dense { rows, .. } = &mut column.values {
-                *rows = dense
-                    .next()
-                    .ok_or_else(|| Error::Config(format!("catalogue: feature '{}' is missing", column.name)))?;
+                *rows = dense.next().ok_or_else(|| {
+                    Error::Config(format!(
+                        "catalogue: feature '{}' is missing; use the catalogue as it was written",
+                        column.name
+                    ))
+                })?;
             }
         }
         if dense.next().is_some() {
-            return Err(Error::Config("catalogue: more dense features than the side has".into()));
+            return Err(Error::Config(
+                "catalogue: there are more dense features than it names; leave out what it does not".into(),
+            ));
         }
         self.reindex()
     }
@@ -309,7 +318,7 @@ impl Entities {
     /// When the identifier exists already.
     pub fn append(&mut self, id: &str, features: &[Option<String>], key: &Key) -> Result<u32> {
         if self.find(id).is_some() {
-            return Err(Error::Config(format!("'{id}' is in the catalogue already")));
+            return Err(Error::Config(format!("{} is in the catalogue already; leave it out", quote(id))));
         }
         for (place, column) in Arc::make_mut(&mut self.columns).iter_mut().enumerate() {
             let text = features.get(place).and_then(Option::as_deref).unwrap_or("");
@@ -404,14 +413,17 @@ impl Catalog {
     /// # Errors
     /// When the text is no catalogue, or a dense feature is missing.
     pub fn from_json(text: &str, dense: &HashMap<String, Vec<f32>>) -> Result<Self> {
-        let mut catalog: Self = serde_json::from_str(text).map_err(|e| Error::Config(format!("catalogue: {e}")))?;
+        let mut catalog: Self = serde_json::from_str(text)
+            .map_err(|e| Error::Config(format!("catalogue: {e}; use the file as eemu wrote it")))?;
         for (side, entities) in [("user", &mut catalog.users), ("item", &mut catalog.items)] {
             for column in Arc::make_mut(&mut entities.columns) {
                 if let Values::Dense { rows, .. } = &mut column.values {
                     let name = format!("{side}.{}", column.name);
-                    let found = dense
-                        .get(&name)
-                        .ok_or_else(|| Error::Config(format!("catalogue: the dense feature '{name}' is missing")))?;
+                    let found = dense.get(&name).ok_or_else(|| {
+                        Error::Config(format!(
+                            "catalogue: the dense feature '{name}' is missing; use the catalogue as it was written"
+                        ))
+                    })?;
                     rows.clone_from(found);
                 }
             }
@@ -428,7 +440,7 @@ impl Catalog {
     /// # Errors
     /// When it cannot be written as JSON.
     pub fn to_json(&self) -> Result<String> {
-        serde_json::to_string(self).map_err(|e| Error::Config(format!("catalogue: {e}")))
+        serde_json::to_string(self).map_err(|e| Error::Config(format!("catalogue: {e}; use the file as eemu wrote it")))
     }
 
     /// The dense features by name (`item.title`): rows, width, values.

@@ -7,7 +7,7 @@ use super::records::{Gather, Screen, Side};
 use super::survey::Span;
 use super::table::{Table, dense_rows};
 use super::tables::{Condition, DateOrder, Layout};
-use super::{BadLines, Catalog, Column, Entities, Interaction, Values};
+use super::{BadLines, Catalog, Column, Duplicates, Entities, Interaction, Values};
 use crate::{Error, Result};
 
 /// What a person may decide when data comes in.
@@ -37,21 +37,12 @@ pub struct ImportOptions {
     /// Only records for which all of these hold count.
     pub keep: Vec<Condition>,
     /// Which of several records of one user and item stays; `None` leaves all
-    /// of them in, and [`super::Interactions::new`] keeps the earliest.
+    /// of them in, and [`super::Interactions::new`] decides.
     pub duplicates: Option<Duplicates>,
     /// How many bad lines may be left out.
     pub skip_bad: u64,
     /// What stays out because it was forgotten before.
     pub screen: Option<Screen>,
-}
-
-/// Which of several records of one user and one item stays.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Duplicates {
-    /// The earliest.
-    First,
-    /// The latest.
-    Last,
 }
 
 /// Numbers for every item that no text file holds, such as title embeddings.
@@ -175,7 +166,7 @@ pub(super) fn assemble(
     };
     report.times = Span::of(&records);
     if let Some(which) = options.duplicates {
-        report.duplicates = collapse(&mut records, which);
+        report.duplicates = which.collapse(&mut records);
     }
     let names = |entities: &Entities| entities.columns.iter().map(|c| c.name.clone()).collect();
     report.user_features = names(&catalog.users);
@@ -183,19 +174,6 @@ pub(super) fn assemble(
     report.users_without_records = unused(catalog.users.len(), records.iter().map(|r| r.user));
     report.items_without_records = unused(catalog.items.len(), records.iter().map(|r| r.item));
     Ok(Imported { catalog, records, report })
-}
-
-/// Keeps one record of each user and item. Returns how many went.
-fn collapse(records: &mut Vec<Interaction>, which: Duplicates) -> usize {
-    let time = |record: &Interaction| record.timestamp.unwrap_or(0.0);
-    records.sort_unstable_by(|a, b| {
-        let by_time = time(a).total_cmp(&time(b));
-        let by_time = if which == Duplicates::Last { by_time.reverse() } else { by_time };
-        (a.user, a.item).cmp(&(b.user, b.item)).then(by_time)
-    });
-    let before = records.len();
-    records.dedup_by_key(|record| (record.user, record.item));
-    before - records.len()
 }
 
 /// A side's rows, with those that only records name; how many these are.
@@ -314,7 +292,7 @@ fn freeze(
             let mut names: Vec<&str> = table.columns.iter().map(|c| c.name.as_str()).collect();
             names.extend(dense.iter().map(|d| d.name.as_str()).filter(|n| !table.columns.iter().any(|c| c.name == *n)));
             let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-            return Err(Error::Config(format!("no {kind} feature {}; the data has: {names}", quote(wrong))));
+            return Err(Error::Config(format!("no {kind} feature {}; choose one of these: {names}", quote(wrong))));
         }
     }
     let selected = |name: &str| selection.is_none_or(|s| s.iter().any(|chosen| chosen == name));
@@ -400,14 +378,16 @@ mod tests {
     #[test]
     fn bad_choices_and_lengths_are_refused() {
         let message = |dense, options: &ImportOptions| read(INTER, dense, options).unwrap_err().to_string();
-        assert!(message(&[], &select(&["colour"])).contains("no item feature 'colour'; the data has: title, kind"));
+        assert!(
+            message(&[], &select(&["colour"])).contains("no item feature 'colour'; choose one of these: title, kind")
+        );
         let all = ImportOptions::default();
         let found = message(&[("v", 2, &[1.0; 4])], &all);
         assert!(found.starts_with("d.safetensors: feature 'v' has 2 rows of 2 numbers for 3 items"), "{found}");
         let found = message(&[("v", 1, &[1.0, f32::NAN, 1.0])], &all);
         assert!(found.contains("not a finite number in row 2, number 1"), "{found}");
         let users = ImportOptions { user_features: Some(vec!["age".into()]), ..all };
-        assert!(message(&[], &users).contains("no user feature 'age'; the data has: none"));
+        assert!(message(&[], &users).contains("no user feature 'age'; choose one of these: none"));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Who did what: records keyed by (user, item), in an order that no file decides.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 use imbl::Vector;
@@ -46,12 +47,53 @@ pub fn are_timed(records: &[Interaction]) -> bool {
     records.iter().any(|record| record.timestamp.is_some())
 }
 
+/// Which of several records of one user and one item stays.
+///
+/// What was done last says most of what comes next, and an order or a fading
+/// that counts a repeated purchase as years old says something false. So the
+/// latest stays, in an import, in an addition and in the store alike. A missing
+/// time orders as 0.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Duplicates {
+    /// The earliest: an import may ask for it.
+    First,
+    /// The latest.
+    #[default]
+    Last,
+}
+
+impl Interaction {
+    /// Whether it takes the place of another of the same user and item.
+    #[must_use]
+    pub fn replaces(&self, other: &Self) -> bool {
+        Duplicates::Last.compare(self, other).is_lt()
+    }
+}
+
+impl Duplicates {
+    /// Which of two comes first, and so stays.
+    fn compare(self, one: &Interaction, other: &Interaction) -> Ordering {
+        let by_time = time(one).total_cmp(&time(other));
+        let by_time = if self == Self::Last { by_time.reverse() } else { by_time };
+        by_time.then(other.timestamp.is_some().cmp(&one.timestamp.is_some()))
+    }
+
+    /// Keeps one record of each user and item, by ascending user and item.
+    /// Returns how many went.
+    pub fn collapse(self, records: &mut Vec<Interaction>) -> usize {
+        records.sort_unstable_by(|a, b| (a.user, a.item).cmp(&(b.user, b.item)).then_with(|| self.compare(a, b)));
+        let before = records.len();
+        records.dedup_by_key(|record| (record.user, record.item));
+        before - records.len()
+    }
+}
+
 impl Interactions {
-    /// Groups and orders records; of duplicates the earliest stays.
+    /// Groups and orders records; of duplicates one stays ([`Duplicates`]).
     ///
     /// Returns the interactions and how many duplicates collapsed.
     pub fn new(mut records: Vec<Interaction>, catalog: &Catalog, key: &Key) -> (Self, usize) {
-        let duplicates = Self::collapse(&mut records);
+        let duplicates = Duplicates::default().collapse(&mut records);
         let mut rest = records.as_slice();
         let by_user = (0..catalog.users.len() as u32).map(|user| {
             let (own, others) = rest.split_at(rest.partition_point(|r| r.user <= user));
@@ -59,15 +101,6 @@ impl Interactions {
             ordered(own, catalog, key)
         });
         (Self { by_user: by_user.collect(), len: records.len() }, duplicates)
-    }
-
-    /// Sorts records by user and item; of duplicates the earliest stays. Returns
-    /// how many went.
-    pub fn collapse(records: &mut Vec<Interaction>) -> usize {
-        records.sort_unstable_by(|a, b| (a.user, a.item).cmp(&(b.user, b.item)).then(time(a).total_cmp(&time(b))));
-        let before = records.len();
-        records.dedup_by_key(|r| (r.user, r.item));
-        before - records.len()
     }
 
     /// So many records of so many users, none of them at hand.
@@ -146,11 +179,10 @@ impl Interactions {
     }
 
     /// Puts other records in the place of one user's. Makes room for users of
-    /// the catalogue that came since. Of duplicates the earliest stays.
+    /// the catalogue that came since. Of duplicates one stays ([`Duplicates`]).
     pub(crate) fn replace(&mut self, user: u32, mut records: Vec<Interaction>, catalog: &Catalog, key: &Key) {
         self.make_room(catalog);
-        records.sort_unstable_by(|a, b| a.item.cmp(&b.item).then(time(a).total_cmp(&time(b))));
-        records.dedup_by_key(|r| r.item);
+        Duplicates::default().collapse(&mut records);
         if let Some(own) = self.by_user.get_mut(user as usize) {
             self.len = self.len - own.len() + records.len();
             *own = ordered(&records, catalog, key);

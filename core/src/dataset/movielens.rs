@@ -58,7 +58,7 @@ pub fn read_movielens_into(files: MovieLensFiles<'_>, options: &ImportOptions, b
     let mut lines = open(ratings);
     let kept = options.keep.iter().map(|condition| match condition.column.as_str() {
         "value" | "rating" => Ok(2),
-        other => Err(Error::Config(format!("ratings have no column {}; they have value", quote(other)))),
+        other => Err(Error::Config(format!("ratings have no column {}; use value", quote(other)))),
     });
     let layout = Layout { fields: 4, user: 0, item: 1, time: Some(3), kept: kept.collect::<Result<_>>()? };
     let mut gather = Gather::new(users, items, options.core.is_some(), options.screen.clone());

@@ -11,10 +11,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::tables::is_name;
-use super::{Catalog, Column, Entities, UNKNOWN, Values};
-
-/// The longest identifier in bytes.
-const LONGEST_ID: usize = 1024;
+use super::{Catalog, Column, Entities, LONGEST_ID, UNKNOWN, Values};
 
 /// An item that comes to a catalogue.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

@@ -3,6 +3,7 @@
 
 use std::io::{BufRead, ErrorKind, Read};
 
+pub(super) use crate::error::quote;
 use crate::{DataError, Error, Result};
 
 /// The longest line that is read, in bytes. A row of a few hundred numbers
@@ -321,16 +322,6 @@ impl<'a> Iterator for Fields<'a> {
 
 pub(super) fn fault(file: &str, line: u64, column: u64, problem: impl Into<String>, hint: impl Into<String>) -> Error {
     DataError { file: file.to_owned(), line, column, problem: problem.into(), hint: hint.into() }.into()
-}
-
-/// A value in quotes for a message: one line, of bounded length.
-pub(super) fn quote(value: &str) -> String {
-    const SHOWN: usize = 60;
-    let mut shown: String = value.chars().take(SHOWN).flat_map(char::escape_debug).collect();
-    if value.chars().nth(SHOWN).is_some() {
-        shown.push('…');
-    }
-    format!("'{shown}'")
 }
 
 #[cfg(test)]

@@ -9,6 +9,9 @@ use super::tables::Condition;
 use super::{BadLines, Entities, Interaction};
 use crate::{Error, Result};
 
+/// Longest identifier, in bytes, wherever it comes from.
+pub const LONGEST_ID: usize = 1024;
+
 /// Where the identifiers of one side come from.
 pub(super) enum Side<'a> {
     /// A catalogue that was frozen earlier.
@@ -65,6 +68,18 @@ pub(super) struct BadId {
     pub(super) hint: String,
 }
 
+/// Refuses what can be nobody's identifier: the problem, and the hint.
+pub(super) fn check_id(kind: &str, id: &str) -> std::result::Result<(), (String, String)> {
+    if id.trim().is_empty() {
+        return Err((format!("the {kind} identifier is blank"), "Every line names its own".into()));
+    }
+    if id.len() > LONGEST_ID {
+        let problem = format!("the {kind} identifier is longer than {LONGEST_ID} bytes");
+        return Err((problem, "Use a shorter one; is another column meant, or a quote never closed?".into()));
+    }
+    Ok(())
+}
+
 /// Records on their way in.
 pub(super) struct Gather<'a> {
     pub(super) users: Side<'a>,
@@ -105,11 +120,8 @@ impl<'a> Gather<'a> {
         timestamp: Option<f64>,
     ) -> std::result::Result<Option<usize>, BadId> {
         for (of_item, id) in [(false, user), (true, item)] {
-            if id.trim().is_empty() {
-                let kind = if of_item { "item" } else { "user" };
-                let problem = format!("the {kind} identifier is blank");
-                return Err(BadId { of_item, problem, hint: "Every record names a user and an item".into() });
-            }
+            let kind = if of_item { "item" } else { "user" };
+            check_id(kind, id).map_err(|(problem, hint)| BadId { of_item, problem, hint })?;
         }
         if let Some(screen) = &self.screen {
             let known = matches!(&self.users, Side::Seen(table) if table.find(user).is_some());
@@ -244,7 +256,7 @@ pub(super) fn too_many(kind: &str) -> (String, String) {
 }
 
 fn parse_time(line: &Line<'_>, place: usize, text: &str) -> Result<f64> {
-    let hint = "A timestamp is a finite number, such as seconds since 1970; without times leave the column out";
+    let hint = "Write a finite number, such as seconds since 1970; without times leave the column out";
     match text.parse::<f64>() {
         // Negative zero would sort before zero.
         Ok(time) if time.is_finite() => Ok(time + 0.0),

@@ -106,7 +106,7 @@ impl EpisodesConfig {
             return refuse("steps must lie between 0 and 16");
         }
         if self.steps == 0 && self.tower == Tower::None {
-            return refuse("steps 0 needs a history tower, or nothing would move a person's vector");
+            return refuse("steps must be 1 or more without a history tower, or nothing would move a person's vector");
         }
         if !positive(self.step) || !positive(self.fading) || !positive(self.rate) {
             return refuse("step, fading and rate must be positive numbers");

@@ -196,10 +196,10 @@ impl ModelConfig {
         let towers = self.user_hidden.iter().chain(&self.item_hidden).chain(&self.deep_hidden);
         let sizes = towers.chain([&self.width, &self.output]);
         if sizes.copied().any(|size| size == 0 || size > 65_536) {
-            return Err(Error::Config("model: every layer needs between 1 and 65536 columns".into()));
+            return Err(Error::Config("model: every layer must have between 1 and 65536 columns".into()));
         }
         if self.kind == ModelKind::DeepFm && self.deep_hidden.is_empty() {
-            return Err(Error::Config("model: DeepFM needs a hidden layer or more in deep_hidden".into()));
+            return Err(Error::Config("model: deep_hidden must name a hidden layer or more for DeepFM".into()));
         }
         if !(self.margin > 0.0 && self.margin.is_finite()) {
             return Err(Error::Config("model: the margin must be a positive number".into()));

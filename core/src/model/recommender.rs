@@ -152,7 +152,7 @@ impl Recommender {
             ModelKind::TwoTower => two_tower::encoders(catalog, config, device),
             ModelKind::DeepFm => deep_fm::encoders(catalog, config, device),
             ModelKind::Episodes | ModelKind::Kernel | ModelKind::Ease => {
-                return Err(Error::Config("model: towers and DeepFM only".into()));
+                return Err(Error::Config("model: this is for towers and DeepFM only; see --model".into()));
             }
         };
         // A second tensor of a name would be lost when the model is saved.
@@ -189,7 +189,9 @@ impl Recommender {
         if self.user.features().iter().all(|feature| feature.takes(row)) {
             Ok(())
         } else {
-            Err(Error::Config("this model was trained without unknown rows, so it knows only its own users".into()))
+            Err(Error::Config(
+                "this model was trained without unknown rows, so it knows only its own users; name one of them".into(),
+            ))
         }
     }
 

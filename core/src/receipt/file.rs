@@ -32,7 +32,7 @@ impl ReceiptFile {
     /// When anything was changed.
     pub fn verify(&self) -> Result<Receipt> {
         if self.format != 1 {
-            return Err(Error::Log(format!("format {} is not known; use the eemu that wrote it", self.format)));
+            return Err(Error::Log(format!("format {} is not known: use the eemu that wrote it", self.format)));
         }
         verify_inclusion(&self.entry, self.index, &self.proof, &self.checkpoint)?;
         match Entry::from_line(&self.entry)? {

@@ -139,6 +139,7 @@ pub fn commitment(key: &[u8; 32], value: &[u8]) -> String {
 /// # Errors
 /// When it cannot be written as JSON.
 pub fn config_blake3(config: &crate::config::Config) -> crate::Result<String> {
-    let text = serde_json::to_string(config).map_err(|e| crate::Error::Config(format!("cannot be written: {e}")))?;
+    let text = serde_json::to_string(config)
+        .map_err(|e| crate::Error::Config(format!("cannot be written: {e}; report it")))?;
     Ok(blake3::hash(text.as_bytes()).to_hex().to_string())
 }

@@ -17,6 +17,22 @@ impl FromStr for Ids {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let Cells(ids) = text.parse()?;
+        match ids.iter().any(|id| id.trim().is_empty()) {
+            true => Err("an identifier is blank; take out the comma too many, or close the quote".into()),
+            false => Ok(Self(ids)),
+        }
+    }
+}
+
+/// What stands on one line of CSV, blanks among it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Cells(pub(crate) Vec<String>);
+
+impl FromStr for Cells {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
         let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(text.as_bytes());
         let mut records = reader.records();
         match (records.next(), records.next()) {
@@ -83,7 +99,7 @@ pub(crate) struct RecommendArgs {
     /// When the visitor did each of the items, in the data's own unit: as many
     /// numbers, blank where it is not known. Later ones count more.
     #[arg(long, value_name = "TIME,TIME", requires = "items", allow_hyphen_values = true)]
-    times: Option<Ids>,
+    times: Option<Cells>,
     /// Everybody who has an account: a file of all lists. Goes on after a kill
     /// by running it again.
     #[arg(long, requires = "out", conflicts_with_all = ["explain"])]
@@ -124,7 +140,7 @@ impl RecommendArgs {
     /// When there are not as many times as items, or one is no number.
     pub(crate) fn picks(&self) -> anyhow::Result<Vec<Pick>> {
         let items = joined(&self.items);
-        let Some(Ids(times)) = &self.times else { return Ok(items.into_iter().map(Pick::Item).collect()) };
+        let Some(Cells(times)) = &self.times else { return Ok(items.into_iter().map(Pick::Item).collect()) };
         anyhow::ensure!(
             times.len() == items.len(),
             "--times has {} numbers for {} items: give one for each, blank where it is not known",
@@ -229,6 +245,7 @@ mod tests {
         let ids = |text: &str| text.parse::<Ids>().map(|ids| ids.0);
         assert_eq!(ids("17,1097,4").unwrap(), ["17", "1097", "4"]);
         assert_eq!(ids(r#"a, b,"c,d""#).unwrap(), ["a", " b", "c,d"]);
-        assert!(ids("").is_err() && ids("a\nb").is_err());
+        assert!(["", "a\nb", "a,", "a,\"", ",a", " "].iter().all(|text| ids(text).is_err()));
+        assert_eq!(",1,".parse::<Cells>().unwrap().0, ["", "1", ""]);
     }
 }

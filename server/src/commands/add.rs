@@ -6,16 +6,19 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
-use eemu_core::DataError;
 use eemu_core::api::{BulkInteraction, LineStatus};
+use eemu_core::world::World;
+use eemu_core::{DataError, quote};
 use serde_json::json;
 
 use super::{find, print_json, print_line};
 use crate::adding::Collected;
 use crate::cli::AddArgs;
+use crate::cli::numbers::time;
 use crate::deployment::Deployment;
 use crate::forgetting::by_command;
 use crate::identifier::check;
+use crate::reading::csv_problem;
 use crate::remote::Remote;
 use crate::store::{Access, StoreError};
 
@@ -50,7 +53,7 @@ pub(crate) fn run(args: &AddArgs) -> Result<ExitCode> {
         }
         opened => opened?,
     };
-    let (records, people) = add(&mut deployment, &given)?;
+    let (records, people) = add(&mut deployment, &given, args.file.as_deref())?;
     let waiting = crate::forgetting::waiting_shards(&deployment)?;
     if args.json {
         print_json(&json!({"added": records, "people": people, "shards_waiting": waiting}))?;
@@ -82,31 +85,18 @@ fn send(remote: &Remote, given: &[Given], args: &AddArgs) -> Result<ExitCode> {
 }
 
 /// Adds what is new. Returns how many records and people that was.
-fn add(deployment: &mut Deployment, given: &[Given]) -> Result<(u64, usize)> {
+fn add(deployment: &mut Deployment, given: &[Given], file: Option<&Path>) -> Result<(u64, usize)> {
     let users = &deployment.world.catalog.users;
     let named: BTreeSet<u32> = given.iter().filter_map(|one| users.find(&one.record.user)).collect();
     let named: Vec<u32> = named.into_iter().collect();
     let before = deployment.world.with_people(deployment.state.records_of(&named)?);
     let mut coming = Collected::new(&before);
-    for BulkInteraction { user, item: name, timestamp } in given.iter().map(|one| &one.record) {
-        if timestamp.is_some_and(|time| !time.is_finite()) {
-            bail!("the time of '{name}' is no finite number. Nothing was added; correct it and add all again");
-        }
-        let item = find(&before.catalog.items, "item", name)?;
-        if before.down.binary_search(&item).is_ok() {
-            bail!("the item '{name}' is taken down for everybody. Nothing was added; leave it out");
-        }
-        let user = match coming.catalog().users.find(user) {
-            Some(user) => user,
-            None if !before.config.model.kind.is_of_items() => bail!(
-                "there is no user '{user}', and this model has a table of people: add them with `eemu admit` first"
-            ),
-            None => {
-                check(user).map_err(anyhow::Error::msg)?;
-                coming.welcome(user)?
-            }
+    for one in given {
+        let place = || match file {
+            Some(file) => format!("{}, line {}: nothing was added", file.display(), one.line),
+            None => "nothing was added".to_owned(),
         };
-        coming.add(user, &[(item, *timestamp)]);
+        take(&mut coming, &before, &one.record).with_context(place)?;
     }
     let Some(planned) = coming.planned() else { return Ok((0, 0)) };
     let done = planned.apply(&deployment.state, deployment.head, &[by_command("add")])?;
@@ -115,6 +105,31 @@ fn add(deployment: &mut Deployment, given: &[Given]) -> Result<(u64, usize)> {
     deployment.advance(planned.after, &done);
     finished?;
     Ok((added, people))
+}
+
+/// Takes one record in, with somebody who comes with it.
+fn take(coming: &mut Collected<'_>, before: &World, record: &BulkInteraction) -> Result<()> {
+    let BulkInteraction { user, item: name, timestamp } = record;
+    if timestamp.is_some_and(|time| !time.is_finite()) {
+        bail!("the time of {} is no finite number; correct it", quote(name));
+    }
+    let item = find(&before.catalog.items, "item", name)?;
+    if before.down.binary_search(&item).is_ok() {
+        bail!("the item {} is taken down for everybody; leave it out", quote(name));
+    }
+    let user = match coming.catalog().users.find(user) {
+        Some(user) => user,
+        None if !before.config.model.kind.is_of_items() => bail!(
+            "there is no user {}, and this model has a table of people: add them with `eemu admit` first",
+            quote(user)
+        ),
+        None => {
+            check(user).map_err(anyhow::Error::msg)?;
+            coming.welcome(user)?
+        }
+    };
+    coming.add(user, &[(item, *timestamp)]);
+    Ok(())
 }
 
 /// Whether a file holds JSON Lines, by its name.
@@ -129,7 +144,10 @@ fn from_json(path: &Path) -> Result<Vec<Given>> {
     for (line, text) in (1..).zip(std::io::BufReader::new(file).lines()) {
         let hint = "Each line is {\"user\": ..., \"item\": ..., \"timestamp\": ...}. Nothing was added".to_owned();
         let fault = |problem: String| DataError { file: name.clone(), line, column: 0, problem, hint: hint.clone() };
-        let text = text.map_err(|_| fault("the line is no UTF-8 text".into()))?;
+        let text = text.map_err(|error| match error.kind() {
+            std::io::ErrorKind::InvalidData => fault("the line is no UTF-8 text".into()),
+            _ => fault(format!("it cannot be read ({error})")),
+        })?;
         if text.trim().is_empty() {
             continue;
         }
@@ -157,17 +175,17 @@ fn from_file(path: &Path, heading: bool) -> Result<Vec<Given>> {
     for record in reader.records() {
         let record = record.map_err(|error| {
             let line = error.position().map_or(0, csv::Position::line);
-            fault(line, 0, "the line is no UTF-8 text, or a quote is not closed")
+            fault(line, 0, &csv_problem(&error))
         })?;
         let line = record.position().map_or(0, csv::Position::line);
         if !(2..=3).contains(&record.len()) {
-            return Err(fault(line, 0, "not two or three fields").into());
+            return Err(fault(line, 0, "it has not two or three fields").into());
         }
-        let time = match record.get(2).filter(|text| !text.is_empty()).map(|text| text.trim().parse::<f64>()) {
-            None => None,
-            Some(Ok(time)) if time.is_finite() => Some(time),
-            Some(_) => return Err(fault(line, 3, "the time is no number").into()),
-        };
+        let time = record
+            .get(2)
+            .filter(|text| !text.is_empty())
+            .map(|text| time(text).map_err(|hint| fault(line, 3, &format!("{} is no time: {hint}", quote(text)))));
+        let time = time.transpose()?;
         let text = |place| record.get(place).unwrap_or_default().to_owned();
         given.push(Given { line, record: BulkInteraction { user: text(0), item: text(1), timestamp: time } });
     }

@@ -28,6 +28,10 @@ pub(crate) fn backup(args: &BackupArgs) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let to = args.to.as_ref().context("give --to DIR, or --tombstones FILE")?;
+    // Otherwise the state would count a backup that was never made.
+    if to.exists() && !std::fs::read_dir(to).is_ok_and(|mut entries| entries.next().is_none()) {
+        bail!("{} is there already, and is no empty folder; name a new one for this backup", to.display());
+    }
     let created = now_exactly();
     let expires = created + args.keep.max(0.0) * 86_400.0;
     let backup = Backup { id: random_hex::<8>()?, created, expires };
@@ -82,13 +86,20 @@ fn tombstones(at: &TombstonesAt) -> Result<Tombstones> {
         };
     }
     let text = std::fs::read(path).with_context(|| format!("cannot read {shown}"))?;
-    serde_json::from_slice(&text).with_context(|| format!("{shown} holds no tombstones"))
+    serde_json::from_slice(&text)
+        .with_context(|| format!("{shown} holds no tombstones; give what `eemu backup --tombstones` wrote"))
 }
 
 pub(crate) fn restore(args: &RestoreArgs) -> Result<ExitCode> {
-    let from = Deployment::open(&args.backup, Access::Read)?;
+    let shown = args.backup.display();
+    let from = match Deployment::open(&args.backup, Access::Read) {
+        Err(error) if matches!(error.downcast_ref(), Some(StoreError::NotAState { .. })) => {
+            bail!("{shown} is no backup; name the folder that `eemu backup --to` wrote")
+        }
+        opened => opened?,
+    };
     let Some(note) = from.state.note("backup")? else {
-        bail!("{} is no backup; `eemu backup` makes one", args.backup.display());
+        bail!("{shown} is a state and no backup; `eemu backup` makes one");
     };
     let backup: Backup = serde_json::from_str(&note)
         .with_context(|| format!("what {} says of itself is damaged; take another backup", args.backup.display()))?;

@@ -185,7 +185,8 @@ fn dry_run(args: &ForgetArgs, deployment: &Deployment, asked: &Asked) -> Result<
     let mean = times.iter().sum::<f64>() / times.len().max(1) as f64;
     let own = |shard: u32| deployment.shards.iter().find(|s| s.index == shard)?.live.as_ref().map(|live| live.seconds);
     let jobs = args.run.jobs.unwrap_or_else(default_jobs).max(1);
-    let seconds = plan.shards.iter().map(|&shard| own(shard).unwrap_or(mean)).sum::<f64>() / jobs as f64;
+    // A sum of none is -0.
+    let seconds = plan.shards.iter().map(|&shard| own(shard).unwrap_or(mean)).sum::<f64>() / jobs as f64 + 0.0;
     let (removed, degraded) = (plan.removed.len(), left == 0);
     if args.run.json {
         print_json(&json!({

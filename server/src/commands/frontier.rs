@@ -61,6 +61,7 @@ pub(crate) fn run(args: &FrontierArgs) -> Result<ExitCode> {
         progress.say(&format!("{shards} shards: {seconds:.2} s a deletion, HR@10 {:.4}", quality.hr10));
         points.push(Point { shards, seconds, quality });
     }
+    points.sort_by_key(|point| point.shards);
     if let Some(path) = &args.plot {
         let lines: Vec<(u32, f64, f64)> = points.iter().map(|p| (p.shards, p.seconds, p.quality.hr10)).collect();
         frontier_plot(path, &deployment.world.catalog.dataset, &lines)?;

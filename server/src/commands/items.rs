@@ -12,6 +12,7 @@ use serde_json::json;
 use super::{print_json, print_line};
 use crate::cli::{HiddenArgs, ItemsArgs, ItemsCommand};
 use crate::hidden;
+use crate::reading::csv_problem;
 use crate::store::{Access, State};
 
 /// Something was not known, and the rest is done.
@@ -39,7 +40,7 @@ fn change(args: &ItemsArgs, hide: bool) -> Result<ExitCode> {
     } else {
         let done = if hide { "hidden" } else { "shown again" };
         let why = if hide { "not in the catalogue" } else { "not hidden" };
-        answer.unknown.iter().for_each(|item| eprintln!("{why}, so skipped: {item}"));
+        answer.unknown.iter().for_each(|item| eprintln!("{why}, so skipped: {}", eemu_core::quote(item)));
         print_line(&format!("{} items {done}; {} are hidden now", answer.changed, answer.hidden.len()))?;
     }
     Ok(if answer.unknown.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(SOME_UNKNOWN) })
@@ -73,11 +74,10 @@ fn from_file(path: &Path) -> Result<Vec<String>> {
             problem: problem.to_owned(),
             hint: "Give one identifier a line, and quote what holds a comma. Nothing was changed".into(),
         };
-        let record =
-            record.map_err(|error| fault(error.position(), "the line is no UTF-8 text, or a quote is not closed"))?;
+        let record = record.map_err(|error| fault(error.position(), &csv_problem(&error)))?;
         match (record.get(0), record.len()) {
             (Some(item), 1) => items.push(item.to_owned()),
-            _ => return Err(fault(record.position(), "not one field").into()),
+            _ => return Err(fault(record.position(), "it has more than one field").into()),
         }
     }
     Ok(items)

@@ -5,10 +5,11 @@ use std::process::ExitCode;
 use anyhow::Result;
 use eemu_core::recommend::{Ranker, top_k};
 use eemu_core::rules::{Filter, Rules};
+use eemu_core::shown;
 use eemu_core::world::World;
 use serde_json::{Value, json};
 
-use super::recommend::{name_skipped, voices};
+use super::recommend::{by_shard, name_skipped};
 use super::{find, print_json, print_line};
 use crate::cli::{CountedArgs, SimilarArgs};
 use crate::deployment::Deployment;
@@ -21,8 +22,8 @@ pub(crate) fn similar(args: &SimilarArgs) -> Result<ExitCode> {
     let item = find(&world.catalog.items, "item", &args.item)?;
     let filter = filter(&deployment, &args.rules.rules(false))?;
     let device = device::open(args.run.device)?;
-    let models = deployment.models_that_answer(&device)?;
-    let models = voices(world, &models)?;
+    let models = deployment.answering(&device)?;
+    let models = by_shard(&models);
     let ranker = pollster::block_on(Ranker::new(&models, &world.key, &world.degrees, &world.config.adapt))?;
     let scores = pollster::block_on(ranker.similar(item))?;
     let ranked = top_k(&scores, &filter.masked(&[item]), args.top as usize);
@@ -47,10 +48,13 @@ pub(crate) fn newest(args: &CountedArgs) -> Result<ExitCode> {
     let deployment = Deployment::open(args.state.location(), Access::Read)?;
     let world = &deployment.world;
     let filter = filter(&deployment, &args.rules.rules(false))?;
-    let newest = world.popularity.newest(&filter.masked(&[]), args.top as usize);
+    let newest = world.popularity.newest(world.catalog.items.len(), &filter.masked(&[]), args.top as usize);
     let listed: Vec<(u32, Value, String)> = newest
         .into_iter()
-        .map(|(item, since)| (item, json!({"since": since}), format!("first record at {since}")))
+        .map(|(item, since)| match since {
+            Some(since) => (item, json!({"since": since}), format!("first record at {since}")),
+            None => (item, json!({}), "nobody has it yet".to_owned()),
+        })
         .collect();
     print(world, &listed, &filter, args.json)
 }
@@ -78,7 +82,7 @@ fn print(world: &World, listed: &[(u32, Value, String)], filter: &Filter, as_jso
     }
     name_skipped(&filter.unknown);
     for (rank, (item, _, words)) in (1..).zip(listed) {
-        print_line(&format!("{rank:>4}  {:<40} {words}", items.name(*item)))?;
+        print_line(&format!("{rank:>4}  {:<40} {words}", shown(items.name(*item))))?;
     }
     if listed.is_empty() {
         print_line("nothing to list")?;

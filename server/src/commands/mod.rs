@@ -27,7 +27,7 @@ pub(crate) mod configuring;
 
 use std::io::Write;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use eemu_core::Error;
 use eemu_core::dataset::Entities;
 use serde::Serialize;
@@ -42,7 +42,9 @@ fn print_json(value: &impl Serialize) -> Result<()> {
 
 /// Writes a line to standard output.
 fn print_line(line: &str) -> Result<()> {
-    writeln!(std::io::stdout().lock(), "{line}")?;
+    // Names are other people's text: a terminal must not obey them.
+    let lines: Vec<_> = line.split('\n').map(eemu_core::shown).collect();
+    writeln!(std::io::stdout().lock(), "{}", lines.join("\n"))?;
     Ok(())
 }
 
@@ -56,8 +58,5 @@ fn write_json(to: Option<&std::path::Path>, value: &impl Serialize) -> Result<()
 
 /// The index of an identifier.
 fn find(entities: &Entities, kind: &'static str, id: &str) -> Result<u32> {
-    entities
-        .find(id)
-        .ok_or_else(|| Error::UnknownId { kind, id: id.to_owned() })
-        .with_context(|| format!("{kind}s are named as in the imported files"))
+    Ok(entities.find(id).ok_or_else(|| Error::UnknownId { kind, id: id.to_owned() })?)
 }

@@ -63,7 +63,9 @@ fn read(path: &Path) -> Result<(ReceiptFile, Receipt)> {
         bail!("{shown} is no receipt: it has {length} bytes; give the file as the server wrote it");
     }
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {shown}"))?;
-    let file: ReceiptFile = serde_json::from_str(&text).with_context(|| format!("{shown} is no receipt"))?;
+    let file: ReceiptFile = serde_json::from_str(&text).with_context(|| {
+        format!("{shown} is no receipt; give the file as the server or `eemu receipt export` wrote it")
+    })?;
     let receipt = file.verify().with_context(|| format!("{shown} is not to be trusted"))?;
     Ok((file, receipt))
 }
@@ -142,7 +144,10 @@ fn export(args: &ExportReceiptArgs) -> Result<()> {
     let last = (0..ledger.log().len()).rev().find(|index| ledger.log().line(*index).is_some_and(answers));
     let index =
         args.index.or(last).context("the log holds no such receipt; `eemu receipt list` shows what it holds")?;
-    let file = ledger.file(index).with_context(|| format!("the log has no entry {index}"))?;
-    file.verify().with_context(|| format!("entry {index} is no receipt of a deletion"))?;
+    let file = ledger
+        .file(index)
+        .with_context(|| format!("the log has no entry {index}; `eemu receipt list` shows those it has"))?;
+    file.verify()
+        .with_context(|| format!("entry {index} is no receipt of a deletion; choose one in `eemu receipt list`"))?;
     write_json(args.to.as_deref(), &file)
 }

@@ -10,6 +10,7 @@ use eemu_core::recommend::{Ranked, Ranker, Scored, top_k};
 use eemu_core::rules::picked;
 use eemu_core::shard_model::ShardModel;
 use eemu_core::world::{History, World};
+use eemu_core::{quote, shown};
 use serde_json::{Value, json};
 
 use super::configuring::configured;
@@ -39,8 +40,9 @@ pub(crate) fn run(args: &RecommendArgs) -> Result<ExitCode> {
     };
     let unknown = [unknown, filter.unknown.clone()].concat();
     let device = device::open(args.run.device)?;
-    let models = deployment.models_that_answer(&device)?;
-    let models = voices(world, &models)?;
+    let models = deployment.answering(&device)?;
+    let shards: Vec<u32> = models.iter().map(|(shard, _)| *shard).collect();
+    let models = by_shard(&models);
     let ranker =
         pollster::block_on(Ranker::new(&models, &world.key.derived("adaptation of clients"), &world.degrees, &adapt))?;
     let Some(scored) = pollster::block_on(ranker.scores(std::slice::from_ref(&person), 0, args.explain))?.pop() else {
@@ -50,9 +52,11 @@ pub(crate) fn run(args: &RecommendArgs) -> Result<ExitCode> {
     if args.run.json {
         let mut answer = as_json(world, &scored, &ranked, args.explain);
         answer["unknown"] = json!(unknown);
+        answer["shards"] = json!(shards);
         print_json(&answer)?;
     } else {
         name_skipped(&unknown);
+        name_silent(&deployment, &shards);
         as_text(world, &scored, &ranked, args.explain)?;
     }
     Ok(ExitCode::SUCCESS)
@@ -67,23 +71,29 @@ fn adaptation(args: &RecommendArgs, deployment: &Deployment) -> Result<AdaptConf
     Ok(adapt)
 }
 
-/// The models whose scores count, each with its shard.
-///
-/// # Errors
-/// When there is none.
-pub(super) fn voices<'a>(world: &World, models: &'a [ShardModel]) -> Result<Vec<(usize, &'a ShardModel)>> {
-    let voice = |shard: &(usize, &ShardModel)| world.has_voice(shard.0 as u32);
-    let models: Vec<(usize, &ShardModel)> = models.iter().enumerate().filter(voice).collect();
-    if models.is_empty() {
-        bail!("the state has no records to learn from: add some (`eemu add`) and train");
+/// Models as a ranker takes them.
+pub(super) fn by_shard(models: &[(u32, ShardModel)]) -> Vec<(usize, &ShardModel)> {
+    models.iter().map(|(shard, model)| (*shard as usize, model)).collect()
+}
+
+/// Says which shards wait to be trained, so that they had no say.
+fn name_silent(deployment: &Deployment, shards: &[u32]) {
+    let silent = |shard: &u32| deployment.world.has_voice(*shard) && !shards.contains(shard);
+    let silent: Vec<String> = (0..deployment.world.config.train.shards).filter(silent).map(|s| s.to_string()).collect();
+    if !silent.is_empty() {
+        eprintln!(
+            "shards that wait to be trained had no say: {}; eemu train --state {} brings them in",
+            silent.join(", "),
+            deployment.state.dir().display()
+        );
     }
-    Ok(models)
 }
 
 /// Says which names of a request were skipped.
 pub(super) fn name_skipped(unknown: &[String]) {
     if !unknown.is_empty() {
-        eprintln!("not in the catalogue, so skipped: {}", unknown.join(", "));
+        let names: Vec<String> = unknown.iter().map(|name| quote(name)).collect();
+        eprintln!("not in the catalogue, so skipped: {}", names.join(", "));
     }
 }
 
@@ -132,26 +142,26 @@ fn as_json(world: &World, scored: &Scored, ranked: &[Ranked], explain: bool) -> 
 pub(super) fn as_text(world: &World, scored: &Scored, ranked: &[Ranked], explain: bool) -> Result<()> {
     let items = &world.catalog.items;
     if explain && !scored.support.is_empty() {
-        let shown = scored.support.iter().filter(|(_, weight)| *weight >= 0.05).count().clamp(1, 20);
+        let most = scored.support.iter().filter(|(_, weight)| *weight >= 0.05).count().clamp(1, 20);
         print_line(&format!(
-            "adapted to {} records; the {shown} that count most, with their weight (how many people have each):",
+            "adapted to {} records; the {most} that count most, with their weight (how many people have each):",
             scored.support.len()
         ))?;
-        for &(item, weight) in scored.support.iter().take(shown) {
-            print_line(&format!("  {weight:.2}  {} ({})", items.name(item), world.degrees[item as usize]))?;
+        for &(item, weight) in scored.support.iter().take(most) {
+            print_line(&format!("  {weight:.2}  {} ({})", shown(items.name(item)), world.degrees[item as usize]))?;
         }
     } else if explain {
         print_line("adapted with (drawn by rarity and age; how many people have each):")?;
-        let mut shown: Vec<(u32, usize)> = Vec::new();
+        let mut listed: Vec<(u32, usize)> = Vec::new();
         for pair in &scored.pairs {
-            match shown.iter_mut().find(|(item, _)| *item == pair.positive) {
+            match listed.iter_mut().find(|(item, _)| *item == pair.positive) {
                 Some((_, times)) => *times += 1,
-                None => shown.push((pair.positive, 1)),
+                None => listed.push((pair.positive, 1)),
             }
         }
-        for (item, times) in shown {
+        for (item, times) in listed {
             let times = if times > 1 { format!(", drawn {times} times") } else { String::new() };
-            print_line(&format!("  {} ({}{times})", items.name(item), world.degrees[item as usize]))?;
+            print_line(&format!("  {} ({}{times})", shown(items.name(item)), world.degrees[item as usize]))?;
         }
     }
     for r in ranked {
@@ -161,7 +171,7 @@ pub(super) fn as_text(world: &World, scored: &Scored, ranked: &[Ranked], explain
         } else {
             String::new()
         };
-        print_line(&format!("{:>4}  {:<40} {:>8.3}{shards}", r.rank, items.name(r.item), r.score))?;
+        print_line(&format!("{:>4}  {:<40} {:>8.3}{shards}", r.rank, shown(items.name(r.item)), r.score))?;
     }
     if ranked.is_empty() {
         print_line("nothing left to recommend")?;

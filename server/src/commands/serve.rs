@@ -29,6 +29,8 @@ pub(crate) fn config(command: &ConfigCommand) -> Result<ExitCode> {
         ConfigCommand::Check(args) => {
             let file = args.config.as_deref().map_or_else(|| Ok(Given::default()), read)?;
             let settings = settle(&args.given, &file)?;
+            let (database, models) = (settings.database.clone(), settings.models.clone());
+            Location { dir: std::path::PathBuf::new(), database, models }.check()?;
             if !settings.listen.ip().is_loopback() {
                 print_line("note: this listens beyond this machine; put a proxy that speaks TLS in front")?;
             }

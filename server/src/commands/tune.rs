@@ -26,8 +26,11 @@ pub(crate) fn run(args: &TuneArgs) -> Result<ExitCode> {
     if world.config.holdout == Holdout::None {
         bail!("this state holds nothing out; import with --holdout leave-one-out to tune on validation");
     }
+    let wanted = grid(&args.grid)?;
     let progress = Progress::new(args.run.quiet);
-    progress.say("tuning reads this state's validation records: what it finds is a residual of them (see the README)");
+    progress.say(
+        "tuning reads this state's validation records: what it finds is a residual of them (docs/delete.md says more)",
+    );
     if Ledger::is_open(&deployment.state)? {
         // Said even where progress is not.
         eprintln!(
@@ -36,7 +39,7 @@ pub(crate) fn run(args: &TuneArgs) -> Result<ExitCode> {
         );
     }
     let commitment = commit(&deployment, args.run.state.location())?;
-    let trials = grid(&args.grid)?
+    let trials = wanted
         .into_iter()
         .map(|changes| Ok((changes.join(" "), set_all(&world.config, &changes)?)))
         .collect::<Result<Vec<_>>>()?;

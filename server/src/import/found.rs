@@ -18,6 +18,10 @@ pub(super) enum Kind {
 /// The kind of a table by its name, packed or not.
 pub(super) fn kind(name: &str) -> Option<Kind> {
     let lower = name.to_lowercase();
+    // What tells people about tables is none.
+    if ["readme.txt", "license.txt", "licence.txt", "copying.txt", "changelog.txt"].contains(&lower.as_str()) {
+        return None;
+    }
     let plain = lower.strip_suffix(".gz").or_else(|| lower.strip_suffix(".zst")).unwrap_or(&lower);
     match plain.rsplit_once('.')?.1 {
         "csv" | "tsv" | "tab" | "txt" | "psv" => Some(Kind::Delimited),
@@ -99,6 +103,7 @@ mod tests {
         assert_eq!(kind("a.tsv.gz"), Some(Kind::Delimited));
         assert_eq!(kind("a.jsonl.zst"), Some(Kind::Json));
         assert_eq!(kind("part-0.snappy.parquet"), Some(Kind::Parquet));
+        assert_eq!((kind("README.txt"), kind("license.txt")), (None, None));
         assert_eq!((kind("a.xlsx"), kind("csv"), kind("a.gz")), (None, None, None));
         assert_eq!(stem(Path::new("x/events.csv.gz")), "events");
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::Context;
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Float64Type, Int64Type};
+use arrow_array::types::{Float32Type, Float64Type, Int64Type};
 use arrow_array::{Array, ArrayRef, Float64Array, RecordBatch, StringArray};
 use arrow_cast::cast;
 use arrow_schema::{ArrowError, DataType, Field as ArrowField, TimeUnit};
@@ -66,7 +66,7 @@ fn is_plain(field: &ArrowField) -> bool {
     }
 }
 
-fn fault(file: &str, line: u64, problem: String, hint: &str) -> Error {
+pub(super) fn fault(file: &str, line: u64, problem: String, hint: &str) -> Error {
     DataError { file: file.to_owned(), line, column: 0, problem, hint: hint.to_owned() }.into()
 }
 
@@ -99,6 +99,9 @@ fn reader(
 /// One column of a batch, ready to be read by row.
 enum Column {
     Text(StringArray),
+    /// Bytes as text, and as they stand: what is no text is missing from the
+    /// first alone.
+    Bytes(StringArray, ArrayRef),
     Lists(ArrayRef),
     Seconds(Float64Array),
 }
@@ -106,12 +109,17 @@ enum Column {
 impl Column {
     fn field(&self, row: usize) -> Field<'_> {
         match self {
-            Self::Text(texts) if texts.is_null(row) => Field::Text(""),
-            Self::Text(texts) => Field::Text(texts.value(row)),
+            Self::Text(texts) | Self::Bytes(texts, _) if texts.is_null(row) => Field::Text(""),
+            Self::Text(texts) | Self::Bytes(texts, _) => Field::Text(texts.value(row)),
             Self::Seconds(times) if times.is_null(row) => Field::Text(""),
             Self::Seconds(times) => Field::Seconds(times.value(row)),
             Self::Lists(_) => Field::Text(""),
         }
+    }
+
+    /// Whether the field holds bytes that are no text.
+    fn is_no_text(&self, row: usize) -> bool {
+        matches!(self, Self::Bytes(texts, bytes) if texts.is_null(row) && bytes.is_valid(row))
     }
 
     /// The values of a list between bars.
@@ -132,6 +140,7 @@ impl Column {
             let times = whole.as_primitive::<Int64Type>().unary::<_, Float64Type>(|count| count as f64 / unit + 0.0);
             Ok(Self::Seconds(times))
         };
+        let text = |array: &dyn Array| Ok(Self::Text(cast(array, &DataType::Utf8)?.as_string::<i32>().clone()));
         match array.data_type() {
             DataType::Timestamp(unit, _) => {
                 let a_second = match unit {
@@ -145,7 +154,19 @@ impl Column {
             DataType::Date32 => seconds(array, &DataType::Int32, 1.0 / 86_400.0),
             DataType::Date64 => seconds(array, &DataType::Int64, 1e3),
             DataType::List(_) => Ok(Self::Lists(array.clone())),
-            _ => Ok(Self::Text(cast(array, &DataType::Utf8)?.as_string::<i32>().clone())),
+            DataType::Binary | DataType::LargeBinary | DataType::BinaryView => {
+                Ok(Self::Bytes(cast(array, &DataType::Utf8)?.as_string::<i32>().clone(), array.clone()))
+            }
+            // What pandas writes where a number is missing is no identifier.
+            DataType::Float32 => {
+                let numbers = array.as_primitive::<Float32Type>();
+                text(&numbers.unary_opt::<_, Float32Type>(|number| (!number.is_nan()).then_some(number)))
+            }
+            DataType::Float64 => {
+                let numbers = array.as_primitive::<Float64Type>();
+                text(&numbers.unary_opt::<_, Float64Type>(|number| (!number.is_nan()).then_some(number)))
+            }
+            _ => text(array),
         }
     }
 }
@@ -196,6 +217,13 @@ impl Rows for Parquet {
 }
 
 fn visit_row(columns: &[Column], row: usize, line: u64, visit: &mut Visit<'_>) -> std::result::Result<(), Wrong> {
+    if let Some(field) = columns.iter().position(|column| column.is_no_text(row)) {
+        return Err(Wrong {
+            field: Some(field),
+            problem: "the field holds bytes that are no UTF-8 text".into(),
+            hint: "Write the column as text; bytes as hexadecimal digits, say".into(),
+        });
+    }
     let lists: Vec<Option<String>> = columns.iter().map(|column| column.list(row)).collect();
     let fields = columns.iter().zip(&lists).map(|(column, list)| match list {
         Some(text) => Field::Text(text),

@@ -10,7 +10,7 @@ use eemu_core::dataset::{BadLines, Imported, Source};
 
 use super::found::{self, Kind};
 use super::meter::Meter;
-use super::parquet::Parquet;
+use super::parquet::{Parquet, fault};
 use super::unpack::{Allowance, decoded};
 use super::{ImportOptions, entry, explicit_dense, is_zip, open_zip, stem};
 
@@ -79,6 +79,10 @@ impl Opener<'_> {
             .filter(|(name, _)| is_table(name))
             .collect();
         members.sort_unstable();
+        if members.is_empty() {
+            let hint = "Give a zip that holds CSV, TSV or JSON Lines, or the set of MovieLens";
+            return Err(fault(&path.display().to_string(), 0, "the zip holds no table".into(), hint).into());
+        }
         for (name, index) in members {
             let shown = format!("{}: {name}", path.display());
             let lower = name.to_lowercase();
@@ -113,18 +117,28 @@ impl Opener<'_> {
         let mut start = [0; 8];
         let mut file = File::open(path).with_context(|| format!("cannot open {shown}"))?;
         let length = file.read(&mut start).with_context(|| format!("cannot read {shown}"))?;
-        match &start[..length] {
+        let start = &start[..length];
+        match start {
             [b'P', b'A', b'R', b'1', ..] => return Ok(Box::new(Parquet::open(path, &self.meter)?)),
             [b'P', b'K', 3, 4, ..] => {
-                bail!("{shown}: this is a zip archive (or a spreadsheet): unpack it, or save the sheet as CSV")
+                let problem = "this is a zip archive, or a spreadsheet".to_owned();
+                let hint = "Unpack it, or save the sheet as CSV; a zip of tables is read if its name ends in .zip";
+                return Err(fault(&shown.to_string(), 0, problem, hint).into());
             }
             _ => {}
         }
         match found::kind(&name) {
-            Some(Kind::Parquet) => bail!("{shown}: this is no Parquet file; copy or export it again"),
+            Some(Kind::Parquet) => {
+                let packed = start.starts_with(&[0x1f, 0x8b]) || start.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]);
+                let hint = match packed {
+                    true => "It is packed with gzip or zstd: unpack it; Parquet packs its columns itself",
+                    false => "Copy or export it again; a table of text has a name that ends in .csv or .jsonl",
+                };
+                return Err(fault(&shown.to_string(), 0, "this is no Parquet file".into(), hint).into());
+            }
             Some(Kind::Json) => return Ok(Box::new(JsonLines::open(self.text(path)?)?)),
             Some(Kind::Delimited) => {}
-            None if start[..length].trim_ascii_start().starts_with(b"{") => {
+            None if start.trim_ascii_start().starts_with(b"{") => {
                 return Ok(Box::new(JsonLines::open(self.text(path)?)?));
             }
             None => {}

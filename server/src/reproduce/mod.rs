@@ -51,12 +51,18 @@ use work::Worker;
 /// # Errors
 /// When the plot cannot be drawn or written.
 pub fn frontier_plot(path: &std::path::Path, dataset: &str, points: &[(u32, f64, f64)]) -> Result<()> {
+    std::fs::write(path, frontier_svg(dataset, points)?).with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// The line goes from few shards to many, in whatever order they were asked for.
+fn frontier_svg(dataset: &str, points: &[(u32, f64, f64)]) -> Result<String> {
+    let mut points = points.to_vec();
+    points.sort_by_key(|(shards, ..)| *shards);
     let numbers: Vec<String> = points.iter().map(|(shards, ..)| shards.to_string()).collect();
     let title = format!("{dataset}: quality and the cost of a deletion, {} shards", numbers.join(", "));
     let what = plot::Plot { title: &title, x: "seconds that a deletion retrains, one thread", y: "HR@10" };
     let line = points.iter().map(|&(_, seconds, hits)| (seconds, hits)).collect();
-    let svg = plot::lines(&what, &[plot::Series::new("EEMU", line)], false)?;
-    std::fs::write(path, svg).with_context(|| format!("cannot write {}", path.display()))
+    plot::lines(&what, &[plot::Series::new("EEMU", line)], false)
 }
 
 /// What to reproduce and how.
@@ -135,4 +141,15 @@ pub fn default_sets(data: Option<&std::path::Path>) -> Vec<String> {
 
 fn minutes(seconds: f64) -> String {
     if seconds < 90.0 { format!("{seconds:.0} s") } else { format!("{:.0} min", seconds / 60.0) }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_frontier_is_one_line_whatever_the_order() {
+        let points = [(1, 9.0, 0.3), (2, 5.0, 0.2), (4, 3.0, 0.25), (8, 1.0, 0.1)];
+        let straight = super::frontier_svg("set", &points).unwrap();
+        let mixed = super::frontier_svg("set", &[points[2], points[0], points[3], points[1]]).unwrap();
+        assert!(straight == mixed && straight.contains("1, 2, 4, 8 shards"), "{straight}");
+    }
 }

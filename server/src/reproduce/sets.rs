@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use eemu_core::config::Config;
-use eemu_core::dataset::{Catalog, ImportOptions as Choices, Interaction};
+use eemu_core::dataset::{Catalog, Duplicates, ImportOptions as Choices, Interaction};
 use eemu_core::world::World;
 
 use crate::import;
@@ -32,7 +32,9 @@ pub(super) fn load(name: &str, data: Option<&Path>) -> Result<Set> {
                 // The paper leaves out the zip code, the one more feature of ML-1M.
                 let user_features =
                     name.starts_with("ml-").then(|| ["age", "gender", "occupation"].map(str::to_owned).to_vec());
-                let choices = Choices { user_features, ..Choices::default() };
+                // What was printed was measured with the first of each.
+                let duplicates = Some(Duplicates::First);
+                let choices = Choices { user_features, duplicates, ..Choices::default() };
                 let options = import::ImportOptions { choices, ..import::ImportOptions::default() };
                 import::open(&folder, &options).with_context(|| format!("data set {name}"))?
             }

@@ -85,7 +85,8 @@ pub fn run(state: Location, settings: &Settings) -> Result<()> {
         .context("the system gave no threads")?;
     let served = runtime.block_on(async {
         let listener = TcpListener::bind(settings.listen).await;
-        let listener = listener.with_context(|| format!("cannot listen on {}", settings.listen))?;
+        let listener = listener
+            .with_context(|| format!("cannot listen on {}; choose another address with --listen", settings.listen))?;
         let address = listener.local_addr().context("the listener has no address")?;
         info!(%address, "serving");
         // For people and for whoever started this with port 0.

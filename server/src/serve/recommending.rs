@@ -241,7 +241,7 @@ pub(super) fn popular(service: &Handle, exact: bool, top: usize, rules: &Rules) 
     Ok(PopularItems { items: listed.collect(), exact, unknown: filter.unknown })
 }
 
-/// The items whose first record is the latest.
+/// The items that nobody has yet, and those whose first record is the latest.
 ///
 /// # Errors
 /// When the rules cannot be followed.
@@ -249,7 +249,7 @@ pub(super) fn newest(service: &Handle, top: usize, rules: &Rules) -> Result<NewI
     let view = service.view();
     let filter = filter(service, &view, rules)?;
     let items = &view.world.catalog.items;
-    let newest = view.world.popularity.newest(&filter.masked(&[]), top);
+    let newest = view.world.popularity.newest(items.len(), &filter.masked(&[]), top);
     let listed = (1..).zip(newest).map(|(rank, (item, since))| NewItem {
         rank,
         item: items.ids[item as usize].clone(),

@@ -187,7 +187,14 @@ impl State {
     /// Adds records, with people who come with their first ones, and marks the
     /// shards that they change; their models stay until the next training.
     fn add(&self, addition: &Addition<'_>, expected: Head) -> Result<Committed> {
+        // Features of people stand in the catalogue, one row a person.
+        let whole = |catalog: &&Catalog| !addition.people.is_empty() && catalog.users.has_features();
+        let packed = addition.catalog.filter(whole).map(catalog::pack).transpose()?;
         self.write(async |db| {
+            if let Some(packed) = &packed {
+                catalog::stage(db, self.dir(), packed)?;
+            }
+            let after = After { staged: packed.is_some(), erase: false };
             let add = async |db: &mut Db| {
                 people::append(db, addition.people.iter()).await?;
                 let size = (people::count(db).await?, catalog::declared(db).await?.items);
@@ -195,7 +202,10 @@ impl State {
                 if changed == 0 {
                     // People without a record do not come.
                     db.nothing_changed();
-                    return Ok((0, After::default()));
+                    return Ok((0, after));
+                }
+                if let Some(packed) = &packed {
+                    catalog::declare(db, packed).await?;
                 }
                 if let Some(catalog) = addition.catalog {
                     let names = |r: &Interaction| (r.user as usize, r.item as usize);
@@ -209,7 +219,7 @@ impl State {
                     models::mark_stale(db, addition.first, true).await?;
                 }
                 audit::append(db, addition.audit).await?;
-                Ok((changed, After::default()))
+                Ok((changed, after))
             };
             let done = commit(db, expected, add).await?;
             if done.count > 0 {

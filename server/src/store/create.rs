@@ -290,7 +290,7 @@ pub(super) fn for_database(dir: &Path, write: bool) -> Result<()> {
     let marked = dir.join(MARKER).is_file();
     match found {
         // Its own records would be left out without a word.
-        Found::State => return Err(StoreError::AlreadyAState { dir: dir.to_owned() }),
+        Found::State => return Err(StoreError::OwnState { dir: dir.to_owned() }),
         Found::Other if !marked => return Err(StoreError::ForeignDirectory { dir: dir.to_owned() }),
         Found::Other | Found::Nothing | Found::Empty => {}
     }

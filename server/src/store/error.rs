@@ -75,6 +75,12 @@ pub enum StoreError {
         /// The directory as given.
         dir: PathBuf,
     },
+    /// A database is named, and the directory holds a state of its own.
+    #[error("{} holds a state of its own. Leave out the database (--database, EEMU_DATABASE), or name another directory with --state", dir.display())]
+    OwnState {
+        /// The directory as given.
+        dir: PathBuf,
+    },
     /// A newer program wrote this state.
     #[error("the state has format {found}, this program reads up to {supported}. Use the newer eemu that wrote it")]
     NewerFormat {

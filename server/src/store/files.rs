@@ -42,13 +42,20 @@ impl Files {
         Self::Folder { path, own: true }
     }
 
+    /// Refuses what can be no place, and makes nothing.
+    pub(super) fn check(place: &str) -> Result<()> {
+        match place.split_once("://") {
+            Some(("s3", _)) => Bucket::open(place).map(drop),
+            Some(_) => Err(StoreError::BadModels(format!("{place}: give a folder, or s3://bucket/prefix"))),
+            None => Ok(()),
+        }
+    }
+
     /// Opens a place: `s3://bucket/prefix`, or a folder, which is made.
     pub(super) fn open(place: &str) -> Result<Self> {
+        Self::check(place)?;
         if place.starts_with("s3://") {
             return Ok(Self::Bucket(Bucket::open(place)?));
-        }
-        if place.contains("://") {
-            return Err(StoreError::BadModels(format!("{place}: give a folder, or s3://bucket/prefix")));
         }
         let path = PathBuf::from(place);
         fs::create_dir_all(&path).context("create", &path)?;

@@ -35,6 +35,17 @@ pub struct Location {
     pub models: Option<String>,
 }
 
+impl Location {
+    /// Refuses addresses that can be none, and opens nothing.
+    ///
+    /// # Errors
+    /// When the database or the place of the models is no address.
+    pub fn check(&self) -> super::Result<()> {
+        self.database.as_ref().map_or(Ok(()), |url| super::schema::address(url).map(drop))?;
+        self.models.as_deref().map_or(Ok(()), super::files::Files::check)
+    }
+}
+
 impl From<&Path> for Location {
     fn from(dir: &Path) -> Self {
         Self { dir: dir.to_owned(), database: None, models: None }

@@ -181,7 +181,7 @@ impl State {
     /// Makes a state from a catalogue and records and opens it for writing.
     /// In a directory it is built beside and renamed, in PostgreSQL it is one
     /// transaction: when this fails, or the process dies, what was there is as
-    /// it was. Of records with the same (user, item) the earliest stays.
+    /// it was. Of records with the same (user, item) the latest stays.
     ///
     /// # Errors
     /// When the place holds something else, or a state that may not be

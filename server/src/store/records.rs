@@ -15,8 +15,8 @@ pub type KeyedId<'a> = &'a dyn Fn(&Interaction) -> [u8; 16];
 /// Records a statement. Above a few hundred nothing is gained.
 pub(super) const CHUNK: usize = 500;
 
-/// Stores records. Of two with the same (user, item) the earliest stays,
-/// whichever came first. Returns how many rows were added or changed.
+/// Stores records. Of two with the same (user, item) the latest stays,
+/// whichever came first (`core::dataset::Duplicates`). Returns how many rows were added or changed.
 pub(super) async fn insert(
     db: &mut Db,
     records: &[Interaction],
@@ -71,7 +71,8 @@ fn statement(rows: usize, numbered: bool) -> String {
     format!(
         "INSERT INTO interactions (user_index, item_index, timestamp, keyed_id) VALUES {values} \
          ON CONFLICT (user_index, item_index) DO UPDATE SET timestamp = excluded.timestamp \
-         WHERE coalesce(excluded.timestamp, 0) < coalesce(interactions.timestamp, 0)"
+         WHERE coalesce(excluded.timestamp, 0) > coalesce(interactions.timestamp, 0) \
+         OR (interactions.timestamp IS NULL AND excluded.timestamp = 0)"
     )
 }
 

@@ -225,11 +225,16 @@ async fn sqlite(dir: &Path, write: bool) -> Result<SqliteConnection> {
 /// Longest wait for another writer. Whoever waits longer has an error to tell.
 const POSTGRES: &str = "SET search_path TO eemu; SET lock_timeout TO '60s'; SET synchronous_commit TO on";
 
-async fn postgres(url: &DatabaseUrl, write: bool) -> Result<Db> {
+/// What an address says, before anybody is asked.
+pub(super) fn address(url: &DatabaseUrl) -> Result<PgConnectOptions> {
     if !url.0.starts_with("postgres://") && !url.0.starts_with("postgresql://") {
         return Err(StoreError::BadDatabase("it is no postgres:// address".into()));
     }
-    let options: PgConnectOptions = url.0.parse().map_err(|e: sqlx::Error| StoreError::BadDatabase(e.to_string()))?;
+    url.0.parse().map_err(|e: sqlx::Error| StoreError::BadDatabase(e.to_string()))
+}
+
+async fn postgres(url: &DatabaseUrl, write: bool) -> Result<Db> {
+    let options = address(url)?;
     let options = options.application_name("eemu").disable_statement_logging();
     let connection = tokio::time::timeout(Duration::from_secs(30), options.connect()).await;
     let connection = connection.map_err(|_| StoreError::BadDatabase("it did not answer within 30 s".into()))?;

@@ -56,7 +56,7 @@ impl<'a> Delimited<'a> {
         let whole = (sample.len() as u64) < LOOK;
         let text = sample_text(&file, &sample, whole)?;
         if text.trim().is_empty() {
-            let hint = "The first line names the columns, such as user,item,time";
+            let hint = "Name the columns in the first line, such as user,item,time";
             return Err(fault(&file, 0, 0, "the file is empty", hint));
         }
         let Some(cut) = recognise(text, layout.delimiter, layout.quotes) else {
@@ -128,6 +128,12 @@ impl Record {
     fn field(&self, place: usize) -> Range<usize> {
         let start = if place == 0 { 0 } else { self.ends[place - 1] };
         start..self.ends[place]
+    }
+
+    /// Whether it says what the heading says.
+    fn repeats(&self, headings: &[String]) -> bool {
+        let is_same = |(place, name): (usize, &String)| self.bytes[self.field(place)].trim_ascii() == name.as_bytes();
+        self.fields == headings.len() && headings.iter().enumerate().all(is_same)
     }
 }
 
@@ -205,7 +211,15 @@ impl Rows for Delimited<'_> {
                 continue;
             }
             count += 1;
-            if let Err(wrong) = check_and_visit(&record, headings.len(), selected, visit) {
+            let read = match *has_heading && record.repeats(headings) {
+                true => Err(Wrong {
+                    field: None,
+                    problem: "the heading stands here again".into(),
+                    hint: "Take the line out; where files were put together, only the first keeps its heading".into(),
+                }),
+                false => check_and_visit(&record, headings.len(), selected, visit),
+            };
+            if let Err(wrong) = read {
                 note_wrong(bad, records.file, record.line, selected, wrong);
             }
         }
@@ -231,7 +245,8 @@ fn check_and_visit(
         return Err(Wrong {
             field: None,
             problem: format!("{} fields where {wanted} belong", record.fields),
-            hint: "Every row has as many fields as the first; a field with the delimiter in it stands in quotes".into(),
+            hint: "Give every row as many fields as the first; a field with the delimiter in it stands in quotes"
+                .into(),
         });
     }
     let mut fields = [Field::Text(""); MANY];
@@ -291,6 +306,17 @@ mod tests {
         assert_eq!(found.len(), 2);
         let named: Vec<(u64, u64)> = bad.list().iter().map(|fault| (fault.line, fault.column)).collect();
         assert_eq!(named, [(3, 0), (4, 2), (5, 2)]);
+    }
+
+    #[test]
+    fn a_heading_that_comes_again_is_nobody() {
+        let text = b"user,item\na,b\nuser,item\nuser,c\n";
+        let (found, bad) = read(text, &Layout::default(), &[0, 1]);
+        assert_eq!(found.len(), 2);
+        assert!(bad.list()[0].to_string().starts_with("f.csv, line 3: the heading stands here again"));
+        // Where nothing is a heading, a row is a row.
+        let layout = Layout { heading: Some(false), columns: "user=1,item=2".parse().unwrap(), ..Layout::default() };
+        assert_eq!(read(b"a,b\nc,d\na,b\n", &layout, &[0, 1]).0.len(), 3);
     }
 
     #[test]

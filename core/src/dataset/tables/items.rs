@@ -3,6 +3,7 @@
 use super::super::import::ImportOptions;
 use super::super::movielens::title_and_year;
 use super::super::reader::{fault, quote};
+use super::super::records::check_id;
 use super::super::table::{Kind, RawColumn, Table};
 use super::super::{BadLines, records};
 use super::columns::{Question, is_among, list, plain};
@@ -58,7 +59,7 @@ pub(super) fn identified(rows: &dyn Rows) -> Result<(usize, Option<usize>)> {
                 }
                 None => format!("no column identifies the items among {}", list(&headings)),
             };
-            let hint = "Head the column that the records name item_id".to_owned();
+            let hint = "Name the column item_id, as the records do".to_owned();
             return Err(rows.ask(Question { role: None, problem, hint }));
         }
     };
@@ -150,9 +151,7 @@ fn wrong(field: Option<usize>, (problem, hint): (String, String)) -> Wrong {
 }
 
 fn add_row(table: &mut Table, id: &str, line: u64) -> std::result::Result<(), Wrong> {
-    if id.trim().is_empty() {
-        return Err(wrong(Some(0), ("the item identifier is blank".into(), "Every line names its own".into())));
-    }
+    check_id("item", id).map_err(|why| wrong(Some(0), why))?;
     if let Some(row) = table.find(id) {
         let first = table.line(row).map_or_else(String::new, |line| format!(" (first on line {line})"));
         let problem = format!("item {} appears twice{first}", quote(id));
@@ -200,7 +199,7 @@ fn choose(
             typed.ok_or_else(|| {
                 let others: Vec<String> =
                     (0..headings.len()).filter(|place| *place != id).map(|place| headings[place].clone()).collect();
-                Error::Config(format!("no item feature {}; the item file has: {}", quote(wanted), list(&others)))
+                Error::Config(format!("no item feature {}; choose one of these: {}", quote(wanted), list(&others)))
             })
         })
         .collect()
@@ -257,7 +256,10 @@ mod tests {
         assert_eq!((read.report.item_features.as_slice(), read.report.bad_lines), (["price".to_owned()].as_slice(), 1));
         assert_eq!(imported(ITEMS, ItemStyle::Plain, Some(&[]), 0).unwrap().catalog.items.name(0), "Red Tea");
         let error = imported(ITEMS, ItemStyle::Plain, Some(&["colour"]), 0).unwrap_err().to_string();
-        assert!(error.contains("no item feature 'colour'; the item file has: 'name', 'price', 'category'"), "{error}");
+        assert!(
+            error.contains("no item feature 'colour'; choose one of these: 'name', 'price', 'category'"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -52,7 +52,7 @@ impl<'a> JsonLines<'a> {
             keys(object, "", DEPTH, &mut headings);
         }
         if headings.is_empty() {
-            let hint = "Every line is one object, such as {\"user\": \"u1\", \"item\": \"i1\", \"time\": 1600000000}";
+            let hint = "Write one object a line, such as {\"user\": \"u1\", \"item\": \"i1\", \"time\": 1600000000}";
             return Err(fault(&file, 1, 0, "there is no JSON object in the first lines", hint));
         }
         let row = |object: &Object<'_>| {
@@ -97,13 +97,20 @@ fn value<'a>(object: &Object<'a>, name: &str) -> Option<&'a RawValue> {
 /// A value as text: a list becomes its values between bars.
 fn plain(raw: &RawValue) -> std::result::Result<String, String> {
     let text = raw.get();
+    if !text.starts_with('[') {
+        return single(text);
+    }
+    let values: Vec<&RawValue> = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    let texts: std::result::Result<Vec<String>, String> = values.into_iter().map(|value| single(value.get())).collect();
+    Ok(texts?.join("|"))
+}
+
+/// A value that holds no others. Lists go no deeper, so a file decides nothing
+/// about how deep this program calls itself.
+fn single(text: &str) -> std::result::Result<String, String> {
     match text.as_bytes().first() {
-        Some(b'"') => serde_json::from_str(text).map_err(|error| error.to_string()),
-        Some(b'[') => {
-            let values: Vec<&RawValue> = serde_json::from_str(text).map_err(|error| error.to_string())?;
-            let texts: std::result::Result<Vec<String>, String> = values.into_iter().map(plain).collect();
-            Ok(texts?.join("|"))
-        }
+        Some(b'"') => serde_json::from_str(text).map_err(|error| reason(&error)),
+        Some(b'[') => Err("a list within a list".into()),
         Some(b'{') => Err("an object".into()),
         _ if text == "null" => Ok(String::new()),
         _ => Ok(text.to_owned()),
@@ -146,7 +153,7 @@ fn read_line(text: &str, line: u64, names: &[&str], visit: &mut Visit<'_>) -> st
     let object: Object<'_> = serde_json::from_str(text).map_err(|error| Wrong {
         field: None,
         problem: format!("the line is no JSON object ({})", reason(&error)),
-        hint: "Every line is one object, such as {\"user\": \"u1\", \"item\": \"i1\"}".into(),
+        hint: "Write one object a line, such as {\"user\": \"u1\", \"item\": \"i1\"}".into(),
     })?;
     let mut texts = Vec::with_capacity(names.len());
     for (field, name) in names.iter().enumerate() {
@@ -197,5 +204,19 @@ mod tests {
         let message = |text: &str| JsonLines::open(Source::new("f", text.as_bytes())).unwrap_err().to_string();
         assert!(message("[{\"user\": 1}]").contains("jq -c"));
         assert!(message("hello").contains("no JSON object"));
+    }
+
+    #[test]
+    fn depth_is_refused_and_not_followed() {
+        let deep = |count: usize| format!("{{\"user\": {}1{}}}\n", "[".repeat(count), "]".repeat(count));
+        for count in [2, 100, 200_000] {
+            let text = deep(count);
+            let Ok(mut table) = JsonLines::open(Source::new("f", text.as_bytes())) else { continue };
+            let mut bad = BadLines::new(0);
+            table.each(&[0], &mut bad, &mut |_, _| Ok(())).unwrap();
+            assert_eq!(bad.count(), 1, "{count}");
+        }
+        let deep = format!("{}1{}\n", "{\"a\":".repeat(200_000), "}".repeat(200_000));
+        assert!(JsonLines::open(Source::new("f", deep.as_bytes())).is_err());
     }
 }

@@ -103,7 +103,7 @@ pub struct Times {
     zoneless: u64,
 }
 
-const HINT: &str = "A time is seconds, milliseconds or microseconds since 1970, or written as 2010-04-16T09:02:13Z, \
+const HINT: &str = "Write seconds, milliseconds or microseconds since 1970, or a time such as 2010-04-16T09:02:13Z, \
                     2010-04-16 09:02 or a date";
 
 impl Times {

@@ -66,7 +66,7 @@ def test_lists_about_nobody(operator: Client, anybody: Client) -> None:
     similar = anybody.similar(top, top=7, exclude=["no such", popular["items"][1]["item"]])
     assert len(similar["items"]) == 7 and similar["unknown"] == ["no such"]
     assert top not in [item["item"] for item in similar["items"]]
-    since = [item["since"] for item in operator.new(top=5)["items"]]
+    since = [item.get("since", float("inf")) for item in operator.new(top=5)["items"]]
     assert len(since) == 5 and since == sorted(since, reverse=True)
     # What may be in a name is in a query as it is.
     with pytest.raises(EemuError) as missing:
@@ -99,6 +99,11 @@ def test_a_record_comes_and_goes(admin: Client, anybody: Client) -> None:
     assert admin.delete_dry_run(user, items=[items[0]])["removed"] == 1
     assert admin.delete_account_dry_run(user)["removed"] == 2
     assert admin.take_down_dry_run(items[0])["removed"] >= 1
+    # Many people at once; what is wrong is said line by line.
+    answers = admin.add_many([{"user": user, "item": items[0]}, {"user": "another", "item": "no such"}])
+    assert [answer["status"] for answer in answers] == ["known", "refused"] and "catalogue" in answers[1]["problem"]
+    came = [{"item": "a thing that came", "name": "A thing"}, {"item": items[0]}, {"item": " "}]
+    assert [answer["status"] for answer in admin.add_items(came)] == ["added", "known", "refused"]
     request = admin.delete(user, items=[items[0]])
     assert request["removed"] == 1 and items_of(admin, user) == [items[1]]
     assert admin.retrain()["shards_total"] > 0
@@ -148,6 +153,8 @@ def test_what_everybody_may_read(admin: Client, operator: Client, anybody: Clien
     assert admin.whoami()["role"] == "admin" and operator.whoami()["role"] == "operator"
     assert "shards" in operator.queue()
     assert "eemu_" in operator.metrics()
+    page = admin.audit(count=1)
+    assert len(page["entries"]) == 1 and admin.audit(before=page["next"])["entries"][0]["number"] < page["next"]
     user = anybody.demo()[0]["user"]
     assert admin.rows(user)["rows"] is not None
 

@@ -5,13 +5,15 @@ use std::io::Read;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use eemu_core::DataError;
 use eemu_core::receipt::{Asked as Parts, AskedPart};
 use eemu_core::unlearn::{everything_before, everything_of, everything_with};
 use eemu_core::world::World;
+use eemu_core::{DataError, quote};
 
 use crate::cli::AskedArgs;
+use crate::cli::numbers::time;
 use crate::forgetting::Request;
+use crate::reading::csv_problem;
 
 /// Longest table that is read: far above any list of real requests.
 const LONGEST: u64 = 64 << 20;
@@ -41,7 +43,7 @@ impl fmt::Display for Unknown {
         if let Some(line) = self.line {
             write!(f, "line {line}: ")?;
         }
-        write!(f, "{} '{}'", self.kind, self.id)
+        write!(f, "{} {}", self.kind, quote(&self.id))
     }
 }
 
@@ -112,28 +114,35 @@ fn of_table(file: &str, text: &[u8], heading: bool) -> Result<Vec<Line>> {
     for record in reader.records() {
         let record = record.map_err(|error| {
             let line = error.position().map_or(0, csv::Position::line);
-            fault(line, 0, "the line is no UTF-8 text, or a quote is not closed".into())
+            fault(line, 0, csv_problem(&error))
         })?;
         let number = record.position().map_or(0, csv::Position::line);
         if std::mem::take(&mut first) {
             let named = Places::named(&record);
-            places = named.ok_or_else(|| fault(number, 0, "the heading is none that is known".into()))?;
+            places = named.ok_or_else(|| {
+                let words: Vec<String> = record.iter().map(quote).collect();
+                fault(number, 0, format!("the heading {} is none that is known", words.join(", ")))
+            })?;
             continue;
         }
         if record.len() < 2 && places.most > 1 || record.len() > places.most {
-            return Err(fault(number, 0, format!("{} fields", record.len())).into());
+            let fields = if record.len() == 1 { "1 field".to_owned() } else { format!("{} fields", record.len()) };
+            return Err(fault(number, 0, format!("{fields}, and at most {} may stand", places.most)).into());
         }
         let at = |place: Option<usize>| place.and_then(|place| record.get(place)).filter(|text| !text.is_empty());
         let all = match at(places.all) {
             None => false,
             Some("all" | "true" | "1") => true,
-            Some(other) => return Err(fault(number, 3, format!("'{other}' where only 'all' may stand")).into()),
+            Some(other) => {
+                let column = places.all.map_or(0, |place| place as u64 + 1);
+                return Err(fault(number, column, format!("{} where only 'all' may stand", quote(other))).into());
+            }
         };
-        let before = match at(places.before).map(|text| text.trim().parse::<f64>()) {
-            None => None,
-            Some(Ok(time)) if time.is_finite() => Some(time),
-            Some(_) => return Err(fault(number, 0, "the time is no number".into()).into()),
-        };
+        let before = at(places.before).map(|text| {
+            let column = places.before.map_or(0, |place| place as u64 + 1);
+            time(text).map_err(|hint| fault(number, column, format!("{} is no time: {hint}", quote(text))))
+        });
+        let before = before.transpose()?;
         let owned = |text: Option<&str>| text.map(str::to_owned);
         let (user, item) = (owned(at(Some(places.user))), owned(at(places.item)));
         let ways = [item.is_some(), all, before.is_some()].into_iter().filter(|way| *way).count();

@@ -21,7 +21,7 @@ use eemu_core::rules::Filter;
 use eemu_core::world::History;
 use serde_json::json;
 
-use super::{adaptation, name_skipped, voices};
+use super::{adaptation, by_shard, name_skipped};
 use crate::cli::{ListFormat, RecommendArgs};
 use crate::commands::{print_json, print_line};
 use crate::deployment::Deployment;
@@ -59,8 +59,8 @@ fn attempt(args: &RecommendArgs, out: &Path, format: ListFormat, progress: &Prog
     let rules = args.rules();
     let filter = rules.filter(&world.catalog, &closed)?;
     let device = device::open(args.run.device)?;
-    let models = deployment.models_that_answer(&device)?;
-    let models = voices(world, &models)?;
+    let models = deployment.answering(&device)?;
+    let models = by_shard(&models);
     let users = &world.catalog.users;
     let people: Vec<u32> = (0..users.len() as u32).filter(|user| !users.is_deleted(*user)).collect();
     if people.is_empty() {

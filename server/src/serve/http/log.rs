@@ -48,10 +48,15 @@ pub(super) async fn inclusion(
     Query(ask): Query<Inclusion>,
 ) -> Answer<Json<InclusionProof>> {
     let ledger = &app.service.view().log;
-    let size = ask.size.unwrap_or(ledger.log().len());
-    let proof = ledger.log().inclusion(ask.index, size).ok_or_else(Failure::not_found)?;
-    let entry = ledger.log().line(ask.index).ok_or_else(Failure::not_found)?.to_owned();
-    let checkpoint = ledger.signed(size).ok_or_else(Failure::not_found)?;
+    let now = ledger.log().len();
+    let size = ask.size.unwrap_or(now);
+    let missing = || {
+        let index = ask.index;
+        Failure::missing(format!("no log of {size} has an entry {index}; give an index below a size of at most {now}"))
+    };
+    let proof = ledger.log().inclusion(ask.index, size).ok_or_else(missing)?;
+    let entry = ledger.log().line(ask.index).ok_or_else(missing)?.to_owned();
+    let checkpoint = ledger.signed(size).ok_or_else(missing)?;
     Ok(Json(InclusionProof { index: ask.index, entry, proof, checkpoint }))
 }
 
@@ -73,8 +78,15 @@ pub(super) async fn consistency(
     Query(ask): Query<Sizes>,
 ) -> Answer<Json<ConsistencyProof>> {
     let ledger = &app.service.view().log;
-    let to = ask.to.unwrap_or(ledger.log().len());
-    let proof = ledger.log().consistency(ask.from, to).ok_or_else(Failure::not_found)?;
-    let signed = |size| ledger.signed(size).ok_or_else(Failure::not_found);
+    let now = ledger.log().len();
+    let to = ask.to.unwrap_or(now);
+    let missing = || {
+        let from = ask.from;
+        Failure::missing(format!(
+            "the log did not grow from {from} to {to}; give sizes from 1 to {now}, the smaller first"
+        ))
+    };
+    let proof = ledger.log().consistency(ask.from, to).ok_or_else(missing)?;
+    let signed = |size| ledger.signed(size).ok_or_else(missing);
     Ok(Json(ConsistencyProof { earlier: signed(ask.from)?, later: signed(to)?, proof }))
 }

@@ -163,6 +163,8 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         let all = [&mut path.get, &mut path.post];
         all.into_iter().flatten().for_each(document_layers);
     }
+    // Paths begin where the document's own does, which is two levels below.
+    document.servers = Some(vec![utoipa::openapi::Server::new("../..")]);
     document
 }
 
@@ -200,14 +202,26 @@ pub fn router(service: Handle, options: &HttpOptions) -> anyhow::Result<Router> 
     });
     let (api, _) = api().split_for_parts();
     let document = openapi();
-    let docs = utoipa_swagger_ui::SwaggerUi::new("/docs").url("/api/v1/openapi.json", document);
-    let router = api.merge(Router::from(docs)).method_not_allowed_fallback(wrong_method);
+    // Addresses within the page are relative: it may be shown below a path.
+    let docs = utoipa_swagger_ui::SwaggerUi::new("/docs")
+        .url("/api/v1/openapi.json", document)
+        .config(utoipa_swagger_ui::Config::new(["../api/v1/openapi.json"]));
+    let docs = Router::from(docs).layer(axum::middleware::map_response(to_the_page));
+    let router = api.merge(docs).method_not_allowed_fallback(wrong_method);
     let router = match &options.web {
         Some(folder) => router.fallback_service(web::files(folder)?),
         None => router.fallback(nowhere),
     };
     let scripts = web::inline_scripts(options.web.as_deref())?;
     Ok(layers::around(router.layer(DefaultBodyLimit::max(BODY_BYTES)), &app, options, &scripts).with_state(app))
+}
+
+/// `/docs` leads to `/docs/`, below whatever path it was asked for.
+async fn to_the_page(mut response: axum::response::Response) -> axum::response::Response {
+    if let Some(to) = response.headers_mut().get_mut(axum::http::header::LOCATION) {
+        *to = axum::http::HeaderValue::from_static("docs/");
+    }
+    response
 }
 
 async fn nowhere(uri: axum::http::Uri) -> axum::response::Response {

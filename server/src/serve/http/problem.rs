@@ -231,7 +231,8 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Query<T
         found.map(|q| Self(q.0)).map_err(|rejection| {
             let text = rejection.body_text();
             let why = text.split_once(": ").map_or(text.as_str(), |(_, why)| why);
-            Failure::bad(format!("the query: {}; /docs shows what is expected", short(why)))
+            let why = short(why).replace("invalid digit found in string", "it must be a whole number, 0 or more");
+            Failure::bad(format!("the query: {why}; /docs shows what is expected"))
         })
     }
 }

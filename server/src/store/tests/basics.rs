@@ -60,16 +60,18 @@ fn numbers_survive_the_database() {
 }
 
 #[test]
-fn of_duplicates_the_earliest_stays_in_any_order() {
+fn of_duplicates_the_latest_stays_in_any_order() {
     let folder = tempfile::tempdir().unwrap();
     let at = |timestamp| Interaction { user: 1, item: 1, timestamp };
     let (early, late) = (at(Some(10.0)), at(Some(20.0)));
     for (n, order) in [[early, late], [late, early]].iter().enumerate() {
         let state = create(&folder.path().join(n.to_string()), "old", order, false).unwrap();
-        assert_eq!(state.interactions().unwrap(), [early]);
-        assert_eq!(state.insert(&[late], &[], &keyed_id).unwrap(), 0);
-        assert_eq!(state.insert(&[at(Some(5.0))], &[], &keyed_id).unwrap(), 1);
-        assert_eq!(state.interactions().unwrap(), [at(Some(5.0))]);
+        assert_eq!(state.interactions().unwrap(), [late]);
+        for same in [early, late, at(None), at(Some(-3.0))] {
+            assert_eq!(state.insert(&[same], &[], &keyed_id).unwrap(), 0);
+        }
+        assert_eq!(state.insert(&[at(Some(25.0))], &[], &keyed_id).unwrap(), 1);
+        assert_eq!(state.interactions().unwrap(), [at(Some(25.0))]);
     }
 }
 

@@ -3,9 +3,12 @@
 from .client import Client, EemuError
 from .types import (
     Adapted,
+    BulkInteraction,
     DryRun,
     HiddenItems,
     Interaction,
+    ItemRow,
+    LineAnswer,
     NewItem,
     NewItems,
     Pick,
@@ -19,11 +22,14 @@ from .types import (
 
 __all__ = [
     "Adapted",
+    "BulkInteraction",
     "Client",
     "DryRun",
     "EemuError",
     "HiddenItems",
     "Interaction",
+    "ItemRow",
+    "LineAnswer",
     "NewItem",
     "NewItems",
     "Pick",

@@ -11,10 +11,13 @@ from urllib.parse import quote, urlencode
 from urllib.request import Request, urlopen
 
 from .types import (
+    BulkInteraction,
     DryRun,
     Health,
     HiddenItems,
     Interaction,
+    ItemRow,
+    LineAnswer,
     NewItems,
     Pick,
     PopularItems,
@@ -172,6 +175,18 @@ class Client:
         ask = {**_given(user=user), "interactions": list(interactions)}
         return cast(int, self._json("POST", "/api/v1/interactions/add", ask, changes=True)["added"])
 
+    @_route("post", "/api/v1/interactions/bulk")
+    def add_many(self, records: Iterable[BulkInteraction]) -> list[LineAnswer]:
+        """Adds records of many people, 100,000 at most; one answer each, in
+        order. Sending the same again changes nothing."""
+        return self._lines("/api/v1/interactions/bulk", records)
+
+    @_route("post", "/api/v1/items")
+    def add_items(self, items: Iterable[ItemRow]) -> list[LineAnswer]:
+        """Adds items to the catalogue, 100,000 at most; one answer each, in
+        order. Sending the same again changes nothing."""
+        return self._lines("/api/v1/items", items)
+
     @_route("post", "/api/v1/interactions/delete")
     def delete(
         self,
@@ -294,6 +309,12 @@ class Client:
         """What waits and what trains."""
         return cast("dict[str, Any]", self._json("GET", "/api/v1/queue"))
 
+    @_route("get", "/api/v1/audit")
+    def audit(self, *, before: int | None = None, count: int | None = None) -> dict[str, Any]:
+        """Who asked what kind of thing, newest first; ``next`` leads to older entries."""
+        query = _given(before=before, count=count)
+        return cast("dict[str, Any]", self._json("GET", "/api/v1/audit", query=query))
+
     @_route("get", "/metrics")
     def metrics(self) -> str:
         """Counters, in Prometheus's own words."""
@@ -391,6 +412,11 @@ class Client:
             path = f"{path}?{urlencode(query, doseq=True)}"
         with self._open(method, path, data, "application/json", not changes) as answer:
             return cast(bytes, answer.read())
+
+    def _lines(self, path: str, values: Iterable[Any]) -> list[LineAnswer]:
+        body = "".join(json.dumps(value) + "\n" for value in values).encode()
+        with self._open("POST", path, body, "application/x-ndjson", True) as answer:
+            return [cast(LineAnswer, json.loads(line)) for line in answer]
 
     def _open(
         self, method: str, path: str, data: bytes | None = None, content: str = "application/json", again: bool = True

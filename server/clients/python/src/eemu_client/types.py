@@ -88,14 +88,14 @@ class PopularItems(_Unknown):
     exact: bool
 
 
-class NewItem(_Named):
-    """One new item, and the time of its first record."""
+class NewItem(_Named, total=False):
+    """One new item, and the time of its first record; none where nobody has it."""
 
     since: float
 
 
 class NewItems(_Unknown):
-    """Items by when their first record was made."""
+    """Items that nobody has yet, then by when their first record was made."""
 
     items: list[NewItem]
 
@@ -115,6 +115,35 @@ class Interaction(_Time):
     """One thing to add: an item, and when, in the data's own unit."""
 
     item: str
+
+
+class BulkInteraction(Interaction):
+    """One thing to add, and whose it is."""
+
+    user: str
+
+
+class _MoreOfItem(TypedDict, total=False):
+    name: str
+    features: dict[str, str | float | list[str] | list[float]]
+
+
+class ItemRow(_MoreOfItem):
+    """An item that comes to the catalogue; features by the features' names."""
+
+    item: str
+
+
+class _MoreOfLine(TypedDict, total=False):
+    problem: str
+    unknown: list[str]
+
+
+class LineAnswer(_MoreOfLine):
+    """What became of a line: ``added``, ``known`` or ``refused``."""
+
+    line: int
+    status: str
 
 
 class DryRun(TypedDict):
