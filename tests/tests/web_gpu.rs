@@ -23,7 +23,7 @@ async fn badge(browser: &Browser, says: &str) {
 /// Names and scores of the list.
 async fn rows(browser: &Browser) -> Vec<(String, f64)> {
     let script = "return [...document.querySelectorAll('#rows li')].map((row) =>
-        [row.querySelector('.what').innerText, Number(row.dataset.score)])";
+        [row.querySelector('.what .name').innerText, Number(row.dataset.score)])";
     serde_json::from_value(browser.run(script).await.unwrap()).unwrap()
 }
 

@@ -167,7 +167,7 @@ fn a_table_of_ones_own_good_and_hostile() {
         upload().await;
         browser.until("the sentence", "return !!document.querySelector('.trouble')").await.unwrap();
         let said = browser.text(".trouble p").await.unwrap();
-        assert_eq!(said, "Line 41: 3 columns expected, 5 found. Nothing was imported. Fix the line, or skip it.");
+        assert_eq!(said, "Line 41: 5 fields where 3 belong. Nothing was imported. Fix the line, or skip it.");
         browser.click("#skip-lines").await.unwrap();
         browser.until("the table", "return location.hash.includes('world=csv-')").await.unwrap();
         browser

@@ -126,6 +126,7 @@ fn browser(all: bool) -> End {
         "web_access",
         "web_for_you",
         "web_default_model",
+        "web_first",
         "web_promise",
         "web_refused",
         "web_service_access",

@@ -17,12 +17,13 @@ use wasm_bindgen_futures::spawn_local;
 use super::device::Devices;
 use super::ensemble::{Own, Public, Ready};
 use super::keep::Keep;
+use super::opened::Choice;
 use super::protocol::{Ask, Cause, List, Order, Pick, Remedy, Tell, Trouble};
 use super::receipts::KeptReceipt;
 use super::session::{Open, Session};
 use super::telling::{expired, nothing_yet};
 use super::together::{COMPUTE, Together};
-use super::{table, worker};
+use super::worker;
 use crate::pause;
 use crate::service::Api;
 
@@ -37,6 +38,8 @@ pub(super) enum Job {
     Order(Order),
     /// A deletion's shards are back.
     Finish(String),
+    /// A visitor opened a file.
+    File(web_sys::File),
 }
 
 pub(super) struct Desk {
@@ -50,6 +53,8 @@ pub(super) struct Desk {
     /// The session here is newer than what could be stored.
     pub(super) unsaved: Cell<bool>,
     pub(super) receipts: RefCell<Vec<KeptReceipt>>,
+    /// Text of the file that the visitor opened.
+    pub(super) opened: RefCell<Option<String>>,
     /// Deletions that this tab follows.
     pub(super) followed: RefCell<BTreeMap<String, Open>>,
     pub(super) public: RefCell<Option<Rc<Public>>>,
@@ -77,7 +82,7 @@ pub(super) struct Desk {
     busy: Cell<bool>,
     ask: RefCell<Option<Ask>>,
     /// The newest question that was answered.
-    answered: RefCell<Option<Ask>>,
+    pub(super) answered: RefCell<Option<Ask>>,
     ranking: Cell<bool>,
     cancel: RefCell<Option<AbortHandle>>,
     /// Hash of the catalogue whose names the page has.
@@ -104,6 +109,7 @@ impl Desk {
             session: RefCell::default(),
             unsaved: Cell::new(false),
             receipts: RefCell::default(),
+            opened: RefCell::default(),
             followed: RefCell::default(),
             public: RefCell::default(),
             parts: RefCell::default(),
@@ -222,10 +228,17 @@ impl Desk {
                 self.sync().await
             }
             Job::Order(Order::Picks(picks)) => self.picked(picks).await,
-            Job::Order(Order::Table { text, skip }) => {
-                let picks = self.table(&text, skip)?;
-                self.picked(picks).await
+            Job::File(file) => {
+                let text = self.decoded(&file).await?;
+                self.opened.replace(Some(text));
+                self.read_opened(&Choice::default()).await
             }
+            Job::Order(Order::Reread(choice)) => self.read_opened(&choice).await,
+            Job::Order(Order::CloseFile) => {
+                self.opened.replace(None);
+                Ok(())
+            }
+            Job::Order(Order::Why(item)) => self.why(item).await,
             Job::Order(Order::Forget(what)) => self.forget(what).await,
             Job::Order(Order::Export) => self.export().await,
             Job::Order(Order::CheckAgain(id)) => self.check_again(&id).await,
@@ -247,27 +260,15 @@ impl Desk {
         }
     }
 
-    async fn picked(self: &Rc<Self>, picks: Vec<Pick>) -> Result<(), Trouble> {
+    /// Takes a file of the visitor's.
+    pub(super) fn take_file(self: &Rc<Self>, file: web_sys::File) {
+        self.push(Job::File(file));
+    }
+
+    pub(super) async fn picked(self: &Rc<Self>, picks: Vec<Pick>) -> Result<(), Trouble> {
         self.amend(|session| session.picks = picks).await;
         let whole = self.public.borrow().as_ref().is_some_and(|public| self.is_whole(public));
         if whole { Ok(()) } else { self.sync().await }
-    }
-
-    fn table(&self, text: &str, skip: bool) -> Result<Vec<Pick>, Trouble> {
-        let public = self.public.borrow().clone();
-        let Some(public) = public else { return Err(nothing_yet()) };
-        let items = &public.catalog.items;
-        let mut find = std::collections::HashMap::new();
-        for (row, id) in items.ids.iter().enumerate() {
-            find.entry(items.name(row as u32)).or_insert(id.as_str());
-            find.insert(id.as_str(), id.as_str());
-        }
-        table::read(text.as_bytes(), skip, &find).map(|found| found.picks).map_err(|fault| Trouble {
-            sentence: fault.to_string(),
-            remedy: if fault.skippable { Remedy::SkipLines } else { Remedy::None },
-            mild: true,
-            cause: Cause::Other,
-        })
     }
 
     /// Until no deletion is being acknowledged, and none is news to the history

@@ -6,7 +6,8 @@
 //! | `protocol` | what page and worker say to each other |
 //! | `ensemble` | verified files, and a person's rows where models have any, as models that rank |
 //! | `receipt` | what is checked of a receipt and of its log |
-//! | `table` | a visitor's own CSV |
+//! | `visitor` | what only this browser knows: that file, and why an item stands in a list |
+//! | `opened`, `titles` | a visitor's own file: its columns, its times, its names in the catalogue |
 //! | `keep` | what the browser keeps between visits |
 //! | `together`, `session` | all tabs as one; what outlives a visit |
 //! | `desk`, `sync`, `watch`, `log` | the worker: jobs, files, what is new, the log's pin |
@@ -22,6 +23,7 @@ mod follow;
 mod forgetting;
 mod keep;
 mod log;
+pub mod opened;
 pub mod page;
 pub mod protocol;
 pub mod ranker;
@@ -29,8 +31,9 @@ pub mod receipt;
 mod receipts;
 mod session;
 mod sync;
-pub mod table;
 mod telling;
+pub mod titles;
 mod together;
+mod visitor;
 mod watch;
 pub mod worker;

@@ -7,6 +7,7 @@ use eemu_core::model::ModelKind;
 use eemu_core::shard::ShardBy;
 use serde::{Deserialize, Serialize};
 
+use super::opened::{Choice, Reading};
 use crate::operate::protocol::Operation;
 use crate::ranking::ListRow;
 
@@ -29,13 +30,12 @@ pub enum Order {
     Precision(Precision),
     /// A visitor's picks, by identifier.
     Picks(Vec<Pick>),
-    /// A visitor's table.
-    Table {
-        /// The file as text; bytes that are no UTF-8 arrive marked.
-        text: String,
-        /// Leave out faulty lines.
-        skip: bool,
-    },
+    /// Read the visitor's file again, as they say.
+    Reread(Choice),
+    /// Close the visitor's file; what was picked stays.
+    CloseFile,
+    /// Which of one's records carry an item of the list, by index.
+    Why(u32),
     /// Make a list.
     List(Ask),
     /// Forget, for good.
@@ -179,6 +179,10 @@ pub enum Tell {
     Following(Following),
     /// A receipt, checked.
     Receipt(Box<Checked>),
+    /// What became of a visitor's file.
+    Opened(Box<Reading>),
+    /// Which records carry an item of the list.
+    Why(Why),
     /// A file for the reader.
     File {
         /// Its name.
@@ -303,6 +307,21 @@ pub struct List {
     pub gpu: bool,
     /// No model may answer: the most popular items.
     pub popular: bool,
+}
+
+/// Why an item stands in the list: what it would be without each of the records
+/// that count, computed by leaving that record out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Why {
+    /// The item, by index.
+    pub item: u32,
+    /// Its place with all of them.
+    pub rank: usize,
+    /// A record's name, by how much it lifts the score, and the item's place
+    /// without it; those that lift it most first.
+    pub records: Vec<(String, f32, usize)>,
+    /// Under which [`Service::epoch`].
+    pub epoch: u64,
 }
 
 /// A deletion on its way.
@@ -431,8 +450,6 @@ pub enum Remedy {
     Retry,
     /// Fetch the file again.
     Download,
-    /// Leave out faulty lines of a table.
-    SkipLines,
     /// Trust the log that is there now.
     TrustLog,
 }

@@ -422,7 +422,12 @@ pub(super) fn unreached(fault: &Fault) -> Trouble {
         Fault::Refused { .. } => "Try again in a moment.",
         Fault::Foreign => "Start one with `eemu serve`; the Lab works without.",
     };
-    Trouble { sentence: format!("{fault} {next}"), remedy: Remedy::Retry, mild: false, cause: Cause::Other }
+    Trouble {
+        sentence: format!("{fault} {next}"),
+        remedy: Remedy::Retry,
+        mild: *fault == Fault::Foreign,
+        cause: if *fault == Fault::Offline { Cause::Offline } else { Cause::Other },
+    }
 }
 
 impl Desk {

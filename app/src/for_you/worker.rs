@@ -13,8 +13,11 @@ pub fn start() {
     let (base, path) = above(&scope.location().href());
     let desk = Desk::new(&base, &path);
     let heard = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
-        let text = event.data().as_string().unwrap_or_default();
-        if let Ok(order) = serde_json::from_str::<Order>(&text) {
+        let data = event.data();
+        let text = data.as_string().unwrap_or_default();
+        if let Ok(file) = data.dyn_into::<web_sys::File>() {
+            desk.take_file(file);
+        } else if let Ok(order) = serde_json::from_str::<Order>(&text) {
             desk.take(order);
         }
     });

@@ -75,7 +75,14 @@ impl Address {
         for part in fragment.trim_start_matches('#').split('&').filter(|part| !part.is_empty()) {
             let (key, value) = part.split_once('=').unwrap_or((part, ""));
             if address.take(key, value).is_none() {
-                faults.push(format!("The link's “{}” could not be used; the usual value stands in.", shown(part)));
+                faults.push(match key {
+                    "hide" => format!(
+                        "The link hides what there is not: “{}”. There are {}.",
+                        shown(part),
+                        HIDEABLE.join(", ")
+                    ),
+                    _ => format!("The link's “{}” could not be used; the usual value stands in.", shown(part)),
+                });
             }
         }
         (address, faults)
@@ -109,11 +116,13 @@ impl Address {
             "mistake" => self.lesson = Some(Lesson::ALL.into_iter().find(|l| lesson_key(*l) == value)?),
             "play" => self.play = within(value, 0u8, 1)? == 1,
             "hide" => {
-                let names: Vec<String> = value.split(',').filter(|n| !n.is_empty()).map(str::to_owned).collect();
-                if names.iter().any(|name| !HIDEABLE.contains(&name.as_str())) {
+                // A slip in one name shows that control, and no other.
+                let known = |name: &&str| HIDEABLE.contains(name);
+                let names = || value.split(',').filter(|name| !name.is_empty());
+                self.hide = names().filter(known).map(str::to_owned).collect();
+                if !names().all(|name| known(&name)) {
                     return None;
                 }
-                self.hide = names;
             }
             _ => self.unknown.push((key.to_owned(), value.to_owned())),
         }
@@ -162,6 +171,12 @@ impl Address {
         Self { step, ..self.clone() }
     }
 
+    /// The same state, computed at once or not.
+    #[must_use]
+    pub fn playing(&self, play: bool) -> Self {
+        Self { play, ..self.clone() }
+    }
+
     /// Whether a control is hidden.
     pub fn hides(&self, control: &str) -> bool {
         self.hide.iter().any(|name| name == control)
@@ -206,6 +221,8 @@ mod tests {
         assert_eq!(address.fragment(), text);
         assert_eq!(address.dot, Dot { household: 2, product: 3 });
         assert!(address.hides("seed") && !address.hides("world"));
+        let (address, faults) = Address::parse("#v=1&hide=sed,mistakes");
+        assert!(address.hides("mistakes") && faults.len() == 1 && faults[0].contains("sed"), "{faults:?}");
     }
 
     #[test]

@@ -6,10 +6,11 @@ use eemu_core::dataset::Holdout;
 use eemu_core::unlearn;
 use eemu_core::world::{History, World};
 
+use super::foreign;
 use super::protocol::{Answer, Built, Dot, Forgot, List, ListAsk, Placed, Twin, What};
 use super::setup::{Setup, Source, city, world};
 use super::system::System;
-use super::table::{self, Table};
+use super::table::Table;
 use super::watch::{Halt, Watch};
 use super::{cost, lesson};
 use crate::ranking::{Ensemble, Made};
@@ -38,7 +39,7 @@ impl Lab {
     /// compute from.
     pub async fn answer(&mut self, setup: &Setup, what: &What, watch: &mut impl Watch) -> Result<Answer, Halt> {
         if let What::Load { text, skip } = what {
-            let table = table::read(text.as_bytes(), *skip)?;
+            let table = foreign::open(text, *skip)?;
             let setup = Setup { source: Source::Own(table.hash[..16].to_owned()), ..setup.clone() };
             self.own_table = Some(table);
             self.setup = None;
@@ -49,7 +50,14 @@ impl Lab {
         Ok(match what {
             What::Load { .. } | What::Build => Answer::Built(self.built()?),
             What::Train => Answer::Trained(self.full(watch).await?.trained.clone()),
-            What::List(ask) => Answer::List(self.list(ask, watch).await?),
+            What::List(ask) => {
+                let system = self.full(watch).await?.clone();
+                Answer::List(list(&system, ask, watch).await?)
+            }
+            What::After(dot, ask) => {
+                let (_, system) = self.forgotten(*dot, watch).await?;
+                Answer::List(list(&system, ask, watch).await?)
+            }
             What::Forget(dot) => Answer::Forgot(self.forget(*dot, watch).await?),
             What::Twin(dot) => Answer::Twin(self.twin(*dot, watch).await?),
             What::Break(lesson, dot) => {
@@ -140,42 +148,6 @@ impl Lab {
         self.full.as_ref().ok_or_else(nothing)
     }
 
-    async fn list(&mut self, ask: &ListAsk, watch: &mut impl Watch) -> Result<List, Halt> {
-        let system = self.full(watch).await?.clone();
-        let began = watch.now();
-        if ask.household as usize >= system.world.catalog.users.len() {
-            return Err(Halt::Sentence("There is no such household in this world. Choose another.".into()));
-        }
-        let mut models = Vec::new();
-        for (shard, model) in system.models.iter().enumerate() {
-            if !ask.off.contains(&(shard as u32)) {
-                models.push((shard, model, model.item_base().await?));
-            }
-        }
-        if models.is_empty() {
-            return Err(Halt::Sentence("Every shard is switched off. Switch one on.".into()));
-        }
-        let world = &system.world;
-        let adapt = AdaptConfig {
-            size: ask.size,
-            step: ask.step,
-            steps: ask.steps,
-            temperature: ask.temperature,
-            ..world.config.adapt.clone()
-        };
-        let person = world.person(ask.household, History::All);
-        let ensemble = Ensemble {
-            models: &models,
-            shards: world.config.train.shards as usize,
-            key: &world.key,
-            degrees: &world.degrees,
-            down: &[],
-        };
-        let Made { rows, mut set } = ensemble.list(&person, &adapt, 0, LIST).await?;
-        set.sort_by_key(|&(item, ..)| (world.degrees[item as usize], item));
-        Ok(List { household: ask.household, set, rows, millis: watch.now() - began })
-    }
-
     /// Retrains what a deletion touches, unless it was done already.
     pub(super) async fn forgotten(&mut self, dot: Dot, watch: &mut impl Watch) -> Result<(Vec<u32>, System), Halt> {
         self.known(dot)?;
@@ -212,6 +184,42 @@ impl Lab {
             _ => Ok(city()?),
         }
     }
+}
+
+/// A household's list by a system's models.
+async fn list(system: &System, ask: &ListAsk, watch: &mut impl Watch) -> Result<List, Halt> {
+    let began = watch.now();
+    if ask.household as usize >= system.world.catalog.users.len() {
+        return Err(Halt::Sentence("There is no such household in this world. Choose another.".into()));
+    }
+    let mut models = Vec::new();
+    for (shard, model) in system.models.iter().enumerate() {
+        if !ask.off.contains(&(shard as u32)) {
+            models.push((shard, model, model.item_base().await?));
+        }
+    }
+    if models.is_empty() {
+        return Err(Halt::Sentence("Every shard is switched off. Switch one on.".into()));
+    }
+    let world = &system.world;
+    let adapt = AdaptConfig {
+        size: ask.size,
+        step: ask.step,
+        steps: ask.steps,
+        temperature: ask.temperature,
+        ..world.config.adapt.clone()
+    };
+    let person = world.person(ask.household, History::All);
+    let ensemble = Ensemble {
+        models: &models,
+        shards: world.config.train.shards as usize,
+        key: &world.key,
+        degrees: &world.degrees,
+        down: &[],
+    };
+    let Made { rows, mut set } = ensemble.list(&person, &adapt, 0, LIST).await?;
+    set.sort_by_key(|&(item, ..)| (world.degrees[item as usize], item));
+    Ok(List { household: ask.household, set, rows, millis: watch.now() - began })
 }
 
 /// Two systems side by side.

@@ -3,6 +3,7 @@
 //! | module | idea |
 //! |---|---|
 //! | `table`, `setup` | a small world: built in, or the reader's own CSV |
+//! | `foreign` | a table as other programs write it |
 //! | `system` | every shard trained side by side, compared byte for byte |
 //! | `engine` | what each of the eight steps computes |
 //! | `lesson` | the mistakes of real systems, made on purpose |
@@ -15,6 +16,7 @@
 pub mod address;
 pub mod cost;
 pub mod engine;
+pub mod foreign;
 mod lesson;
 pub mod page;
 pub mod protocol;

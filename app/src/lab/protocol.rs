@@ -65,6 +65,8 @@ pub enum What {
     Train,
     /// One household's list.
     List(ListAsk),
+    /// The same by the models that forgot a dot.
+    After(Dot, ListAsk),
     /// Retrain what a dot's deletion touches.
     Forget(Dot),
     /// Train the world that never had the dot, and compare.

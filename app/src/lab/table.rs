@@ -34,7 +34,14 @@ pub struct Table {
 /// With the first fault, when the table is too large to watch, or when too
 /// little is left to learn from.
 pub fn read(bytes: &[u8], skip: bool) -> Result<Table, TableFault> {
-    let table = read_any(bytes, skip, (MAX_HOUSEHOLDS, MAX_PRODUCTS))?;
+    enough(read_any(bytes, skip, (MAX_HOUSEHOLDS, MAX_PRODUCTS))?)
+}
+
+/// A table with enough to learn from.
+///
+/// # Errors
+/// When there is too little.
+pub(super) fn enough(table: Table) -> Result<Table, TableFault> {
     if table.households.len() < 2 || table.products.len() < 4 || table.records.len() < 8 {
         let problem = format!(
             "There are {} households, {} products and {} purchases.",
@@ -95,7 +102,7 @@ fn fields<'a>(line: &'a Line) -> Result<(&'a str, &'a str, Option<f64>), TableFa
     Ok((who, what, Some(when)))
 }
 
-fn place(index: &mut HashMap<String, u32>, names: &mut Vec<String>, name: &str) -> u32 {
+pub(super) fn place(index: &mut HashMap<String, u32>, names: &mut Vec<String>, name: &str) -> u32 {
     if let Some(&place) = index.get(name) {
         return place;
     }

@@ -68,7 +68,7 @@ pub(crate) fn Frame() -> impl IntoView {
                 })}
             </div>
             {move || state.refused.get().map(|why| view! { <div class="trouble mild" role="alert"><p>{why}</p></div> })}
-            {move || if there.get() { view! { <Seen/> }.into_any() } else { view! { <Ask/> }.into_any() }}
+            {move || if there.get() { view! { <Seen/> }.into_any() } else { view! { <Example/><Ask/> }.into_any() }}
         </main>
         <p class="sr" role="status" aria-live="polite" id="said">{move || headline(state)}</p>
     }
@@ -76,7 +76,7 @@ pub(crate) fn Frame() -> impl IntoView {
 
 fn headline(state: State) -> String {
     state.operation.with(|operation| match operation {
-        None => "Shards, queue, log.".into(),
+        None => "See a service forget.".into(),
         Some(operation) => {
             let count = operation.shards.len() as u32;
             let serving = operation.shards.iter().filter(|shard| shard.version.is_some()).count();
@@ -98,7 +98,10 @@ fn headline(state: State) -> String {
 
 fn below(state: State) -> String {
     state.operation.with(|operation| match operation {
-        None => "What an operator sees of the service: shards and counts, and nobody’s records.".into(),
+        None => "For whoever runs eemu: which models serve, which deletions are on their way and until when, and the log of \
+                 receipts, live. It shows shards and counts, and nobody’s records. Below stands an example; a token shows \
+                 your own service."
+            .into(),
         Some(operation) => match operation.requests {
             0 => format!("{}. No deletion waits for its receipt.", operation.dataset),
             n => format!(
@@ -108,6 +111,36 @@ fn below(state: State) -> String {
             ),
         },
     })
+}
+
+/// What a deletion looks like from here: the Lab's example, as computed once.
+#[component]
+fn Example() -> impl IntoView {
+    let Some(finished) = crate::lab::page::example() else { return ().into_any() };
+    let count = finished.trained.hashes.len() as u32;
+    let again = &finished.forgot.shards;
+    let pieces: Vec<Piece> = (0..count)
+        .map(|shard| {
+            let lifted = again.contains(&shard);
+            let (caption, note) = if lifted { ("v1 → v2", "retrained") } else { ("v1", "= unchanged") };
+            Piece { caption: caption.into(), note: note.into(), level: None, lifted, masked: false }
+        })
+        .collect();
+    let letters: Vec<String> = again.iter().map(|shard| label(*shard, count)).collect();
+    let (one, all) = (finished.forgot.after.millis, finished.forgot.all_millis);
+    view! {
+        <section aria-labelledby="op-example">
+            <div class="head"><h2 id="op-example">"One deletion, as it is seen here"</h2><span class="tag">"Example"</span></div>
+            <Pane pieces=Signal::stored(pieces) shards=Signal::stored(count)/>
+            <p class="small">{format!(
+                "One record was deleted. Shard {} had seen it and was trained anew in {one:.0} ms; training all {count} took \
+                 {all:.0} ms. The other {} kept every byte, and the log got one receipt.",
+                letters.join(", "),
+                words::number(count as usize - again.len()),
+            )}</p>
+        </section>
+    }
+    .into_any()
 }
 
 #[component]

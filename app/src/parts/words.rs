@@ -20,6 +20,15 @@ pub(crate) fn about(seconds: u64) -> String {
     }
 }
 
+/// A measured time: "12 ms", "1.62 s".
+pub(crate) fn millis(millis: f64) -> String {
+    match millis {
+        short if short < 1.0 => format!("{short:.2} ms"),
+        short if short < 1000.0 => format!("{short:.0} ms"),
+        _ => format!("{:.2} s", millis / 1000.0),
+    }
+}
+
 /// "1 record", "3 records".
 pub(crate) fn count(number: u64, one: &str, many: &str) -> String {
     format!("{} {}", thousands(number), if number == 1 { one } else { many })

@@ -55,12 +55,23 @@ impl Client {
 
     /// Sends an order. Sentences of the last one go.
     pub(crate) fn send(self, order: &Order) {
-        if !matches!(order, Order::List(_) | Order::Look(_) | Order::Device(..) | Order::Visible(_)) {
+        if !matches!(order, Order::List(_) | Order::Why(_) | Order::Look(_) | Order::Device(..) | Order::Visible(_)) {
             self.state.trouble.set(None);
         }
         if let (Some(inner), Ok(text)) = (self.inner.get_value(), serde_json::to_string(order)) {
             // Posting text cannot fail.
             let _ = inner.worker.post_message(&JsValue::from_str(&text));
+        }
+    }
+
+    /// Hands a file of the reader's to the worker, unread.
+    pub(crate) fn open(self, file: &web_sys::File) {
+        self.state.trouble.set(None);
+        self.state.opened.set(None);
+        self.state.choice.set(Default::default());
+        if let Some(inner) = self.inner.get_value() {
+            // A file can always be handed on.
+            let _ = inner.worker.post_message(file);
         }
     }
 
@@ -121,6 +132,12 @@ impl Client {
                 state.operation.set(Some(*operation));
             }
             Tell::Device(now) => device::take(state, now),
+            Tell::Opened(reading) => {
+                let taken = words::count(reading.taken, "item", "items");
+                state.say(format!("The file was read: {taken} of it are in this catalogue."));
+                state.opened.set(Some(*reading));
+            }
+            Tell::Why(why) => state.why.set(Some(why)),
             Tell::File { name, text } => paper::save(&name, &text),
             Tell::NoOperation(why) => state.refused.set(Some(why)),
         }

@@ -51,7 +51,7 @@ pub(super) fn Deeds() -> impl IntoView {
     view! {
         <section class="deeds" aria-labelledby="deeds">
             <div class="head">
-                <h2 id="deeds">{move || if own.get() { "Your purchases" } else { "Your picks" }}</h2>
+                <h2 id="deeds"><span id="deeds-head" tabindex="-1"></span>{move || if state.is_example() { "What the household bought" } else if own.get() { "Your purchases" } else { "Your picks" }}</h2>
                 <span class="muted num">{move || words::thousands(history.with(Vec::len) as u64)}</span>
             </div>
             {move || together.get().map(|shard| view! {
@@ -177,7 +177,9 @@ fn Row(deed: Deed, shards: u32) -> impl IntoView {
     let own = state.service.with_untracked(|s| s.as_ref().is_some_and(|s| s.user.is_some()));
     let (asked, dropped, asking, on_its_way) = (deed.clone(), deed.clone(), deed.clone(), deed.clone());
     let ask = move || {
-        if own {
+        if example {
+            super::trial::begin(state, asked.clone());
+        } else if own {
             state.doomed.set(Some(Doomed::Some(vec![asked.clone()])));
         } else {
             // A visitor's pick is in this browser only: it just goes.
@@ -188,7 +190,7 @@ fn Row(deed: Deed, shards: u32) -> impl IntoView {
     };
     let by_key = ask.clone();
     let doomed = Memo::new(move |_| state.doomed.with(|doomed| *doomed == Some(Doomed::Some(vec![asking.clone()]))));
-    let words = if own { "Forget" } else { "Remove" };
+    let words = if own || example { "Forget" } else { "Remove" };
     let (mine, of_pending, of_refused, several) = (deed.clone(), deed.clone(), deed.clone(), deed.clone());
     let choosing = Memo::new(move |_| own && !example && state.choosing.with(Option::is_some));
     let ticked = Memo::new(move |_| state.choosing.with(|all| all.as_ref().is_some_and(|all| all.contains(&mine))));
@@ -196,12 +198,17 @@ fn Row(deed: Deed, shards: u32) -> impl IntoView {
         state.pending.with(|pending| pending.as_ref().is_some_and(|pending| pending.deeds.contains(&of_pending)))
     });
     let refused = Memo::new(move |_| state.refused_deeds.with(|all| all.contains(&of_refused)));
+    let tried = deed.clone();
+    let goes = Memo::new(move |_| {
+        example && state.trial.with(|trial| trial.as_ref().is_some_and(|trial| trial.deed == tried))
+    });
     let sent = Memo::new(move |_| state.sent.with(|sent| sent.contains(&on_its_way)));
     view! {
         <li
             class:asking=move || doomed.get()
+            class:tried=move || goes.get()
             on:keydown=move |event| {
-                if event.key() == "Delete" && !example {
+                if event.key() == "Delete" {
                     event.prevent_default();
                     by_key();
                 }
@@ -224,11 +231,11 @@ fn Row(deed: Deed, shards: u32) -> impl IntoView {
                     }
                 }/><span class="sr">{format!("Choose {}", several.name)}</span></label>
             })}
-            {(!example).then(|| view! {
+            {view! {
                 <button type="button" class="btn s" id=id class:hidden=move || choosing.get() disabled=move || waits.get() on:click=move |_| ask()>
                     {move || if sent.get() { "Sent …" } else if waits.get() { "Waits …" } else { words }}<span class="sr">{format!(" {name}")}</span>
                 </button>
-            })}
+            }}
             {move || doomed.get().then(|| view! { <Confirm deeds=vec![dropped.clone()] shards/> })}
         </li>
     }

@@ -9,18 +9,25 @@ use eemu_core::shard::ShardBy;
 
 use crate::for_you::protocol::{Ask, Checked, Deed, List, Outcome, Service, Shard};
 use crate::lab::page::{Example, example};
+use crate::lab::protocol::Dot;
 
 fn deeds(example: &Example) -> Vec<Deed> {
     let household = example.list.household;
     let built = &example.built;
     let own = built.dots.iter().filter(|placed| placed.dot.household == household);
     own.map(|placed| Deed {
-        item: String::new(),
+        item: format!("{}.{}", placed.dot.household, placed.dot.product),
         name: built.products.get(placed.dot.product as usize).cloned().unwrap_or_default(),
         shard: Some(placed.shard),
         when: None,
     })
     .collect()
+}
+
+/// Where a deed of the example lies in the Lab's world.
+pub(super) fn dot(deed: &Deed) -> Option<Dot> {
+    let (household, product) = deed.item.split_once('.')?;
+    Some(Dot { household: household.parse().ok()?, product: product.parse().ok()? })
 }
 
 /// Its service.
@@ -69,7 +76,12 @@ fn make_service() -> Option<Service> {
 /// Its list.
 pub(super) fn list() -> Option<List> {
     let example = example()?;
-    let (built, list) = (&example.built, &example.list);
+    Some(told(example, &example.list))
+}
+
+/// A list of the Lab's world in For you's words.
+pub(super) fn told(example: &Example, list: &crate::lab::protocol::List) -> List {
+    let built = &example.built;
     let name = |place: u32| built.products.get(place as usize).cloned().unwrap_or_default();
     let households = built.households.len().max(1) as f64;
     let rarity = |place: u32| match f64::from(built.degrees.get(place as usize).copied().unwrap_or(0)) / households {
@@ -79,7 +91,7 @@ pub(super) fn list() -> Option<List> {
         _ => "nearly everywhere",
     };
     let drawn = list.set.iter().filter(|(_, _, drawn)| *drawn > 0).count();
-    Some(List {
+    List {
         ask: Ask {
             size: drawn,
             step: 0.1,
@@ -102,7 +114,7 @@ pub(super) fn list() -> Option<List> {
         millis: list.millis,
         gpu: false,
         popular: false,
-    })
+    }
 }
 
 /// Its receipt, as one looks that holds.

@@ -41,7 +41,7 @@ pub(crate) fn Frame() -> impl IntoView {
         <Header here=Place::ForYou>
             <Late><Devices/><Account/></Late>
         </Header>
-        <main class="wrap you" id="main">
+        <main class="wrap you" class:example=move || state.is_example() id="main">
             <div class="lead">
                 <div>
                     <h1 id="headline" tabindex="-1">{move || headline(state)}</h1>
@@ -164,7 +164,13 @@ fn headline(state: State) -> String {
         );
     }
     if state.is_example() {
-        return "A list tuned to one household, in a browser.".into();
+        let done = state.trial.with(|trial| trial.as_ref().map(|trial| trial.twin.is_some()));
+        return match done {
+            Some(true) => "Forgotten, and proved, in this browser.",
+            Some(false) => "One purchase is being forgotten, here.",
+            None => "A recommender that forgets exactly.",
+        }
+        .into();
     }
     if state.fetching.with(Option::is_some) {
         if shards == 1 {
@@ -212,8 +218,9 @@ fn below(state: State) -> String {
         };
     }
     if state.is_example() {
-        return "Eight small models, each taught by an eighth of the purchases. Sign in, or pick a few products: then it is \
-                about you."
+        return "Whatever somebody deletes is gone from the models too, as if it had never been there. This is one \
+                household’s list: forget one of its purchases and see which model changes, how the list moves, and the \
+                proof. Or sign in, or pick a few products: then it is about you."
             .into();
     }
     if state.list.with(|list| list.as_ref().is_some_and(|list| list.popular)) {
@@ -238,7 +245,8 @@ fn below(state: State) -> String {
 fn adapted(state: State) -> String {
     let used = state.list.with(|list| list.as_ref().map_or(0, |l| l.set.iter().filter(|(.., n)| *n > 0).count()));
     if !state.kind().is_of_items() {
-        return format!("{} of yours adapt them all, here.", words::number_first(used));
+        let adapt = if used == 1 { "adapts" } else { "adapt" };
+        return format!("{} of yours {adapt} them all, here.", words::number_first(used));
     }
     let them = if state.shards() == 1 { "it" } else { "them" };
     let (all, what) = state.service.with(|s| {
@@ -259,9 +267,16 @@ fn pieces(state: State) -> Signal<Vec<Piece>> {
         let followings = state.followings.get();
         let nobody = state.service.with(|s| s.as_ref().is_some_and(|s| s.user.is_none() && s.history.is_empty()));
         let receipt = if state.is_example() { example::receipt() } else { state.receipt.get() };
+        let tried = if state.is_example() { super::trial::touched(state) } else { None };
         let off = state.chosen.with(|chosen| chosen.off.clone());
         let before = state.before.get();
         let piece = |(shard, now): (u32, &crate::for_you::protocol::Shard)| {
+            if let Some(tried) = &tried {
+                let again = tried.contains(&shard);
+                let note = if again { "trained anew, here" } else { "= unchanged" };
+                let caption = if again { "v1 → v2" } else { "v1" };
+                return Piece { caption: caption.into(), note: note.into(), level: None, lifted: again, masked: false };
+            }
             let on_its_way = followings.iter().find_map(|f| f.progress.iter().find(|at| at.0 == shard)).copied();
             let again = receipt.as_ref().and_then(|receipt| receipt.shards.iter().find(|(index, ..)| *index == shard));
             let version = now.version.map_or("–".into(), |version| format!("v{version}"));
@@ -304,10 +319,6 @@ fn Trouble() -> impl IntoView {
     move || {
         state.trouble.get().map(|trouble| {
             let act = move |remedy: Remedy| match remedy {
-                Remedy::SkipLines => {
-                    let text = state.file.get_untracked();
-                    client.send(&Order::Table { text, skip: true });
-                }
                 Remedy::TrustLog => client.send(&Order::TrustLog),
                 Remedy::None | Remedy::Retry | Remedy::Download => client.send(&Order::Sync),
             };
@@ -315,7 +326,6 @@ fn Trouble() -> impl IntoView {
                 Remedy::None => None,
                 Remedy::Retry => Some("Try again"),
                 Remedy::Download => Some("Download again"),
-                Remedy::SkipLines => Some("Skip faulty lines"),
                 Remedy::TrustLog => Some("Trust the new log"),
             };
             let remedy = trouble.remedy;

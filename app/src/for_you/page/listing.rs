@@ -4,9 +4,11 @@
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 
+use super::client::Client;
 use super::example;
 use super::state::State;
-use crate::for_you::protocol::List;
+use super::trial;
+use crate::for_you::protocol::{List, Order};
 use crate::parts::bars;
 use crate::parts::glide::glide;
 use crate::parts::late::Late;
@@ -21,7 +23,11 @@ const SHOWN: usize = 6;
 #[component]
 pub(super) fn Listing() -> impl IntoView {
     let state = expect_context::<State>();
-    let list = Memo::new(move |_| if state.is_example() { example::list() } else { state.list.get() });
+    let client = expect_context::<Client>();
+    let list = Memo::new(move |_| match state.is_example() {
+        true => trial::list(state).or_else(example::list),
+        false => state.list.get(),
+    });
     // Only low-rank models draw.
     let draws = Memo::new(move |_| {
         list.with(|list| list.as_ref().is_none_or(|list| !list.of_items)) && !state.kind().is_of_items()
@@ -29,7 +35,14 @@ pub(super) fn Listing() -> impl IntoView {
     // Hundreds of rows: drawn only where somebody looks.
     let open = RwSignal::new(false);
     glide("#rows", move || list.get());
-    let waits = "Your list appears here as soon as the models are.";
+    let waits = move || {
+        let nobody = state.service.with(|s| s.as_ref().is_some_and(|s| s.user.is_none() && s.history.is_empty()));
+        if nobody {
+            "Nobody is signed in, so there is no list."
+        } else {
+            "Your list appears here as soon as the models are."
+        }
+    };
     view! {
         <div class="answer" class:outdated=move || state.is_outdated() && !state.is_example()>
             <Late>
@@ -50,19 +63,24 @@ pub(super) fn Listing() -> impl IntoView {
             <Late soon=true>
                 <section aria-labelledby="list">
                     <div class="head">
-                        <h2 id="list">"Your list"</h2>
-                        <span class="small muted">{move || list.get().map(|list| took(&list, state.is_example()))}</span>
+                        <h2 id="list">{move || if state.is_example() { "The household’s list" } else { "Your list" }}</h2>
+                        <span class="small muted">{move || list.get().map(|list| took(&list, state.is_example(), trial::list(state).is_some()))}</span>
                     </div>
-                    {move || list.get().map_or_else(|| view! { <p class="empty small muted">{waits}</p> }.into_any(), |list| rows(&list, state.shards()))}
+                    {move || list.get().map_or_else(|| view! { <p class="empty small muted">{waits}</p> }.into_any(), |list| {
+                        let asks = (list.of_items && !state.is_example()).then_some((state, client));
+                        rows(&list, state.shards(), asks)
+                    })}
                 </section>
             </Late>
         </div>
     }
 }
 
-fn took(list: &List, example: bool) -> String {
+fn took(list: &List, example: bool, tried: bool) -> String {
     if list.popular {
         "the most popular, by published classes".into()
+    } else if example && tried {
+        format!("after forgetting, computed here in {:.0} ms", list.millis)
     } else if example {
         "as computed once, natively".into()
     } else {
@@ -189,7 +207,45 @@ fn percent(share: f64) -> String {
     }
 }
 
-fn rows(list: &List, shards: u32) -> AnyView {
+/// The button that asks why, and the answer.
+fn why(state: State, client: Client, item: u32, name: &str) -> impl IntoView + use<> {
+    let open = Memo::new(move |_| state.asked_why.get() == Some(item));
+    let answer = move || {
+        let epoch = state.service.with(|service| service.as_ref().map_or(0, |service| service.epoch));
+        state.why.get().filter(|why| why.item == item && why.epoch == epoch)
+    };
+    let ask = move |_| {
+        if open.get_untracked() {
+            state.asked_why.set(None);
+        } else {
+            state.asked_why.set(Some(item));
+            client.send(&Order::Why(item));
+        }
+    };
+    let label = format!(" {name} is here");
+    view! {
+        <button type="button" class="plain why" aria-expanded=move || open.get().to_string() on:click=ask>"Why"<span class="sr">{label}</span></button>
+        {move || open.get().then(|| match answer() {
+            None => view! { <span class="small muted reasons">"Leaving out each of your records …"</span> }.into_any(),
+            Some(why) if why.records.is_empty() => {
+                view! { <span class="small muted reasons">"None of your records lifts it: most people like it."</span> }.into_any()
+            }
+            Some(why) => view! {
+                <span class="small reasons">
+                    {why.records.iter().map(|(name, _, place)| {
+                        let moves = match *place {
+                            place if place == why.rank => format!("without it, it would still be {place}."),
+                            place => format!("without it, it would be {place}."),
+                        };
+                        view! { <span><b>{name.clone()}</b>{format!(": {moves}")}</span> }
+                    }).collect_view()}
+                </span>
+            }.into_any(),
+        })}
+    }
+}
+
+fn rows(list: &List, shards: u32, asks: Option<(State, Client)>) -> AnyView {
     let only: Vec<ListRow> = list.rows.iter().map(|(_, row)| row.clone()).collect();
     let scale = bars::scale(&only);
     if list.popular {
@@ -203,7 +259,7 @@ fn rows(list: &List, shards: u32) -> AnyView {
         view! {
             <li tabindex="0" data-item=row.product.to_string() title=bars::says(row) data-score=row.score.to_string()>
                 <span class="rank num">{row.rank}</span>
-                <span class="what">{name.clone()}</span>
+                <span class="what"><span class="name">{name.clone()}</span>{asks.map(|(state, client)| why(state, client, row.product, name))}</span>
                 {bars::bars(row, scale)}
                 <span class="num score">{format!("{:.3}", row.score)}</span>
                 <span class=format!("num small {class}")>{moved}</span>

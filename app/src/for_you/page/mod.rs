@@ -8,10 +8,12 @@
 //! | `location` | the settings in the link's fragment |
 //! | `frame` | header, headline, the pane, columns, keys |
 //! | `who` | signing in; a visitor's picks and table |
+//! | `opening` | a visitor's own file: what was recognised, and changing it |
 //! | `deeds` | what somebody did, and forgetting it |
 //! | `doom` | asking before, and the seconds to take it back |
 //! | `listing` | the adaptation set and the list |
 //! | `paper` | the receipt and its checks |
+//! | `trial` | forgetting one thing of the example |
 //! | `device` | which device computes, and the choice of another |
 //! | `settings` | the sliders, and what this browser keeps |
 
@@ -26,9 +28,11 @@ mod example;
 mod frame;
 mod listing;
 mod location;
+mod opening;
 mod paper;
 mod settings;
 mod state;
+mod trial;
 mod who;
 
 pub(crate) use client::Client;

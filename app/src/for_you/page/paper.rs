@@ -7,6 +7,7 @@ use wasm_bindgen::JsCast;
 use super::client::Client;
 use super::example;
 use super::state::State;
+use super::trial::Proof;
 use crate::for_you::protocol::{Checked, Kept, Order, Outcome};
 use crate::lab::page::focus;
 use crate::parts::shapes::label;
@@ -16,11 +17,13 @@ use crate::parts::words;
 #[component]
 pub(super) fn Paper() -> impl IntoView {
     let state = expect_context::<State>();
+    let tries = Memo::new(move |_| state.is_example() && state.trial.with(Option::is_some));
     let receipt = Memo::new(move |_| if state.is_example() { example::receipt() } else { state.receipt.get() });
     let waiting = Memo::new(move |_| !state.followings.with(Vec::is_empty));
     let shards = Memo::new(move |_| state.shards());
     move || {
         match receipt.get() {
+        _ if tries.get() => view! { <Proof/> }.into_any(),
         Some(receipt) => view! { <Sheet receipt shards=shards.get()/> }.into_any(),
         None if waiting.get() => view! {
             <section class="paper" aria-labelledby="receipt">

@@ -7,7 +7,9 @@ use leptos::prelude::*;
 
 use super::example;
 use super::location::Chosen;
-use crate::for_you::protocol::{Ask, Checked, Deed, Device, Fetching, Following, List, Service, Trouble, What};
+use super::trial::Trial;
+use crate::for_you::opened::{Choice, Reading};
+use crate::for_you::protocol::{Ask, Checked, Deed, Device, Fetching, Following, List, Service, Trouble, What, Why};
 use crate::operate::protocol::Operation;
 
 /// What is to be forgotten, waiting for a yes.
@@ -70,14 +72,21 @@ pub(crate) struct State {
     pub(crate) failed: RwSignal<Vec<String>>,
     /// Versions of the shards before the last deletion.
     pub(crate) before: RwSignal<Vec<Option<u64>>>,
+    /// Forgetting one thing of the example.
+    pub(crate) trial: RwSignal<Option<Trial>>,
     /// Which device computes.
     pub(crate) device: RwSignal<Option<Device>>,
     /// The live region's words.
     pub(crate) said: RwSignal<String>,
     /// Until when they stand, in milliseconds since 1970.
     urgent: RwSignal<f64>,
-    /// The reader's file, for skipping its faulty lines.
-    pub(crate) file: RwSignal<String>,
+    /// What became of the reader's file, and how they want it read.
+    pub(crate) opened: RwSignal<Option<Reading>>,
+    pub(crate) choice: RwSignal<Choice>,
+    /// Why an item stands in the list, as it was asked last.
+    pub(crate) why: RwSignal<Option<Why>>,
+    /// The item whose reasons are shown.
+    pub(crate) asked_why: RwSignal<Option<u32>>,
     /// Whether single keys act.
     pub(crate) keys: RwSignal<bool>,
     /// What an operator sees.
@@ -110,10 +119,14 @@ impl State {
             gone: RwSignal::new(Vec::new()),
             failed: RwSignal::new(Vec::new()),
             before: RwSignal::new(Vec::new()),
+            trial: RwSignal::new(None),
             device: RwSignal::new(None),
             said: RwSignal::new(String::new()),
             urgent: RwSignal::new(0.0),
-            file: RwSignal::new(String::new()),
+            opened: RwSignal::new(None),
+            choice: RwSignal::new(Choice::default()),
+            why: RwSignal::new(None),
+            asked_why: RwSignal::new(None),
             keys: RwSignal::new(true),
             operation: RwSignal::new(None),
             refused: RwSignal::new(None),

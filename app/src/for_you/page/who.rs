@@ -2,14 +2,11 @@
 //! items or opens a table of their own.
 
 use leptos::prelude::*;
-use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::{JsFuture, spawn_local};
 
 use super::client::Client;
+use super::opening::Opening;
 use super::state::{Doomed, State};
-use crate::csv_file::MAX_BYTES;
-use crate::for_you::protocol::{Cause, Order, Pick, Remedy, Trouble};
-use crate::parts::words;
+use crate::for_you::protocol::{Order, Pick};
 
 /// Matches that a search shows.
 const MATCHES: usize = 8;
@@ -70,13 +67,19 @@ pub(super) fn Who() -> impl IntoView {
                         view! {
                             <SignIn/>
                             <Picks/>
-                            <Table/>
+                            <Opening/>
                             {items.get().then(|| view! {
                                 <p class="tiny muted">"No model knows anybody: picks or a table get the list that an account with the same records gets."</p>
                             })}
                         }.into_any()
                     } else {
-                        view! { <p class="small muted">"Asking the server …"</p> }.into_any()
+                        view! {
+                            <p class="small muted">{move || if state.trouble.with(Option::is_some) {
+                                "Nobody answers for a service here. The example and the Lab work without one."
+                            } else {
+                                "Asking the server …"
+                            }}</p>
+                        }.into_any()
                     }}
                 </section>
             }
@@ -180,39 +183,4 @@ pub(super) fn picks(state: State) -> Vec<Pick> {
         let history = service.as_ref().filter(|service| service.user.is_none()).map(|service| service.history.clone());
         history.unwrap_or_default().into_iter().map(|deed| Pick { item: deed.item, when: deed.when }).collect()
     })
-}
-
-#[component]
-fn Table() -> impl IntoView {
-    let state = expect_context::<State>();
-    let client = expect_context::<Client>();
-    let open = move |event: web_sys::Event| {
-        let Some(input) = event.target().and_then(|t| t.dyn_into::<web_sys::HtmlInputElement>().ok()) else { return };
-        let Some(file) = input.files().and_then(|files| files.get(0)) else { return };
-        spawn_local(async move {
-            if file.size() > MAX_BYTES as f64 {
-                state.trouble.set(Some(Trouble {
-                    sentence: format!(
-                        "The file has {}; 1 MB is the most. Nothing was imported. Cut it down.",
-                        words::size(file.size() as u64)
-                    ),
-                    remedy: Remedy::None,
-                    mild: true,
-                    cause: Cause::Other,
-                }));
-                return;
-            }
-            let text = JsFuture::from(file.text()).await.ok().and_then(|text| text.as_string()).unwrap_or_default();
-            // The same file can be opened again after it was mended.
-            input.set_value("");
-            state.file.set(text.clone());
-            client.send(&Order::Table { text, skip: false });
-        });
-    };
-    view! {
-        <label class="field">
-            <span>"Or open a table of yours (CSV: what, when)"</span>
-            <input id="table" type="file" accept=".csv,text/csv,text/plain" on:change=open/>
-        </label>
-    }
 }

@@ -1,78 +1,90 @@
-//! Bars of what a deletion costs, a line of what the lists are worth.
-
-use std::fmt::Write as _;
+//! Bars of what a deletion and all of training take, and what the lists are
+//! worth with their error bars: each in its own units.
 
 use leptos::prelude::*;
 
 use crate::lab::protocol::Cost;
+use crate::parts::words;
 
-/// The field: 620 by 250, 0% at y 214, 100% at y 19.
+/// The field: 620 by 250; 0 at y 214, the highest at y 24.
 fn y(share: f64) -> f64 {
-    214.0 - share.clamp(0.0, 1.1) * 195.0
+    214.0 - share.clamp(0.0, 1.0) * 190.0
 }
 
 fn x(place: usize, count: usize) -> f64 {
-    92.0 + place as f64 * 490.0 / (count.max(2) - 1) as f64
+    106.0 + place as f64 * 470.0 / (count.max(2) - 1) as f64
 }
 
-/// One deletion's share of training everything, and NDCG@10 against one model.
-fn shares(costs: &[Cost]) -> Vec<(u32, f64, f64)> {
-    let one = costs.first().map_or(1.0, |cost| cost.ndcg.0.max(1e-9));
-    costs.iter().map(|cost| (cost.shards, cost.one / cost.all.max(1e-9), cost.ndcg.0 / one)).collect()
+/// The highest time, and the upper end of the highest error bar: what fills a
+/// field.
+fn highest(costs: &[Cost]) -> (f64, f64) {
+    let time = costs.iter().map(|cost| cost.all.max(cost.one)).fold(1e-9, f64::max);
+    let quality = costs.iter().map(|cost| cost.ndcg.0 + cost.ndcg.1).fold(1e-9, f64::max);
+    (time, quality)
 }
 
-/// Costs for each number of shards; a bar is a button that chooses it.
+/// Lines at quarters, each with what it stands for.
+fn grid(label: impl Fn(f64) -> String) -> impl IntoView {
+    [0.0, 0.25, 0.5, 0.75, 1.0].map(|share| {
+        view! {
+            <path class="rule" d=format!("M76 {}H610", y(share))></path>
+            <text x="70" y=y(share) + 4.0 text-anchor="end">{label(share)}</text>
+        }
+    })
+}
+
+/// Costs for each number of shards; a button chooses one.
 #[component]
 pub(super) fn Chart(costs: Vec<Cost>, chosen: RwSignal<u32>) -> impl IntoView {
-    let shares = shares(&costs);
-    let count = shares.len();
-    let mut line = String::new();
-    for (place, (_, _, quality)) in shares.iter().enumerate() {
-        let _ = write!(line, "{}{:.1} {:.1}", if place == 0 { "M" } else { "L" }, x(place, count), y(*quality));
-    }
-    let says = shares
+    let (longest, best) = highest(&costs);
+    let count = costs.len();
+    let times = costs
         .iter()
-        .map(|(shards, cost, quality)| {
-            format!("{shards} shards: {:.0}% of the work, {:.0}% of the quality", cost * 100.0, quality * 100.0)
+        .map(|cost| {
+            format!(
+                "{} shards: {} for one deletion, {} for everything",
+                cost.shards,
+                words::millis(cost.one),
+                words::millis(cost.all)
+            )
         })
         .collect::<Vec<_>>()
         .join("; ");
-    let grid = [0.0, 0.25, 0.5, 0.75, 1.0].map(|share| {
-        view! {
-            <path class="rule" d=format!("M64 {}H600", y(share))></path>
-            <text x="56" y=y(share) + 4.0 text-anchor="end">{format!("{:.0}%", share * 100.0)}</text>
-        }
-    });
-    let bars = shares
+    let worth = costs
+        .iter()
+        .map(|cost| format!("{} shards: NDCG@10 {:.3} plus or minus {:.3}", cost.shards, cost.ndcg.0, cost.ndcg.1))
+        .collect::<Vec<_>>()
+        .join("; ");
+    let bars = costs
         .iter()
         .enumerate()
-        .map(|(place, &(shards, cost, _))| {
-            let middle = x(place, count);
+        .map(|(place, cost)| {
+            let (middle, shards) = (x(place, count), cost.shards);
+            let (one, all) = (y(cost.one / longest), y(cost.all / longest));
             view! {
-                <rect
-                    class="bar-s"
-                    class:on=move || chosen.get() == shards
-                    x=middle - 16.0
-                    y=y(cost)
-                    width="32"
-                    height=214.0 - y(cost)
-                ></rect>
+                <rect class="bar-s whole" x=middle - 18.0 y=all width="36" height=214.0 - all></rect>
+                <rect class="bar-s" class:on=move || chosen.get() == shards x=middle - 12.0 y=one width="24" height=214.0 - one></rect>
                 <text x=middle y="236" text-anchor="middle" class:on=move || chosen.get() == shards>{shards}</text>
             }
         })
         .collect_view();
-    let points = shares
+    let points = costs
         .iter()
         .enumerate()
-        .map(|(place, (_, _, quality))| {
+        .map(|(place, cost)| {
+            let (middle, shards) = (x(place, count), cost.shards);
+            let (low, high) = (y((cost.ndcg.0 - cost.ndcg.1) / best), y((cost.ndcg.0 + cost.ndcg.1) / best));
             view! {
-                <circle cx=x(place, count) cy=y(*quality) r="5"></circle>
+                <path class="error" d=format!("M{0:.1} {low:.1}V{high:.1}M{1:.1} {low:.1}h12M{1:.1} {high:.1}h12", middle, middle - 6.0)></path>
+                <circle cx=middle cy=y(cost.ndcg.0 / best) r="5"></circle>
+                <text x=middle y="236" text-anchor="middle" class:on=move || chosen.get() == shards>{shards}</text>
             }
         })
         .collect_view();
-    let choices = shares
+    let choices = costs
         .iter()
-        .map(|&(shards, ..)| {
+        .map(|cost| {
+            let shards = cost.shards;
             view! {
                 <button
                     type="button"
@@ -84,17 +96,19 @@ pub(super) fn Chart(costs: Vec<Cost>, chosen: RwSignal<u32>) -> impl IntoView {
         })
         .collect_view();
     view! {
-        <svg class="cost" viewBox="0 0 620 250" role="img" aria-label=says>
-            {grid}
+        <svg class="cost" viewBox="0 0 620 250" role="img" aria-label=times>
+            {grid(move |share| words::millis(share * longest))}
             {bars}
-            <path class="halo" d=line.clone()></path>
-            <path class="quality" d=line></path>
-            <g class="points">{points}</g>
         </svg>
         <div class="key small">
-            <span><i></i>"work for one deletion"</span>
-            <span><i class="q"></i>"list quality (NDCG@10, one model = 100%)"</span>
+            <span><i></i>"one deletion"</span>
+            <span><i class="whole"></i>"training everything"</span>
         </div>
+        <svg class="cost" viewBox="0 0 620 250" role="img" aria-label=worth>
+            {grid(move |share| format!("{:.2}", share * best))}
+            <g class="points">{points}</g>
+        </svg>
+        <div class="key small"><span><i class="q"></i>"list quality: NDCG@10 of held-out purchases, with its 95% interval"</span></div>
         <div class="choices" role="group" aria-label="Number of shards">{choices}</div>
     }
 }
@@ -104,11 +118,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shares_are_of_one_model_and_of_everything() {
-        let cost = |shards, one, all, ndcg| Cost { shards, one, all, ndcg: (ndcg, 0.0), hit_rate: 0.0 };
-        let shares = shares(&[cost(1, 10.0, 10.0, 0.4), cost(8, 2.0, 16.0, 0.3)]);
-        assert_eq!(shares[0], (1, 1.0, 1.0));
-        assert_eq!(shares[1].1, 0.125);
-        assert!((shares[1].2 - 0.75).abs() < 1e-12);
+    fn the_highest_fills_the_field() {
+        let cost = |shards, one, all, ndcg| Cost { shards, one, all, ndcg: (ndcg, 0.1), hit_rate: 0.0 };
+        let (time, quality) = highest(&[cost(1, 10.0, 10.0, 0.4), cost(8, 2.0, 16.0, 0.3)]);
+        assert_eq!((time, quality), (16.0, 0.5));
+        assert_eq!((y(0.0), y(1.0), y(7.0)), (214.0, 24.0, 24.0));
     }
 }

@@ -91,7 +91,7 @@ impl Client {
         self.state.failure.set(None);
         let progress = Progress { phase: phase(&what).to_owned(), ..Progress::default() };
         // Lists follow the sliders: too quick to be announced each time.
-        if !matches!(what, What::List(_) | What::Build) {
+        if !matches!(what, What::List(_) | What::After(..) | What::Build) {
             self.state.say(format!("{} started.", progress.phase));
         }
         self.state.running.set(Some(Running { id, what: what.clone(), progress, paused: false }));
@@ -231,7 +231,7 @@ fn phase(what: &What) -> &'static str {
         What::Load { .. } => "Reading the table",
         What::Build => "Cutting the world",
         What::Train => "Training",
-        What::List(_) => "Making the list",
+        What::List(_) | What::After(..) => "Making the list",
         What::Forget(_) => "Forgetting",
         What::Twin(_) => "Training the twin",
         What::Break(..) => "Training both worlds with the mistake",

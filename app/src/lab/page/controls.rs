@@ -7,10 +7,11 @@ use wasm_bindgen_futures::{JsFuture, spawn_local};
 
 use super::client::Client;
 use super::location;
-use super::state::State;
+use super::state::{Shown, State};
 use super::words::STEPS;
 use crate::csv_file::MAX_BYTES;
 use crate::lab::address::STEPS as COUNT;
+use crate::lab::page::focus;
 use crate::lab::protocol::{Dot, Failure, What};
 use crate::lab::setup::Source;
 use crate::parts::glide::reduced_motion;
@@ -224,6 +225,21 @@ pub(super) fn Go(step: Memo<u8>) -> impl IntoView {
         }
         (now, due && !ready)
     });
+    // A button that was pressed may be gone: then its place in the row has the focus.
+    let pressed = StoredValue::new(false);
+    Effect::new(move |before: Option<bool>| {
+        let now = running.get();
+        if before.is_some_and(|before| before != now) && pressed.get_value() {
+            request_animation_frame(move || {
+                let lost = document().active_element().is_none_or(|focus| focus.tag_name() == "BODY");
+                if lost {
+                    let row: &[&str] = if now { &["pause"] } else { &["next", "again", "play"] };
+                    row.iter().filter(|id| document().get_element_by_id(id).is_some()).take(1).for_each(|id| focus(id));
+                }
+            });
+        }
+        now
+    });
     let epochs = move || step.get() == 3;
     let play_button = move |words: &'static str, main: bool| {
         view! {
@@ -240,7 +256,7 @@ pub(super) fn Go(step: Memo<u8>) -> impl IntoView {
         })
     };
     view! {
-        <div class="go">
+        <div class="go" on:click=move |_| pressed.set_value(true)>
             {move || (step.get() > 1).then(|| view! {
                 <button type="button" class="btn back" on:click=move |_| super::frame::go(state, step.get_untracked() - 1)>"Back"</button>
             })}
@@ -306,7 +322,9 @@ fn CopyLink() -> impl IntoView {
     let state = expect_context::<State>();
     let copied = RwSignal::new(false);
     let copy = move |_| {
-        let text = state.address.with_untracked(location::link);
+        // What was computed here is computed there too.
+        let live = computed(state);
+        let text = state.address.with_untracked(|address| location::link(&address.playing(live)));
         spawn_local(async move {
             let done = JsFuture::from(window().navigator().clipboard().write_text(&text)).await.is_ok();
             copied.set(done);
@@ -324,6 +342,22 @@ fn CopyLink() -> impl IntoView {
                 {move || if copied.get() { "Link copied" } else { "Copy link to this state" }}
             </button>
         </p>
+    }
+}
+
+/// Whether what the open step shows was computed here.
+fn computed(state: State) -> bool {
+    fn live<T: Send + Sync + 'static>(shown: RwSignal<Option<Shown<T>>>) -> bool {
+        shown.with_untracked(|shown| shown.as_ref().is_some_and(|shown| !shown.example))
+    }
+    match state.address.with_untracked(|address| address.step) {
+        3 => live(state.trained),
+        4 => live(state.list),
+        5 => live(state.forgot),
+        6 => live(state.twin),
+        7 => state.broken.with_untracked(|all| all.iter().any(|shown| !shown.example)),
+        8 => live(state.cost),
+        _ => false,
     }
 }
 

@@ -5,6 +5,7 @@ use leptos::prelude::*;
 use super::chart::Chart;
 use super::state::State;
 use crate::lab::protocol::Cost;
+use crate::parts::words;
 
 #[component]
 pub(super) fn Costs() -> impl IntoView {
@@ -12,7 +13,7 @@ pub(super) fn Costs() -> impl IntoView {
     let chosen = RwSignal::new(state.address.with_untracked(|address| address.setup.shards));
     view! {
         <h2>"What forgetting costs"</h2>
-        <p class="muted">"One deletion, as a share of training everything again; and how good the lists stay."</p>
+        <p class="muted">"What one deletion and all of training take, in seconds on this machine; and how good the lists stay."</p>
         {move || match state.cost.get() {
             None => view! { <p class="empty muted">"Nothing is measured for this table yet."</p> }.into_any(),
             Some(shown) => {
@@ -32,21 +33,38 @@ pub(super) fn Costs() -> impl IntoView {
 fn sentence(costs: &[Cost], shards: u32) -> Option<AnyView> {
     let one = costs.first()?;
     let own = costs.iter().find(|cost| cost.shards == shards)?;
-    let share = own.one / own.all.max(1e-9) * 100.0;
-    let kept = own.ndcg.0 / one.ndcg.0.max(1e-9) * 100.0;
-    let unsure = if own.ndcg.0 + own.ndcg.1 >= one.ndcg.0 - one.ndcg.1 {
-        " With so few households that difference is within chance."
-    } else {
-        ""
-    };
     let names = if shards == 1 { "1 shard".to_owned() } else { format!("{shards} shards") };
-    Some(
-        view! {
-            <p class="sentence"><b>{names}": "</b>
-                {format!("one deletion costs {share:.0}% of a full training. The lists keep {kept:.0}% of one model’s NDCG@10.{unsure}")}
-            </p>
-        }
-        .into_any(),
+    Some(view! { <p class="sentence"><b>{names}": "</b>{said(one, own)}</p> }.into_any())
+}
+
+/// What the measurements say, and no more.
+fn said(one: &Cost, own: &Cost) -> String {
+    if own.shards == one.shards {
+        return format!("one deletion trains everything again, which takes {}.", words::millis(own.all));
+    }
+    let against = |own: f64, one: f64| match own / one.max(1e-9) {
+        part if part < 0.95 => format!("{:.0}% less", (1.0 - part) * 100.0),
+        part if part > 1.05 => format!("{part:.1} times as much"),
+        _ => "about the same".into(),
+    };
+    let apart = (own.ndcg.0 - one.ndcg.0).abs() > own.ndcg.1 + one.ndcg.1;
+    let lists = match (apart, own.ndcg.0 < one.ndcg.0) {
+        (false, _) => "the difference is within chance, with so few households",
+        (true, true) => "the lists are weaker",
+        (true, false) => "the lists are better",
+    };
+    format!(
+        "one deletion takes {} (one model: {}; {}), and training everything takes {} ({}). NDCG@10 is {:.3} ±{:.3} \
+         against {:.3} ±{:.3}: {lists}.",
+        words::millis(own.one),
+        words::millis(one.one),
+        against(own.one, one.one),
+        words::millis(own.all),
+        against(own.all, one.all),
+        own.ndcg.0,
+        own.ndcg.1,
+        one.ndcg.0,
+        one.ndcg.1,
     )
 }
 
@@ -55,8 +73,8 @@ fn table(costs: &[Cost]) -> impl IntoView + use<> {
         view! {
             <tr>
                 <th scope="row">{cost.shards}</th>
-                <td>{format!("{:.2} s", cost.one / 1000.0)}</td>
-                <td>{format!("{:.2} s", cost.all / 1000.0)}</td>
+                <td>{words::millis(cost.one)}</td>
+                <td>{words::millis(cost.all)}</td>
                 <td>{format!("{:.3} ±{:.3}", cost.ndcg.0, cost.ndcg.1)}</td>
                 <td>{format!("{:.3}", cost.hit_rate)}</td>
             </tr>
@@ -75,5 +93,22 @@ fn table(costs: &[Cost]) -> impl IntoView + use<> {
                 </table>
             </div>
         </details>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sentence_follows_the_data() {
+        let cost = |shards, one, all, ndcg, margin| Cost { shards, one, all, ndcg: (ndcg, margin), hit_rate: 0.0 };
+        let one = cost(1, 300.0, 300.0, 0.40, 0.05);
+        assert!(said(&one, &one).contains("trains everything again, which takes 300 ms"));
+        let near = said(&one, &cost(8, 200.0, 1620.0, 0.38, 0.05));
+        assert!(near.contains("200 ms (one model: 300 ms; 33% less)"), "{near}");
+        assert!(near.contains("1.62 s (5.4 times as much)") && near.contains("within chance"), "{near}");
+        assert!(said(&one, &cost(8, 200.0, 1620.0, 0.20, 0.05)).contains("the lists are weaker"));
+        assert!(said(&one, &cost(8, 290.0, 310.0, 0.60, 0.05)).contains("the lists are better"));
     }
 }

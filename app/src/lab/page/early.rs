@@ -11,6 +11,7 @@ use crate::lab::protocol::{Built, What};
 use crate::lab::setup::EPOCHS;
 use crate::parts::pane::{Pane, Piece};
 use crate::parts::shapes::{Mark, label};
+use crate::parts::words;
 
 /// The current world, drawn by `draw`, or a dim sentence.
 pub(super) fn with_world(state: State, draw: impl Fn(Built) -> AnyView + Send + 'static) -> impl IntoView {
@@ -287,8 +288,8 @@ pub(super) fn Forgetting() -> impl IntoView {
         state.forgot.get().filter(|shown| !shown.example && shown.value.all_millis > 0.0).map(|shown| {
             let (one, all) = (shown.value.after.millis, shown.value.all_millis);
             view! {
-                <p class="took"><b class="num">{format!("{:.2} s", one / 1000.0)}</b>" for one shard; training everything took "
-                    <b class="num">{format!("{:.2} s", all / 1000.0)}</b>"."</p>
+                <p class="took"><b class="num">{words::millis(one)}</b>" for one shard; training everything took "
+                    <b class="num">{words::millis(all)}</b>"."</p>
             }
         })
     };
@@ -331,8 +332,65 @@ pub(super) fn Forgetting() -> impl IntoView {
     view! {
         <h2>{heading}</h2>
         <p class="muted">"Arrow keys move between dots, Enter chooses, Delete forgets."</p>
+        <PickDot/>
         {grid}
         <Pane pieces shards/>
         {time}
+    }
+}
+
+/// Choosing a dot by name: dots are too small for a thumb.
+#[component]
+fn PickDot() -> impl IntoView {
+    let state = expect_context::<State>();
+    let dots = move || state.built.with(|built| built.as_ref().map(|b| b.value.dots.clone()).unwrap_or_default());
+    let names = move |of: fn(&crate::lab::protocol::Built) -> &Vec<String>| {
+        state.built.with(|built| built.as_ref().map(|built| of(&built.value).clone()).unwrap_or_default())
+    };
+    let chosen = move || state.address.with(|address| address.dot);
+    let who = move || {
+        let names = names(|built| &built.households);
+        let now = chosen().household;
+        (0u32..)
+            .zip(names)
+            .map(|(row, name)| view! { <option value=row.to_string() selected=row == now>{name}</option> })
+            .collect_view()
+    };
+    let what = move || {
+        let names = names(|built| &built.products);
+        let now = chosen();
+        let own = dots().into_iter().filter(|placed| placed.dot.household == now.household);
+        own.map(|placed| {
+            let name = names.get(placed.dot.product as usize).cloned().unwrap_or_default();
+            view! { <option value=placed.dot.product.to_string() selected=placed.dot == now>{name}</option> }
+        })
+        .collect_view()
+    };
+    let pick = move |household: u32, product: Option<u32>| {
+        let found = dots()
+            .into_iter()
+            .map(|placed| placed.dot)
+            .find(|dot| dot.household == household && product.is_none_or(|product| dot.product == product));
+        if let Some(dot) = found {
+            state.choose(dot);
+        }
+    };
+    view! {
+        <div class="pick-dot">
+            <label class="field"><span>"Whose"</span>
+                <select id="pick-who" on:change=move |event| {
+                    if let Ok(household) = event_target_value(&event).parse() {
+                        pick(household, None);
+                    }
+                }>{who}</select>
+            </label>
+            <label class="field"><span>"What"</span>
+                <select id="pick-what" on:change=move |event| {
+                    if let Ok(product) = event_target_value(&event).parse() {
+                        pick(chosen().household, Some(product));
+                    }
+                }>{what}</select>
+            </label>
+        </div>
     }
 }

@@ -13,6 +13,8 @@ pub(super) const STEPS: [Words; 8] = [
     Words {
         name: "A small world",
         say: &[
+            "See a recommender forget one purchase, and check that not a byte of it is left: eight short steps, about \
+             five minutes, computed in this browser.",
             "Each dot is one purchase. Together they teach a machine what to suggest.",
             "Choose a world, or open a table of your own: who bought what, and when. It stays in this browser.",
         ],
@@ -56,6 +58,8 @@ pub(super) const STEPS: [Words; 8] = [
         name: "The twin world",
         say: &[
             "Your world learned from the dot, then forgot it: its shard was trained again without it.",
+            "Each strip shows a model’s hash: your world above the line, the twin below. A perfect reflection means that not \
+             one byte differs.",
             "The twin never had the dot. All its models start from nothing. If anything of the dot were left, the \
              reflections would break.",
         ],
