@@ -14,6 +14,7 @@ use eemu_server::serve::http::HttpOptions;
 use eemu_server::serve::tokens::{Scope, Tokens};
 use eemu_server::serve::{Policy, ServiceOptions};
 use eemu_server::store::Access;
+use eemu_tests::command::{done, text};
 use eemu_tests::postgres::Setting;
 use eemu_tests::program;
 use eemu_tests::service::{PATIENCE, Place, Process, delete_items, make_state, patient, quick, token};
@@ -120,6 +121,33 @@ fn accepted_deletions_and_the_audit_log_in_postgres() {
     place.wait_done(answer["id"].as_str().unwrap()).unwrap();
     assert!(place.world().catalog.users.find("user-3").is_none());
     assert_eq!(place.state.deferred().unwrap(), []);
+    place.stop();
+}
+
+/// What was accepted goes with a backup, and is carried out where it is
+/// restored.
+#[test]
+fn a_backup_holds_accepted_deletions() {
+    let kept = tempfile::tempdir().unwrap();
+    let (dir, copy, back) = (kept.path().join("state"), kept.path().join("copy"), kept.path().join("back"));
+    make_state(&dir, &recipe(), true).unwrap();
+    let mut place = Place::open(&dir, within(Duration::from_secs(3600)), &http()).unwrap();
+    let item = items(&place, "user-4").remove(0);
+    let one = place.post("/api/v1/interactions/delete", &place.admin, &delete_items("user-4", &[&item])).json();
+    let two = place.post("/api/v1/account/delete", &place.admin, &json!({"user": "user-5"})).json();
+    assert_eq!((&one["phase"], &two["phase"]), (&json!("accepted"), &json!("accepted")));
+    place.stop();
+    drop(place);
+    done(&["backup", "--state", text(&dir), "--to", text(&copy)], &[]);
+    assert!(!holds(&copy, one["id"].as_str().unwrap().as_bytes()), "a request can be read in the backup");
+    done(&["restore", "--backup", text(&copy), "--tombstones", text(&dir), "--state", text(&back)], &[]);
+    done(&["train", "-q", "--state", text(&back)], &[]);
+    let mut place = Place::open(&back, quick(), &http()).unwrap();
+    for id in [&one["id"], &two["id"]] {
+        assert!(place.wait_done(id.as_str().unwrap()).unwrap()["removed"].as_u64() > Some(0));
+    }
+    assert!(!items(&place, "user-4").contains(&item));
+    assert!(place.world().catalog.users.find("user-5").is_none());
     place.stop();
 }
 

@@ -15,7 +15,7 @@ use crate::clock::{now_exactly, random_hex};
 use crate::deleting::blank;
 use crate::deployment::Deployment;
 use crate::hidden;
-use crate::store::{Access, Backup, Extra, State, StoreError, Tombstones};
+use crate::store::{Access, Backup, Deferred, Extra, NewDeferred, State, StoreError, Tombstones};
 
 pub(crate) fn backup(args: &BackupArgs) -> Result<ExitCode> {
     let state = args.state.location();
@@ -41,7 +41,8 @@ pub(crate) fn backup(args: &BackupArgs) -> Result<ExitCode> {
     let copy = copy_of(&from, |_, _| true);
     let mut notes = vec![("backup".to_owned(), serde_json::to_string(&backup)?)];
     notes.extend(hidden_items(&from.state)?);
-    let extra = Extra { notes, down: from.world.down.clone(), ..Extra::default() };
+    let deferred = accepted(&from.state)?;
+    let extra = Extra { notes, down: from.world.down.clone(), deferred, ..Extra::default() };
     drop(Deployment::create_with(to, &copy, &from.settings, false, extra)?);
     if args.json {
         print_json(&json!({"backup": backup.id, "records": copy.records.len(), "expires": backup.expires}))?;
@@ -59,6 +60,14 @@ pub(crate) fn backup(args: &BackupArgs) -> Result<ExitCode> {
 /// The items that are hidden, as a copy of the state holds them.
 fn hidden_items(state: &State) -> Result<Option<(String, String)>> {
     Ok(state.note(hidden::NOTE)?.map(|names| (hidden::NOTE.to_owned(), names)))
+}
+
+/// The deletions that are accepted and not carried out yet, for a copy of the
+/// state, which seals them with a key of its own. One that is carried out
+/// between a backup and its restore finds nothing to remove.
+fn accepted(state: &State) -> Result<Vec<NewDeferred>> {
+    let kept = state.deferred_secrets()?.into_iter();
+    Ok(kept.map(|(Deferred { id_hash, asked, due }, secret)| NewDeferred { id_hash, asked, due, secret }).collect())
 }
 
 fn copy_of(from: &Deployment, keep: impl Fn(u32, u32) -> bool) -> Imported {
@@ -147,7 +156,8 @@ pub(crate) fn restore(args: &RestoreArgs) -> Result<ExitCode> {
         backups.push(backup);
     }
     let notes = hidden_items(&from.state)?.into_iter().collect();
-    let extra = Extra { notes, backups, tombstones, down: from.world.down.clone(), ..Extra::default() };
+    let (down, deferred) = (from.world.down.clone(), accepted(&from.state)?);
+    let extra = Extra { notes, backups, tombstones, down, deferred, ..Extra::default() };
     drop(Deployment::create_with(args.state.location(), &copy, &from.settings, false, extra)?);
     if args.json {
         print_json(

@@ -19,8 +19,8 @@ use super::place::{DEPLOYMENT, MODELS, Place};
 use super::records::{self, KeyedId};
 use super::schema::{self, DATABASE, meta, set_meta};
 use super::{
-    Backup, Kept, Location, Tombstones, atomic_file, catalog, checkpoint, interrupt, items_down, kept, people, private,
-    runtime, tombstones,
+    Backup, Kept, Location, NewDeferred, Tombstones, atomic_file, catalog, checkpoint, deferred, interrupt, items_down,
+    kept, people, private, runtime, tombstones,
 };
 use eemu_core::dataset::{Catalog, Interaction};
 
@@ -54,6 +54,8 @@ pub struct Extra {
     pub backups: Vec<Backup>,
     /// Tombstones, as of now, so that each lasts as long as any of `backups`.
     pub tombstones: Tombstones,
+    /// Deletions that are accepted and not carried out yet.
+    pub deferred: Vec<NewDeferred>,
     /// What of the state that is replaced goes on; without it nothing does.
     pub kept: Option<Kept>,
 }
@@ -228,6 +230,7 @@ async fn fill(
     }
     items_down::add(db, &extra.down).await?;
     tombstones::carry_over(db, &extra.backups, &extra.tombstones).await?;
+    deferred::keep(db, &extra.deferred).await?;
     failpoint("create.records");
     Ok(())
 }

@@ -100,6 +100,34 @@ async fn rows(db: &mut Db) -> Result<Vec<(Deferred, Vec<u8>)>> {
         .collect()
 }
 
+/// Seals requests and keeps them, as a part of a transaction.
+pub(super) async fn keep(db: &mut Db, requests: &[NewDeferred]) -> Result<()> {
+    if requests.is_empty() {
+        return Ok(());
+    }
+    let key = match meta(db, KEY).await? {
+        Some(key) => parse(&key)?,
+        None => {
+            let key = random()?;
+            set_meta(db, KEY, &hex::encode(key)).await?;
+            key
+        }
+    };
+    let sql = "INSERT INTO deferred (id_hash, asked, due, sealed) VALUES ($1, $2, $3, $4)";
+    for new in requests {
+        let (id, sealed) = (new.id_hash.to_vec(), seal(&key, new)?);
+        on!(db, c => sqlx::query(sql)
+            .bind(id)
+            .bind(new.asked)
+            .bind(new.due)
+            .bind(sealed)
+            .execute(c)
+            .await
+            .map(drop))?;
+    }
+    Ok(())
+}
+
 impl State {
     /// Keeps requests until they are carried out.
     ///
@@ -108,26 +136,7 @@ impl State {
     pub fn defer(&self, requests: &[NewDeferred], who: &[NewAudit]) -> Result<()> {
         self.write(async |db| {
             let keep = async |db: &mut Db| {
-                let key = match meta(db, KEY).await? {
-                    Some(key) => parse(&key)?,
-                    None => {
-                        let key = random()?;
-                        set_meta(db, KEY, &hex::encode(key)).await?;
-                        key
-                    }
-                };
-                let sql = "INSERT INTO deferred (id_hash, asked, due, sealed) VALUES ($1, $2, $3, $4)";
-                for new in requests {
-                    let (id, sealed) = (new.id_hash.to_vec(), seal(&key, new)?);
-                    on!(db, c => sqlx::query(sql)
-                        .bind(id)
-                        .bind(new.asked)
-                        .bind(new.due)
-                        .bind(sealed)
-                        .execute(c)
-                        .await
-                        .map(drop))?;
-                }
+                keep(db, requests).await?;
                 audit::append(db, who).await
             };
             transaction(db, keep).await.map(drop)
