@@ -49,8 +49,8 @@ pub(crate) struct AddArgs {
     /// Of which item of the catalogue.
     #[arg(long, requires = "user")]
     pub(crate) item: Option<String>,
-    /// When, in the data's own unit.
-    #[arg(long, requires = "user", allow_negative_numbers = true)]
+    /// When: a number in the data's own unit, or a time such as 2024-05-31.
+    #[arg(long, value_name = "TIME", requires = "user", allow_negative_numbers = true, value_parser = super::numbers::time)]
     pub(crate) time: Option<f64>,
     /// A table of many people's records: CSV lines user,item or user,item,time,
     /// or JSON Lines (.jsonl) with user, item, timestamp; - reads CSV from
