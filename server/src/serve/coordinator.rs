@@ -16,8 +16,8 @@ use eemu_core::tensor::Device;
 use tokio::sync::oneshot;
 use tracing::{error, info};
 
-use super::changes::{Ask, Made, Undecided};
 use super::command::{Change, Command};
+use super::deletions::{Ask, Made, Undecided};
 use super::handle::Handle;
 use super::jobs::Jobs;
 use super::requests::Repeated;

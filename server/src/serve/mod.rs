@@ -9,8 +9,8 @@
 //! | `view` | what answers are made from: immutable, replaced whole |
 //! | `command` | what the loop is asked to do |
 //! | `coordinator` | the run loop: one thread that owns all that changes |
-//! | `changes`, `showing` | what the loop does: deletions and additions; the view brought up to date |
-//! | `new_items` | items that come, in the loop |
+//! | `deletions`, `additions`, `new_items` | the changes that the loop makes |
+//! | `showing` | the view brought up to date |
 //! | `policy` | when deletions are carried out |
 //! | `jobs`, `training_pool` | what takes long, and ends in a command |
 //! | `schedule`, `requests`, `ledger` | plain values: which shard retrains when, what becomes of a deletion, the receipt log |
@@ -21,10 +21,11 @@
 //! | `http`, `listen` | the API and its connections |
 //! | `metrics`, `logging`, `traces` | counters, log lines, spans for OpenTelemetry |
 
+mod additions;
 mod capacity;
-mod changes;
 mod command;
 mod coordinator;
+mod deletions;
 mod handle;
 mod hiding;
 mod histories;

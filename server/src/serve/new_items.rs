@@ -4,9 +4,9 @@
 use anyhow::anyhow;
 use tracing::{error, info};
 
-use super::changes::Made;
 use super::command::{AddItems, Change, Command, Prepared};
 use super::coordinator::{Alone, Coordinator};
+use super::deletions::Made;
 use crate::store::{self, NewAudit, StoreError};
 
 const REFUSED: &str = "the items were not taken in; try again";

@@ -7,9 +7,9 @@ use std::time::Instant;
 use anyhow::Result;
 use tracing::{error, info};
 
-use super::changes::{Ask, Undecided};
 use super::command::Reread;
 use super::coordinator::{AFTER_FAILURE, Alone, Coordinator, Waiter};
+use super::deletions::{Ask, Undecided};
 use super::requests::Requests;
 use super::tokens::Tokens;
 use super::view::ShardModel;

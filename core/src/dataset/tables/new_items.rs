@@ -42,7 +42,7 @@ pub fn read_item_rows(rows: &mut dyn Rows, items: &Entities, bad: &mut BadLines)
         let item = text(0).filter(|id| !id.trim().is_empty()).ok_or_else(|| Wrong {
             field: Some(0),
             problem: "the item identifier is blank".into(),
-            hint: "Every line names its own".into(),
+            hint: "Give each line an identifier of its own".into(),
         })?;
         let values = features
             .iter()

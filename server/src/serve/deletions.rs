@@ -1,8 +1,7 @@
-//! Deletions and additions in the run loop. Requests that come together are
-//! carried out together, in one transaction. A deletion is acknowledged when
-//! its bytes are gone from disk and no model that saw them answers any more;
-//! once it is committed, nothing that fails later takes the acknowledgement
-//! back.
+//! Deletions in the run loop. Requests that come together are carried out
+//! together, in one transaction. A deletion is acknowledged when its bytes are
+//! gone from disk and no model that saw them answers any more; once it is
+//! committed, nothing that fails later takes the acknowledgement back.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Instant;
@@ -10,23 +9,21 @@ use std::time::Instant;
 use anyhow::{Context, Result, anyhow};
 use eemu_core::receipt::Asked;
 use eemu_core::unlearn::changed_shards;
-use eemu_core::world::World;
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 use tracing::{error, info};
 
-use super::command::{Add, Came, Change, Coming, Command, Forget, Wanted, Whose};
+use super::command::{Add, Forget, Wanted};
 use super::coordinator::{Alone, Coordinator};
 use super::histories::holders;
 use super::requests::{self, owner_of};
 use super::tokens::Tokens;
-use crate::adding::Collected;
 use crate::clock::{now_exactly, random_hex};
 use crate::deleting::{Plan, id_hash};
 use crate::forgetting::TRIES;
 use crate::store::{Deferred, NewAudit, NewDeferred, NewRequest, Request, StoreError};
 
-const REFUSED: &str = "the change was not carried out; try again";
+pub(super) const REFUSED: &str = "the change was not carried out; try again";
 
 /// A deletion on its way.
 pub(super) struct Ask {
@@ -249,7 +246,7 @@ impl Coordinator {
 
     /// Reads since when items are had whose earliest records a deletion took:
     /// few times are kept of each.
-    fn learn_times(&mut self) {
+    pub(super) fn learn_times(&mut self) {
         for item in self.deployment.world.popularity.short() {
             match self.state.records_with(item) {
                 Ok(records) => {
@@ -399,104 +396,6 @@ impl Coordinator {
             self.finish(made, None);
         }
     }
-
-    /// Somebody's index; the request was let in by an earlier view than this.
-    fn find(&self, user: &Whose) -> Option<u32> {
-        match user {
-            Whose::Known(user) => Some(*user),
-            Whose::New(id) => self.view.world.catalog.users.find(id),
-        }
-    }
-
-    /// The system with everybody at hand whose records are to come, and who
-    /// that is.
-    fn at_hand(&self, records: &[Coming]) -> Result<(World, Vec<u32>)> {
-        let people: BTreeSet<u32> = records.iter().filter_map(|one| self.find(&one.user)).collect();
-        let people: Vec<u32> = people.into_iter().collect();
-        Ok((self.view.world.with_people(self.state.records_of(&people)?), people))
-    }
-
-    /// Whether records of which nobody knew came, now that the store was read.
-    fn was_made(&self, records: &[Coming]) -> Result<Vec<Came>> {
-        let (world, _) = self.at_hand(records)?;
-        let is_there = |one: &Coming| {
-            let own = self.find(&one.user).map_or(&[][..], |user| world.interactions.of(user));
-            own.iter().any(|record| record.item == one.item)
-        };
-        if records.iter().all(is_there) { Ok(vec![Came::Added; records.len()]) } else { Err(anyhow!(REFUSED)) }
-    }
-
-    /// Takes additions.
-    pub(super) fn add(&mut self, adds: Vec<Add>) {
-        let all: Vec<Coming> = adds.iter().flat_map(|add| add.records.iter().cloned()).collect();
-        let (world, mut touched) = match self.at_hand(&all) {
-            Ok(found) => found,
-            Err(problem) => {
-                error!("additions failed: {problem:#}");
-                self.handle.metrics().failed_changes.inc_by(adds.len() as u64);
-                adds.into_iter().for_each(|add| drop(add.reply.send(Err(anyhow!(REFUSED)))));
-                return;
-            }
-        };
-        let mut coming = Collected::new(&world);
-        let mut came = Vec::with_capacity(all.len());
-        for Coming { user, item, timestamp } in &all {
-            let users = &coming.catalog().users;
-            let found = match user {
-                Whose::Known(user) => Some(*user),
-                Whose::New(id) => users.find(id),
-            };
-            let user = match (found, user) {
-                (Some(user), _) if users.is_deleted(user) || user as usize >= users.len() => None,
-                (Some(user), _) => Some(user),
-                (None, Whose::New(id)) => {
-                    coming.welcome(id).inspect_err(|why| error!("an addition failed: {why:#}")).ok()
-                }
-                (None, Whose::Known(_)) => None,
-            };
-            came.push(match user.map(|user| coming.add(user, &[(*item, *timestamp)])) {
-                None => Came::Gone,
-                Some(0) => Came::Known,
-                Some(_) => Came::Added,
-            });
-        }
-        let who: Vec<NewAudit> = adds.iter().filter_map(|add| add.by.clone()).collect();
-        let Some(planned) = coming.planned() else {
-            self.audit.extend(who);
-            reply(adds, &came);
-            return;
-        };
-        let done = match planned.apply(&self.state, self.deployment.head, &who) {
-            Ok(done) => done,
-            Err(StoreError::Moved) => {
-                // Another process came first: again on the records as they are.
-                self.put_off(adds.into_iter().map(|add| Command::Change(Change::Add(add))));
-                let (waiters, again, undecided) = (Vec::new(), Vec::new(), Vec::new());
-                self.begin_rereading(Alone::Rereading { waiters, again, undecided, tries: 0 });
-                return;
-            }
-            Err(problem) => {
-                error!("additions failed: {problem:#}");
-                self.handle.metrics().failed_changes.inc_by(adds.len() as u64);
-                let undecided = adds.into_iter().map(Undecided::Add).collect();
-                let (waiters, again) = (Vec::new(), Vec::new());
-                self.begin_rereading(Alone::Rereading { waiters, again, undecided, tries: 0 });
-                return;
-            }
-        };
-        // From here on the addition is made: nothing below returns an error.
-        let (count, people) = (planned.new.len(), planned.people.len());
-        info!(records = count, people, shards = planned.stale.len(), "additions carried out");
-        self.handle.metrics().added.inc_by(count as u64);
-        touched.extend(planned.new.iter().map(|record| record.user));
-        self.deployment.advance(planned.after.without_people(&touched), &done);
-        self.show();
-        self.schedule_changes(self.handle.options().settle);
-        self.put_in_place();
-        reply(adds, &came);
-        // Files that no version needs any more go.
-        self.finish(Made::default(), Some(done));
-    }
 }
 
 /// What a request asks, as far as asking again is the same request.
@@ -504,12 +403,4 @@ fn of(wanted: Option<&Wanted>) -> requests::Ask<'_> {
     let wanted = wanted.map(|wanted| (wanted.user, wanted.items.as_deref(), wanted.before));
     let (user, items, before) = wanted.unwrap_or_default();
     requests::Ask { user, items, before }
-}
-
-fn reply(adds: Vec<Add>, mut came: &[Came]) {
-    for add in adds {
-        let (own, others) = came.split_at(add.records.len().min(came.len()));
-        came = others;
-        let _ = add.reply.send(Ok(own.to_vec()));
-    }
 }
