@@ -399,7 +399,7 @@ impl Process {
         }
     }
 
-    /// Waits until every shard is in the mean again and no request waits.
+    /// Waits until every shard has its model again and no request waits.
     ///
     /// # Errors
     /// When it takes too long.
@@ -408,7 +408,9 @@ impl Process {
         loop {
             let manifest = self.json("/api/v1/manifest", "")?;
             let shards = manifest["shards"].as_array().context("no shards")?;
-            if shards.iter().all(|s| s["in_mean"] == true && s["stale"] == false) {
+            // A shard whose records are all deleted has a model and no voice.
+            let is_there = |s: &Value| s["files"].as_array().is_some_and(|files| !files.is_empty());
+            if shards.iter().all(|s| is_there(s) && s["stale"] == false) {
                 return Ok(manifest);
             }
             if start.elapsed() > PATIENCE {
