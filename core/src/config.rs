@@ -22,7 +22,7 @@ pub enum Meta {
 }
 
 /// How shards are cut and trained. A constant of the deployment: nothing here
-/// comes from data (architecture rules 4 and 5).
+/// comes from data (exactness rules 4 and 5).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TrainConfig {

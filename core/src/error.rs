@@ -58,6 +58,19 @@ pub fn quote(value: &str) -> String {
     format!("'{}'", shown(&text).replace('\t', "\\t"))
 }
 
+/// A number of things in words: `1 record`, `2 people`, `3 entries`.
+pub fn counted(number: impl TryInto<u64>, thing: &str) -> String {
+    let number = number.try_into().unwrap_or(u64::MAX);
+    if number == 1 {
+        return format!("1 {thing}");
+    }
+    match thing.strip_suffix('y') {
+        _ if thing == "person" => format!("{number} people"),
+        Some(stem) if !stem.ends_with(['a', 'e', 'o']) => format!("{number} {stem}ies"),
+        _ => format!("{number} {thing}s"),
+    }
+}
+
 /// Everything `core` can refuse.
 #[derive(Debug, Error)]
 pub enum Error {
@@ -94,3 +107,15 @@ pub enum Error {
 
 /// The crate's result.
 pub type Result<T> = std::result::Result<T, Error>;
+
+#[cfg(test)]
+mod tests {
+    use super::counted;
+
+    #[test]
+    fn one_is_singular() {
+        let words = [(0, "day"), (1, "person"), (2, "person"), (1, "shard"), (3, "entry"), (2, "bad line")];
+        let said: Vec<String> = words.iter().map(|(number, thing)| counted(*number as u64, thing)).collect();
+        assert_eq!(said, ["0 days", "1 person", "2 people", "1 shard", "3 entries", "2 bad lines"]);
+    }
+}

@@ -1,5 +1,5 @@
 //! What the bytes of a model depend on besides its input: compared before any
-//! bytes are (architecture rule 10).
+//! bytes are (exactness rule 10).
 
 use serde::{Deserialize, Serialize};
 

@@ -67,4 +67,4 @@ pub mod train;
 pub mod unlearn;
 pub mod world;
 
-pub use error::{DataError, Error, Result, quote, shown};
+pub use error::{DataError, Error, Result, counted, quote, shown};

@@ -2,7 +2,7 @@
 //!
 //! A stream is keyed by (seed, purpose, shard, epoch, user ...), never by a
 //! place in a global sequence, so that removing a record leaves every other
-//! record's draws as they were (architecture rules 1 and 4). Seeds are
+//! record's draws as they were (exactness rules 1 and 4). Seeds are
 //! constants of the deployment and never come from data.
 
 use rand_chacha::ChaCha8Rng;

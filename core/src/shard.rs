@@ -1,7 +1,7 @@
 //! Who trains on what: records to shards, and within a shard to support and query.
 //!
 //! Both are keyed hashes of the record's external identifiers, so no record
-//! has a say in where another goes (architecture rule 1).
+//! has a say in where another goes (exactness rule 1).
 
 use serde::{Deserialize, Serialize};
 
@@ -84,7 +84,7 @@ impl Cell {
 }
 
 /// D_s: what training shard s reads, besides the frozen catalogue. Nothing
-/// else reaches it (architecture rule 2).
+/// else reaches it (exactness rule 2).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ShardData {
     /// Which shard.

@@ -26,7 +26,7 @@ pub enum History {
 
 /// What is known, and how it is cut. Whatever changes the records changes what
 /// follows from them with them, so that nothing in it can be stale
-/// (architecture rule 7).
+/// (exactness rule 7).
 ///
 /// A clone shares records and catalogue with its original.
 #[derive(Debug, Clone)]

@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use eemu_core::adapt::{Past, Person};
 use eemu_core::closed_form::{Ease, EaseConfig, Neighbours};
 use eemu_core::config::{AdaptConfig, Config, Meta};
+use eemu_core::counted;
 use eemu_core::dataset::Role;
 use eemu_core::evaluate::{Estimate, gains, hit_rate, popularity_ranks, rank_of, ranks, ranks_by};
 use eemu_core::recommend::Ranker;
@@ -149,7 +150,7 @@ pub fn ensemble_ranks(
     for part in parts {
         all.extend(part?);
     }
-    bar.finish(&format!("{} users ranked", all.len()));
+    bar.finish(&format!("{} ranked", counted(all.len(), "user")));
     Ok(all)
 }
 

@@ -267,7 +267,7 @@ fn items_are_hidden_beside_a_running_server() {
     std::fs::write(&file, "item-2\n\"item-5\"\nno such\n").unwrap();
     let args = ["items", "hide", "--state", state, "item-9", "--file", text(&file)];
     let (code, out, err) = run(&args, &[]);
-    assert_eq!((code, out.trim()), (Some(3), "3 items hidden; 3 are hidden now"), "{err}");
+    assert_eq!((code, out.trim()), (Some(3), "3 items hidden; hidden now: 3"), "{err}");
     assert!(err.contains("no such"), "{err}");
     let begun = Instant::now();
     loop {

@@ -9,9 +9,23 @@ const BROWSER_TESTS: &str = "eemu-tests/browser";
 /// Compiles the tests that need a PostgreSQL server.
 const POSTGRES_TESTS: &str = "eemu-tests/postgres";
 
-/// Everything that must hold; `all` adds what is long.
-pub(crate) fn test(all: bool) -> Outcome {
-    let mut report = Report::default();
+/// `test`: everything; what is long with `--all`; single steps with `--step NAME`.
+pub(crate) fn run(args: &[String]) -> Outcome {
+    let (mut all, mut chosen, mut rest) = (false, Vec::new(), args.iter());
+    while let Some(arg) = rest.next() {
+        match arg.as_str() {
+            "--all" => all = true,
+            "--step" => chosen.push(rest.next().ok_or("`--step` wants the name of a step after it")?.clone()),
+            other => return Err(format!("`{other}` is not understood here; known: --all, --step NAME")),
+        }
+    }
+    test(all, chosen)
+}
+
+/// Everything that must hold; `all` adds what is long, and so does a choice.
+fn test(all: bool, chosen: Vec<String>) -> Outcome {
+    let all = all || !chosen.is_empty();
+    let mut report = Report::of(chosen);
     report.step("fmt", fmt);
     report.step("clippy", clippy);
     let built = report.step("build", || cargo(&["build", "--workspace"]));
@@ -47,6 +61,7 @@ pub(crate) fn test(all: bool) -> Outcome {
             report.skip(name, "the build failed");
         }
     }
+    report.all_known()?;
     Ok(report.finish(in_ci()))
 }
 

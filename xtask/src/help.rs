@@ -41,7 +41,7 @@ system that never knew it. Under 3 minutes after the build on two cores.
         }
         "test" => {
             "\
-cargo xtask test [--all]
+cargo xtask test [--all] [--step NAME]...
 
 Runs each of these, even when an earlier one fails, and times it:
   fmt      rustfmt changes nothing
@@ -71,6 +71,7 @@ Runs each of these, even when an earlier one fails, and times it:
 
 A part whose tool is missing is listed in the last lines as `NOT RUN: part: why`.
 
+  --step   only the step of that name (several may be given), as --all runs it
   --all    also the long tests (sets EEMU_LONG=1), every golden case on a software
            WebGPU adapter, fuzz, moto and the two GPU builds. Of the long ones the loop of
            1,000 kills takes longest: it ends after 20 minutes if it is not through by

@@ -69,7 +69,7 @@ fn dispatch(args: &[String]) -> Outcome {
     }
     match command.as_str() {
         "demo" => demo::run(only(rest, &["--open"])?),
-        "test" => checks::test(only(rest, &["--all"])?.contains(&"--all".to_owned())),
+        "test" => checks::run(rest),
         "check" => only(rest, &[]).and_then(|_| checks::check()),
         "golden" => golden::run(rest),
         "bench" => bench::run(rest),

@@ -24,11 +24,24 @@ impl From<Result<(), String>> for End {
 #[derive(Default)]
 pub(crate) struct Report {
     steps: Vec<(&'static str, End, Duration)>,
+    /// The only steps that run; all of them when it is empty.
+    chosen: Vec<String>,
+    /// Every step that came up, run or not.
+    known: Vec<&'static str>,
 }
 
 impl Report {
-    /// Runs and times one step; true when it passed.
+    /// A report of the chosen steps; of all when none is chosen.
+    pub(crate) fn of(chosen: Vec<String>) -> Self {
+        Self { chosen, ..Self::default() }
+    }
+
+    /// Runs and times one step; true when it passed, or was not chosen.
     pub(crate) fn step<E: Into<End>>(&mut self, name: &'static str, run: impl FnOnce() -> E) -> bool {
+        self.known.push(name);
+        if !self.chosen.is_empty() && !self.chosen.iter().any(|step| step == name) {
+            return true;
+        }
         eprintln!("\n== {name}");
         let began = Instant::now();
         let end = run().into();
@@ -46,6 +59,17 @@ impl Report {
     /// Notes a step that was left out, without running anything.
     pub(crate) fn skip(&mut self, name: &'static str, why: &str) {
         self.steps.push((name, End::NotRun(why.to_owned()), Duration::ZERO));
+    }
+
+    /// The first chosen name that no step bears, and the names that there are.
+    ///
+    /// # Errors
+    /// The sentence that says so.
+    pub(crate) fn all_known(&self) -> Result<(), String> {
+        match self.chosen.iter().find(|step| !self.known.contains(&step.as_str())) {
+            None => Ok(()),
+            Some(step) => Err(format!("there is no step `{step}`; choose of {}", self.known.join(", "))),
+        }
     }
 
     /// Prints the table, the verdict and, last of all, what was not run.
@@ -102,7 +126,21 @@ mod tests {
     use super::*;
 
     fn report(ends: Vec<End>) -> Report {
-        Report { steps: ends.into_iter().map(|end| ("step", end, Duration::from_secs(90))).collect() }
+        let steps = ends.into_iter().map(|end| ("step", end, Duration::from_secs(90))).collect();
+        Report { steps, ..Report::default() }
+    }
+
+    #[test]
+    fn a_chosen_step_runs_alone_and_an_unknown_one_is_named() {
+        let mut report = Report::of(vec!["book".into()]);
+        assert!(report.step("tests", || Err("it must not run".to_owned())));
+        assert!(report.step("book", || Ok(())));
+        assert_eq!(report.steps.len(), 1);
+        assert!(report.all_known().is_ok());
+        let mut report = Report::of(vec!["bok".into()]);
+        report.step("book", || Ok(()));
+        let message = report.all_known().unwrap_err();
+        assert!(message.contains("`bok`") && message.contains("book"), "{message}");
     }
 
     #[test]

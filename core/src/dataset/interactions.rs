@@ -23,7 +23,7 @@ pub struct Interaction {
 ///
 /// A user's records are ordered by (timestamp, keyed hash of the external
 /// identifiers); without times by the hash alone; never by their place in a
-/// file (architecture rule 3).
+/// file (exactness rule 3).
 ///
 /// A clone shares every user's records with its original, and a change copies
 /// only those of the users it names.

@@ -72,7 +72,7 @@ impl Moves {
 }
 
 /// Adapted parameters of a batch of tasks, held as low-rank steps on the
-/// shared ones. Exists only between a request and its answer (rule 8).
+/// shared ones. Exists only between a request and its answer (exactness rule 8).
 #[derive(Debug, Clone)]
 pub struct Adapted {
     /// Places in the batch, smallest task first.

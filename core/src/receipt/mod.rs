@@ -4,7 +4,7 @@
 //! Exact training makes a plain model hash a membership oracle: whoever knows
 //! the rest of the data can train with and without a guess and compare. So a
 //! receipt holds only keyed commitments, whose nonce and salt live and die
-//! with the model version they speak of (architecture rule 11).
+//! with the model version they speak of (exactness rule 11).
 //!
 //! | file | idea |
 //! |---|---|

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail};
 use eemu_core::api::{BulkInteraction, LineStatus};
 use eemu_core::world::World;
-use eemu_core::{DataError, quote};
+use eemu_core::{DataError, counted, quote};
 use serde_json::json;
 
 use super::{find, print_json, print_line};
@@ -59,7 +59,9 @@ pub(crate) fn run(args: &AddArgs) -> Result<ExitCode> {
         print_json(&json!({"added": records, "people": people, "shards_waiting": waiting}))?;
     } else {
         print_line(&format!(
-            "{records} records added, {people} people new; shards that wait for eemu train: {waiting:?}"
+            "{} added, {} new; shards that wait for eemu train: {waiting:?}",
+            counted(records, "record"),
+            counted(people, "person")
         ))?;
     }
     Ok(ExitCode::SUCCESS)
@@ -79,7 +81,7 @@ fn send(remote: &Remote, given: &[Given], args: &AddArgs) -> Result<ExitCode> {
     if args.json {
         print_json(&json!({"added": added, "known": known, "refused": refused}))?;
     } else {
-        print_line(&format!("{added} records added, {known} were there, {refused} refused"))?;
+        print_line(&format!("{} added, {known} known before, {refused} refused", counted(added, "record")))?;
     }
     Ok(if refused > 0 { ExitCode::from(REFUSED) } else { ExitCode::SUCCESS })
 }

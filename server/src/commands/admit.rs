@@ -4,6 +4,7 @@ use std::io::BufReader;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
+use eemu_core::counted;
 use eemu_core::dataset::{Source, read_people};
 use serde_json::json;
 
@@ -31,7 +32,7 @@ pub(crate) fn run(args: &AdmitArgs) -> Result<ExitCode> {
     if args.json {
         print_json(&json!({"admitted": people.len(), "users": deployment.world.catalog.users.len()}))?;
     } else {
-        print_line(&format!("{} people admitted; nothing was retrained", people.len()))?;
+        print_line(&format!("{} admitted; nothing was retrained", counted(people.len(), "person")))?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -6,6 +6,7 @@
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
+use eemu_core::counted;
 use eemu_core::dataset::{ImportReport, Imported};
 use serde_json::json;
 
@@ -48,10 +49,10 @@ pub(crate) fn backup(args: &BackupArgs) -> Result<ExitCode> {
         print_json(&json!({"backup": backup.id, "records": copy.records.len(), "expires": backup.expires}))?;
     } else {
         print_line(&format!(
-            "{} records in {}; destroy it within {} days",
-            copy.records.len(),
+            "{} in {}; destroy it within {}",
+            counted(copy.records.len(), "record"),
             to.display(),
-            args.keep
+            counted(args.keep as u64, "day")
         ))?;
     }
     Ok(ExitCode::SUCCESS)
@@ -165,9 +166,9 @@ pub(crate) fn restore(args: &RestoreArgs) -> Result<ExitCode> {
         )?;
     } else {
         print_line(&format!(
-            "{} records restored, {removed} deleted again, {} accounts deleted again",
-            copy.records.len(),
-            accounts.len()
+            "{} restored, {removed} deleted again, {} deleted again",
+            counted(copy.records.len(), "record"),
+            counted(accounts.len(), "account")
         ))?;
         print_line(&format!(
             "next: eemu train --state {}; tokens and the receipt log begin anew",

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail, ensure};
 use eemu_core::config::AdaptConfig;
+use eemu_core::counted;
 use eemu_core::dataset::{Holdout, Role};
 use eemu_core::shard_model::ShardModel;
 use eemu_core::tensor::Device;
@@ -97,7 +98,10 @@ pub(crate) fn run(args: &EvaluateArgs) -> Result<ExitCode> {
     let name = if adapt.size > 0 { "this state, adapted" } else { "this state, without adaptation" };
     print_line(&quality.row(name))?;
     let why = if left_out > 0 { format!("; {left_out} have too few records to hold any out") } else { String::new() };
-    print_line(&format!("{} people measured{why}. ± is half the 95% interval over people.", quality.users))?;
+    print_line(&format!(
+        "{} measured{why}. ± is half the 95% interval over people.",
+        counted(quality.users as u64, "person")
+    ))?;
     if adapt.size > 0 && for_all > quality.ndcg10 {
         print_line("Adapting does not pay here: by NDCG@10 a list that is the same for everybody is better.")?;
     }

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
+use eemu_core::counted;
 use eemu_core::dataset::Role;
 use eemu_core::world::World;
 use serde::Serialize;
@@ -48,7 +49,7 @@ pub(crate) fn run(args: &ExportArgs) -> Result<ExitCode> {
     if args.json {
         print_json(&json!({"records": records, "out": args.out}))?;
     } else {
-        print_line(&format!("wrote {records} records to {}", args.out.display()))?;
+        print_line(&format!("wrote {} to {}", counted(records, "record"), args.out.display()))?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
+use eemu_core::counted;
 use eemu_core::unlearn;
 use serde_json::{Value, json};
 
@@ -110,7 +111,7 @@ fn say_later(args: &ForgetArgs, deployment: &Deployment, asked: &Asked, removed:
             "unknown": named(&asked.unknown),
         }));
     }
-    print_line(&format!("{removed} records removed; shards that wait for eemu train: {waiting:?}"))?;
+    print_line(&format!("{} removed; shards that wait for eemu train: {waiting:?}", counted(removed, "record")))?;
     say_name(name.as_deref())?;
     residual.map_or(Ok(()), |text| print_line(&text))
 }
@@ -148,8 +149,8 @@ fn say_done(
     }
     let shards = retrained.iter().map(u32::to_string).collect::<Vec<_>>().join(", ");
     print_line(&format!(
-        "{} records removed; shards retrained: {}; {:.1} s",
-        done.removed,
+        "{} removed; shards retrained: {}; {:.1} s",
+        counted(done.removed, "record"),
         if shards.is_empty() { "none" } else { &shards },
         done.seconds
     ))?;
@@ -200,14 +201,15 @@ fn dry_run(args: &ForgetArgs, deployment: &Deployment, asked: &Asked) -> Result<
         }))?;
     } else {
         print_line(&format!(
-            "would remove {removed} records and {} accounts; shards to retrain: {:?}, about {seconds:.1} s",
-            asked.request.accounts.len(),
+            "would remove {} and {}; shards to retrain: {:?}, about {seconds:.1} s",
+            counted(removed, "record"),
+            counted(asked.request.accounts.len(), "account"),
             plan.shards
         ))?;
         print_line(&if degraded {
             "until the first of them is back, answers would be popularity".to_owned()
         } else {
-            format!("meanwhile {left} shards go on answering")
+            format!("meanwhile lists come from {}", counted(left, "shard"))
         })?;
         print_line("nothing was done")?;
     }

@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result, bail};
 use eemu_core::config::Config;
+use eemu_core::counted;
 use eemu_core::dataset::{Holdout, Role};
 use eemu_core::shard_model::ShardModel;
 use eemu_core::world::World;
@@ -44,7 +45,7 @@ pub(crate) fn run(args: &FrontierArgs) -> Result<ExitCode> {
         config.train.shards = shards;
         config.check()?;
         let world = World { config, ..deployment.world.clone() };
-        progress.say(&format!("{shards} shards"));
+        progress.say(&counted(shards, "shard"));
         let data = world.shards();
         let watch = Watch::start();
         let trained = pool::run(&data, jobs, |shard| -> Result<ShardModel> {
@@ -58,7 +59,7 @@ pub(crate) fn run(args: &FrontierArgs) -> Result<ExitCode> {
         let models = voices(&trained, &data);
         let ranks = ensemble_ranks(&world, &models, &world.config.adapt, Role::Test, jobs, &progress, "evaluate")?;
         let quality = Quality::of(&ranks);
-        progress.say(&format!("{shards} shards: {seconds:.2} s a deletion, HR@10 {:.4}", quality.hr10));
+        progress.say(&format!("{}: {seconds:.2} s a deletion, HR@10 {:.4}", counted(shards, "shard"), quality.hr10));
         points.push(Point { shards, seconds, quality });
     }
     points.sort_by_key(|point| point.shards);

@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
-use eemu_core::Error;
 use eemu_core::config::Config;
 use eemu_core::dataset::{
     BadLines, Bucketing, Catalog, Column, Holdout, ImportReport, Imported, Survey, Values, are_timed,
 };
 use eemu_core::model::from_safetensors;
 use eemu_core::random::Key;
+use eemu_core::{Error, counted};
 use serde_json::{Value, json};
 
 use super::{print_json, print_line};
@@ -208,12 +208,17 @@ fn check(args: &ImportArgs, imported: Imported, bad: &BadLines) -> Result<()> {
         return print_json(&value);
     }
     print_line(&format!(
-        "{}: {} records, {} people, {} items",
-        catalog.dataset, survey.records, survey.people, survey.items
+        "{}: {}, {}, {}",
+        catalog.dataset,
+        counted(survey.records, "record"),
+        counted(survey.people, "person"),
+        counted(survey.items, "item")
     ))?;
     print_line(&format!(
-        "left out: {} duplicates, {} bad lines, {} by --keep or --min-value",
-        survey.duplicates, survey.bad_lines, survey.dropped
+        "left out: {}, {}, {} by --keep or --min-value",
+        counted(survey.duplicates, "duplicate"),
+        counted(survey.bad_lines, "bad line"),
+        survey.dropped
     ))?;
     for fault in bad.list().iter().take(5) {
         print_line(&format!("  {}", Error::Data(fault.clone())))?;
@@ -262,8 +267,9 @@ fn forgotten(report: &ImportReport) -> Value {
 
 fn forgotten_line(report: &ImportReport) -> String {
     format!(
-        "left out: {} records that were forgotten before, {} whole accounts among them (--readmit NAME lifts it)",
-        report.forgotten_records, report.forgotten_users
+        "left out: {} forgotten before, {} among them (--readmit NAME lifts it)",
+        counted(report.forgotten_records, "record"),
+        counted(report.forgotten_users, "whole account")
     )
 }
 
@@ -299,14 +305,14 @@ fn report(args: &ImportArgs, report: &ImportReport, deployment: &Deployment, out
     };
     let collapsed = match deployment.settings.duplicates {
         0 => "0 duplicates collapsed".to_owned(),
-        count => format!("{count} duplicates collapsed: the {kept} stays"),
+        count => format!("{} collapsed: the {kept} stays", counted(count, "duplicate")),
     };
     print_line(&format!(
-        "{}: {} users, {} items, {} records ({collapsed})",
+        "{}: {}, {}, {} ({collapsed})",
         world.catalog.dataset,
-        world.catalog.users.len(),
-        world.catalog.items.len(),
-        world.interactions.len(),
+        counted(world.catalog.users.len(), "user"),
+        counted(world.catalog.items.len(), "item"),
+        counted(world.interactions.len(), "record"),
     ))?;
     if let Some(span) = &report.times {
         let (first, last) = span.shown();
@@ -321,14 +327,17 @@ fn report(args: &ImportArgs, report: &ImportReport, deployment: &Deployment, out
     print_line(&format!("item features: {}", list(&report.item_features)))?;
     if report.bad_lines + report.dropped > 0 {
         print_line(&format!(
-            "left out: {} bad lines, {} records by --keep or --min-value",
-            report.bad_lines, report.dropped
+            "left out: {}, {} by --keep or --min-value",
+            counted(report.bad_lines, "bad line"),
+            counted(report.dropped, "record")
         ))?;
     }
     if report.users_left_out + report.items_left_out > 0 {
         print_line(&format!(
-            "core filter left out {} users, {} items, {} records",
-            report.users_left_out, report.items_left_out, report.records_left_out
+            "core filter left out {}, {}, {}",
+            counted(report.users_left_out, "user"),
+            counted(report.items_left_out, "item"),
+            counted(report.records_left_out, "record")
         ))?;
     }
     if report.forgotten_records > 0 {
@@ -337,7 +346,7 @@ fn report(args: &ImportArgs, report: &ImportReport, deployment: &Deployment, out
     if outcome.replaced {
         let ended = match outcome.tokens_ended {
             0 => String::new(),
-            count => format!("; {count} tokens of people who are not in these data ended"),
+            count => format!("; {} of people who are not in these data ended", counted(count, "token")),
         };
         print_line(&format!(
             "replaced: the receipt log, its key, tokens, backups, tombstones and settings are as they were{ended}"

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
+use eemu_core::counted;
 use eemu_core::fingerprint::Fingerprint;
 use serde_json::{Value, json};
 
@@ -65,11 +66,11 @@ pub(crate) fn run(args: &InfoArgs) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     print_line(&format!(
-        "{}: {} users, {} items, {} records",
+        "{}: {}, {}, {}",
         world.catalog.dataset,
-        world.catalog.users.len(),
-        world.catalog.items.len(),
-        world.interactions.len()
+        counted(world.catalog.users.len(), "user"),
+        counted(world.catalog.items.len(), "item"),
+        counted(world.interactions.len(), "record")
     ))?;
     let listed = if features.is_empty() { "none".to_owned() } else { features.join(", ") };
     print_line(&format!("catalogue: version {}; item features: {listed}", world.catalog.version))?;

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use eemu_core::DataError;
+use eemu_core::{DataError, counted};
 use serde_json::json;
 
 use super::{print_json, print_line};
@@ -41,7 +41,7 @@ fn change(args: &ItemsArgs, hide: bool) -> Result<ExitCode> {
         let done = if hide { "hidden" } else { "shown again" };
         let why = if hide { "not in the catalogue" } else { "not hidden" };
         answer.unknown.iter().for_each(|item| eprintln!("{why}, so skipped: {}", eemu_core::quote(item)));
-        print_line(&format!("{} items {done}; {} are hidden now", answer.changed, answer.hidden.len()))?;
+        print_line(&format!("{} {done}; hidden now: {}", counted(answer.changed, "item"), answer.hidden.len()))?;
     }
     Ok(if answer.unknown.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(SOME_UNKNOWN) })
 }

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
+use eemu_core::counted;
 use eemu_core::receipt::{Asked, AskedPart, Entry, Receipt, ReceiptFile};
 use serde_json::{Value, json};
 
@@ -32,9 +33,9 @@ pub(crate) fn run(command: &ReceiptCommand) -> Result<ExitCode> {
                 print_json(&json!({"valid": true, "public_key": key, "index": file.index, "receipt": receipt}))?;
             } else {
                 print_line(&format!(
-                    "valid: {} records removed, {} shards trained from scratch; entry {} of a log of {}",
-                    receipt.removed,
-                    receipt.shards.len(),
+                    "valid: {} removed, {} trained from scratch; entry {} of a log of {}",
+                    counted(receipt.removed, "record"),
+                    counted(receipt.shards.len(), "shard"),
                     file.index,
                     file.checkpoint.size
                 ))?;
@@ -123,9 +124,13 @@ fn told(entry: &Entry) -> String {
                     times.overwritten.map_or("logical erasure".to_owned(), |at| format!("overwritten {at}{copies}"));
                 format!("; asked {}, {bytes}, written {}", times.asked, times.written)
             });
-            format!("{} records removed, {} shards trained anew{times}", receipt.removed, receipt.shards.len())
+            format!(
+                "{} removed, {} trained anew{times}",
+                counted(receipt.removed, "record"),
+                counted(receipt.shards.len(), "shard")
+            )
         }
-        Entry::Published(published) => format!("{} versions published", published.published.len()),
+        Entry::Published(published) => format!("{} published", counted(published.published.len(), "version")),
         Entry::Key(key) => format!("key {}", key.public_key),
     }
 }

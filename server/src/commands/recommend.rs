@@ -10,7 +10,7 @@ use eemu_core::recommend::{Ranked, Ranker, Scored, top_k};
 use eemu_core::rules::picked;
 use eemu_core::shard_model::ShardModel;
 use eemu_core::world::{History, World};
-use eemu_core::{quote, shown};
+use eemu_core::{counted, quote, shown};
 use serde_json::{Value, json};
 
 use super::configuring::configured;
@@ -144,8 +144,8 @@ pub(super) fn as_text(world: &World, scored: &Scored, ranked: &[Ranked], explain
     if explain && !scored.support.is_empty() {
         let most = scored.support.iter().filter(|(_, weight)| *weight >= 0.05).count().clamp(1, 20);
         print_line(&format!(
-            "adapted to {} records; the {most} that count most, with their weight (how many people have each):",
-            scored.support.len()
+            "adapted to {}; the {most} that count most, with their weight (how many people have each):",
+            counted(scored.support.len(), "record")
         ))?;
         for &(item, weight) in scored.support.iter().take(most) {
             print_line(&format!("  {weight:.2}  {} ({})", shown(items.name(item)), world.degrees[item as usize]))?;

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::{Result, bail};
+use eemu_core::counted;
 use eemu_core::fingerprint::Fingerprint;
 use serde_json::json;
 
@@ -91,7 +92,7 @@ fn launch(
     let trained = trained?;
     // A deletion that was cut short before its receipt waits for this.
     if let Some((_, receipt)) = answer_waiting(deployment, &device)? {
-        progress.say(&format!("receipt written: {} records were removed before", receipt.removed));
+        progress.say(&format!("receipt written: it answers the removal of {}", counted(receipt.removed, "record")));
     }
     report(&trained, start.elapsed().as_secs_f64(), run)?;
     Ok(ExitCode::SUCCESS)
@@ -108,5 +109,5 @@ fn report(trained: &[Trained], seconds: f64, run: &RunArgs) -> Result<()> {
     }
     let current = trained.len() - fresh.len();
     let kept = if current > 0 { format!(", {current} were current") } else { String::new() };
-    print_line(&format!("{} shards trained in {seconds:.1} s{kept}", fresh.len()))
+    print_line(&format!("{} trained in {seconds:.1} s{kept}", counted(fresh.len(), "shard")))
 }

@@ -2,10 +2,13 @@
 //!
 //! `EEMU_FAIL_AT=remove.committed` aborts where that step is passed the first
 //! time, `EEMU_FAIL_AT=remove.committed:3` the third time. Nothing is flushed
-//! or unwound, as after `kill -9`. Without the variable a step costs one read
-//! of a static.
+//! or unwound, as after `kill -9`. Only a build with the feature `failpoints`
+//! has it, which the tests turn on (`cargo build --workspace`); in what is
+//! deployed (`--package eemu-server`) a step is nothing.
 
+#[cfg(feature = "failpoints")]
 use std::sync::OnceLock;
+#[cfg(feature = "failpoints")]
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Every step at which [`failpoint`] is called, in order of execution.
@@ -42,6 +45,7 @@ pub const STEPS: &[&str] = &[
 ///
 /// # Errors
 /// When the variable names the step.
+#[cfg(feature = "failpoints")]
 pub fn trouble(step: &str) -> std::io::Result<()> {
     static TARGET: OnceLock<Option<String>> = OnceLock::new();
     let target = TARGET.get_or_init(|| std::env::var("EEMU_TROUBLE_AT").ok());
@@ -53,6 +57,7 @@ pub fn trouble(step: &str) -> std::io::Result<()> {
 
 /// Aborts the process if `EEMU_FAIL_AT` names this step (`step`, or `step:n`
 /// for its n-th pass). A testing aid.
+#[cfg(feature = "failpoints")]
 pub fn failpoint(step: &str) {
     static TARGET: OnceLock<Option<(String, u32)>> = OnceLock::new();
     static PASSES: AtomicU32 = AtomicU32::new(0);
@@ -71,3 +76,16 @@ pub fn failpoint(step: &str) {
         std::process::abort();
     }
 }
+
+/// Nothing: this build has no failure points.
+///
+/// # Errors
+/// Never.
+#[cfg(not(feature = "failpoints"))]
+pub fn trouble(_: &str) -> std::io::Result<()> {
+    Ok(())
+}
+
+/// Nothing: this build has no failure points.
+#[cfg(not(feature = "failpoints"))]
+pub fn failpoint(_: &str) {}

@@ -1,5 +1,5 @@
 //! Receipts: what outlives a version, so nothing in them may name a record
-//! or hold a plain model hash (architecture rule 11). The store keeps the
+//! or hold a plain model hash (exactness rule 11). The store keeps the
 //! text it is given; only the caller can keep that rule.
 
 use super::database::{Db, on};

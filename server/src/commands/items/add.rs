@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use eemu_core::api::{LineAnswer, LineStatus};
+use eemu_core::counted;
 use eemu_core::dataset::tables::{ItemRows, read_item_rows};
 use eemu_core::dataset::{BadLines, Entities, ItemRow};
 use serde_json::json;
@@ -98,7 +99,10 @@ fn report(args: &AddItemsArgs, read: &Read, answers: &[LineAnswer], version: Opt
             (_, None) => ". They are in lists now; eemu train trains with them",
             (_, Some(_)) => ". They are in lists now, and trained with at the next retraining",
         };
-        print_line(&format!("{added} items added, {known} were there, {refused} refused{version}{next}"))?;
+        print_line(&format!(
+            "{} added, {known} known before, {refused} refused{version}{next}",
+            counted(added, "item")
+        ))?;
     }
     Ok(if refused > 0 { ExitCode::from(REFUSED) } else { ExitCode::SUCCESS })
 }

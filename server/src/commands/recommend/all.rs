@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use anyhow::{Context, Result, bail};
 use eemu_core::adapt::Person;
+use eemu_core::counted;
 use eemu_core::recommend::{Ranked, Ranker, top_k};
 use eemu_core::rules::Filter;
 use eemu_core::world::History;
@@ -95,7 +96,12 @@ fn attempt(args: &RecommendArgs, out: &Path, format: ListFormat, progress: &Prog
         print_json(&json!({"people": people.len(), "rows": rows, "out": out, "unknown": filter.unknown}))?;
     } else {
         name_skipped(&filter.unknown);
-        print_line(&format!("wrote {rows} rows of {} people to {}", people.len(), out.display()))?;
+        print_line(&format!(
+            "wrote {} of {} to {}",
+            counted(rows, "row"),
+            counted(people.len(), "person"),
+            out.display()
+        ))?;
     }
     Ok(Some(ExitCode::SUCCESS))
 }

@@ -2,6 +2,7 @@
 
 mod basics;
 mod compaction;
+#[cfg(feature = "failpoints")]
 mod crash;
 mod erasure;
 mod old_format;
