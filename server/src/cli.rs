@@ -5,6 +5,7 @@ mod importing;
 mod listing;
 pub(crate) mod numbers;
 mod service;
+mod shard;
 mod training;
 
 use std::path::PathBuf;
@@ -16,6 +17,7 @@ use eemu_core::dataset::Holdout;
 use crate::clock::Span;
 use crate::commands;
 use crate::device::DeviceChoice;
+use crate::launch::LaunchOptions;
 use crate::store::{DatabaseUrl, Location};
 pub(crate) use adding::{AddArgs, AddItemsArgs, StateOrServer};
 pub(crate) use importing::{DuplicatesChoice, ImportArgs};
@@ -24,6 +26,7 @@ pub(crate) use service::{
     BackupArgs, ConfigCommand, ExportReceiptArgs, OpenReceiptArgs, PersonCommand, ReceiptCommand, RestoreArgs,
     ServeArgs, TokenCommand, TokenScope, TombstonesAt,
 };
+pub(crate) use shard::{AdoptArgs, PackArgs, ShardCommand, TrainInputArgs};
 pub(crate) use training::{
     ConfigArgs, FrontierArgs, ModelChoice, Profile, RetrainArgs, TrainArgs, TrainShardArgs, TuneArgs,
 };
@@ -56,6 +59,9 @@ enum Command {
     Train(TrainArgs),
     /// Train one shard: the idempotent unit that `train` launches.
     TrainShard(TrainShardArgs),
+    /// Train shards on other machines: pack a file, train it, adopt the model.
+    #[command(subcommand)]
+    Shard(ShardCommand),
     /// Measure: HR and NDCG of every user's held-out item among all items.
     Evaluate(EvaluateArgs),
     /// The best items for one user, for a visitor, or for everybody.
@@ -245,6 +251,8 @@ pub(crate) struct ForgetArgs {
     /// Remove now, retrain with a later `eemu train`.
     #[arg(long)]
     pub(crate) later: bool,
+    #[command(flatten)]
+    pub(crate) launch: LaunchOptions,
 }
 
 /// What is asked to be forgotten.
@@ -337,6 +345,7 @@ pub fn main() -> ExitCode {
         Command::Import(args) => commands::import::run(&args),
         Command::Train(args) => commands::train::train(&args),
         Command::TrainShard(args) => commands::train::train_shard(&args),
+        Command::Shard(command) => commands::shard::run(&command),
         Command::Evaluate(args) => commands::evaluate::run(&args),
         Command::Recommend(args) => commands::recommend::run(&args),
         Command::Similar(args) => commands::listing::similar(&args),

@@ -12,9 +12,10 @@ use eemu_core::tensor::Device;
 use crate::clock::{now, random_hex};
 use crate::deleting::{Plan, id_hash};
 use crate::deployment::{Deployment, Settings};
+use crate::launch::{Launcher, Threads};
 use crate::progress::Progress;
 use crate::store::{Change, Erasure, Live, NewAudit, NewRequest, Request as Noted, State, StoreError};
-use crate::training::{Trained, from_scratch, tensors, train_shards};
+use crate::training::{Trained, from_scratch, launch_shards, tensors};
 
 /// What a receipt states.
 const STATEMENT: &str = "These records were removed from this state and the shards named here were trained \
@@ -137,12 +138,26 @@ pub fn forget(
     jobs: usize,
     progress: &Progress,
 ) -> Result<Forgotten> {
+    forget_by(deployment, request, (&Threads::new(device), device), jobs, progress)
+}
+
+/// [`forget`] with the shards trained where a launcher runs them.
+///
+/// # Errors
+/// As [`forget`].
+pub fn forget_by(
+    deployment: &mut Deployment,
+    request: &Request,
+    (launcher, device): (&dyn Launcher, &Device),
+    jobs: usize,
+    progress: &Progress,
+) -> Result<Forgotten> {
     let start = Instant::now();
     let Removed { count: removed, name } = remove(deployment, request)?;
     // A state that was never trained has nothing to retrain. One whose models
     // are all gone, by a request that was cut short, has everything.
     let waiting = if deployment.state.trained()? { waiting_shards(deployment)? } else { Vec::new() };
-    let shards = train_shards(deployment, &waiting, device, jobs, progress, false)?;
+    let shards = launch_shards(deployment, &waiting, launcher, jobs, progress, false)?;
     let seconds = start.elapsed().as_secs_f64();
     let (id, receipt) = answer_waiting(deployment, device)?.unzip();
     Ok(Forgotten { removed, name, shards, seconds, receipt, receipt_index: id.map(|id| id - 1) })

@@ -8,7 +8,9 @@
 //! | [`store`] | a state: whole changes, erasure down to the bytes |
 //! | [`deployment`] | a state directory opened for work |
 //! | `replacing` | other data in the place of a state's |
-//! | [`training`] | one shard as an idempotent, resumable unit; several at once |
+//! | [`unit`] | one shard's training as a function, from file to file |
+//! | [`launch`] | where units run: here, or by an operator's command |
+//! | [`training`] | shards trained where a launcher runs them, and published |
 //! | `deleting`, `adding` | what a change of the records changes, worked out |
 //! | [`forgetting`] | a deletion from request to receipt, and the proof |
 //! | `hidden` | items that an operator hides from every list |
@@ -38,6 +40,7 @@ pub mod forgetting;
 mod hidden;
 pub mod identifier;
 pub mod import;
+pub mod launch;
 pub mod measuring;
 pub mod pool;
 pub mod portability;
@@ -47,10 +50,12 @@ mod remote;
 mod replacing;
 pub mod reproduce;
 pub mod serve;
+mod signals;
 pub mod stopwatch;
 pub mod store;
 pub mod tls;
 pub mod training;
 pub mod tuning;
+pub mod unit;
 
 pub use commands::configuring::set_all;

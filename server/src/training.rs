@@ -1,23 +1,24 @@
-//! Training units: one shard, idempotent, resumable after a kill at any moment.
+//! Shards trained and published: each as a unit ([`crate::unit`]) that is
+//! idempotent and resumable after a kill at any moment.
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
-use eemu_core::fingerprint::Fingerprint;
-use eemu_core::model::{TensorMap, model_blake3};
+use anyhow::{Context, Result, bail};
+use eemu_core::ensemble::join_user_rows;
+use eemu_core::model::TensorMap;
 use eemu_core::shard::ShardData;
 use eemu_core::shard_model::ShardModel;
 use eemu_core::tensor::Device;
-use eemu_core::train::{Trainer, input_hash};
+use eemu_core::train::Trainer;
 use eemu_core::world::World;
 
 use crate::deployment::{Deployment, load_whole, model_files};
+use crate::launch::{Launcher, Right, Threads};
 use crate::pool;
 use crate::progress::{Bar, Progress};
 use crate::store::{Claim, Live, Publication, State, StoreError, Ticket};
-
-/// Training done since the last checkpoint that a kill may cost.
-const CHECKPOINT_EVERY: Duration = Duration::from_secs(15);
+pub use crate::unit::{Follower, Wish, input_of};
+use crate::unit::{Made, TrainedModel, Unit, epoch};
 
 /// What training one shard came to.
 #[derive(Debug, Clone)]
@@ -32,53 +33,32 @@ pub struct Trained {
     pub fresh: bool,
 }
 
-/// What a training unit tells its launcher, and asks of it.
-pub trait Launcher: Sync {
-    /// The unit starts or goes on: epochs done, and of how many.
-    fn started(&self, _shard: u32, _done: u32, _epochs: u32) {}
-    /// Epochs done, the share of the present one, and the latest loss.
-    fn progress(&self, _shard: u32, _done: u32, _share: f64, _loss: Option<f32>) {}
-    /// The model is trained and is being put in place.
-    fn publishing(&self, _shard: u32) {}
-    /// Asked after each epoch.
-    fn wish(&self, _shard: u32) -> Wish {
-        Wish::GoOn
-    }
-    /// A log entry to be stored with the new version, in one transaction.
-    fn entry(&self, _live: &Live) -> eemu_core::Result<Option<String>> {
-        Ok(None)
-    }
-}
-
-/// What the launcher wants of a unit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wish {
-    /// Train to the end.
-    GoOn,
-    /// Keep what is done as a checkpoint, and stop.
-    Checkpoint,
-    /// Stop: the shard's records have changed.
-    Drop,
-}
-
 /// Progress bars.
-struct Bars<'a> {
+pub(crate) struct Bars<'a> {
     progress: &'a Progress,
     epochs: u32,
     bar: Bar,
 }
 
 impl<'a> Bars<'a> {
-    fn new(progress: &'a Progress, label: &str, epochs: u32) -> Self {
+    pub(crate) fn new(progress: &'a Progress, label: &str, epochs: u32) -> Self {
         Self { progress, epochs, bar: progress.bar(label, u64::from(epochs)) }
+    }
+
+    pub(crate) fn finish(&self, seconds: f64) {
+        self.bar.finish(&format!("trained in {seconds:.1} s"));
     }
 }
 
-impl Launcher for Bars<'_> {
+impl Follower for Bars<'_> {
     fn started(&self, shard: u32, done: u32, _: u32) {
         if done > 0 {
             self.progress.say(&format!("shard {shard}: going on after epoch {done}"));
         }
+    }
+
+    fn again(&self, shard: u32, why: &str) {
+        self.progress.say(&format!("shard {shard} is tried again: {why}"));
     }
 
     fn progress(&self, _: u32, done: u32, share: f64, loss: Option<f32>) {
@@ -88,44 +68,26 @@ impl Launcher for Bars<'_> {
     }
 }
 
-/// One epoch with its progress.
-fn epoch(trainer: &mut Trainer<'_>, shard: u32, launcher: &dyn Launcher) -> Result<()> {
-    let (done, loss) = (trainer.epochs_done(), trainer.losses().last().copied());
-    pollster::block_on(trainer.epoch(|share| launcher.progress(shard, done, share, loss)))?;
-    Ok(())
-}
-
-/// The name of a training run's input on a device.
-pub fn input_of(world: &World, data: &ShardData, fingerprint: &str) -> [u8; 32] {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(&input_hash(&world.catalog, &world.config, data));
-    hasher.update(fingerprint.as_bytes());
-    *hasher.finalize().as_bytes()
-}
-
 /// Trains one shard unless its live model is whole and of the same input and
-/// fingerprint. Goes on from a checkpoint of the same input. `ticket` must have
-/// been taken before `world` was read; `None` when the launcher stopped it.
+/// fingerprint (of any, where the launcher cannot say which it will be).
+/// `ticket` must have been taken before the records were read; `None` when the
+/// follower stopped it.
 ///
 /// # Errors
-/// When training diverges, or the store refuses.
+/// When training fails, or the store refuses.
 pub fn train_unit(
     state: &State,
-    world: &World,
-    data: &ShardData,
+    unit: Unit,
     ticket: Ticket,
-    device: &Device,
     launcher: &dyn Launcher,
+    follower: &dyn Follower,
     again: bool,
 ) -> Result<Option<Trained>> {
-    let shard = data.index;
-    let fingerprint = serde_json::to_string(&Fingerprint::of(device))?;
-    let input = input_of(world, data, &fingerprint);
-    if let Some(current) = state.shards()?.into_iter().find(|s| s.index == shard)
-        && let Some(live) = current.live
-        && !current.stale
+    let shard = unit.shard();
+    let here = launcher.fingerprint()?;
+    if let Some(live) = current(state, &unit)?
         && !again
-        && live.input_hash == input
+        && here.is_none_or(|here| here == live.fingerprint)
         && load_whole(state, shard).is_ok()
     {
         return Ok(Some(Trained { shard, version: live.version, seconds: 0.0, fresh: false }));
@@ -133,65 +95,94 @@ pub fn train_unit(
     if state.ticket(shard)? != ticket {
         return Err(StoreError::Outdated { shard }.into());
     }
-    let start = Instant::now();
-    let mut trainer = Trainer::new(&world.catalog, &world.config, data, device)?;
-    if let Some(bytes) = state.load_checkpoint(ticket, &input)?
-        && let Err(problem) = trainer.resume(&bytes)
-    {
-        tracing::warn!(shard, "a checkpoint cannot be taken up, so training begins anew: {problem}");
-    }
-    launcher.started(shard, trainer.epochs_done(), world.config.train.epochs);
-    let checkpoint = |trainer: &Trainer<'_>| -> Result<()> {
-        Ok(state.save_checkpoint(ticket, &input, &pollster::block_on(trainer.checkpoint())?)?)
-    };
-    let mut saved = Instant::now();
-    while !trainer.is_done() {
-        match launcher.wish(shard) {
-            Wish::GoOn => {}
-            Wish::Checkpoint => {
-                checkpoint(&trainer)?;
-                return Ok(None);
-            }
-            Wish::Drop => return Ok(None),
-        }
-        epoch(&mut trainer, shard, launcher)?;
-        if saved.elapsed() >= CHECKPOINT_EVERY && !trainer.is_done() {
-            checkpoint(&trainer)?;
-            saved = Instant::now();
-        }
-    }
-    if launcher.wish(shard) == Wish::Drop {
-        return Ok(None);
-    }
-    launcher.publishing(shard);
-    let (model, losses) = trainer.finish();
-    let tensors = pollster::block_on(model.values())?;
-    let model_hash = model_blake3(&tensors);
-    let (shared, user_rows) = model_files(tensors)?;
-    let seconds = start.elapsed().as_secs_f64();
+    let (catalog, epochs) = (unit.catalog.version, unit.config.train.epochs);
+    let Some(made) = launcher.train(unit, &Right { state, ticket }, follower)? else { return Ok(None) };
+    follower.publishing(shard);
+    publish(state, ticket, made, catalog, epochs, |live| follower.entry(live)).map(Some)
+}
+
+/// The shard's live model, if it is of this very input.
+fn current(state: &State, unit: &Unit) -> Result<Option<Live>> {
+    let shard = state.shards()?.into_iter().find(|s| s.index == unit.shard());
+    let live = shard.filter(|shard| !shard.stale).and_then(|shard| shard.live);
+    Ok(live.filter(|live| unit.input(&live.fingerprint) == live.input_hash))
+}
+
+/// Puts a trained model in its shard's place.
+fn publish(
+    state: &State,
+    ticket: Ticket,
+    made: Made,
+    catalog: u32,
+    epochs: u32,
+    entry: impl FnOnce(&Live) -> eemu_core::Result<Option<String>>,
+) -> Result<Trained> {
+    let (shared, user_rows) = model_files(made.tensors)?;
     let publication = Publication {
-        model_blake3: &model_hash,
-        fingerprint: &fingerprint,
+        model_blake3: &made.model_blake3,
+        fingerprint: &made.fingerprint,
         shared: &shared,
         user_rows: &user_rows,
-        input_hash: input,
-        seconds,
-        epochs: world.config.train.epochs,
-        losses: &losses.iter().map(|l| f64::from(*l)).collect::<Vec<_>>(),
-        catalog: world.catalog.version,
+        input_hash: made.input_hash,
+        seconds: made.seconds,
+        epochs,
+        losses: &made.losses.iter().map(|loss| f64::from(*loss)).collect::<Vec<_>>(),
+        catalog,
     };
-    let live = state.publish(ticket, &publication, |live| launcher.entry(live))?;
-    Ok(Some(Trained { shard, version: live.version, seconds, fresh: true }))
+    let live = state.publish(ticket, &publication, entry)?;
+    Ok(Trained { shard: ticket.shard(), version: live.version, seconds: made.seconds, fresh: true })
+}
+
+/// Publishes a model that was trained elsewhere, unless the shard has a current
+/// one.
+///
+/// # Errors
+/// When the shard's records are not those that the model was trained on, the
+/// model does not fit, or the store refuses; the shard is then as it was.
+pub fn adopt(deployment: &Deployment, model: TrainedModel) -> Result<Trained> {
+    let (state, shard) = (&deployment.state, model.shard);
+    if shard >= deployment.world.config.train.shards {
+        bail!("it is of shard {shard}, which this state does not have; give it to the state that packed it");
+    }
+    // The right first, then the records: what changes in between makes it
+    // worthless.
+    let ticket = deployment.ticket(shard)?;
+    let unit = Unit::of(&deployment.shard_at_hand(shard)?, shard)?;
+    if let Some(live) = current(state, &unit)?
+        && load_whole(state, shard).is_ok()
+    {
+        return Ok(Trained { shard, version: live.version, seconds: 0.0, fresh: false });
+    }
+    if unit.input(&model.made.fingerprint) != model.made.input_hash {
+        bail!(
+            "shard {shard} has other records, items or settings than this model was trained on; what the shard had              stays: pack it again with `eemu shard pack`, and train that"
+        );
+    }
+    fits(&unit, &model.made.tensors, &crate::device::cpu()).with_context(|| {
+        format!("the model does not fit shard {shard}; train its input again with `eemu shard train`")
+    })?;
+    let (catalog, epochs) = (unit.catalog.version, unit.config.train.epochs);
+    publish(state, ticket, model.made, catalog, epochs, |_| Ok(None))
+}
+
+/// Whether a shard's model can be made of these tensors.
+pub(crate) fn fits(unit: &Unit, tensors: &TensorMap, device: &Device) -> Result<()> {
+    let key = eemu_core::random::Key::from_seed(unit.config.train.seed);
+    let mut fresh = ShardModel::new(&unit.catalog, &unit.config, &key, unit.shard(), device)?;
+    let (shared, rows) = eemu_core::ensemble::split_user_rows(tensors.clone());
+    // People may have been admitted since.
+    let whole = pollster::block_on(join_user_rows(shared, rows, &fresh, &unit.catalog.items))?;
+    Ok(fresh.set(&whole)?)
 }
 
 /// [`train_unit`] of a deployment, with a progress bar.
 ///
 /// # Errors
-/// When training diverges, or the store refuses.
+/// When training fails, or the store refuses.
 pub fn train_shard(
     deployment: &Deployment,
     shard: u32,
-    device: &Device,
+    launcher: &dyn Launcher,
     progress: &Progress,
     again: bool,
 ) -> Result<Trained> {
@@ -199,14 +190,13 @@ pub fn train_shard(
     // worthless.
     let ticket = deployment.ticket(shard)?;
     let claim = claimed(&deployment.state, shard, progress)?;
-    let world = &deployment.shard_at_hand(shard)?;
-    let data = world.shard(shard).with_context(|| format!("there is no shard {shard}"))?;
-    let bars = Bars::new(progress, &format!("shard {shard}"), world.config.train.epochs);
-    let trained = train_unit(&deployment.state, world, &data, ticket, device, &bars, again)?;
+    let unit = Unit::of(&deployment.shard_at_hand(shard)?, shard)?;
+    let bars = Bars::new(progress, &format!("shard {shard}"), unit.config.train.epochs);
+    let trained = train_unit(&deployment.state, unit, ticket, launcher, &bars, again)?;
     drop(claim);
     let trained = trained.context("training was stopped")?;
     if trained.fresh {
-        bars.bar.finish(&format!("trained in {:.1} s", trained.seconds));
+        bars.finish(trained.seconds);
     }
     Ok(trained)
 }
@@ -227,7 +217,7 @@ fn claimed<'a>(state: &'a State, shard: u32, progress: &Progress) -> Result<Clai
     }
 }
 
-/// Trains several shards, `jobs` at once.
+/// Trains several shards in this process, `jobs` at once.
 ///
 /// # Errors
 /// The first error of any shard; the others are finished all the same.
@@ -239,11 +229,26 @@ pub fn train_shards(
     progress: &Progress,
     again: bool,
 ) -> Result<Vec<Trained>> {
+    launch_shards(deployment, shards, &Threads::new(device), jobs, progress, again)
+}
+
+/// Trains several shards where a launcher runs them, `jobs` at once.
+///
+/// # Errors
+/// The first error of any shard; the others are finished all the same.
+pub fn launch_shards(
+    deployment: &Deployment,
+    shards: &[u32],
+    launcher: &dyn Launcher,
+    jobs: usize,
+    progress: &Progress,
+    again: bool,
+) -> Result<Vec<Trained>> {
     if shards.is_empty() {
         return Ok(Vec::new());
     }
     pool::run(shards, jobs, |&shard| {
-        train_shard(deployment, shard, device, progress, again).with_context(|| format!("shard {shard}"))
+        train_shard(deployment, shard, launcher, progress, again).with_context(|| format!("shard {shard}"))
     })
     .into_iter()
     .collect()
@@ -270,7 +275,7 @@ pub fn from_scratch(
         while !trainer.is_done() {
             epoch(&mut trainer, shard.index, &bars)?;
         }
-        bars.bar.finish(&format!("trained in {:.1} s", start.elapsed().as_secs_f64()));
+        bars.finish(start.elapsed().as_secs_f64());
         Ok(trainer.finish().0)
     })
     .into_iter()

@@ -15,6 +15,7 @@ use axum::http::{HeaderMap, Request, StatusCode};
 use eemu_core::dataset::{ImportReport, Imported};
 use eemu_core::world::World;
 use eemu_server::deployment::Deployment;
+use eemu_server::launch::LaunchOptions;
 use eemu_server::progress::Progress;
 use eemu_server::serve::http::{HttpOptions, router};
 use eemu_server::serve::tokens::{Scope, Tokens};
@@ -99,6 +100,7 @@ pub fn quick() -> ServiceOptions {
         housekeeping: Duration::from_secs(60),
         erase_within: Duration::ZERO,
         deletions: Policy::AtOnce,
+        launch: LaunchOptions::default(),
     }
 }
 

@@ -42,11 +42,12 @@ const TINY: [&str; 19] = [
     "3",
     "--quiet",
 ];
-const COMMANDS: [&str; 28] = [
+const COMMANDS: [&str; 29] = [
     "demo",
     "import",
     "train",
     "train-shard",
+    "shard",
     "evaluate",
     "frontier",
     "recommend",

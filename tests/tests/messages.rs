@@ -97,6 +97,7 @@ const COMPLETED: &[(&str, &str)] = &[
     ("serve/http/layers.rs", "a log line; the caller reads Failure::internal"),
     ("store/error.rs", "ways out by cause; walked below, variant by variant"),
     ("import/dense.rs", "{hint}"),
+    ("unit/sealed.rs", "{way_out}, which unit/input.rs, model.rs and beside.rs give"),
 ];
 
 /// Every message that the server's sources write themselves.

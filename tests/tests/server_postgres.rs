@@ -16,7 +16,9 @@ use eemu_server::progress::Progress;
 use eemu_server::serve::ServiceOptions;
 use eemu_server::serve::http::HttpOptions;
 use eemu_server::store::{Access, Change, Deletion, Erasure, Location, StoreError};
-use eemu_server::training::{Launcher, train_unit};
+use eemu_server::launch::Threads;
+use eemu_server::training::{Follower, train_unit};
+use eemu_server::unit::Unit;
 use eemu_tests::killing::{Extent, kill_in_a_loop};
 use eemu_tests::postgres::{Setting, located};
 use eemu_tests::program;
@@ -128,7 +130,7 @@ fn a_plan_on_old_records_is_refused() {
 /// Another process changes the records at the last moment.
 struct Overtaker<'a>(&'a Deployment, (u32, u32));
 
-impl Launcher for Overtaker<'_> {
+impl Follower for Overtaker<'_> {
     fn publishing(&self, shard: u32) {
         assert_eq!(remove(self.0, &[self.1], &[shard]).unwrap(), 1);
     }
@@ -142,10 +144,10 @@ fn a_model_of_old_records_is_not_published() {
     make_state(setting.from("a"), &RECIPE, false).unwrap();
     let one = Deployment::open(setting.from("a"), Access::Write).unwrap();
     let other = Deployment::open(setting.from("b"), Access::Write).unwrap();
-    let data = one.world.shards().remove(0);
+    let unit = Unit::of(&one.world, 0).unwrap();
     let gone = one.world.interactions.iter().find(|r| one.world.shard_of(r.user, r.item) == 0).unwrap();
     let (ticket, overtaker) = (one.ticket(0).unwrap(), Overtaker(&other, (gone.user, gone.item)));
-    let trained = train_unit(&one.state, &one.world, &data, ticket, &cpu(), &overtaker, false);
+    let trained = train_unit(&one.state, unit, ticket, &Threads::new(&cpu()), &overtaker, false);
     let outdated = trained.unwrap_err();
     assert!(matches!(outdated.downcast_ref(), Some(StoreError::Outdated { shard: 0 })), "{outdated:#}");
     assert!(hashes(setting.from("a")).iter().all(Option::is_none), "a model that saw the record is live");

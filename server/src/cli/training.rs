@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 use eemu_core::config::Meta;
 
 use super::{RunArgs, numbers};
+use crate::launch::LaunchOptions;
 
 /// A named configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -94,6 +95,8 @@ pub(crate) struct TrainArgs {
     pub(crate) seed: Option<u64>,
     #[command(flatten)]
     pub(crate) config: ConfigArgs,
+    #[command(flatten)]
+    pub(crate) launch: LaunchOptions,
 }
 
 /// `train-shard`.
@@ -104,6 +107,8 @@ pub(crate) struct TrainShardArgs {
     /// The shard, from 0.
     #[arg(long)]
     pub(crate) shard: u32,
+    #[command(flatten)]
+    pub(crate) launch: LaunchOptions,
 }
 
 /// `retrain`.
@@ -114,6 +119,8 @@ pub(crate) struct RetrainArgs {
     /// Only shards whose fingerprint is not this machine's (and shards that wait).
     #[arg(long, required = true)]
     pub(crate) stale: bool,
+    #[command(flatten)]
+    pub(crate) launch: LaunchOptions,
 }
 
 /// `frontier`.

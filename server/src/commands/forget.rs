@@ -15,7 +15,7 @@ use super::{print_json, print_line};
 use crate::cli::ForgetArgs;
 use crate::deployment::Deployment;
 use crate::device;
-use crate::forgetting::{Forgotten, Removed, forget, remove, residual, waiting_shards};
+use crate::forgetting::{Forgotten, Removed, forget_by, remove, residual, waiting_shards};
 use crate::pool::default_jobs;
 use crate::progress::Progress;
 use crate::serve::Ledger;
@@ -43,8 +43,9 @@ pub(crate) fn run(args: &ForgetArgs) -> Result<ExitCode> {
         say_later(args, &deployment, &asked, &removed)?;
     } else {
         let progress = Progress::new(args.run.quiet);
-        let jobs = args.run.jobs.unwrap_or_else(default_jobs);
-        let done = forget(&mut deployment, &asked.request, &device, jobs, &progress)?;
+        let launcher = args.launch.open_here(&deployment.state, &device)?;
+        let jobs = args.launch.jobs(args.run.jobs);
+        let done = forget_by(&mut deployment, &asked.request, (&*launcher, &device), jobs, &progress)?;
         let written = write_receipt(args, &deployment, &done)?;
         say_done(args, &deployment, &asked, &done, written.as_deref())?;
     }

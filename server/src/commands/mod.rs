@@ -18,6 +18,7 @@ pub(crate) mod receipt;
 pub(crate) mod recommend;
 pub(crate) mod reproduce;
 pub(crate) mod serve;
+pub(crate) mod shard;
 pub(crate) mod token;
 pub(crate) mod train;
 pub(crate) mod tune;

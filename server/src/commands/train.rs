@@ -14,10 +14,10 @@ use crate::cli::{RetrainArgs, RunArgs, TrainArgs, TrainShardArgs};
 use crate::deployment::Deployment;
 use crate::device;
 use crate::forgetting::{TRIES, answer_waiting};
-use crate::pool::default_jobs;
 use crate::progress::Progress;
 use crate::store::{Access, StoreError};
-use crate::training::{Trained, train_shards};
+use crate::launch::LaunchOptions;
+use crate::training::{Trained, launch_shards};
 
 pub(crate) fn train(args: &TrainArgs) -> Result<ExitCode> {
     let mut deployment = Deployment::open_away(args.run.state.location(), Access::Write)?;
@@ -43,7 +43,7 @@ pub(crate) fn train(args: &TrainArgs) -> Result<ExitCode> {
         }
     }
     let shards: Vec<u32> = (0..deployment.world.config.train.shards).collect();
-    launch(&mut deployment, &shards, &args.run, &progress, false)
+    launch(&mut deployment, &shards, (&args.run, &args.launch), &progress, false)
 }
 
 pub(crate) fn train_shard(args: &TrainShardArgs) -> Result<ExitCode> {
@@ -52,7 +52,7 @@ pub(crate) fn train_shard(args: &TrainShardArgs) -> Result<ExitCode> {
     if args.shard >= shards {
         bail!("there is no shard {}; give one from 0 to {}", args.shard, shards - 1);
     }
-    launch(&mut deployment, &[args.shard], &args.run, &Progress::new(args.run.quiet), false)
+    launch(&mut deployment, &[args.shard], (&args.run, &args.launch), &Progress::new(args.run.quiet), false)
 }
 
 pub(crate) fn retrain(args: &RetrainArgs) -> Result<ExitCode> {
@@ -66,20 +66,21 @@ pub(crate) fn retrain(args: &RetrainArgs) -> Result<ExitCode> {
         .filter(|s| s.stale || s.live.as_ref().is_none_or(|live| live.fingerprint != here))
         .map(|s| s.index)
         .collect();
-    launch(&mut deployment, &shards, &args.run, &Progress::new(args.run.quiet), true)
+    launch(&mut deployment, &shards, (&args.run, &args.launch), &Progress::new(args.run.quiet), true)
 }
 
 fn launch(
     deployment: &mut Deployment,
     shards: &[u32],
-    run: &RunArgs,
+    (run, how): (&RunArgs, &LaunchOptions),
     progress: &Progress,
     again: bool,
 ) -> Result<ExitCode> {
     let device = device::open(run.device)?;
+    let launcher = how.open_here(&deployment.state, &device)?;
     let start = Instant::now();
-    let jobs = run.jobs.unwrap_or_else(default_jobs);
-    let mut trained = train_shards(deployment, shards, &device, jobs, progress, again);
+    let jobs = how.jobs(run.jobs);
+    let mut trained = launch_shards(deployment, shards, &*launcher, jobs, progress, again);
     for _ in 0..TRIES {
         let outdated = |error: &anyhow::Error| matches!(error.downcast_ref(), Some(StoreError::Outdated { .. }));
         if !deployment.state.is_shared() || !trained.as_ref().is_err_and(outdated) {
@@ -87,7 +88,7 @@ fn launch(
         }
         progress.say("another process changed records meanwhile: what they changed is trained again");
         deployment.reload()?;
-        trained = train_shards(deployment, shards, &device, jobs, progress, again);
+        trained = launch_shards(deployment, shards, &*launcher, jobs, progress, again);
     }
     let trained = trained?;
     // A deletion that was cut short before its receipt waits for this.

@@ -26,6 +26,7 @@ use super::view::{ShardModel, View};
 use crate::clock::now_exactly;
 use crate::deployment::Deployment;
 use crate::forgetting;
+use crate::launch::Launcher;
 use crate::store::{NewAudit, State};
 
 /// Before a shard that failed is tried again.
@@ -87,12 +88,13 @@ impl Coordinator {
     pub(super) fn new(
         handle: Handle,
         device: Device,
+        launcher: &Arc<dyn Launcher>,
         deployment: Deployment,
         view: View,
         inbox: mpsc::Receiver<Command>,
     ) -> Self {
         let state = deployment.state.clone();
-        let pool = TrainingPool::start(handle.options().train_jobs, &state, &device, &handle);
+        let pool = TrainingPool::start(handle.options().train_jobs, &state, &device, launcher, &handle);
         let jobs = Jobs::new(&handle, &state);
         let mut loop_ = Self {
             handle,

@@ -66,6 +66,7 @@ pub use service::{Service, ServiceOptions};
 use settings::Settings;
 pub use view::View;
 
+use crate::signals::asked_to_end;
 use crate::store::Location;
 
 /// Serves a state until the process is asked to end.
@@ -104,7 +105,7 @@ pub fn run(state: Location, settings: &Settings) -> Result<()> {
             let mut ticks = stopping.ticks();
             let failed = async { while !stopping.is_stopping() && ticks.changed().await.is_ok() {} };
             tokio::select! {
-                () = asked_to_end() => {}
+                _ = asked_to_end() => {}
                 () = failed => {}
             }
             info!("stopping: answers under way end, training is kept as checkpoints");
@@ -131,20 +132,4 @@ pub fn run(state: Location, settings: &Settings) -> Result<()> {
 fn say(line: &str) {
     let mut out = std::io::stdout().lock();
     let _ = writeln!(out, "{line}").and_then(|()| out.flush());
-}
-
-/// Resolves on SIGTERM, or Ctrl-C.
-async fn asked_to_end() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = tokio::signal::ctrl_c() => {}
-            }
-            return;
-        }
-    }
-    let _ = tokio::signal::ctrl_c().await;
 }

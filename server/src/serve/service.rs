@@ -20,6 +20,7 @@ use super::view::View;
 use crate::clock::random;
 use crate::deployment::Deployment;
 use crate::forgetting;
+use crate::launch::LaunchOptions;
 use crate::store::{Access, Location, State};
 
 /// What the service decides, besides the deployment's own settings.
@@ -42,6 +43,8 @@ pub struct ServiceOptions {
     pub erase_within: Duration,
     /// When deletions are carried out.
     pub deletions: Policy,
+    /// Where shards are trained.
+    pub launch: LaunchOptions,
 }
 
 impl Default for ServiceOptions {
@@ -56,6 +59,7 @@ impl Default for ServiceOptions {
             housekeeping: Duration::from_secs(60),
             erase_within: Duration::from_secs(3600),
             deletions: Policy::AtOnce,
+            launch: LaunchOptions::default(),
         }
     }
 }
@@ -105,7 +109,8 @@ impl Service {
             state: state.clone(),
             histories,
         })?;
-        let coordinator = Coordinator::new(handle.clone(), device, deployment, view, inbox);
+        let launcher = handle.options().launch.open(&state, &device)?;
+        let coordinator = Coordinator::new(handle.clone(), device, &launcher, deployment, view, inbox);
         Ok(Self { handle, state, coordinator: Mutex::new(Some(coordinator)) })
     }
 

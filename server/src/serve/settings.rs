@@ -17,6 +17,7 @@ use super::service::ServiceOptions;
 use super::sign_in::Oidc;
 use crate::clock::Span;
 use crate::device::DeviceChoice;
+use crate::launch::{Launch, LaunchOptions};
 use crate::store::DatabaseUrl;
 
 /// How log lines are written.
@@ -75,6 +76,17 @@ pub struct Given {
     /// Shards that train at once, beside serving.
     #[arg(long, value_name = "N", env = "EEMU_TRAIN_JOBS")]
     pub train_jobs: Option<usize>,
+    /// Where shards are trained: threads of this process, or a command that is
+    /// run for each: command='srun eemu shard train {input} --out {output}'.
+    #[arg(long, value_name = "HOW", env = "EEMU_LAUNCH")]
+    pub launch: Option<Launch>,
+    /// Folder of what such a command needs, and sees too where it runs.
+    #[arg(long, value_name = "DIR", env = "EEMU_LAUNCH_DIR")]
+    pub launch_dir: Option<PathBuf>,
+    /// How often such a command is run for a shard at most: again after exit
+    /// code 75, and after a signal.
+    #[arg(long, value_name = "N", env = "EEMU_LAUNCH_TRIES")]
+    pub launch_tries: Option<usize>,
     /// Recommendations that are computed at once.
     #[arg(long, value_name = "N", env = "EEMU_SERVE_JOBS")]
     pub serve_jobs: Option<usize>,
@@ -137,6 +149,14 @@ pub const REFERENCE: &[(&str, &str, &str)] = &[
          `within=24h`",
     ),
     ("train-jobs", "half the cores", "shards that train at once, beside serving"),
+    (
+        "launch",
+        "threads",
+        "where shards are trained: `threads` of this process, or `command=` and a command that names `{input}` and \
+         `{output}`",
+    ),
+    ("launch-dir", "in the state directory", "folder of what such a command needs, and sees too where it runs"),
+    ("launch-tries", "3", "runs of such a command for a shard at most: again after exit code 75 and after a signal"),
     ("serve-jobs", "the cores", "recommendations that are computed at once"),
     ("device", "cpu", "device that trains and serves: cpu, cuda, wgpu, auto"),
     ("rate", "50", "requests a second from one known token, or from one address; 0 for any number"),
@@ -230,6 +250,11 @@ pub fn settle(given: &Given, file: &Given) -> Result<Settings> {
             housekeeping: service.housekeeping,
             erase_within: pick!(erase_within, Span(service.erase_within)).0,
             deletions: pick!(deletions, service.deletions),
+            launch: LaunchOptions {
+                launch: pick!(launch, service.launch.launch),
+                launch_dir: given.launch_dir.clone().or_else(|| file.launch_dir.clone()),
+                launch_tries: pick!(launch_tries, service.launch.launch_tries),
+            },
         },
         http: HttpOptions {
             rate: pick!(rate, http.rate),
@@ -240,6 +265,7 @@ pub fn settle(given: &Given, file: &Given) -> Result<Settings> {
     };
     let counts = [
         ("train-jobs", settings.service.train_jobs),
+        ("launch-tries", settings.service.launch.launch_tries),
         ("serve-jobs", settings.service.serve_jobs),
         ("connections", settings.connections),
         ("timeout", settings.http.timeout as usize),
@@ -290,6 +316,9 @@ pub fn shown(settings: &Settings, given: &Given, file: &Given) -> Vec<String> {
             "erase-within" => span(service.erase_within.as_secs()),
             "deletions" => text(&service.deletions.to_string()),
             "train-jobs" => service.train_jobs.to_string(),
+            "launch" => text(&service.launch.launch.to_string()),
+            "launch-dir" => return service.launch.launch_dir.as_ref().map(path),
+            "launch-tries" => service.launch.launch_tries.to_string(),
             "serve-jobs" => service.serve_jobs.to_string(),
             "device" => word(settings.device.to_possible_value()),
             "rate" => settings.http.rate.to_string(),
@@ -332,6 +361,9 @@ fn named(given: &Given) -> Vec<String> {
         erase_within,
         deletions,
         train_jobs,
+        launch,
+        launch_dir,
+        launch_tries,
         serve_jobs,
         device,
         rate,
@@ -355,6 +387,9 @@ fn named(given: &Given) -> Vec<String> {
         erase_within.is_some(),
         deletions.is_some(),
         train_jobs.is_some(),
+        launch.is_some(),
+        launch_dir.is_some(),
+        launch_tries.is_some(),
         serve_jobs.is_some(),
         device.is_some(),
         rate.is_some(),

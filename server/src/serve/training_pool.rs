@@ -19,7 +19,9 @@ use super::view::ShardModel;
 use crate::deployment::with_shard;
 use crate::pool::default_jobs;
 use crate::store::{Live, State, StoreError, Ticket};
-use crate::training::{Launcher, Trained, Wish, train_unit};
+use crate::launch::Launcher;
+use crate::training::{Follower, Trained, Wish, train_unit};
+use crate::unit::Unit;
 
 /// Between two reports of how far a shard is.
 const REPORT: Duration = Duration::from_millis(20);
@@ -53,13 +55,20 @@ pub(super) struct TrainingPool {
 
 impl TrainingPool {
     /// Starts so many trainers.
-    pub(super) fn start(size: usize, state: &Arc<State>, device: &Device, handle: &Handle) -> Self {
+    pub(super) fn start(
+        size: usize,
+        state: &Arc<State>,
+        device: &Device,
+        launcher: &Arc<dyn Launcher>,
+        handle: &Handle,
+    ) -> Self {
         let (send, receive) = mpsc::channel();
         let receive = Arc::new(Mutex::new(receive));
         let size = size.max(1);
         let threads = (0..size)
             .map(|_| {
-                let trainer = Trainer { state: state.clone(), device: device.clone(), handle: handle.clone() };
+                let (state, device, handle) = (state.clone(), device.clone(), handle.clone());
+                let trainer = Trainer { state, device, launcher: launcher.clone(), handle };
                 let jobs = receive.clone();
                 std::thread::spawn(move || {
                     let threads = (default_jobs() / size).max(1);
@@ -123,6 +132,7 @@ impl TrainingPool {
 struct Trainer {
     state: Arc<State>,
     device: Device,
+    launcher: Arc<dyn Launcher>,
     handle: Handle,
 }
 
@@ -152,14 +162,10 @@ impl Trainer {
             return Ok(Outcome::Elsewhere);
         }
         // After the right: what changes in between makes it worthless.
-        let at_hand = with_shard(&self.state, world, shard)?;
-        let Some(data) = at_hand.shard(shard) else {
-            anyhow::bail!("there is no such shard");
-        };
-        drop(at_hand);
+        let unit = Unit::of(&with_shard(&self.state, world, shard)?, shard)?;
         let epochs = world.config.train.epochs;
-        let follower = Follower { trainer: self, job, epochs, said: Mutex::new(None) };
-        match train_unit(&self.state, world, &data, job.ticket, &self.device, &follower, false) {
+        let reporter = Reporter { trainer: self, job, epochs, said: Mutex::new(None) };
+        match train_unit(&self.state, unit, job.ticket, &*self.launcher, &reporter, false) {
             Ok(Some(trained)) => {
                 let model = ShardModel::load(&self.state, world, shard, &self.device);
                 Ok(Outcome::Trained(trained, model.map(|model| model.map(Arc::new)), began.elapsed().as_secs_f64()))
@@ -173,7 +179,7 @@ impl Trainer {
     }
 }
 
-struct Follower<'a> {
+struct Reporter<'a> {
     trainer: &'a Trainer,
     job: &'a Job,
     epochs: u32,
@@ -181,7 +187,7 @@ struct Follower<'a> {
     said: Mutex<Option<(u32, Instant)>>,
 }
 
-impl Launcher for Follower<'_> {
+impl Follower for Reporter<'_> {
     fn progress(&self, shard: u32, done: u32, _: f64, _: Option<f32>) {
         let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
         if said.is_none_or(|(epoch, when)| epoch != done && when.elapsed() >= REPORT) {

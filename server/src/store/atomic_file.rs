@@ -12,7 +12,7 @@ pub(super) const TEMPORARY: &str = ".tmp";
 /// Writes beside, makes durable, renames. After a crash the path holds the
 /// old bytes or the new ones.
 pub(super) fn write(path: &Path, parts: &[&[u8]]) -> Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
+    let folder = folder_of(path);
     // Named after what it will be, so that others can tell whose it is.
     let name = path.file_name().map(std::ffi::OsString::from).unwrap_or_default();
     let mut builder = tempfile::Builder::new();
@@ -24,6 +24,23 @@ pub(super) fn write(path: &Path, parts: &[&[u8]]) -> Result<()> {
     file.as_file().sync_all().context("make durable", path)?;
     file.persist(path).map_err(|error| error.error).context("put in place", path)?;
     sync_folder(folder)
+}
+
+/// The folder that a file is in.
+fn folder_of(path: &Path) -> &Path {
+    // A name alone has a parent of no name.
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Deletes what processes that died left half written of a file.
+pub(super) fn delete_halves(path: &Path) -> Result<()> {
+    let (folder, name) = (folder_of(path), path.file_name().unwrap_or_default().to_string_lossy());
+    let half = |found: &String| {
+        let chance = found.strip_prefix(&*name).and_then(|rest| rest.strip_suffix(TEMPORARY));
+        // As tempfile draws them: another file's name may begin with this one's.
+        chance.is_some_and(|chance| chance.len() == 6 && chance.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+    };
+    delete(&list(folder)?.into_iter().filter(half).map(|name| folder.join(name)).collect::<Vec<_>>())
 }
 
 /// Makes the names in a folder durable.

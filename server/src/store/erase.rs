@@ -27,7 +27,7 @@ use super::error::{Result, StoreError};
 use super::failpoint::failpoint;
 use super::files::Files;
 use super::schema::{BUSY, clear_meta, meta, set_meta};
-use super::{atomic_file, catalog, checkpoint, compaction, models, requests};
+use super::{atomic_file, catalog, checkpoint, compaction, launched, models, requests};
 use crate::clock::now_exactly;
 
 const PENDING: &str = "erasure-pending";
@@ -147,6 +147,7 @@ async fn leftovers(db: &mut Db, dir: &Path) -> Result<Vec<PathBuf>> {
 /// Deletes the files that no row accounts for.
 pub(super) async fn sweep(db: &mut Db, dir: &Path, files: &Files) -> Result<()> {
     atomic_file::delete(&leftovers(db, dir).await?)?;
+    launched::outdated(dir, &models::shards(db).await?)?.iter().try_for_each(|folder| launched::remove(folder))?;
     if db.is_shared() {
         // As a writer, so that nobody announces a file between our look and
         // its deletion.
@@ -169,6 +170,7 @@ pub(super) async fn needed(db: &mut Db, dir: &Path, files: &Files) -> Result<boo
         || catalog::pending(db).await?
         || !catalog::staged(dir)?.is_empty()
         || !leftovers(db, dir).await?.is_empty()
+        || !launched::outdated(dir, &models::shards(db).await?)?.is_empty()
         || (!files.is_bucket() && !files.unaccounted(&kept).await?.is_empty()))
 }
 

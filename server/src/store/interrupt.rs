@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::error::{IoContext, Result};
+use crate::signals::asked_to_end;
 
 /// The directory that is being built, if any.
 static BUILDING: Mutex<Option<PathBuf>> = Mutex::new(None);
@@ -83,19 +84,4 @@ fn delete(dir: &Path) {
             _ => {}
         }
     }
-}
-
-/// Resolves on SIGTERM, or Ctrl-C; false when there are no signals.
-async fn asked_to_end() -> bool {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            return tokio::select! {
-                asked = terminate.recv() => asked.is_some(),
-                asked = tokio::signal::ctrl_c() => asked.is_ok(),
-            };
-        }
-    }
-    tokio::signal::ctrl_c().await.is_ok()
 }

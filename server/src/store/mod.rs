@@ -6,6 +6,7 @@
 //! | `catalog.json`, `catalog.safetensors` | the frozen catalogue; dense features |
 //! | `models/<BLAKE3>.safetensors` | two files a live model, named by their bytes |
 //! | `checkpoints/shard-<s>.ckpt` | training that can be taken up again |
+//! | `launch/<s>/` | what a command needs that trains a shard elsewhere |
 //! | `lock` | held by the one process that writes with this directory |
 //!
 //! Elsewhere, where a [`Location`] says so: records and catalogue in
@@ -39,6 +40,7 @@ mod forgotten;
 mod interrupt;
 mod items_down;
 mod kept;
+mod launched;
 mod ledger;
 mod location;
 mod lock;
@@ -97,6 +99,22 @@ use schema::SETTINGS;
 /// When the disk refuses.
 pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
     atomic_file::write(path, &[bytes])
+}
+
+/// The same of several parts.
+///
+/// # Errors
+/// When the disk refuses.
+pub(crate) fn write_whole_of(path: &Path, parts: &[&[u8]]) -> Result<()> {
+    atomic_file::write(path, parts)
+}
+
+/// Deletes what processes that died left half written of a file.
+///
+/// # Errors
+/// When the disk refuses.
+pub(crate) fn delete_halves(path: &Path) -> Result<()> {
+    atomic_file::delete_halves(path)
 }
 
 /// Makes a folder that nobody else reads; one that is there becomes so.

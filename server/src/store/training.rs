@@ -1,12 +1,13 @@
 //! What training asks of a state: shards, tickets, publication, checkpoints.
 
+use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
 
 use super::database::{Db, Driver, transaction};
 use super::error::Result;
 use super::failpoint::failpoint;
 use super::models::{self, Live, LoadedModel, Publication, Shard, Ticket};
-use super::{State, checkpoint, erase, receipts};
+use super::{State, checkpoint, erase, launched, receipts};
 
 /// Class of the locks on shards in training; "eemu" as a number.
 const CLAIMS: i32 = 0x6565_6d75;
@@ -182,5 +183,34 @@ impl State {
     /// When the disk refuses.
     pub fn load_checkpoint(&self, ticket: Ticket, input_hash: &[u8; 32]) -> Result<Option<Vec<u8>>> {
         self.write(async |_| checkpoint::read(self.dir(), ticket, input_hash))
+    }
+
+    /// Where shards are prepared that a command trains elsewhere: under this
+    /// folder, or in the state directory.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn launch_from(&self, elsewhere: Option<&Path>) -> Result<PathBuf> {
+        self.write(async |_| launched::place(self.dir(), elsewhere))
+    }
+
+    /// A folder for whoever trains the shard elsewhere. It goes with all that
+    /// is in it when the shard's records change, before that is acknowledged.
+    ///
+    /// # Errors
+    /// [`super::StoreError::Outdated`] as in [`State::publish`].
+    pub fn begin_launch(&self, ticket: Ticket) -> Result<PathBuf> {
+        self.write(async |db| {
+            models::check(db, ticket).await?;
+            launched::begin(self.dir(), ticket)
+        })
+    }
+
+    /// Such a folder is not needed any more.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn end_launch(&self, folder: &Path) -> Result<()> {
+        launched::remove(folder)
     }
 }

@@ -1,0 +1,210 @@
+//! `eemu shard pack`, `eemu shard train`, `eemu shard adopt`.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use eemu_core::tensor::Device;
+use serde_json::json;
+
+use super::{print_json, print_line};
+use crate::cli::{AdoptArgs, PackArgs, ShardCommand, TrainInputArgs};
+use crate::deployment::Deployment;
+use crate::device;
+use crate::forgetting::{answer_waiting, waiting_shards};
+use crate::pool::default_jobs;
+use crate::progress::Progress;
+use crate::signals::asked_twice_at_most;
+use crate::store::{Access, private_folder};
+use crate::training::{Bars, Trained, adopt};
+use crate::unit::{Beside, Follower, Input, Made, TRY_AGAIN, TrainedModel, Unit, Wish, may_pass, sweep_halves};
+
+/// Some models were not adopted; the others were.
+const SOME_REFUSED: u8 = 2;
+
+/// How long an epoch may take to its end when the process is asked to end.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+pub(crate) fn run(command: &ShardCommand) -> Result<ExitCode> {
+    match command {
+        ShardCommand::Pack(args) => pack(args),
+        ShardCommand::Train(args) => train(args),
+        ShardCommand::Adopt(args) => adopt_all(args),
+    }
+}
+
+fn pack(args: &PackArgs) -> Result<ExitCode> {
+    let deployment = Deployment::open_away(args.state.location(), Access::Read)?;
+    let count = deployment.world.config.train.shards;
+    let shards: Vec<u32> = match args.shard {
+        Some(shard) if shard >= count => bail!("there is no shard {shard}; give one from 0 to {}", count - 1),
+        Some(shard) => vec![shard],
+        None if args.waiting => waiting_shards(&deployment)?,
+        None => (0..count).collect(),
+    };
+    if args.shard.is_none() {
+        private_folder(&args.out)?;
+    }
+    let (mut inputs, mut lines) = (Vec::new(), Vec::new());
+    for shard in shards {
+        let path = if args.shard.is_some() { args.out.clone() } else { args.out.join(format!("shard-{shard}.input")) };
+        sweep_halves(&path)?;
+        let unit = Unit::of(&deployment.shard_at_hand(shard)?, shard)?;
+        let name = hex::encode(Input::write(&unit, &path)?);
+        let (people, records) = (unit.data.cells.len(), unit.data.len());
+        lines.push(format!("shard {shard}: {people} people, {records} records: {} ({name})", path.display()));
+        inputs.push(json!({"shard": shard, "file": path, "name": name, "people": people, "records": records}));
+    }
+    if args.json {
+        print_json(&json!({"inputs": inputs}))?;
+    } else {
+        lines.iter().try_for_each(|line| print_line(line))?;
+        print_line("these files hold people's records and the deployment's seed; delete them once models are adopted")?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn train(args: &TrainInputArgs) -> Result<ExitCode> {
+    match train_input(args) {
+        Err(problem) if may_pass(&problem) => {
+            eprintln!("error: {problem:#}; run it again to go on");
+            Ok(ExitCode::from(TRY_AGAIN))
+        }
+        other => other,
+    }
+}
+
+fn train_input(args: &TrainInputArgs) -> Result<ExitCode> {
+    let Input { name, unit } = Input::read(&args.input)?;
+    let device = device::open(args.device)?;
+    let keeper = Beside::new(&args.out, Duration::from_secs(args.checkpoint_every));
+    for path in [args.out.as_path(), keeper.path()] {
+        sweep_halves(path)?;
+    }
+    let (shard, progress) = (unit.shard(), Progress::new(args.quiet));
+    if let Some(made) = made_already(&args.out, &name, &unit, &device)? {
+        keeper.clear()?;
+        return report(args, shard, &name, &made, false);
+    }
+    let asked = asked_twice_at_most(PATIENCE, || {
+        eprintln!("interrupted before the epoch's end; the last checkpoint stays: run it again to go on");
+        std::process::exit(i32::from(TRY_AGAIN));
+    })?;
+    let bars = Bars::new(&progress, &format!("shard {shard}"), unit.config.train.epochs);
+    let follower = Standing { bars, asked, input: &args.input, name };
+    let threads = args.threads.unwrap_or_else(default_jobs);
+    let threads = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+    let threads = threads.context("the system gave no threads; try fewer with --threads")?;
+    let made = threads.install(|| unit.train(&device, &keeper, &follower))?;
+    let withdrawn = || -> Result<ExitCode> {
+        keeper.clear()?;
+        let shown = args.input.display();
+        bail!("{shown} is gone, so the model is not wanted any more; write it again with `eemu shard pack` if it is")
+    };
+    let Some(made) = made else {
+        if !Input::is_at(&args.input, &name) {
+            return withdrawn();
+        }
+        eprintln!("interrupted; what was trained is kept in {}: run it again to go on", keeper.path().display());
+        return Ok(ExitCode::from(TRY_AGAIN));
+    };
+    follower.bars.finish(made.seconds);
+    let model = TrainedModel { shard, input: name, made };
+    model.write(&args.out)?;
+    // Between the last look and this file somebody may have withdrawn it.
+    if !Input::is_at(&args.input, &name) {
+        std::fs::remove_file(&args.out).context("cannot delete a model that is not wanted any more")?;
+        return withdrawn();
+    }
+    keeper.clear()?;
+    report(args, shard, &name, &model.made, true)
+}
+
+/// What an earlier run made of the same input on such a machine.
+fn made_already(out: &Path, name: &[u8; 32], unit: &Unit, device: &Device) -> Result<Option<Made>> {
+    if !out.exists() {
+        return Ok(None);
+    }
+    let here = serde_json::to_string(&eemu_core::fingerprint::Fingerprint::of(device))?;
+    let found = TrainedModel::read(out).ok().filter(|model| model.input == *name);
+    Ok(found.map(|model| model.made).filter(|made| made.input_hash == unit.input(&here)))
+}
+
+fn report(args: &TrainInputArgs, shard: u32, name: &[u8; 32], made: &Made, fresh: bool) -> Result<ExitCode> {
+    if args.json {
+        print_json(&json!({
+            "shard": shard,
+            "input": hex::encode(name),
+            "model_blake3": made.model_blake3,
+            "losses": made.losses,
+            "seconds": made.seconds,
+            "trained": fresh,
+        }))?;
+    } else {
+        let how = if fresh { format!("trained in {:.1} s", made.seconds) } else { "was trained already".to_owned() };
+        print_line(&format!("shard {shard} {how}: {}", args.out.display()))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Somebody who waits for the model, unless they withdraw the input.
+struct Standing<'a> {
+    bars: Bars<'a>,
+    asked: &'static AtomicBool,
+    input: &'a Path,
+    name: [u8; 32],
+}
+
+impl Follower for Standing<'_> {
+    fn started(&self, shard: u32, done: u32, epochs: u32) {
+        self.bars.started(shard, done, epochs);
+    }
+
+    fn progress(&self, shard: u32, done: u32, share: f64, loss: Option<f32>) {
+        self.bars.progress(shard, done, share, loss);
+    }
+
+    fn wish(&self, _: u32) -> Wish {
+        match (Input::is_at(self.input, &self.name), self.asked.load(Ordering::SeqCst)) {
+            (false, _) => Wish::Drop,
+            (true, true) => Wish::Checkpoint,
+            (true, false) => Wish::GoOn,
+        }
+    }
+}
+
+fn adopt_all(args: &AdoptArgs) -> Result<ExitCode> {
+    let deployment = Deployment::open_away(args.state.location(), Access::Write)?;
+    let (mut adopted, mut refused): (Vec<Trained>, Vec<(PathBuf, String)>) = (Vec::new(), Vec::new());
+    for path in &args.models {
+        match TrainedModel::read(path).and_then(|model| adopt(&deployment, model)) {
+            Ok(trained) => adopted.push(trained),
+            Err(problem) => refused.push((path.clone(), format!("{problem:#}"))),
+        }
+    }
+    // A deletion that waited for these shards is answered now.
+    let answered = answer_waiting(&deployment, &device::cpu())?;
+    for (path, why) in &refused {
+        eprintln!("not adopted: {}: {why}", path.display());
+    }
+    if args.json {
+        let shards: Vec<_> = adopted
+            .iter()
+            .map(|t| json!({"shard": t.shard, "version": t.version, "adopted": t.fresh, "seconds": t.seconds}))
+            .collect();
+        let refused: Vec<_> = refused.iter().map(|(path, why)| json!({"file": path, "why": why})).collect();
+        let receipt = answered.as_ref().map(|(_, receipt)| receipt);
+        print_json(&json!({"shards": shards, "refused": refused, "receipt": receipt}))?;
+    } else {
+        for one in &adopted {
+            let what = if one.fresh { "adopted" } else { "had a current model already" };
+            print_line(&format!("shard {} {what}; its version is {}", one.shard, one.version))?;
+        }
+        if let Some((_, receipt)) = &answered {
+            print_line(&format!("receipt written: {} records were removed before", receipt.removed))?;
+        }
+    }
+    Ok(if refused.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(SOME_REFUSED) })
+}

@@ -1,0 +1,108 @@
+//! What the training of one shard came to, as a file: tensors, and what is
+//! said of them beside them.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+use eemu_core::fingerprint::Fingerprint;
+use eemu_core::model::{from_safetensors, model_blake3};
+use safetensors::SafeTensors;
+use safetensors::tensor::{Dtype, TensorView};
+use serde::{Deserialize, Serialize};
+
+use super::{Made, sealed};
+
+const KIND: &[u8; 8] = b"EEMUMOD1";
+const WHAT: &str = "the model of a shard that `eemu shard train` wrote";
+const WAY_OUT: &str = "train it again with `eemu shard train`";
+const HEADER: &str = "eemu";
+
+/// What stands before the tensors.
+#[derive(Debug, Serialize, Deserialize)]
+struct Header {
+    shard: u32,
+    /// Name of the input's file, hex.
+    input: String,
+    /// Hash of what was read, and of the fingerprint, hex.
+    input_hash: String,
+    model_blake3: String,
+    fingerprint: String,
+    losses: Vec<f32>,
+    seconds: f64,
+}
+
+/// A trained model of one shard as a file holds it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TrainedModel {
+    /// Which shard.
+    pub shard: u32,
+    /// Name of the input that it was trained on.
+    pub input: [u8; 32],
+    /// The model.
+    pub made: Made,
+}
+
+impl TrainedModel {
+    /// Writes it.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn write(&self, path: &Path) -> Result<()> {
+        let made = &self.made;
+        let header = Header {
+            shard: self.shard,
+            input: hex::encode(self.input),
+            input_hash: hex::encode(made.input_hash),
+            model_blake3: made.model_blake3.clone(),
+            fingerprint: made.fingerprint.clone(),
+            losses: made.losses.clone(),
+            seconds: made.seconds,
+        };
+        let bytes: Vec<(&String, &Vec<usize>, Vec<u8>)> = made
+            .tensors
+            .iter()
+            .map(|(name, (shape, values))| (name, shape, values.iter().flat_map(|v| v.to_le_bytes()).collect()))
+            .collect();
+        let view = |(name, shape, bytes)| Ok((name, TensorView::new(Dtype::F32, Vec::clone(shape), bytes)?));
+        let views = bytes.iter().map(|(name, shape, bytes)| view((*name, *shape, bytes.as_slice())));
+        let metadata = HashMap::from([(HEADER.to_owned(), serde_json::to_string(&header)?)]);
+        let body = safetensors::serialize(views.collect::<Result<Vec<_>>>()?, Some(metadata))?;
+        sealed::write(path, KIND, &body)?;
+        Ok(())
+    }
+
+    /// Reads one.
+    ///
+    /// # Errors
+    /// When the file cannot be read, is no such model, or is damaged.
+    pub fn read(path: &Path) -> Result<Self> {
+        let (_, body) = sealed::read(path, KIND, WHAT, WAY_OUT)?;
+        of(&body).with_context(|| format!("{} cannot be used; {WAY_OUT}", path.display()))
+    }
+}
+
+fn of(body: &[u8]) -> Result<TrainedModel> {
+    let (_, metadata) = SafeTensors::read_metadata(body)?;
+    let header = metadata.metadata().as_ref().and_then(|all| all.get(HEADER)).context("its header is missing")?;
+    let header: Header = serde_json::from_str(header)?;
+    let hash = |text: &str| -> Result<[u8; 32]> {
+        let mut hash = [0; 32];
+        hex::decode_to_slice(text, &mut hash).context("a hash must have 64 digits")?;
+        Ok(hash)
+    };
+    let tensors = from_safetensors(body)?;
+    ensure!(model_blake3(&tensors) == header.model_blake3, "its numbers must have the hash that it gives");
+    ensure!(tensors.values().all(|(_, values)| values.iter().all(|v| v.is_finite())), "its numbers must be finite");
+    ensure!(header.losses.iter().all(|loss| loss.is_finite()), "its losses must be finite");
+    ensure!(serde_json::from_str::<Fingerprint>(&header.fingerprint).is_ok(), "it must say what machine made it");
+    let made = Made {
+        tensors,
+        model_blake3: header.model_blake3,
+        fingerprint: header.fingerprint,
+        input_hash: hash(&header.input_hash)?,
+        losses: header.losses,
+        seconds: header.seconds,
+    };
+    Ok(TrainedModel { shard: header.shard, input: hash(&header.input)?, made })
+}
