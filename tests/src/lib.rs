@@ -11,6 +11,7 @@ pub mod loopback;
 pub mod moto;
 pub mod postgres;
 pub mod proxy;
+pub mod reading;
 pub mod reference;
 pub mod service;
 pub mod shop;

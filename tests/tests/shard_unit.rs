@@ -11,83 +11,14 @@ use std::time::{Duration, Instant};
 
 use eemu_core::shard::ShardBy;
 use eemu_server::deployment::Deployment;
-use eemu_server::store::{Access, Change};
+use eemu_server::store::Access;
 use eemu_tests::command::{done, hashes, refused, run, text};
-use eemu_tests::{copy, program};
+use eemu_tests::program;
+use eemu_tests::reading::{READERS, Shop, files, reader};
 use serde_json::{Value, json};
-use tempfile::TempDir;
-
-/// People and books with features, and who read what.
-struct Shop {
-    dir: TempDir,
-}
-
-const READERS: usize = 24;
-
-fn reader(n: usize) -> String {
-    format!("reader-{n:02}.")
-}
-
-impl Shop {
-    fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let mut users = "user_id:token\tage:token\tyears:float\n".to_owned();
-        (0..READERS).for_each(|n| users += &format!("{}\t{}\t{}\n", reader(n), ["", "young", "old"][n % 3], n % 7));
-        let mut items = "item_id:token\ttitle:token_seq\tprice:float\n".to_owned();
-        (0..15).for_each(|n| items += &format!("book-{n:02}\tVolume {} of {}\t{}\n", n % 5, n / 5, 3 + n % 4));
-        let mut inter = "user_id:token\titem_id:token\ttimestamp:float\n".to_owned();
-        for n in 0..READERS * 6 {
-            let book = (n * 7 + n / READERS * 3 + n % 5) % 15;
-            inter += &format!("{}\tbook-{book:02}\t{}\n", reader(n % READERS), n * 11 % 57);
-        }
-        let data = dir.path().join("data");
-        fs::create_dir(&data).unwrap();
-        for (end, text) in [("user", users), ("item", items), ("inter", inter)] {
-            fs::write(data.join(format!("shop.{end}")), text).unwrap();
-        }
-        Self { dir }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
-
-    /// A state that was trained in one process, with these flags.
-    fn trained(&self, name: &str, flags: &[&str]) -> PathBuf {
-        let state = self.path(name);
-        let data = self.path("data");
-        let import = ["import", "--data", text(&data), "--state", text(&state), "--seed", "5"];
-        let features = ["--user-features", "age,years", "--user-range", "years=0:10:5"];
-        done(&[&import[..], &features].concat(), &[]);
-        done(&[&["train", "--state", text(&state), "--quiet"], flags].concat(), &[]);
-        state
-    }
-
-    fn copy(&self, from: &Path, name: &str) -> PathBuf {
-        let to = self.path(name);
-        copy(from, &to).unwrap();
-        to
-    }
-
-    /// A copy without models.
-    fn untrained(&self, from: &Path, name: &str) -> PathBuf {
-        let to = self.copy(from, name);
-        let deployment = Deployment::open(&to, Access::Write).unwrap();
-        let settings = serde_json::to_string(&deployment.settings).unwrap();
-        let reset = Change::Reset(&settings, deployment.world.config.train.shards);
-        let done = deployment.state.apply(&reset, deployment.head).unwrap();
-        deployment.state.finish(&done).unwrap();
-        to
-    }
-}
 
 fn info(state: &Path) -> Value {
     done(&["info", "--state", text(state), "--json"], &[])
-}
-
-/// The names of model files, which are hashes of their bytes.
-fn files(state: &Path) -> BTreeSet<String> {
-    fs::read_dir(state.join("models")).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect()
 }
 
 fn pack(state: &Path, shard: u32, to: &Path) -> Value {

@@ -1,7 +1,7 @@
 //! `test` and `check`: which steps there are, and in which order.
 
 use crate::report::{End, Report};
-use crate::{Outcome, book, clients, deploy, fuzz, golden, moto, place, run, trunk, wasm, web, words};
+use crate::{Outcome, book, clients, deploy, fuzz, golden, moto, place, run, slurm, trunk, wasm, web, words};
 
 /// Compiles the tests that need a browser; everything else builds without.
 const BROWSER_TESTS: &str = "eemu-tests/browser";
@@ -47,6 +47,7 @@ fn test(all: bool, chosen: Vec<String>) -> Outcome {
         if all {
             report.step("fuzz", fuzz::step);
             report.step("moto", moto::step);
+            report.step("slurm", slurm::step);
             report.step("clients", clients::python);
             report.step("snippets", clients::snippets);
             report.step("deploy", deploy::step);
@@ -85,7 +86,7 @@ fn clippy() -> End {
     if let Err(why) = component("clippy", "clippy") {
         return End::NotRun(why);
     }
-    let features = format!("{BROWSER_TESTS},{POSTGRES_TESTS},{},{}", moto::TESTS, deploy::TESTS);
+    let features = format!("{BROWSER_TESTS},{POSTGRES_TESTS},{},{},{}", moto::TESTS, deploy::TESTS, slurm::TESTS);
     cargo(&["clippy", "--workspace", "--all-targets", "--features", &features, "--", "-D", "warnings"]).into()
 }
 

@@ -63,6 +63,7 @@ Runs each of these, even when an earlier one fails, and times it:
   words    typos (PyPI) finds no misspelling                          (only with --all)
   licences cargo-deny: licences, and where crates come from           (only with --all)
   moto     models in a bucket of moto, an S3 server from PyPI         (only with --all)
+  slurm    shards on a real Slurm of one node; as root                (only with --all)
   clients  the Python client against a server: mypy, pytest (PyPI)    (only with --all)
   snippets the snippets of docs/clients.md as they stand: curl, Python, TypeScript
                                                        (only with --all; needs node)

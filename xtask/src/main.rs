@@ -10,6 +10,7 @@
 //! | `checks` | `test` and `check`: which steps there are |
 //! | `wasm` | the wasm32 target: found, added or built |
 //! | `fuzz`, `moto` | schemathesis and moto, each with a server of its own |
+//! | `slurm` | shards on a real Slurm of one node |
 //! | `clients` | the Python client, and the snippets of the documentation |
 //! | `serving` | a server for them |
 //! | `deploy`, `words` | files for operators; spelling and licences |
@@ -38,6 +39,7 @@ mod pypi;
 mod report;
 mod run;
 mod serving;
+mod slurm;
 mod trunk;
 mod wasm;
 mod web;

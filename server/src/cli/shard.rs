@@ -15,7 +15,7 @@ Exit codes:
   75  try again: interrupted (training goes on from the last checkpoint), no
       room on disk, or the device failed
   2   do not try again: the input or an argument cannot be used, training
-      diverged, or the input was withdrawn
+      diverged, or the input was withdrawn; FILE.refused says why
 Whatever a signal ends may be tried again too.";
 
 /// What an input holds, as the help states it.

@@ -19,7 +19,7 @@ use crate::progress::Progress;
 use crate::signals::asked_twice_at_most;
 use crate::store::{Access, private_folder};
 use crate::training::{Bars, Trained, adopt};
-use crate::unit::{Beside, Follower, Input, Made, TRY_AGAIN, TrainedModel, Unit, Wish, may_pass, sweep_halves};
+use crate::unit::{Beside, Follower, Input, Made, TRY_AGAIN, TrainedModel, Unit, Wish, may_pass, refuse, refuse_nothing, sweep_halves};
 
 /// Some models were not adopted; the others were.
 const SOME_REFUSED: u8 = 2;
@@ -67,12 +67,20 @@ fn pack(args: &PackArgs) -> Result<ExitCode> {
 }
 
 fn train(args: &TrainInputArgs) -> Result<ExitCode> {
+    refuse_nothing(&args.out);
     match train_input(args) {
         Err(problem) if may_pass(&problem) => {
             eprintln!("error: {problem:#}; run it again to go on");
             Ok(ExitCode::from(TRY_AGAIN))
         }
-        other => other,
+        Err(problem) => {
+            // Of a withdrawn input nothing is left, not even why.
+            if args.input.exists() {
+                refuse(&args.out, &problem);
+            }
+            Err(problem)
+        }
+        done => done,
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::running::{How, LOOK, run};
 
 /// How long a run for many waits for another shard.
-const TOGETHER: Duration = Duration::from_millis(400);
+const TOGETHER: Duration = Duration::from_secs(1);
 
 #[derive(Default)]
 struct Standing {
@@ -42,6 +42,11 @@ impl Batches {
         let (command, root) = (command.to_owned(), root.to_owned());
         let many = command.contains("{indices}");
         Self { command, root, many, standing: Arc::default() }
+    }
+
+    /// Whether one run is for all that wait.
+    pub(super) fn is_of_many(&self) -> bool {
+        self.many
     }
 
     fn lock(&self) -> MutexGuard<'_, Standing> {

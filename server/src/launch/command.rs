@@ -11,7 +11,7 @@ use super::running::{How, LOOK};
 use super::{Launcher, Right};
 use crate::store::StoreError;
 use crate::training::fits;
-use crate::unit::{Follower, Input, Made, TrainedModel, Unit, Wish};
+use crate::unit::{Follower, Input, Made, TrainedModel, Unit, Wish, refused};
 
 /// Between two runs for a shard; doubled each time.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -152,8 +152,14 @@ impl Commands {
                     }
                 }
             }
+            if let Some(refusal) = refused(&output) {
+                bail!("{refusal}. It would fail again, so it was not tried again; see what the command needs");
+            }
             match how {
                 How::Again(said) => why = said,
+                // One code says nothing of each of many, which may have been
+                // ended, or never begun.
+                How::Failed(said) if self.batches.is_of_many() => why = said,
                 How::Failed(said) => bail!("{said}. See what the command needs, and repeat this"),
                 How::Well => bail!(
                     "the command ended well and wrote no model; let it wait for what it starts (such as sbatch --wait)"

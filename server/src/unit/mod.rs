@@ -34,6 +34,7 @@ pub use input::Input;
 pub use model::TrainedModel;
 pub use sealed::sweep_halves;
 pub use trying::{TRY_AGAIN, may_pass};
+pub(crate) use trying::{refuse, refuse_nothing, refused};
 
 /// Training done since the last checkpoint that a kill may cost.
 pub const CHECKPOINT_EVERY: Duration = Duration::from_secs(15);

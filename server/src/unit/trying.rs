@@ -1,8 +1,9 @@
 //! What went wrong and may go well another time.
 
 use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 
-use crate::store::StoreError;
+use crate::store::{StoreError, write_whole};
 
 /// Exit code of a unit that may go well when it is tried again (EX_TEMPFAIL).
 pub const TRY_AGAIN: u8 = 75;
@@ -32,6 +33,31 @@ pub fn may_pass(problem: &anyhow::Error) -> bool {
         };
         kind.is_some_and(passes) || matches!(cause.downcast_ref(), Some(eemu_core::Error::Device(_)))
     })
+}
+
+/// Where a unit says why it must not be tried again: an exit code is lost where
+/// one command is for many units.
+fn refusal(output: &Path) -> PathBuf {
+    let mut name = output.as_os_str().to_owned();
+    name.push(".refused");
+    name.into()
+}
+
+/// Says beside the output why it must not be tried again.
+pub(crate) fn refuse(output: &Path, problem: &anyhow::Error) {
+    // Whoever launched it has the exit code too.
+    let _ = write_whole(&refusal(output), format!("{problem:#}").as_bytes());
+}
+
+/// Nothing is refused yet.
+pub(crate) fn refuse_nothing(output: &Path) {
+    // None is there but after an earlier run.
+    let _ = std::fs::remove_file(refusal(output));
+}
+
+/// Why a unit must not be tried again, if it said so.
+pub(crate) fn refused(output: &Path) -> Option<String> {
+    std::fs::read_to_string(refusal(output)).ok()
 }
 
 #[cfg(test)]

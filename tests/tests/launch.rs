@@ -1,0 +1,340 @@
+//! Shards that a command trains: tried again or not, dropped when a deletion
+//! overtakes them, with the bytes of training in one process, and no copy of
+//! what was deleted.
+
+#![cfg(unix)]
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use eemu_core::receipt::ReceiptFile;
+use eemu_server::deployment::Deployment;
+use eemu_server::serve::tokens::Scope;
+use eemu_server::store::Access;
+use eemu_tests::command::{done, refused, run, text};
+use eemu_tests::program;
+use eemu_tests::reading::{Shop, files, holders, reader};
+use eemu_tests::service::{Process, token};
+use serde_json::{Value, json};
+
+const FLAGS: &[&str] = &["--shards", "3", "--epochs", "3"];
+
+/// A script in the place that gets {input}, {output}, {shard} and {name}.
+fn script(shop: &Shop, name: &str, body: &str) -> String {
+    let path = shop.path(name);
+    let head = format!("here={}\neemu={}\n", text(&shop.path("")), text(&program().unwrap()));
+    fs::write(&path, format!("{head}{body}\n")).unwrap();
+    format!("command=sh {} {{input}} {{output}} {{shard}} {{name}}", text(&path))
+}
+
+const TRAIN: &str = r#"exec $eemu shard train "$1" --out "$2" --quiet"#;
+
+fn launch(state: &Path, how: &str, more: &[&str]) -> Value {
+    done(&[&["train", "--state", text(state), "--quiet", "--json", "--launch", how], more].concat(), &[])
+}
+
+fn empty(folder: &Path) -> bool {
+    fs::read_dir(folder).unwrap().next().is_none()
+}
+
+fn lines(path: &Path) -> usize {
+    fs::read_to_string(path).map_or(0, |text| text.lines().count())
+}
+
+fn wait_for(what: &str, holds: impl Fn() -> bool) {
+    let began = Instant::now();
+    while !holds() {
+        assert!(began.elapsed() < Duration::from_secs(60), "{what} never came");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn a_command_trains_the_same_bytes() {
+    let shop = Shop::new();
+    let here = shop.trained("here", FLAGS);
+    let there = shop.untrained(&here, "it's there");
+    let how = script(&shop, "job", &format!("echo \"$3 $4\" >> $here/ran\n{TRAIN}"));
+    let told = launch(&there, &how, &["--jobs", "2"]);
+    assert_eq!(told["shards_trained"], json!([0, 1, 2]));
+    assert_eq!(files(&here), files(&there));
+    let mut ran: Vec<String> = fs::read_to_string(shop.path("ran")).unwrap().lines().map(str::to_owned).collect();
+    ran.sort();
+    assert_eq!(ran, ["0 eemu-shard-0", "1 eemu-shard-1", "2 eemu-shard-2"]);
+    assert!(empty(&there.join("launch")));
+    // What is current is not given to a command again.
+    assert_eq!(launch(&there, &how, &[])["shards_trained"], json!([]));
+    assert_eq!(lines(&shop.path("ran")), 3);
+    done(&["verify", "--state", text(&there), "--quiet"], &[]);
+    // One shard of its own, and one whose model is wanted again.
+    let again = ["train-shard", "--state", text(&there), "--shard", "1", "--quiet", "--json", "--launch", &how];
+    assert_eq!(done(&again, &[])["shards_trained"], json!([]));
+}
+
+/// Exit code 75 and a signal are tried again, so often at most; a model is
+/// taken whatever came before.
+#[test]
+fn what_may_go_well_another_time_is_tried_again() {
+    let shop = Shop::new();
+    let here = shop.trained("here", FLAGS);
+    let first = |end: &str| format!("echo x >> $here/ran-$3\n[ $(wc -l < $here/ran-$3) = 1 ] && {end}\n{TRAIN}");
+    for (name, end) in [("75", "exit 75"), ("killed", "kill -9 $$"), ("terminated", "kill -TERM $$")] {
+        let there = shop.untrained(&here, name);
+        launch(&there, &script(&shop, name, &first(end)), &["--jobs", "3"]);
+        assert_eq!(files(&here), files(&there), "{name}");
+        for shard in 0..3 {
+            assert_eq!(lines(&shop.path(&format!("ran-{shard}"))), 2, "{name}");
+            fs::remove_file(shop.path(&format!("ran-{shard}"))).unwrap();
+        }
+    }
+    let there = shop.untrained(&here, "never");
+    let how = script(&shop, "never", "echo x >> $here/ran-$3\necho no room >&2\nexit 75");
+    let args = ["train-shard", "--state", text(&there), "--shard", "0", "--quiet", "--launch", &how];
+    let said = refused(&[&args[..], &["--launch-tries", "2"]].concat(), &[]);
+    assert!(said.contains("no room") && said.contains("run 2 times"), "{said}");
+    assert_eq!(lines(&shop.path("ran-0")), 2);
+    assert!(empty(&there.join("launch")));
+}
+
+#[test]
+fn what_would_fail_again_is_not_tried_again() {
+    let shop = Shop::new();
+    let here = shop.trained("here", FLAGS);
+    let there = shop.untrained(&here, "there");
+    let fails = [
+        ("echo x >> $here/ran\necho the partition is unknown >&2\nexit 1", "code 1, saying: the partition is unknown"),
+        ("echo x >> $here/ran\nexit 0", "wrote no model"),
+    ];
+    for (body, what) in fails {
+        let how = script(&shop, "job", body);
+        let args = ["train-shard", "--state", text(&there), "--shard", "0", "--quiet", "--launch", &how];
+        let said = refused(&args, &[]);
+        assert!(said.contains(what), "{said}");
+        assert_eq!(lines(&shop.path("ran")), 1);
+        fs::remove_file(shop.path("ran")).unwrap();
+        assert!(empty(&there.join("launch")));
+    }
+    // A model of something else is no model, and nothing is published.
+    let how = script(&shop, "job", "echo x >> $here/ran\necho nonsense > \"$2\"");
+    let args = ["train-shard", "--state", text(&there), "--shard", "0", "--quiet", "--launch", &how];
+    let said = refused(&[&args[..], &["--launch-tries", "1"]].concat(), &[]);
+    assert!(said.contains("cannot be used"), "{said}");
+    assert!(files(&there).is_empty());
+    for wrong in ["command=true", "command=train {input}", "slurm"] {
+        let (code, _, said) = run(&["train", "--state", text(&there), "--launch", wrong], &[]);
+        assert_eq!(code, Some(2), "{wrong}");
+        assert!(said.contains("{input} and {output}") || said.contains("write threads"), "{said}");
+    }
+}
+
+/// One run for all shards, and another for those that it left.
+#[test]
+fn one_run_may_be_for_all_shards() {
+    let shop = Shop::new();
+    let here = shop.trained("here", FLAGS);
+    let there = shop.untrained(&here, "there");
+    let elsewhere = shop.path("shared folder");
+    let body = r#"echo "$2" >> $here/ran
+for shard in $(echo "$2" | tr , ' '); do
+    [ $shard = 1 ] && [ $(wc -l < $here/ran) = 1 ] && continue
+    $eemu shard train "$1/$shard/input" --out "$1/$shard/model" --quiet || exit
+done
+[ $(wc -l < $here/ran) = 1 ] && exit 75
+exit 0"#;
+    let path = shop.path("array");
+    let head = format!("here={}\neemu={}\n", text(&shop.path("")), text(&program().unwrap()));
+    fs::write(&path, format!("{head}{body}\n")).unwrap();
+    let how = format!("command=sh {} {{dir}} {{indices}}", text(&path));
+    launch(&there, &how, &["--launch-dir", text(&elsewhere)]);
+    assert_eq!(files(&here), files(&there));
+    assert_eq!(fs::read_to_string(shop.path("ran")).unwrap(), "0,1,2\n1\n");
+    let own = fs::read_dir(&elsewhere).unwrap().next().unwrap().unwrap().path();
+    assert!(empty(&own));
+}
+
+/// A command that waits, having said that it did, until it is let go.
+const HELD: &str = r#"echo "$3" >> $here/held
+while [ ! -e $here/go ]; do sleep 0.05; done
+"#;
+
+fn held(shop: &Shop, state: &Path, how: &str, more: &[&str]) -> Child {
+    let args = ["train", "--state", text(state), "--quiet", "--launch", how, "--jobs", "3"];
+    let mut command = Command::new(program().unwrap());
+    command.args(args).args(more).stdout(Stdio::null()).stderr(Stdio::piped());
+    let child = command.spawn().unwrap();
+    wait_for("every shard's command", || lines(&shop.path("held")) == 3);
+    child
+}
+
+/// Whoever dies leaves inputs; a deletion leaves none of what it deletes, and
+/// commands that run on find that nobody wants them.
+#[test]
+fn a_deletion_leaves_no_copy_of_a_dead_launch() {
+    for place in [None, Some("elsewhere")] {
+        let shop = Shop::new();
+        let here = shop.trained("here", FLAGS);
+        let there = shop.untrained(&here, "there");
+        // So that a deletion knows that there were models.
+        done(&["train-shard", "--state", text(&there), "--shard", "0", "--quiet"], &[]);
+        done(&["train-shard", "--state", text(&there), "--shard", "1", "--quiet"], &[]);
+        done(&["train-shard", "--state", text(&there), "--shard", "2", "--quiet"], &[]);
+        let gone = reader(4);
+        let how = script(&shop, "job", &format!("{HELD}echo $$ >> $here/went\n{TRAIN}"));
+        let elsewhere = shop.path(place.unwrap_or("unused"));
+        let more: &[&str] = if place.is_some() { &["--launch-dir", text(&elsewhere)] } else { &[] };
+        let work = if place.is_some() { elsewhere.clone() } else { there.join("launch") };
+        done(&["add", "--state", text(&there), "--file", text(&everybody(&shop))], &[]);
+        let mut child = held(&shop, &there, &how, more);
+        assert_eq!(holders(&work, &gone).len(), 1, "the input of the person's shard holds them");
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(holders(&work, &gone).len(), 1);
+        done(&["forget", "--state", text(&there), "--user", &gone, "--all", "--later"], &[]);
+        assert_eq!(holders(&work, &gone), [""; 0].map(PathBuf::from));
+        assert_eq!(holders(&there, &gone), [""; 0].map(PathBuf::from));
+        fs::write(shop.path("go"), "").unwrap();
+        wait_for("every command", || lines(&shop.path("went")) == 3);
+        done(&["train", "--state", text(&there), "--quiet"], &[]);
+        done(&["verify", "--state", text(&there), "--quiet"], &[]);
+    }
+}
+
+/// One more book for everybody, so that every shard waits.
+fn everybody(shop: &Shop) -> PathBuf {
+    let table = shop.path("more.csv");
+    let rows: Vec<String> = (0..24).map(|n| format!("{},book-{:02},99", reader(n), (n * 5 + 1) % 15)).collect();
+    fs::write(&table, rows.join("\n")).unwrap();
+    table
+}
+
+/// `forget` by a command: the receipt is that of one process, and nothing of
+/// what is gone is in any input.
+#[test]
+fn a_deletion_is_trained_by_a_command() {
+    let shop = Shop::new();
+    let here = shop.trained("here", FLAGS);
+    let there = shop.copy(&here, "there");
+    let gone = reader(4);
+    let body = format!("grep -c {gone} \"$1\" >> $here/seen\ngrep -c {} \"$1\" >> $here/own\n{TRAIN}", reader(5));
+    let how = script(&shop, "job", &body);
+    let ask = |state: &Path, more: &[&str]| {
+        let args = ["forget", "--state", text(state), "--user", &gone, "--all", "--quiet", "--json"];
+        done(&[&args[..], more].concat(), &[])
+    };
+    let (one, other) = (ask(&here, &[]), ask(&there, &["--launch", &how]));
+    assert_eq!(one["shards_retrained"], other["shards_retrained"]);
+    assert_eq!(one["removed"], other["removed"]);
+    let versions = |told: &Value| told["receipt"]["shards"][0]["version"].clone();
+    assert_eq!(versions(&one), versions(&other));
+    assert!(versions(&one).is_u64());
+    assert_eq!(files(&here), files(&there));
+    assert_eq!(fs::read_to_string(shop.path("seen")).unwrap().trim(), "0");
+    assert!(empty(&there.join("launch")));
+    assert_eq!(holders(&there, &gone), [""; 0].map(PathBuf::from));
+    done(&["receipt", "verify", other["receipt_file"].as_str().unwrap()], &[]);
+}
+
+/// Asked to end, `train` ends the commands and leaves no input.
+#[test]
+fn an_interrupted_launch_ends_its_commands() {
+    let shop = Shop::new();
+    let here = shop.trained("here", FLAGS);
+    let there = shop.untrained(&here, "there");
+    let how = script(&shop, "job", &format!("trap 'echo x >> $here/ended; exit 75' TERM\n{HELD}"));
+    let child = held(&shop, &there, &how, &[]);
+    assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(lines(&shop.path("ended")), 3);
+    assert!(empty(&there.join("launch")), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// A server whose shards a command trains: a deletion that comes while a shard
+/// trains drops that job, and its output is never adopted.
+#[test]
+fn a_server_forgets_what_a_command_trains() {
+    let shop = Shop::new();
+    let state = shop.trained("state", FLAGS);
+    let (first, second) = people_of_one_shard(&state);
+    let admin = token(&state, Scope::Admin).unwrap();
+    let body = format!("trap 'echo x >> $here/ended; exit 75' TERM\n{HELD}{TRAIN}");
+    let how = script(&shop, "job", &body);
+    let (work, args) = (state.join("launch"), ["--settle", "0.05", "--erase-within", "0s", "--launch", &how]);
+    let process = Process::start(&state, &args, &[]).unwrap();
+    let delete = |user: &str| -> String {
+        let told = process.post("/api/v1/account/delete", &admin, &json!({"user": user})).unwrap();
+        assert_eq!(told.0, 202, "{}", told.1);
+        told.1["id"].as_str().unwrap().to_owned()
+    };
+    let one = delete(&first);
+    wait_for("the command", || lines(&shop.path("held")) == 1);
+    assert_eq!(holders(&work, &second).len(), 1, "who is left is in the input");
+    assert_eq!(holders(&work, &first).len(), 0);
+    let two = delete(&second);
+    // It is acknowledged: no file holds it, whatever runs.
+    assert_eq!(holders(&state, &second), [""; 0].map(PathBuf::from));
+    wait_for("the end of the job", || lines(&shop.path("ended")) == 1);
+    wait_for("another job", || lines(&shop.path("held")) == 2);
+    fs::write(shop.path("go"), "").unwrap();
+    process.wait_clean().unwrap();
+    for request in [&one, &two] {
+        wait_for("a receipt", || {
+            process.json(&format!("/api/v1/unlearning/{request}"), &admin).unwrap()["phase"] == "done"
+        });
+        let file = process.get(&format!("/api/v1/unlearning/{request}/receipt"), &admin).unwrap();
+        let receipt = serde_json::from_slice::<ReceiptFile>(&file.1).unwrap().verify().unwrap();
+        assert!(receipt.answers(request));
+        assert_eq!(receipt.shards.len(), 1);
+    }
+    assert!(empty(&work));
+    drop(process.kill());
+    done(&["verify", "--state", text(&state), "--quiet"], &[]);
+    for gone in [&first, &second] {
+        assert_eq!(holders(&state, gone), [""; 0].map(PathBuf::from));
+    }
+}
+
+fn people_of_one_shard(state: &Path) -> (String, String) {
+    let world = Deployment::open(state, Access::Read).unwrap().world;
+    let shards = world.shards();
+    let cells = &shards.iter().find(|data| data.cells.len() > 2).unwrap().cells;
+    let id = |place: usize| world.catalog.users.ids[cells[place].user as usize].clone();
+    (id(0), id(1))
+}
+
+/// A server that stops ends its commands, keeps no records for them, and the
+/// next one goes on.
+#[test]
+fn a_server_that_stops_ends_its_commands() {
+    let shop = Shop::new();
+    let state = shop.trained("state", FLAGS);
+    let (first, second) = people_of_one_shard(&state);
+    let admin = token(&state, Scope::Admin).unwrap();
+    let body = format!("trap 'echo x >> $here/ended; exit 75' TERM\n{HELD}{TRAIN}");
+    let how = script(&shop, "job", &body);
+    let file = shop.path("eemu.toml");
+    let settings = format!("settle = 0.05\nlaunch = {}\n", toml_text(&how));
+    fs::write(&file, settings).unwrap();
+    let args = ["--config", text(&file)];
+    let process = Process::start(&state, &args, &[]).unwrap();
+    let told = process.post("/api/v1/account/delete", &admin, &json!({"user": first})).unwrap();
+    assert_eq!(told.0, 202);
+    wait_for("the command", || lines(&shop.path("held")) == 1);
+    assert!(Command::new("kill").args(["-TERM", &process.id().to_string()]).status().unwrap().success());
+    let (code, log) = process.ended().unwrap();
+    assert_eq!(code, Some(0), "{log}");
+    assert_eq!(lines(&shop.path("ended")), 1);
+    assert_eq!(holders(&state.join("launch"), &second), [""; 0].map(PathBuf::from));
+    fs::write(shop.path("go"), "").unwrap();
+    let process = Process::start(&state, &args, &[]).unwrap();
+    process.wait_clean().unwrap();
+    drop(process.kill());
+    done(&["verify", "--state", text(&state), "--quiet"], &[]);
+}
+
+fn toml_text(text: &str) -> String {
+    json!(text).to_string()
+}
