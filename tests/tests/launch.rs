@@ -83,7 +83,7 @@ fn what_may_go_well_another_time_is_tried_again() {
     let first = |end: &str| format!("echo x >> $here/ran-$3\n[ $(wc -l < $here/ran-$3) = 1 ] && {end}\n{TRAIN}");
     for (name, end) in [("75", "exit 75"), ("killed", "kill -9 $$"), ("terminated", "kill -TERM $$")] {
         let there = shop.untrained(&here, name);
-        launch(&there, &script(&shop, name, &first(end)), &["--jobs", "3"]);
+        launch(&there, &script(&shop, &format!("{name}.sh"), &first(end)), &["--jobs", "3"]);
         assert_eq!(files(&here), files(&there), "{name}");
         for shard in 0..3 {
             assert_eq!(lines(&shop.path(&format!("ran-{shard}"))), 2, "{name}");
@@ -91,7 +91,7 @@ fn what_may_go_well_another_time_is_tried_again() {
         }
     }
     let there = shop.untrained(&here, "never");
-    let how = script(&shop, "never", "echo x >> $here/ran-$3\necho no room >&2\nexit 75");
+    let how = script(&shop, "never.sh", "echo x >> $here/ran-$3\necho no room >&2\nexit 75");
     let args = ["train-shard", "--state", text(&there), "--shard", "0", "--quiet", "--launch", &how];
     let said = refused(&[&args[..], &["--launch-tries", "2"]].concat(), &[]);
     assert!(said.contains("no room") && said.contains("run 2 times"), "{said}");

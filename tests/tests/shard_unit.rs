@@ -102,7 +102,7 @@ fn a_deletion_is_answered_by_what_is_adopted() {
         };
         let (one, other) = (receipt(&here), receipt(&there));
         for receipt in [&one, &other] {
-            assert!(receipt["removed"].as_u64().unwrap() > 6 && receipt["requests"].as_array().unwrap().len() == 2);
+            assert!(receipt["removed"].as_u64().unwrap() > 2 && receipt["requests"].as_array().unwrap().len() == 2);
         }
         let of = |receipt: &Value, field: &str| -> Vec<Value> {
             receipt["shards"].as_array().unwrap().iter().map(|shard| shard[field].clone()).collect()
@@ -144,7 +144,10 @@ fn an_input_holds_one_shard_alone() {
                 assert_eq!(fs::metadata(&input).unwrap().permissions().mode() & 0o777, 0o600);
             }
             // The same shard has the same name.
-            assert_eq!(pack(&state, data.index, &shop.path("again.input"))["inputs"][0]["name"], told["inputs"][0]["name"]);
+            assert_eq!(
+                pack(&state, data.index, &shop.path("again.input"))["inputs"][0]["name"],
+                told["inputs"][0]["name"]
+            );
         }
         assert!(present >= READERS, "{kind}");
         assert!(absent > 0 || by == ShardBy::Record, "{kind}");
@@ -170,7 +173,7 @@ fn a_shard_that_changed_keeps_what_it_had() {
     fs::write(&records, format!("user,item,time\n{}\n", rows.join("\n"))).unwrap();
     pack(&state, 1, &input);
     train(&input, &model);
-    done(&["add", "--state", text(&state), "--file", text(&records)], &[]);
+    done(&["add", "--state", text(&state), "--heading", "--file", text(&records)], &[]);
     let (code, told, said) = adopt(&state, &[&model]);
     assert_eq!(code, Some(2));
     assert!(said.contains("other records") && said.contains("eemu shard pack"), "{said}");
@@ -342,18 +345,30 @@ fn an_interrupted_training_may_be_tried_again() {
     assert_eq!(files(&here), files(&there));
 }
 
-/// Whoever deletes the input ends the training, and nothing of it is left.
+/// Whoever deletes the input ends the training, long before its end, and
+/// nothing of it is left.
 #[test]
 fn a_withdrawn_input_leaves_nothing() {
     let shop = Shop::new();
-    let (_, there) = slow(&shop);
+    let state = shop.trained("state", &["--shards", "1", "--epochs", "1"]);
+    let mut deployment = Deployment::open(&state, Access::Write).unwrap();
+    let mut config = deployment.settings.config.clone();
+    config.train.epochs = 1_000_000;
+    assert!(deployment.configure(config).unwrap());
+    drop(deployment);
     let folder = shop.path("elsewhere");
     fs::create_dir(&folder).unwrap();
     let (input, out) = (folder.join("shard-0.input"), folder.join("shard-0.model"));
-    pack(&there, 0, &input);
-    let child = start(&input, &out, &["--checkpoint-every", "0"]);
+    pack(&state, 0, &input);
+    let mut child = start(&input, &out, &["--checkpoint-every", "0", "--quiet"]);
     wait_for("checkpoint", || checkpoint(&out).exists());
     fs::remove_file(&input).unwrap();
+    let began = Instant::now();
+    while child.try_wait().unwrap().is_none() && began.elapsed() < Duration::from_secs(20) {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    // One that has ended already need not be.
+    let _ = child.kill();
     let output = child.wait_with_output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(2), "{said}");

@@ -74,7 +74,8 @@ impl Cluster {
         fs::write(cluster.path("slurm.conf"), settings).unwrap();
         let munged = ["key-file=munge.key", "socket=munge.sock", "pid-file=munged.pid", "log-file=munge.log"];
         let munged = munged.iter().chain(&["seed-file=munge.seed"]);
-        let flags = munged.map(|flag| flag.split_once('=').unwrap()).map(|(flag, file)| format!("--{flag}={at}/{file}"));
+        let flags =
+            munged.map(|flag| flag.split_once('=').unwrap()).map(|(flag, file)| format!("--{flag}={at}/{file}"));
         output(Command::new("munged").arg("--force").args(flags));
         for daemon in ["slurmctld", "slurmd"] {
             output(&mut cluster.command(daemon, &["-f", text(&cluster.path("slurm.conf"))]));

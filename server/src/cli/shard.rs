@@ -97,7 +97,7 @@ pub(crate) struct AdoptArgs {
     pub(crate) state: StateArg,
     /// Models, as `shard train` wrote them.
     #[arg(value_name = "MODEL", required = true)]
-    pub(crate) models: Vec<PathBuf>,
+    pub(crate) trained: Vec<PathBuf>,
     /// One JSON object on standard output.
     #[arg(long)]
     pub(crate) json: bool,

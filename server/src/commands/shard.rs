@@ -19,7 +19,9 @@ use crate::progress::Progress;
 use crate::signals::asked_twice_at_most;
 use crate::store::{Access, private_folder};
 use crate::training::{Bars, Trained, adopt};
-use crate::unit::{Beside, Follower, Input, Made, TRY_AGAIN, TrainedModel, Unit, Wish, may_pass, refuse, refuse_nothing, sweep_halves};
+use crate::unit::{
+    Beside, Follower, Input, Made, TRY_AGAIN, TrainedModel, Unit, Wish, may_pass, refuse, refuse_nothing, sweep_halves,
+};
 
 /// Some models were not adopted; the others were.
 const SOME_REFUSED: u8 = 2;
@@ -186,7 +188,7 @@ impl Follower for Standing<'_> {
 fn adopt_all(args: &AdoptArgs) -> Result<ExitCode> {
     let deployment = Deployment::open_away(args.state.location(), Access::Write)?;
     let (mut adopted, mut refused): (Vec<Trained>, Vec<(PathBuf, String)>) = (Vec::new(), Vec::new());
-    for path in &args.models {
+    for path in &args.trained {
         match TrainedModel::read(path).and_then(|model| adopt(&deployment, model)) {
             Ok(trained) => adopted.push(trained),
             Err(problem) => refused.push((path.clone(), format!("{problem:#}"))),

@@ -17,9 +17,9 @@ use super::handle::Handle;
 use super::ledger::published_line;
 use super::view::ShardModel;
 use crate::deployment::with_shard;
+use crate::launch::Launcher;
 use crate::pool::default_jobs;
 use crate::store::{Live, State, StoreError, Ticket};
-use crate::launch::Launcher;
 use crate::training::{Follower, Trained, Wish, train_unit};
 use crate::unit::Unit;
 
