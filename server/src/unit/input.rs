@@ -153,7 +153,7 @@ fn unit(body: &[u8]) -> Result<Unit> {
             places
         }
     };
-    let data = ShardData { index: header.shard, cells: cells(&places, &numbers, catalog.items.len())? };
+    let data = ShardData { index: header.shard, cells: cells(&places, numbers, catalog.items.len())? };
     ensure!(data.index < config.train.shards, "it must be of a shard that the configuration has");
     Ok(Unit { catalog, config, data })
 }
