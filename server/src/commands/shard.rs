@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use eemu_core::counted;
 use eemu_core::tensor::Device;
 use serde_json::json;
 
@@ -56,7 +57,8 @@ fn pack(args: &PackArgs) -> Result<ExitCode> {
         let unit = Unit::of(&deployment.shard_at_hand(shard)?, shard)?;
         let name = hex::encode(Input::write(&unit, &path)?);
         let (people, records) = (unit.data.cells.len(), unit.data.len());
-        lines.push(format!("shard {shard}: {people} people, {records} records: {} ({name})", path.display()));
+        let held = counted(records as u64, "record");
+        lines.push(format!("shard {shard}: {held} of {people} people: {} ({name})", path.display()));
         inputs.push(json!({"shard": shard, "file": path, "name": name, "people": people, "records": records}));
     }
     if args.json {
@@ -213,7 +215,8 @@ fn adopt_all(args: &AdoptArgs) -> Result<ExitCode> {
             print_line(&format!("shard {} {what}; its version is {}", one.shard, one.version))?;
         }
         if let Some((_, receipt)) = &answered {
-            print_line(&format!("receipt written: {} records were removed before", receipt.removed))?;
+            let removed = counted(receipt.removed, "record");
+            print_line(&format!("receipt written: it answers the removal of {removed}"))?;
         }
     }
     Ok(if refused.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(SOME_REFUSED) })
