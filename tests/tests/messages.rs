@@ -490,6 +490,7 @@ const ZERO: &[(&str, &str)] = &[
     ("--settle", "at once"),
     ("--additions", "at once"),
     ("--rate", "any number"),
+    ("--checkpoint-every", "after every epoch"),
     ("--demo", "no households"),
     // Refused with the file's own values, when all of them are put together.
     ("--train-jobs", "checked with the settings file"),

@@ -13,6 +13,7 @@ use eemu_core::tensor::Device;
 use serde::Deserialize;
 
 use super::{Commands, Launcher, Threads};
+use crate::cli::numbers::count;
 use crate::pool::default_jobs;
 use crate::signals::asked_twice_at_most;
 use crate::store::State;
@@ -91,7 +92,7 @@ pub struct LaunchOptions {
     pub launch_dir: Option<PathBuf>,
     /// How often a command is run for a shard at most: again after exit code
     /// 75, and after a signal.
-    #[arg(long, value_name = "N", env = "EEMU_LAUNCH_TRIES", default_value_t = TRIES)]
+    #[arg(long, value_name = "N", env = "EEMU_LAUNCH_TRIES", default_value_t = TRIES, value_parser = count)]
     pub launch_tries: usize,
 }
 

@@ -85,7 +85,7 @@ pub struct Given {
     pub launch_dir: Option<PathBuf>,
     /// How often such a command is run for a shard at most: again after exit
     /// code 75, and after a signal.
-    #[arg(long, value_name = "N", env = "EEMU_LAUNCH_TRIES")]
+    #[arg(long, value_name = "N", env = "EEMU_LAUNCH_TRIES", value_parser = crate::cli::numbers::count)]
     pub launch_tries: Option<usize>,
     /// Recommendations that are computed at once.
     #[arg(long, value_name = "N", env = "EEMU_SERVE_JOBS")]
