@@ -9,6 +9,7 @@
 //! | `page` | the page's program: which place is shown |
 //! | `for_you`, `lab`, `operate` | the places |
 //! | `ranking` | a list, as the Lab and For you make it |
+//! | `open_file` | a reader's own file as text: zip, encodings |
 //! | `csv_file` | a reader's own CSV, and what it may be wrong in |
 //! | `service` | the one client of the HTTP API |
 //! | `parts` | what several pages show alike |
@@ -17,6 +18,7 @@
 pub mod csv_file;
 pub mod for_you;
 pub mod lab;
+pub mod open_file;
 pub mod operate;
 pub mod page;
 mod parts;

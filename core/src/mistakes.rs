@@ -88,6 +88,8 @@ pub struct Run<'a> {
     best: f64,
     /// The models of the epoch that everybody's validation items chose.
     kept: Vec<ShardModel>,
+    /// That epoch, from 1.
+    chosen: Option<usize>,
 }
 
 impl<'a> Run<'a> {
@@ -102,7 +104,7 @@ impl<'a> Run<'a> {
             None => Trainer::new(&world.catalog, &world.config, shard, device),
         };
         let trainers = data.iter().map(start).collect::<Result<_>>()?;
-        Ok(Self { world, mistake, trainers, best: f64::NEG_INFINITY, kept: Vec::new() })
+        Ok(Self { world, mistake, trainers, best: f64::NEG_INFINITY, kept: Vec::new(), chosen: None })
     }
 
     /// Whether every epoch is done.
@@ -133,9 +135,15 @@ impl<'a> Run<'a> {
             if score > self.best || self.kept.is_empty() {
                 self.best = score;
                 self.kept = self.trainers.iter().map(|trainer| trainer.model().clone()).collect();
+                self.chosen = self.trainers.iter().map(|trainer| trainer.losses().len()).max();
             }
         }
         Ok(())
+    }
+
+    /// The epoch, from 1, whose models are kept; `None` where none is chosen.
+    pub fn chosen(&self) -> Option<usize> {
+        self.chosen
     }
 
     /// The models that this system would serve.

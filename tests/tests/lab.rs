@@ -4,13 +4,15 @@
 
 #![allow(clippy::unwrap_used)]
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
-use eemu_app::lab::address::Address;
+use eemu_app::lab::address::{Address, HIDEABLE};
+use eemu_app::lab::attack::{ROUNDS, strike};
 use eemu_app::lab::engine::Lab;
 use eemu_app::lab::page::{Example, example};
 use eemu_app::lab::protocol::{Answer, Broken, Built, Dot, Lesson, ListAsk, Progress, Trained, Twin, What};
-use eemu_app::lab::setup::{EPOCHS, Setup, Source};
+use eemu_app::lab::setup::{Cut, EPOCHS, Setup, Source};
 use eemu_app::lab::watch::{Halt, Unwatched, Watch};
 use pollster::block_on;
 
@@ -42,7 +44,7 @@ fn every_dot_tried_is_forgotten_byte_for_byte() {
         (Setup::default(), 7),
         (Setup { seed: 8, shards: 3, ..Setup::default() }, 40),
         (Setup { shards: 1, ..Setup::default() }, 60),
-        (Setup { source: Source::Town, seed: 1, shards: 16 }, 700),
+        (Setup { source: Source::Town, seed: 1, shards: 16, ..Setup::default() }, 700),
     ];
     for (setup, stride) in setups {
         let mut lab = Lab::default();
@@ -101,6 +103,75 @@ fn where_luck_hides_a_mistake_another_dot_shows_it() {
         };
         let found = found.unwrap_or_else(|| panic!("{lesson:?}: none of {tried}"));
         assert!(broken(&mut lab, &setup, lesson, found).unwrap().differing() > 0, "{lesson:?}");
+    }
+}
+
+/// Cut by people, a household lies in one shard, whether or not every shard has
+/// one, and a dot is forgotten byte for byte all the same.
+#[test]
+fn cut_by_people_it_is_as_exact() {
+    for shards in [8, 32] {
+        let setup = Setup { shards, cut: Cut::People, ..Setup::default() };
+        let mut lab = Lab::default();
+        let built = answer!(Built, &mut lab, &setup, What::Build);
+        for household in 0..built.households.len() as u32 {
+            let lies: BTreeSet<u32> =
+                built.dots.iter().filter(|p| p.dot.household == household).map(|p| p.shard).collect();
+            assert_eq!(lies.len(), 1, "household {household}");
+            assert!((1..=shards).contains(&built.spread[household as usize]));
+        }
+        let trained = answer!(Trained, &mut lab, &setup, What::Train);
+        // The page reads them as JSON, which has no word for what is no number.
+        assert!(trained.losses.iter().flatten().all(|loss| loss.is_finite()), "{shards} shards");
+        let dot = built.dots[built.dots.len() / 3].dot;
+        let twin = answer!(Twin, &mut lab, &setup, What::Twin(dot));
+        assert_eq!((twin.differing(), twin.shards.len(), twin.records_equal), (0, 1, true));
+        let list = answer!(List, &mut lab, &setup, What::List(Address::default().list));
+        assert_eq!(list.rows.len(), 10);
+        // With whole histories in one shard there is no other to look into.
+        assert_eq!(broken(&mut lab, &setup, Lesson::Negatives, dot).unwrap().differing(), 0);
+    }
+    // By records the spread is that of the dots.
+    let built = answer!(Built, &mut Lab::default(), &Setup::default(), What::Build);
+    for (household, spread) in (0..).zip(&built.spread) {
+        let lies: BTreeSet<u32> =
+            built.dots.iter().filter(|p| p.dot.household == household).map(|p| p.shard).collect();
+        assert_eq!(lies.len() as u32, *spread);
+    }
+}
+
+/// The attack has something to see before forgetting, and nothing after it.
+#[test]
+fn after_forgetting_an_attack_is_a_coin() {
+    let address = Address::default();
+    let mut lab = Lab::default();
+    let attack = answer!(Attack, &mut lab, &address.setup, What::Attack(address.dot));
+    assert_eq!(attack.rounds.len() as u32, ROUNDS);
+    for round in &attack.rounds {
+        assert!(round.equal && round.after == round.never, "{round:?}");
+        assert!((1..=attack.products).contains(&round.before.own), "{round:?}");
+    }
+    let after = strike(&attack.rounds, |round| round.after.own, |round| round.never.own);
+    assert_eq!((after.hits, after.guesses), (ROUNDS as usize, 2 * ROUNDS as usize));
+    let before = strike(&attack.rounds, |round| round.before.own, |round| round.never.own);
+    assert!(before.beats_a_coin(), "{before:?}: nothing to see before forgetting either");
+    let refused = ask(&mut lab, &address.setup, &What::Attack(Dot { household: 0, product: 999 })).unwrap_err();
+    assert!(refused.to_string().contains("no such dot"));
+}
+
+/// Every link of the teacher's page is understood, and says all it means.
+#[test]
+fn the_teachers_links_open_what_they_say() {
+    let text = include_str!("../../docs/teach.md");
+    let links: Vec<&str> = text.split("8080/#").skip(1).filter_map(|rest| rest.split(')').next()).collect();
+    assert!(links.len() > 10, "{links:?}");
+    for link in links {
+        let (address, faults) = Address::parse(link);
+        assert_eq!(faults, Vec::<String>::new(), "{link}");
+        assert_eq!(address.fragment(), link);
+    }
+    for name in HIDEABLE {
+        assert!(text.contains(&format!("`{name}`")), "{name}");
     }
 }
 
@@ -212,6 +283,8 @@ fn the_example_is_what_the_lab_computes() {
         twin: part!(Twin, What::Twin(address.dot)),
         broken: Lesson::ALL.map(|lesson| part!(Broken, What::Break(lesson, address.dot))).into(),
         cost: part!(Cost, What::Cost),
+        attack: part!(Attack, What::Attack(address.dot)),
+        cuts: part!(Cuts, What::Cuts),
     };
     if std::env::var_os("EEMU_WRITE_EXAMPLE").is_some() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../app/data/example.json");
@@ -233,4 +306,7 @@ fn the_example_is_what_the_lab_computes() {
     let differing = |example: &Example| example.broken.iter().map(|b| (b.lesson, b.differing())).collect::<Vec<_>>();
     assert_eq!(differing(stored), differing(&now), "{stale}");
     assert_eq!(stored.cost.len(), now.cost.len(), "{stale}");
+    assert_eq!(stored.attack.rounds.len(), now.attack.rounds.len(), "{stale}");
+    let shards = |example: &Example| example.cuts.iter().map(|c| (c.cut, c.account_shards)).collect::<Vec<_>>();
+    assert_eq!(shards(stored), shards(&now), "{stale}");
 }

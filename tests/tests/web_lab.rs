@@ -77,6 +77,10 @@ fn each_mistake_breaks_the_mirrors() {
         browser.open("#v=1&step=7").await.unwrap();
         for (lesson, differing) in [("negatives", 1), ("aggregator", 1), ("order", 2), ("epoch", 1)] {
             browser.click(&format!("#lesson-{lesson}")).await.unwrap();
+            // Nothing is shown before there is a prediction, or none is wanted.
+            browser.until("the question", "return !!document.querySelector('#predict-skip')").await.unwrap();
+            assert_eq!(browser.run("return document.querySelectorAll('.cmp .mirror').length").await.unwrap(), 0);
+            browser.click("#predict-skip").await.unwrap();
             no_example(&browser).await;
             browser
                 .until("the outcome", "return document.querySelectorAll('.cmp .mirror').length === 8")
@@ -104,7 +108,7 @@ fn a_dot_without_a_trace_gets_one_that_has() {
     drive(async {
         let browser = Browser::start(&dist()).await.unwrap();
         // The latest purchase of the last household: no later card moves.
-        browser.open("#v=1&step=7&del=12.9").await.unwrap();
+        browser.open("#v=1&step=7&del=12.9&hide=predict").await.unwrap();
         browser.until("the dot", "return document.querySelector('.dotline b')?.innerText").await.unwrap();
         browser.click("#lesson-order").await.unwrap();
         no_example(&browser).await;
@@ -193,6 +197,15 @@ fn a_table_of_ones_own_good_and_hostile() {
             )
             .await
             .unwrap();
+        // The field for it stands there, and no button that could do nothing.
+        assert_eq!(browser.run("return document.querySelectorAll('#missing #csv').length").await.unwrap(), 1);
+        assert_eq!(browser.run("return document.querySelectorAll('#play, #again, .dotline').length").await.unwrap(), 0);
+        upload().await;
+        browser.click("#skip-lines").await.unwrap();
+        browser.until("the world", "return document.querySelectorAll('.worlds .dot').length > 20").await.unwrap();
+        assert_eq!(browser.text("h1").await.unwrap(), "The twin world");
+        browser.click("#play").await.unwrap();
+        browser.until("equal again", "return document.querySelectorAll('.eq.equal').length === 8").await.unwrap();
         assert!(browser.served().requests().iter().all(|path| !path.contains("csv")));
         browser.close().await.unwrap();
     });
@@ -315,6 +328,10 @@ fn without_motion_next_computes_what_it_opens() {
             let primary = browser.text(".go .primary").await.unwrap();
             assert!(primary.starts_with("Next: "), "step {step}: {primary}");
             browser.click("#next").await.unwrap();
+            // What is to be predicted waits, and is computed by predicting.
+            if step >= 4 {
+                browser.click(".predict .option").await.unwrap();
+            }
         }
         no_example(&browser).await;
         browser.until("the twin", "return document.querySelectorAll('.eq.equal').length === 8").await.unwrap();

@@ -139,6 +139,7 @@ fn browser(all: bool) -> End {
         "web_golden",
         "web_gpu",
         "web_lab",
+        "web_lesson",
         "web_access",
         "web_for_you",
         "web_default_model",

@@ -12,8 +12,6 @@ use serde::{Deserialize, Serialize};
 use super::protocol::Pick;
 use super::titles::Titles;
 
-/// Largest file, in bytes.
-pub const MAX_BYTES: usize = 64 << 20;
 /// Items that are taken at most: the newest.
 pub const MAX_PICKS: usize = 5_000;
 /// Lines that are looked at to recognise columns.

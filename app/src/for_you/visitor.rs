@@ -3,19 +3,14 @@
 
 use std::rc::Rc;
 
-use js_sys::Uint8Array;
-use wasm_bindgen_futures::JsFuture;
-use web_sys::{TextDecoder, TextDecoderOptions};
-
 use super::desk::Desk;
 use super::ensemble::Ready;
-use super::opened::{self, Choice, MAX_BYTES, Reading};
+use super::opened::{self, Choice, Reading};
 use super::protocol::{Ask, Remedy, Tell, Trouble, Why};
 use super::telling::nothing_yet;
 use super::titles::Titles;
 use super::worker;
-use crate::parts::words;
-use crate::pause;
+use crate::{open_file, pause};
 
 /// Records that are left out one by one, at most: those that weigh most.
 const TRIED: usize = 40;
@@ -26,19 +21,7 @@ impl Desk {
     /// A file's text, whatever it is written in.
     pub(super) async fn decoded(&self, file: &web_sys::File) -> Result<String, Trouble> {
         let refused = |sentence: String| Trouble { sentence, mild: true, ..Trouble::default() };
-        if file.size() > MAX_BYTES as f64 {
-            let (size, most) = (words::size(file.size() as u64), words::size(MAX_BYTES as u64));
-            return Err(refused(format!(
-                "The file has {size}; {most} is the most. Nothing was imported. Cut it down."
-            )));
-        }
-        let bytes = JsFuture::from(file.array_buffer()).await;
-        let bytes = bytes.map(|bytes| Uint8Array::new(&bytes).to_vec());
-        let bytes = bytes.map_err(|_| refused("The file could not be read. Choose it again.".into()))?;
-        if bytes.starts_with(b"PK\x03\x04") {
-            return Err(refused("This is a zip. Unpack it, and open the table or the JSON file inside.".into()));
-        }
-        decode(&bytes).ok_or_else(|| refused("The file could not be read as text. Save it as UTF-8.".into()))
+        open_file::text(file).await.map_err(refused)
     }
 
     /// Reads the file that is open, and takes what it holds.
@@ -104,27 +87,4 @@ impl Desk {
         worker::tell(&Tell::Why(Why { item, rank, records: lifts, epoch }));
         Ok(())
     }
-}
-
-/// UTF-8, UTF-16 where a mark or the zeros say so, else what Windows writes in
-/// Western Europe.
-fn decode(bytes: &[u8]) -> Option<String> {
-    let zeros = |odd: usize| bytes.iter().skip(odd).step_by(2).take(200).filter(|byte| **byte == 0).count();
-    let wide = bytes.len() >= 8 && bytes.len().is_multiple_of(2);
-    let label = match bytes {
-        [0xff, 0xfe, ..] => "utf-16le",
-        [0xfe, 0xff, ..] => "utf-16be",
-        _ if wide && zeros(1) * 4 > bytes.len().min(400) => "utf-16le",
-        _ if wide && zeros(0) * 4 > bytes.len().min(400) => "utf-16be",
-        _ => "utf-8",
-    };
-    let options = TextDecoderOptions::new();
-    options.set_fatal(true);
-    for label in [label, "windows-1252"] {
-        let decoder = TextDecoder::new_with_label_and_options(label, &options).ok()?;
-        if let Ok(text) = decoder.decode_with_u8_array(bytes) {
-            return Some(text);
-        }
-    }
-    None
 }

@@ -2,19 +2,22 @@
 //! sees it. A teacher prepares a state and sends the link.
 //!
 //! `#v=1&world=shop&seed=7&s=8&step=6&hh=5&del=5.18&n=6&a=.1&t=1&tau=.06&off=&mistake=neg&hide=seed,mistakes`
+//! and `by=people`, `guess=forget.own,neg.others`, `play=1`.
 //!
 //! Defaults are left out, unknown keys are kept, invalid values fall back
 //! with a sentence. A reader's own table is named by its hash alone.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use super::guess::{Guess, Topic};
 use super::protocol::{Dot, Lesson, ListAsk};
-use super::setup::{Setup, Source};
+use super::setup::{Cut, Setup, Source};
 
 /// Steps of the Lab.
 pub const STEPS: u8 = 8;
 /// Controls that a link can hide.
-pub const HIDEABLE: [&str; 6] = ["world", "shards", "seed", "settings", "mistakes", "link"];
+pub const HIDEABLE: [&str; 8] = ["world", "shards", "cut", "seed", "settings", "mistakes", "predict", "link"];
 
 /// Everything that a link restores.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,6 +32,8 @@ pub struct Address {
     pub dot: Dot,
     /// The mistake that is switched on.
     pub lesson: Option<Lesson>,
+    /// What the learner predicts.
+    pub guesses: BTreeMap<Topic, Guess>,
     /// Start computing at once.
     pub play: bool,
     /// Controls that are hidden.
@@ -45,19 +50,11 @@ impl Default for Address {
             list: ListAsk { household: 4, size: 6, step: 0.1, steps: 1, temperature: 0.06, off: Vec::new() },
             dot: Dot { household: 4, product: 26 },
             lesson: None,
+            guesses: BTreeMap::new(),
             play: false,
             hide: Vec::new(),
             unknown: Vec::new(),
         }
-    }
-}
-
-fn lesson_key(lesson: Lesson) -> &'static str {
-    match lesson {
-        Lesson::Negatives => "neg",
-        Lesson::Aggregator => "agg",
-        Lesson::Order => "order",
-        Lesson::Epoch => "epoch",
     }
 }
 
@@ -113,7 +110,15 @@ impl Address {
                     .map(|text| Some(within(text, 1u32, 32)? - 1))
                     .collect::<Option<_>>()?;
             }
-            "mistake" => self.lesson = Some(Lesson::ALL.into_iter().find(|l| lesson_key(*l) == value)?),
+            "mistake" => self.lesson = Some(Lesson::ALL.into_iter().find(|l| l.key() == value)?),
+            "by" => self.setup.cut = cut(value)?,
+            "guess" => {
+                for part in value.split(',').filter(|part| !part.is_empty()) {
+                    let (topic, guess) = part.split_once('.')?;
+                    let topic = Topic::all().find(|known| known.key() == topic)?;
+                    self.guesses.insert(topic, topic.guess(guess)?);
+                }
+            }
             "play" => self.play = within(value, 0u8, 1)? == 1,
             "hide" => {
                 // A slip in one name shows that control, and no other.
@@ -146,6 +151,7 @@ impl Address {
         add("world", world, self.setup.source != usual.setup.source);
         add("seed", self.setup.seed.to_string(), self.setup.seed != usual.setup.seed);
         add("s", self.setup.shards.to_string(), self.setup.shards != usual.setup.shards);
+        add("by", "people".to_owned(), self.setup.cut == Cut::People);
         add("step", self.step.to_string(), self.step != usual.step);
         add("hh", (self.list.household + 1).to_string(), self.list.household != usual.list.household);
         add("del", format!("{}.{}", self.dot.household + 1, self.dot.product + 1), self.dot != usual.dot);
@@ -156,7 +162,10 @@ impl Address {
         add("tau", number(temperature), temperature.to_bits() != usual.list.temperature.to_bits());
         let off: Vec<String> = self.list.off.iter().map(|shard| (shard + 1).to_string()).collect();
         add("off", off.join(","), !off.is_empty());
-        add("mistake", self.lesson.map_or("", lesson_key).to_owned(), self.lesson.is_some());
+        add("mistake", self.lesson.map_or("", Lesson::key).to_owned(), self.lesson.is_some());
+        let guesses: Vec<String> =
+            self.guesses.iter().map(|(topic, guess)| format!("{}.{}", topic.key(), guess.key())).collect();
+        add("guess", guesses.join(","), !guesses.is_empty());
         add("play", "1".to_owned(), self.play);
         add("hide", self.hide.join(","), !self.hide.is_empty());
         for (key, value) in &self.unknown {
@@ -165,10 +174,11 @@ impl Address {
         text
     }
 
-    /// The same state at another step.
+    /// The same state at another step. What a link computes at once belongs to
+    /// the step that it opens.
     #[must_use]
     pub fn at(&self, step: u8) -> Self {
-        Self { step, ..self.clone() }
+        Self { step, play: self.play && step == self.step, ..self.clone() }
     }
 
     /// The same state, computed at once or not.
@@ -177,9 +187,24 @@ impl Address {
         Self { play, ..self.clone() }
     }
 
+    /// Whether a result may be shown: it was predicted, or nobody asks for a
+    /// prediction.
+    pub fn reveals(&self, topic: Topic) -> bool {
+        let played = self.play && Topic::of(self.step, self.lesson) == Some(topic);
+        played || self.hides("predict") || self.guesses.contains_key(&topic)
+    }
+
     /// Whether a control is hidden.
     pub fn hides(&self, control: &str) -> bool {
         self.hide.iter().any(|name| name == control)
+    }
+}
+
+fn cut(value: &str) -> Option<Cut> {
+    match value {
+        "records" => Some(Cut::Records),
+        "people" => Some(Cut::People),
+        _ => None,
     }
 }
 
@@ -214,8 +239,8 @@ mod tests {
     #[test]
     fn defaults_are_left_out_and_everything_else_comes_back() {
         assert_eq!(Address::default().fragment(), "v=1");
-        let text = "v=1&world=csv-0123456789abcdef&seed=9&s=16&step=6&hh=2&del=3.4&n=3&a=0.25&t=2&tau=0.017&off=1,8\
-                    &mistake=epoch&play=1&hide=seed,mistakes&later=yes";
+        let text = "v=1&world=csv-0123456789abcdef&seed=9&s=16&by=people&step=6&hh=2&del=3.4&n=3&a=0.25&t=2&tau=0.017&off=1,8\
+                    &mistake=epoch&guess=forget.own,neg.skip,cost.little&play=1&hide=seed,mistakes&later=yes";
         let (address, faults) = Address::parse(&format!("#{text}"));
         assert_eq!(faults, Vec::<String>::new());
         assert_eq!(address.fragment(), text);
@@ -223,6 +248,19 @@ mod tests {
         assert!(address.hides("seed") && !address.hides("world"));
         let (address, faults) = Address::parse("#v=1&hide=sed,mistakes");
         assert!(address.hides("mistakes") && faults.len() == 1 && faults[0].contains("sed"), "{faults:?}");
+    }
+
+    #[test]
+    fn a_result_waits_for_its_prediction() {
+        let of = |text: &str| Address::parse(text).0;
+        assert!(!of("step=5").reveals(Topic::Forget));
+        assert!(of("step=5&guess=forget.all").reveals(Topic::Forget));
+        assert!(!of("step=5&guess=forget.all").reveals(Topic::Twin));
+        assert!(of("step=5&guess=forget.skip").reveals(Topic::Forget));
+        assert!(of("step=5&hide=predict").reveals(Topic::Forget));
+        let played = of("step=5&play=1");
+        assert!(played.reveals(Topic::Forget) && !played.reveals(Topic::Twin) && !played.at(6).reveals(Topic::Twin));
+        assert!(!of("step=7&mistake=neg").reveals(Topic::Mistake(Lesson::Negatives)));
     }
 
     #[test]
@@ -243,6 +281,9 @@ mod tests {
             "v=2",
             "hh=0",
             "n=999999999999999999999",
+            "by=shops",
+            "guess=forget.maybe",
+            "guess=own",
         ] {
             let (address, faults) = Address::parse(part);
             assert_eq!(address, Address::default(), "{part}");

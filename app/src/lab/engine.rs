@@ -1,18 +1,22 @@
 //! The Lab's computations, in the order of its steps. What a later step needs
 //! is computed when it is missing and kept while the setup stays the same.
 
+use std::collections::{BTreeSet, HashMap};
+
 use eemu_core::config::AdaptConfig;
-use eemu_core::dataset::Holdout;
+use eemu_core::dataset::{Holdout, Interaction};
+use eemu_core::mistakes::{self, Mistake};
+use eemu_core::shard::{ShardBy, assign};
 use eemu_core::unlearn;
 use eemu_core::world::{History, World};
 
 use super::foreign;
 use super::protocol::{Answer, Built, Dot, Forgot, List, ListAsk, Placed, Twin, What};
-use super::setup::{Setup, Source, city, world};
+use super::setup::{Cut, Setup, Source, city, world};
 use super::system::System;
 use super::table::Table;
 use super::watch::{Halt, Watch};
-use super::{cost, lesson};
+use super::{attack, cost, lesson};
 use crate::ranking::{Ensemble, Made};
 
 /// Products on a list.
@@ -48,6 +52,7 @@ impl Lab {
         }
         self.prepare(setup)?;
         Ok(match what {
+            What::Open { .. } => return Err(Halt::Sentence("No file was handed over. Choose it again.".into())),
             What::Load { .. } | What::Build => Answer::Built(self.built()?),
             What::Train => Answer::Trained(self.full(watch).await?.trained.clone()),
             What::List(ask) => {
@@ -68,7 +73,12 @@ impl Lab {
                 let (dot, tried) = lesson::find(self, *lesson, watch).await?;
                 Answer::Found(*lesson, dot, tried)
             }
-            What::Cost => Answer::Cost(cost::measure(self.cost_table()?, setup.seed, watch).await?),
+            What::Cost => Answer::Cost(cost::measure(self.cost_table()?, setup, watch).await?),
+            What::Cuts => Answer::Cuts(cost::cuts(self.cost_table()?, setup, watch).await?),
+            What::Attack(dot) => {
+                self.known(*dot)?;
+                Answer::Attack(attack::measure(self.table()?, setup, *dot, watch).await?)
+            }
         })
     }
 
@@ -79,10 +89,10 @@ impl Lab {
         }
         let own = || match (&setup.source, &self.own_table) {
             (Source::Own(hash), Some(table)) if table.hash.starts_with(hash) => Ok(table.clone()),
-            _ => Err(Halt::Sentence("This link belongs to a table of your own. Open the same file again.".into())),
+            _ => Err(Halt::NoTable),
         };
         let table = setup.source.built_in()?.map_or_else(own, Ok)?;
-        self.world = Some(world(&table, setup.seed, setup.shards, Holdout::None)?);
+        self.world = Some(world(&table, setup.seed, setup.shards, setup.cut, Holdout::None)?);
         self.table = Some(table);
         self.full = None;
         self.forgot = None;
@@ -105,7 +115,8 @@ impl Lab {
         let world = self.world()?;
         let mut without = table.clone();
         without.records.retain(|&(household, product, _)| (household, product) != (dot.household, dot.product));
-        Ok(super::setup::world(&without, world.config.train.seed, world.config.train.shards, world.config.holdout)?)
+        let train = &world.config.train;
+        Ok(super::setup::world(&without, train.seed, train.shards, Cut::of(world), world.config.holdout)?)
     }
 
     fn known(&self, dot: Dot) -> Result<(), Halt> {
@@ -115,6 +126,19 @@ impl Lab {
 
     fn built(&self) -> Result<Built, Halt> {
         let (table, world) = (self.table()?, self.world()?);
+        let mut dealt = HashMap::new();
+        for shard in mistakes::shards(world, Mistake::OrderedSharding) {
+            for cell in &shard.cells {
+                dealt.extend(cell.items().map(|item| ((cell.user, item), shard.index)));
+            }
+        }
+        let shards = world.config.train.shards;
+        let spread = |household: u32| {
+            let by_record = |record: &Interaction| {
+                assign(&world.key, &world.catalog, record.user, record.item, ShardBy::Record, shards)
+            };
+            world.interactions.of(household).iter().map(by_record).collect::<BTreeSet<u32>>().len() as u32
+        };
         let mut dots = Vec::new();
         for shard in world.shards() {
             for cell in &shard.cells {
@@ -122,6 +146,7 @@ impl Lab {
                     dot: Dot { household: cell.user, product },
                     shard: shard.index,
                     query,
+                    dealt: dealt.get(&(cell.user, product)).copied().unwrap_or(shard.index),
                 };
                 dots.extend(cell.query.iter().map(|product| place(product, true)));
                 dots.extend(cell.support.iter().map(|product| place(product, false)));
@@ -135,6 +160,7 @@ impl Lab {
             dots,
             degrees: world.degrees.clone(),
             left_out: (table.duplicates, table.skipped),
+            spread: (0..table.households.len() as u32).map(spread).collect(),
         })
     }
 
@@ -194,7 +220,8 @@ async fn list(system: &System, ask: &ListAsk, watch: &mut impl Watch) -> Result<
     }
     let mut models = Vec::new();
     for (shard, model) in system.models.iter().enumerate() {
-        if !ask.off.contains(&(shard as u32)) {
+        // A shard without records has nothing to say.
+        if !ask.off.contains(&(shard as u32)) && system.world.has_voice(shard as u32) {
             models.push((shard, model, model.item_base().await?));
         }
     }

@@ -9,7 +9,7 @@ use eemu_core::dataset::tables::{Delimited, Field, JsonLines, Layout, Moment, Ro
 use eemu_core::dataset::{BadLines, Source};
 
 use super::table::{self, MAX_HOUSEHOLDS, MAX_PRODUCTS, Table};
-use crate::csv_file::{MAX_BYTES, MAX_NAME, TableFault};
+use crate::csv_file::{MAX_NAME, TableFault};
 
 /// Bad lines that a sentence names.
 const NAMED: usize = 5;
@@ -23,7 +23,7 @@ type Record = (String, String, Option<(f64, f64)>);
 /// With the bad lines, when no column says who or what, or when too little is
 /// left to learn from.
 pub fn open(text: &str, skip: bool) -> Result<Table, TableFault> {
-    if text.len() > MAX_BYTES || text.contains('\0') {
+    if text.contains('\0') {
         return table::read(text.as_bytes(), skip);
     }
     // One kind of line end, or the lines' numbers would not be those of an editor.

@@ -10,7 +10,7 @@ use eemu_core::world::World;
 
 use super::engine::{Lab, compared};
 use super::protocol::{Broken, Dot, Lesson, Twin};
-use super::setup::world;
+use super::setup::{Cut, world};
 use super::system::System;
 use super::watch::{Halt, Watch};
 
@@ -32,15 +32,17 @@ fn mistake(lesson: Lesson) -> Mistake {
 /// The world of a lesson. Only the shared epoch needs purchases that are held
 /// out: they are everybody's data that it is chosen on.
 fn worlds(lab: &Lab, lesson: Lesson, dot: Dot) -> Result<(World, World), Halt> {
-    let (full, without) = (lab.world()?, lab.world_without(dot)?);
+    let full = lab.world()?;
+    let without = lab.world_without(dot)?;
     if lesson != Lesson::Epoch {
         return Ok((full.clone(), without));
     }
     let train = &full.config.train;
     let mut table = lab.table()?.clone();
-    let held = world(&table, train.seed, train.shards, Holdout::LeaveOneOut)?;
+    let cut = Cut::of(full);
+    let held = world(&table, train.seed, train.shards, cut, Holdout::LeaveOneOut)?;
     table.records.retain(|&(household, product, _)| (household, product) != (dot.household, dot.product));
-    Ok((held, world(&table, train.seed, train.shards, Holdout::LeaveOneOut)?))
+    Ok((held, world(&table, train.seed, train.shards, cut, Holdout::LeaveOneOut)?))
 }
 
 /// The shard that the system with the mistake believes the dot to be in.
@@ -49,6 +51,23 @@ fn shard_of(world: &World, mistake: Mistake, dot: Dot) -> Option<u32> {
         shard.cells.iter().any(|c| c.user == dot.household && c.items().any(|item| item == dot.product))
     };
     mistakes::shards(world, mistake).iter().find(|shard| holds(shard)).map(|shard| shard.index)
+}
+
+/// Of the records that are left, how many change their shard when a dot goes,
+/// and how many there are.
+fn moved(full: &World, without: &World, mistake: Mistake) -> (usize, usize) {
+    let places = |world: &World| {
+        let mut places = HashMap::new();
+        for shard in mistakes::shards(world, mistake) {
+            for cell in &shard.cells {
+                places.extend(cell.items().map(|item| ((cell.user, item), shard.index)));
+            }
+        }
+        places
+    };
+    let (before, after) = (places(full), places(without));
+    let other = after.iter().filter(|(record, shard)| before.get(*record) != Some(*shard)).count();
+    (other, after.len())
 }
 
 /// Makes the mistake in both worlds and says where they differ.
@@ -65,6 +84,7 @@ pub(super) async fn broken(lab: &mut Lab, lesson: Lesson, dot: Dot, watch: &mut 
         ));
     }
     let shards: Vec<u32> = shard_of(&full, mistake, dot).into_iter().collect();
+    let moved = moved(&full, &without, mistake);
     let full = match lab.spoiled.get(&lesson) {
         Some(system) => system.clone(),
         None => {
@@ -77,7 +97,8 @@ pub(super) async fn broken(lab: &mut Lab, lesson: Lesson, dot: Dot, watch: &mut 
     // Retraining the dot's shard on what is left, under the same mistake, is
     // what the twin did for that shard; the others stay as they were.
     let own = full.with_shards_of(&twin, &shards);
-    Ok(Broken { lesson, twin: compared(dot, shards, &own, &twin), weights: None })
+    let epochs = full.chosen.zip(twin.chosen);
+    Ok(Broken { lesson, twin: compared(dot, shards, &own, &twin), weights: None, moved, epochs })
 }
 
 /// The shards do everything right; the blend was fitted once and is kept.
@@ -85,13 +106,14 @@ async fn kept_aggregator(lab: &mut Lab, dot: Dot, watch: &mut impl Watch) -> Res
     let (shards, own) = lab.forgotten(dot, watch).await?;
     let full = lab.full(watch).await?.clone();
     let without = lab.world_without(dot)?;
-    let twin = System::train(without, None, "Training the twin", watch).await?;
+    let twin = System::train(without.clone(), None, "Training the twin", watch).await?;
     let (kept, fresh) = (fit(&full).await?, fit(&twin).await?);
     let mut compared: Twin = compared(dot, shards, &own, &twin);
     compared.own.push(kept.hash());
     compared.twin.hashes.push(fresh.hash());
     let weights = Some((kept.weights().to_vec(), fresh.weights().to_vec()));
-    Ok(Broken { lesson: Lesson::Aggregator, twin: compared, weights })
+    let moved = (0, without.interactions.len());
+    Ok(Broken { lesson: Lesson::Aggregator, twin: compared, weights, moved, epochs: None })
 }
 
 /// The blend's weights of a system, from nothing.

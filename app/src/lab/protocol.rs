@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::setup::Setup;
+use super::setup::{Cut, Setup};
 use crate::ranking::ListRow;
 
 /// One purchase: household and product, by place in the world's tables.
@@ -15,7 +15,7 @@ pub struct Dot {
 }
 
 /// A mistake of real systems that the Lab can make.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Lesson {
     /// Negatives that look into other shards.
     Negatives,
@@ -30,6 +30,16 @@ pub enum Lesson {
 impl Lesson {
     /// All of them, in the order of the page.
     pub const ALL: [Self; 4] = [Self::Negatives, Self::Aggregator, Self::Order, Self::Epoch];
+
+    /// Its name in a link.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Negatives => "neg",
+            Self::Aggregator => "agg",
+            Self::Order => "order",
+            Self::Epoch => "epoch",
+        }
+    }
 }
 
 /// How a list is made.
@@ -52,9 +62,14 @@ pub struct ListAsk {
 /// What the worker is asked to compute.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum What {
-    /// Take in the reader's own table.
+    /// Read the file that was handed over before this.
+    Open {
+        /// Leave out faulty lines.
+        skip: bool,
+    },
+    /// Take in the text of the reader's own table.
     Load {
-        /// The file's bytes as text; bytes that are no UTF-8 arrive marked.
+        /// What stands in the file.
         text: String,
         /// Leave out faulty lines.
         skip: bool,
@@ -77,6 +92,10 @@ pub enum What {
     Find(Lesson),
     /// Time and quality for 1 to 32 shards.
     Cost,
+    /// Guess from the models whether a dot was ever there.
+    Attack(Dot),
+    /// What an account costs, and how the lists fare, by either cut.
+    Cuts,
 }
 
 /// What the page sends.
@@ -117,12 +136,15 @@ pub enum Tell {
 }
 
 /// Why something failed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
     /// For people.
     pub sentence: String,
     /// Whether the faulty lines of a table can be skipped.
     pub skippable: bool,
+    /// Whether the reader's own table has to be opened first.
+    #[serde(default)]
+    pub missing: bool,
 }
 
 /// How far a computation is.
@@ -155,6 +177,10 @@ pub enum Answer {
     Found(Lesson, Option<Dot>, u32),
     /// See [`Cost`].
     Cost(Vec<Cost>),
+    /// See [`Attack`].
+    Attack(Attack),
+    /// See [`CutCost`].
+    Cuts(Vec<CutCost>),
 }
 
 /// A world cut into shards.
@@ -172,6 +198,8 @@ pub struct Built {
     pub degrees: Vec<u32>,
     /// Lines of the table that repeated another, and that were skipped.
     pub left_out: (usize, usize),
+    /// In how many shards each household's purchases lie, cut by records.
+    pub spread: Vec<u32>,
 }
 
 /// A dot and where it lies.
@@ -183,6 +211,8 @@ pub struct Placed {
     pub shard: u32,
     /// Whether it judges (query) or shapes (support).
     pub query: bool,
+    /// The shard it would have if records were dealt like cards.
+    pub dealt: u32,
 }
 
 /// Shards that were trained.
@@ -249,6 +279,10 @@ pub struct Broken {
     pub twin: Twin,
     /// The blend's weights in both worlds.
     pub weights: Option<(Vec<f64>, Vec<f64>)>,
+    /// Other records whose shard the dot decides, and how many there are.
+    pub moved: (usize, usize),
+    /// The epochs, from 1, that a shared score chose in both worlds.
+    pub epochs: Option<(usize, usize)>,
 }
 
 impl Broken {
@@ -256,12 +290,29 @@ impl Broken {
     pub fn differing(&self) -> usize {
         self.twin.differing()
     }
+
+    /// Whether the hash of the blend differs, where there is one.
+    pub fn blend_differs(&self) -> bool {
+        self.weights.is_some() && self.twin.own.last() != self.twin.twin.hashes.last()
+    }
+
+    /// The shards whose hashes differ, without the blend.
+    pub fn broken_shards(&self) -> Vec<u32> {
+        let shards = self.twin.own.len() - usize::from(self.weights.is_some());
+        self.twin.different().into_iter().filter(|shard| (*shard as usize) < shards).collect()
+    }
 }
 
 impl Twin {
     /// How many hashes differ.
     pub fn differing(&self) -> usize {
-        self.own.iter().zip(&self.twin.hashes).filter(|(a, b)| a != b).count()
+        self.different().len()
+    }
+
+    /// Which do, by place.
+    pub fn different(&self) -> Vec<u32> {
+        let pairs = (0..).zip(self.own.iter().zip(&self.twin.hashes));
+        pairs.filter(|(_, (a, b))| a != b).map(|(place, _)| place).collect()
     }
 }
 
@@ -287,6 +338,62 @@ pub struct Cost {
     pub one: f64,
     /// Milliseconds of all of them.
     pub all: f64,
+    /// NDCG@10 of the held-out purchases, adapted, and half its 95% interval.
+    pub ndcg: (f64, f64),
+    /// HR@10.
+    pub hit_rate: f64,
+}
+
+/// A dot's places in one world, from 1: by the mean of all models, and by the
+/// one model of its shard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Places {
+    /// By the mean.
+    pub list: u32,
+    /// By the one model.
+    pub own: u32,
+}
+
+/// One seed's worlds, asked by somebody who wants to know whether a dot was
+/// ever there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Round {
+    /// Of every hash, start and draw.
+    pub seed: u64,
+    /// Where the models that saw the dot put its product.
+    pub before: Places,
+    /// Where those that forgot it do.
+    pub after: Places,
+    /// Where those that never had it do.
+    pub never: Places,
+    /// Whether the last two are equal, byte for byte.
+    pub equal: bool,
+}
+
+/// A membership attack: worlds of many seeds, with and without a dot.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Attack {
+    /// Which dot.
+    pub dot: Dot,
+    /// Products that the dot's household does not have otherwise.
+    pub products: u32,
+    /// One a seed.
+    pub rounds: Vec<Round>,
+}
+
+/// What one way of cutting costs and gives.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CutCost {
+    /// Which.
+    pub cut: Cut,
+    /// Number of shards.
+    pub shards: u32,
+    /// Shards that a household lies in, mean.
+    pub account_shards: f64,
+    /// Milliseconds of training them, mean.
+    pub account: f64,
+    /// Milliseconds of training the shard of one record, mean.
+    pub one: f64,
     /// NDCG@10 of the held-out purchases, adapted, and half its 95% interval.
     pub ndcg: (f64, f64),
     /// HR@10.

@@ -3,7 +3,7 @@
 use eemu_core::config::{AdaptConfig, Config, TrainConfig};
 use eemu_core::dataset::{Catalog, Entities, Holdout, Interaction};
 use eemu_core::model::ModelConfig;
-use eemu_core::shard::ShardConfig;
+use eemu_core::shard::{ShardBy, ShardConfig};
 use eemu_core::world::World;
 use serde::{Deserialize, Serialize};
 
@@ -45,6 +45,36 @@ pub fn city() -> Result<Table, TableFault> {
     table::read_any(include_str!("../../data/city.csv").as_bytes(), false, (usize::MAX, usize::MAX))
 }
 
+/// What decides a dot's shard.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Cut {
+    /// Each record by itself, as in the paper.
+    #[default]
+    Records,
+    /// The person: whole histories stay together.
+    People,
+}
+
+impl Cut {
+    /// Both, in the order of the page.
+    pub const ALL: [Self; 2] = [Self::Records, Self::People];
+
+    fn rule(self) -> ShardBy {
+        match self {
+            Self::Records => ShardBy::Record,
+            Self::People => ShardBy::Person,
+        }
+    }
+
+    /// How a world is cut.
+    pub fn of(world: &World) -> Self {
+        match world.config.shard.by {
+            ShardBy::Record => Self::Records,
+            ShardBy::Person => Self::People,
+        }
+    }
+}
+
 /// A Lab's world, seed and size.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Setup {
@@ -54,11 +84,14 @@ pub struct Setup {
     pub seed: u64,
     /// Number of shards, 1 to 32.
     pub shards: u32,
+    /// What decides a dot's shard.
+    #[serde(default)]
+    pub cut: Cut,
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { source: Source::Shop, seed: 8, shards: 8 }
+        Self { source: Source::Shop, seed: 8, shards: 8, cut: Cut::Records }
     }
 }
 
@@ -70,7 +103,7 @@ pub const EPOCHS: u32 = 24;
 pub fn config(seed: u64, shards: u32, holdout: Holdout) -> Config {
     Config {
         holdout,
-        // A dot is a record, and each is cut by itself.
+        // A dot is a record, and each is cut by itself unless the reader cuts by people.
         shard: ShardConfig::by_record(),
         model: ModelConfig {
             width: 8,
@@ -101,11 +134,12 @@ pub fn config(seed: u64, shards: u32, holdout: Holdout) -> Config {
 ///
 /// # Errors
 /// When core refuses it.
-pub fn world(table: &Table, seed: u64, shards: u32, holdout: Holdout) -> eemu_core::Result<World> {
+pub fn world(table: &Table, seed: u64, shards: u32, cut: Cut, holdout: Holdout) -> eemu_core::Result<World> {
     let side = |names: &[String]| Entities::new(names.to_vec(), Vec::new(), Vec::new());
     let catalog =
         Catalog { dataset: "lab".into(), version: 1, users: side(&table.households)?, items: side(&table.products)? };
     let record = |&(user, item, timestamp): &(u32, u32, Option<f64>)| Interaction { user, item, timestamp };
     let records = table.records.iter().map(record).collect();
-    Ok(World::new(catalog, records, config(seed, shards, holdout))?.0)
+    let config = Config { shard: ShardConfig { by: cut.rule() }, ..config(seed, shards, holdout) };
+    Ok(World::new(catalog, records, config)?.0)
 }

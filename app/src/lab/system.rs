@@ -33,6 +33,8 @@ pub struct System {
     pub trained: Trained,
     /// Milliseconds each shard took.
     pub millis: Vec<f64>,
+    /// The epoch, from 1, that a shared score chose.
+    pub chosen: Option<usize>,
 }
 
 impl System {
@@ -48,11 +50,11 @@ impl System {
     ) -> Result<Self, Halt> {
         let data = mistake.map_or_else(|| world.shards(), |mistake| mistakes::shards(&world, mistake));
         let all: Vec<usize> = (0..data.len()).collect();
-        let (models, losses, millis) = train(&world, &data, &all, mistake, phase, watch).await?;
+        let (models, losses, millis, chosen) = train(&world, &data, &all, mistake, phase, watch).await?;
         let tensors = values(&models).await?;
         let hashes = tensors.iter().map(model_blake3).collect();
         let trained = Trained { losses, hashes, millis: millis.iter().sum() };
-        Ok(Self { world, models, tensors, trained, millis })
+        Ok(Self { world, models, tensors, trained, millis, chosen })
     }
 
     /// The system after a deletion, as one does it that follows the rule:
@@ -69,7 +71,7 @@ impl System {
     ) -> Result<Self, Halt> {
         let data = after.shards();
         let places: Vec<usize> = again.iter().map(|&shard| shard as usize).collect();
-        let (models, losses, millis) = train(&after, &data, &places, None, phase, watch).await?;
+        let (models, losses, millis, _) = train(&after, &data, &places, None, phase, watch).await?;
         let mut system = Self { world: after, ..self.clone() };
         for (model, &place) in models.into_iter().zip(&places) {
             system.tensors[place] = model.values().await?;
@@ -110,8 +112,8 @@ impl System {
 }
 
 /// Models, losses of every shard of the world (empty for those not trained),
-/// and milliseconds likewise.
-type Outcome = (Vec<ShardModel>, Vec<Vec<f32>>, Vec<f64>);
+/// milliseconds likewise, and the epoch that was chosen.
+type Outcome = (Vec<ShardModel>, Vec<Vec<f32>>, Vec<f64>, Option<usize>);
 
 async fn train(
     world: &World,
@@ -144,7 +146,8 @@ async fn train(
         watch.tell(Progress { phase: phase.to_owned(), share: done / total, losses: losses.clone() });
         watch.pause().await?;
     }
-    Ok((run.finish(), losses, millis))
+    let chosen = run.chosen();
+    Ok((run.finish(), losses, millis, chosen))
 }
 
 async fn values(models: &[ShardModel]) -> Result<Vec<TensorMap>, Halt> {

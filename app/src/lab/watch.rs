@@ -14,6 +14,9 @@ pub enum Halt {
     /// A table cannot be used.
     #[error(transparent)]
     Table(#[from] crate::csv_file::TableFault),
+    /// The link's table is not open.
+    #[error("This link belongs to a table of your own. Open the same file again.")]
+    NoTable,
     /// What is asked for makes no sense here; a sentence with a next step.
     #[error("{0}")]
     Sentence(String),
@@ -39,6 +42,37 @@ pub trait Watch {
     /// # Errors
     /// [`Halt::Stopped`] when the computation is to end.
     async fn pause(&mut self) -> Result<(), Halt>;
+}
+
+/// A part of a longer computation: its progress is a share of the whole.
+pub(super) struct Part<'a, W> {
+    /// Who watches the whole.
+    pub(super) whole: &'a mut W,
+    /// What is under way, for people.
+    pub(super) phase: String,
+    /// Where it begins, 0 to 1.
+    pub(super) from: f64,
+    /// How much of the whole it is.
+    pub(super) share: f64,
+}
+
+impl<W: Watch> Watch for Part<'_, W> {
+    fn tell(&mut self, progress: Progress) {
+        let share = self.from + progress.share * self.share;
+        self.whole.tell(Progress { phase: self.phase.clone(), share, losses: Vec::new() });
+    }
+
+    fn now(&self) -> f64 {
+        self.whole.now()
+    }
+
+    async fn breathe(&mut self) -> Result<(), Halt> {
+        self.whole.breathe().await
+    }
+
+    async fn pause(&mut self) -> Result<(), Halt> {
+        self.whole.pause().await
+    }
 }
 
 /// Nobody watches, and no time passes.

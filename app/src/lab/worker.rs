@@ -12,6 +12,7 @@ use super::engine::Lab;
 use super::protocol::{Failure, Order, Progress, Tell, What};
 use super::setup::Setup;
 use super::watch::{Halt, Watch};
+use crate::open_file;
 use crate::pause::{self, wait};
 
 /// Milliseconds between two looks at whether a pause is over.
@@ -26,6 +27,8 @@ struct Desk {
     paused: Cell<bool>,
     /// Epochs that may run although it is paused.
     steps: Cell<u32>,
+    /// The reader's own file.
+    file: RefCell<Option<web_sys::File>>,
 }
 
 thread_local! {
@@ -36,6 +39,10 @@ thread_local! {
 pub fn start() {
     let Some(scope) = pause::scope() else { return };
     let heard = Closure::<dyn FnMut(MessageEvent)>::new(|event: MessageEvent| {
+        if let Ok(file) = event.data().dyn_into::<web_sys::File>() {
+            DESK.with(|desk| drop(desk.file.replace(Some(file))));
+            return;
+        }
         let text = event.data().as_string().unwrap_or_default();
         if let Ok(order) = serde_json::from_str::<Order>(&text) {
             take(order);
@@ -83,16 +90,30 @@ async fn work() {
         });
         let Some((id, setup, what)) = next else { return };
         let mut lab = DESK.with(|desk| desk.lab.borrow_mut().take()).unwrap_or_default();
-        let answer = lab.answer(&setup, &what, &mut Watching { id }).await;
+        let answer = match opened(what).await {
+            Ok(what) => lab.answer(&setup, &what, &mut Watching { id }).await,
+            Err(sentence) => Err(Halt::Sentence(sentence)),
+        };
         DESK.with(|desk| desk.lab.borrow_mut().replace(lab));
         tell(&match answer {
             Ok(answer) => Tell::Done(id, answer),
             Err(Halt::Stopped) => Tell::Stopped(id),
             Err(why) => {
                 let skippable = matches!(&why, Halt::Table(fault) if fault.skippable);
-                Tell::Failed(id, Failure { sentence: why.to_string(), skippable })
+                let missing = matches!(&why, Halt::NoTable);
+                Tell::Failed(id, Failure { sentence: why.to_string(), skippable, missing })
             }
         });
+    }
+}
+
+/// A question about a file, with what stands in it.
+async fn opened(what: What) -> Result<What, String> {
+    let What::Open { skip } = what else { return Ok(what) };
+    let file = DESK.with(|desk| desk.file.borrow().clone());
+    match file {
+        Some(file) => Ok(What::Load { text: open_file::text(&file).await?, skip }),
+        None => Ok(What::Open { skip }),
     }
 }
 

@@ -1,4 +1,5 @@
-//! What several pages show alike: shards, the pane, bars, sliders, the head.
+//! What several pages show alike: shards, the pane, bars, sliders, the head,
+//! and files handed to the reader.
 
 // Leptos writes `pub` before what a component takes, and a component owns it.
 #![allow(unreachable_pub, clippy::needless_pass_by_value)]
@@ -8,7 +9,9 @@ pub(crate) mod glide;
 pub(crate) mod header;
 pub(crate) mod late;
 pub(crate) mod pane;
+pub(crate) mod picture;
 pub(crate) mod portions;
+pub(crate) mod save;
 pub(crate) mod shapes;
 pub(crate) mod slider;
 pub(crate) mod words;

@@ -7,8 +7,9 @@ use leptos::prelude::*;
 use wasm_bindgen::prelude::*;
 use web_sys::{MessageEvent, Worker, WorkerOptions, WorkerType};
 
-use super::{device, paper, state::Gone, state::State};
+use super::{device, state::Gone, state::State};
 use crate::for_you::protocol::{Cause, Checked, Fetching, Following, Order, Remedy, Service, Tell, Trouble};
+use crate::parts::save::save;
 use crate::parts::words;
 
 const WORKER: &str = "static/worker.js";
@@ -138,7 +139,7 @@ impl Client {
                 state.opened.set(Some(*reading));
             }
             Tell::Why(why) => state.why.set(Some(why)),
-            Tell::File { name, text } => paper::save(&name, &text),
+            Tell::File { name, text } => save(&name, &text),
             Tell::NoOperation(why) => state.refused.set(Some(why)),
         }
     }

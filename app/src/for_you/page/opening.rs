@@ -32,8 +32,8 @@ pub(super) fn Opening() -> impl IntoView {
     view! {
         <label class="field drop" on:dragover=|event: web_sys::DragEvent| event.prevent_default() on:drop=dropped>
             <span>"Or open what another service gave you: it stays in this browser"</span>
-            <input id="table" type="file" accept=".csv,.tsv,.txt,.json,.jsonl,.ndjson,text/*,application/json" on:change=open/>
-            <span class="tiny muted">"CSV, tabs, JSON or JSON Lines, such as Netflix, Goodreads, Letterboxd, Last.fm or Spotify export them."</span>
+            <input id="table" type="file" accept=".csv,.tsv,.txt,.json,.jsonl,.ndjson,.zip,text/*,application/json,application/zip" on:change=open/>
+            <span class="tiny muted">"CSV, tabs, JSON or JSON Lines, or a zip of one, such as Netflix, Goodreads, Letterboxd, Last.fm or Spotify export them."</span>
         </label>
         {move || state.opened.get().map(|reading| view! { <Opened reading/> })}
     }

@@ -2,7 +2,6 @@
 //! `eemu verify`, which trains from scratch on what is left.
 
 use leptos::prelude::*;
-use wasm_bindgen::JsCast;
 
 use super::client::Client;
 use super::example;
@@ -10,6 +9,7 @@ use super::state::State;
 use super::trial::Proof;
 use crate::for_you::protocol::{Checked, Kept, Order, Outcome};
 use crate::lab::page::focus;
+use crate::parts::save::save;
 use crate::parts::shapes::label;
 use crate::parts::words;
 
@@ -159,19 +159,4 @@ pub(super) fn Own() -> impl IntoView {
             </section>
         })
     }
-}
-
-/// Hands a file to the reader.
-pub(super) fn save(name: &str, text: &str) {
-    let parts = js_sys::Array::of1(&text.into());
-    let Ok(blob) = web_sys::Blob::new_with_str_sequence(&parts) else { return };
-    let Ok(url) = web_sys::Url::create_object_url_with_blob(&blob) else { return };
-    let link = document().create_element("a").ok().and_then(|a| a.dyn_into::<web_sys::HtmlAnchorElement>().ok());
-    if let Some(link) = link {
-        link.set_href(&url);
-        link.set_download(name);
-        link.click();
-    }
-    // The download holds the blob; the name may go.
-    let _ = web_sys::Url::revoke_object_url(&url);
 }

@@ -29,6 +29,8 @@ pub(super) struct Client {
     inner: StoredValue<Option<Rc<RefCell<Inner>>>, LocalStorage>,
     /// What was asked before the worker listened: it would be lost.
     early: StoredValue<Option<What>, LocalStorage>,
+    /// The reader's own file, for the worker to read.
+    file: StoredValue<Option<web_sys::File>, LocalStorage>,
     state: State,
 }
 
@@ -42,7 +44,10 @@ struct Inner {
 
 impl Client {
     pub(super) fn start(state: State) -> Self {
-        let client = Self { inner: StoredValue::new_local(None), early: StoredValue::new_local(None), state };
+        let client = Self { inner: StoredValue::new_local(None), early: StoredValue::new_local(None),
+            file: StoredValue::new_local(None),
+            state,
+        };
         let options = WorkerOptions::new();
         options.set_type(WorkerType::Module);
         options.set_name("lab");
@@ -95,8 +100,25 @@ impl Client {
             self.state.say(format!("{} started.", progress.phase));
         }
         self.state.running.set(Some(Running { id, what: what.clone(), progress, paused: false }));
+        if matches!(what, What::Open { .. })
+            && let (Some(file), Ok(inner)) = (self.file.get_value(), inner.try_borrow())
+        {
+            // A file can always be handed on.
+            let _ = inner.worker.post_message(&file);
+        }
         let setup = self.state.address.with_untracked(|address| address.setup.clone());
         self.send(&Order::Ask { id, setup, what });
+    }
+
+    /// Opens a file of the reader's own.
+    pub(super) fn open(self, file: web_sys::File) {
+        self.file.set_value(Some(file));
+        self.ask(What::Open { skip: false });
+    }
+
+    /// Opens it again without its faulty lines.
+    pub(super) fn reopen(self) {
+        self.ask(What::Open { skip: true });
     }
 
     pub(super) fn stop(self) {
@@ -127,7 +149,7 @@ impl Client {
         self.state.running.set(None);
         self.state.failure.set(Some(Failure {
             sentence: "The calculation could not go on in this browser. Reload the page to start it again.".into(),
-            skippable: false,
+            ..Failure::default()
         }));
     }
 
@@ -151,7 +173,7 @@ impl Client {
             Tell::Done(id, answer) => {
                 if let Some(running) = self.current(id) {
                     self.state.running.set(None);
-                    self.take(answer, matches!(running.what, What::Load { .. }));
+                    self.take(answer, matches!(running.what, What::Open { .. }));
                 }
             }
             Tell::Stopped(id) => {
@@ -163,7 +185,11 @@ impl Client {
             Tell::Failed(id, failure) => {
                 if self.current(id).is_some() {
                     self.state.running.set(None);
-                    self.state.failure.set(Some(failure));
+                    // The link's sentence stands beside the file field.
+                    self.state.missing.set(failure.missing);
+                    if !failure.missing {
+                        self.state.failure.set(Some(failure));
+                    }
                 }
             }
         }
@@ -172,8 +198,18 @@ impl Client {
     fn take(self, answer: Answer, own_table: bool) {
         let state = self.state;
         match answer {
-            Answer::Built(built) => state.take_built(built, own_table),
+            Answer::Built(built) => {
+                let setup = || state.address.with_untracked(|address| address.setup.clone());
+                let before = setup();
+                state.take_built(built, own_table);
+                // Another table is cut once more, and computed after that.
+                if state.replay.get_untracked() && setup() == before {
+                    state.replay.set(false);
+                    super::controls::again(state, self);
+                }
+            }
             Answer::Trained(trained) => {
+                state.only_live();
                 state.say(format!("{} models trained.", trained.hashes.len()));
                 state.trained.set(Some(Shown::live(trained)));
             }
@@ -183,15 +219,19 @@ impl Client {
                 state.list.set(Some(Shown::live(list)));
             }
             Answer::Forgot(forgot) => {
-                state.say("Forgotten. One model rebuilt, the others untouched.".into());
+                state.only_live();
+                let (again, all) = (forgot.shards.len(), forgot.after.hashes.len());
+                state.say(format!("Forgotten. {again} of {all} models rebuilt, the others untouched."));
                 state.forgot.set(Some(Shown::live(forgot)));
             }
             Answer::Twin(twin) => {
+                state.only_live();
                 let (equal, all) = (twin.own.len() - twin.differing(), twin.own.len());
                 state.say(format!("{equal} of {all} hashes equal."));
                 state.twin.set(Some(Shown::live(twin)));
             }
             Answer::Broken(broken) => {
+                state.only_live();
                 state.say(match broken.differing() {
                     0 => "No difference this time.".into(),
                     n => format!("{n} of {} hashes differ.", broken.twin.own.len()),
@@ -205,6 +245,14 @@ impl Client {
             Answer::Cost(cost) => {
                 state.say("Measured for 1 to 32 shards.".into());
                 state.cost.set(Some(Shown::live(cost)));
+            }
+            Answer::Attack(attack) => {
+                state.say("The attack is over.".into());
+                state.attack.set(Some(Shown::live(attack)));
+            }
+            Answer::Cuts(cuts) => {
+                state.say("Both cuts are measured.".into());
+                state.cuts.set(Some(Shown::live(cuts)));
             }
         }
     }
@@ -220,7 +268,7 @@ impl Client {
                 sentence: format!(
                     "None of {tried} dots shows it with this seed. The leak is still there: try another seed."
                 ),
-                skippable: false,
+                ..Failure::default()
             })),
         }
     }
@@ -228,7 +276,7 @@ impl Client {
 
 fn phase(what: &What) -> &'static str {
     match what {
-        What::Load { .. } => "Reading the table",
+        What::Open { .. } | What::Load { .. } => "Reading the table",
         What::Build => "Cutting the world",
         What::Train => "Training",
         What::List(_) | What::After(..) => "Making the list",
@@ -237,5 +285,7 @@ fn phase(what: &What) -> &'static str {
         What::Break(..) => "Training both worlds with the mistake",
         What::Find(_) => "Looking for a dot",
         What::Cost => "Measuring",
+        What::Attack(_) => "Attacking",
+        What::Cuts => "Measuring both cuts",
     }
 }

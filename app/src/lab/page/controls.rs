@@ -1,19 +1,19 @@
-//! What the reader can set: the world, the shards, the seed; and what runs:
-//! play, pause, one epoch, stop, back and next.
+//! Which controls a step has, and what runs: play, pause, one epoch, stop,
+//! back and next.
 
 use leptos::prelude::*;
-use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 
 use super::client::Client;
-use super::location;
+use super::knobs::{CutChoice, DotChoice, SeedChoice, ShardChoice};
+use super::opening::{Missing, WorldChoice};
 use super::state::{Shown, State};
 use super::words::STEPS;
-use crate::csv_file::MAX_BYTES;
+use super::{location, predict};
 use crate::lab::address::STEPS as COUNT;
+use crate::lab::guess::Topic;
 use crate::lab::page::focus;
-use crate::lab::protocol::{Dot, Failure, What};
-use crate::lab::setup::Source;
+use crate::lab::protocol::{Dot, What};
 use crate::parts::glide::reduced_motion;
 
 /// What the open step computes, if it computes something.
@@ -29,12 +29,18 @@ fn what(state: State) -> Option<What> {
     })
 }
 
-/// Plays the open step.
+/// Plays the open step. Whoever plays without a prediction wants to see.
 pub(super) fn play(state: State, client: Client) {
+    predict::skip(state);
     match what(state) {
         Some(what) => client.ask(what),
         None => client.ask(What::Build),
     }
+}
+
+/// Computes the open step again for a world that was just cut.
+pub(super) fn again(state: State, client: Client) {
+    what(state).into_iter().for_each(|what| client.ask(what));
 }
 
 /// The name of a dot: "Household 5, Lipcare".
@@ -60,137 +66,19 @@ pub(super) fn Controls(step: Memo<u8>) -> impl IntoView {
     let state = expect_context::<State>();
     let hides = move |name: &'static str| state.address.with(|address| address.hides(name));
     move || {
+        let step = step.get();
+        let (missing, late) = (state.missing.get(), (5..=7).contains(&step));
         view! {
             <div class="controls">
-                {(step.get() == 1 && !hides("world")).then(|| view! { <WorldChoice/> })}
-                {(step.get() == 2 && !hides("shards")).then(|| view! { <ShardChoice/> })}
-                {(step.get() <= 3 && !hides("seed")).then(|| view! { <SeedChoice/> })}
-                {(5..=7).contains(&step.get()).then(|| view! { <DotChoice/> })}
+                {(step == 1 && !hides("world")).then(|| view! { <WorldChoice/> })}
+                {(missing && step != 1).then(|| view! { <Missing/> })}
+                <div class="knobs">
+                    {((late || step == 2 || step == 3) && !hides("shards")).then(|| view! { <ShardChoice/> })}
+                    {((late || step == 2) && !hides("cut")).then(|| view! { <CutChoice/> })}
+                    {((late || step <= 3) && !hides("seed")).then(|| view! { <SeedChoice/> })}
+                </div>
+                {(late && !missing).then(|| view! { <DotChoice/> })}
             </div>
-        }
-    }
-}
-
-#[component]
-fn WorldChoice() -> impl IntoView {
-    let state = expect_context::<State>();
-    let client = expect_context::<Client>();
-    let choose = move |event| {
-        let source = match event_target_value(&event).as_str() {
-            "town" => Source::Town,
-            _ => Source::Shop,
-        };
-        state.address.update(|address| address.setup.source = source);
-        state.reset();
-    };
-    let chosen = move || state.address.with(|address| address.setup.source.clone());
-    let open = move |event: web_sys::Event| {
-        let Some(input) = event.target().and_then(|t| t.dyn_into::<web_sys::HtmlInputElement>().ok()) else { return };
-        let Some(file) = input.files().and_then(|files| files.get(0)) else { return };
-        // The same file can be opened again after it was mended.
-        spawn_local(async move {
-            if file.size() > MAX_BYTES as f64 {
-                let size = file.size() / f64::from(1 << 20);
-                state.failure.set(Some(Failure {
-                    sentence: format!(
-                        "The file has {size:.1} MB; the Lab takes 1 MB at most. Nothing was imported. Cut it down."
-                    ),
-                    skippable: false,
-                }));
-                return;
-            }
-            let text = JsFuture::from(file.text()).await.ok().and_then(|text| text.as_string()).unwrap_or_default();
-            input.set_value("");
-            state.file.set(text.clone());
-            client.ask(What::Load { text, skip: false });
-        });
-    };
-    view! {
-        <label class="field">
-            <span>"World"</span>
-            <select id="world" on:change=choose>
-                <option value="shop" prop:selected=move || chosen() == Source::Shop>"Shop: 12 households, 30 products"</option>
-                <option value="town" prop:selected=move || chosen() == Source::Town>"Town: 60 households, 90 products"</option>
-                {move || match chosen() {
-                    Source::Own(hash) => Some(view! { <option value="own" selected>{format!("Your table {hash}")}</option> }),
-                    _ => None,
-                }}
-            </select>
-        </label>
-        <label class="field">
-            <span>"Your own table (CSV)"</span>
-            <input id="csv" type="file" accept=".csv,text/csv,text/plain" on:change=open/>
-        </label>
-    }
-}
-
-#[component]
-fn ShardChoice() -> impl IntoView {
-    let state = expect_context::<State>();
-    let choose = move |event| {
-        if let Ok(shards) = event_target_value(&event).parse() {
-            state.address.update(|address| {
-                address.setup.shards = shards;
-                address.list.off.clear();
-            });
-            state.reset();
-        }
-    };
-    let chosen = move || state.address.with(|address| address.setup.shards);
-    view! {
-        <label class="field">
-            <span>"Shards"</span>
-            <select id="shards" on:change=choose>
-                {[1u32, 2, 4, 8, 16, 32].map(|n| view! {
-                    <option value=n prop:selected=move || chosen() == n>{n}</option>
-                })}
-                {move || (![1, 2, 4, 8, 16, 32].contains(&chosen())).then(|| view! {
-                    <option value=chosen() selected>{chosen()}</option>
-                })}
-            </select>
-        </label>
-    }
-}
-
-#[component]
-fn SeedChoice() -> impl IntoView {
-    let state = expect_context::<State>();
-    let choose = move |event| {
-        if let Ok(seed) = event_target_value(&event).parse::<u32>() {
-            state.address.update(|address| address.setup.seed = u64::from(seed));
-            state.reset();
-        }
-    };
-    view! {
-        <label class="field short">
-            <span>"Seed"</span>
-            <input
-                id="seed"
-                type="number"
-                min="0"
-                max=u32::MAX
-                step="1"
-                prop:value=move || state.address.with(|address| address.setup.seed.to_string())
-                on:change=choose
-            />
-        </label>
-    }
-}
-
-/// Which dot is meant.
-#[component]
-fn DotChoice() -> impl IntoView {
-    let state = expect_context::<State>();
-    move || {
-        let dot = state.address.with(|address| address.dot);
-        let shards = state.address.with(|address| address.setup.shards);
-        let (who, what) = dot_name(state, dot);
-        let shard = dot_shard(state, dot).map(|shard| view! { <crate::parts::shapes::Mark shard shards small=true/> });
-        view! {
-            <p class="dotline">
-                {shard}
-                <span><b>{what}</b>", "{who}</span>
-            </p>
         }
     }
 }
@@ -220,7 +108,9 @@ pub(super) fn Go(step: Memo<u8>) -> impl IntoView {
     Effect::new(move |before: Option<(u8, bool)>| {
         let (now, ready) = (step.get(), state.ready.get());
         let due = before.is_some_and(|(before, due)| due || before != now);
-        if due && ready && reduced_motion() && words().is_some() && !done.get_untracked() {
+        // What is to be predicted waits for the prediction.
+        let open = Topic::of(now, None).is_some_and(|topic| state.address.with_untracked(|a| !a.reveals(topic)));
+        if due && ready && reduced_motion() && words().is_some() && !done.get_untracked() && !open {
             play(state, client);
         }
         (now, due && !ready)
@@ -272,12 +162,12 @@ pub(super) fn Go(step: Memo<u8>) -> impl IntoView {
                         <button type="button" class="btn primary" id="stop" on:click=move |_| client.stop()>"Stop"</button>
                     }.into_any();
                 }
-                match words().filter(|_| !done.get()) {
+                match words().filter(|_| !done.get() && !state.missing.get()) {
                     Some(words) if reduced_motion() => view! { {next_button(true)}{play_button(words, false)} }.into_any(),
                     Some(words) => view! { {play_button(words, true)}{next_button(false)} }.into_any(),
                     None => view! {
                         {next_button(true)}
-                        {words().map(|_| view! {
+                        {words().filter(|_| !state.missing.get()).map(|_| view! {
                             <button type="button" class="btn" id="again" on:click=move |_| play(state, client)>"Again"</button>
                         })}
                     }.into_any(),
@@ -346,7 +236,7 @@ fn CopyLink() -> impl IntoView {
 }
 
 /// Whether what the open step shows was computed here.
-fn computed(state: State) -> bool {
+pub(super) fn computed(state: State) -> bool {
     fn live<T: Send + Sync + 'static>(shown: RwSignal<Option<Shown<T>>>) -> bool {
         shown.with_untracked(|shown| shown.as_ref().is_some_and(|shown| !shown.example))
     }
@@ -365,44 +255,22 @@ fn computed(state: State) -> bool {
 #[component]
 pub(super) fn Tag(step: Memo<u8>) -> impl IntoView {
     let state = expect_context::<State>();
+    let shown = move |topic: Topic| predict::revealed(state, topic);
     let example = move || match step.get() {
         1 | 2 => false,
         3 => state.trained.with(|s| s.as_ref().is_some_and(|s| s.example)),
         4 => state.list.with(|s| s.as_ref().is_some_and(|s| s.example)),
-        5 => state.forgot.with(|s| s.as_ref().is_some_and(|s| s.example)),
-        6 => state.twin.with(|s| s.as_ref().is_some_and(|s| s.example)),
-        7 => {
-            let lesson = state.address.with(|a| a.lesson);
-            state.broken.with(|all| all.iter().any(|s| s.example && Some(s.value.lesson) == lesson))
-        }
-        _ => state.cost.with(|s| s.as_ref().is_some_and(|s| s.example)),
+        5 => shown(Topic::Forget) && state.forgot.with(|s| s.as_ref().is_some_and(|s| s.example)),
+        6 => shown(Topic::Twin) && state.twin.with(|s| s.as_ref().is_some_and(|s| s.example)),
+        7 => state.broken.with(|all| {
+            all.iter().any(|s| s.example && shown(Topic::Mistake(s.value.lesson)))
+        }),
+        _ => shown(Topic::Cost) && state.cost.with(|s| s.as_ref().is_some_and(|s| s.example)),
     };
-    move || example().then(|| view! { <p class="tag">"Example, computed elsewhere"</p> })
-}
-
-/// What went wrong, with a next step.
-#[component]
-pub(super) fn Trouble() -> impl IntoView {
-    let state = expect_context::<State>();
-    let client = expect_context::<Client>();
-    let skip = move |_| {
-        let text = state.file.get_untracked();
-        client.ask(What::Load { text, skip: true });
+    // Bytes are equal on one machine; another's code rounds otherwise.
+    let words = move || match step.get() {
+        3 | 5..=7 => "Example: hashes of another machine",
+        _ => "Example, computed elsewhere",
     };
-    view! {
-        <div role="alert">
-            {move || state.failure.get().map(|failure| view! {
-                <div class="trouble">
-                    <p>{failure.sentence}</p>
-                    <div class="row">
-                        {failure.skippable.then(|| view! {
-                            <button type="button" class="btn s" id="skip-lines" on:click=skip>"Skip faulty lines"</button>
-                        })}
-                        <button type="button" class="btn s quiet" on:click=move |_| state.failure.set(None)>"Close"</button>
-                    </div>
-                </div>
-            })}
-            {move || state.complaints.get().into_iter().map(|words| view! { <p class="trouble mild">{words}</p> }).collect_view()}
-        </div>
-    }
+    move || example().then(|| view! { <p class="tag">{words()}</p> })
 }

@@ -3,7 +3,10 @@
 use leptos::prelude::*;
 
 use super::chart::Chart;
+use super::cuts::CutsPanel;
+use super::predict::revealed;
 use super::state::State;
+use crate::lab::guess::Topic;
 use crate::lab::protocol::Cost;
 use crate::parts::words;
 
@@ -15,6 +18,9 @@ pub(super) fn Costs() -> impl IntoView {
         <h2>"What forgetting costs"</h2>
         <p class="muted">"What one deletion and all of training take, in seconds on this machine; and how good the lists stay."</p>
         {move || match state.cost.get() {
+            _ if !revealed(state, Topic::Cost) => {
+                view! { <p class="empty muted">"Predict first, then see what was measured."</p> }.into_any()
+            }
             None => view! { <p class="empty muted">"Nothing is measured for this table yet."</p> }.into_any(),
             Some(shown) => {
                 let costs = shown.value.clone();
@@ -27,6 +33,7 @@ pub(super) fn Costs() -> impl IntoView {
                 .into_any()
             }
         }}
+        <CutsPanel/>
     }
 }
 

@@ -6,7 +6,10 @@ use super::client::Client;
 use super::controls::{dot_name, dot_shard};
 use super::figures::{Curve, short};
 use super::grid::{Chosen, Grid};
+use super::knobs::Account;
+use super::predict::revealed;
 use super::state::State;
+use crate::lab::guess::Topic;
 use crate::lab::protocol::{Built, What};
 use crate::lab::setup::EPOCHS;
 use crate::parts::pane::{Pane, Piece};
@@ -17,8 +20,13 @@ use crate::parts::words;
 pub(super) fn with_world(state: State, draw: impl Fn(Built) -> AnyView + Send + 'static) -> impl IntoView {
     move || match state.built.get() {
         Some(shown) => draw(shown.value),
-        None => view! { <p class="empty muted">"The world is being laid out …"</p> }.into_any(),
+        None => view! { <p class="empty muted">{waits(state)}</p> }.into_any(),
     }
+}
+
+/// Why there is no world yet.
+pub(super) fn waits(state: State) -> &'static str {
+    if state.missing.get() { "Open the link’s table to see its world." } else { "The world is being laid out …" }
 }
 
 pub(super) fn shards(state: State) -> Memo<u32> {
@@ -35,12 +43,14 @@ pub(super) fn World() -> impl IntoView {
     let state = expect_context::<State>();
     with_world(state, move |built| {
         let (who, what, dots) = (built.households.len(), built.products.len(), built.dots.len());
-        let left_out = match built.left_out {
-            (0, 0) => None,
-            (repeated, skipped) => {
-                Some(format!("{repeated} repeated lines collapsed, {skipped} faulty lines skipped."))
-            }
+        let lines = |count: usize, what: &str, did: &str| match count {
+            0 => String::new(),
+            1 => format!("1 {what} line was {did}. "),
+            n => format!("{n} {what} lines were {did}. "),
         };
+        let (repeated, skipped) = built.left_out;
+        let left_out =
+            (repeated + skipped > 0).then(|| lines(repeated, "repeated", "left out") + &lines(skipped, "faulty", "skipped"));
         let mut common: Vec<(u32, u32)> = built.degrees.iter().copied().zip(0..).collect();
         common.sort_by_key(|(degree, place)| (std::cmp::Reverse(*degree), *place));
         let named = |(degree, place): (u32, u32)| {
@@ -251,7 +261,8 @@ pub(super) fn Forgetting() -> impl IntoView {
         let dot = state.address.with(|address| address.dot);
         let own = dot_shard(state, dot);
         let running = state.running.get();
-        let done = state.forgot.get().filter(|shown| shown.value.dot == dot);
+        let seen = revealed(state, Topic::Forget);
+        let done = state.forgot.get().filter(|shown| seen && shown.value.dot == dot);
         let live = |shard: u32| {
             let running = running.as_ref()?;
             let epochs = running.progress.losses.get(shard as usize).map_or(0, Vec::len);
@@ -270,10 +281,13 @@ pub(super) fn Forgetting() -> impl IntoView {
                 let again = done.as_ref().is_some_and(|shown| shown.value.shards.contains(&shard));
                 let caption = match (&done, again) {
                     (None, _) if Some(shard) == own => "holds the dot".to_owned(),
+                    (None, _) if !seen => "?".to_owned(),
                     (None, _) => "never saw it".to_owned(),
                     (Some(shown), true) => {
+                        // Never of two machines: their bytes are others.
                         let before = state.trained.with(|t| {
-                            t.as_ref().and_then(|t| t.value.hashes.get(shard as usize).map(|h| h[..4].to_owned()))
+                            let t = t.as_ref().filter(|t| t.example == shown.example)?;
+                            t.value.hashes.get(shard as usize).map(|h| h[..4].to_owned())
                         });
                         let after = shown.value.after.hashes[shard as usize].get(..4).unwrap_or_default().to_owned();
                         before.map_or_else(|| format!("rebuilt: {after}…"), |before| format!("{before}… → {after}…"))
@@ -295,11 +309,12 @@ pub(super) fn Forgetting() -> impl IntoView {
     };
     let forget = Callback::new(move |dot| {
         state.choose(dot);
+        super::predict::skip(state);
         client.ask(What::Forget(dot));
     });
     let chosen = Signal::derive(move || {
         let dot = state.address.with(|address| address.dot);
-        match state.forgot.with(|f| f.as_ref().is_some_and(|f| f.value.dot == dot)) {
+        match revealed(state, Topic::Forget) && state.forgot.with(|f| f.as_ref().is_some_and(|f| f.value.dot == dot)) {
             true => Chosen::Forgotten,
             false => Chosen::Ringed,
         }
@@ -324,7 +339,7 @@ pub(super) fn Forgetting() -> impl IntoView {
     };
     let heading = move || {
         let (who, what) = dot_name(state, state.address.with(|address| address.dot));
-        match state.forgot.with(|f| f.is_some()) {
+        match revealed(state, Topic::Forget) && state.forgot.with(|f| f.is_some()) {
             true => view! { <s>{what}</s>", "{who} }.into_any(),
             false => view! { {what}", "{who} }.into_any(),
         }
@@ -332,65 +347,9 @@ pub(super) fn Forgetting() -> impl IntoView {
     view! {
         <h2>{heading}</h2>
         <p class="muted">"Arrow keys move between dots, Enter chooses, Delete forgets."</p>
-        <PickDot/>
         {grid}
         <Pane pieces shards/>
         {time}
-    }
-}
-
-/// Choosing a dot by name: dots are too small for a thumb.
-#[component]
-fn PickDot() -> impl IntoView {
-    let state = expect_context::<State>();
-    let dots = move || state.built.with(|built| built.as_ref().map(|b| b.value.dots.clone()).unwrap_or_default());
-    let names = move |of: fn(&crate::lab::protocol::Built) -> &Vec<String>| {
-        state.built.with(|built| built.as_ref().map(|built| of(&built.value).clone()).unwrap_or_default())
-    };
-    let chosen = move || state.address.with(|address| address.dot);
-    let who = move || {
-        let names = names(|built| &built.households);
-        let now = chosen().household;
-        (0u32..)
-            .zip(names)
-            .map(|(row, name)| view! { <option value=row.to_string() selected=row == now>{name}</option> })
-            .collect_view()
-    };
-    let what = move || {
-        let names = names(|built| &built.products);
-        let now = chosen();
-        let own = dots().into_iter().filter(|placed| placed.dot.household == now.household);
-        own.map(|placed| {
-            let name = names.get(placed.dot.product as usize).cloned().unwrap_or_default();
-            view! { <option value=placed.dot.product.to_string() selected=placed.dot == now>{name}</option> }
-        })
-        .collect_view()
-    };
-    let pick = move |household: u32, product: Option<u32>| {
-        let found = dots()
-            .into_iter()
-            .map(|placed| placed.dot)
-            .find(|dot| dot.household == household && product.is_none_or(|product| dot.product == product));
-        if let Some(dot) = found {
-            state.choose(dot);
-        }
-    };
-    view! {
-        <div class="pick-dot">
-            <label class="field"><span>"Whose"</span>
-                <select id="pick-who" on:change=move |event| {
-                    if let Ok(household) = event_target_value(&event).parse() {
-                        pick(household, None);
-                    }
-                }>{who}</select>
-            </label>
-            <label class="field"><span>"What"</span>
-                <select id="pick-what" on:change=move |event| {
-                    if let Ok(product) = event_target_value(&event).parse() {
-                        pick(chosen().household, Some(product));
-                    }
-                }>{what}</select>
-            </label>
-        </div>
+        <Account/>
     }
 }

@@ -4,11 +4,15 @@ use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 
 use super::client::Client;
-use super::controls::{Controls, Go, Tag, Trouble};
+use super::controls::{Controls, Go, Tag};
+use super::downloads::Downloads;
+use super::opening::Trouble;
+use super::predict::{Predict, revealed};
 use super::state::State;
-use super::words::{self, STEPS};
+use super::words::{self, said};
 use super::{costs, early, listing, location, mistakes, twins};
 use crate::lab::address::{Address, STEPS as COUNT};
+use crate::lab::guess::Topic;
 use crate::lab::protocol::What;
 use crate::lab::setup::Setup;
 use crate::parts::header::{DeviceBadge, Header, Place};
@@ -28,6 +32,7 @@ pub(crate) fn Frame() -> impl IntoView {
     provide_context(help);
     let step = Memo::new(move |_| state.address.with(|address| address.step));
     let shards = Memo::new(move |_| state.address.with(|address| address.setup.shards));
+    let cut = Memo::new(move |_| state.address.with(|address| address.setup.cut));
     Effect::new(move |before: Option<u8>| {
         document().set_title(&format!("{} · Lab · eemu", words::name(step.get(), shards.get())));
         // A new step begins at its headline.
@@ -48,8 +53,9 @@ pub(crate) fn Frame() -> impl IntoView {
                 <section class="say" aria-labelledby="headline">
                     <h1 id="headline" tabindex="-1">{move || words::name(step.get(), shards.get())}</h1>
                     <div class="text">
-                        {move || STEPS[usize::from(step.get()) - 1].say.iter().map(|p| view! { <p>{*p}</p> }).collect_view()}
+                        {move || said(step.get(), cut.get()).into_iter().map(|p| view! { <p>{p}</p> }).collect_view()}
                     </div>
+                    <Predict/>
                     <Verdict step/>
                     <Controls step/>
                     <Go step/>
@@ -58,6 +64,7 @@ pub(crate) fn Frame() -> impl IntoView {
                     <Trouble/>
                     <Tag step/>
                     {move || figure(step.get())}
+                    <Downloads step/>
                 </section>
             </div>
         </main>
@@ -95,13 +102,10 @@ fn build_when_asked(state: State, client: Client) {
         if !state.ready.get() {
             return None;
         }
-        let first = known.clone().flatten().is_none();
         if known.flatten().as_ref() != Some(&setup) {
             // A table that was opened meanwhile comes before the world of the link.
             if let Some(early) = client.take_early() {
                 client.ask(early);
-            } else if first && state.address.with_untracked(|address| address.play) {
-                super::controls::play(state, client);
             } else {
                 client.ask(What::Build);
             }
@@ -113,7 +117,7 @@ fn build_when_asked(state: State, client: Client) {
 /// Opens another step, if there is one.
 pub(super) fn go(state: State, step: u8) {
     if (1..=COUNT).contains(&step) {
-        state.address.update(|address| address.step = step);
+        state.address.update(|address| *address = address.at(step));
     }
 }
 
@@ -192,6 +196,7 @@ fn Verdict(step: Memo<u8>) -> impl IntoView {
     let state = expect_context::<State>();
     let words = move || -> Option<(&'static str, String)> {
         match step.get() {
+            5 if !revealed(state, Topic::Forget) => None,
             5 => state.forgot.with(|shown| {
                 shown.as_ref().map(|shown| {
                     let again = shown.value.shards.len();
@@ -199,6 +204,7 @@ fn Verdict(step: Memo<u8>) -> impl IntoView {
                     ("ok", format!("{again} model rebuilt, {still} untouched"))
                 })
             }),
+            6 if !revealed(state, Topic::Twin) => None,
             6 => state.twin.with(|shown| {
                 shown.as_ref().map(|shown| {
                     let (differing, all) = (shown.value.differing(), shown.value.own.len());
@@ -210,6 +216,9 @@ fn Verdict(step: Memo<u8>) -> impl IntoView {
             }),
             7 => {
                 let lesson = state.address.with(|address| address.lesson)?;
+                if !revealed(state, Topic::Mistake(lesson)) {
+                    return None;
+                }
                 state.broken.with(|all| {
                     let shown = all.iter().find(|shown| shown.value.lesson == lesson)?;
                     let (differing, all) = (shown.value.differing(), shown.value.twin.own.len());

@@ -161,7 +161,22 @@ pub(super) fn Grid(
             Chosen::Never => Some(view! { <g class="ring never"><circle cx=x cy=y r="10"></circle></g> }.into_any()),
         }
     };
+    // Its name for everybody: a mouse over it, or the focus in it.
+    let named = RwSignal::new(String::new());
+    let over = move |target: Option<web_sys::EventTarget>| {
+        let dot = target.and_then(|target| target.dyn_into::<web_sys::Element>().ok());
+        let title = dot.and_then(|dot| dot.closest("g.dot").ok().flatten());
+        let title = title.and_then(|dot| dot.query_selector("title").ok().flatten());
+        named.set(title.and_then(|title| title.text_content()).unwrap_or_default());
+    };
+    let usual = if choose.is_some() { "Point at a dot, or move with the arrow keys, to see its name." } else { "Point at a dot to see its name." };
+    let shown = move || match named.get() {
+        name if name.is_empty() => usual.to_owned(),
+        name => name,
+    };
     view! {
+        // A listener of focus on the drawing itself would make it a stop of Tab.
+        <div class="world" on:focusin=move |event| over(event.target()) on:pointerover=move |event| over(event.target())>
         <svg
             class=format!("mx {}", grid_name.get_value())
             viewBox=format!("-3 -3 {} {}", columns * CELL + 6.0, rows * CELL + 6.0)
@@ -172,6 +187,8 @@ pub(super) fn Grid(
             {lines}
             {ring}
         </svg>
+        <p class="named tiny muted" aria-hidden="true">{shown}</p>
+        </div>
     }
 }
 
@@ -180,8 +197,12 @@ mod tests {
     use super::*;
 
     fn dots(places: &[(u32, u32)]) -> Vec<Placed> {
-        let placed =
-            |&(household, product): &(u32, u32)| Placed { dot: Dot { household, product }, shard: 3, query: false };
+        let placed = |&(household, product): &(u32, u32)| Placed {
+            dot: Dot { household, product },
+            shard: 3,
+            query: false,
+            dealt: 3,
+        };
         places.iter().map(placed).collect()
     }
 
@@ -208,6 +229,7 @@ mod tests {
             dots: dots(&[(0, 1)]),
             degrees: vec![0, 1],
             left_out: (0, 0),
+            spread: vec![1],
         };
         assert_eq!(cell_name(&built, built.dots[0], 8, true), "Household 1, Lipcare, shard D, support");
         assert_eq!(cell_name(&built, built.dots[0], 8, false), "Household 1, Lipcare");

@@ -5,18 +5,22 @@ use leptos::prelude::*;
 use super::client::Client;
 use super::early::shards;
 use super::figures::{Mirror, short, verdict};
+use super::predict::revealed;
 use super::state::{Shown, State};
-use super::twins::{compared, evidence};
+use super::twins::{Legend, compared, evidence};
+use super::whys::{SideBySide, Why};
+use crate::lab::guess::Topic;
 use crate::lab::protocol::{Broken, Lesson, What};
+use crate::lab::setup::Cut;
 
-fn words(lesson: Lesson) -> (&'static str, &'static str) {
+pub(super) fn words(lesson: Lesson) -> (&'static str, &'static str) {
     match lesson {
         Lesson::Negatives => (
             "Negatives that look into other shards",
             "A model asks other shards which products to avoid as bad examples.",
         ),
         Lesson::Aggregator => {
-            ("A learned aggregator that is kept", "All eight hashes agree. The ninth, the blend, still remembers.")
+            ("A learned aggregator that is kept", "The shards do it right. The weights that blend them were fitted once, and are kept.")
         }
         Lesson::Order => (
             "Sharding that depends on order",
@@ -40,6 +44,7 @@ pub(super) fn Mistakes() -> impl IntoView {
             <ul class="lessons">{Lesson::ALL.map(|lesson| view! { <Row lesson/> })}</ul>
         })}
         {move || outcome(state)}
+        <SideBySide/>
     }
 }
 
@@ -67,6 +72,9 @@ fn Row(lesson: Lesson) -> impl IntoView {
             .with(|r| r.as_ref().is_some_and(|r| matches!(r.what, What::Break(l, _) | What::Find(l) if l == lesson)))
         {
             return ("muted", "training …".to_owned());
+        }
+        if !revealed(state, Topic::Mistake(lesson)) {
+            return ("muted", "predict first".to_owned());
         }
         state.broken.with(|all| match all.iter().find(|shown| shown.value.lesson == lesson) {
             None => ("muted", "not tried yet".to_owned()),
@@ -104,12 +112,17 @@ fn outcome(state: State) -> Option<AnyView> {
     let shown = state.broken.with(|all| all.iter().find(|shown| shown.value.lesson == lesson).cloned());
     let shards = shards(state).get();
     let title = words(lesson).0;
+    if !revealed(state, Topic::Mistake(lesson)) {
+        return Some(view! { <p class="empty muted">{format!("{title}: predict first, then see.")}</p> }.into_any());
+    }
     Some(match shown {
         None => view! { <p class="empty muted">{format!("{title}: both worlds are waiting to train.")}</p> }.into_any(),
         Some(Shown { value, .. }) => {
             let nothing = value.differing() == 0;
             view! {
                 <h3 class="after">{title}</h3>
+                <Why broken=value.clone()/>
+                <Legend/>
                 {compared(&value.twin, shards, true)}
                 {ninth(&value)}
                 {nothing.then(|| view! { <Another lesson/> })}
@@ -146,10 +159,15 @@ fn ninth(broken: &Broken) -> Option<AnyView> {
 #[component]
 fn Another(lesson: Lesson) -> impl IntoView {
     let client = expect_context::<Client>();
-    view! {
+    let state = expect_context::<State>();
+    // Nothing to look into: no dot would show it.
+    if lesson == Lesson::Negatives && state.address.with_untracked(|address| address.setup.cut == Cut::People) {
+        return None;
+    }
+    Some(view! {
         <p>"No difference with this dot and seed. The leak is still there; some other dot shows it."</p>
         <button type="button" class="btn s" id="another" on:click=move |_| client.ask(What::Find(lesson))>
             "Find a dot that shows it"
         </button>
-    }
+    })
 }

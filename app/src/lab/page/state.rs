@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::client::Running;
 use crate::lab::address::Address;
-use crate::lab::protocol::{Broken, Built, Cost, Dot, Failure, Forgot, List, Trained, Twin};
+use crate::lab::protocol::{Attack, Broken, Built, Cost, CutCost, Dot, Failure, Forgot, List, Trained, Twin};
 use crate::lab::setup::{Setup, Source};
 
 /// Something to show: computed here, or the example that came with the page.
@@ -44,6 +44,10 @@ pub struct Example {
     pub broken: Vec<Broken>,
     /// Step 8.
     pub cost: Vec<Cost>,
+    /// Step 6, its attack.
+    pub attack: Attack,
+    /// Step 8, both cuts.
+    pub cuts: Vec<CutCost>,
 }
 
 /// The example that is built in, if its file is whole; a test sees that it is.
@@ -64,6 +68,8 @@ pub(super) struct State {
     pub(super) twin: RwSignal<Option<Shown<Twin>>>,
     pub(super) broken: RwSignal<Vec<Shown<Broken>>>,
     pub(super) cost: RwSignal<Option<Shown<Vec<Cost>>>>,
+    pub(super) attack: RwSignal<Option<Shown<Attack>>>,
+    pub(super) cuts: RwSignal<Option<Shown<Vec<CutCost>>>>,
     pub(super) running: RwSignal<Option<Running>>,
     pub(super) failure: RwSignal<Option<Failure>>,
     pub(super) ready: RwSignal<bool>,
@@ -73,12 +79,16 @@ pub(super) struct State {
     pub(super) said: RwSignal<String>,
     /// Whether single keys act.
     pub(super) keys: RwSignal<bool>,
-    /// The reader's file, for skipping its faulty lines.
-    pub(super) file: RwSignal<String>,
+    /// The link's own table is not open.
+    pub(super) missing: RwSignal<bool>,
+    /// Compute the open step again, once the world is cut.
+    pub(super) replay: RwSignal<bool>,
 }
 
 impl State {
     pub(super) fn new(address: Address, complaints: Vec<String>) -> Self {
+        let own = matches!(address.setup.source, Source::Own(_));
+        let replay = address.play;
         let state = Self {
             address: RwSignal::new(address),
             built: RwSignal::new(None),
@@ -88,13 +98,16 @@ impl State {
             twin: RwSignal::new(None),
             broken: RwSignal::new(Vec::new()),
             cost: RwSignal::new(None),
+            attack: RwSignal::new(None),
+            cuts: RwSignal::new(None),
             running: RwSignal::new(None),
             failure: RwSignal::new(None),
             ready: RwSignal::new(false),
             complaints: RwSignal::new(complaints),
             said: RwSignal::new(String::new()),
             keys: RwSignal::new(true),
-            file: RwSignal::new(String::new()),
+            missing: RwSignal::new(own),
+            replay: RwSignal::new(replay),
         };
         state.reset();
         state
@@ -116,8 +129,14 @@ impl State {
         self.twin.set(of(same_dot).and_then(|e| Shown::example(e.twin.clone())));
         let broken = of(same_dot).map_or_else(Vec::new, |e| e.broken.clone());
         self.broken.set(broken.into_iter().filter_map(Shown::example).collect());
-        let measured = |cost: Option<Shown<Vec<Cost>>>| cost.filter(|_| !matches!(setup.source, Source::Own(_)));
-        self.cost.set(measured(self::example().and_then(|e| Shown::example(e.cost.clone()))));
+        self.attack.set(of(same_dot).and_then(|e| Shown::example(e.attack.clone())));
+        // Costs are of a world of their own, unless the reader has a table.
+        let measured = self::example().filter(|_| !matches!(setup.source, Source::Own(_)) && setup.cut == usual.setup.cut);
+        self.cost.set(measured.and_then(|e| Shown::example(e.cost.clone())));
+        let cuts = self::example().filter(|_| {
+            !matches!(setup.source, Source::Own(_)) && setup.shards == usual.setup.shards
+        });
+        self.cuts.set(cuts.and_then(|e| Shown::example(e.cuts.clone())));
     }
 
     /// Another dot: what was computed for the last one goes.
@@ -127,6 +146,23 @@ impl State {
             self.forgot.set(None);
             self.twin.set(None);
             self.broken.set(Vec::new());
+            self.attack.set(None);
+        }
+    }
+
+    /// Hashes of two machines are never shown as one run's: what was computed
+    /// here takes the place of all of the example's.
+    pub(super) fn only_live(self) {
+        fn drop_example<T: Send + Sync + 'static>(signal: RwSignal<Option<Shown<T>>>) {
+            if signal.with_untracked(|shown| shown.as_ref().is_some_and(|shown| shown.example)) {
+                signal.set(None);
+            }
+        }
+        drop_example(self.trained);
+        drop_example(self.forgot);
+        drop_example(self.twin);
+        if self.broken.with_untracked(|all| all.iter().any(|shown| shown.example)) {
+            self.broken.update(|all| all.retain(|shown| !shown.example));
         }
     }
 
@@ -135,6 +171,14 @@ impl State {
     pub(super) fn take_built(self, built: Built, own_table: bool) {
         if own_table {
             let source = Source::Own(built.hash.clone());
+            if self.missing.get_untracked() && self.address.with_untracked(|address| address.setup.source != source) {
+                self.complaints.set(vec![
+                    "This is another table than the link’s. Its dots and results are others; open the same file to see \
+                     the link’s."
+                        .into(),
+                ]);
+            }
+            self.missing.set(false);
             self.address.update(|address| address.setup = Setup { source, ..address.setup.clone() });
             self.reset();
         }

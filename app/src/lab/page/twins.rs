@@ -2,10 +2,13 @@
 
 use leptos::prelude::*;
 
-use super::early::{chosen_dot, shards};
+use super::attack::AttackPanel;
+use super::early::{chosen_dot, shards, waits};
 use super::figures::{Curve, Side};
 use super::grid::{Chosen, Grid};
+use super::predict::revealed;
 use super::state::State;
+use crate::lab::guess::Topic;
 use crate::lab::protocol::{Difference, Twin};
 use crate::lab::setup::EPOCHS;
 
@@ -37,20 +40,25 @@ pub(super) fn Twins() -> impl IntoView {
             {world("twin", "Twin world", "never had the dot", Chosen::Never)}
         </div>
         {move || mirrors(state, shards.get())}
+        <AttackPanel/>
     }
 }
 
 /// The eight columns; before there is a twin, the upper halves alone.
 fn mirrors(state: State, shards: u32) -> AnyView {
     let dot = state.address.with(|address| address.dot);
-    let twin = state.twin.get().map(|shown| shown.value).filter(|twin| twin.dot == dot);
+    let seen = revealed(state, Topic::Twin);
+    let twin = state.twin.get().map(|shown| shown.value).filter(|twin| seen && twin.dot == dot);
     if let Some(twin) = twin {
-        return view! { {compared(&twin, shards, false)} {evidence(&twin, shards)} }.into_any();
+        return view! { <Legend/> {compared(&twin, shards, false)} {evidence(&twin, shards)} }.into_any();
     }
     // What the world knows so far: after forgetting, or before.
     let forgot = state.forgot.get().filter(|f| f.value.dot == dot).map(|f| f.value.after.hashes);
+    if state.missing.get() {
+        return view! { <p class="empty muted">{waits(state)}</p> }.into_any();
+    }
     let Some(hashes) = forgot.or_else(|| state.trained.get().map(|t| t.value.hashes)) else {
-        return view! { <p class="empty muted">"No model is trained yet. The button trains both worlds."</p> }
+        return view! { <p class="empty muted">"No model is trained yet. Predict, or press the button: both worlds are trained."</p> }
             .into_any();
     };
     let sides = hashes.into_iter().zip(0..).map(|(own, shard)| {
@@ -58,7 +66,34 @@ fn mirrors(state: State, shards: u32) -> AnyView {
             <Side shard shards note="" hot=false own twin=None><span></span></Side>
         }
     });
-    view! { <ul class="cmp">{sides.collect_view()}</ul> }.into_any()
+    view! { <Legend/> <ul class="cmp">{sides.collect_view()}</ul> }.into_any()
+}
+
+/// How a strip is read.
+#[component]
+pub(super) fn Legend() -> impl IntoView {
+    // Eight bars of a made-up hash, and of one in which two bytes are others.
+    const OWN: [u32; 8] = [18, 9, 25, 13, 28, 7, 21, 15];
+    const OTHER: [u32; 8] = [18, 9, 11, 13, 28, 7, 27, 15];
+    let strip = |lower: [u32; 8], class: &'static str| {
+        let bars = (0..8).map(|place| {
+            let (x, up, down) = (place * 4, OWN[place as usize], lower[place as usize]);
+            view! {
+                <rect x=x y=31 - up width="3" height=up></rect>
+                <rect class="below" x=x y="33" width="3" height=down></rect>
+            }
+        });
+        view! { <svg class=class viewBox="0 0 32 64" preserveAspectRatio="none" aria-hidden="true">{bars.collect_view()}</svg> }
+    };
+    view! {
+        <ul class="legend small muted" id="legend">
+            <li>{strip(OWN, "mirror equal")}
+                "A strip is a model’s hash, a bar one of its 32 bytes. Above the line: your world. Below: the twin. A whole \
+                 reflection: not one number of the model differs."</li>
+            <li>{strip(OTHER, "mirror differs")}
+                "One number apart anywhere, and the hash below is another: red."</li>
+        </ul>
+    }
 }
 
 /// A column a shard. `small` leaves the curves out.

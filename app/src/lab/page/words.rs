@@ -1,5 +1,7 @@
 //! What each step says. Short sentences; the headline is the state.
 
+use crate::lab::setup::Cut;
+
 /// A step's name, its words, and what its button does.
 pub(super) struct Words {
     pub(super) name: &'static str,
@@ -25,8 +27,8 @@ pub(super) const STEPS: [Words; 8] = [
         say: &[
             "A keyed hash of household and product picks the shard. No other dot has a say.",
             "Within a shard, one dot of each household judges (query, hollow); the others shape (support).",
-            "This Lab cuts by record, as the paper does; a deployment cuts by person, so that whole histories stay \
-             together.",
+            "Cut by records is the paper’s way. A deployment cuts by people, so that whole histories stay together: try \
+             both.",
         ],
         play: None,
     },
@@ -50,7 +52,7 @@ pub(super) const STEPS: [Words; 8] = [
         name: "Forget one dot",
         say: &[
             "Only this shard ever saw it. So only this shard starts again.",
-            "Choose any dot of the world, then forget it.",
+            "Choose any dot of the world, then forget it. Turn the knobs and see what changes.",
         ],
         play: Some("Forget this dot"),
     },
@@ -58,8 +60,6 @@ pub(super) const STEPS: [Words; 8] = [
         name: "The twin world",
         say: &[
             "Your world learned from the dot, then forgot it: its shard was trained again without it.",
-            "Each strip shows a model’s hash: your world above the line, the twin below. A perfect reflection means that not \
-             one byte differs.",
             "The twin never had the dot. All its models start from nothing. If anything of the dot were left, the \
              reflections would break.",
         ],
@@ -67,8 +67,8 @@ pub(super) const STEPS: [Words; 8] = [
     },
     Words {
         name: "Break it",
-        say: &["Four mistakes of real systems. Switch one on: both worlds train again with it, and the mirrors show \
-             what is left of the dot."],
+        say: &["Four mistakes of real systems. Switch one on and predict: both worlds train again with it, and the mirrors \
+             show what is left of the dot."],
         play: None,
     },
     Words {
@@ -81,6 +81,15 @@ pub(super) const STEPS: [Words; 8] = [
         play: Some("Measure here"),
     },
 ];
+
+/// A step's words. What picks a shard depends on the cut.
+pub(super) fn said(step: u8, cut: Cut) -> Vec<&'static str> {
+    let mut words = STEPS[usize::from(step).saturating_sub(1)].say.to_vec();
+    if step == 2 && cut == Cut::People {
+        words[0] = "A keyed hash of the household picks the shard. No other household has a say.";
+    }
+    words
+}
 
 /// The third step's name follows the number of shards.
 pub(super) fn name(step: u8, shards: u32) -> String {
