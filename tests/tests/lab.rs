@@ -134,8 +134,7 @@ fn cut_by_people_it_is_as_exact() {
     // By records the spread is that of the dots.
     let built = answer!(Built, &mut Lab::default(), &Setup::default(), What::Build);
     for (household, spread) in (0..).zip(&built.spread) {
-        let lies: BTreeSet<u32> =
-            built.dots.iter().filter(|p| p.dot.household == household).map(|p| p.shard).collect();
+        let lies: BTreeSet<u32> = built.dots.iter().filter(|p| p.dot.household == household).map(|p| p.shard).collect();
         assert_eq!(lies.len() as u32, *spread);
     }
 }
@@ -170,6 +169,7 @@ fn the_teachers_links_open_what_they_say() {
         assert_eq!(faults, Vec::<String>::new(), "{link}");
         assert_eq!(address.fragment(), link);
     }
+    assert!(text.contains(&format!("each of {ROUNDS} seeds")) && text.contains(&format!("so {} guesses", 2 * ROUNDS)));
     for name in HIDEABLE {
         assert!(text.contains(&format!("`{name}`")), "{name}");
     }

@@ -28,7 +28,10 @@ fn a_result_waits_for_its_prediction_and_is_held_against_it() {
     drive(async {
         let browser = Browser::start(&dist()).await.unwrap();
         browser.open("#v=1&step=5").await.unwrap();
-        browser.until("the question", "return document.querySelectorAll('.predict .option').length === 3").await.unwrap();
+        browser
+            .until("the question", "return document.querySelectorAll('.predict .option').length === 3")
+            .await
+            .unwrap();
         browser.until("the worker", "return !document.querySelector('#play').disabled").await.unwrap();
         // The example is there, and says nothing yet.
         let shown = browser.text("main").await.unwrap();
@@ -52,11 +55,17 @@ fn a_result_waits_for_its_prediction_and_is_held_against_it() {
         let link = browser.run("return location.hash").await.unwrap().as_str().unwrap().to_owned();
         assert!(link.contains("guess=forget.all"), "{link}");
         browser.open(&link).await.unwrap();
-        browser.until("the sentence", "return document.querySelector('#compared')?.innerText.includes('All of them')").await.unwrap();
+        browser
+            .until("the sentence", "return document.querySelector('#compared')?.innerText.includes('All of them')")
+            .await
+            .unwrap();
 
         // One may think again, or look without saying anything.
         browser.click("#predict-again").await.unwrap();
-        browser.until("the question", "return document.querySelectorAll('.predict .option').length === 3").await.unwrap();
+        browser
+            .until("the question", "return document.querySelectorAll('.predict .option').length === 3")
+            .await
+            .unwrap();
         assert_eq!(count(&browser, ".verdict").await, 0);
         browser.click("#predict-skip").await.unwrap();
         browser.until("the result", "return !!document.querySelector('.verdict')").await.unwrap();
@@ -110,7 +119,10 @@ fn mistakes_say_why_and_stand_side_by_side() {
         // Cut by people the first mistake has nowhere to look.
         browser.open("#v=1&step=7&by=people&mistake=neg&guess=neg.none&play=1").await.unwrap();
         idle(&browser).await;
-        browser.until("why", "return document.querySelector('#why')?.innerText.includes('does no harm')").await.unwrap();
+        browser
+            .until("why", "return document.querySelector('#why')?.innerText.includes('does no harm')")
+            .await
+            .unwrap();
         assert!(browser.text("#compared").await.unwrap().contains("So it is."));
         assert_eq!(count(&browser, "#another").await, 0);
         browser.close().await.unwrap();
@@ -140,13 +152,24 @@ fn knobs_are_at_hand_and_results_follow() {
         browser.until("by people", "return location.hash.includes('by=people')").await.unwrap();
         idle(&browser).await;
         browser.until("equal by people", "return document.querySelectorAll('.eq.equal').length === 4").await.unwrap();
+        browser.run("document.querySelector('#pick-who').focus()").await.unwrap();
         turn("pick-who", "2").await;
         browser.until("another dot", "return location.hash.includes('del=3.')").await.unwrap();
         idle(&browser).await;
+        assert_eq!(browser.run("return document.activeElement.id").await.unwrap(), "pick-who", "the focus was lost");
         browser.until("its twin", "return document.querySelectorAll('.eq.equal').length === 4").await.unwrap();
         // An account lies in one shard now.
-        browser.run("location.hash = location.hash.replace('step=6', 'step=5').replace('twin.none', 'forget.own')").await.unwrap();
-        browser.until("the account", "return document.querySelector('#account')?.innerText.includes('in 1 of 4 shards: 1 model')").await.unwrap();
+        browser
+            .run("location.hash = location.hash.replace('step=6', 'step=5').replace('twin.none', 'forget.own')")
+            .await
+            .unwrap();
+        browser
+            .until(
+                "the account",
+                "return document.querySelector('#account')?.innerText.includes('in 1 of 4 shards: 1 model')",
+            )
+            .await
+            .unwrap();
         browser.close().await.unwrap();
     });
 }
@@ -175,6 +198,39 @@ fn an_attack_sees_no_more_than_a_coin_after_forgetting() {
     });
 }
 
+/// What moved by itself so far, by the browser's own measure.
+const MOVED: &str = "const done = arguments[0];
+    new PerformanceObserver((list) => done(list.getEntries().reduce(
+        (sum, entry) => sum + (entry.hadRecentInput ? 0 : entry.value), 0)))
+        .observe({ type: 'layout-shift', buffered: true });
+    setTimeout(() => done(0), 500)";
+
+#[test]
+fn nothing_jumps_while_one_predicts_and_looks() {
+    drive(async {
+        let browser = Browser::start(&dist()).await.unwrap();
+        for (width, height) in [(1440, 900), (360, 740)] {
+            browser.look(width, height, false).await.unwrap();
+            for step in [5, 6] {
+                browser.open(&format!("#v=1&step={step}")).await.unwrap();
+                browser
+                    .until("the worker", "return document.querySelector('#play')?.disabled === false")
+                    .await
+                    .unwrap();
+                let option = browser.client.find(fantoccini::Locator::Css(".predict .option")).await.unwrap();
+                option.click().await.unwrap();
+                idle(&browser).await;
+                browser.until("the result", "return !!document.querySelector('.verdict.ok')").await.unwrap();
+                let moved = browser.client.execute_async(MOVED, vec![]).await.unwrap();
+                assert!(moved.as_f64().unwrap() < 0.05, "step {step} at {width} px: {moved}");
+                let sideways = browser.run("return document.documentElement.scrollWidth - innerWidth").await.unwrap();
+                assert!(sideways.as_i64().unwrap() <= 0, "step {step} at {width} px scrolls sideways by {sideways}");
+            }
+        }
+        browser.close().await.unwrap();
+    });
+}
+
 /// Keeps what the page hands to the reader.
 const KEEP_FILES: &str = "window.files = [];
     const made = URL.createObjectURL;
@@ -197,9 +253,9 @@ fn every_figure_can_be_taken_away() {
             let drawing = "const text = window.files.find((text) => text.startsWith('<svg'));
                 const tree = new DOMParser().parseFromString(text, 'image/svg+xml');
                 if (tree.querySelector('parsererror')) return tree.querySelector('parsererror').textContent;
-                const heading = document.querySelector('.fig h2').innerText.split(' ')[0];
-                const words = [...tree.querySelectorAll('text')].map((text) => text.textContent);
-                return words.includes(heading) && tree.querySelectorAll('path, rect, circle').length > 20";
+                const plain = (text) => text.replace(/\\s/g, '');
+                const words = plain([...tree.querySelectorAll('text')].map((text) => text.textContent).join(''));
+                return words.includes(plain(document.querySelector('.fig h2').innerText)) && tree.querySelectorAll('path, rect, circle').length > 20";
             assert_eq!(browser.run(drawing).await.unwrap(), true, "step {step}");
             let lines = "return window.files.find((text) => !text.startsWith('<svg')).trim().split('\\n').length";
             assert!(browser.run(lines).await.unwrap().as_u64().unwrap() > 6, "step {step}");
@@ -219,7 +275,8 @@ fn dots_have_names_for_mouse_and_keyboard() {
             return dot.querySelector('title').textContent";
         let name = browser.run(over).await.unwrap().as_str().unwrap().to_owned();
         assert!(name.starts_with("Household 1, "), "{name}");
-        let shown = format!("return document.querySelector('.named').innerText === {}", serde_json::to_string(&name).unwrap());
+        let shown =
+            format!("return document.querySelector('.named').innerText === {}", serde_json::to_string(&name).unwrap());
         browser.until("its name", &shown).await.unwrap();
         browser.open("#v=1&step=5").await.unwrap();
         browser.until("the grid", "return document.querySelectorAll('.dot').length > 100").await.unwrap();

@@ -280,7 +280,10 @@ mod tests {
         let outcome = forgot(&done, Some(&before));
         assert_eq!(outcome.right, [Guess::Own]);
         let said = outcome.beside(Topic::Forget, Guess::All);
-        assert!(said.contains("“All of them”. It came out otherwise. 1 of 3 hashes changed: that of shard B"), "{said}");
+        assert!(
+            said.contains("“All of them”. It came out otherwise. 1 of 3 hashes changed: that of shard B"),
+            "{said}"
+        );
         assert!(outcome.beside(Topic::Forget, Guess::Own).contains("So it is."));
         assert!(outcome.beside(Topic::Forget, Guess::Skipped).starts_with("1 of 3"));
         // With one shard, "only its own" and "all" are both right.

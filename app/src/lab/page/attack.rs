@@ -41,8 +41,7 @@ pub(super) fn AttackPanel() -> impl IntoView {
         state.attack.get().filter(|shown| shown.value.dot == dot)
     });
     let ask = move |_| client.ask(What::Attack(state.address.with_untracked(|address| address.dot)));
-    let under_way =
-        move || state.running.with(|r| r.as_ref().is_some_and(|r| matches!(r.what, What::Attack(_))));
+    let under_way = move || state.running.with(|r| r.as_ref().is_some_and(|r| matches!(r.what, What::Attack(_))));
     let words = move || match found.with(|found| found.as_ref().is_some_and(|shown| !shown.example)) {
         true => "Attack again",
         false => "Attack here",
@@ -104,7 +103,9 @@ fn said(attack: &Attack) -> String {
     );
     let before = match (mean.beats_a_coin(), one.beats_a_coin()) {
         (true, true) => format!("Before forgetting, the dot shows, in one model and in the mean of all: {coin}."),
-        (false, true) => format!("Before forgetting, the dot shows in the model that held it, and drowns in the mean of all: {coin}."),
+        (false, true) => format!(
+            "Before forgetting, the dot shows in the model that held it, and drowns in the mean of all: {coin}."
+        ),
         (true, false) => format!("Before forgetting, the dot shows in the mean of all: {coin}."),
         (false, false) => format!("This attack is too weak to see the dot even before forgetting: {coin}."),
     };
@@ -118,7 +119,9 @@ fn said(attack: &Attack) -> String {
             after.hits, after.guesses
         )
     } else {
-        format!("After forgetting, {equal} of {all} pairs of worlds are equal byte for byte: the others can be told apart.")
+        format!(
+            "After forgetting, {equal} of {all} pairs of worlds are equal byte for byte: the others can be told apart."
+        )
     };
     format!("{before} {after}")
 }

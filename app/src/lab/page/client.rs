@@ -44,7 +44,9 @@ struct Inner {
 
 impl Client {
     pub(super) fn start(state: State) -> Self {
-        let client = Self { inner: StoredValue::new_local(None), early: StoredValue::new_local(None),
+        let client = Self {
+            inner: StoredValue::new_local(None),
+            early: StoredValue::new_local(None),
             file: StoredValue::new_local(None),
             state,
         };

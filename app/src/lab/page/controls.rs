@@ -64,14 +64,17 @@ pub(super) fn dot_shard(state: State, dot: Dot) -> Option<u32> {
 #[component]
 pub(super) fn Controls(step: Memo<u8>) -> impl IntoView {
     let state = expect_context::<State>();
-    let hides = move |name: &'static str| state.address.with(|address| address.hides(name));
+    // Fields keep their focus while the address changes.
+    let hidden = Memo::new(move |_| state.address.with(|address| address.hide.clone()));
     move || {
+        let hidden = hidden.get();
+        let hides = |name: &str| hidden.iter().any(|known| known == name);
         let step = step.get();
         let (missing, late) = (state.missing.get(), (5..=7).contains(&step));
         view! {
             <div class="controls">
                 {(step == 1 && !hides("world")).then(|| view! { <WorldChoice/> })}
-                {(missing && step != 1).then(|| view! { <Missing/> })}
+                {missing.then(|| view! { <Missing/> })}
                 <div class="knobs">
                     {((late || step == 2 || step == 3) && !hides("shards")).then(|| view! { <ShardChoice/> })}
                     {((late || step == 2) && !hides("cut")).then(|| view! { <CutChoice/> })}
@@ -262,9 +265,7 @@ pub(super) fn Tag(step: Memo<u8>) -> impl IntoView {
         4 => state.list.with(|s| s.as_ref().is_some_and(|s| s.example)),
         5 => shown(Topic::Forget) && state.forgot.with(|s| s.as_ref().is_some_and(|s| s.example)),
         6 => shown(Topic::Twin) && state.twin.with(|s| s.as_ref().is_some_and(|s| s.example)),
-        7 => state.broken.with(|all| {
-            all.iter().any(|s| s.example && shown(Topic::Mistake(s.value.lesson)))
-        }),
+        7 => state.broken.with(|all| all.iter().any(|s| s.example && shown(Topic::Mistake(s.value.lesson)))),
         _ => shown(Topic::Cost) && state.cost.with(|s| s.as_ref().is_some_and(|s| s.example)),
     };
     // Bytes are equal on one machine; another's code rounds otherwise.

@@ -100,8 +100,12 @@ mod tests {
             ndcg: (ndcg, 0.02),
             hit_rate: 0.0,
         };
-        let said = |records, people| said(&[of(Cut::Records, 6.5, records), of(Cut::People, 1.0, people)]).unwrap_or_default();
-        assert!(said(0.1, 0.2).contains("6.5 of 8 models again, cut by records, and 1.0 cut by people: 650 ms against 100 ms"));
+        let said =
+            |records, people| said(&[of(Cut::Records, 6.5, records), of(Cut::People, 1.0, people)]).unwrap_or_default();
+        assert!(
+            said(0.1, 0.2)
+                .contains("6.5 of 8 models again, cut by records, and 1.0 cut by people: 650 ms against 100 ms")
+        );
         assert!(said(0.1, 0.2).contains("better cut by people") && said(0.2, 0.1).contains("better cut by records"));
         assert!(said(0.1, 0.12).contains("within chance"));
     }

@@ -30,12 +30,14 @@ pub(super) fn Downloads(step: Memo<u8>) -> impl IntoView {
         }
     };
     move || {
-        there(state, step.get()).then(|| view! {
-            <p class="downloads small muted">
-                "Take this figure: "
-                <button type="button" class="link" id="save-picture" on:click=draw>"picture (SVG)"</button>
-                <button type="button" class="link" id="save-numbers" on:click=write>"numbers (CSV)"</button>
-            </p>
+        there(state, step.get()).then(|| {
+            view! {
+                <p class="downloads small muted">
+                    "Take this figure: "
+                    <button type="button" class="link" id="save-picture" on:click=draw>"picture (SVG)"</button>
+                    <button type="button" class="link" id="save-numbers" on:click=write>"numbers (CSV)"</button>
+                </p>
+            }
         })
     }
 }

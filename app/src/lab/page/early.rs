@@ -49,8 +49,8 @@ pub(super) fn World() -> impl IntoView {
             n => format!("{n} {what} lines were {did}. "),
         };
         let (repeated, skipped) = built.left_out;
-        let left_out =
-            (repeated + skipped > 0).then(|| lines(repeated, "repeated", "left out") + &lines(skipped, "faulty", "skipped"));
+        let left_out = (repeated + skipped > 0)
+            .then(|| lines(repeated, "repeated", "left out") + &lines(skipped, "faulty", "skipped"));
         let mut common: Vec<(u32, u32)> = built.degrees.iter().copied().zip(0..).collect();
         common.sort_by_key(|(degree, place)| (std::cmp::Reverse(*degree), *place));
         let named = |(degree, place): (u32, u32)| {

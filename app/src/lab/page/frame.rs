@@ -231,13 +231,24 @@ fn Verdict(step: Memo<u8>) -> impl IntoView {
             _ => None,
         }
     };
+    // What is under way keeps its place, so that nothing jumps at its end.
+    let under_way = move || {
+        let waits = match step.get() {
+            5 => revealed(state, Topic::Forget),
+            6 => revealed(state, Topic::Twin),
+            7 => state.address.with(|a| a.lesson.is_some_and(|lesson| a.reveals(Topic::Mistake(lesson)))),
+            _ => false,
+        };
+        waits.then(|| ("muted", "Not computed yet".to_owned()))
+    };
     let picture = |kind: &str| match kind {
         "ok" => "m5.4 10.4 3.1 3.1 6.2-6.6",
         "bad" => "M6.4 6.4l7.2 7.2m0-7.2l-7.2 7.2",
-        _ => "M10 5.4v5.4m0 3v.2",
+        "caution" => "M10 5.4v5.4m0 3v.2",
+        _ => "M6 10h.2m3.7 0h.2m3.7 0h.2",
     };
     move || {
-        words().map(|(kind, text)| {
+        words().or_else(under_way).map(|(kind, text)| {
             view! {
                 <div class=format!("verdict {kind}")>
                     <svg class="tick" viewBox="0 0 20 20" aria-hidden="true">

@@ -169,7 +169,11 @@ pub(super) fn Grid(
         let title = title.and_then(|dot| dot.query_selector("title").ok().flatten());
         named.set(title.and_then(|title| title.text_content()).unwrap_or_default());
     };
-    let usual = if choose.is_some() { "Point at a dot, or move with the arrow keys, to see its name." } else { "Point at a dot to see its name." };
+    let usual = if choose.is_some() {
+        "Point at a dot, or move with the arrow keys, to see its name."
+    } else {
+        "Point at a dot to see its name."
+    };
     let shown = move || match named.get() {
         name if name.is_empty() => usual.to_owned(),
         name => name,

@@ -132,11 +132,13 @@ pub(super) fn DotChoice() -> impl IntoView {
         let (who, what) = dot_name(state, dot);
         let dealt = state.address.with(|address| address.step == 7 && address.lesson == Some(Lesson::Order));
         let shard = shard_here(state, dot).map(|shard| view! { <Mark shard shards small=true/> });
-        (!what.is_empty()).then(|| view! {
-            <p class="dotline">
-                {shard}
-                <span><b>{what}</b>", "{who}{dealt.then_some(", as it is dealt")}</span>
-            </p>
+        (!what.is_empty()).then(|| {
+            view! {
+                <p class="dotline">
+                    {shard}
+                    <span><b>{what}</b>", "{who}{dealt.then_some(", as it is dealt")}</span>
+                </p>
+            }
         })
     };
     view! { {line} <PickDot/> }

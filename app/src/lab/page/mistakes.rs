@@ -19,9 +19,10 @@ pub(super) fn words(lesson: Lesson) -> (&'static str, &'static str) {
             "Negatives that look into other shards",
             "A model asks other shards which products to avoid as bad examples.",
         ),
-        Lesson::Aggregator => {
-            ("A learned aggregator that is kept", "The shards do it right. The weights that blend them were fitted once, and are kept.")
-        }
+        Lesson::Aggregator => (
+            "A learned aggregator that is kept",
+            "The shards do it right. The weights that blend them were fitted once, and are kept.",
+        ),
         Lesson::Order => (
             "Sharding that depends on order",
             "Records are dealt like cards. Remove one card and every later card moves.",

@@ -164,7 +164,8 @@ fn costs(costs: &[Cost]) -> Rows {
 }
 
 fn cuts(cuts: &[CutCost]) -> Rows {
-    let names = "cut by,shards,shards of a household,its deletion (ms),one record (ms),NDCG@10,half its 95% interval,HR@10";
+    let names =
+        "cut by,shards,shards of a household,its deletion (ms),one record (ms),NDCG@10,half its 95% interval,HR@10";
     let mut rows = vec![heading(""), heading(names)];
     for cut in cuts {
         let by = match cut.cut {

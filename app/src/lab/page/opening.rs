@@ -33,7 +33,7 @@ pub(super) fn WorldChoice() -> impl IntoView {
                 }}
             </select>
         </label>
-        <OwnTable words="Your own table"/>
+        {move || (!state.missing.get()).then(|| view! { <OwnTable words="Your own table"/> })}
     }
 }
 

@@ -21,11 +21,13 @@ pub(super) fn revealed(state: State, topic: Topic) -> bool {
 
 /// Nobody wants to predict: what is computed next is shown.
 pub(super) fn skip(state: State) {
-    let open = state.address.with_untracked(|address| {
-        Topic::of(address.step, address.lesson).filter(|topic| !address.reveals(*topic))
-    });
+    let open = state
+        .address
+        .with_untracked(|address| Topic::of(address.step, address.lesson).filter(|topic| !address.reveals(*topic)));
     if let Some(topic) = open {
-        state.address.update(|address| drop(address.guesses.insert(topic, Guess::Skipped)));
+        state.address.update(|address| {
+            address.guesses.insert(topic, Guess::Skipped);
+        });
     }
 }
 
@@ -42,9 +44,9 @@ pub(super) fn outcome(state: State, topic: Topic) -> Option<Outcome> {
         Topic::Twin => {
             state.twin.with(|shown| shown.as_ref().filter(|s| s.value.dot == dot).map(|s| guess::twin(&s.value)))
         }
-        Topic::Mistake(lesson) => state.broken.with(|all| {
-            all.iter().find(|shown| shown.value.lesson == lesson).map(|shown| guess::broken(&shown.value))
-        }),
+        Topic::Mistake(lesson) => state
+            .broken
+            .with(|all| all.iter().find(|shown| shown.value.lesson == lesson).map(|shown| guess::broken(&shown.value))),
         Topic::Cost => state.cost.with(|shown| shown.as_ref().and_then(|shown| guess::cost(&shown.value))),
     }
 }
@@ -72,7 +74,9 @@ fn Question(topic: Topic) -> impl IntoView {
     let state = expect_context::<State>();
     let client = expect_context::<Client>();
     let choose = move |guess: Guess| {
-        state.address.update(|address| drop(address.guesses.insert(topic, guess)));
+        state.address.update(|address| {
+            address.guesses.insert(topic, guess);
+        });
         // What takes a moment is computed at once, so that the answer is the reader's own.
         let quick = matches!(topic, Topic::Forget | Topic::Twin) && guess != Guess::Skipped;
         let idle = state.ready.get_untracked() && state.running.with_untracked(Option::is_none);
@@ -112,7 +116,9 @@ fn Answer(topic: Topic, guess: Guess) -> impl IntoView {
         (None, None) => "You skipped the prediction.".to_owned(),
     };
     let again = move |_| {
-        state.address.update(|address| drop(address.guesses.remove(&topic)));
+        state.address.update(|address| {
+            address.guesses.remove(&topic);
+        });
         request_animation_frame(|| focus("headline"));
     };
     view! {

@@ -131,11 +131,11 @@ impl State {
         self.broken.set(broken.into_iter().filter_map(Shown::example).collect());
         self.attack.set(of(same_dot).and_then(|e| Shown::example(e.attack.clone())));
         // Costs are of a world of their own, unless the reader has a table.
-        let measured = self::example().filter(|_| !matches!(setup.source, Source::Own(_)) && setup.cut == usual.setup.cut);
+        let measured =
+            self::example().filter(|_| !matches!(setup.source, Source::Own(_)) && setup.cut == usual.setup.cut);
         self.cost.set(measured.and_then(|e| Shown::example(e.cost.clone())));
-        let cuts = self::example().filter(|_| {
-            !matches!(setup.source, Source::Own(_)) && setup.shards == usual.setup.shards
-        });
+        let cuts =
+            self::example().filter(|_| !matches!(setup.source, Source::Own(_)) && setup.shards == usual.setup.shards);
         self.cuts.set(cuts.and_then(|e| Shown::example(e.cuts.clone())));
     }
 

@@ -72,9 +72,9 @@ fn mirrors(state: State, shards: u32) -> AnyView {
 /// How a strip is read.
 #[component]
 pub(super) fn Legend() -> impl IntoView {
-    // Eight bars of a made-up hash, and of one in which two bytes are others.
+    // Eight bars of made-up hashes.
     const OWN: [u32; 8] = [18, 9, 25, 13, 28, 7, 21, 15];
-    const OTHER: [u32; 8] = [18, 9, 11, 13, 28, 7, 27, 15];
+    const OTHER: [u32; 8] = [6, 22, 11, 27, 9, 24, 13, 4];
     let strip = |lower: [u32; 8], class: &'static str| {
         let bars = (0..8).map(|place| {
             let (x, up, down) = (place * 4, OWN[place as usize], lower[place as usize]);
@@ -91,7 +91,7 @@ pub(super) fn Legend() -> impl IntoView {
                 "A strip is a model’s hash, a bar one of its 32 bytes. Above the line: your world. Below: the twin. A whole \
                  reflection: not one number of the model differs."</li>
             <li>{strip(OTHER, "mirror differs")}
-                "One number apart anywhere, and the hash below is another: red."</li>
+                "One number of the model apart, and its whole hash is another: red."</li>
         </ul>
     }
 }

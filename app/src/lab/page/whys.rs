@@ -95,7 +95,8 @@ pub(super) fn SideBySide() -> impl IntoView {
                 let broken = shown.value;
                 let all = (broken.twin.own.len() - usize::from(broken.weights.is_some())) as u32;
                 let different = broken.broken_shards();
-                let marks: Vec<_> = different.iter().map(|&shard| view! { <Mark shard shards=all small=true/> }).collect();
+                let marks: Vec<_> =
+                    different.iter().map(|&shard| view! { <Mark shard shards=all small=true/> }).collect();
                 let blend = broken.blend_differs().then_some("the blend");
                 let none = (different.is_empty() && blend.is_none()).then_some("none");
                 let own: Vec<String> = broken.twin.shards.iter().map(|&shard| label(shard, all)).collect();
@@ -146,8 +147,7 @@ mod tests {
     #[test]
     fn a_why_has_the_figures_of_its_world() {
         let dot = Dot { household: 0, product: 1 };
-        let placed =
-            |product, shard| Placed { dot: Dot { household: 0, product }, shard, query: false, dealt: shard };
+        let placed = |product, shard| Placed { dot: Dot { household: 0, product }, shard, query: false, dealt: shard };
         let built = Built {
             hash: String::new(),
             households: vec!["Household 1".into()],

@@ -67,8 +67,10 @@ pub(super) const STEPS: [Words; 8] = [
     },
     Words {
         name: "Break it",
-        say: &["Four mistakes of real systems. Switch one on and predict: both worlds train again with it, and the mirrors \
-             show what is left of the dot."],
+        say: &[
+            "Four mistakes of real systems. Switch one on and predict: both worlds train again with it, and the mirrors \
+             show what is left of the dot.",
+        ],
         play: None,
     },
     Words {
