@@ -240,14 +240,21 @@ fn stopping_leaves_no_trace() {
     }
 }
 
-/// Measures time, for the example.
+/// Measures time for the example: the processor's where Linux tells it, so that
+/// whatever else a machine does leaves no trace.
 struct Clock(Instant);
+
+/// Milliseconds that this thread has run.
+fn processor() -> Option<f64> {
+    let told = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    Some(told.split(' ').next()?.parse::<f64>().ok()? / 1e6)
+}
 
 impl Watch for Clock {
     fn tell(&mut self, _: Progress) {}
 
     fn now(&self) -> f64 {
-        self.0.elapsed().as_secs_f64() * 1000.0
+        processor().unwrap_or_else(|| self.0.elapsed().as_secs_f64() * 1000.0)
     }
 
     async fn breathe(&mut self) -> Result<(), Halt> {

@@ -33,6 +33,7 @@ pub(crate) fn Frame() -> impl IntoView {
     let step = Memo::new(move |_| state.address.with(|address| address.step));
     let shards = Memo::new(move |_| state.address.with(|address| address.setup.shards));
     let cut = Memo::new(move |_| state.address.with(|address| address.setup.cut));
+    let shown = Memo::new(move |_| super::predict::topic(state).is_none_or(|topic| revealed(state, topic)));
     Effect::new(move |before: Option<u8>| {
         document().set_title(&format!("{} · Lab · eemu", words::name(step.get(), shards.get())));
         // A new step begins at its headline.
@@ -53,7 +54,7 @@ pub(crate) fn Frame() -> impl IntoView {
                 <section class="say" aria-labelledby="headline">
                     <h1 id="headline" tabindex="-1">{move || words::name(step.get(), shards.get())}</h1>
                     <div class="text">
-                        {move || said(step.get(), cut.get()).into_iter().map(|p| view! { <p>{p}</p> }).collect_view()}
+                        {move || said(step.get(), cut.get(), shown.get()).into_iter().map(|p| view! { <p>{p}</p> }).collect_view()}
                     </div>
                     <Predict/>
                     <Verdict step/>

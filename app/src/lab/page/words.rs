@@ -84,11 +84,15 @@ pub(super) const STEPS: [Words; 8] = [
     },
 ];
 
-/// A step's words. What picks a shard depends on the cut.
-pub(super) fn said(step: u8, cut: Cut) -> Vec<&'static str> {
+/// A step's words. What picks a shard depends on the cut, and what would give a
+/// prediction away comes after it.
+pub(super) fn said(step: u8, cut: Cut, revealed: bool) -> Vec<&'static str> {
     let mut words = STEPS[usize::from(step).saturating_sub(1)].say.to_vec();
     if step == 2 && cut == Cut::People {
         words[0] = "A keyed hash of the household picks the shard. No other household has a say.";
+    }
+    if matches!(step, 5 | 8) && !revealed {
+        words.remove(0);
     }
     words
 }
