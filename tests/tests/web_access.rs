@@ -65,7 +65,7 @@ fn the_keyboard_alone_is_enough() {
         browser.until("the worker", "return !document.querySelector('#play').disabled").await.unwrap();
         // Tab into the grid: one stop, then arrows.
         let in_grid = "return document.activeElement.getAttribute('role') === 'gridcell'";
-        for _ in 0..12 {
+        for _ in 0..24 {
             if browser.run(in_grid).await.unwrap() == true {
                 break;
             }

@@ -10,6 +10,7 @@ use super::state::State;
 use crate::lab::attack::{ROUNDS, Strike, strike};
 use crate::lab::guess::Topic;
 use crate::lab::protocol::{Attack, Places, Round, What};
+use crate::parts::late::Late;
 
 /// Who is asked: all models by their mean, or the one that held the dot.
 #[derive(Debug, Clone, Copy)]
@@ -54,7 +55,11 @@ pub(super) fn AttackPanel() -> impl IntoView {
                 <p><button type="button" class="btn s" id="attack" disabled=move || !state.ready.get() || under_way() on:click=ask>{words}</button>
                     {move || found.with(|f| f.as_ref().is_some_and(|f| f.example)).then(|| view! { <span class="small muted" id="attack-example">" Example, computed elsewhere."</span> })}
                 </p>
-                {move || found.get().map(|shown| view! { <Guesses attack=shown.value/> })}
+                // In a task of its own: the mirrors above come with it.
+                {move || found.get().map(|shown| {
+                    let attack = StoredValue::new(shown.value);
+                    view! { <Late><Guesses attack=attack.get_value()/></Late> }
+                })}
             </section>
         })
     }

@@ -55,14 +55,16 @@ pub(super) fn outcome(state: State, topic: Topic) -> Option<Outcome> {
 #[component]
 pub(super) fn Predict() -> impl IntoView {
     let state = expect_context::<State>();
-    let topic = Memo::new(move |_| topic(state));
-    let made = Memo::new(move |_| {
-        topic.get().and_then(|topic| state.address.with(|address| address.guesses.get(&topic).copied()))
+    // One memo for both: the question and its answer never stand side by side.
+    let shown = Memo::new(move |_| {
+        state.address.with(|address| {
+            let topic = Topic::of(address.step, address.lesson)?;
+            let made = address.guesses.get(&topic).copied();
+            (made.is_some() || !address.reveals(topic)).then_some((topic, made))
+        })
     });
-    let hidden = Memo::new(move |_| topic.get().is_none_or(|topic| made.get().is_none() && revealed(state, topic)));
     move || {
-        let topic = topic.get().filter(|_| !hidden.get())?;
-        Some(match made.get() {
+        shown.get().map(|(topic, made)| match made {
             None => view! { <Question topic/> }.into_any(),
             Some(guess) => view! { <Answer topic guess/> }.into_any(),
         })
