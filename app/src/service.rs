@@ -1,10 +1,11 @@
 //! The one client of the HTTP API. It runs in the worker; the page asks nobody.
 
 use eemu_core::api::{
-    AccountRequest, ConsistencyProof, DeleteRequest, DemoHousehold, ExportRequest, Kept, LogEntries, Manifest,
-    OwnInteractions, OwnRows, PREFIX, Problem, Queue, Unlearning, UserRequest, Whoami,
+    AccountRequest, AddRequest, Added, AuditLog, Backups, ConsistencyProof, DeleteRequest, DemoHousehold,
+    ExportRequest, Kept, LogEntries, Manifest, NewInteraction, NewToken, Operating, OwnInteractions, OwnRows, PREFIX,
+    Problem, RevokeRequest, TokenEntry, TokenList, TokenRequest, Unlearning, UserRequest, Whoami,
 };
-use eemu_core::receipt::ReceiptFile;
+use eemu_core::receipt::{Checkpoint, ReceiptFile};
 use futures_util::StreamExt;
 use reqwest::{Method, RequestBuilder, Response};
 use serde::Serialize;
@@ -99,6 +100,15 @@ impl Api {
         self.post("/rows", &UserRequest::default()).await
     }
 
+    /// Adds what the signed-in person did.
+    ///
+    /// # Errors
+    /// See [`Fault`].
+    pub async fn add(&self, item: String, timestamp: Option<f64>) -> Result<Added, Fault> {
+        let interactions = vec![NewInteraction { item, timestamp }];
+        self.post("/interactions/add", &AddRequest { user: None, interactions }).await
+    }
+
     /// Deletes some of what the person did, or all of it.
     ///
     /// # Errors
@@ -156,12 +166,96 @@ impl Api {
         self.get(&format!("/log/entries?from={from}&count={count}")).await
     }
 
-    /// What waits and what trains.
+    /// The signed state of the log.
     ///
     /// # Errors
     /// See [`Fault`].
-    pub async fn queue(&self) -> Result<Queue, Fault> {
-        self.get("/queue").await
+    pub async fn checkpoint(&self) -> Result<Checkpoint, Fault> {
+        self.get("/log/checkpoint").await
+    }
+
+    /// The service as an operator sees it.
+    ///
+    /// # Errors
+    /// See [`Fault`].
+    pub async fn operate(&self) -> Result<Operating, Fault> {
+        self.get("/operate").await
+    }
+
+    /// Backups that are out.
+    ///
+    /// # Errors
+    /// See [`Fault`].
+    pub async fn backups(&self) -> Result<Backups, Fault> {
+        self.get("/backups").await
+    }
+
+    /// Entries of the audit log before a number, the newest first.
+    ///
+    /// # Errors
+    /// See [`Fault`].
+    pub async fn audit(&self, before: Option<u64>) -> Result<AuditLog, Fault> {
+        let before = before.map_or_else(String::new, |before| format!("&before={before}"));
+        self.get(&format!("/audit?count=50{before}")).await
+    }
+
+    /// Everything that somebody did; for administrators.
+    ///
+    /// # Errors
+    /// See [`Fault`].
+    pub async fn records_of(&self, user: &str) -> Result<OwnInteractions, Fault> {
+        self.post("/interactions/list", &UserRequest { user: Some(user.to_owned()) }).await
+    }
+
+    /// Deletes some of what somebody did, or all of it where no item is named;
+    /// for administrators.
+    ///
+    /// # Errors
+    /// See [`Fault`].
+    pub async fn forget_of(&self, user: &str, items: Vec<String>) -> Result<Unlearning, Fault> {
+        let all = items.is_empty();
+        let ask = DeleteRequest { user: Some(user.to_owned()), items, all, before: None };
+        self.post("/interactions/delete", &ask).await
+    }
+
+    /// Deletes somebody's account; for administrators.
+    ///
+    /// # Errors
+    /// See [`Fault`].
+    pub async fn delete_account_of(&self, user: &str) -> Result<Unlearning, Fault> {
+        self.post("/account/delete", &AccountRequest { user: Some(user.to_owned()) }).await
+    }
+
+    /// Everything that is kept about somebody; for administrators.
+    ///
+    /// # Errors
+    /// See [`Fault`].
+    pub async fn export_of(&self, user: &str) -> Result<Kept, Fault> {
+        self.post("/person/export", &ExportRequest { user: Some(user.to_owned()), requests: Vec::new() }).await
+    }
+
+    /// Tokens of operators and administrators, or of somebody.
+    ///
+    /// # Errors
+    /// See [`Fault`].
+    pub async fn tokens(&self, user: Option<&str>) -> Result<TokenList, Fault> {
+        self.post("/tokens/list", &UserRequest { user: user.map(str::to_owned) }).await
+    }
+
+    /// Makes a token.
+    ///
+    /// # Errors
+    /// See [`Fault`].
+    pub async fn make_token(&self, request: &TokenRequest) -> Result<NewToken, Fault> {
+        self.post("/tokens", request).await
+    }
+
+    /// Ends a token, by its short name.
+    ///
+    /// # Errors
+    /// See [`Fault`].
+    pub async fn revoke(&self, id: &str) -> Result<TokenEntry, Fault> {
+        self.post("/tokens/revoke", &RevokeRequest { id: id.to_owned() }).await
     }
 
     /// Retrains now whatever waits.
@@ -171,15 +265,6 @@ impl Api {
     pub async fn retrain(&self) -> Result<(), Fault> {
         let request = self.request(Method::POST, &format!("{PREFIX}/retrain"));
         answered(request).await.map(drop)
-    }
-
-    /// The counters, as Prometheus reads them.
-    ///
-    /// # Errors
-    /// See [`Fault`].
-    pub async fn metrics(&self) -> Result<String, Fault> {
-        let answer = answered(self.request(Method::GET, "/metrics")).await?;
-        answer.text().await.map_err(|_| Fault::Offline)
     }
 
     /// A file; `heard` is told how many bytes have come.

@@ -45,6 +45,8 @@ pub struct World {
     pub degrees: Vec<u32>,
     /// Training records of each shard.
     pub sizes: Vec<u32>,
+    /// People with training records in each shard.
+    pub people: Vec<u32>,
     /// How many people have each item, and since when, of all records.
     pub popularity: Popularity,
     /// Items taken down for everybody, ascending: in no list. They keep their
@@ -68,13 +70,13 @@ impl World {
         let split = Split::new(config.holdout);
         let degrees = split.degrees(&interactions, catalog.items.len());
         let sizes = vec![0; config.train.shards as usize];
+        let people = sizes.clone();
         let popularity = Popularity::new(&interactions, catalog.items.len());
         let down = Vec::new();
-        let mut derived = Self { catalog, config, key, interactions, split, degrees, sizes, popularity, down };
+        let mut derived = Self { catalog, config, key, interactions, split, degrees, sizes, people, popularity, down };
         for user in 0..derived.interactions.users() {
-            for shard in derived.shards_of(user) {
-                derived.sizes[shard as usize] += 1;
-            }
+            let shards = derived.shards_of(user);
+            count_in(&shards, &mut derived.sizes, &mut derived.people);
         }
         derived
     }
@@ -104,6 +106,7 @@ impl World {
             split: Split::new(config.holdout),
             degrees: vec![0; catalog.items.len()],
             sizes: vec![0; config.train.shards as usize],
+            people: vec![0; config.train.shards as usize],
             interactions: Interactions::away(users, 0),
             popularity: Popularity::default(),
             down: Vec::new(),
@@ -114,18 +117,18 @@ impl World {
         let mut count = 0;
         let mut popularity = Counting::new(derived.catalog.items.len());
         let mut degrees = vec![0; derived.degrees.len()];
-        let mut sizes = vec![0; derived.sizes.len()];
+        let (mut sizes, mut held) = (vec![0; derived.sizes.len()], vec![0; derived.sizes.len()]);
         people(&mut |records: Vec<Interaction>| {
             let Some(user) = records.first().map(|record| record.user) else { return };
             count += records.len();
             records.iter().for_each(|record| popularity.add(record));
             derived.interactions.bring_in(records, &derived.catalog, &derived.key);
             derived.items(user, Role::Train).iter().for_each(|&item| degrees[item as usize] += 1);
-            derived.shards_of(user).iter().for_each(|&shard| sizes[shard as usize] += 1);
+            count_in(&derived.shards_of(user), &mut sizes, &mut held);
             derived.interactions.put_away(user);
         })?;
         derived.interactions = Interactions::away(users, count);
-        Ok(Self { degrees, sizes, popularity: popularity.finish(), ..derived })
+        Ok(Self { degrees, sizes, people: held, popularity: popularity.finish(), ..derived })
     }
 
     /// The same system with the whole histories of some people at hand.
@@ -190,15 +193,13 @@ impl World {
             for item in self.items(user, Role::Train) {
                 after.degrees[item as usize] -= 1;
             }
-            for shard in self.shards_of(user) {
-                after.sizes[shard as usize] -= 1;
-            }
+            let shards = self.shards_of(user);
+            shards.iter().for_each(|&shard| after.sizes[shard as usize] -= 1);
+            distinct(&shards).for_each(|shard| after.people[shard as usize] -= 1);
             for item in after.items(user, Role::Train) {
                 after.degrees[item as usize] += 1;
             }
-            for shard in after.shards_of(user) {
-                after.sizes[shard as usize] += 1;
-            }
+            count_in(&after.shards_of(user), &mut after.sizes, &mut after.people);
         }
         after.popularity.settle(&after.interactions);
         after
@@ -287,4 +288,14 @@ impl World {
             history: Past::new(items),
         }
     }
+}
+
+/// Counts one person in: the shards of each of their training records.
+fn count_in(shards: &[u32], sizes: &mut [u32], people: &mut [u32]) {
+    shards.iter().for_each(|&shard| sizes[shard as usize] += 1);
+    distinct(shards).for_each(|shard| people[shard as usize] += 1);
+}
+
+fn distinct(shards: &[u32]) -> impl Iterator<Item = u32> + use<> {
+    shards.iter().copied().collect::<BTreeSet<u32>>().into_iter()
 }

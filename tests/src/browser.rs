@@ -1,5 +1,5 @@
-//! A real Chromium, driven by chromedriver: both start here, on ports of
-//! their own, and end with the test.
+//! A real browser and its driver: both start here, on ports of their own, and
+//! end with the test. It is Chromium, or Firefox where `EEMU_BROWSER` says so.
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -18,6 +18,58 @@ pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Gives a browser a WebGPU adapter on machines without a GPU: a software one.
 pub const WEBGPU: &[&str] = &["--enable-unsafe-webgpu"];
+
+/// Names the browser: `chromium`, which is the default, or `firefox`.
+pub const BROWSER: &str = "EEMU_BROWSER";
+
+/// Which browser is driven.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Engine {
+    /// Chromium by chromedriver.
+    Chromium,
+    /// Firefox by geckodriver.
+    Firefox,
+}
+
+impl Engine {
+    /// The one that the environment names.
+    ///
+    /// # Errors
+    /// When it names another.
+    pub fn chosen() -> Result<Self> {
+        match std::env::var(BROWSER).as_deref() {
+            Err(_) | Ok("" | "chromium") => Ok(Self::Chromium),
+            Ok("firefox") => Ok(Self::Firefox),
+            Ok(other) => bail!("{BROWSER}={other}: give chromium or firefox"),
+        }
+    }
+
+    fn driver(self) -> Command {
+        match self {
+            Self::Chromium => {
+                let mut command = Command::new("chromedriver");
+                command.arg("--port=0");
+                command
+            }
+            Self::Firefox => {
+                let mut command = Command::new("geckodriver");
+                command.args(["--host", "127.0.0.1", "--port", "0", "--websocket-port", "0"]);
+                command
+            }
+        }
+    }
+
+    /// The port in a line that a driver prints once it listens.
+    fn port(self, line: &str) -> Option<u16> {
+        match self {
+            Self::Chromium if line.contains("successfully") => {
+                line.split("on port ").nth(1)?.trim_end_matches('.').trim().parse().ok()
+            }
+            Self::Chromium => None,
+            Self::Firefox => line.split("Listening on 127.0.0.1:").nth(1)?.trim().parse().ok(),
+        }
+    }
+}
 
 /// The built app.
 pub fn dist() -> PathBuf {
@@ -103,7 +155,8 @@ impl Browser {
     /// # Errors
     /// When a program does not start.
     pub async fn at_with(base: &str, more: &[&str]) -> Result<Self> {
-        let (driver, port) = driver()?;
+        let engine = Engine::chosen()?;
+        let (driver, port) = driver(engine)?;
         let profile = tempfile::tempdir()?;
         let usual = [
             "--headless=new",
@@ -121,13 +174,24 @@ impl Browser {
         let arguments: Vec<&str> = usual.into_iter().chain(more.iter().copied()).collect();
         let options = json!({ "args": arguments });
         let mut capabilities = serde_json::Map::new();
-        capabilities.insert("goog:chromeOptions".into(), options);
-        capabilities.insert("goog:loggingPrefs".into(), json!({ "browser": "ALL" }));
+        match engine {
+            Engine::Chromium => {
+                capabilities.insert("goog:chromeOptions".into(), options);
+                capabilities.insert("goog:loggingPrefs".into(), json!({ "browser": "ALL" }));
+            }
+            Engine::Firefox => {
+                // The driver makes a fresh profile itself.
+                let arguments = json!(["-headless", "--width=1440", "--height=900"]);
+                let binary = std::env::var("EEMU_FIREFOX").unwrap_or_else(|_| "firefox-esr".into());
+                let options = json!({ "args": arguments, "binary": which(&binary) });
+                capabilities.insert("moz:firefoxOptions".into(), options);
+            }
+        }
         let client = ClientBuilder::new(HttpConnector::new())
             .capabilities(capabilities)
             .connect(&format!("http://127.0.0.1:{port}"))
             .await
-            .context("chromium does not start")?;
+            .context("the browser does not start")?;
         Ok(Self { client, base: base.to_owned(), served: None, driver, _profile: profile })
     }
 
@@ -274,37 +338,41 @@ impl Drop for Browser {
     }
 }
 
+/// Where a program is.
+fn which(program: &str) -> String {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file());
+    found.map_or_else(|| program.to_owned(), |file| file.display().to_string())
+}
+
 /// A driver that listens, and where. It takes any port of IPv4 and then the same
 /// one of IPv6, which somebody else may hold: it ends, and another is tried.
-fn driver() -> Result<(Child, u16)> {
+fn driver(engine: Engine) -> Result<(Child, u16)> {
     let mut tries = 0;
     loop {
-        let mut driver = Command::new("chromedriver")
-            .arg("--port=0")
+        let mut driver = engine
+            .driver()
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
-            .context("chromedriver does not start")?;
+            .with_context(|| format!("the driver of {engine:?} does not start"))?;
         tries += 1;
-        match port(&mut driver) {
+        match port(&mut driver, engine) {
             Ok(port) => return Ok((driver, port)),
-            Err(error) if tries == 5 => return Err(error.context("chromedriver was tried five times")),
+            Err(error) if tries == 5 => return Err(error.context("the driver was tried five times")),
             Err(_) => drop(driver.wait()),
         }
     }
 }
 
 /// The port that the driver took.
-fn port(driver: &mut Child) -> Result<u16> {
-    let out = driver.stdout.take().context("chromedriver has no output")?;
+fn port(driver: &mut Child, engine: Engine) -> Result<u16> {
+    let out = driver.stdout.take().context("the driver has no output")?;
     let mut lines = BufReader::new(out).lines();
     let mut said = Vec::new();
     for line in lines.by_ref() {
         let line = line?;
-        if let Some(rest) = line.split("on port ").nth(1)
-            && let Ok(port) = rest.trim_end_matches('.').trim().parse()
-            && line.contains("successfully")
-        {
+        if let Some(port) = engine.port(&line) {
             // Read on, or a full pipe would stop the driver.
             std::thread::spawn(move || lines.for_each(drop));
             return Ok(port);
@@ -312,4 +380,18 @@ fn port(driver: &mut Child) -> Result<u16> {
         said.push(line);
     }
     bail!("it ended before it listened; it said:\n{}", said.join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_drivers_port_is_read() {
+        let chrome = "ChromeDriver was started successfully on port 41823.";
+        let gecko = "1764591000000\tgeckodriver\tINFO\tListening on 127.0.0.1:35817";
+        assert_eq!(Engine::Chromium.port(chrome), Some(41_823));
+        assert_eq!(Engine::Firefox.port(gecko), Some(35_817));
+        assert_eq!((Engine::Chromium.port("Starting on port 0"), Engine::Firefox.port("")), (None, None));
+    }
 }

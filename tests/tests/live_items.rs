@@ -175,7 +175,10 @@ fn a_trainer_reads_its_shard_alone() {
         let away = Deployment::open_away(&dir, Access::Write).unwrap();
         assert_eq!(away.world.interactions.iter().count(), 0);
         assert_eq!(away.world.interactions.len(), world.interactions.len());
-        assert_eq!((&away.world.degrees, &away.world.sizes), (&world.degrees, &world.sizes));
+        assert_eq!(
+            (&away.world.degrees, &away.world.sizes, &away.world.people),
+            (&world.degrees, &world.sizes, &world.people)
+        );
         let mut others = 0;
         for (shard, data) in (0..).zip(world.shards()) {
             let own = away.shard_at_hand(shard).unwrap();
@@ -401,5 +404,9 @@ fn many_records_come_in_one_request() {
     drop(place);
     let after = Deployment::open(&kept.path().join("run"), Access::Read).unwrap().world;
     assert_eq!((&after.catalog, after.interactions.len()), (&world.catalog, world.interactions.len()));
-    assert_eq!((&after.degrees, &after.sizes), (&world.degrees, &world.sizes), "kept up step by step, or derived");
+    assert_eq!(
+        (&after.degrees, &after.sizes, &after.people),
+        (&world.degrees, &world.sizes, &world.people),
+        "kept up step by step, or derived"
+    );
 }

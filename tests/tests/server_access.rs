@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use eemu_server::serve::http::openapi;
 use eemu_server::serve::settings::reference;
+use eemu_server::serve::tokens::Scope;
 use eemu_tests::service::Place;
 use eemu_tests::worlds::Recipe;
 use serde_json::{Value, json};
@@ -79,6 +80,9 @@ fn body(path: &str, user: Option<&str>) -> Value {
     if ["/api/v1/items/hide", "/api/v1/items/show"].contains(&path) {
         return json!({"items": ["item-8"]});
     }
+    if path == "/api/v1/tokens" {
+        return json!({"scope": "operator"});
+    }
     let mut body = match path {
         "/api/v1/interactions/add" => json!({"interactions": [{"item": "item-2"}]}),
         "/api/v1/interactions/delete" => json!({"items": ["item-3"]}),
@@ -141,6 +145,8 @@ fn the_matrix_of_routes_and_roles() {
     assert!(request["removed"].as_u64() > Some(0), "{request}");
     let name = request["id"].as_str().unwrap().to_owned();
     place.wait_done(&name).unwrap();
+    // The one token that is revoked.
+    let spare = place.service.tokens().create(Scope::Operator, None).unwrap().1.id;
     let (mut pairs, mut routes) = (0, 0);
     let document = document();
     let mut paths: Vec<(&String, &Value)> = document["paths"].as_object().unwrap().iter().collect();
@@ -185,6 +191,8 @@ fn the_matrix_of_routes_and_roles() {
                     let ask = axum::http::Request::post(&address).header("authorization", format!("Bearer {token}"));
                     let ask = if token.is_empty() { axum::http::Request::post(&address) } else { ask };
                     place.send(ask.body("{\"user\":\"user-0\"}".into()).unwrap())
+                } else if path.ends_with("/revoke") {
+                    place.post(&address, token, &json!({"id": spare}))
                 } else {
                     place.post(&address, token, &body(path, about))
                 };
@@ -263,6 +271,19 @@ fn the_demonstration_gives_tokens() {
                 .contains(household["token"].as_str().unwrap())
         );
     }
+    // Visitors cannot use them up: one that is deleted or emptied makes room for
+    // another, and the other one stays.
+    let first = households[0]["token"].as_str().unwrap();
+    assert_eq!(place.post("/api/v1/account/delete", first, &json!({})).status, 202);
+    let now = place.get("/api/v1/demo", "").json();
+    assert_eq!((now.as_array().unwrap().len(), &now[0]), (2, &households[1]));
+    assert!(now[1]["user"] != households[0]["user"], "{now}");
+    let second = now[0]["token"].as_str().unwrap();
+    assert_eq!(place.post("/api/v1/interactions/delete", second, &json!({"all": true})).status, 202);
+    let later = place.get("/api/v1/demo", "").json();
+    assert_eq!((later.as_array().unwrap().len(), &later[0]), (2, &now[1]));
+    // Whoever is signed in as the one that was emptied stays so.
+    assert_eq!(place.get("/api/v1/whoami", second).status, 200);
     let plain = Place::new(&Recipe::default()).unwrap();
     assert_eq!(plain.get("/api/v1/demo", "").json(), json!([]));
 }

@@ -91,7 +91,11 @@ fn the_first_record_makes_the_person() {
     place.stop();
     let after = Deployment::open(&place.dir, Access::Read).unwrap().world;
     assert_eq!((&after.catalog, &after.interactions), (&before.catalog, &before.interactions));
-    assert_eq!((&after.degrees, &after.sizes), (&before.degrees, &before.sizes), "kept up step by step, or derived");
+    assert_eq!(
+        (&after.degrees, &after.sizes, &after.people),
+        (&before.degrees, &before.sizes, &before.people),
+        "kept up step by step, or derived"
+    );
 }
 
 #[test]

@@ -397,7 +397,10 @@ fn an_operator_sees_shards_queue_and_log() {
             .unwrap();
         enter(&shop.operator).await;
         browser
-            .until("the shards", "return document.querySelectorAll('.halves tbody:not(#entries) tr').length === 8")
+            .until(
+                "the shards",
+                "return !!document.querySelector('#leave') && document.querySelectorAll('#shard-rows tr').length === 8",
+            )
             .await
             .unwrap();
         assert_eq!(browser.text("h1").await.unwrap(), "All eight shards serve.");

@@ -1,10 +1,10 @@
 //! `test` and `check`: which steps there are, and in which order.
 
 use crate::report::{End, Report};
-use crate::{Outcome, book, clients, deploy, fuzz, golden, moto, place, run, slurm, trunk, wasm, web, words};
+use crate::{Outcome, book, clients, deploy, firefox, fuzz, golden, moto, place, run, slurm, trunk, wasm, web, words};
 
 /// Compiles the tests that need a browser; everything else builds without.
-const BROWSER_TESTS: &str = "eemu-tests/browser";
+pub(crate) const BROWSER_TESTS: &str = "eemu-tests/browser";
 
 /// Compiles the tests that need a PostgreSQL server.
 const POSTGRES_TESTS: &str = "eemu-tests/postgres";
@@ -37,10 +37,11 @@ fn test(all: bool, chosen: Vec<String>) -> Outcome {
         if report.step("web", build_web) {
             report.step("browser", || browser(all));
             if all {
+                report.step("firefox", firefox::step);
                 report.step("trunk", trunk::step);
             }
         } else {
-            for name in if all { &["browser", "trunk"][..] } else { &["browser"] } {
+            for name in if all { &["browser", "firefox", "trunk"][..] } else { &["browser"] } {
                 report.skip(name, "the app was not built");
             }
         }
@@ -147,6 +148,9 @@ fn browser(all: bool) -> End {
         "web_promise",
         "web_refused",
         "web_service_access",
+        "web_operate",
+        "web_faults",
+        "web_journeys",
     ] {
         chosen.extend(["--test", name]);
     }

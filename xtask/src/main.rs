@@ -29,6 +29,7 @@ mod clients;
 mod crates;
 mod demo;
 mod deploy;
+mod firefox;
 mod fuzz;
 mod golden;
 mod help;

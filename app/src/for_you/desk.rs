@@ -24,6 +24,7 @@ use super::session::{Open, Session};
 use super::telling::{expired, nothing_yet};
 use super::together::{COMPUTE, Together};
 use super::worker;
+use crate::operate::look;
 use crate::pause;
 use crate::service::Api;
 
@@ -147,8 +148,9 @@ impl Desk {
             Order::List(ask) => self.ask(ask),
             Order::Device(wish, speeds) => self.wish(wish, speeds),
             Order::Visible(visible) => self.seen(visible),
-            Order::Look(token) => spawn_local(crate::operate::look::look(self.api.clone(), token)),
-            Order::Hurry(token) => spawn_local(crate::operate::look::hurry(self.api.clone(), token)),
+            Order::Look(token, ask) => spawn_local(look::look(self.api.clone(), token, ask)),
+            Order::Hurry(token, ask) => spawn_local(look::hurry(self.api.clone(), token, ask)),
+            Order::Errand(token, errand) => spawn_local(look::errand(self.api.clone(), token, errand)),
             order => self.push(Job::Order(order)),
         }
     }
@@ -181,7 +183,7 @@ impl Desk {
             self.busy.set(next.is_some());
             let Some(job) = next else { return };
             // What is sent to the server is not called back half way.
-            let fetches = !matches!(&job, Job::Order(Order::Forget(_) | Order::Clear | Order::SignOut));
+            let fetches = !matches!(&job, Job::Order(Order::Add(_) | Order::Forget(_) | Order::Clear | Order::SignOut));
             self.complete.set(false);
             let (work, handle) = abortable(self.clone().does(job));
             self.cancel.replace(fetches.then_some(handle));
@@ -239,6 +241,7 @@ impl Desk {
                 Ok(())
             }
             Job::Order(Order::Why(item)) => self.why(item).await,
+            Job::Order(Order::Add(item)) => self.add(item).await,
             Job::Order(Order::Forget(what)) => self.forget(what).await,
             Job::Order(Order::Export) => self.export().await,
             Job::Order(Order::CheckAgain(id)) => self.check_again(&id).await,

@@ -9,9 +9,6 @@ use super::receipt;
 use super::sync::unreached;
 use crate::operate::look;
 
-/// Entries a page.
-const ENTRIES: u64 = 1000;
-
 impl Desk {
     /// Checks that the log goes on from what was seen of it; the first time it
     /// is taken as it is.
@@ -48,7 +45,7 @@ impl Desk {
                 receipt::goes_on(&seen, &now, &proof).map_err(rewritten)?;
             }
             if seen.public_key != now.public_key {
-                let lines = look::lines(&self.api, now.size, ENTRIES).await.map_err(|fault| unreached(&fault))?;
+                let lines = look::lines(&self.api, now.size).await.map_err(|fault| unreached(&fault))?;
                 receipt::handed_over(&seen, &now, &lines).map_err(rewritten)?;
                 handed_over = true;
             }

@@ -3,7 +3,7 @@
 //!
 //! | module | idea |
 //! |---|---|
-//! | `protocol` | what page and worker say to each other |
+//! | `protocol`, `wish` | what page and worker say to each other |
 //! | `ensemble` | verified files, and a person's rows where models have any, as models that rank |
 //! | `receipt` | what is checked of a receipt and of its log |
 //! | `visitor` | what only this browser knows: that file, and why an item stands in a list |
@@ -11,11 +11,13 @@
 //! | `keep` | what the browser keeps between visits |
 //! | `together`, `session` | all tabs as one; what outlives a visit |
 //! | `desk`, `sync`, `watch`, `log` | the worker: jobs, files, what is new, the log's pin |
+//! | `adding` | a record that comes |
 //! | `forgetting`, `follow`, `receipts` | deletions as they are sent, on their way, and their receipts |
 //! | `device`, `ranker` | which device makes the lists; the program that makes them on WebGPU |
 //! | `telling` | what the worker tells the page |
 //! | `worker`, `page` | the two programs: one computes and asks, one shows |
 
+mod adding;
 mod desk;
 mod device;
 pub mod ensemble;
@@ -36,4 +38,5 @@ pub mod titles;
 mod together;
 mod visitor;
 mod watch;
+mod wish;
 pub mod worker;

@@ -8,7 +8,8 @@ use eemu_core::shard::ShardBy;
 use serde::{Deserialize, Serialize};
 
 use super::opened::{Choice, Reading};
-use crate::operate::protocol::Operation;
+pub use super::wish::{Device, Speeds, Wish};
+use crate::operate::protocol::{Done, Errand, LogAsk, Operation};
 use crate::ranking::ListRow;
 
 /// What the page sends.
@@ -38,6 +39,8 @@ pub enum Order {
     Why(u32),
     /// Make a list.
     List(Ask),
+    /// Add a record of the signed-in person's, by the item's identifier.
+    Add(String),
     /// Forget, for good.
     Forget(What),
     /// Save what the server keeps about who is here.
@@ -50,10 +53,12 @@ pub enum Order {
     Visible(bool),
     /// Take the log that is there now for the one to compare with later.
     TrustLog,
-    /// What an operator sees; the answer comes once.
-    Look(String),
+    /// What an operator sees, with this part of the log; the answer comes once.
+    Look(String, LogAsk),
     /// Retrain now what waits.
-    Hurry(String),
+    Hurry(String, LogAsk),
+    /// Something that an operator or administrator does.
+    Errand(String, Errand),
     /// Compute on this device; with what this session measured already.
     Device(Wish, Option<Speeds>),
 }
@@ -67,51 +72,6 @@ pub enum What {
     All,
     /// The account, and everything with it.
     Account,
-}
-
-/// Which device is to compute.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Wish {
-    /// Whichever a short probe finds faster.
-    #[default]
-    Faster,
-    /// The CPU.
-    Cpu,
-    /// WebGPU.
-    Gpu,
-}
-
-/// What the probe measured: one shard's list on either device.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Speeds {
-    /// Name of the WebGPU adapter.
-    pub adapter: String,
-    /// Milliseconds on the CPU.
-    pub cpu: f64,
-    /// Milliseconds on WebGPU.
-    pub gpu: f64,
-}
-
-impl Speeds {
-    /// Whether WebGPU is the faster.
-    pub fn prefer_gpu(&self) -> bool {
-        self.gpu < self.cpu
-    }
-}
-
-/// Which device computes, and why.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Device {
-    /// Whether lists are made on WebGPU.
-    pub gpu: bool,
-    /// Name of the adapter on WebGPU; the reason on the CPU.
-    pub why: String,
-    /// What the reader wants.
-    pub wish: Wish,
-    /// What was measured.
-    pub speeds: Option<Speeds>,
-    /// The shards whose models are on the graphics device now.
-    pub holds: Vec<u32>,
 }
 
 /// How a list is made.
@@ -196,6 +156,8 @@ pub enum Tell {
     Operation(Box<Operation>),
     /// The operator's token is not one, or nobody answers.
     NoOperation(String),
+    /// What came of what an operator did.
+    Errand(Box<Done>),
     /// Which device computes, and why.
     Device(Device),
 }

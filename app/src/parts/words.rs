@@ -20,6 +20,22 @@ pub(crate) fn about(seconds: u64) -> String {
     }
 }
 
+/// A span as people say it, to two parts: "40 s", "12 min", "3 h 5 min", "12 days".
+pub(crate) fn span(seconds: u64) -> String {
+    let parts = |whole: u64, unit: &str, rest: u64, small: &str| match rest {
+        0 => format!("{whole} {unit}"),
+        rest => format!("{whole} {unit} {rest} {small}"),
+    };
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..600 => parts(seconds / 60, "min", seconds % 60, "s"),
+        600..3_600 => format!("{} min", seconds / 60),
+        3_600..86_400 => parts(seconds / 3_600, "h", seconds % 3_600 / 60, "min"),
+        86_400..172_800 => parts(1, "day", (seconds - 86_400) / 3_600, "h"),
+        _ => format!("{} days", (seconds + 43_200) / 86_400),
+    }
+}
+
 /// A measured time: "12 ms", "1.62 s".
 pub(crate) fn millis(millis: f64) -> String {
     match millis {
@@ -89,6 +105,10 @@ mod tests {
     fn people_can_read_them() {
         assert_eq!([size(12), size(640_001), size(18_000_000)], ["12 bytes", "641 KB", "18.0 MB"]);
         assert_eq!([about(20), about(150)], ["about 20 seconds", "about 2 min 30 s"]);
+        assert_eq!(
+            [span(40), span(95), span(720), span(11_130), span(90_000), span(1_040_000)],
+            ["40 s", "1 min 35 s", "12 min", "3 h 5 min", "1 day 1 h", "12 days"]
+        );
         assert_eq!([thousands(7), thousands(1840), thousands(1_000_000)], ["7", "1,840", "1,000,000"]);
         assert_eq!((number_first(8), number(31)), ("Eight".into(), "31".into()));
         assert_eq!(

@@ -7,17 +7,23 @@
 //! | `personal` | a person's own data, deletions and what becomes of them |
 //! | `recommending` | recommendations computed on the server |
 //! | `bulk` | many records or items in one request |
+//! | `operating` | what operators and administrators see |
 //!
 //! Identifiers of people and items travel in bodies only, never in a path or
 //! a query, so that no proxy's log holds them.
 
 mod bulk;
+mod operating;
 mod personal;
 mod published;
 mod recommending;
 
 pub use crate::dataset::{FeatureValue, ItemRow};
 pub use bulk::{BulkInteraction, JSON_LINES, LineAnswer, LineStatus, MOST_LINES};
+pub use operating::{
+    BackupStanding, Backups, Counts, NewToken, Operating, Quality, RequestStanding, RevokeRequest, ShardStanding,
+    Timing, TokenEntry, TokenList, TokenRequest,
+};
 pub use personal::{
     AccountRequest, AddRequest, Added, DeleteRequest, DryRun, Erasure, Event, ExportRequest, Kept, KeptFeature,
     KeptRequest, KeptToken, NewInteraction, OwnInteraction, OwnInteractions, OwnRow, OwnRows, Phase, Progress,

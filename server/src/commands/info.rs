@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use eemu_core::counted;
 use eemu_core::fingerprint::Fingerprint;
+use eemu_core::receipt::Entry;
 use serde_json::{Value, json};
 
 use super::configuring::{keys, shown};
@@ -21,6 +22,9 @@ pub(crate) fn run(args: &InfoArgs) -> Result<ExitCode> {
     let shards = deployment.state.shards()?;
     let compacted = deployment.state.compacted()?;
     let features: Vec<&str> = world.catalog.items.columns.iter().map(|column| column.name.as_str()).collect();
+    let entries = deployment.state.receipts()?;
+    let is_receipt = |entry: &&crate::store::Receipt| matches!(Entry::from_line(&entry.json), Ok(Entry::Deletion(_)));
+    let receipts = entries.iter().filter(is_receipt).count();
     if args.json {
         let shards: Vec<Value> = shards
             .iter()
@@ -60,7 +64,8 @@ pub(crate) fn run(args: &InfoArgs) -> Result<ExitCode> {
             "data_of_searches": deployment.state.tuned()?,
             "shards": shards,
             "backups": deployment.state.backups()?,
-            "receipts": deployment.state.receipts()?.len(),
+            "receipts": receipts,
+            "log_entries": entries.len(),
             "config": shown(&deployment.settings.config)?,
         }))?;
         return Ok(ExitCode::SUCCESS);
@@ -68,7 +73,8 @@ pub(crate) fn run(args: &InfoArgs) -> Result<ExitCode> {
     print_line(&format!(
         "{}: {}, {}, {}",
         world.catalog.dataset,
-        counted(world.catalog.users.len(), "user"),
+        // Whoever was deleted has left a number without a name.
+        counted(world.catalog.users.len() - world.catalog.users.deleted().count(), "user"),
         counted(world.catalog.items.len(), "item"),
         counted(world.interactions.len(), "record")
     ))?;
@@ -98,7 +104,7 @@ pub(crate) fn run(args: &InfoArgs) -> Result<ExitCode> {
     for commitment in deployment.state.tuned()? {
         print_line(&format!("a search read this data: {commitment}"))?;
     }
-    print_line(&format!("receipts: {}", deployment.state.receipts()?.len()))?;
+    print_line(&format!("receipts: {receipts}, among {} entries of the log", entries.len()))?;
     for backup in deployment.state.backups()? {
         let days = (backup.expires - backup.created) / 86_400.0;
         print_line(&format!("a backup is out: {} (kept for {days:.0} days)", backup.id))?;

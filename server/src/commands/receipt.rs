@@ -33,11 +33,13 @@ pub(crate) fn run(command: &ReceiptCommand) -> Result<ExitCode> {
                 print_json(&json!({"valid": true, "public_key": key, "index": file.index, "receipt": receipt}))?;
             } else {
                 print_line(&format!(
-                    "valid: {} removed, {} trained from scratch; entry {} of a log of {}",
+                    "valid: {} removed, {} trained from scratch; entry number {} of {} in the log (index {})",
                     counted(receipt.removed, "record"),
                     counted(receipt.shards.len(), "shard"),
-                    file.index,
-                    file.checkpoint.size
+                    // People count from 1, as the page does.
+                    file.index + 1,
+                    file.checkpoint.size,
+                    file.index
                 ))?;
                 let asked =
                     if args.key.is_some() { "as expected" } else { "is it your server's? compare, or give --key" };

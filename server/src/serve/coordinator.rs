@@ -317,6 +317,7 @@ impl Coordinator {
                 }
                 self.look_at_shards();
                 self.model_loaded(shard, model);
+                self.handle.quality().ask();
             }
             // It is looked at again when the other publishes, or dies.
             Outcome::Elsewhere => self.view.schedule.retry(shard, AFTER_ANOTHER, now),

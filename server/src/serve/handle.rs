@@ -16,13 +16,15 @@ use tracing::error;
 
 use super::capacity::Capacity;
 use super::command::{Change, Command, Wanted};
+use super::demo::Demo;
 use super::hiding::Hiding;
 use super::histories::Histories;
 use super::metrics::Metrics;
+use super::quality::Quality;
 use super::service::ServiceOptions;
 use super::tokens::Tokens;
 use super::view::View;
-use crate::store::{Head, NewAudit, State, Watch};
+use crate::store::{Backup, Head, NewAudit, State, Watch};
 
 /// Changes that wait at once; beyond that the service is overloaded.
 const LONGEST_QUEUE: usize = 100_000;
@@ -45,12 +47,13 @@ struct Shared {
     tokens: Mutex<Tokens>,
     ticks: watch::Sender<u64>,
     tick: AtomicU64,
-    demo: Vec<(u32, String)>,
+    demo: Demo,
     /// Items that are in no list.
     hiding: Hiding,
     /// Looks how far a shared state has come; none where nobody else writes.
     watch: Option<Watch>,
     histories: Histories,
+    quality: Quality,
     stopping: AtomicBool,
     failed: AtomicBool,
 }
@@ -61,16 +64,17 @@ pub(super) struct Parts {
     pub(super) commands: mpsc::Sender<Command>,
     pub(super) options: ServiceOptions,
     pub(super) tokens: Tokens,
-    pub(super) demo: Vec<(u32, String)>,
+    pub(super) demo: Demo,
     pub(super) watch: Option<Watch>,
     pub(super) hiding: Hiding,
     pub(super) state: Arc<State>,
     pub(super) histories: Histories,
+    pub(super) quality: Quality,
 }
 
 impl Handle {
     pub(super) fn new(parts: Parts) -> Result<Self> {
-        let Parts { view, commands, options, tokens, demo, watch, hiding, state, histories } = parts;
+        let Parts { view, commands, options, tokens, demo, watch, hiding, state, histories, quality } = parts;
         Ok(Self(Arc::new(Shared {
             view: ArcSwap::from_pointee(view),
             commands,
@@ -85,6 +89,7 @@ impl Handle {
             hiding,
             watch,
             histories,
+            quality,
             stopping: AtomicBool::new(false),
             failed: AtomicBool::new(false),
         })))
@@ -122,8 +127,21 @@ impl Handle {
         &self.0.hiding
     }
 
-    /// Demonstration: people and the tokens that act for them.
-    pub fn demo(&self) -> &[(u32, String)] {
+    /// How good the lists are.
+    pub(super) fn quality(&self) -> &Quality {
+        &self.0.quality
+    }
+
+    /// Backups that are out. Blocking.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub(super) fn backups(&self) -> Result<Vec<Backup>> {
+        self.0.histories.backups()
+    }
+
+    /// The demonstration's households.
+    pub(super) fn demo(&self) -> &Demo {
         &self.0.demo
     }
 

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use anyhow::Result;
 use eemu_core::world::World;
 
-use crate::store::{Access, Location, State};
+use crate::store::{Access, Backup, Location, State};
 
 /// Connections that read.
 const READERS: usize = 2;
@@ -43,6 +43,14 @@ impl Histories {
             return Ok(world.clone());
         }
         Ok(world.with_people(self.reader().records_of(users)?))
+    }
+
+    /// Backups that are out, the oldest first.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub(super) fn backups(&self) -> Result<Vec<Backup>> {
+        Ok(self.reader().backups()?)
     }
 
     /// The same with everybody who has one of these items.

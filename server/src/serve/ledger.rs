@@ -19,6 +19,8 @@ pub struct Ledger {
     key: [u8; 32],
     log: Log,
     checkpoint: Checkpoint,
+    /// How often a model of each shard was published.
+    trainings: imbl::OrdMap<u32, u64>,
 }
 
 /// The log line of a version that goes live.
@@ -27,6 +29,18 @@ pub struct Ledger {
 /// When it cannot be written as JSON.
 pub(super) fn published_line(live: &[Live]) -> eemu_core::Result<String> {
     Entry::Published(Published { format: 1, published: live.iter().map(statement).collect() }).to_line()
+}
+
+/// Counts what a line says was published. Receipts name the same versions once
+/// more. Other lines are not even read: a log may be long.
+fn count_trainings(line: &str, trainings: &mut imbl::OrdMap<u32, u64>) {
+    if line.contains("\"published\":")
+        && let Ok(entry) = serde_json::from_str::<Published>(line)
+    {
+        for statement in entry.published {
+            *trainings.entry(statement.shard).or_default() += 1;
+        }
+    }
 }
 
 impl Ledger {
@@ -90,7 +104,9 @@ impl Ledger {
             bail!("the receipt log's keys do not lead to the stored key; restore the state from a backup");
         }
         let checkpoint = Checkpoint::sign(&origin, log.len(), &log.root(), &key);
-        Ok(Self { origin, key, log, checkpoint })
+        let mut trainings = imbl::OrdMap::new();
+        log.lines(0, u64::MAX).for_each(|line| count_trainings(line, &mut trainings));
+        Ok(Self { origin, key, log, checkpoint, trainings })
     }
 
     /// This log with what the store has appended since. It only grows: what is
@@ -114,6 +130,7 @@ impl Ledger {
             if receipt.id != grown.log.len() + 1 {
                 bail!("the receipt log has a gap before entry {}; restore the state from a backup", receipt.id);
             }
+            count_trainings(&receipt.json, &mut grown.trainings);
             grown.log.push(receipt.json);
         }
         grown.checkpoint = grown.signed(grown.log.len()).unwrap_or_else(|| self.checkpoint.clone());
@@ -149,6 +166,11 @@ impl Ledger {
         &self.checkpoint
     }
 
+    /// How often a model of a shard was published.
+    pub fn trainings(&self, shard: u32) -> u64 {
+        self.trainings.get(&shard).copied().unwrap_or_default()
+    }
+
     /// The log.
     pub fn log(&self) -> &Log {
         &self.log
@@ -178,7 +200,7 @@ mod tests {
         all.extend((1..lines).map(|n| format!("line {n}")));
         let log = Log::new(all);
         let checkpoint = Checkpoint::sign(&origin, log.len(), &log.root(), &key);
-        Ledger { origin, key, log, checkpoint }
+        Ledger { origin, key, log, checkpoint, trainings: imbl::OrdMap::new() }
     }
 
     fn key_line(id: u64) -> Receipt {

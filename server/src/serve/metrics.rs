@@ -7,13 +7,28 @@ use prometheus::{
     Gauge, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
 };
 
+use eemu_core::api::Quality;
+
 use super::handle::Handle;
-use crate::clock::now_exactly;
+use super::recent::{Hour, Recent};
+use crate::clock::{now, now_exactly};
 
 /// Every counter.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
+    /// When this process began, in seconds since 1970.
+    pub since: u64,
+    /// All answers, and those that were the server's fault: sums of `answers`.
+    pub counted_answers: IntCounter,
+    /// See there.
+    pub server_faults: IntCounter,
+    /// How long lists took.
+    pub lists: Recent,
+    /// How long deletions took to be acknowledged.
+    pub acknowledgements: Recent,
+    /// Deletions that were asked for.
+    pub asked: Hour,
     /// Answers by route and status.
     pub answers: IntCounterVec,
     /// Seconds by route.
@@ -40,7 +55,13 @@ pub struct Metrics {
     accepted: IntGauge,
     late: IntGauge,
     sustained: Gauge,
+    hit_rate: Gauge,
+    best: Gauge,
+    margin: Gauge,
 }
+
+/// Routes that acknowledge deletions.
+const DELETIONS: [&str; 3] = ["/api/v1/interactions/delete", "/api/v1/account/delete", "/api/v1/items/take-down"];
 
 impl Metrics {
     /// All at zero.
@@ -59,8 +80,11 @@ impl Metrics {
             registry.register(Box::new(gauge.clone()))?;
             Ok(gauge)
         };
-        let sustained = Gauge::new("eemu_deletions_sustained_per_hour", "Deletions an hour that are sustained")?;
-        registry.register(Box::new(sustained.clone()))?;
+        let real = |name: &str, help: &str| -> Result<Gauge> {
+            let gauge = Gauge::new(name, help)?;
+            registry.register(Box::new(gauge.clone()))?;
+            Ok(gauge)
+        };
         let answers = IntCounterVec::new(Opts::new("eemu_answers_total", "Answers given"), &["route", "status"])?;
         registry.register(Box::new(answers.clone()))?;
         let buckets = vec![0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
@@ -68,6 +92,12 @@ impl Metrics {
         let seconds = HistogramVec::new(options, &["route"])?;
         registry.register(Box::new(seconds.clone()))?;
         Ok(Self {
+            since: now(),
+            counted_answers: IntCounter::new("answers", "All of them")?,
+            server_faults: IntCounter::new("faults", "The server's")?,
+            lists: Recent::default(),
+            acknowledgements: Recent::default(),
+            asked: Hour::default(),
             answers,
             seconds,
             deleted: counter("eemu_records_deleted_total", "Records deleted")?,
@@ -84,9 +114,28 @@ impl Metrics {
             requests: gauge("eemu_requests_waiting", "Unlearning requests without a receipt")?,
             accepted: gauge("eemu_deletions_accepted", "Deletions that are accepted and not carried out yet")?,
             late: gauge("eemu_deletions_late", "Those of them that are past their time")?,
-            sustained,
+            sustained: real("eemu_deletions_sustained_per_hour", "Deletions an hour that are sustained")?,
+            hit_rate: real("eemu_quality_hit_rate", "HR@10 of a small sample of people with held-out records")?,
+            best: real("eemu_quality_best", "The best of it since the process began")?,
+            margin: real("eemu_quality_margin", "Half the width of its 95% interval")?,
             registry,
         })
+    }
+
+    /// Counts an answer.
+    pub fn answered(&self, route: &str, status: u16, seconds: f64) {
+        self.answers.with_label_values(&[route, status.to_string().as_str()]).inc();
+        self.seconds.with_label_values(&[route]).observe(seconds);
+        self.counted_answers.inc();
+        match status {
+            500.. => self.server_faults.inc(),
+            200 if route == "/api/v1/recommendations" => self.lists.add(seconds),
+            202 if DELETIONS.contains(&route) => {
+                self.acknowledgements.add(seconds);
+                self.asked.add(now());
+            }
+            _ => {}
+        }
     }
 
     /// The text that Prometheus reads.
@@ -103,6 +152,11 @@ impl Metrics {
         self.accepted.set(view.requests.accepted() as i64);
         self.late.set(view.requests.late(now_exactly()) as i64);
         self.sustained.set(service.capacity().sustained());
+        if let Quality::Measured { hit_rate, margin, best, .. } = &*service.quality().last() {
+            self.hit_rate.set(*hit_rate);
+            self.best.set(*best);
+            self.margin.set(*margin);
+        }
         Ok(TextEncoder::new().encode_to_string(&self.registry.gather())?)
     }
 }

@@ -16,16 +16,18 @@
 //! | `schedule`, `requests`, `ledger` | plain values: which shard retrains when, what becomes of a deletion, the receipt log |
 //! | `capacity` | how many deletions an hour that sustains |
 //! | `recommending` | lists computed here |
-//! | `hiding` | items that are in no list |
+//! | `hiding`, `demo` | items that are in no list; households that anybody may try |
 //! | `tokens`, `sign_in` | who may: our tokens, an issuer's tokens |
 //! | `http`, `listen` | the API and its connections |
-//! | `metrics`, `logging`, `traces` | counters, log lines, spans for OpenTelemetry |
+//! | `metrics`, `recent`, `logging`, `traces` | counters, what happened lately, log lines, spans for OpenTelemetry |
+//! | `standing`, `quality` | what an operator sees; how good the lists are |
 
 mod additions;
 mod capacity;
 mod command;
 mod coordinator;
 mod deletions;
+mod demo;
 mod handle;
 mod hiding;
 mod histories;
@@ -38,6 +40,8 @@ mod logging;
 mod metrics;
 mod new_items;
 mod policy;
+mod quality;
+mod recent;
 mod recommending;
 mod requests;
 mod schedule;
@@ -45,6 +49,7 @@ mod service;
 pub mod settings;
 mod showing;
 pub mod sign_in;
+mod standing;
 pub mod tokens;
 mod traces;
 mod training_pool;
@@ -97,8 +102,8 @@ pub fn run(state: Location, settings: &Settings) -> Result<()> {
             warn!("{doubt}");
             say(&format!("warning: {doubt}"));
         });
-        if !service.demo().is_empty() {
-            say(&format!("demonstration: everybody gets tokens for {} households", service.demo().len()));
+        if service.demo().is_on() {
+            say(&format!("demonstration: everybody gets tokens for {} households", service.demo().wanted()));
         }
         let stopping = service.clone();
         let stop = async move {

@@ -19,8 +19,9 @@ pub(super) fn owner_of(id: &str, user: &str) -> [u8; 32] {
 #[derive(Debug, Clone, Default)]
 pub struct Requests {
     by_id: imbl::HashMap<[u8; 32], Request>,
-    /// Those that removed something and have no receipt yet.
-    open: imbl::OrdSet<[u8; 32]>,
+    /// Those that removed something and have no receipt yet, by when they were
+    /// asked for.
+    open: imbl::OrdSet<(u64, [u8; 32])>,
     /// Those that are accepted and not carried out yet.
     deferred: imbl::HashMap<[u8; 32], Deferred>,
     /// The same, by their time.
@@ -30,7 +31,7 @@ pub struct Requests {
 impl Requests {
     /// What the store holds.
     pub fn new(requests: Vec<Request>, deferred: Vec<Deferred>) -> Self {
-        let open = requests.iter().filter(|request| is_open(request)).map(|request| request.id_hash).collect();
+        let open = requests.iter().filter(|request| is_open(request)).map(of_open).collect();
         let by_id = requests.into_iter().map(|request| (request.id_hash, request)).collect();
         let mut all = Self { by_id, open, ..Self::default() };
         deferred.into_iter().for_each(|request| all.defer(request));
@@ -85,7 +86,7 @@ impl Requests {
     /// Notes a request that the store has noted.
     pub fn insert(&mut self, request: Request) {
         if is_open(&request) {
-            self.open.insert(request.id_hash);
+            self.open.insert(of_open(&request));
         }
         self.by_id.insert(request.id_hash, request);
     }
@@ -93,17 +94,22 @@ impl Requests {
     /// Requests without a receipt that removed something and whose every
     /// shard has a later live version than they wait for.
     pub fn ready(&self, live: &HashMap<u32, u64>) -> Vec<Request> {
-        let open = self.open.iter().filter_map(|id| self.by_id.get(id));
-        open.filter(|request| request.is_ready(live)).cloned().collect()
+        self.oldest_open().filter(|request| request.is_ready(live)).cloned().collect()
+    }
+
+    /// Requests that removed something and have no receipt yet, those asked for
+    /// first.
+    pub fn oldest_open(&self) -> impl Iterator<Item = &Request> {
+        self.open.iter().filter_map(|(_, id)| self.by_id.get(id))
     }
 
     /// Notes the receipt of requests.
     pub fn answer(&mut self, ids: &[[u8; 32]], receipt: u64) {
         for id in ids {
             if let Some(request) = self.by_id.get_mut(id) {
+                self.open.remove(&of_open(request));
                 request.receipt = Some(receipt);
             }
-            self.open.remove(id);
         }
     }
 
@@ -125,6 +131,10 @@ impl Requests {
 /// Orders by time: positive numbers order as their bits do.
 fn place(request: &Deferred) -> (u64, [u8; 32]) {
     (request.due.max(0.0).to_bits(), request.id_hash)
+}
+
+fn of_open(request: &Request) -> (u64, [u8; 32]) {
+    (request.created.max(0.0).to_bits(), request.id_hash)
 }
 
 fn is_open(request: &Request) -> bool {

@@ -1,6 +1,7 @@
 //! A state in service: opened, started, ended. What it does is the run loop's
 //! ([`super::coordinator`]), what it shows the handle's.
 
+use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -9,13 +10,15 @@ use anyhow::Result;
 use eemu_core::tensor::Device;
 
 use super::coordinator::Coordinator;
+use super::demo::Demo;
 use super::handle::{Handle, Parts, watch_others};
 use super::hiding::Hiding;
 use super::histories::Histories;
 use super::ledger::Ledger;
 use super::policy::Policy;
+use super::quality::{Quality, measure_when_asked};
 use super::requests::Requests;
-use super::tokens::{Scope, Tokens};
+use super::tokens::Tokens;
 use super::view::View;
 use crate::clock::random;
 use crate::deployment::Deployment;
@@ -72,6 +75,8 @@ pub struct Service {
     pub state: Arc<State>,
     /// Until it is started.
     coordinator: Mutex<Option<Coordinator>>,
+    /// Questions how good the lists are; until it is started.
+    measuring: Mutex<Option<Receiver<()>>>,
 }
 
 impl Service {
@@ -90,14 +95,12 @@ impl Service {
         let log = Ledger::open(&state)?;
         let requests = Requests::new(forgetting::requests(&state)?, state.deferred()?);
         let view = View::new(&deployment, random::<32>()?, &device, requests, log)?;
-        let mut tokens = Tokens::of_state(&state)?;
-        let demo = demo_households(&state, &view, options.demo)?
-            .into_iter()
-            .map(|user| Ok((user, tokens.create_passing(Scope::Subject(user))?)))
-            .collect::<Result<Vec<_>>>()?;
+        let tokens = Tokens::of_state(&state)?;
+        let demo = Demo::new(&state, &view, options.demo)?;
         let hiding = Hiding::open(&state)?;
         let (commands, inbox) = mpsc::channel();
         let histories = Histories::open(&location)?;
+        let (quality, measuring) = Quality::new(deployment.world.config.holdout);
         let handle = Handle::new(Parts {
             view: view.clone(),
             commands,
@@ -108,10 +111,12 @@ impl Service {
             hiding,
             state: state.clone(),
             histories,
+            quality,
         })?;
         let launcher = handle.options().launch.open(&state, &device)?;
         let coordinator = Coordinator::new(handle.clone(), device, &launcher, deployment, view, inbox);
-        Ok(Self { handle, state, coordinator: Mutex::new(Some(coordinator)) })
+        let (coordinator, measuring) = (Mutex::new(Some(coordinator)), Mutex::new(Some(measuring)));
+        Ok(Self { handle, state, coordinator, measuring })
     }
 
     /// Starts the run loop with its trainers; they end after [`Handle::stop`].
@@ -119,7 +124,11 @@ impl Service {
         let mut coordinator = self.coordinator.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(coordinator) = coordinator.take() else { return Vec::new() };
         let run = std::thread::spawn(move || coordinator.run());
-        vec![run, watch_others(self.handle.clone())]
+        let mut threads = vec![run, watch_others(self.handle.clone())];
+        let measuring = self.measuring.lock().unwrap_or_else(PoisonError::into_inner).take();
+        threads.extend(measuring.map(|asked| measure_when_asked(self.handle.clone(), asked)));
+        self.handle.quality().ask();
+        threads
     }
 }
 
@@ -127,16 +136,4 @@ impl std::fmt::Debug for Service {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Service").field("handle", &self.handle).finish_non_exhaustive()
     }
-}
-
-/// The people with most records, for the demonstration.
-fn demo_households(state: &State, view: &View, count: usize) -> Result<Vec<u32>> {
-    let mut people: Vec<(std::cmp::Reverse<usize>, u32)> = Vec::new();
-    if count > 0 {
-        state.each_person(view.world.catalog.users.len() as u32, |records| {
-            people.extend(records.first().map(|first| (std::cmp::Reverse(records.len()), first.user)));
-        })?;
-    }
-    people.sort_unstable();
-    Ok(people.into_iter().take(count).map(|(_, user)| user).collect())
 }

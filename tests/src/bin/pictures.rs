@@ -72,7 +72,7 @@ async fn operate(shop: &Shop, file: &Path, dark: bool) -> Result<()> {
     browser.until("the field", "return !!document.querySelector('#operator')").await?;
     browser.client.find(Locator::Css("#operator")).await?.send_keys(&shop.operator).await?;
     browser.click(".token button").await?;
-    browser.until("the log", "return document.querySelectorAll('#entries tr').length > 1").await?;
+    browser.until("the log", "return !!document.querySelector('#leave')").await?;
     // All shards are back when nothing waits; the picture is of that.
     aside(|| shop.process.wait_clean())?;
     browser.until("all shards", "return document.querySelector('h1').innerText.startsWith('All eight')").await?;

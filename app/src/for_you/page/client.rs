@@ -56,7 +56,9 @@ impl Client {
 
     /// Sends an order. Sentences of the last one go.
     pub(crate) fn send(self, order: &Order) {
-        if !matches!(order, Order::List(_) | Order::Why(_) | Order::Look(_) | Order::Device(..) | Order::Visible(_)) {
+        let quiet = matches!(order, Order::List(_) | Order::Why(_) | Order::Device(..) | Order::Visible(_));
+        let operates = matches!(order, Order::Look(..) | Order::Hurry(..) | Order::Errand(..));
+        if !quiet && !operates {
             self.state.trouble.set(None);
         }
         if let (Some(inner), Ok(text)) = (self.inner.get_value(), serde_json::to_string(order)) {
@@ -129,8 +131,16 @@ impl Client {
                 state.trouble.set(Some(trouble));
             }
             Tell::Operation(operation) => {
-                state.refused.set(None);
-                state.operation.set(Some(*operation));
+                // One that was on its way when somebody left.
+                if !state.office.token.with_untracked(String::is_empty) {
+                    state.office.refused.set(None);
+                    state.office.operation.set(Some(*operation));
+                }
+            }
+            Tell::Errand(done) => {
+                if let Some(next) = state.office.take(*done) {
+                    state.office.send(self, next);
+                }
             }
             Tell::Device(now) => device::take(state, now),
             Tell::Opened(reading) => {
@@ -140,7 +150,7 @@ impl Client {
             }
             Tell::Why(why) => state.why.set(Some(why)),
             Tell::File { name, text } => save(&name, &text),
-            Tell::NoOperation(why) => state.refused.set(Some(why)),
+            Tell::NoOperation(why) => state.office.refused.set(Some(why)),
         }
     }
 
@@ -233,7 +243,7 @@ impl Client {
             }
             // Whoever deletes in another tab sees it here too.
             state.receipt.set(None);
-            super::doom::remember(state);
+            super::removal::remember(state);
         }
         state.followings.update(|all| match all.iter_mut().find(|known| known.id == following.id) {
             Some(known) => *known = following,

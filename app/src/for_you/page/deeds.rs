@@ -5,9 +5,9 @@ use eemu_core::api::Phase;
 use leptos::prelude::*;
 
 use super::client::Client;
-use super::doom::{Confirm, Doom, Waiting};
+use super::removal::{Confirm, Everything, Waiting};
 use super::state::{Doomed, Gone, State};
-use super::who::picks;
+use super::who::{Adding, picks};
 use crate::for_you::protocol::{Deed, Order};
 use crate::lab::page::focus;
 use crate::parts::portions::portions;
@@ -57,7 +57,8 @@ pub(super) fn Deeds() -> impl IntoView {
             {move || together.get().map(|shard| view! {
                 <p class="tiny muted">{format!("All in shard {}: a person’s records stay together.", label(shard, shards.get()))}</p>
             })}
-            <Doom/>
+            {move || (own.get() && !state.is_example()).then(|| view! { <Adding/> })}
+            <Everything/>
             <Several own/>
             <Waiting/>
             {move || (history.with(Vec::len) > 12).then(|| view! {

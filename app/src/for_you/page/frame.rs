@@ -103,7 +103,7 @@ fn tell_when_seen(state: State, client: Client) {
         let visible = !document().hidden();
         client.send(&Order::Visible(visible));
         if !visible {
-            super::doom::send(state, client);
+            super::removal::send(state, client);
         }
     };
     let changed = window_event_listener_untyped("visibilitychange", seen);

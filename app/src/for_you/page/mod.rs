@@ -10,7 +10,7 @@
 //! | `who` | signing in; a visitor's picks and table |
 //! | `opening` | a visitor's own file: what was recognised, and changing it |
 //! | `deeds` | what somebody did, and forgetting it |
-//! | `doom` | asking before, and the seconds to take it back |
+//! | `removal` | asking before something is forgotten, and the seconds to take it back |
 //! | `listing` | the adaptation set and the list |
 //! | `paper` | the receipt and its checks |
 //! | `trial` | forgetting one thing of the example |
@@ -23,13 +23,13 @@
 mod client;
 mod deeds;
 mod device;
-mod doom;
 mod example;
 mod frame;
 mod listing;
 mod location;
 mod opening;
 mod paper;
+mod removal;
 mod settings;
 mod state;
 mod trial;

@@ -10,7 +10,7 @@ use super::location::Chosen;
 use super::trial::Trial;
 use crate::for_you::opened::{Choice, Reading};
 use crate::for_you::protocol::{Ask, Checked, Deed, Device, Fetching, Following, List, Service, Trouble, What, Why};
-use crate::operate::protocol::Operation;
+use crate::operate::office::Office;
 
 /// What is to be forgotten, waiting for a yes.
 #[derive(Debug, Clone, PartialEq)]
@@ -89,12 +89,8 @@ pub(crate) struct State {
     pub(crate) asked_why: RwSignal<Option<u32>>,
     /// Whether single keys act.
     pub(crate) keys: RwSignal<bool>,
-    /// What an operator sees.
-    pub(crate) operation: RwSignal<Option<Operation>>,
-    /// Why an operator sees nothing.
-    pub(crate) refused: RwSignal<Option<String>>,
-    /// An operator's token, for this visit only.
-    pub(crate) operator: RwSignal<String>,
+    /// What the page Operate keeps.
+    pub(crate) office: Office,
 }
 
 impl State {
@@ -128,9 +124,7 @@ impl State {
             why: RwSignal::new(None),
             asked_why: RwSignal::new(None),
             keys: RwSignal::new(true),
-            operation: RwSignal::new(None),
-            refused: RwSignal::new(None),
-            operator: RwSignal::new(String::new()),
+            office: Office::new(),
         }
     }
 

@@ -131,41 +131,69 @@ fn SignIn() -> impl IntoView {
 fn Picks() -> impl IntoView {
     let state = expect_context::<State>();
     let client = expect_context::<Client>();
-    let search = RwSignal::new(String::new());
-    let matches = Memo::new(move |_| {
-        let wanted = search.get().trim().to_lowercase();
-        let taken = picks(state);
-        if wanted.is_empty() {
-            return Vec::new();
-        }
-        state.items.with(|items| {
-            let fits = |item: &&(String, String)| {
-                item.1.to_lowercase().contains(&wanted) && !taken.iter().any(|pick| pick.item == item.0)
-            };
-            items.iter().filter(fits).take(MATCHES).cloned().collect::<Vec<_>>()
-        })
-    });
-    let add = move |item: String| {
+    let add = Callback::new(move |item: String| {
         let mut all = picks(state);
         all.push(Pick { item, when: None });
         client.send(&Order::Picks(all));
+    });
+    view! { <Search id="search" list="matches" label="Or pick what you like: it stays in this browser" add/> }
+}
+
+/// Adding a record, for who is signed in.
+#[component]
+pub(super) fn Adding() -> impl IntoView {
+    let state = expect_context::<State>();
+    let client = expect_context::<Client>();
+    let add = Callback::new(move |item: String| {
+        let name = state.items.with_untracked(|items| items.iter().find(|known| known.0 == item).map(|i| i.1.clone()));
+        state.say(format!("{} is being added.", name.unwrap_or_default()));
+        client.send(&Order::Add(item));
+    });
+    view! {
+        <details class="adding kept">
+            <summary class="small">"Add something"</summary>
+            <Search id="add" list="add-matches" label="Your list uses it at once; its shard learns it with its next training" add/>
+        </details>
+    }
+}
+
+/// Finds an item by its name; what is there already is left out.
+#[component]
+fn Search(id: &'static str, list: &'static str, label: &'static str, add: Callback<String>) -> impl IntoView {
+    let state = expect_context::<State>();
+    let search = RwSignal::new(String::new());
+    let matches = Memo::new(move |_| {
+        let wanted = search.get().trim().to_lowercase();
+        if wanted.is_empty() {
+            return Vec::new();
+        }
+        let taken: Vec<String> = state.service.with(|service| {
+            service.as_ref().map(|s| s.history.iter().map(|deed| deed.item.clone()).collect()).unwrap_or_default()
+        });
+        state.items.with(|items| {
+            let fits = |item: &&(String, String)| item.1.to_lowercase().contains(&wanted) && !taken.contains(&item.0);
+            items.iter().filter(fits).take(MATCHES).cloned().collect::<Vec<_>>()
+        })
+    });
+    let chosen = move |item: String| {
+        add.run(item);
         search.set(String::new());
-        crate::lab::page::focus("search");
+        crate::lab::page::focus(id);
     };
     view! {
         <div class="picks">
             <label class="field">
-                <span>"Or pick what you like: it stays in this browser"</span>
-                <input id="search" type="search" autocomplete="off" placeholder="Find a product"
+                <span>{label}</span>
+                <input id=id type="search" autocomplete="off" placeholder="Find a product"
                     prop:value=move || search.get() on:input=move |event| search.set(event_target_value(&event))/>
             </label>
             {move || {
                 let found = matches.get();
                 let none = found.is_empty() && !search.with(|search| search.trim().is_empty());
                 view! {
-                    <ul class="choices" id="matches">
+                    <ul class="choices" id=list>
                         {found.into_iter().map(|(id, name)| view! {
-                            <li><button type="button" class="btn s" on:click=move |_| add(id.clone())>
+                            <li><button type="button" class="btn s" on:click=move |_| chosen(id.clone())>
                                 <span class="sr">"Add "</span>{name}
                             </button></li>
                         }).collect_view()}

@@ -76,6 +76,11 @@ impl Caller {
         Ok(Self { scope: Some(scope), token: ISSUER.to_owned() })
     }
 
+    /// Whether this is the token of a short name.
+    pub(super) fn is(&self, id: &str) -> bool {
+        self.token == id
+    }
+
     /// An entry of the audit log: this caller asked for something and got an
     /// answer. None for nobody in particular.
     pub(super) fn audit(&self, kind: &'static str, status: u16) -> Option<NewAudit> {

@@ -121,7 +121,7 @@ async fn fresh(State(app): State<Arc<App>>, request: Request, next: Next) -> Res
 
 /// What is noted in the audit log, by route; and the status with which the run
 /// loop has noted it already, together with the change.
-const AUDITED: [(&str, &str, Option<u16>); 9] = [
+const AUDITED: [(&str, &str, Option<u16>); 12] = [
     ("/api/v1/interactions/list", "read records", None),
     ("/api/v1/person/export", "export a person", None),
     ("/api/v1/rows", "read rows of models", None),
@@ -131,6 +131,9 @@ const AUDITED: [(&str, &str, Option<u16>); 9] = [
     ("/api/v1/items/take-down", "take an item down", Some(202)),
     ("/api/v1/retrain", "retrain", None),
     ("/api/v1/audit", "read the audit log", None),
+    ("/api/v1/tokens", "make a token", None),
+    ("/api/v1/tokens/list", "list tokens", None),
+    ("/api/v1/tokens/revoke", "revoke a token", None),
 ];
 
 /// Notes who asked what kind of thing. Whoever has no token that is known is
@@ -160,8 +163,7 @@ async fn count(State(app): State<Arc<App>>, request: Request, next: Next) -> Res
     let response = next.run(request).instrument(span.clone()).await;
     traces::answered(&span, response.status().as_u16());
     let (status, seconds) = (response.status(), start.elapsed().as_secs_f64());
-    app.service.metrics().answers.with_label_values(&[&route, status.as_str()]).inc();
-    app.service.metrics().seconds.with_label_values(&[&route]).observe(seconds);
+    app.service.metrics().answered(&route, status.as_u16(), seconds);
     info!(%method, route, status = status.as_u16(), milliseconds = (seconds * 1e3) as u64, "answered");
     // Layers that answer for themselves say it with a bare status.
     let bare = response.status().is_client_error() || response.status().is_server_error();

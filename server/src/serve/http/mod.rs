@@ -7,7 +7,8 @@
 //! | `bulk` | many records, or items, in one request |
 //! | `recommending` | recommendations computed here |
 //! | `listing` | similar, popular and new items; hidden ones |
-//! | `operating` | health, metrics |
+//! | `operating` | health, metrics, what an operator sees |
+//! | `tokens` | tokens and backups |
 //! | `caller` | who asks, and about whom |
 //! | `problem` | what is answered when something is wrong |
 //! | `layers` | limits, headers, log lines around every answer |
@@ -23,6 +24,7 @@ mod personal;
 mod problem;
 mod published;
 mod recommending;
+mod tokens;
 mod unlearning;
 mod web;
 
@@ -138,8 +140,13 @@ fn api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(operating::whoami))
         .routes(routes!(operating::demo))
         .routes(routes!(operating::retrain))
+        .routes(routes!(operating::operate))
         .routes(routes!(operating::queue))
         .routes(routes!(operating::audit))
+        .routes(routes!(tokens::list))
+        .routes(routes!(tokens::create))
+        .routes(routes!(tokens::revoke))
+        .routes(routes!(tokens::backups))
         .routes(routes!(operating::metrics))
         .routes(routes!(operating::healthz))
         .routes(routes!(operating::readyz))

@@ -7,12 +7,14 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use eemu_core::api::{AuditLog, AuditPage, Deadline, DemoHousehold, Health, Problem, Queue, Whoami};
+use eemu_core::api::{AuditLog, AuditPage, Deadline, DemoHousehold, Health, Operating, Problem, Queue, Whoami};
 
 use super::App;
 use super::caller::Caller;
+use super::personal::blocking;
 use super::problem::{Answer, Failure, Query};
 use crate::clock::now_exactly;
+use crate::serve::standing::standing;
 use crate::serve::tokens::Scope;
 use crate::store::Deferred;
 
@@ -62,6 +64,15 @@ pub(super) async fn retrain(State(app): State<Arc<App>>, caller: Caller) -> Answ
     caller.operates()?;
     app.service.retrain_now();
     Ok((StatusCode::ACCEPTED, Json(health(&app))).into_response())
+}
+
+/// The service as an operator sees it, in one answer: requests with their age
+/// and deadline, shards, speed, quality, counts. Names shards, and nobody.
+#[utoipa::path(get, path = "/api/v1/operate", tag = "operating", security(("bearer" = ["admin", "operator"])),
+    responses((status = 200, body = Operating), (status = 401, body = Problem), (status = 403, body = Problem)))]
+pub(super) async fn operate(State(app): State<Arc<App>>, caller: Caller) -> Answer<Json<Operating>> {
+    caller.operates()?;
+    Ok(Json(standing(&app.service)))
 }
 
 /// What waits and what trains. Names shards, and nobody.
@@ -122,17 +133,19 @@ pub(super) async fn whoami(State(app): State<Arc<App>>, caller: Caller) -> Answe
             ("subject", Some(view.world.catalog.users.ids[own as usize].clone()))
         }
     };
-    Ok(Json(Whoami { role: role.to_owned(), user, demo: !app.service.demo().is_empty() }))
+    Ok(Json(Whoami { role: role.to_owned(), user, demo: app.service.demo().is_on() }))
 }
 
 /// The demonstration's households, with tokens for everybody; empty unless the
-/// server was started with --demo.
-#[utoipa::path(get, path = "/api/v1/demo", tag = "operating", responses((status = 200, body = Vec<DemoHousehold>)))]
-pub(super) async fn demo(State(app): State<Arc<App>>) -> Json<Vec<DemoHousehold>> {
+/// server was started with --demo. One that was deleted or emptied makes room
+/// for another.
+#[utoipa::path(get, path = "/api/v1/demo", tag = "operating",
+    responses((status = 200, body = Vec<DemoHousehold>), (status = 503, body = Problem)))]
+pub(super) async fn demo(State(app): State<Arc<App>>) -> Answer<Json<Vec<DemoHousehold>>> {
+    let service = app.service.clone();
+    let offered = blocking(move || service.demo().households(&service)).await?;
     let view = app.service.view();
     let ids = &view.world.catalog.users.ids;
-    let alive = app.service.demo().iter().filter(|(user, _)| !view.world.catalog.users.is_deleted(*user));
-    let household =
-        |(user, token): &(u32, String)| DemoHousehold { user: ids[*user as usize].clone(), token: token.clone() };
-    Json(alive.map(household).collect())
+    let household = |(user, token): (u32, String)| Some(DemoHousehold { user: ids.get(user as usize)?.clone(), token });
+    Ok(Json(offered.into_iter().filter_map(household).collect()))
 }

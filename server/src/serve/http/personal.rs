@@ -125,7 +125,9 @@ async fn at_hand(app: &App, view: &View, user: u32) -> Answer<World> {
 }
 
 /// Something that waits for the database, on a thread that may.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> anyhow::Result<T> + Send + 'static) -> Answer<T> {
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> anyhow::Result<T> + Send + 'static,
+) -> Answer<T> {
     let done = tokio::task::spawn_blocking(work).await;
     done.map_err(|panic| Failure::internal(&panic.into()))?.map_err(|error| Failure::of(&error))
 }

@@ -19,6 +19,7 @@ use super::problem::{Answer, Failure, Name};
 use crate::clock::now_exactly;
 use crate::serve::handle::Handle;
 use crate::serve::requests::owner_of;
+use crate::serve::standing::{furthest, missing as missing_shards};
 use crate::serve::tokens::Scope;
 
 /// Between events when nothing moves: clients see that the server lives.
@@ -43,21 +44,14 @@ pub(super) fn stands(service: &Handle, name: &str) -> Option<Unlearning> {
     }
     let request = view.requests.find(name)?;
     let live = view.versions();
-    let waiting: Vec<u32> = request
-        .shards
-        .iter()
-        .filter(|(shard, version)| live.get(shard).is_none_or(|now| now <= version))
-        .map(|(shard, _)| *shard)
-        .collect();
+    let waiting: Vec<u32> = missing_shards(request, &live).collect();
     let now = Instant::now();
     let progress: Vec<Progress> = waiting.iter().map(|&shard| view.schedule.standing(shard, now)).collect();
     let answered = request.receipt.is_some() || request.removed == 0;
     let phase = if request.is_done(&live) || request.receipt.is_some() {
         if answered { Phase::Done } else { Phase::Publishing }
     } else {
-        // The shard that is furthest speaks for the request.
-        let order = [Phase::Publishing, Phase::Retraining, Phase::Settling];
-        order.into_iter().find(|phase| progress.iter().any(|p| p.phase == *phase)).unwrap_or(Phase::Queued)
+        furthest(&waiting, &view.schedule, now)
     };
     let done = phase == Phase::Done;
     Some(Unlearning {

@@ -304,6 +304,33 @@ class Client:
         """Retrains now whatever waits."""
         return cast(Health, self._json("POST", "/api/v1/retrain"))
 
+    @_route("get", "/api/v1/operate")
+    def operate(self) -> dict[str, Any]:
+        """The service as an operator sees it: requests with their age and
+        deadline, shards, speed, quality, counts."""
+        return cast("dict[str, Any]", self._json("GET", "/api/v1/operate"))
+
+    @_route("get", "/api/v1/backups")
+    def backups(self) -> list[dict[str, Any]]:
+        """Backups that are out, and until when each must be destroyed."""
+        return cast("list[dict[str, Any]]", self._json("GET", "/api/v1/backups")["backups"])
+
+    @_route("post", "/api/v1/tokens/list")
+    def tokens(self, user: str | None = None) -> dict[str, Any]:
+        """Tokens of one person, or of operators and administrators."""
+        return cast("dict[str, Any]", self._json("POST", "/api/v1/tokens/list", _given(user=user)))
+
+    @_route("post", "/api/v1/tokens")
+    def create_token(self, scope: str, user: str | None = None, days: int | None = None) -> dict[str, Any]:
+        """Makes a token; it is in the answer and nowhere else."""
+        ask = _given(scope=scope, user=user, days=days)
+        return cast("dict[str, Any]", self._json("POST", "/api/v1/tokens", ask, changes=True))
+
+    @_route("post", "/api/v1/tokens/revoke")
+    def revoke_token(self, id: str) -> dict[str, Any]:
+        """Ends a token, by its short name."""
+        return cast("dict[str, Any]", self._json("POST", "/api/v1/tokens/revoke", {"id": id}, changes=True))
+
     @_route("get", "/api/v1/queue")
     def queue(self) -> dict[str, Any]:
         """What waits and what trains."""

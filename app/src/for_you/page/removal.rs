@@ -192,7 +192,7 @@ fn fate(touched: &[u32], all: usize) -> String {
 
 /// Asks before everything goes.
 #[component]
-pub(super) fn Doom() -> impl IntoView {
+pub(super) fn Everything() -> impl IntoView {
     let state = expect_context::<State>();
     let client = expect_context::<Client>();
     move || {
