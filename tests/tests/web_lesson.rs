@@ -32,7 +32,7 @@ fn a_result_waits_for_its_prediction_and_is_held_against_it() {
             .until("the question", "return document.querySelectorAll('.predict .option').length === 3")
             .await
             .unwrap();
-        browser.until("the worker", "return !document.querySelector('#play').disabled").await.unwrap();
+        browser.until("the worker", "return document.querySelector('#play')?.disabled === false").await.unwrap();
         // The example is there, and says nothing yet.
         let shown = browser.text("main").await.unwrap();
         for gives_away in ["rebuilt", "unchanged", "Only this shard", "never saw it"] {
