@@ -13,7 +13,7 @@ use crate::adapt::{Past, Person};
 use crate::config::Config;
 use crate::dataset::Catalog;
 use crate::ensemble::USER_ROWS;
-use crate::model::{ModelConfig, ModelKind, Row, TensorMap, to_safetensors};
+use crate::model::{ModelConfig, Row, TensorMap, to_safetensors};
 use crate::random::Key;
 use crate::shard_model::ShardModel;
 use crate::tensor::Device;
@@ -36,8 +36,7 @@ pub enum Precision {
 #[must_use]
 pub fn client_catalog(catalog: &Catalog, config: &Config, users: &[u32]) -> Catalog {
     let mut named = catalog.users.only(users);
-    let reads_people = config.model.kind == ModelKind::Episodes && config.episodes.people;
-    if config.model.kind.is_of_items() && !reads_people {
+    if !config.reads_people() {
         named.columns = std::sync::Arc::default();
     }
     Catalog { dataset: catalog.dataset.clone(), version: catalog.version, users: named, items: catalog.items.clone() }

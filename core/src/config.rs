@@ -244,6 +244,12 @@ impl Config {
         if self.model.kind.is_of_items() { Slicing::InOrder } else { Slicing::Hashed(self.train.query_length) }
     }
 
+    /// Whether models read features of people.
+    #[must_use]
+    pub fn reads_people(&self) -> bool {
+        !self.model.kind.is_of_items() || self.model.kind == ModelKind::Episodes && self.episodes.people
+    }
+
     /// Whose features a model of items alone reads of a person: nobody's,
     /// unless it knows people.
     #[must_use]

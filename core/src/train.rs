@@ -298,7 +298,7 @@ pub fn input_hash(catalog: &Catalog, config: &Config, shard: &ShardData) -> [u8;
     }
     part(&shard.index.to_le_bytes());
     part(&shard.hash(catalog));
-    let users = if config.model.kind.is_of_items() { &[] } else { catalog.users.columns.as_slice() };
+    let users = if config.reads_people() { catalog.users.columns.as_slice() } else { &[] };
     for column in users {
         part(format!("{} {}", column.name, column.values.describe(shard.cells.iter().map(|c| c.user))).as_bytes());
     }

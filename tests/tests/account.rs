@@ -5,7 +5,13 @@
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
+use std::path::Path;
+use std::sync::Arc;
 
+use eemu_core::dataset::Values;
+use eemu_core::train::input_hash;
+use eemu_server::deployment::Deployment;
+use eemu_server::store::Access;
 use eemu_tests::command::{done, hashes, run, text};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -88,6 +94,33 @@ fn an_account_leaves_no_trace_in_a_plain_import() {
         let shown: Value = done(&["info", "--json", "--state", &had], &[]);
         assert!(!shown.to_string().contains("person-7"));
     }
+}
+
+/// A person's features are read by the training of their shard, so the input's
+/// name covers them: a model of other features is not taken for this one's.
+#[test]
+fn features_of_people_are_part_of_an_input() {
+    let dir = TempDir::new().unwrap();
+    files(&dir.path().join("all"), true, None);
+    let deployment = Deployment::open(Path::new(&state(&dir, "all", "episodes", true)), Access::Read).unwrap();
+    let mut world = deployment.world.clone();
+    let shards = world.shards();
+    let names = |world: &eemu_core::world::World| -> Vec<[u8; 32]> {
+        shards.iter().map(|shard| input_hash(&world.catalog, &world.config, shard)).collect()
+    };
+    let before = names(&world);
+    let person = world.catalog.users.find("person-7").unwrap();
+    let columns = Arc::make_mut(&mut world.catalog.users.columns);
+    let buckets = columns.iter_mut().find_map(|column| match &mut column.values {
+        Values::Buckets { rows, count, .. } => Some((&mut rows[person as usize], *count)),
+        _ => None,
+    });
+    let (own, count) = buckets.unwrap();
+    *own = own.iter().map(|bucket| (bucket + 1) % count).collect();
+    let changed: Vec<u32> =
+        (0..).zip(before.iter().zip(&names(&world))).filter(|(_, (a, b))| a != b).map(|(shard, _)| shard).collect();
+    let holding = shards.iter().filter(|shard| shard.cells.iter().any(|cell| cell.user == person));
+    assert_eq!(changed, holding.map(|shard| shard.index).collect::<Vec<_>>());
 }
 
 /// What the rule against vocabularies is for: with one, the account's only word
