@@ -148,15 +148,16 @@ pub fn adopt(deployment: &Deployment, model: TrainedModel) -> Result<Trained> {
     // worthless.
     let ticket = deployment.ticket(shard)?;
     let unit = Unit::of(&deployment.shard_at_hand(shard)?, shard)?;
+    if unit.input(&model.made.fingerprint) != model.made.input_hash {
+        bail!(
+            "shard {shard} has other records, items or settings than this model was trained on; what the shard had \
+             stays: pack it again with `eemu shard pack`, and train that"
+        );
+    }
     if let Some(live) = current(state, &unit)?
         && load_whole(state, shard).is_ok()
     {
         return Ok(Trained { shard, version: live.version, seconds: 0.0, fresh: false });
-    }
-    if unit.input(&model.made.fingerprint) != model.made.input_hash {
-        bail!(
-            "shard {shard} has other records, items or settings than this model was trained on; what the shard had              stays: pack it again with `eemu shard pack`, and train that"
-        );
     }
     fits(&unit, &model.made.tensors, &crate::device::cpu()).with_context(|| {
         format!("the model does not fit shard {shard}; train its input again with `eemu shard train`")

@@ -189,6 +189,10 @@ fn a_shard_that_changed_keeps_what_it_had() {
     let (code, _, said) = adopt(&state, &[&model]);
     assert_eq!(code, Some(2), "{said}");
     assert!(info(&state)["shards"][1]["model_blake3"].is_null());
+    // Nor when the shard has a new one.
+    done(&["train", "-q", "--state", text(&state)], &[]);
+    let (code, _, said) = adopt(&state, &[&model]);
+    assert!(code == Some(2) && said.contains("other records"), "{said}");
 }
 
 /// Every damage is a sentence, and nothing is done.
