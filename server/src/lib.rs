@@ -8,7 +8,7 @@
 //! | [`store`] | a state: whole changes, erasure down to the bytes |
 //! | [`deployment`] | a state directory opened for work |
 //! | `replacing` | other data in the place of a state's |
-//! | [`unit`] | one shard's training as a function, from file to file |
+//! | [`mod@unit`] | one shard's training as a function, from file to file |
 //! | [`launch`] | where units run: here, or by an operator's command |
 //! | [`training`] | shards trained where a launcher runs them, and published |
 //! | `deleting`, `adding` | what a change of the records changes, worked out |

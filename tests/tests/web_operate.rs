@@ -205,6 +205,17 @@ fn an_administrator_finds_a_person_and_manages_tokens() {
         let left =
             format!("return document.querySelector('#found-person .num')?.innerText.startsWith('{}')", records - 1);
         browser.until("one fewer", &left).await.unwrap();
+        // The request's name stays to be read.
+        assert!(browser.text("#office-said").await.unwrap().contains("name is"));
+
+        // A lifetime that cannot be read makes no token.
+        browser.run("const e = document.querySelector('#token-days'); e.value = '1e2'; e.dispatchEvent(new Event('input', {bubbles: true}))").await.unwrap();
+        browser.click("#make-token").await.unwrap();
+        browser
+            .until("it is refused", "return document.querySelector('#office-said')?.innerText.startsWith('Days:')")
+            .await
+            .unwrap();
+        browser.run("const e = document.querySelector('#token-days'); e.value = '90'; e.dispatchEvent(new Event('input', {bubbles: true}))").await.unwrap();
 
         // A token that is made, used and ended here.
         browser.click("#make-token").await.unwrap();

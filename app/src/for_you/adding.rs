@@ -34,9 +34,10 @@ fn newest(times: impl Iterator<Item = Option<f64>>) -> Option<f64> {
 
 fn not_added(fault: &Fault) -> Trouble {
     let (sentence, cause) = match fault {
-        Fault::Offline => {
-            ("No connection, so nothing was added. Try again when you are online.".into(), Cause::Offline)
-        }
+        Fault::Offline => (
+            "The connection broke. Whether it was added is not known: look before you add it again.".into(),
+            Cause::Offline,
+        ),
         other => (format!("Nothing was added. {other} Try again."), Cause::Other),
     };
     Trouble { sentence, mild: true, cause, ..Trouble::default() }

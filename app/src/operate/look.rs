@@ -43,7 +43,9 @@ pub(crate) async fn errand(api: Api, token: String, errand: Errand) {
     let done = match done(&api, errand).await {
         Ok(done) => done,
         Err(Fault::Refused { message, .. }) => Done::Refused(format!("Refused: {message}.")),
-        Err(Fault::Offline) => Done::Refused("No connection, so nothing was done. Try again.".into()),
+        Err(Fault::Offline) => {
+            Done::Refused("The connection broke. Whether it was done is not known: look before you try again.".into())
+        }
         Err(other) => Done::Refused(format!("{other} Try again in a moment.")),
     };
     tell(&Tell::Errand(Box::new(done)));
@@ -71,7 +73,7 @@ async fn done(api: &Api, errand: Errand) -> Result<Done, Fault> {
             Done::Quietly
         }
         Errand::Tokens(user) => Done::Tokens(api.tokens(user.as_deref()).await?),
-        Errand::MakeToken(request) => Done::Made(api.make_token(&request).await?),
+        Errand::MakeToken(request) => Done::Made(api.make_token(&request).await?, request.user),
         Errand::Revoke(id) => Done::Revoked(api.revoke(&id).await?.id),
     })
 }

@@ -7,6 +7,7 @@ use leptos::prelude::*;
 use super::protocol::{Done, Errand, LogAsk, Operation};
 use crate::for_you::page::Client;
 use crate::for_you::protocol::Order;
+use crate::parts::words;
 
 /// Somebody whom an administrator found.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,8 +37,8 @@ pub(crate) struct Office {
     pub(crate) person: RwSignal<Option<Person>>,
     /// Tokens, once they were asked for.
     pub(crate) tokens: RwSignal<Option<TokenList>>,
-    /// A token that was made just now.
-    pub(crate) made: RwSignal<Option<NewToken>>,
+    /// A token that was made just now, and for whom by their identifier.
+    pub(crate) made: RwSignal<Option<(NewToken, Option<String>)>>,
     /// What came of the last deed, and whether it was refused.
     pub(crate) said: RwSignal<Option<(String, bool)>>,
 }
@@ -107,7 +108,6 @@ impl Office {
             }
             Done::Person { user, records } => {
                 self.person.set(Some(Person { user, records }));
-                self.said.set(None);
                 None
             }
             Done::Asked { user, request, removed, shards, later, account } => {
@@ -122,14 +122,14 @@ impl Office {
                 self.tokens.set(Some(tokens));
                 None
             }
-            Done::Made(made) => {
-                self.made.set(Some(made));
+            Done::Made(made, user) => {
+                self.made.set(Some((made, user)));
                 self.said.set(None);
                 Some(Errand::Tokens(None))
             }
             Done::Revoked(id) => {
                 say(format!("Token {id} ended. Whoever holds it is turned away from now on."));
-                if self.made.with_untracked(|made| made.as_ref().is_some_and(|made| made.entry.id == id)) {
+                if self.made.with_untracked(|made| made.as_ref().is_some_and(|(made, _)| made.entry.id == id)) {
                     self.made.set(None);
                 }
                 Some(Errand::Tokens(None))
@@ -147,11 +147,13 @@ fn is_older(number: u64, known: &AuditLog) -> bool {
 }
 
 fn asked(request: &str, removed: u64, shards: u32, later: bool, account: bool) -> String {
+    let records = words::count(removed, "record", "records");
+    let retrain = words::count(shards.into(), "shard retrains", "shards retrain");
     let what = match (later, account) {
         (true, _) => "Accepted: it is carried out together with others, by the time that stands above.".to_owned(),
-        (false, true) => format!("The account is gone: {removed} records. {shards} shards retrain."),
+        (false, true) => format!("The account is gone: {records}. {retrain}."),
         (false, false) if removed == 0 => "Nothing was there to delete.".to_owned(),
-        (false, false) => format!("Deleted: {removed} records. {shards} shards retrain."),
+        (false, false) => format!("Deleted: {records}. {retrain}."),
     };
     format!("{what} The request’s name is {request}: give it to whoever asked, with it they get the receipt.")
 }

@@ -151,7 +151,7 @@ pub enum Done {
     /// Tokens.
     Tokens(TokenList),
     /// A token that was made.
-    Made(NewToken),
+    Made(NewToken, Option<String>),
     /// A token was ended.
     Revoked(String),
     /// It was refused; why.

@@ -8,7 +8,8 @@ use wasm_bindgen::JsCast;
 use web_sys::{CssStyleDeclaration, Element, Node};
 
 /// What a picture is without: what only acts.
-const LEFT_OUT: &str = ".btn, .sw, .link, .tag, .downloads, select, input, summary, details:not([open]), .settings, .choices, .pick-dot, .sr";
+const LEFT_OUT: &str =
+    ".btn, .sw, .link, .downloads, select, input, summary, details:not([open]), .settings, .choices, .pick-dot, .sr";
 /// Properties of drawn shapes that style sheets decide.
 const DRAWN: [&str; 9] = [
     "fill",

@@ -66,6 +66,7 @@ pub(crate) fn run(args: &InfoArgs) -> Result<ExitCode> {
             "backups": deployment.state.backups()?,
             "receipts": receipts,
             "log_entries": entries.len(),
+            "log_entries": entries.len(),
             "config": shown(&deployment.settings.config)?,
         }))?;
         return Ok(ExitCode::SUCCESS);

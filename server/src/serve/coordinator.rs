@@ -234,7 +234,11 @@ impl Coordinator {
                 self.put_in_place();
             }
             Command::Trained(shard, outcome) => self.trained(shard, outcome),
-            Command::Loaded(shard, model) => self.model_loaded(shard, model),
+            Command::Loaded(shard, model) => {
+                // Perhaps another server trained it.
+                self.model_loaded(shard, model);
+                self.handle.quality().ask();
+            }
             Command::Prepared(prepared) => self.add_items(*prepared),
             Command::Finished(result, times) => self.finished(&result, times),
             Command::Reread(result) => self.reread(*result),
@@ -276,6 +280,7 @@ impl Coordinator {
                 self.show();
                 self.answer_requests();
                 self.put_in_place();
+                self.handle.quality().ask();
             }
             self.load_missing();
             self.carry_out_deferred();

@@ -140,6 +140,15 @@ impl Handle {
         self.0.histories.backups()
     }
 
+    /// Changes stored tokens. Whoever asks with one meanwhile does not wait for
+    /// the store. Blocking.
+    pub(super) fn change_tokens<T>(&self, change: impl FnOnce(&mut Tokens) -> Result<T>) -> Result<T> {
+        let mut stored = Tokens::of_state(&self.0.state)?;
+        let done = change(&mut stored)?;
+        self.tokens().take(stored);
+        Ok(done)
+    }
+
     /// The demonstration's households.
     pub(super) fn demo(&self) -> &Demo {
         &self.0.demo

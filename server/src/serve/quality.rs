@@ -29,6 +29,8 @@ use crate::clock::now;
 const PEOPLE: usize = 200;
 /// People that are looked at for it at most.
 const LOOKED_AT: usize = 2000;
+/// People from whom on a fall is told: of fewer the margin says too little.
+const FEWEST: usize = 30;
 /// Length of the list that counts.
 const K: usize = 10;
 /// Between two looks whether the service stops.
@@ -107,8 +109,12 @@ fn look(handle: &Handle, sample: &mut Option<Vec<u32>>) -> Result<()> {
     }
     let world = handle.with_people(&view.world, people)?;
     let values = hits(&world, &view, people)?;
-    if values.is_empty() || handle.is_overtaken(view.head)? {
-        // Whatever is retrained for it asks again.
+    if values.is_empty() {
+        return Ok(());
+    }
+    if handle.is_overtaken(view.head)? {
+        // Perhaps nothing is retrained for it here, and nobody else asks again.
+        handle.quality().ask();
         return Ok(());
     }
     let Estimate { mean, margin } = Estimate::of(&values);
@@ -116,7 +122,7 @@ fn look(handle: &Handle, sample: &mut Option<Vec<u32>>) -> Result<()> {
         api::Quality::Measured { best, .. } => best.max(mean),
         api::Quality::NothingHeldOut | api::Quality::NotYet => mean,
     };
-    let fell = best - mean > margin;
+    let fell = values.len() >= FEWEST && best - mean > margin;
     info!(people = values.len(), hit_rate = mean, margin, best, "quality measured");
     let now = api::Quality::Measured { people: values.len() as u64, hit_rate: mean, margin, best, fell, at: now() };
     handle.quality().last.store(Arc::new(now));

@@ -10,6 +10,8 @@ use eemu_core::api::{Phase, Progress};
 struct Slot {
     /// When it may train; none when it need not.
     due: Option<Instant>,
+    /// It waits to be tried again, and collects nothing.
+    again: bool,
     /// The version of its records that is wanted.
     version: u64,
     /// The version that is being trained.
@@ -46,7 +48,7 @@ impl Schedule {
             // The first request of a window opens it; later ones do not move
             // its end, unless the training they interrupt starts anew.
             slot.due = Some(slot.due.filter(|_| slot.running.is_none()).map_or(due, |earlier| earlier.min(due)));
-            slot.version = version;
+            (slot.version, slot.again) = (version, false);
         }
     }
 
@@ -63,7 +65,9 @@ impl Schedule {
     /// A shard is to train again after a failure.
     pub fn retry(&mut self, shard: u32, delay: Duration, now: Instant) {
         if let Some(slot) = self.slot(shard) {
-            slot.due.get_or_insert(now + delay);
+            if slot.due.is_none() {
+                (slot.due, slot.again) = (Some(now + delay), true);
+            }
         }
     }
 
@@ -91,7 +95,7 @@ impl Schedule {
     /// A shard trains its records of this version.
     pub fn begin(&mut self, shard: u32, version: u64) {
         if let Some(slot) = self.slot(shard) {
-            (slot.due, slot.running, slot.publishing, slot.epoch) = (None, Some(version), false, 0);
+            (slot.due, slot.again, slot.running, slot.publishing, slot.epoch) = (None, false, Some(version), false, 0);
         }
     }
 
@@ -127,7 +131,7 @@ impl Schedule {
         let phase = match (slot.running, slot.due) {
             (Some(_), _) if slot.publishing => Phase::Publishing,
             (Some(_), _) => Phase::Retraining,
-            (None, Some(due)) if due > now => Phase::Settling,
+            (None, Some(due)) if due > now && !slot.again => Phase::Settling,
             (None, _) => Phase::Queued,
         };
         Progress { shard, phase, epoch: slot.epoch, epochs: slot.epochs }

@@ -137,6 +137,8 @@ impl Client {
                     state.office.operation.set(Some(*operation));
                 }
             }
+            // What was on its way when somebody left is nobody's.
+            Tell::Errand(_) | Tell::NoOperation(_) if state.office.token.with_untracked(String::is_empty) => {}
             Tell::Errand(done) => {
                 if let Some(next) = state.office.take(*done) {
                     state.office.send(self, next);

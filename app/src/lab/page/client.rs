@@ -7,6 +7,7 @@ use leptos::prelude::*;
 use wasm_bindgen::prelude::*;
 use web_sys::{MessageEvent, Worker, WorkerOptions, WorkerType};
 
+use crate::lab::guess::Topic;
 use crate::lab::protocol::{Answer, Failure, Lesson, Order, Progress, Tell, What};
 
 use super::state::{Shown, State};
@@ -234,7 +235,11 @@ impl Client {
             }
             Answer::Broken(broken) => {
                 state.only_live();
+                let topic = Topic::Mistake(broken.lesson);
+                let shown = state.address.with_untracked(|address| address.reveals(topic));
                 state.say(match broken.differing() {
+                    // Whoever listens predicts before they hear it, too.
+                    _ if !shown => "Both worlds are trained. Predict, and see what differs.".into(),
                     0 => "No difference this time.".into(),
                     n => format!("{n} of {} hashes differ.", broken.twin.own.len()),
                 });

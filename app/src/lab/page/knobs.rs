@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use leptos::prelude::*;
 
 use super::client::Client;
-use super::controls::{computed, dot_name, play};
+use super::controls::{again, computed, dot_name};
 use super::predict::revealed;
 use super::state::State;
 use crate::lab::guess::Topic;
@@ -41,7 +41,7 @@ fn choose(state: State, client: Client, dot: Dot) {
     if state.address.with_untracked(|address| address.dot != dot) {
         state.choose(dot);
         if live && step > 5 {
-            play(state, client);
+            again(state, client);
         }
     }
 }

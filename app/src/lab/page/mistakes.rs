@@ -57,7 +57,11 @@ fn Row(lesson: Lesson) -> impl IntoView {
     let on = Memo::new(move |_| state.address.with(|address| address.lesson == Some(lesson)));
     let switch = move |_| {
         let on = !on.get_untracked();
-        state.address.update(|address| address.lesson = on.then_some(lesson));
+        state.address.update(|address| {
+            address.lesson = on.then_some(lesson);
+            // A link shows the result that it names, not others'.
+            address.play = false;
+        });
         if on {
             client.ask(What::Break(lesson, state.address.with_untracked(|address| address.dot)));
         } else {

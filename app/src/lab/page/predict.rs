@@ -120,6 +120,8 @@ fn Answer(topic: Topic, guess: Guess) -> impl IntoView {
     let again = move |_| {
         state.address.update(|address| {
             address.guesses.remove(&topic);
+            // A link that shows results is no answer either.
+            address.play = false;
         });
         request_animation_frame(|| focus("headline"));
     };

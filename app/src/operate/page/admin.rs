@@ -51,6 +51,7 @@ fn Person() -> impl IntoView {
         let user = wanted.get_untracked();
         if !user.is_empty() {
             office.person.set(None);
+            office.said.set(None);
             office.send(client, Errand::Find(user));
         }
     };
@@ -162,7 +163,17 @@ fn Tokens() -> impl IntoView {
     Effect::new(move |_| office.send(client, Errand::Tokens(None)));
     let submit = move |event: web_sys::SubmitEvent| {
         event.prevent_default();
-        let days = days.get_untracked().trim().parse().ok();
+        // A lifetime that cannot be read must not become none.
+        let days = match days.get_untracked().trim() {
+            "" => None,
+            text => match text.parse() {
+                Ok(days) => Some(days),
+                Err(_) => {
+                    let why = "Days: give a whole number, or leave the field empty. No token was made.";
+                    return office.said.set(Some((why.into(), true)));
+                }
+            },
+        };
         office.send(client, Errand::MakeToken(TokenRequest { scope: scope.get_untracked(), user: None, days }));
     };
     let row = move |token: TokenEntry| {
@@ -181,7 +192,7 @@ fn Tokens() -> impl IntoView {
     view! {
         <section aria-labelledby="tokens">
             <h2 id="tokens">"Tokens"</h2>
-            {move || office.made.get().map(|made| view! { <Made made/> })}
+            {move || office.made.get().map(|(made, user)| view! { <Made made user/> })}
             <ul class="rows" id="token-rows">{move || office.tokens.get().map(|known| known.tokens.into_iter().map(row).collect_view())}</ul>
             <p class="small muted">{move || office.tokens.with(|known| known.as_ref().map(|known| format!(
                 "Besides: {} for people, who are not named here.", words::count(known.subjects, "token", "tokens"),
@@ -203,11 +214,11 @@ fn Tokens() -> impl IntoView {
 
 /// A token that was made: shown this once.
 #[component]
-fn Made(made: NewToken) -> impl IntoView {
+fn Made(made: NewToken, user: Option<String>) -> impl IntoView {
     let office = expect_context::<State>().office;
     view! {
         <div class="trouble mild" id="made-token">
-            <p class="small">{format!("A token for {}. It is shown this once: copy it now.", whom(&made.entry))}</p>
+            <p class="small">{format!("A token for {}. It is shown this once: copy it now.", user.as_deref().unwrap_or_else(|| whom(&made.entry)))}</p>
             <p class="mono small token-text">{made.token}</p>
             <div class="row"><button type="button" class="btn s" on:click=move |_| office.made.set(None)>"I have it"</button></div>
         </div>
@@ -218,7 +229,7 @@ fn whom(entry: &TokenEntry) -> &'static str {
     match entry.scope.as_str() {
         "admin" => "an administrator",
         "operator" => "an operator",
-        _ => "this person",
+        _ => "a person",
     }
 }
 

@@ -117,7 +117,6 @@ fn Hurry(shown: Signal<Operation>) -> impl IntoView {
             <button type="button" class="btn" id="hurry" disabled=move || waits.with(Vec::is_empty) on:click=move |_| {
                 let office = state.office;
                 client.send(&Order::Hurry(office.token.get_untracked(), office.ask.get_untracked()));
-                office.said.set(Some(("What waits is retrained now.".into(), false)));
             }>"Retrain now"</button>
             <p class="tiny muted">{move || waits.with(|waits| match waits.as_slice() {
                 [] => "No shard waits.".to_owned(),

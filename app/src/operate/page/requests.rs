@@ -20,7 +20,7 @@ pub(super) fn table(service: &Operating) -> impl IntoView + use<> {
     let rest = all.saturating_sub(service.requests.len().min(SHOWN) as u64);
     view! {
         {rows(service)}
-        {(rest > 0).then(|| view! { <p class="small muted">{format!("And {} that came later.", words::thousands(rest))}</p> })}
+        {(rest > 0).then(|| view! { <p class="small muted">{format!("And {} more.", words::thousands(rest))}</p> })}
         <p class="small muted">{policy(service)}</p>
     }
     .into_any()

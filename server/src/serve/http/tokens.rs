@@ -25,7 +25,7 @@ fn entry(token: &Token) -> TokenEntry {
 
 /// Tokens: of the person who is named, or else of operators and
 /// administrators. Who holds the others is not listed.
-#[utoipa::path(post, path = "/api/v1/tokens/list", tag = "operating", request_body = UserRequest,
+#[utoipa::path(post, path = "/api/v1/tokens/list", operation_id = "list_tokens", tag = "operating", request_body = UserRequest,
     security(("bearer" = ["admin"])),
     responses((status = 200, body = TokenList), (status = 400, body = Problem), (status = 401, body = Problem),
         (status = 403, body = Problem), (status = 404, body = Problem)))]
@@ -50,7 +50,7 @@ pub(super) async fn list(
 }
 
 /// Makes a token. It is in the answer and nowhere else.
-#[utoipa::path(post, path = "/api/v1/tokens", tag = "operating", request_body = TokenRequest,
+#[utoipa::path(post, path = "/api/v1/tokens", operation_id = "create_token", tag = "operating", request_body = TokenRequest,
     security(("bearer" = ["admin"])),
     responses((status = 200, body = NewToken), (status = 400, body = Problem), (status = 401, body = Problem),
         (status = 403, body = Problem), (status = 404, body = Problem), (status = 503, body = Problem)))]
@@ -75,12 +75,12 @@ pub(super) async fn create(
     }
     let lifetime = ask.days.map(|days| days * 86_400);
     let service = app.service.clone();
-    let (token, kept) = blocking(move || service.tokens().create(scope, lifetime)).await?;
+    let (token, kept) = blocking(move || service.change_tokens(|tokens| tokens.create(scope, lifetime))).await?;
     Ok(Json(NewToken { token, entry: entry(&kept) }))
 }
 
 /// Ends a token.
-#[utoipa::path(post, path = "/api/v1/tokens/revoke", tag = "operating", request_body = RevokeRequest,
+#[utoipa::path(post, path = "/api/v1/tokens/revoke", operation_id = "revoke_token", tag = "operating", request_body = RevokeRequest,
     security(("bearer" = ["admin"])),
     responses((status = 200, body = TokenEntry), (status = 400, body = Problem), (status = 401, body = Problem),
         (status = 403, body = Problem), (status = 404, body = Problem), (status = 503, body = Problem)))]
@@ -96,7 +96,7 @@ pub(super) async fn revoke(
     let found = app.service.tokens().list().iter().find(|token| token.id == ask.id).map(entry);
     let found = found.ok_or_else(|| Failure::missing("there is no such token; see the list of tokens"))?;
     let service = app.service.clone();
-    blocking(move || service.tokens().revoke(&ask.id)).await?;
+    blocking(move || service.change_tokens(|tokens| tokens.revoke(&ask.id))).await?;
     Ok(Json(found))
 }
 
