@@ -12,10 +12,11 @@ use std::time::{Duration, Instant};
 
 use eemu_core::fingerprint::Fingerprint;
 use eemu_core::model::{TensorMap, model_blake3};
-use eemu_core::train::{Trainer, input_hash};
+use eemu_core::train::Trainer;
 use eemu_server::deployment::{Deployment, model_files};
 use eemu_server::device::cpu;
 use eemu_server::store::{Access, Change, Publication, STEPS};
+use eemu_server::training::input_of;
 use eemu_tests::{copy, program};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -576,12 +577,12 @@ fn training_goes_on_from_a_checkpoint() {
         let shard = &deployment.world.shards()[1];
         let (catalog, config) = (&deployment.world.catalog, &deployment.world.config);
         let fingerprint = serde_json::to_string(&Fingerprint::of(&cpu())).unwrap();
-        let input = [&input_hash(catalog, config, shard)[..], fingerprint.as_bytes()].concat();
+        let input = input_of(&deployment.world, shard, &fingerprint);
         let mut trainer = Trainer::new(catalog, config, shard, &cpu()).unwrap();
         pollster::block_on(trainer.epoch(|_| ())).unwrap();
         let bytes = pollster::block_on(trainer.checkpoint()).unwrap();
         let ticket = deployment.state.ticket(1).unwrap();
-        deployment.state.save_checkpoint(ticket, blake3::hash(&input).as_bytes(), &bytes).unwrap();
+        deployment.state.save_checkpoint(ticket, &input, &bytes).unwrap();
     }
     let run = done(&["train", "--state", &state]);
     assert!(run.err.contains("shard 1: going on after epoch 1"), "{}", run.err);

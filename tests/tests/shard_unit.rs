@@ -7,11 +7,13 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use eemu_core::shard::ShardBy;
 use eemu_server::deployment::Deployment;
 use eemu_server::store::Access;
+use eemu_server::unit::{Input, Unit};
 use eemu_tests::command::{done, hashes, refused, run, text};
 use eemu_tests::program;
 use eemu_tests::reading::{READERS, Shop, files, reader};
@@ -74,6 +76,29 @@ fn bytes_are_those_of_training_in_one_process() {
         let model = shop.path(&format!("{kind}-files")).join("shard-1.model");
         let (code, again, _) = adopt(&there, &[&model]);
         assert_eq!((code, &again["shards"][0]["adopted"]), (Some(0), &json!(false)));
+    }
+}
+
+/// A model with a row a person starts and keeps each by its place, so the same
+/// records of the same people at other places are another input.
+#[test]
+fn places_count_where_a_model_has_a_row_a_person() {
+    let shop = Shop::new();
+    for ((kind, flags), counts) in [(KINDS[0], false), (KINDS[2], false), (KINDS[3], true), (KINDS[4], true)] {
+        let state = shop.trained(kind, flags);
+        let world = Deployment::open(&state, Access::Read).unwrap().world;
+        let mut here = Unit::of(&world, 0).unwrap();
+        let packed = shop.path("packed.input");
+        Input::write(&here, &packed).unwrap();
+        assert_eq!(Input::read(&packed).unwrap().unit.input("here"), here.input("here"), "{kind}");
+        here.catalog.users.columns = Arc::default();
+        let mut there = here.clone();
+        let (one, other) = (here.data.cells[0].user, here.data.cells[1].user);
+        let mut ids: Vec<String> = here.catalog.users.ids.iter().cloned().collect();
+        ids.swap(one as usize, other as usize);
+        there.catalog.users.set_ids(ids, []).unwrap();
+        (there.data.cells[0].user, there.data.cells[1].user) = (other, one);
+        assert_eq!(here.input("here") != there.input("here"), counts, "{kind}");
     }
 }
 
@@ -349,24 +374,22 @@ fn an_interrupted_training_may_be_tried_again() {
     assert_eq!(files(&here), files(&there));
 }
 
-/// Whoever deletes the input ends the training, long before its end, and
-/// nothing of it is left.
-#[test]
-fn a_withdrawn_input_leaves_nothing() {
-    let shop = Shop::new();
+/// A state whose training does not end while a test looks.
+fn endless(shop: &Shop) -> PathBuf {
     let state = shop.trained("state", &["--shards", "1", "--epochs", "1"]);
-    let mut deployment = Deployment::open(&state, Access::Write).unwrap();
+    lengthen(&state, 1_000_000);
+    state
+}
+
+fn lengthen(state: &Path, epochs: u32) {
+    let mut deployment = Deployment::open(state, Access::Write).unwrap();
     let mut config = deployment.settings.config.clone();
-    config.train.epochs = 1_000_000;
+    config.train.epochs = epochs;
     assert!(deployment.configure(config).unwrap());
-    drop(deployment);
-    let folder = shop.path("elsewhere");
-    fs::create_dir(&folder).unwrap();
-    let (input, out) = (folder.join("shard-0.input"), folder.join("shard-0.model"));
-    pack(&state, 0, &input);
-    let mut child = start(&input, &out, &["--checkpoint-every", "0", "--quiet"]);
-    wait_for("checkpoint", || checkpoint(&out).exists());
-    fs::remove_file(&input).unwrap();
+}
+
+/// Exit code and last words, within a time.
+fn ended(mut child: Child) -> (Option<i32>, String) {
     let began = Instant::now();
     while child.try_wait().unwrap().is_none() && began.elapsed() < Duration::from_secs(20) {
         std::thread::sleep(Duration::from_millis(20));
@@ -374,10 +397,77 @@ fn a_withdrawn_input_leaves_nothing() {
     // One that has ended already need not be.
     let _ = child.kill();
     let output = child.wait_with_output().unwrap();
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(2), "{said}");
+    (output.status.code(), String::from_utf8(output.stderr).unwrap())
+}
+
+/// Whoever deletes the input ends the training, long before its end, and
+/// nothing of it is left.
+#[test]
+fn a_withdrawn_input_leaves_nothing() {
+    let shop = Shop::new();
+    let state = endless(&shop);
+    let folder = shop.path("elsewhere");
+    fs::create_dir(&folder).unwrap();
+    let (input, out) = (folder.join("shard-0.input"), folder.join("shard-0.model"));
+    pack(&state, 0, &input);
+    let child = start(&input, &out, &["--checkpoint-every", "0", "--quiet"]);
+    wait_for("checkpoint", || checkpoint(&out).exists());
+    fs::remove_file(&input).unwrap();
+    let (code, said) = ended(child);
+    assert_eq!(code, Some(2), "{said}");
     assert!(said.contains("is not wanted any more"), "{said}");
     assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
+}
+
+/// Whoever is overtaken by another input in its place says so, and leaves what
+/// may be the other's by then.
+#[test]
+fn a_replaced_input_is_not_spoilt() {
+    let shop = Shop::new();
+    let state = endless(&shop);
+    let (input, out) = (shop.path("shard-0.input"), shop.path("shard-0.model"));
+    pack(&state, 0, &input);
+    let child = start(&input, &out, &["--checkpoint-every", "0", "--quiet"]);
+    wait_for("checkpoint", || checkpoint(&out).exists());
+    lengthen(&state, 3);
+    pack(&state, 0, &input);
+    let (code, said) = ended(child);
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("was replaced by another input"), "{said}");
+    assert!(checkpoint(&out).exists() && !out.exists() && !shop.path("shard-0.model.refused").exists());
+    train(&input, &out);
+    assert_eq!(adopt(&state, &[&out]).0, Some(0));
+}
+
+/// What can only fail at the end is refused at the start, and nothing is
+/// written.
+#[test]
+fn an_output_that_cannot_be_is_refused_at_once() {
+    let shop = Shop::new();
+    let state = endless(&shop);
+    let folder = shop.path("inputs");
+    fs::create_dir(&folder).unwrap();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let open = || fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
+        open();
+        done(&["shard", "pack", "--state", text(&state), "--all", "--out", text(&folder), "--json"], &[]);
+        // The folder was there before, and stays as it is.
+        assert_eq!(fs::metadata(&folder).unwrap().permissions().mode() & 0o777, 0o755);
+        fs::remove_file(folder.join("shard-0.input")).unwrap();
+    }
+    let input = folder.join("a.checkpoint");
+    pack(&state, 0, &input);
+    let bytes = fs::read(&input).unwrap();
+    let slash = PathBuf::from(format!("{}/", text(&folder.join("new"))));
+    let around = folder.join("../inputs/a.checkpoint");
+    for out in [&input, &around, &folder, &slash, &folder.join("missing/a.model"), &folder.join("a")] {
+        let said = refused(&["shard", "train", text(&input), "--out", text(out)], &[]);
+        assert!(said.lines().count() == 1 && said.contains("--out") && said.contains("name "), "{said}");
+        assert_eq!(fs::read(&input).unwrap(), bytes);
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 1, "{said}");
+    }
 }
 
 /// A checkpoint of another input is not taken up.

@@ -11,7 +11,7 @@ use eemu_core::tensor::Device;
 use serde_json::json;
 
 use super::{print_json, print_line};
-use crate::cli::{AdoptArgs, PackArgs, ShardCommand, TrainInputArgs};
+use crate::cli::{AdoptArgs, PackArgs, ShardCommand, TrainInputArgs, is_closed_pipe};
 use crate::deployment::Deployment;
 use crate::device;
 use crate::forgetting::{answer_waiting, waiting_shards};
@@ -47,7 +47,9 @@ fn pack(args: &PackArgs) -> Result<ExitCode> {
         None if args.waiting => waiting_shards(&deployment)?,
         None => (0..count).collect(),
     };
-    if args.shard.is_none() {
+    // A folder that is there is somebody's already; the files are their owner's
+    // alone wherever they are.
+    if args.shard.is_none() && !args.out.is_dir() {
         private_folder(&args.out)?;
     }
     let (mut inputs, mut lines) = (Vec::new(), Vec::new());
@@ -71,15 +73,22 @@ fn pack(args: &PackArgs) -> Result<ExitCode> {
 }
 
 fn train(args: &TrainInputArgs) -> Result<ExitCode> {
+    if args.input.exists() {
+        check_out(args)?;
+    }
     refuse_nothing(&args.out);
-    match train_input(args) {
+    let input = Input::read(&args.input);
+    let name = input.as_ref().ok().map(|input| input.name);
+    // Of a withdrawn input nothing is left, not even why; another in its place
+    // has its own say.
+    let stands = || name.map_or_else(|| args.input.exists(), |name| Input::is_at(&args.input, &name));
+    match input.and_then(|input| train_input(args, input)) {
         Err(problem) if may_pass(&problem) => {
             eprintln!("error: {problem:#}; run it again to go on");
             Ok(ExitCode::from(TRY_AGAIN))
         }
         Err(problem) => {
-            // Of a withdrawn input nothing is left, not even why.
-            if args.input.exists() {
+            if stands() && !is_closed_pipe(&problem) {
                 refuse(&args.out, &problem);
             }
             Err(problem)
@@ -88,8 +97,28 @@ fn train(args: &TrainInputArgs) -> Result<ExitCode> {
     }
 }
 
-fn train_input(args: &TrainInputArgs) -> Result<ExitCode> {
-    let Input { name, unit } = Input::read(&args.input)?;
+/// Whether the output can be written at the end, over nothing that is read.
+fn check_out(args: &TrainInputArgs) -> Result<()> {
+    let (input, out) = (args.input.display(), args.out.display());
+    if args.out.is_dir() || args.out.file_name().is_none() || args.out.as_os_str().as_encoded_bytes().ends_with(b"/") {
+        bail!("--out {out} is a folder; name a file, such as shard-0.model, in a folder that is there");
+    }
+    let folder = args.out.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if !folder.is_dir() {
+        bail!("--out {out} is in a folder that is not there; make the folder, or name a file in another");
+    }
+    let whole = args.input.canonicalize()?;
+    for ending in ["", ".checkpoint", ".refused"] {
+        let mut beside = args.out.clone().into_os_string();
+        beside.push(ending);
+        if Path::new(&beside).canonicalize().is_ok_and(|beside| beside == whole) {
+            bail!("--out {out} would be written over the input {input}; name another file");
+        }
+    }
+    Ok(())
+}
+
+fn train_input(args: &TrainInputArgs, Input { name, unit }: Input) -> Result<ExitCode> {
     let device = device::open(args.device)?;
     let keeper = Beside::new(&args.out, Duration::from_secs(args.checkpoint_every));
     for path in [args.out.as_path(), keeper.path()] {
@@ -111,8 +140,12 @@ fn train_input(args: &TrainInputArgs) -> Result<ExitCode> {
     let threads = threads.context("the system gave no threads; try fewer with --threads")?;
     let made = threads.install(|| unit.train(&device, &keeper, &follower))?;
     let withdrawn = || -> Result<ExitCode> {
-        keeper.clear()?;
         let shown = args.input.display();
+        if args.input.exists() {
+            // The checkpoint may be that of whoever trains the other by now.
+            bail!("{shown} was replaced by another input, so this model is not wanted any more; train the other")
+        }
+        keeper.clear()?;
         bail!("{shown} is gone, so the model is not wanted any more; write it again with `eemu shard pack` if it is")
     };
     let Some(made) = made else {
@@ -123,11 +156,16 @@ fn train_input(args: &TrainInputArgs) -> Result<ExitCode> {
         return Ok(ExitCode::from(TRY_AGAIN));
     };
     follower.bars.finish(made.seconds);
+    if !Input::is_at(&args.input, &name) {
+        return withdrawn();
+    }
     let model = TrainedModel { shard, input: name, made };
     model.write(&args.out)?;
     // Between the last look and this file somebody may have withdrawn it.
     if !Input::is_at(&args.input, &name) {
-        std::fs::remove_file(&args.out).context("cannot delete a model that is not wanted any more")?;
+        if TrainedModel::read(&args.out).is_ok_and(|found| found.input == name) {
+            std::fs::remove_file(&args.out).context("cannot delete a model that is not wanted any more")?;
+        }
         return withdrawn();
     }
     keeper.clear()?;

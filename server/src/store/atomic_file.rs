@@ -34,7 +34,9 @@ fn folder_of(path: &Path) -> &Path {
 
 /// Deletes what processes that died left half written of a file.
 pub(super) fn delete_halves(path: &Path) -> Result<()> {
-    let (folder, name) = (folder_of(path), path.file_name().unwrap_or_default().to_string_lossy());
+    // Without a name, every such file of the folder would seem to be its half.
+    let Some(name) = path.file_name() else { return Ok(()) };
+    let (folder, name) = (folder_of(path), name.to_string_lossy());
     let half = |found: &String| {
         let chance = found.strip_prefix(&*name).and_then(|rest| rest.strip_suffix(TEMPORARY));
         // As tempfile draws them: another file's name may begin with this one's.

@@ -127,6 +127,13 @@ fn named(catalog: &Catalog, config: &Config, data: &ShardData, fingerprint: &str
     let mut hasher = blake3::Hasher::new();
     hasher.update(&input_hash(catalog, config, data));
     hasher.update(fingerprint.as_bytes());
+    if !config.model.kind.is_of_items() {
+        // Such a model starts and keeps a person's row by its place: people
+        // of the same identifiers at other places are other training.
+        for cell in &data.cells {
+            hasher.update(&cell.user.to_le_bytes());
+        }
+    }
     *hasher.finalize().as_bytes()
 }
 
@@ -188,7 +195,9 @@ impl Unit {
                 Wish::Drop => return Ok(None),
             }
             epoch(&mut trainer, shard, follower)?;
-            if saved.elapsed() >= keeper.every() && !trainer.is_done() {
+            let due = saved.elapsed() >= keeper.every() && !trainer.is_done();
+            // The place of one that is not wanted may be a successor's by now.
+            if due && follower.wish(shard) != Wish::Drop {
                 checkpoint(&trainer)?;
                 saved = Instant::now();
             }
