@@ -190,7 +190,7 @@ pub fn train_shard(
     // The right first, then the records: what changes in between makes it
     // worthless.
     let ticket = deployment.ticket(shard)?;
-    let claim = claimed(&deployment.state, shard, progress)?;
+    let claim = claimed(&deployment.state, shard, launcher, progress)?;
     let unit = Unit::of(&deployment.shard_at_hand(shard)?, shard)?;
     let bars = Bars::new(progress, &format!("shard {shard}"), unit.config.train.epochs);
     let trained = train_unit(&deployment.state, unit, ticket, launcher, &bars, again)?;
@@ -204,9 +204,12 @@ pub fn train_shard(
 
 /// Waits for the sole right to train a shard. Whoever had it has trained it
 /// then, so that training it again is finding it trained.
-fn claimed<'a>(state: &'a State, shard: u32, progress: &Progress) -> Result<Claim<'a>> {
+fn claimed<'a>(state: &'a State, shard: u32, launcher: &dyn Launcher, progress: &Progress) -> Result<Claim<'a>> {
     let mut said = false;
     loop {
+        if launcher.is_ending() {
+            bail!("training was stopped");
+        }
         if let Some(claim) = state.claim(shard)? {
             return Ok(claim);
         }

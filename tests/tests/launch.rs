@@ -8,12 +8,15 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use eemu_core::receipt::ReceiptFile;
 use eemu_server::deployment::Deployment;
+use eemu_server::launch::{Commands, Launcher, Right};
 use eemu_server::serve::tokens::Scope;
-use eemu_server::store::Access;
+use eemu_server::store::{Access, Change, StoreError};
+use eemu_server::unit::{Follower, Unit};
 use eemu_tests::command::{done, refused, run, text};
 use eemu_tests::program;
 use eemu_tests::reading::{Shop, files, holders, reader};
@@ -161,11 +164,15 @@ while [ ! -e $here/go ]; do sleep 0.05; done
 "#;
 
 fn held(shop: &Shop, state: &Path, how: &str, more: &[&str]) -> Child {
-    let args = ["train", "--state", text(state), "--quiet", "--launch", how, "--jobs", "3"];
+    held_at_once(3, shop, state, how, more)
+}
+
+fn held_at_once(jobs: usize, shop: &Shop, state: &Path, how: &str, more: &[&str]) -> Child {
+    let args = ["train", "--state", text(state), "--quiet", "--launch", how, "--jobs", &jobs.to_string()];
     let mut command = Command::new(program().unwrap());
     command.args(args).args(more).stdout(Stdio::null()).stderr(Stdio::piped());
     let child = command.spawn().unwrap();
-    wait_for("every shard's command", || lines(&shop.path("held")) == 3);
+    wait_for("every shard's command", || lines(&shop.path("held")) == jobs);
     child
 }
 
@@ -244,12 +251,54 @@ fn an_interrupted_launch_ends_its_commands() {
     let here = shop.trained("here", FLAGS);
     let there = shop.untrained(&here, "there");
     let how = script(&shop, "job", &format!("trap 'echo x >> $here/ended; exit 75' TERM\n{HELD}"));
-    let child = held(&shop, &there, &how, &[]);
-    assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
-    let output = child.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(2));
-    assert_eq!(lines(&shop.path("ended")), 3);
-    assert!(empty(&there.join("launch")), "{}", String::from_utf8_lossy(&output.stderr));
+    for jobs in [3, 1] {
+        let child = held_at_once(jobs, &shop, &there, &how, &[]);
+        assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        assert_eq!(lines(&shop.path("ended")), jobs);
+        // What waited for its turn was not begun.
+        assert_eq!(lines(&shop.path("held")), jobs);
+        assert!(empty(&there.join("launch")), "{}", String::from_utf8_lossy(&output.stderr));
+        fs::remove_file(shop.path("ended")).unwrap();
+        fs::remove_file(shop.path("held")).unwrap();
+    }
+}
+
+/// Who loses the right to a shard learns that its records changed, and can
+/// train it again; who is stopped does not begin.
+#[test]
+fn a_right_that_is_lost_is_no_stop() {
+    struct Patient;
+    impl Follower for Patient {}
+    static NEVER: AtomicBool = AtomicBool::new(false);
+    static ASKED: AtomicBool = AtomicBool::new(true);
+    let shop = Shop::new();
+    let here = shop.trained("here", FLAGS);
+    let state = shop.untrained(&here, "there");
+    let deployment = Deployment::open(&state, Access::Write).unwrap();
+    let root = deployment.state.launch_from(None).unwrap();
+    let right = Right { state: &deployment.state, ticket: deployment.ticket(0).unwrap() };
+    let unit = Unit::of(&deployment.world, 0).unwrap();
+    let train = |asked| {
+        let commands = Commands::new("sleep 60 # {input} {output}", &root, 1, asked);
+        commands.train(unit.clone(), &right, &Patient)
+    };
+    assert!(train(&ASKED).unwrap().is_none() && empty(&root));
+    let began = Instant::now();
+    std::thread::scope(|scope| {
+        let trained = scope.spawn(|| train(&NEVER));
+        wait_for("the input", || root.join("0/input").exists());
+        let settings = serde_json::to_string(&deployment.settings).unwrap();
+        let changed = deployment.state.apply(&Change::Reset(&settings, 3), deployment.head).unwrap();
+        deployment.state.finish(&changed).unwrap();
+        let lost = |made: anyhow::Result<_>| {
+            matches!(made.unwrap_err().downcast_ref(), Some(StoreError::Outdated { shard: 0 }))
+        };
+        assert!(lost(trained.join().unwrap().map(drop)));
+        assert!(lost(train(&NEVER).map(drop)));
+    });
+    assert!(began.elapsed() < Duration::from_secs(20) && empty(&root));
 }
 
 /// A server whose shards a command trains: a deletion that comes while a shard

@@ -16,10 +16,12 @@ struct Standing {
     /// Shards that wait for a run, and when the last of them came.
     waiting: BTreeSet<u32>,
     came: Option<Instant>,
-    /// Whether a run for many is under way.
-    running: bool,
-    /// Shards that a run is for and somebody waits for.
-    wanted: BTreeSet<u32>,
+    /// Runs so far: each has its number.
+    runs: u64,
+    /// The run for many that is under way.
+    running: Option<u64>,
+    /// Shards that a run is for and somebody waits for, and which run.
+    wanted: BTreeMap<u32, u64>,
     ended: BTreeMap<u32, How>,
 }
 
@@ -70,11 +72,14 @@ impl Batches {
                 continue;
             }
             standing.waiting.remove(&shard);
-            if standing.wanted.remove(&shard) && (!self.many || standing.wanted.is_empty()) {
+            let run = standing.wanted.remove(&shard);
+            if let Some(run) = run
+                && (!self.many || !standing.wanted.values().any(|&other| other == run))
+            {
                 // Nobody else waits for the command: it is being ended, and
                 // until it has nothing of it may be started anew.
                 let ended = |standing: &mut Standing| match self.many {
-                    true => !standing.running,
+                    true => standing.running != Some(run),
                     false => standing.ended.remove(&shard).is_some(),
                 };
                 while !ended(&mut standing) {
@@ -87,23 +92,29 @@ impl Batches {
     }
 
     fn start_what_is_due(&self, standing: &mut Standing, shard: u32) {
-        let together = !standing.running && standing.came.is_some_and(|came| came.elapsed() >= TOGETHER);
+        let together = standing.running.is_none() && standing.came.is_some_and(|came| came.elapsed() >= TOGETHER);
         let batch = match self.many {
             true if together => std::mem::take(&mut standing.waiting),
             false if standing.waiting.remove(&shard) => BTreeSet::from([shard]),
             _ => return,
         };
         let Some(&first) = batch.first() else { return };
-        standing.running = self.many;
-        standing.wanted.extend(&batch);
-        let (own, command, log) = (self.clone(), self.worded(&batch, first), self.folder(first).join("log"));
+        standing.runs += 1;
+        let number = standing.runs;
+        standing.running = self.many.then_some(number);
+        standing.wanted.extend(batch.iter().map(|&shard| (shard, number)));
+        let (own, command) = (self.clone(), self.worded(&batch, first));
         std::thread::spawn(move || {
-            let how = run(&command, &log, || !own.lock().wanted.is_disjoint(&batch));
+            let how = run(&command, &own.root, || own.lock().wanted.values().any(|&run| run == number));
             let mut standing = own.lock();
-            standing.running = false;
+            standing.running = None;
             for shard in batch {
+                let waits = standing.wanted.get(&shard) == Some(&number);
+                if waits {
+                    standing.wanted.remove(&shard);
+                }
                 // Whoever withdrew from a run for many does not come for it.
-                if standing.wanted.remove(&shard) || !own.many {
+                if waits || !own.many {
                     standing.ended.insert(shard, how.clone());
                 }
             }

@@ -48,6 +48,12 @@ impl FromStr for Launch {
             return Err(format!("'{text}' is no launcher; write threads, or command=COMMAND"));
         };
         let has = |name: &str| command.contains(name);
+        if has("{indices}") && (has("{input}") || has("{output}")) {
+            return Err(format!(
+                "'{command}' is one run for all shards, so it cannot name {{input}} or {{output}} of one; leave them \
+                 out, or {{indices}}"
+            ));
+        }
         if (has("{input}") && has("{output}")) || (has("{dir}") && has("{indices}")) {
             Ok(Self::Command(command.to_owned()))
         } else {
@@ -157,7 +163,14 @@ mod tests {
         assert_eq!(one.to_string().parse(), Ok(one));
         let many: Launch = "command=sbatch --array={indices} job {dir}".parse().unwrap();
         assert!(many.is_of_many());
-        for wrong in ["command=train {input}", "command=", "slurm", "command={dir}"] {
+        for wrong in [
+            "command=train {input}",
+            "command=",
+            "slurm",
+            "command={dir}",
+            "command={input} {output} {indices}",
+            "command={dir} {indices} {output}",
+        ] {
             assert!(wrong.parse::<Launch>().is_err(), "{wrong}");
         }
         assert_eq!("threads".parse(), Ok(Launch::Threads));

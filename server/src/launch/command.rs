@@ -92,10 +92,10 @@ impl Waiting<'_> {
 impl Launcher for Commands {
     fn train(&self, unit: Unit, right: &Right<'_>, follower: &dyn Follower) -> Result<Option<Made>> {
         let shard = unit.shard();
-        let folder = match right.state.begin_launch(right.ticket) {
-            Err(StoreError::Outdated { .. }) => return Ok(None),
-            folder => folder?,
-        };
+        if self.is_ending() || follower.wish(shard) != Wish::GoOn {
+            return Ok(None);
+        }
+        let folder = right.state.begin_launch(right.ticket)?;
         let waiting = Waiting {
             shard,
             folder: &folder,
@@ -113,11 +113,19 @@ impl Launcher for Commands {
             }
             _ => waiting.remove(),
         }
+        // Nobody stopped it: another process has changed the shard.
+        if matches!(made, Ok(None)) && !self.is_ending() && follower.wish(shard) == Wish::GoOn && !right.stands() {
+            return Err(StoreError::Outdated { shard }.into());
+        }
         made
     }
 
     fn fingerprint(&self) -> Result<Option<String>> {
         Ok(None)
+    }
+
+    fn is_ending(&self) -> bool {
+        self.asked.load(Ordering::SeqCst)
     }
 }
 

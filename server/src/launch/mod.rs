@@ -50,11 +50,10 @@ impl Keeper for Right<'_> {
 
 /// Where units run. What they make is published by whoever launched them.
 pub trait Launcher: Send + Sync {
-    /// Trains a unit; `None` when the follower stopped it, or the right to it
-    /// was lost.
+    /// Trains a unit; `None` when the follower stopped it.
     ///
     /// # Errors
-    /// When training fails for good.
+    /// When training fails for good, or the right to it was lost.
     fn train(&self, unit: Unit, right: &Right<'_>, follower: &dyn Follower) -> Result<Option<Made>>;
 
     /// The fingerprint (JSON) that its models will have; `None` when only they
@@ -63,6 +62,11 @@ pub trait Launcher: Send + Sync {
     /// # Errors
     /// When it cannot be written as JSON.
     fn fingerprint(&self) -> Result<Option<String>>;
+
+    /// Whether nothing may be begun any more.
+    fn is_ending(&self) -> bool {
+        false
+    }
 }
 
 /// Training in the calling thread.

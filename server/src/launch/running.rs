@@ -1,6 +1,7 @@
 //! One run of a command: a process group of its own, whose words go to a file.
 
 use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -12,6 +13,9 @@ pub(super) const LOOK: Duration = Duration::from_millis(50);
 
 /// How long a command may take to end when it is asked to.
 const GRACE: Duration = Duration::from_secs(20);
+
+/// Bytes of a command's words, from their end, that are looked at.
+const WORDS: u64 = 64 * 1024;
 
 /// Lines of a command's words that a message repeats.
 const LINES: usize = 8;
@@ -28,10 +32,9 @@ pub(super) enum How {
 }
 
 /// Runs a command of the shell until it ends, or is not wanted any more.
-pub(super) fn run(command: &str, log: &Path, wanted: impl Fn() -> bool) -> How {
-    let started = start(command, log);
-    let mut child = match started {
-        Ok(child) => child,
+pub(super) fn run(command: &str, root: &Path, wanted: impl Fn() -> bool) -> How {
+    let (mut child, words) = match start(command, root) {
+        Ok(started) => started,
         Err(problem) => return How::Failed(format!("the command cannot be started: {problem}")),
     };
     let status = loop {
@@ -45,62 +48,121 @@ pub(super) fn run(command: &str, log: &Path, wanted: impl Fn() -> bool) -> How {
             Err(problem) => return How::Failed(format!("the command cannot be waited for: {problem}")),
         }
     };
-    judge(status, log)
+    judge(status, words)
 }
 
-fn start(command: &str, log: &Path) -> std::io::Result<Child> {
-    let words = File::options().create(true).append(true).open(log)?;
+/// Starts it. Its words go to a file without a name: one in the shard's folder
+/// would keep the folder from being removed where a file system renames what
+/// is open instead (NFS). Where the system has no place for such files, `root`
+/// is one.
+fn start(command: &str, root: &Path) -> std::io::Result<(Child, File)> {
+    let words = tempfile::tempfile().or_else(|_| tempfile::tempfile_in(root))?;
     let mut shell = Command::new("/bin/sh");
-    shell.args(["-c", command]).stdin(Stdio::null()).stdout(words.try_clone()?).stderr(words);
+    shell.args(["-c", command]).stdin(Stdio::null()).stdout(words.try_clone()?).stderr(words.try_clone()?);
     // So that all that it starts can be ended together.
     #[cfg(unix)]
     std::os::unix::process::CommandExt::process_group(&mut shell, 0);
-    shell.spawn()
+    Ok((shell.spawn()?, words))
 }
 
-/// Asks the whole group to end, and ends it when that takes long.
+/// Asks the whole group to end, and ends it when that takes long. The shell
+/// may be gone long before what it started.
 fn end(child: &mut Child) -> std::io::Result<ExitStatus> {
     signal(child, false);
     let asked = Instant::now();
     while asked.elapsed() < GRACE {
-        if let Some(status) = child.try_wait()? {
+        if let Some(status) = child.try_wait()?
+            && !goes_on(child)
+        {
             return Ok(status);
         }
         std::thread::sleep(LOOK);
     }
     signal(child, true);
-    child.kill()?;
     child.wait()
 }
 
 #[cfg(unix)]
-fn signal(child: &Child, now: bool) {
-    use rustix::process::{Pid, Signal, kill_process_group};
-    let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
-    let signal = if now { Signal::KILL } else { Signal::TERM };
-    // A group that has ended need not be.
-    let _ = group.map(|group| kill_process_group(group, signal));
+fn group(child: &Child) -> Option<rustix::process::Pid> {
+    i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw)
+}
+
+/// Whether anything of the group is there, its shell apart.
+#[cfg(unix)]
+fn goes_on(child: &Child) -> bool {
+    group(child).is_some_and(|group| rustix::process::test_kill_process_group(group).is_ok())
 }
 
 #[cfg(not(unix))]
-fn signal(_: &Child, _: bool) {}
+fn goes_on(_: &Child) -> bool {
+    false
+}
 
-fn judge(status: ExitStatus, log: &Path) -> How {
-    let said = last_words(log);
+#[cfg(unix)]
+fn signal(child: &mut Child, now: bool) {
+    use rustix::process::{Signal, kill_process_group};
+    let signal = if now { Signal::KILL } else { Signal::TERM };
+    // A group that has ended need not be.
+    let _ = group(child).map(|group| kill_process_group(group, signal));
+}
+
+#[cfg(not(unix))]
+fn signal(child: &mut Child, now: bool) {
+    if now {
+        // One that has ended need not be.
+        let _ = child.kill();
+    }
+}
+
+fn judge(status: ExitStatus, words: File) -> How {
+    let said = last_words(words).unwrap_or_default();
     match status.code() {
         Some(0) => How::Well,
         Some(code) if code == i32::from(TRY_AGAIN) => How::Again(format!("the command asks to be run again{said}")),
         // What a shell says of a program that a signal ended.
-        Some(code) if code > 128 => How::Again(format!("the command was ended by signal {}{said}", code - 128)),
+        Some(code @ 129..=192) => How::Again(format!("the command was ended by signal {}{said}", code - 128)),
         Some(code) => How::Failed(format!("the command ended with code {code}{said}")),
         None => How::Again(format!("the command was ended by a signal{said}")),
     }
 }
 
-fn last_words(log: &Path) -> String {
-    let bytes = std::fs::read(log).unwrap_or_default();
+fn last_words(mut words: File) -> std::io::Result<String> {
+    let mut bytes = Vec::new();
+    let length = words.metadata()?.len();
+    words.seek(SeekFrom::Start(length.saturating_sub(WORDS)))?;
+    words.take(WORDS).read_to_end(&mut bytes)?;
     let text = String::from_utf8_lossy(&bytes);
     let lines: Vec<&str> = text.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
     let last = lines[lines.len().saturating_sub(LINES)..].join(" / ");
-    if last.is_empty() { String::new() } else { format!(", saying: {}", eemu_core::shown(&last)) }
+    Ok(if last.is_empty() { String::new() } else { format!(", saying: {}", eemu_core::shown(&last)) })
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    /// A shell ends when it is told to, whatever it started.
+    #[test]
+    fn what_a_shell_started_is_waited_for() {
+        let place = tempfile::tempdir().unwrap();
+        let (begun, ended) = (place.path().join("begun"), place.path().join("ended"));
+        let inner = format!(
+            "trap \"sleep 0.5; echo x > '{}'; exit\" TERM; echo x > '{}'; while :; do sleep 0.05; done",
+            ended.display(),
+            begun.display()
+        );
+        let command = format!("sh -c '{}' & wait", inner.replace('\'', r"'\''"));
+        run(&command, place.path(), || !begun.exists());
+        assert!(ended.exists());
+    }
+
+    #[test]
+    fn a_code_is_a_signal_where_there_is_such_a_signal() {
+        let ended = |command: &str| run(command, Path::new("."), || true);
+        let How::Again(said) = ended("echo so it is; exit 143") else { panic!("a signal may pass") };
+        assert!(said.contains("signal 15, saying: so it is"), "{said}");
+        let How::Failed(said) = ended("exit 255") else { panic!("no system has a signal 127") };
+        assert!(said.contains("code 255"), "{said}");
+        assert!(matches!(ended("exit 128"), How::Failed(_)));
+    }
 }
