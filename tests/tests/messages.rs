@@ -228,6 +228,7 @@ fn every_refusal_of_the_store_says_what_to_do() {
         StoreError::NotAState { dir: dir.clone() },
         StoreError::ForeignDirectory { dir: dir.clone() },
         StoreError::OwnState { dir: dir.clone() },
+        StoreError::LaunchFolder { dir: dir.clone(), problem: "is a link or another user's; remove it" },
         StoreError::AlreadyAState { dir },
         StoreError::NewerFormat { found: 9, supported: 8 },
         StoreError::OlderFormat { found: 7, supported: 8 },
@@ -256,6 +257,7 @@ fn every_refusal_of_the_store_says_what_to_do() {
             | StoreError::NeedsDatabase { .. }
             | StoreError::BadModels(_)
             | StoreError::Bucket { .. }
+            | StoreError::LaunchFolder { .. }
             | StoreError::Moved
             | StoreError::Unfinished(_)
             | StoreError::Locked { .. }

@@ -55,7 +55,8 @@ pub(super) async fn last(db: &mut Db) -> Result<f64> {
 /// Finishes an erasure: when this returns, the rows are overwritten, and no
 /// stale copy of one outlives `within`. With a time of 0 none is left.
 pub(super) async fn finish(db: &mut Db, dir: &Path, files: &Files, within: Duration) -> Result<()> {
-    sweep(db, dir, files).await?;
+    // A file that cannot be deleted keeps nothing else from being overwritten.
+    let swept = sweep(db, dir, files).await;
     failpoint("erase.swept");
     if !db.is_shared() {
         let deadline = Instant::now() + PATIENCE;
@@ -68,6 +69,7 @@ pub(super) async fn finish(db: &mut Db, dir: &Path, files: &Files, within: Durat
         }
         failpoint("erase.done");
     }
+    swept?;
     quietly(db, async |db| note(db, within).await).await
 }
 
@@ -147,14 +149,24 @@ async fn leftovers(db: &mut Db, dir: &Path) -> Result<Vec<PathBuf>> {
 /// Deletes the files that no row accounts for.
 pub(super) async fn sweep(db: &mut Db, dir: &Path, files: &Files) -> Result<()> {
     atomic_file::delete(&leftovers(db, dir).await?)?;
-    launched::outdated(dir, &models::shards(db).await?)?.iter().try_for_each(|folder| launched::remove(folder))?;
+    let launched = sweep_launched(db, dir).await;
     if db.is_shared() {
         // As a writer, so that nobody announces a file between our look and
         // its deletion.
         let swept = async |db: &mut Db| sweep_models(db, files).await;
-        return transaction(db, swept).await.map(|((), _)| ());
+        transaction(db, swept).await?;
+    } else {
+        sweep_models(db, files).await?;
     }
-    sweep_models(db, files).await
+    launched
+}
+
+/// Removes what is elsewhere of shards that have changed: all that can be, and
+/// then says what could not.
+async fn sweep_launched(db: &mut Db, dir: &Path) -> Result<()> {
+    let folders = launched::outdated(dir, &models::shards(db).await?)?;
+    let removed: Vec<Result<()>> = folders.iter().map(|folder| launched::remove(folder)).collect();
+    removed.into_iter().collect()
 }
 
 async fn sweep_models(db: &mut Db, files: &Files) -> Result<()> {

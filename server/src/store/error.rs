@@ -43,6 +43,14 @@ pub enum StoreError {
         /// The bucket's reason.
         problem: String,
     },
+    /// The folder of what a command needs cannot be used.
+    #[error("{} {problem}, or name another --launch-dir", dir.display())]
+    LaunchFolder {
+        /// The folder.
+        dir: PathBuf,
+        /// What is wrong with it, and what else can be done.
+        problem: &'static str,
+    },
     /// Another server or trainer changed records since they were read.
     #[error("another process changed the records meanwhile. Nothing was changed; repeat the command")]
     Moved,

@@ -9,14 +9,17 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::error::{IoContext, Result, absent_is_fine};
+use super::error::{IoContext, Result, StoreError, absent_is_fine};
 use super::models::{Shard, Ticket};
 use super::{atomic_file, private};
+use crate::clock::random_hex;
 
 /// Where they are inside a state directory.
 const FOLDER: &str = "launch";
 /// Names the place where they are instead, and whose it is.
 const ELSEWHERE: &str = "launch-dir";
+/// Holds what tells this state from others of the same path on other machines.
+const ID: &str = "launch-id";
 /// Holds the shard version that a folder was made for.
 const VERSION: &str = "version";
 
@@ -27,13 +30,74 @@ pub(super) fn root(dir: &Path) -> Result<PathBuf> {
         note => note.context("read", &dir.join(ELSEWHERE))?,
     };
     // A copy of the directory has no say in what the original does.
-    let owner = owner(dir)?;
-    Ok(note.strip_prefix(&format!("{owner}\n")).map_or_else(|| dir.join(FOLDER), PathBuf::from))
+    let own = id(dir)?.map(|id| owner(dir, &id)).transpose()?;
+    let place = own.and_then(|owner| note.strip_prefix(&format!("{owner}\n")).map(PathBuf::from));
+    Ok(place.unwrap_or_else(|| dir.join(FOLDER)))
 }
 
-fn owner(dir: &Path) -> Result<String> {
+fn id(dir: &Path) -> Result<Option<String>> {
+    match fs::read_to_string(dir.join(ID)) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        id => id.context("read", &dir.join(ID)).map(Some),
+    }
+}
+
+fn owner(dir: &Path, id: &str) -> Result<String> {
     let whole = dir.canonicalize().context("look at", dir)?;
-    Ok(blake3::hash(whole.as_os_str().as_encoded_bytes()).to_hex()[..16].to_owned())
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(whole.as_os_str().as_encoded_bytes());
+    // No path holds it.
+    hasher.update(b"\0");
+    hasher.update(id.as_bytes());
+    Ok(hasher.finalize().to_hex()[..16].to_owned())
+}
+
+/// Whose folders elsewhere are.
+fn owner_from_now_on(dir: &Path) -> Result<String> {
+    if let Some(id) = id(dir)? {
+        return owner(dir, &id);
+    }
+    let id = random_hex::<16>()?;
+    atomic_file::write(&dir.join(ID), &[id.as_bytes()])?;
+    owner(dir, &id)
+}
+
+/// Makes a folder of this user's own in a place where others make theirs.
+fn folder_among_others(place: &Path, name: &str) -> Result<PathBuf> {
+    let folder = place.join(name);
+    let refused = |problem| StoreError::LaunchFolder { dir: folder.clone(), problem };
+    if folder.to_str().is_none() {
+        // The note of it is a text.
+        return Err(refused("has a name that is not UTF-8; rename it"));
+    }
+    let mut builder = fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    match builder.create(&folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+        made => made.context("create", &folder)?,
+    }
+    let found = fs::symlink_metadata(&folder).context("look at", &folder)?;
+    if !found.is_dir() || !is_own(&found, place)? {
+        return Err(refused("is a link or another user's; remove it"));
+    }
+    private::folder(&folder)?;
+    Ok(folder)
+}
+
+/// Whether it is of the user that this process is for that file system, which
+/// may be another than here (NFS).
+#[cfg(unix)]
+fn is_own(found: &fs::Metadata, place: &Path) -> Result<bool> {
+    use std::os::unix::fs::MetadataExt;
+    let own = tempfile::tempfile_in(place).and_then(|file| file.metadata()).context("create a file in", place)?;
+    Ok(own.uid() == found.uid())
+}
+
+#[cfg(not(unix))]
+#[expect(clippy::unnecessary_wraps, reason = "elsewhere it may fail")]
+fn is_own(_: &fs::Metadata, _: &Path) -> Result<bool> {
+    Ok(true)
 }
 
 /// Puts the folders of now on under this folder (in one of its own, for others
@@ -41,19 +105,23 @@ fn owner(dir: &Path) -> Result<String> {
 pub(super) fn place(dir: &Path, elsewhere: Option<&Path>) -> Result<PathBuf> {
     let old = root(dir)?;
     let new = match elsewhere {
-        None => dir.canonicalize().context("look at", dir)?.join(FOLDER),
+        None => {
+            let own = dir.canonicalize().context("look at", dir)?.join(FOLDER);
+            private::folder(&own)?;
+            own
+        }
         Some(place) => {
             fs::create_dir_all(place).context("create", place)?;
-            place.canonicalize().context("look at", place)?.join(format!("eemu-{}", owner(dir)?))
+            let place = place.canonicalize().context("look at", place)?;
+            folder_among_others(&place, &format!("eemu-{}", owner_from_now_on(dir)?))?
         }
     };
-    private::folder(&new)?;
     if old != new && old.canonicalize().is_ok_and(|old| old != new) {
         remove(&old)?;
     }
     match (elsewhere, new.to_str()) {
         (Some(_), Some(place)) => {
-            atomic_file::write(&dir.join(ELSEWHERE), &[format!("{}\n{place}", owner(dir)?).as_bytes()])?;
+            atomic_file::write(&dir.join(ELSEWHERE), &[format!("{}\n{place}", owner_from_now_on(dir)?).as_bytes()])?;
         }
         _ => absent_is_fine(fs::remove_file(dir.join(ELSEWHERE))).context("delete", &dir.join(ELSEWHERE))?,
     }
@@ -107,5 +175,66 @@ pub(super) fn remove(folder: &Path) -> Result<()> {
             }
             other => return absent_is_fine(other).context("delete", folder),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state(place: &Path, name: &str) -> PathBuf {
+        let dir = place.join(name);
+        fs::create_dir(&dir).unwrap();
+        dir
+    }
+
+    #[test]
+    fn states_of_one_path_have_folders_of_their_own() {
+        let place = tempfile::tempdir().unwrap();
+        let shared = place.path().join("shared");
+        let dir = state(place.path(), "state");
+        let one = super::place(&dir, Some(&shared)).unwrap();
+        assert_eq!(super::place(&dir, Some(&shared)).unwrap(), one);
+        assert_eq!(root(&dir).unwrap(), one);
+        // Another machine's state of the same path.
+        fs::rename(&dir, place.path().join("away")).unwrap();
+        let dir = state(place.path(), "state");
+        let other = super::place(&dir, Some(&shared)).unwrap();
+        assert_ne!(one, other);
+        assert!(one.is_dir() && other.is_dir());
+        // Back in the state, nothing is left elsewhere.
+        assert_eq!(super::place(&dir, None).unwrap(), root(&dir).unwrap().canonicalize().unwrap());
+        assert!(one.is_dir() && !other.exists());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_folder_that_somebody_laid_there_is_refused() {
+        use std::os::unix::fs::PermissionsExt;
+        let place = tempfile::tempdir().unwrap();
+        let (shared, strangers) = (place.path().join("shared"), place.path().join("strangers"));
+        let dir = state(place.path(), "state");
+        fs::create_dir(&strangers).unwrap();
+        let own = super::place(&dir, Some(&shared)).unwrap();
+        assert_eq!(fs::metadata(&own).unwrap().permissions().mode() & 0o777, 0o700);
+        fs::remove_dir(&own).unwrap();
+        std::os::unix::fs::symlink(&strangers, &own).unwrap();
+        let problem = super::place(&dir, Some(&shared)).unwrap_err().to_string();
+        assert!(problem.contains("is a link or another user's"), "{problem}");
+        fs::remove_file(&own).unwrap();
+        fs::write(&own, "").unwrap();
+        assert!(super::place(&dir, Some(&shared)).is_err());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_place_that_no_text_names_is_refused() {
+        use std::os::unix::ffi::OsStrExt;
+        let place = tempfile::tempdir().unwrap();
+        let dir = state(place.path(), "state");
+        let odd = place.path().join(std::ffi::OsStr::from_bytes(b"odd-\xff"));
+        let problem = super::place(&dir, Some(&odd)).unwrap_err().to_string();
+        assert!(problem.contains("not UTF-8"), "{problem}");
+        assert_eq!(root(&dir).unwrap(), dir.join(FOLDER));
     }
 }
