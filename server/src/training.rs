@@ -208,7 +208,7 @@ fn claimed<'a>(state: &'a State, shard: u32, launcher: &dyn Launcher, progress: 
     let mut said = false;
     loop {
         if launcher.is_ending() {
-            bail!("training was stopped");
+            bail!("training was stopped; repeat the command to go on");
         }
         if let Some(claim) = state.claim(shard)? {
             return Ok(claim);
