@@ -64,10 +64,10 @@ impl Schedule {
 
     /// A shard is to train again after a failure.
     pub fn retry(&mut self, shard: u32, delay: Duration, now: Instant) {
-        if let Some(slot) = self.slot(shard) {
-            if slot.due.is_none() {
-                (slot.due, slot.again) = (Some(now + delay), true);
-            }
+        if let Some(slot) = self.slot(shard)
+            && slot.due.is_none()
+        {
+            (slot.due, slot.again) = (Some(now + delay), true);
         }
     }
 
