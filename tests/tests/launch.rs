@@ -301,16 +301,34 @@ fn a_right_that_is_lost_is_no_stop() {
     assert!(began.elapsed() < Duration::from_secs(20) && empty(&root));
 }
 
+/// A state to be served, whose shards a command trains that is held at first
+/// and notes when it is asked to end.
+struct Served {
+    shop: Shop,
+    state: PathBuf,
+    /// Two people of one shard.
+    first: String,
+    second: String,
+    admin: String,
+    how: String,
+}
+
+impl Served {
+    fn new() -> Self {
+        let shop = Shop::new();
+        let state = shop.trained("state", FLAGS);
+        let (first, second) = people_of_one_shard(&state);
+        let admin = token(&state, Scope::Admin).unwrap();
+        let how = script(&shop, "job", &format!("trap 'echo x >> $here/ended; exit 75' TERM\n{HELD}{TRAIN}"));
+        Self { shop, state, first, second, admin, how }
+    }
+}
+
 /// A server whose shards a command trains: a deletion that comes while a shard
 /// trains drops that job, and its output is never adopted.
 #[test]
 fn a_server_forgets_what_a_command_trains() {
-    let shop = Shop::new();
-    let state = shop.trained("state", FLAGS);
-    let (first, second) = people_of_one_shard(&state);
-    let admin = token(&state, Scope::Admin).unwrap();
-    let body = format!("trap 'echo x >> $here/ended; exit 75' TERM\n{HELD}{TRAIN}");
-    let how = script(&shop, "job", &body);
+    let Served { shop, state, first, second, admin, how } = Served::new();
     let (work, args) = (state.join("launch"), ["--settle", "0.05", "--erase-within", "0s", "--launch", &how]);
     let process = Process::start(&state, &args, &[]).unwrap();
     let delete = |user: &str| -> String {
@@ -358,12 +376,7 @@ fn people_of_one_shard(state: &Path) -> (String, String) {
 /// next one goes on.
 #[test]
 fn a_server_that_stops_ends_its_commands() {
-    let shop = Shop::new();
-    let state = shop.trained("state", FLAGS);
-    let (first, second) = people_of_one_shard(&state);
-    let admin = token(&state, Scope::Admin).unwrap();
-    let body = format!("trap 'echo x >> $here/ended; exit 75' TERM\n{HELD}{TRAIN}");
-    let how = script(&shop, "job", &body);
+    let Served { shop, state, first, second, admin, how } = Served::new();
     let file = shop.path("eemu.toml");
     let settings = format!("settle = 0.05\nlaunch = {}\n", toml_text(&how));
     fs::write(&file, settings).unwrap();

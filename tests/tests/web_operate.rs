@@ -178,7 +178,6 @@ fn an_administrator_finds_a_person_and_manages_tokens() {
             .unwrap();
         let households = aside(|| shop.process.json("/api/v1/demo", "").unwrap());
         let user = households[2]["user"].as_str().unwrap();
-        // A part of an identifier finds nobody.
         let known = post(&shop, "/api/v1/interactions/list", &shop.admin, &json!({ "user": user }));
         let records = known["interactions"].as_array().unwrap().len();
         write(&browser, "#find-person", user).await;
@@ -209,13 +208,13 @@ fn an_administrator_finds_a_person_and_manages_tokens() {
         assert!(browser.text("#office-said").await.unwrap().contains("name is"));
 
         // A lifetime that cannot be read makes no token.
-        browser.run("const e = document.querySelector('#token-days'); e.value = '1e2'; e.dispatchEvent(new Event('input', {bubbles: true}))").await.unwrap();
+        write(&browser, "#token-days", "1e2").await;
         browser.click("#make-token").await.unwrap();
         browser
             .until("it is refused", "return document.querySelector('#office-said')?.innerText.startsWith('Days:')")
             .await
             .unwrap();
-        browser.run("const e = document.querySelector('#token-days'); e.value = '90'; e.dispatchEvent(new Event('input', {bubbles: true}))").await.unwrap();
+        write(&browser, "#token-days", "90").await;
 
         // A token that is made, used and ended here.
         browser.click("#make-token").await.unwrap();

@@ -10,7 +10,7 @@
 //! | `opened`, `titles` | a visitor's own file: its columns, its times, its names in the catalogue |
 //! | `keep` | what the browser keeps between visits |
 //! | `together`, `session` | all tabs as one; what outlives a visit |
-//! | `desk`, `sync`, `watch`, `log` | the worker: jobs, files, what is new, the log's pin |
+//! | `desk`, `sync`, `files`, `watch`, `log` | the worker: jobs, the server's state, models, what is new, the log's pin |
 //! | `adding` | a record that comes |
 //! | `forgetting`, `follow`, `receipts` | deletions as they are sent, on their way, and their receipts |
 //! | `device`, `ranker` | which device makes the lists; the program that makes them on WebGPU |
@@ -21,6 +21,7 @@ mod adding;
 mod desk;
 mod device;
 pub mod ensemble;
+mod files;
 mod follow;
 mod forgetting;
 mod keep;

@@ -1,0 +1,94 @@
+//! A feature's values: categories, sets of them, buckets, numbers.
+
+use serde::{Deserialize, Serialize};
+
+use super::buckets::Cut;
+
+/// The index of a value that is blank or not in the vocabulary.
+pub const UNKNOWN: u32 = u32::MAX;
+
+/// One feature of every user, or of every item.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Column {
+    /// Its name in the data.
+    pub name: String,
+    /// Its values, in the order of the identifiers.
+    pub values: Values,
+}
+
+/// A feature's values.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Values {
+    /// A category: an index into the vocabulary, or [`UNKNOWN`].
+    Token {
+        /// Distinct values, sorted.
+        vocabulary: Vec<String>,
+        /// One index a row.
+        rows: Vec<u32>,
+    },
+    /// A set of categories (genres, the words of a title).
+    TokenSeq {
+        /// Distinct values, sorted.
+        vocabulary: Vec<String>,
+        /// Distinct indices a row, ascending.
+        rows: Vec<Vec<u32>>,
+    },
+    /// What of people may be kept: buckets that follow from one person's value
+    /// and the deployment's key, with no vocabulary (`dataset::buckets`).
+    Buckets {
+        /// How many there are.
+        count: u32,
+        /// How a field becomes buckets.
+        cut: Cut,
+        /// Distinct buckets a row, ascending.
+        rows: Vec<Vec<u32>>,
+    },
+    /// Numbers: a title's embedding, an age.
+    Dense {
+        /// Numbers a row.
+        width: usize,
+        /// Row-major values. Kept outside JSON (see [`Catalog::dense`]).
+        #[serde(skip)]
+        rows: Vec<f32>,
+    },
+}
+
+impl Values {
+    /// How many rows the feature has.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Token { rows, .. } => rows.len(),
+            Self::TokenSeq { rows, .. } | Self::Buckets { rows, .. } => rows.len(),
+            Self::Dense { width, rows } => rows.len() / (*width).max(1),
+        }
+    }
+
+    /// The vocabulary's size and the values of some rows as text, for hashing.
+    pub(crate) fn describe(&self, rows: impl IntoIterator<Item = u32>) -> String {
+        let mut text = match self {
+            Self::Token { vocabulary, .. } | Self::TokenSeq { vocabulary, .. } => format!("{}:", vocabulary.len()),
+            Self::Buckets { count, cut, .. } => format!("{count} buckets {cut:?}:"),
+            Self::Dense { width, .. } => format!("dense {width}:"),
+        };
+        for row in rows {
+            text.push_str(&match self {
+                Self::Token { rows, .. } => format!("{};", rows[row as usize]),
+                Self::TokenSeq { rows, .. } | Self::Buckets { rows, .. } => format!("{:?};", rows[row as usize]),
+                Self::Dense { width, rows } => {
+                    let own = &rows[row as usize * width..(row as usize + 1) * width];
+                    format!(
+                        "{};",
+                        blake3::hash(&own.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>()).to_hex()
+                    )
+                }
+            });
+        }
+        text
+    }
+
+    /// Whether the feature has no rows.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
