@@ -105,14 +105,13 @@ fn what_is_accepted_has_the_policys_deadline() {
     assert_eq!((&shown["phase"], &shown["due"], &shown["late"]), (&json!("accepted"), &request["due"], &json!(false)));
 }
 
-/// The answer costs what shards and open requests are: with many times the
-/// records it is as long, and asks no database.
+/// The answer is of shards and open requests: with many times the people it is
+/// as long, and is made of a view that has nobody's records.
 #[test]
-fn the_look_does_not_grow_with_records() {
+fn the_look_does_not_grow_with_people() {
     let of = |users| {
         let place = Place::with(&Recipe { users, ..Recipe::default() }, patient(), &http()).unwrap();
         let text = place.get("/api/v1/operate", &place.operator).bytes.len();
-        // A reader would be needed for anybody's records.
         assert!(place.service.view().world.interactions.all().is_empty(), "the service keeps records");
         text
     };
