@@ -48,7 +48,7 @@ pub enum Values {
     Dense {
         /// Numbers a row.
         width: usize,
-        /// Row-major values. Kept outside JSON (see [`Catalog::dense`]).
+        /// Row-major values. Kept outside JSON (see [`Catalog::dense`](super::Catalog::dense)).
         #[serde(skip)]
         rows: Vec<f32>,
     },
