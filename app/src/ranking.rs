@@ -1,7 +1,7 @@
 //! A list as people see it: made by `core`'s one path of adaptation and
 //! ranking, once with and once without it. The Lab and For you both use this.
 
-use eemu_core::adapt::{Person, probabilities};
+use eemu_core::adapt::{UserContext, probabilities};
 use eemu_core::config::AdaptConfig;
 use eemu_core::random::Key;
 use eemu_core::recommend::{Ranker, top_k};
@@ -55,7 +55,7 @@ impl Ensemble<'_> {
     /// When core refuses.
     pub async fn list(
         &self,
-        person: &Person,
+        person: &UserContext,
         adapt: &AdaptConfig,
         request: u64,
         top: usize,

@@ -2,32 +2,31 @@
 //! them (Eq 7, Algorithm 2 line 1).
 
 use crate::config::{AdaptConfig, Sampling};
-use crate::meta::out_of_batch;
-use crate::model::{Pair, Row, Task};
+use crate::model::{EntityRef, Pair, Task};
 use crate::random::{Key, Stream};
 
 /// A person to recommend to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Person {
+pub struct UserContext {
     /// Name of the person's random streams: the external identifier, or
     /// anything fixed for a visitor.
     pub stream: Vec<u8>,
     /// Whose features each shard's model reads, one row a shard.
-    pub rows: Vec<Row>,
+    pub rows: Vec<EntityRef>,
     /// H(u): what the adaptation set is drawn from.
-    pub history: Past,
+    pub history: UserHistory,
 }
 
 /// H(u), with what is known of its order in time.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Past {
+pub struct UserHistory {
     items: Vec<u32>,
     ages: Vec<u32>,
     /// How many records are newer, records of one time in the order given.
     order: Vec<u32>,
 }
 
-impl Past {
+impl UserHistory {
     /// A history of (item, time), in the person's order. Without times every
     /// record is of one age; among others one without orders as time 0 does,
     /// as in `Interactions`.
@@ -102,7 +101,7 @@ impl Past {
 /// Probabilities of Eq 7 over a history, faded with age: p_i proportional to
 /// exp((1/d_i) / temperature - age_i / recency); uniform sampling leaves the
 /// first term out, a recency of 0 the second.
-pub fn probabilities(past: &Past, degrees: &[u32], config: &AdaptConfig) -> Vec<f64> {
+pub fn probabilities(past: &UserHistory, degrees: &[u32], config: &AdaptConfig) -> Vec<f64> {
     let logits: Vec<f64> = past
         .items
         .iter()
@@ -124,7 +123,7 @@ pub fn probabilities(past: &Past, degrees: &[u32], config: &AdaptConfig) -> Vec<
 
 /// Draws the adaptation set. With replacement an item may come several times;
 /// without, at most the whole history comes.
-pub fn adaptation_set(stream: &mut Stream, past: &Past, degrees: &[u32], config: &AdaptConfig) -> Vec<u32> {
+pub fn adaptation_set(stream: &mut Stream, past: &UserHistory, degrees: &[u32], config: &AdaptConfig) -> Vec<u32> {
     let history = past.items();
     if history.is_empty() {
         return Vec::new();
@@ -154,7 +153,13 @@ pub fn adaptation_set(stream: &mut Stream, past: &Past, degrees: &[u32], config:
 /// The pairs every shard's model is adapted with: each drawn item with one
 /// uniform item outside the history. Keyed by (seed, person, request), so that
 /// every shard, and a browser, draws the same.
-pub fn adaptation_pairs(key: &Key, person: &Person, degrees: &[u32], config: &AdaptConfig, request: u64) -> Vec<Pair> {
+pub fn adaptation_pairs(
+    key: &Key,
+    person: &UserContext,
+    degrees: &[u32],
+    config: &AdaptConfig,
+    request: u64,
+) -> Vec<Pair> {
     let parts = [person.stream.as_slice(), &request.to_le_bytes()];
     let mut stream = key.stream("adaptation set", &parts);
     let drawn = adaptation_set(&mut stream, &person.history, degrees, config);
@@ -162,14 +167,14 @@ pub fn adaptation_pairs(key: &Key, person: &Person, degrees: &[u32], config: &Ad
     drawn
         .into_iter()
         .filter_map(|positive| {
-            let negative = out_of_batch(&mut stream, degrees.len(), person.history.items())?;
+            let negative = stream.below_outside(degrees.len(), person.history.items())?;
             Some(Pair { positive, negative })
         })
         .collect()
 }
 
 /// One shard's tasks for people whose pairs are drawn.
-pub(crate) fn tasks(people: &[Person], pairs: &[Vec<Pair>], shard: usize) -> Vec<Task> {
+pub(crate) fn tasks(people: &[UserContext], pairs: &[Vec<Pair>], shard: usize) -> Vec<Task> {
     people.iter().zip(pairs).map(|(person, pairs)| Task { user: person.rows[shard], pairs: pairs.clone() }).collect()
 }
 
@@ -177,8 +182,8 @@ pub(crate) fn tasks(people: &[Person], pairs: &[Vec<Pair>], shard: usize) -> Vec
 mod tests {
     use super::*;
 
-    fn timeless(items: impl IntoIterator<Item = u32>) -> Past {
-        Past::new(items.into_iter().map(|item| (item, None)))
+    fn timeless(items: impl IntoIterator<Item = u32>) -> UserHistory {
+        UserHistory::new(items.into_iter().map(|item| (item, None)))
     }
 
     fn frequencies(config: &AdaptConfig, degrees: &[u32], draws: usize) -> Vec<f64> {
@@ -234,7 +239,7 @@ mod tests {
 
     #[test]
     fn ages_count_the_newer_records() {
-        let past = Past::new([(7, Some(30.0)), (2, Some(10.0)), (5, Some(30.0)), (9, None), (2, Some(40.0))]);
+        let past = UserHistory::new([(7, Some(30.0)), (2, Some(10.0)), (5, Some(30.0)), (9, None), (2, Some(40.0))]);
         assert_eq!(past.items(), [2, 5, 7, 9]);
         // Item 2 counts from its first record; equal times are of one age; no time is time 0.
         assert_eq!(past.ages(), [2, 0, 0, 3]);
@@ -242,7 +247,7 @@ mod tests {
 
     #[test]
     fn the_latest_records_keep_their_ages() {
-        let past = Past::new([(7, Some(30.0)), (2, Some(10.0)), (5, Some(40.0))]);
+        let past = UserHistory::new([(7, Some(30.0)), (2, Some(10.0)), (5, Some(40.0))]);
         let latest = past.latest(2).unwrap();
         assert_eq!((latest.items(), latest.ages()), (&[5, 7][..], &[0, 1][..]));
         assert_eq!(past.latest(3).unwrap(), past);
@@ -257,7 +262,7 @@ mod tests {
 
     #[test]
     fn older_records_fade() {
-        let past = Past::new((0..4).map(|item| (item, Some(f64::from(item)))));
+        let past = UserHistory::new((0..4).map(|item| (item, Some(f64::from(item)))));
         let fading = AdaptConfig { sampling: Sampling::Random, recency: 2.0, ..AdaptConfig::default() };
         let p = probabilities(&past, &[1; 4], &fading);
         for (older, newer) in p.iter().zip(&p[1..]) {

@@ -9,14 +9,14 @@ use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 use serde::{Deserialize, Serialize};
 
-use crate::adapt::{Past, Person};
+use crate::adapt::{UserContext, UserHistory};
 use crate::config::Config;
-use crate::dataset::Catalog;
-use crate::ensemble::USER_ROWS;
-use crate::model::{ModelConfig, Row, TensorMap, to_safetensors};
+use crate::data::Catalog;
+use crate::model::{EntityRef, ModelConfig, TensorMap, to_safetensors};
 use crate::random::Key;
 use crate::shard_model::ShardModel;
 use crate::tensor::Device;
+use crate::user_rows::USER_ROWS;
 use crate::{Error, Result};
 
 /// How a client file stores its numbers.
@@ -156,14 +156,14 @@ pub fn client_model(
 /// A person as the client's models see them: `known` says for each shard
 /// whether it holds records of theirs (all false for a visitor, who has no
 /// `id`).
-pub fn client_person(config: &Config, id: Option<&str>, known: &[bool], history: Past) -> Person {
+pub fn client_person(config: &Config, id: Option<&str>, known: &[bool], history: UserHistory) -> UserContext {
     let row = |&known: &bool| match id {
-        None => Row::Nobody,
+        None => EntityRef::Nobody,
         _ if config.model.kind.is_of_items() => config.row_of_items_model(0),
-        Some(_) if known || !config.model.unknown_rows => Row::Known(0),
-        Some(_) => Row::Unnamed(0),
+        Some(_) if known || !config.model.unknown_rows => EntityRef::Known(0),
+        Some(_) => EntityRef::Unnamed(0),
     };
-    Person {
+    UserContext {
         stream: id.map_or_else(|| b"visitor".to_vec(), |id| id.as_bytes().to_vec()),
         rows: known.iter().map(row).collect(),
         history,

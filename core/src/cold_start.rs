@@ -6,9 +6,9 @@
 //! item that shares no category with another has nothing, and the least common
 //! item's bias: it comes at the end of lists. None of this is stored.
 
-use crate::dataset::{Entities, UNKNOWN, Values};
-use crate::ensemble::USER_ROWS;
+use crate::data::{Entities, UNKNOWN, Values};
 use crate::model::TensorMap;
+use crate::user_rows::USER_ROWS;
 
 /// How many items another is taken to be like at most.
 const MOST_ALIKE: usize = 20;
@@ -104,7 +104,7 @@ fn alike(items: &Entities, known: usize) -> Vec<Alike> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dataset::Column;
+    use crate::data::Column;
 
     #[test]
     fn items_that_came_later_stand_where_their_like_stand() {

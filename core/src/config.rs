@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::closed_form::{EaseConfig, KernelConfig};
-use crate::dataset::Holdout;
+use crate::data::Holdout;
 use crate::episodes::EpisodesConfig;
-use crate::model::{ModelConfig, ModelKind, Row};
+use crate::model::{EntityRef, ModelConfig, ModelKind};
 use crate::shard::{ShardBy, ShardConfig, Slicing};
 use crate::{Error, Result};
 
@@ -253,8 +253,12 @@ impl Config {
     /// Whose features a model of items alone reads of a person: nobody's,
     /// unless it knows people.
     #[must_use]
-    pub fn row_of_items_model(&self, user: u32) -> Row {
-        if self.model.kind == ModelKind::Episodes && self.episodes.people { Row::Known(user) } else { Row::Nobody }
+    pub fn row_of_items_model(&self, user: u32) -> EntityRef {
+        if self.model.kind == ModelKind::Episodes && self.episodes.people {
+            EntityRef::Known(user)
+        } else {
+            EntityRef::Nobody
+        }
     }
 
     /// Passes over a shard: a closed form takes one.

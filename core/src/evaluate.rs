@@ -1,9 +1,9 @@
 //! Full ranking: HR@k and NDCG@k with intervals.
 
-use crate::adapt::{Past, Person};
-use crate::dataset::Role;
+use crate::adapt::{UserContext, UserHistory};
+use crate::data::Role;
+use crate::dataset::{Dataset, History};
 use crate::recommend::Ranker;
-use crate::world::{History, World};
 use crate::{Error, Result};
 
 /// Ranks from 0 of the held-out items (validation or test) of a range of users
@@ -14,16 +14,17 @@ use crate::{Error, Result};
 /// # Errors
 /// When a score is not a number or the device fails.
 pub async fn ranks(
-    world: &World,
+    dataset: &Dataset,
     ranker: &Ranker<'_>,
     role: Role,
     users: std::ops::Range<u32>,
     mut seen: impl FnMut(usize, usize),
 ) -> Result<Vec<(u32, usize)>> {
-    let asked = targets(world, role, users);
+    let asked = targets(dataset, role, users);
     let mut ranks = Vec::with_capacity(asked.len());
     for (done, tile) in (1..).zip(asked.chunks(ranker.people_together())) {
-        let people: Vec<Person> = tile.iter().map(|&(user, _)| world.person(user, History::Before(role))).collect();
+        let people: Vec<UserContext> =
+            tile.iter().map(|&(user, _)| dataset.person(user, History::Before(role))).collect();
         let scored = ranker.scores(&people, 0, false).await?;
         for (((user, targets), person), scored) in tile.iter().zip(&people).zip(scored) {
             for rank in ranks_of(targets, &scored.mean, person.history.items())? {
@@ -40,14 +41,14 @@ pub async fn ranks(
 /// # Errors
 /// When a score is not a number.
 pub fn ranks_by(
-    world: &World,
+    dataset: &Dataset,
     role: Role,
     users: std::ops::Range<u32>,
-    scores: impl Fn(&Past) -> Vec<f32>,
+    scores: impl Fn(&UserHistory) -> Vec<f32>,
 ) -> Result<Vec<(u32, usize)>> {
     let mut ranks = Vec::new();
-    for (user, targets) in targets(world, role, users) {
-        let history = world.person(user, History::Before(role)).history;
+    for (user, targets) in targets(dataset, role, users) {
+        let history = dataset.person(user, History::Before(role)).history;
         for rank in ranks_of(&targets, &scores(&history), history.items())? {
             ranks.push((user, rank));
         }
@@ -72,15 +73,15 @@ fn ranks_of(targets: &[u32], scores: &[f32], known: &[u32]) -> Result<Vec<usize>
 ///
 /// # Errors
 /// Never: counts are numbers.
-pub fn popularity_ranks(world: &World, role: Role) -> Result<Vec<(u32, usize)>> {
-    let scores: Vec<f32> = world.degrees.iter().map(|&d| d as f32).collect();
-    ranks_by(world, role, 0..world.interactions.users(), |_| scores.clone())
+pub fn popularity_ranks(dataset: &Dataset, role: Role) -> Result<Vec<(u32, usize)>> {
+    let scores: Vec<f32> = dataset.degrees.iter().map(|&d| d as f32).collect();
+    ranks_by(dataset, role, 0..dataset.interactions.users(), |_| scores.clone())
 }
 
 /// Users with held-out items of this role, and the items.
-fn targets(world: &World, role: Role, mut users: std::ops::Range<u32>) -> Vec<(u32, Vec<u32>)> {
-    users.end = users.end.min(world.interactions.users());
-    users.map(|user| (user, world.items(user, role))).filter(|(_, items)| !items.is_empty()).collect()
+fn targets(dataset: &Dataset, role: Role, mut users: std::ops::Range<u32>) -> Vec<(u32, Vec<u32>)> {
+    users.end = users.end.min(dataset.interactions.users());
+    users.map(|user| (user, dataset.items(user, role))).filter(|(_, items)| !items.is_empty()).collect()
 }
 
 /// The rank from 0 of `target` among the unmasked items: items with a greater

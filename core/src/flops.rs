@@ -6,7 +6,7 @@
 //! count the forward pass only; training counts six row-forwards a record
 //! (a positive and two negatives, forward and backward once each).
 
-use crate::dataset::{Catalog, Entities, Values};
+use crate::data::{Catalog, Entities, Values};
 use crate::model::{ModelConfig, ModelKind};
 
 /// RecEraser's attention an entity, as Table 5 implies it: 33 x 128^2. The

@@ -1,12 +1,31 @@
 //! EEMU: exact machine unlearning for recommender systems.
 //!
 //! The science and nothing else: no sockets, no paths, no database, no clock.
+//!
+//! ```
+//! use eemu_core::{Dataset, Ensemble, dataset::History, tensor::Device};
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> { pollster::block_on(async {
+//! let shop = "user,item,time\nann,tea,2026-01-01\nann,cup,2026-01-02\nbo,tea,2026-01-03\nbo,pot,2026-01-04\n";
+//! let mut ensemble = Ensemble::train(Dataset::read("shop.csv", shop.as_bytes())?, &Device::default()).await?;
+//! let ann = ensemble.dataset().catalog.users.find("ann").ok_or("nobody")?;
+//! let tea = ensemble.dataset().catalog.items.find("tea").ok_or("no tea")?;
+//! let list = ensemble.recommend(&ensemble.dataset().person(ann, History::All), 10).await?;
+//! assert_eq!(list.len(), 1); // the pot
+//!
+//! let retrained = ensemble.forget(&[(ann, tea)]).await?;
+//! assert_eq!(retrained.len(), 1); // of eight shards
+//! let never = shop.replace("ann,tea,2026-01-01\n", "");
+//! let twin = Ensemble::train(Dataset::read("shop.csv", never.as_bytes())?, &Device::default()).await?;
+//! assert_eq!(ensemble.learned_state().await?, twin.learned_state().await?); // byte for byte
+//! # Ok(()) }) }
+//! ```
+//!
 //! The modules stand in the order in which data moves through them.
 //!
 //! | module | what it answers |
 //! |---|---|
-//! | [`dataset`] | what is known: the frozen catalogue, the interactions, the split |
-//! | [`world`] | one system's knowledge, and all that is derived from it |
+//! | [`data`] | the catalogue and the interactions, and the files that they are read from |
+//! | [`dataset`] | one system's knowledge, and all that is derived from it |
 //! | [`shard`] | who trains on what: keyed assignment, support and query |
 //! | [`episodes`] | what scores by default: items alone, trained by episodes in order |
 //! | [`closed_form`] | what is computed from counts: EASE, ItemKNN, transitions |
@@ -21,7 +40,8 @@
 //! | [`aggregate`] | the paper's baselines: other ways to blend the shards |
 //! | [`cluster`] | Algorithm 3: one adapted model for many people |
 //! | [`cold_start`] | where an item stands in a model trained before it came |
-//! | [`ensemble`] | learned state: what must be equal, in canonical form |
+//! | [`ensemble`] | a trained system: train, recommend, forget |
+//! | [`learned_state`] | what must be equal, in canonical form |
 //! | [`unlearn`] | which shards retrain, and what is left |
 //! | [`receipt`] | what a deletion leaves behind, and the log it stands in |
 //! | [`client`] | what a browser gets of a model, and the model made of it |
@@ -43,6 +63,7 @@ pub mod closed_form;
 pub mod cluster;
 pub mod cold_start;
 pub mod config;
+pub mod data;
 pub mod dataset;
 #[cfg(feature = "linear-algebra")]
 mod dense;
@@ -52,6 +73,7 @@ mod error;
 pub mod evaluate;
 pub mod fingerprint;
 pub mod flops;
+pub mod learned_state;
 pub mod meta;
 pub mod mistakes;
 pub mod model;
@@ -65,6 +87,8 @@ pub mod shard_model;
 pub mod tensor;
 pub mod train;
 pub mod unlearn;
-pub mod world;
+pub mod user_rows;
 
+pub use dataset::Dataset;
+pub use ensemble::Ensemble;
 pub use error::{DataError, Error, Result, counted, quote, shown};

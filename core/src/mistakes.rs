@@ -6,7 +6,8 @@
 pub mod published;
 
 use crate::Result;
-use crate::dataset::Role;
+use crate::data::Role;
+use crate::dataset::Dataset;
 use crate::evaluate::{hit_rate, popularity_ranks, ranks};
 use crate::meta::Exclusions;
 use crate::model::TensorMap;
@@ -15,7 +16,6 @@ use crate::shard::{ShardData, partition_by};
 use crate::shard_model::ShardModel;
 use crate::tensor::Device;
 use crate::train::Trainer;
-use crate::world::World;
 
 /// A way to do it wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,20 +45,20 @@ pub enum Mistake {
     NumberedPeople,
 }
 
-/// The shards of a world under a mistake.
-pub fn shards(world: &World, mistake: Mistake) -> Vec<ShardData> {
+/// The shards of a dataset under a mistake.
+pub fn shards(dataset: &Dataset, mistake: Mistake) -> Vec<ShardData> {
     if mistake != Mistake::OrderedSharding {
-        return world.shards();
+        return dataset.shards();
     }
-    let train = &world.config.train;
+    let train = &dataset.config.train;
     let mut dealt = 0;
     partition_by(
-        &world.key,
-        &world.catalog,
-        &world.interactions,
-        &world.split,
+        &dataset.key,
+        &dataset.catalog,
+        &dataset.interactions,
+        &dataset.split,
         train.shards,
-        world.config.slicing(),
+        dataset.config.slicing(),
         |_, _| {
             dealt += 1;
             (dealt - 1) % train.shards
@@ -66,23 +66,23 @@ pub fn shards(world: &World, mistake: Mistake) -> Vec<ShardData> {
     )
 }
 
-fn trainer<'a>(world: &'a World, shard: &'a ShardData, mistake: Mistake, device: &Device) -> Result<Trainer<'a>> {
+fn trainer<'a>(dataset: &'a Dataset, shard: &'a ShardData, mistake: Mistake, device: &Device) -> Result<Trainer<'a>> {
     match mistake {
         Mistake::GlobalNegatives => {}
         Mistake::SharedPopularity | Mistake::SharedFading | Mistake::NumberedPeople => {
-            let mut trainer = Trainer::new(&world.catalog, &world.config, shard, device)?;
-            trainer.mistaken(mistake, world)?;
+            let mut trainer = Trainer::new(&dataset.catalog, &dataset.config, shard, device)?;
+            trainer.mistaken(mistake, dataset)?;
             return Ok(trainer);
         }
-        _ => return Trainer::new(&world.catalog, &world.config, shard, device),
+        _ => return Trainer::new(&dataset.catalog, &dataset.config, shard, device),
     }
-    let everywhere = shard.cells.iter().map(|cell| world.items(cell.user, Role::Train)).collect();
-    Trainer::with_exclusions(&world.catalog, &world.config, shard, Exclusions::new(everywhere), device)
+    let everywhere = shard.cells.iter().map(|cell| dataset.items(cell.user, Role::Train)).collect();
+    Trainer::with_exclusions(&dataset.catalog, &dataset.config, shard, Exclusions::new(everywhere), device)
 }
 
 /// All shards in training side by side, rightly or under a mistake.
 pub struct Run<'a> {
-    world: &'a World,
+    dataset: &'a Dataset,
     mistake: Option<Mistake>,
     trainers: Vec<Trainer<'a>>,
     best: f64,
@@ -98,13 +98,13 @@ impl<'a> Run<'a> {
     ///
     /// # Errors
     /// When the configuration cannot be used.
-    pub fn new(world: &'a World, data: &'a [ShardData], mistake: Option<Mistake>, device: &Device) -> Result<Self> {
+    pub fn new(dataset: &'a Dataset, data: &'a [ShardData], mistake: Option<Mistake>, device: &Device) -> Result<Self> {
         let start = |shard| match mistake {
-            Some(mistake) => trainer(world, shard, mistake, device),
-            None => Trainer::new(&world.catalog, &world.config, shard, device),
+            Some(mistake) => trainer(dataset, shard, mistake, device),
+            None => Trainer::new(&dataset.catalog, &dataset.config, shard, device),
         };
         let trainers = data.iter().map(start).collect::<Result<_>>()?;
-        Ok(Self { world, mistake, trainers, best: f64::NEG_INFINITY, kept: Vec::new(), chosen: None })
+        Ok(Self { dataset, mistake, trainers, best: f64::NEG_INFINITY, kept: Vec::new(), chosen: None })
     }
 
     /// Whether every epoch is done.
@@ -131,7 +131,7 @@ impl<'a> Run<'a> {
     /// When a score is not a number or the device fails.
     pub async fn look_around(&mut self) -> Result<()> {
         if self.mistake == Some(Mistake::SharedEpochChoice) {
-            let score = validation(self.world, &self.trainers).await?;
+            let score = validation(self.dataset, &self.trainers).await?;
             if score > self.best || self.kept.is_empty() {
                 self.best = score;
                 self.kept = self.trainers.iter().map(|trainer| trainer.model().clone()).collect();
@@ -160,9 +160,9 @@ impl<'a> Run<'a> {
 ///
 /// # Errors
 /// As [`crate::train::train`].
-pub async fn train_all(world: &World, mistake: Mistake, device: &Device) -> Result<Vec<TensorMap>> {
-    let shards = shards(world, mistake);
-    let mut run = Run::new(world, &shards, Some(mistake), device)?;
+pub async fn train_all(dataset: &Dataset, mistake: Mistake, device: &Device) -> Result<Vec<TensorMap>> {
+    let shards = shards(dataset, mistake);
+    let mut run = Run::new(dataset, &shards, Some(mistake), device)?;
     while !run.is_done() {
         for shard in 0..shards.len() {
             run.epoch_of(shard).await?;
@@ -179,11 +179,11 @@ pub async fn train_all(world: &World, mistake: Mistake, device: &Device) -> Resu
 
 /// What everybody's validation items say: hits, and the reciprocal ranks that
 /// break their ties.
-async fn validation(world: &World, trainers: &[Trainer<'_>]) -> Result<f64> {
+async fn validation(dataset: &Dataset, trainers: &[Trainer<'_>]) -> Result<f64> {
     let models: Vec<(usize, &ShardModel)> = trainers.iter().map(Trainer::model).enumerate().collect();
-    let ranker = Ranker::new(&models, &world.key, &world.degrees, &world.config.adapt).await?;
-    let ranked = ranks(world, &ranker, Role::Validation, 0..u32::MAX, |_, _| ()).await?;
-    let ranked = if ranked.is_empty() { popularity_ranks(world, Role::Train)? } else { ranked };
+    let ranker = Ranker::new(&models, &dataset.key, &dataset.degrees, &dataset.config.adapt).await?;
+    let ranked = ranks(dataset, &ranker, Role::Validation, 0..u32::MAX, |_, _| ()).await?;
+    let ranked = if ranked.is_empty() { popularity_ranks(dataset, Role::Train)? } else { ranked };
     let ranks: Vec<usize> = ranked.into_iter().map(|(_, rank)| rank).collect();
     let reciprocal: f64 = ranks.iter().map(|&r| 1.0 / (r as f64 + 1.0)).sum::<f64>() / ranks.len().max(1) as f64;
     Ok(hit_rate(&ranks, 10).mean + reciprocal)
@@ -193,8 +193,8 @@ async fn validation(world: &World, trainers: &[Trainer<'_>]) -> Result<f64> {
 ///
 /// # Errors
 /// As [`crate::train::train`].
-pub async fn warm_start(world: &World, shard: &ShardData, old: &TensorMap, device: &Device) -> Result<TensorMap> {
-    let mut trainer = Trainer::new(&world.catalog, &world.config, shard, device)?;
+pub async fn warm_start(dataset: &Dataset, shard: &ShardData, old: &TensorMap, device: &Device) -> Result<TensorMap> {
+    let mut trainer = Trainer::new(&dataset.catalog, &dataset.config, shard, device)?;
     trainer.model_mut().set(old)?;
     while !trainer.is_done() {
         trainer.epoch(|_| ()).await?;
@@ -207,8 +207,8 @@ pub async fn warm_start(world: &World, shard: &ShardData, old: &TensorMap, devic
 ///
 /// # Errors
 /// As [`crate::train::train`].
-pub async fn resume_without_moments(world: &World, shard: &ShardData, device: &Device) -> Result<TensorMap> {
-    let mut trainer = Trainer::new(&world.catalog, &world.config, shard, device)?;
+pub async fn resume_without_moments(dataset: &Dataset, shard: &ShardData, device: &Device) -> Result<TensorMap> {
+    let mut trainer = Trainer::new(&dataset.catalog, &dataset.config, shard, device)?;
     trainer.epoch(|_| ()).await?;
     trainer.forget_moments();
     while !trainer.is_done() {

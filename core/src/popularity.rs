@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use imbl::Vector;
 
-use crate::dataset::{Interaction, Interactions};
+use crate::data::{Interaction, Interactions};
 
 /// Times that are kept of an item. A deletion of the earliest record needs the
 /// next one; when all that are kept are gone, the records are looked through
@@ -266,7 +266,7 @@ fn shorten(times: &mut Vec<f64>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dataset::{Catalog, Entities};
+    use crate::data::{Catalog, Entities};
     use crate::random::Key;
 
     const ITEMS: u32 = 3;

@@ -2,7 +2,7 @@
 //! mask what they know, take the top k. Evaluation and serving use this path.
 //! Beside it, what is similar to an item.
 
-use crate::adapt::{Person, adaptation_pairs};
+use crate::adapt::{UserContext, adaptation_pairs};
 use crate::config::AdaptConfig;
 use crate::model::Pair;
 use crate::random::Key;
@@ -85,7 +85,7 @@ impl<'a> Ranker<'a> {
     ///
     /// # Errors
     /// When a row is unknown to a model, a score is not a number or the device fails.
-    pub async fn scores(&self, people: &[Person], request: u64, per_shard: bool) -> Result<Vec<Scored>> {
+    pub async fn scores(&self, people: &[UserContext], request: u64, per_shard: bool) -> Result<Vec<Scored>> {
         // Only low-rank models adapt with pairs.
         let paired = self.models.iter().any(|(_, model, _)| model.low_rank().is_ok());
         let draw = |person| adaptation_pairs(&self.key, person, self.degrees, self.config, request);

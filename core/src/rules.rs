@@ -7,7 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::dataset::{Catalog, Column, UNKNOWN, Values};
+use crate::data::{Catalog, Column, UNKNOWN, Values};
 use crate::{Error, Result};
 
 /// What may stand in a list.
@@ -211,7 +211,7 @@ pub fn picked(catalog: &Catalog, picks: &[Pick]) -> Result<Picked> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dataset::Entities;
+    use crate::data::Entities;
 
     fn catalog() -> Catalog {
         let genre = Values::Token { vocabulary: vec!["Drama".into(), "War".into()], rows: vec![0, 1, 0, UNKNOWN, 1] };

@@ -5,8 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::dataset::record_number;
-use crate::dataset::{Catalog, Interactions, Role, Split};
+use crate::data::record_number;
+use crate::data::{Catalog, Interactions, Role, Split};
 use crate::random::Key;
 
 /// What decides a record's shard.
@@ -64,7 +64,7 @@ pub enum Slicing {
 /// One user's part of a shard: the records that shape the inner step, and the
 /// records that judge it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cell {
+pub struct UserSlice {
     /// The user.
     pub user: u32,
     /// Sup_s(u): items of the inner step, in slice order. Empty when the cell
@@ -76,7 +76,7 @@ pub struct Cell {
     pub query: Vec<u32>,
 }
 
-impl Cell {
+impl UserSlice {
     /// D_s(u): all items of the cell.
     pub fn items(&self) -> impl Iterator<Item = u32> + '_ {
         self.query.iter().chain(&self.support).copied()
@@ -90,7 +90,7 @@ pub struct ShardData {
     /// Which shard.
     pub index: u32,
     /// One cell for each user with a record here, by ascending user index.
-    pub cells: Vec<Cell>,
+    pub cells: Vec<UserSlice>,
 }
 
 impl ShardData {
@@ -113,7 +113,7 @@ impl ShardData {
             hasher.update(s.as_bytes());
         };
         // By identifier, so that the order of a table leaves no trace.
-        let mut cells: Vec<&Cell> = self.cells.iter().collect();
+        let mut cells: Vec<&UserSlice> = self.cells.iter().collect();
         cells.sort_by_key(|cell| catalog.users.ids[cell.user as usize].as_str());
         for cell in cells {
             text(&catalog.users.ids[cell.user as usize]);
@@ -173,7 +173,7 @@ pub(crate) fn partition_by(
                 Slicing::Hashed(queries) => queries,
             };
             let query = items.by_ref().take(queries).collect();
-            data[shard].cells.push(Cell { user, query, support: items.collect() });
+            data[shard].cells.push(UserSlice { user, query, support: items.collect() });
         }
     }
     data

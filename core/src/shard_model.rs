@@ -3,12 +3,12 @@
 
 use std::sync::Arc;
 
-use crate::adapt::{Past, Person, tasks};
+use crate::adapt::{UserContext, UserHistory, tasks};
 use crate::closed_form::{Ease, Kernel, KernelBase};
 use crate::config::{AdaptConfig, Config};
-use crate::dataset::Catalog;
+use crate::data::Catalog;
 use crate::episodes::{self, Asking, EpisodeModel};
-use crate::model::{self, Adapted, ModelKind, Pair, Parameters, Recommender, Row, TensorMap};
+use crate::model::{self, AdaptedParams, EntityRef, ModelKind, Pair, Parameters, Recommender, TensorMap};
 use crate::random::Key;
 use crate::tensor::{Device, is_wide};
 use crate::{Error, Result};
@@ -139,7 +139,7 @@ impl ShardModel {
     /// The records that adapt this model to a person, newest first, with their
     /// weights; none for a low-rank model, which adapts with pairs.
     #[must_use]
-    pub fn support(&self, base: &ItemBase, past: &Past, adapt: &AdaptConfig) -> Vec<(u32, f32)> {
+    pub fn support(&self, base: &ItemBase, past: &UserHistory, adapt: &AdaptConfig) -> Vec<(u32, f32)> {
         match (self, base) {
             (Self::Episodes(_), ItemBase::Episodes(base)) => base.support(past, adapt),
             (Self::Kernel(model), _) => model.support(past, adapt),
@@ -157,7 +157,7 @@ impl ShardModel {
         &self,
         base: &ItemBase,
         shard: usize,
-        people: &[Person],
+        people: &[UserContext],
         pairs: &[Vec<Pair>],
         adapt: &AdaptConfig,
     ) -> Result<Vec<Vec<f32>>> {
@@ -172,10 +172,10 @@ impl ShardModel {
             }
             (Self::Ease(model), _) => Ok(people.iter().map(|person| model.scores(&person.history, adapt)).collect()),
             (Self::LowRank(model), ItemBase::LowRank(base)) => {
-                let rows: Vec<Row> = people.iter().map(|p| p.rows[shard]).collect();
+                let rows: Vec<EntityRef> = people.iter().map(|p| p.rows[shard]).collect();
                 rows.iter().try_for_each(|row| model.check_row(*row))?;
                 let adapted = if adapt.size == 0 {
-                    Adapted::none(people.len())
+                    AdaptedParams::none(people.len())
                 } else {
                     model.inner_steps(&tasks(people, pairs, shard), adapt.step, adapt.steps).await?
                 };

@@ -5,7 +5,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::config::{Config, Meta};
-use crate::dataset::Catalog;
+use crate::data::Catalog;
+use crate::dataset::Dataset;
 use crate::episodes::Epoch;
 use crate::meta::{Adam, Batch, Exclusions, maml_step, reptile_step, standard_step};
 use crate::mistakes::Mistake;
@@ -14,7 +15,6 @@ use crate::random::Key;
 use crate::shard::ShardData;
 use crate::shard_model::ShardModel;
 use crate::tensor::Device;
-use crate::world::World;
 use crate::{Error, Result};
 
 /// A shard in training.
@@ -86,13 +86,14 @@ impl<'a> Trainer<'a> {
     }
 
     /// Spoils the start, or the names of streams; for `core::mistakes` only.
-    pub(crate) fn mistaken(&mut self, mistake: Mistake, world: &World) -> Result<()> {
+    pub(crate) fn mistaken(&mut self, mistake: Mistake, dataset: &Dataset) -> Result<()> {
         let ShardModel::Episodes(model) = &mut self.model else { return Ok(()) };
         match mistake {
-            Mistake::SharedPopularity => model.start_biases(&world.degrees),
+            Mistake::SharedPopularity => model.start_biases(&dataset.degrees),
             Mistake::SharedFading => {
-                let people = (0..world.interactions.users()).filter(|&u| !world.interactions.of(u).is_empty()).count();
-                model.start_fading(world.interactions.len() as f32 / people.max(1) as f32);
+                let people =
+                    (0..dataset.interactions.users()).filter(|&u| !dataset.interactions.of(u).is_empty()).count();
+                model.start_fading(dataset.interactions.len() as f32 / people.max(1) as f32);
             }
             _ => self.numbered = true,
         }

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::dataset::{Interaction, Role};
-use crate::world::World;
+use crate::data::{Interaction, Role};
+use crate::dataset::Dataset;
 
 /// A deletion, worked out and not yet done.
 #[derive(Debug, Clone)]
@@ -12,7 +12,7 @@ pub struct Plan {
     /// Records that exist and go, by ascending (user, item).
     pub removed: Vec<(u32, u32)>,
     /// The same system without them.
-    pub after: World,
+    pub after: Dataset,
     /// Shards whose training set changes, ascending. One for a training
     /// record without hold-out; forgetting a held-out record re-derives the
     /// split and may move others in or out of training.
@@ -21,29 +21,29 @@ pub struct Plan {
 
 /// Works out the deletion of records (user, item). What is not there, or is
 /// named twice, is nothing. Reads the records of the users named, and no others.
-pub fn plan(world: &World, request: &[(u32, u32)]) -> Plan {
+pub fn plan(dataset: &Dataset, request: &[(u32, u32)]) -> Plan {
     let request: BTreeSet<(u32, u32)> = request.iter().copied().collect();
     let users: BTreeSet<u32> = request.iter().map(|(user, _)| *user).collect();
     let removed: BTreeSet<(u32, u32)> = users
         .iter()
-        .flat_map(|&user| world.interactions.of(user).iter().map(|r| (r.user, r.item)))
+        .flat_map(|&user| dataset.interactions.of(user).iter().map(|r| (r.user, r.item)))
         .filter(|record| request.contains(record))
         .collect();
-    let after = world.changed(&removed, &[]);
+    let after = dataset.changed(&removed, &[]);
     let mut shards = BTreeSet::new();
     for &user in &users {
-        shards.extend(changed_shards(world, &after, user));
+        shards.extend(changed_shards(dataset, &after, user));
     }
     Plan { removed: removed.into_iter().collect(), after, shards: shards.into_iter().collect() }
 }
 
 /// The shards whose training set differs in one user's records, ascending:
 /// what a deletion, or an addition, makes train anew.
-pub fn changed_shards(before: &World, after: &World, user: u32) -> BTreeSet<u32> {
+pub fn changed_shards(before: &Dataset, after: &Dataset, user: u32) -> BTreeSet<u32> {
     // A record that moved in time is another one: order and age are learned.
-    let training = |world: &World| -> BTreeSet<(u32, Option<u64>)> {
-        let own = world.interactions.of(user);
-        let is_training = |place: usize| world.split.role(place, own.len()) == Role::Train;
+    let training = |dataset: &Dataset| -> BTreeSet<(u32, Option<u64>)> {
+        let own = dataset.interactions.of(user);
+        let is_training = |place: usize| dataset.split.role(place, own.len()) == Role::Train;
         let own = own.iter().enumerate().filter(|(place, _)| is_training(*place));
         own.map(|(_, record)| (record.item, record.timestamp.map(f64::to_bits))).collect()
     };
@@ -53,24 +53,24 @@ pub fn changed_shards(before: &World, after: &World, user: u32) -> BTreeSet<u32>
 }
 
 /// One user's records that are earlier than a time. What has no time stays.
-pub fn everything_before(world: &World, user: u32, time: f64) -> Vec<(u32, u32)> {
-    let own = world.interactions.of(user).iter();
+pub fn everything_before(dataset: &Dataset, user: u32, time: f64) -> Vec<(u32, u32)> {
+    let own = dataset.interactions.of(user).iter();
     own.filter(|r| r.timestamp.is_some_and(|at| at < time)).map(|r| (r.user, r.item)).collect()
 }
 
 /// Everybody's records with one item: what taking an item down asks for.
-pub fn everything_with(world: &World, item: u32) -> Vec<(u32, u32)> {
-    world.interactions.iter().filter(|r| r.item == item).map(|r| (r.user, r.item)).collect()
+pub fn everything_with(dataset: &Dataset, item: u32) -> Vec<(u32, u32)> {
+    dataset.interactions.iter().filter(|r| r.item == item).map(|r| (r.user, r.item)).collect()
 }
 
 /// All records of one user: what an account deletion asks for.
-pub fn everything_of(world: &World, user: u32) -> Vec<(u32, u32)> {
-    world.interactions.of(user).iter().map(|r| (r.user, r.item)).collect()
+pub fn everything_of(dataset: &Dataset, user: u32) -> Vec<(u32, u32)> {
+    dataset.interactions.of(user).iter().map(|r| (r.user, r.item)).collect()
 }
 
 /// The shards whose training records change with what is added, ascending.
 #[must_use]
-pub fn shards_of_additions(before: &World, after: &World, new: &[Interaction]) -> Vec<u32> {
+pub fn shards_of_additions(before: &Dataset, after: &Dataset, new: &[Interaction]) -> Vec<u32> {
     let users: BTreeSet<u32> = new.iter().map(|record| record.user).collect();
     let stale: BTreeSet<u32> = users.iter().flat_map(|&user| changed_shards(before, after, user)).collect();
     stale.into_iter().collect()

@@ -4,9 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
-use eemu_core::dataset::{Catalog, Interaction};
+use eemu_core::data::{Catalog, Interaction};
+use eemu_core::dataset::Dataset;
 use eemu_core::unlearn::shards_of_additions;
-use eemu_core::world::World;
 
 use crate::deployment::Deployment;
 use crate::store::{Addition, Committed, NewAudit, Result as Stored, State};
@@ -14,7 +14,7 @@ use crate::store::{Change, Head};
 
 /// Records that are to come, collected one person at a time.
 pub(crate) struct Collected<'a> {
-    before: &'a World,
+    before: &'a Dataset,
     catalog: Catalog,
     new: BTreeMap<(u32, u32), Interaction>,
     people: Vec<String>,
@@ -22,7 +22,7 @@ pub(crate) struct Collected<'a> {
 
 impl<'a> Collected<'a> {
     /// Nothing yet.
-    pub(crate) fn new(before: &'a World) -> Self {
+    pub(crate) fn new(before: &'a Dataset) -> Self {
         let catalog = before.catalog.clone();
         Self { before, catalog, new: BTreeMap::new(), people: Vec::new() }
     }
@@ -64,7 +64,7 @@ impl<'a> Collected<'a> {
         }
         let Self { before, catalog, new, people } = self;
         let new: Vec<Interaction> = new.into_values().collect();
-        let after = World { catalog, ..before.clone() }.changed(&BTreeSet::new(), &new);
+        let after = Dataset { catalog, ..before.clone() }.changed(&BTreeSet::new(), &new);
         let stale = shards_of_additions(before, &after, &new);
         let first = stale.iter().copied().filter(|shard| !before.has_voice(*shard)).collect();
         Some(Planned { after, new, stale, first, people })
@@ -75,7 +75,7 @@ impl<'a> Collected<'a> {
 #[derive(Debug)]
 pub(crate) struct Planned {
     /// What is known afterwards.
-    pub(crate) after: World,
+    pub(crate) after: Dataset,
     /// The records.
     pub(crate) new: Vec<Interaction>,
     /// Shards whose training records change, ascending.

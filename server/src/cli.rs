@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use eemu_core::dataset::Holdout;
+use eemu_core::data::Holdout;
 
 use crate::clock::Span;
 use crate::commands;

@@ -4,15 +4,15 @@
 use std::collections::BTreeSet;
 
 use anyhow::Result;
-use eemu_core::dataset::Catalog;
+use eemu_core::data::Catalog;
+use eemu_core::dataset::Dataset;
 use eemu_core::unlearn;
-use eemu_core::world::World;
 
 use crate::clock::random_hex;
 use crate::store::{Deletion, Name, NewAudit, NewRequest};
 
 /// Begins the label of a deleted account's slot; for people only. What counts
-/// is [`eemu_core::dataset::Entities::is_deleted`].
+/// is [`eemu_core::data::Entities::is_deleted`].
 const DELETED: &str = "deleted-";
 
 /// The stored hash of a request's name.
@@ -48,7 +48,7 @@ fn names(catalog: &Catalog, records: &[(u32, u32)], accounts: &[u32]) -> Vec<Nam
 #[derive(Debug)]
 pub(crate) struct Plan {
     /// What is known afterwards.
-    pub(crate) after: World,
+    pub(crate) after: Dataset,
     /// Records that exist and go, ascending.
     pub(crate) removed: Vec<(u32, u32)>,
     /// Shards whose training records change, ascending.
@@ -66,10 +66,10 @@ impl Plan {
     ///
     /// # Errors
     /// When the system gives no random bytes.
-    pub(crate) fn new(world: &World, records: &[(u32, u32)], accounts: &[u32], down: &[u32]) -> Result<Self> {
-        let unlearn::Plan { removed, mut after, shards: stale } = unlearn::plan(world, records);
+    pub(crate) fn new(dataset: &Dataset, records: &[(u32, u32)], accounts: &[u32], down: &[u32]) -> Result<Self> {
+        let unlearn::Plan { removed, mut after, shards: stale } = unlearn::plan(dataset, records);
         let accounts: Vec<u32> = accounts.iter().copied().collect::<BTreeSet<u32>>().into_iter().collect();
-        let names = names(&world.catalog, &removed, &accounts);
+        let names = names(&dataset.catalog, &removed, &accounts);
         after.take_down(down);
         // Names go with the records, in one transaction: nothing that may fail
         // comes between.

@@ -1,17 +1,17 @@
-//! A state directory opened for work: settings, world and models.
+//! A state directory opened for work: settings, dataset and models.
 
 use std::cell::Cell;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use eemu_core::config::Config;
-use eemu_core::dataset::{Catalog, Duplicates, ImportReport, Imported, Interaction, ItemOutcome, ItemRow};
-use eemu_core::ensemble::{join_user_rows, split_user_rows};
+use eemu_core::data::{Catalog, Duplicates, ImportReport, Imported, Interaction, ItemOutcome, ItemRow};
+use eemu_core::dataset::Dataset;
 use eemu_core::model::{TensorMap, from_safetensors, model_blake3};
 use eemu_core::random::Key;
 use eemu_core::shard_model::ShardModel;
 use eemu_core::tensor::Device;
-use eemu_core::world::World;
+use eemu_core::user_rows::{join_user_rows, split_user_rows};
 use serde::{Deserialize, Serialize};
 
 use crate::forgetting::{TRIES, by_command};
@@ -42,7 +42,7 @@ fn keyed_id(key: &Key, catalog: &Catalog, record: &Interaction) -> [u8; 16] {
 #[derive(Debug)]
 pub(crate) struct Derived {
     settings: Settings,
-    world: World,
+    dataset: Dataset,
     shards: Vec<Shard>,
     head: Head,
 }
@@ -55,9 +55,9 @@ impl Derived {
     pub(crate) fn of(state: &State) -> Result<Self> {
         let picture = state.picture()?;
         let settings: Settings = serde_json::from_str(&picture.settings).context("the state's settings are damaged")?;
-        let (mut world, _) = World::new(picture.catalog, picture.interactions, settings.config.clone())?;
-        world.take_down(&picture.down);
-        Ok(Self { settings, world, shards: picture.shards, head: picture.head })
+        let (mut dataset, _) = Dataset::new(picture.catalog, picture.interactions, settings.config.clone())?;
+        dataset.take_down(&picture.down);
+        Ok(Self { settings, dataset, shards: picture.shards, head: picture.head })
     }
 
     /// The same with nobody's records at hand: they are read once for what
@@ -72,10 +72,10 @@ impl Derived {
                 serde_json::from_str(&picture.settings).context("the state's settings are damaged")?;
             let users = picture.catalog.users.len() as u32;
             let everybody = |visit: &mut dyn FnMut(Vec<Interaction>)| Ok(state.each_person(users, visit)?);
-            let mut world = World::away::<anyhow::Error>(picture.catalog, settings.config.clone(), everybody)?;
-            world.take_down(&picture.down);
+            let mut dataset = Dataset::away::<anyhow::Error>(picture.catalog, settings.config.clone(), everybody)?;
+            dataset.take_down(&picture.down);
             if state.moment()?.0.records == picture.head.records {
-                return Ok(Self { settings, world, shards: picture.shards, head: picture.head });
+                return Ok(Self { settings, dataset, shards: picture.shards, head: picture.head });
             }
         }
         bail!("other processes change this state without a pause; try again later")
@@ -87,8 +87,8 @@ impl Derived {
 ///
 /// # Errors
 /// When the store refuses.
-pub fn with_shard(state: &State, world: &World, shard: u32) -> Result<World> {
-    Ok(world.with_people(state.records_of(&world.people_of_shard(shard))?))
+pub fn with_shard(state: &State, dataset: &Dataset, shard: u32) -> Result<Dataset> {
+    Ok(dataset.with_people(state.records_of(&dataset.people_of_shard(shard))?))
 }
 
 /// A state with everything derived from its records.
@@ -99,12 +99,12 @@ pub struct Deployment {
     /// What it remembers.
     pub settings: Settings,
     /// What is known.
-    pub world: World,
-    /// Every shard, as of the records of `world`.
+    pub dataset: Dataset,
+    /// Every shard, as of the records of `dataset`.
     pub shards: Vec<Shard>,
     /// How far the state had come when all this was so.
     pub head: Head,
-    /// Whether everybody's records are at hand in `world`.
+    /// Whether everybody's records are at hand in `dataset`.
     whole: bool,
 }
 
@@ -118,7 +118,7 @@ impl Deployment {
     }
 
     /// The same without anybody's records at hand: for work that needs those of
-    /// few people, or of one shard, and names them (`World::with_people`).
+    /// few people, or of one shard, and names them (`Dataset::with_people`).
     ///
     /// # Errors
     /// As [`Deployment::open`].
@@ -153,8 +153,8 @@ impl Deployment {
 
     /// Takes over what was derived elsewhere.
     pub(crate) fn take(&mut self, derived: Derived) {
-        let Derived { settings, world, shards, head } = derived;
-        (self.settings, self.world, self.shards, self.head) = (settings, world, shards, head);
+        let Derived { settings, dataset, shards, head } = derived;
+        (self.settings, self.dataset, self.shards, self.head) = (settings, dataset, shards, head);
     }
 
     /// Takes in what changed in the store since: everything anew when records
@@ -171,9 +171,9 @@ impl Deployment {
         Ok(())
     }
 
-    /// Takes in a change that was worked out on `world` and led to `after`.
-    pub fn advance(&mut self, after: World, done: &Committed) {
-        (self.world, self.shards, self.head) = (after, done.shards.clone(), done.head);
+    /// Takes in a change that was worked out on `dataset` and led to `after`.
+    pub fn advance(&mut self, after: Dataset, done: &Committed) {
+        (self.dataset, self.shards, self.head) = (after, done.shards.clone(), done.head);
     }
 
     /// Makes a change of the settings, down to the disk.
@@ -187,11 +187,11 @@ impl Deployment {
     ///
     /// # Errors
     /// When the store refuses.
-    pub fn shard_at_hand(&self, shard: u32) -> Result<World> {
-        if self.whole { Ok(self.world.clone()) } else { with_shard(&self.state, &self.world, shard) }
+    pub fn shard_at_hand(&self, shard: u32) -> Result<Dataset> {
+        if self.whole { Ok(self.dataset.clone()) } else { with_shard(&self.state, &self.dataset, shard) }
     }
 
-    /// The right to publish a shard trained on the records of `world`.
+    /// The right to publish a shard trained on the records of `dataset`.
     ///
     /// # Errors
     /// When there is no such shard.
@@ -201,14 +201,14 @@ impl Deployment {
     }
 
     /// The id stored beside a record: a keyed hash of its identifiers.
-    pub fn keyed_id(world: &World, record: &Interaction) -> [u8; 16] {
-        keyed_id(&world.key, &world.catalog, record)
+    pub fn keyed_id(dataset: &Dataset, record: &Interaction) -> [u8; 16] {
+        keyed_id(&dataset.key, &dataset.catalog, record)
     }
 
     fn load(state: State, whole: bool) -> Result<Self> {
-        let Derived { settings, world, shards, head } =
+        let Derived { settings, dataset, shards, head } =
             if whole { Derived::of(&state)? } else { Derived::away(&state)? };
-        Ok(Self { state: Arc::new(state), settings, world, shards, head, whole })
+        Ok(Self { state: Arc::new(state), settings, dataset, shards, head, whole })
     }
 
     /// Makes a state from imported data.
@@ -319,15 +319,15 @@ impl Deployment {
     /// after the items did.
     pub fn add_items(&mut self, items: &[ItemRow]) -> Result<Vec<ItemOutcome>> {
         for _ in 0..TRIES {
-            let mut catalog = self.world.catalog.clone();
+            let mut catalog = self.dataset.catalog.clone();
             let outcomes = catalog.add_items(items);
-            if catalog.version == self.world.catalog.version {
+            if catalog.version == self.dataset.catalog.version {
                 return Ok(outcomes);
             }
             match self.state.apply(&Change::Items(&catalog, &[by_command("add items")]), self.head) {
                 Ok(done) => {
                     let finished = self.state.finish(&done);
-                    self.advance(self.world.with_items(catalog), &done);
+                    self.advance(self.dataset.with_items(catalog), &done);
                     finished?;
                     return Ok(outcomes);
                 }
@@ -348,11 +348,11 @@ impl Deployment {
             format!("shard {shard} has no model; run: eemu train --state {}", self.state.dir().display())
         })?;
         let fresh = self.fresh(shard, device)?;
-        Ok(pollster::block_on(join_user_rows(shared, rows, &fresh, &self.world.catalog.items))?)
+        Ok(pollster::block_on(join_user_rows(shared, rows, &fresh, &self.dataset.catalog.items))?)
     }
 
     fn fresh(&self, shard: u32, device: &Device) -> Result<ShardModel> {
-        Ok(ShardModel::new(&self.world.catalog, &self.world.config, &self.world.key, shard, device)?)
+        Ok(ShardModel::new(&self.dataset.catalog, &self.dataset.config, &self.dataset.key, shard, device)?)
     }
 
     /// Every shard's model.
@@ -371,7 +371,7 @@ impl Deployment {
     /// # Errors
     /// When there is none: says what is missing.
     pub fn answering(&self, device: &Device) -> Result<Vec<(u32, ShardModel)>> {
-        let voice = |shard: &&Shard| self.world.has_voice(shard.index);
+        let voice = |shard: &&Shard| self.dataset.has_voice(shard.index);
         let shards = self.state.shards()?;
         let live: Vec<u32> = shards.iter().filter(voice).filter(|s| s.live.is_some()).map(|s| s.index).collect();
         if live.is_empty() && !shards.iter().any(|shard| voice(&shard)) {
@@ -393,7 +393,7 @@ impl Deployment {
                 self.state.dir().display()
             );
         }
-        (0..self.world.config.train.shards).map(|shard| self.model(shard, device)).collect()
+        (0..self.dataset.config.train.shards).map(|shard| self.model(shard, device)).collect()
     }
 
     /// One shard's model.

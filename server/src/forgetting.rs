@@ -4,8 +4,8 @@ use std::collections::{BTreeSet, HashMap};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use eemu_core::ensemble::LearnedState;
 use eemu_core::fingerprint::Fingerprint;
+use eemu_core::learned_state::LearnedState;
 use eemu_core::receipt::{Asked, Entry, Receipt, ShardStatement, Times, config_blake3};
 use eemu_core::tensor::Device;
 
@@ -97,7 +97,7 @@ pub struct Removed {
 pub fn remove(deployment: &mut Deployment, request: &Request) -> Result<Removed> {
     let who = [by_command("forget")];
     for _ in 0..TRIES {
-        let mut plan = Plan::new(&deployment.world, &request.records, &request.accounts, &request.down)?;
+        let mut plan = Plan::new(&deployment.dataset, &request.records, &request.accounts, &request.down)?;
         // A state that was never trained waits for no shard.
         let shards = if deployment.state.trained()? { plan.stale.clone() } else { Vec::new() };
         let name = random_hex::<16>()?;
@@ -327,11 +327,11 @@ pub fn verify(deployment: &Deployment, device: &Device, jobs: usize, progress: &
     if !verdict.not_comparable.is_empty() {
         return Ok(verdict);
     }
-    let world = &deployment.world;
+    let dataset = &deployment.dataset;
     let start = Instant::now();
-    let twin = tensors(&from_scratch(world, &world.shards(), device, jobs, progress, "from scratch")?)?;
+    let twin = tensors(&from_scratch(dataset, &dataset.shards(), device, jobs, progress, "from scratch")?)?;
     verdict.seconds = start.elapsed().as_secs_f64();
-    let kept = (0..world.config.train.shards).map(|s| deployment.tensors(s, device)).collect::<Result<Vec<_>>>()?;
-    verdict.differences = LearnedState::new(world, kept).differences(&LearnedState::new(world, twin));
+    let kept = (0..dataset.config.train.shards).map(|s| deployment.tensors(s, device)).collect::<Result<Vec<_>>>()?;
+    verdict.differences = LearnedState::new(dataset, kept).differences(&LearnedState::new(dataset, twin));
     Ok(verdict)
 }

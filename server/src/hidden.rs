@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use anyhow::{Context, Result};
 use eemu_core::api::HiddenItems;
-use eemu_core::dataset::Catalog;
+use eemu_core::data::Catalog;
 
 use crate::store::State;
 

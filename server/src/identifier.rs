@@ -1,6 +1,6 @@
 //! What may be the identifier of somebody new.
 
-use eemu_core::dataset::LONGEST_ID;
+use eemu_core::data::LONGEST_ID;
 
 /// Refuses what can be nobody's identifier.
 ///

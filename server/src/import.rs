@@ -19,7 +19,7 @@ use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow, bail};
-use eemu_core::dataset::{
+use eemu_core::data::{
     self, AtomicFiles, BadLines, DenseFeature, Imported, MovieLensFiles, Source, read_atomic, read_atomic_into,
     read_movielens_into,
 };
@@ -38,7 +38,7 @@ const MOVIELENS: [&str; 3] = ["ratings.dat", "users.dat", "movies.dat"];
 #[derive(Debug, Clone, Default)]
 pub struct ImportOptions {
     /// Features, core filtering, a frozen catalogue.
-    pub choices: dataset::ImportOptions,
+    pub choices: data::ImportOptions,
     /// Further item features: name and safetensors file, f32 [items, width],
     /// rows in the order of the item file.
     pub dense: Vec<(String, PathBuf)>,
@@ -88,7 +88,7 @@ pub fn open_all(paths: &[PathBuf], options: &ImportOptions, bad: &mut BadLines) 
 ///
 /// # Errors
 /// When it cannot be read, or is no table.
-pub(crate) fn open_rows(path: &Path) -> anyhow::Result<Box<dyn dataset::tables::Rows>> {
+pub(crate) fn open_rows(path: &Path) -> anyhow::Result<Box<dyn data::tables::Rows>> {
     tables::open_rows(path, &ImportOptions::default())
 }
 
@@ -180,14 +180,14 @@ fn whole_set(path: &Path, options: &ImportOptions) -> anyhow::Result<Option<Whol
 /// # Errors
 /// Never, unless the program was damaged.
 pub fn built_in() -> anyhow::Result<Imported> {
-    built_in_with(&dataset::ImportOptions::default())
+    built_in_with(&data::ImportOptions::default())
 }
 
 /// [`built_in`] with choices.
 ///
 /// # Errors
 /// When a choice does not fit the data.
-pub fn built_in_with(choices: &dataset::ImportOptions) -> anyhow::Result<Imported> {
+pub fn built_in_with(choices: &data::ImportOptions) -> anyhow::Result<Imported> {
     macro_rules! file {
         ($end:literal) => {
             (

@@ -3,17 +3,17 @@
 use std::collections::HashSet;
 
 use anyhow::{Context, Result};
-use eemu_core::adapt::{Past, Person};
+use eemu_core::adapt::{UserContext, UserHistory};
 use eemu_core::closed_form::{Ease, EaseConfig, Neighbours};
 use eemu_core::config::{AdaptConfig, Config, Meta};
 use eemu_core::counted;
-use eemu_core::dataset::Role;
+use eemu_core::data::Role;
+use eemu_core::dataset::{Dataset, History};
 use eemu_core::evaluate::{Estimate, gains, hit_rate, popularity_ranks, rank_of, ranks, ranks_by};
 use eemu_core::recommend::Ranker;
 use eemu_core::shard::{ShardData, Slicing, partition};
 use eemu_core::shard_model::ShardModel;
 use eemu_core::tensor::Device;
-use eemu_core::world::{History, World};
 use serde::{Deserialize, Serialize};
 
 use crate::pool;
@@ -121,7 +121,7 @@ pub fn paired(ours: &[(u32, usize)], theirs: &[(u32, usize)], items: usize, wort
 /// # Errors
 /// When a score is not a number or the device fails.
 pub fn ensemble_ranks(
-    world: &World,
+    dataset: &Dataset,
     models: &[(usize, &ShardModel)],
     adapt: &AdaptConfig,
     role: Role,
@@ -129,17 +129,17 @@ pub fn ensemble_ranks(
     progress: &Progress,
     label: &str,
 ) -> Result<Vec<(u32, usize)>> {
-    let users = world.interactions.users();
+    let users = dataset.interactions.users();
     // Enough pieces that no thread waits long for the last one.
     let piece = (users / (8 * jobs.max(1) as u32)).max(64);
     let pieces: Vec<(u32, u32)> =
         (0..users).step_by(piece as usize).map(|from| (from, (from + piece).min(users))).collect();
     let bar = progress.bar(label, u64::from(users));
-    let ranker = pollster::block_on(Ranker::new(models, &world.key, &world.degrees, adapt))?;
+    let ranker = pollster::block_on(Ranker::new(models, &dataset.key, &dataset.degrees, adapt))?;
     let done = std::sync::atomic::AtomicU64::new(0);
     let parts = pool::run(&pieces, jobs, |&(from, to)| {
         let mut before = 0;
-        pollster::block_on(ranks(world, &ranker, role, from..to, |now, _| {
+        pollster::block_on(ranks(dataset, &ranker, role, from..to, |now, _| {
             let all =
                 done.fetch_add((now - before) as u64, std::sync::atomic::Ordering::Relaxed) + (now - before) as u64;
             before = now;
@@ -160,16 +160,16 @@ pub fn voices<'a>(models: &'a [ShardModel], shards: &[ShardData]) -> Vec<(usize,
     models.iter().enumerate().zip(shards).filter(|(_, shard)| !shard.is_empty()).map(|(model, _)| model).collect()
 }
 
-/// The same world with the records of a keyed sample of users only, degrees
+/// The same dataset with the records of a keyed sample of users only, degrees
 /// as before: for measuring on fewer people.
-pub fn sampled(world: &World, users: usize) -> World {
-    let mut order: Vec<(u64, u32)> = (0..world.interactions.users())
-        .map(|u| (world.key.number("judges", &[world.catalog.users.ids[u as usize].as_bytes()]), u))
+pub fn sampled(dataset: &Dataset, users: usize) -> Dataset {
+    let mut order: Vec<(u64, u32)> = (0..dataset.interactions.users())
+        .map(|u| (dataset.key.number("judges", &[dataset.catalog.users.ids[u as usize].as_bytes()]), u))
         .collect();
     order.sort_unstable();
     let kept: HashSet<u32> = order.into_iter().take(users).map(|(_, user)| user).collect();
-    let judged = world.with(world.interactions.filtered(|r| kept.contains(&r.user)));
-    World { degrees: world.degrees.clone(), ..judged }
+    let judged = dataset.with(dataset.interactions.filtered(|r| kept.contains(&r.user)));
+    Dataset { degrees: dataset.degrees.clone(), ..judged }
 }
 
 /// One row of the measurement of strangers.
@@ -200,12 +200,12 @@ pub struct Stranger {
 ///
 /// # Errors
 /// When training diverges or a low-rank model has no unknown rows.
-pub fn strangers(world: &World, device: &Device, jobs: usize, progress: &Progress) -> Result<Vec<Stranger>> {
+pub fn strangers(dataset: &Dataset, device: &Device, jobs: usize, progress: &Progress) -> Result<Vec<Stranger>> {
     const GIVEN: [usize; 5] = [1, 3, 7, 15, 50];
     let out = |user: u32| {
-        world.key.number("strangers", &[world.catalog.users.ids[user as usize].as_bytes()]).is_multiple_of(10)
+        dataset.key.number("strangers", &[dataset.catalog.users.ids[user as usize].as_bytes()]).is_multiple_of(10)
     };
-    let known = world.with(world.interactions.filtered(|r| !out(r.user)));
+    let known = dataset.with(dataset.interactions.filtered(|r| !out(r.user)));
     let shards = known.shards();
     let models = from_scratch(&known, &shards, device, jobs, progress, "shard")?;
     let models = voices(&models, &shards);
@@ -214,20 +214,20 @@ pub fn strangers(world: &World, device: &Device, jobs: usize, progress: &Progres
     let plain = AdaptConfig { size: 0, ..known.config.adapt.clone() };
     let plain = pollster::block_on(Ranker::new(&models, &known.key, &known.degrees, &plain))?;
     // Their test items come with what each person gives.
-    let people = |strangers: bool, given: usize| -> Vec<(Person, u32)> {
-        let all = (0..world.interactions.users()).filter(|&user| out(user) == strangers);
+    let people = |strangers: bool, given: usize| -> Vec<(UserContext, u32)> {
+        let all = (0..dataset.interactions.users()).filter(|&user| out(user) == strangers);
         all.filter_map(|user| {
-            let own = world.person(user, History::Before(Role::Test));
-            let target = *world.items(user, Role::Test).first()?;
+            let own = dataset.person(user, History::Before(Role::Test));
+            let target = *dataset.items(user, Role::Test).first()?;
             let rows = if strangers { known.visitor([]).rows } else { own.rows.clone() };
-            Some((Person { rows, history: own.history.latest(given)?, ..own }, target))
+            Some((UserContext { rows, history: own.history.latest(given)?, ..own }, target))
         })
         .collect()
     };
-    let ranks = |ranker: &Ranker<'_>, people: &[(Person, u32)]| -> Result<Vec<usize>> {
-        let tiles: Vec<&[(Person, u32)]> = people.chunks(64).collect();
+    let ranks = |ranker: &Ranker<'_>, people: &[(UserContext, u32)]| -> Result<Vec<usize>> {
+        let tiles: Vec<&[(UserContext, u32)]> = people.chunks(64).collect();
         let parts = pool::run(&tiles, jobs, |tile| -> Result<Vec<usize>> {
-            let visitors: Vec<Person> = tile.iter().map(|(person, _)| person.clone()).collect();
+            let visitors: Vec<UserContext> = tile.iter().map(|(person, _)| person.clone()).collect();
             let scored = pollster::block_on(ranker.scores(&visitors, 0, false))?;
             let ranked = tile.iter().zip(scored).map(|((p, target), s)| rank_of(*target, &s.mean, p.history.items()));
             Ok(ranked.collect::<eemu_core::Result<_>>()?)
@@ -238,11 +238,11 @@ pub fn strangers(world: &World, device: &Device, jobs: usize, progress: &Progres
     for given in GIVEN {
         let (own, others) = (people(true, given), people(false, given));
         progress.say(&format!("{given} given: {} strangers, {} of training", own.len(), others.len()));
-        let timeless = |(person, target): &(Person, u32)| {
-            let history = Past::new(person.history.items().iter().map(|&item| (item, None)));
-            (Person { history, ..person.clone() }, *target)
+        let timeless = |(person, target): &(UserContext, u32)| {
+            let history = UserHistory::new(person.history.items().iter().map(|&item| (item, None)));
+            (UserContext { history, ..person.clone() }, *target)
         };
-        let without_times: Vec<(Person, u32)> = own.iter().map(timeless).collect();
+        let without_times: Vec<(UserContext, u32)> = own.iter().map(timeless).collect();
         let popular = own.iter().map(|(p, target)| rank_of(*target, &popularity, p.history.items()));
         let popular = popular.collect::<eemu_core::Result<Vec<_>>>()?;
         let rate = |ranks: &[usize]| hit_rate(ranks, 10).mean;
@@ -264,8 +264,8 @@ pub fn strangers(world: &World, device: &Device, jobs: usize, progress: &Progres
 ///
 /// # Errors
 /// Never; for symmetry.
-pub fn popularity(world: &World, role: Role) -> Result<Quality> {
-    Ok(Quality::of(&popularity_ranks(world, role)?))
+pub fn popularity(dataset: &Dataset, role: Role) -> Result<Quality> {
+    Ok(Quality::of(&popularity_ranks(dataset, role)?))
 }
 
 /// A baseline trained in memory, on one shard (the unsharded model) or on as
@@ -275,7 +275,7 @@ pub fn popularity(world: &World, role: Role) -> Result<Quality> {
 /// # Errors
 /// When training diverges.
 pub fn baseline(
-    world: &World,
+    dataset: &Dataset,
     shards: u32,
     role: Role,
     device: &Device,
@@ -283,7 +283,7 @@ pub fn baseline(
     progress: &Progress,
     label: &str,
 ) -> Result<Quality> {
-    Ok(Quality::of(&baseline_ranks(world, shards, role, device, jobs, progress, label)?))
+    Ok(Quality::of(&baseline_ranks(dataset, shards, role, device, jobs, progress, label)?))
 }
 
 /// The ranks that [`baseline`] is made of.
@@ -291,7 +291,7 @@ pub fn baseline(
 /// # Errors
 /// When training diverges.
 pub fn baseline_ranks(
-    world: &World,
+    dataset: &Dataset,
     shards: u32,
     role: Role,
     device: &Device,
@@ -299,17 +299,17 @@ pub fn baseline_ranks(
     progress: &Progress,
     label: &str,
 ) -> Result<Vec<(u32, usize)>> {
-    let mut config: Config = world.config.clone();
+    let mut config: Config = dataset.config.clone();
     config.train.shards = shards;
     if !config.model.kind.is_of_items() {
         config.train.meta = Meta::None;
         config.adapt.size = 0;
     }
-    let world = World { config, ..world.clone() };
-    let shards = world.shards();
-    let models = from_scratch(&world, &shards, device, jobs, progress, label)?;
+    let dataset = Dataset { config, ..dataset.clone() };
+    let shards = dataset.shards();
+    let models = from_scratch(&dataset, &shards, device, jobs, progress, label)?;
     let models = voices(&models, &shards);
-    ensemble_ranks(&world, &models, &world.config.adapt, role, jobs, progress, label)
+    ensemble_ranks(&dataset, &models, &dataset.config.adapt, role, jobs, progress, label)
 }
 
 /// A closed form over everybody's records, with what its settings came to.
@@ -322,7 +322,7 @@ pub struct ClosedForm {
 }
 
 /// Scores of all items as a function of a history.
-type Score<'a> = Box<dyn Fn(&Past) -> Vec<f32> + Sync + 'a>;
+type Score<'a> = Box<dyn Fn(&UserHistory) -> Vec<f32> + Sync + 'a>;
 
 /// ItemKNN, transitions and EASE on all records, unsharded: they see what no
 /// shard sees. Of a few fadings (and ridges) each has the one that is best on
@@ -330,22 +330,23 @@ type Score<'a> = Box<dyn Fn(&Past) -> Vec<f32> + Sync + 'a>;
 ///
 /// # Errors
 /// When the catalogue is too large for them, or the counts cannot be inverted.
-pub fn closed_forms(world: &World, role: Role, jobs: usize, progress: &Progress) -> Result<Vec<ClosedForm>> {
-    let items = world.catalog.items.len();
-    let timed = world.popularity.is_timed();
-    let by = world.config.shard.by;
-    let whole = partition(&world.key, &world.catalog, &world.interactions, &world.split, by, 1, Slicing::InOrder);
-    let whole = whole.first().context("a world has a shard")?;
+pub fn closed_forms(dataset: &Dataset, role: Role, jobs: usize, progress: &Progress) -> Result<Vec<ClosedForm>> {
+    let items = dataset.catalog.items.len();
+    let timed = dataset.popularity.is_timed();
+    let by = dataset.config.shard.by;
+    let whole =
+        partition(&dataset.key, &dataset.catalog, &dataset.interactions, &dataset.split, by, 1, Slicing::InOrder);
+    let whole = whole.first().context("a dataset has a shard")?;
     let histories: Vec<&[u32]> = whole.cells.iter().map(|cell| cell.support.as_slice()).collect();
     let fadings = |all: [f32; 3]| if timed { all.to_vec() } else { vec![0.0] };
     let measure =
-        |name: &str, settings: Vec<(String, Score<'_>)>| best_of(world, role, jobs, progress, name, &settings);
+        |name: &str, settings: Vec<(String, Score<'_>)>| best_of(dataset, role, jobs, progress, name, &settings);
     let mut found = Vec::new();
 
     let knn = Neighbours::of_people(&histories, items);
     let fading = |own: &Neighbours, fading: f32| -> (String, Score<'_>) {
         let own = own.clone();
-        (format!("fading {fading}"), Box::new(move |past: &Past| own.scores(past, fading)))
+        (format!("fading {fading}"), Box::new(move |past: &UserHistory| own.scores(past, fading)))
     };
     found.push(measure("ItemKNN", fadings([0.0, 20.0, 5.0]).into_iter().map(|f| fading(&knn, f)).collect())?);
     if timed {
@@ -354,13 +355,13 @@ pub fn closed_forms(world: &World, role: Role, jobs: usize, progress: &Progress)
     }
     let mut settings: Vec<(String, Score<'_>)> = Vec::new();
     for ridge in [100.0, 500.0, 2000.0] {
-        let mut solved = Ease::new(&world.catalog, &EaseConfig { ridge, timed, fading: 0.0 })?;
+        let mut solved = Ease::new(&dataset.catalog, &EaseConfig { ridge, timed, fading: 0.0 })?;
         solved.fit(whole)?;
         let solved = std::sync::Arc::new(solved);
         for fading in fadings([0.0, 20.0, 5.0]) {
             let ease = solved.clone();
             let name = format!("ridge {ridge}, fading {fading}");
-            settings.push((name, Box::new(move |past: &Past| ease.scores_fading(past, fading))));
+            settings.push((name, Box::new(move |past: &UserHistory| ease.scores_fading(past, fading))));
         }
     }
     found.push(measure("EASE", settings)?);
@@ -369,18 +370,18 @@ pub fn closed_forms(world: &World, role: Role, jobs: usize, progress: &Progress)
 
 /// The setting that is best on validation items, measured on a role.
 fn best_of(
-    world: &World,
+    dataset: &Dataset,
     role: Role,
     jobs: usize,
     progress: &Progress,
     name: &str,
     settings: &[(String, Score<'_>)],
 ) -> Result<ClosedForm> {
-    let users = world.interactions.users();
+    let users = dataset.interactions.users();
     let bar = progress.bar(name, settings.len() as u64);
     let measure = |role: Role, score: &Score<'_>| -> Result<Quality> {
         let pieces: Vec<u32> = (0..users).step_by(128).collect();
-        let parts = pool::run(&pieces, jobs, |&from| ranks_by(world, role, from..from + 128, score));
+        let parts = pool::run(&pieces, jobs, |&from| ranks_by(dataset, role, from..from + 128, score));
         let ranks = parts.into_iter().collect::<eemu_core::Result<Vec<_>>>()?;
         Ok(Quality::of(&ranks.concat()))
     };

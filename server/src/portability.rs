@@ -1,8 +1,8 @@
 //! Everything that is kept about one person, for access and portability.
 
 use eemu_core::api::{Kept, KeptFeature, KeptRequest, KeptToken, OwnInteraction};
-use eemu_core::dataset::{Role, UNKNOWN, Values};
-use eemu_core::world::World;
+use eemu_core::data::{Role, UNKNOWN, Values};
+use eemu_core::dataset::Dataset;
 
 use crate::clock::now;
 use crate::serve::tokens::{Scope, Token};
@@ -14,14 +14,14 @@ const NOTE: &str = "Deletion requests are kept by a hash of their name and lead 
 
 /// Everything that is kept about a person. Of the requests those count whose
 /// names the asker gave.
-pub fn everything(world: &World, user: u32, tokens: &[Token], requests: &[Request]) -> Kept {
-    let users = &world.catalog.users;
+pub fn everything(dataset: &Dataset, user: u32, tokens: &[Token], requests: &[Request]) -> Kept {
+    let users = &dataset.catalog.users;
     Kept {
         format: 1,
-        dataset: world.catalog.dataset.clone(),
+        dataset: dataset.catalog.dataset.clone(),
         user: users.ids[user as usize].clone(),
         exported: now(),
-        records: records(world, user),
+        records: records(dataset, user),
         features: users.columns.iter().filter_map(|column| feature(&column.name, &column.values, user)).collect(),
         tokens: tokens
             .iter()
@@ -44,16 +44,16 @@ pub fn everything(world: &World, user: u32, tokens: &[Token], requests: &[Reques
 }
 
 /// A person's records in their order.
-pub fn records(world: &World, user: u32) -> Vec<OwnInteraction> {
-    let items = &world.catalog.items;
-    let own = world.interactions.of(user);
+pub fn records(dataset: &Dataset, user: u32) -> Vec<OwnInteraction> {
+    let items = &dataset.catalog.items;
+    let own = dataset.interactions.of(user);
     let records = own.iter().enumerate();
     records
         .map(|(place, r)| OwnInteraction {
             item: items.ids[r.item as usize].clone(),
             name: items.name(r.item).to_owned(),
             timestamp: r.timestamp,
-            shard: (world.split.role(place, own.len()) == Role::Train).then(|| world.shard_of(user, r.item)),
+            shard: (dataset.split.role(place, own.len()) == Role::Train).then(|| dataset.shard_of(user, r.item)),
         })
         .collect()
 }

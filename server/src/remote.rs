@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use eemu_core::api::{JSON_LINES, LineAnswer, MOST_LINES, PREFIX, Problem};
-use eemu_core::dataset::Catalog;
+use eemu_core::data::Catalog;
 use reqwest::blocking::Client;
 use reqwest::header::CONTENT_TYPE;
 use serde::Serialize;

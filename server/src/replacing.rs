@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use eemu_core::config::Config;
-use eemu_core::dataset::{Catalog, Holdout, Interaction, Screen, are_timed};
+use eemu_core::data::{Catalog, Holdout, Interaction, Screen, are_timed};
 
 use crate::deployment::Settings;
 use crate::serve::log_key;

@@ -4,13 +4,13 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use eemu_core::ensemble::join_user_rows;
+use eemu_core::dataset::Dataset;
 use eemu_core::model::TensorMap;
 use eemu_core::shard::ShardData;
 use eemu_core::shard_model::ShardModel;
 use eemu_core::tensor::Device;
 use eemu_core::train::Trainer;
-use eemu_core::world::World;
+use eemu_core::user_rows::join_user_rows;
 
 use crate::deployment::{Deployment, load_whole, model_files};
 use crate::launch::{Launcher, Right, Threads};
@@ -141,7 +141,7 @@ fn publish(
 /// model does not fit, or the store refuses; the shard is then as it was.
 pub fn adopt(deployment: &Deployment, model: TrainedModel) -> Result<Trained> {
     let (state, shard) = (&deployment.state, model.shard);
-    if shard >= deployment.world.config.train.shards {
+    if shard >= deployment.dataset.config.train.shards {
         bail!("it is of shard {shard}, which this state does not have; give it to the state that packed it");
     }
     // The right first, then the records: what changes in between makes it
@@ -170,7 +170,7 @@ pub fn adopt(deployment: &Deployment, model: TrainedModel) -> Result<Trained> {
 pub(crate) fn fits(unit: &Unit, tensors: &TensorMap, device: &Device) -> Result<()> {
     let key = eemu_core::random::Key::from_seed(unit.config.train.seed);
     let mut fresh = ShardModel::new(&unit.catalog, &unit.config, &key, unit.shard(), device)?;
-    let (shared, rows) = eemu_core::ensemble::split_user_rows(tensors.clone());
+    let (shared, rows) = eemu_core::user_rows::split_user_rows(tensors.clone());
     // People may have been admitted since.
     let whole = pollster::block_on(join_user_rows(shared, rows, &fresh, &unit.catalog.items))?;
     Ok(fresh.set(&whole)?)
@@ -264,7 +264,7 @@ pub fn launch_shards(
 /// # Errors
 /// When training diverges or the device fails.
 pub fn from_scratch(
-    world: &World,
+    dataset: &Dataset,
     shards: &[ShardData],
     device: &Device,
     jobs: usize,
@@ -273,9 +273,9 @@ pub fn from_scratch(
 ) -> Result<Vec<ShardModel>> {
     pool::run(shards, jobs, |shard| {
         let name = if shards.len() == 1 { label.to_owned() } else { format!("{label} {}", shard.index) };
-        let bars = Bars::new(progress, &name, world.config.train.epochs);
+        let bars = Bars::new(progress, &name, dataset.config.train.epochs);
         let start = Instant::now();
-        let mut trainer = Trainer::new(&world.catalog, &world.config, shard, device)?;
+        let mut trainer = Trainer::new(&dataset.catalog, &dataset.config, shard, device)?;
         while !trainer.is_done() {
             epoch(&mut trainer, shard.index, &bars)?;
         }

@@ -8,10 +8,10 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail};
 use eemu_core::Error;
 use eemu_core::config::Config;
-use eemu_core::dataset::Role;
+use eemu_core::data::Role;
+use eemu_core::dataset::Dataset;
 use eemu_core::shard_model::ShardModel;
 use eemu_core::tensor::Device;
-use eemu_core::world::World;
 use serde_json::Value;
 
 use crate::measuring::{NAME_WIDTH, Quality, ensemble_ranks, sampled, voices};
@@ -22,7 +22,7 @@ use crate::training::from_scratch;
 #[derive(Debug)]
 pub struct Search<'a> {
     /// The data.
-    pub world: &'a World,
+    pub dataset: &'a Dataset,
     /// What computes.
     pub device: Device,
     /// Shards at once.
@@ -78,18 +78,19 @@ impl Search<'_> {
                 continue;
             }
             progress.say(&format!("trial {} of {}: {name}", number + 1, trials.len()));
-            let world = World::new(self.world.catalog.clone(), self.world.interactions.all(), config.clone())?.0;
+            let dataset =
+                Dataset::new(self.dataset.catalog.clone(), self.dataset.interactions.all(), config.clone())?.0;
             let same = |other: &Config| Config { adapt: config.adapt.clone(), ..other.clone() } == *config;
             let models = match trained.take() {
                 Some((other, models)) if same(&other) => Ok(models),
                 _ => {
                     let shards: Vec<_> =
-                        world.shards().into_iter().take(self.shards.map_or(usize::MAX, |s| s as usize)).collect();
-                    from_scratch(&world, &shards, &self.device, self.jobs, progress, "shard")
+                        dataset.shards().into_iter().take(self.shards.map_or(usize::MAX, |s| s as usize)).collect();
+                    from_scratch(&dataset, &shards, &self.device, self.jobs, progress, "shard")
                 }
             };
             let judged = models.and_then(|models| {
-                let quality = self.judge(&world, &voices(&models, &world.shards()), progress);
+                let quality = self.judge(&dataset, &voices(&models, &dataset.shards()), progress);
                 trained = Some((config.clone(), models));
                 quality
             });
@@ -104,13 +105,13 @@ impl Search<'_> {
         Ok(results)
     }
 
-    fn judge(&self, world: &World, models: &[(usize, &ShardModel)], progress: &Progress) -> Result<Quality> {
-        let world = match self.users {
-            None => world.clone(),
-            Some(count) => sampled(world, count),
+    fn judge(&self, dataset: &Dataset, models: &[(usize, &ShardModel)], progress: &Progress) -> Result<Quality> {
+        let dataset = match self.users {
+            None => dataset.clone(),
+            Some(count) => sampled(dataset, count),
         };
-        let adapt = world.config.adapt.clone();
-        let ranks = ensemble_ranks(&world, models, &adapt, Role::Validation, self.jobs, progress, "judge")?;
+        let adapt = dataset.config.adapt.clone();
+        let ranks = ensemble_ranks(&dataset, models, &adapt, Role::Validation, self.jobs, progress, "judge")?;
         Ok(Quality::of(&ranks))
     }
 

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use eemu_core::ensemble::LearnedState;
+use eemu_core::learned_state::LearnedState;
 use eemu_core::random::{Key, Stream};
 use eemu_core::receipt::commitment;
 use eemu_server::deployment::Deployment;
@@ -152,10 +152,10 @@ fn check(process: &Process, admin: &str, promised: &Promised) -> Option<()> {
 /// How many there were.
 fn consistent(location: &Location) -> usize {
     let deployment = Deployment::open(location, Access::Read).unwrap();
-    let (world, mut looked) = (&deployment.world, 0);
-    for (shard, data) in deployment.shards.iter().zip(world.shards()) {
+    let (dataset, mut looked) = (&deployment.dataset, 0);
+    for (shard, data) in deployment.shards.iter().zip(dataset.shards()) {
         if let Some(live) = shard.live.as_ref().filter(|_| !shard.stale) {
-            let same = input_of(world, &data, &live.fingerprint) == live.input_hash;
+            let same = input_of(dataset, &data, &live.fingerprint) == live.input_hash;
             looked += 1;
             assert!(same, "the model of shard {} was trained on other records than there are", shard.index);
         }
@@ -280,8 +280,8 @@ pub fn kill_in_a_loop(location: &Location, environment: &[(&str, &str)], round: 
     let lost: Vec<&Record> = promised.there.iter().filter(|record| !all.contains(record)).collect();
     assert!(lost.is_empty(), "acknowledged additions were lost: {lost:?}");
     drop(process.kill());
-    let world = Deployment::open(location, Access::Write).unwrap().world;
-    let twin = LearnedState::new(&world, train_all(&world, None).unwrap());
+    let dataset = Deployment::open(location, Access::Write).unwrap().dataset;
+    let twin = LearnedState::new(&dataset, train_all(&dataset, None).unwrap());
     assert_eq!(learned(location).unwrap().differences(&twin), [""; 0], "the learned state is not an undisturbed run's");
     assert_eq!(files(dir).len(), 6, "files that no version needs are left");
     Deaths { at_steps: aborted, by_kill: killed }

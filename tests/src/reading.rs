@@ -90,7 +90,7 @@ impl Shop {
         let to = self.copy(from, name);
         let deployment = Deployment::open(&to, Access::Write).unwrap();
         let settings = serde_json::to_string(&deployment.settings).unwrap();
-        let reset = Change::Reset(&settings, deployment.world.config.train.shards);
+        let reset = Change::Reset(&settings, deployment.dataset.config.train.shards);
         let done = deployment.state.apply(&reset, deployment.head).unwrap();
         deployment.state.finish(&done).unwrap();
         to

@@ -12,8 +12,8 @@ use anyhow::{Context, Result, bail};
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
-use eemu_core::dataset::{ImportReport, Imported};
-use eemu_core::world::World;
+use eemu_core::data::{ImportReport, Imported};
+use eemu_core::dataset::Dataset;
 use eemu_server::deployment::Deployment;
 use eemu_server::launch::LaunchOptions;
 use eemu_server::progress::Progress;
@@ -163,10 +163,10 @@ impl Place {
 
     /// What is known, with everybody's records at hand as the store has them
     /// now: the service keeps none in memory.
-    pub fn world(&self) -> World {
+    pub fn dataset(&self) -> Dataset {
         // Without records whatever a test looks for is missed.
         let records = self.state.interactions().unwrap_or_default();
-        self.service.view().world.with_people(records)
+        self.service.view().dataset.with_people(records)
     }
 
     /// A token for one user by index.
@@ -434,11 +434,11 @@ impl Drop for Process {
 ///
 /// # Errors
 /// When a shard has no model.
-pub fn learned(location: impl Into<Location>) -> Result<eemu_core::ensemble::LearnedState> {
+pub fn learned(location: impl Into<Location>) -> Result<eemu_core::learned_state::LearnedState> {
     let deployment = Deployment::open(location, Access::Read)?;
     let tensors =
-        (0..deployment.world.config.train.shards).map(|s| deployment.tensors(s, &cpu())).collect::<Result<_>>()?;
-    Ok(eemu_core::ensemble::LearnedState::new(&deployment.world, tensors))
+        (0..deployment.dataset.config.train.shards).map(|s| deployment.tensors(s, &cpu())).collect::<Result<_>>()?;
+    Ok(eemu_core::learned_state::LearnedState::new(&deployment.dataset, tensors))
 }
 
 /// What deleting some items of a user asks.

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 
 use anyhow::{Context, Result};
 use eemu_core::config::{AdaptConfig, Config};
-use eemu_core::dataset::{Bucketing, Holdout, ImportOptions, are_timed};
+use eemu_core::data::{Bucketing, Holdout, ImportOptions, are_timed};
 use eemu_core::model::ModelConfig;
 use eemu_core::random::Key;
 use eemu_server::deployment::Deployment;
@@ -40,7 +40,7 @@ pub enum Goods {
 static TRAINED: [OnceLock<tempfile::TempDir>; 3] = [OnceLock::new(), OnceLock::new(), OnceLock::new()];
 
 /// The default model, narrow, with every record in training and one epoch.
-fn config_of_items(goods: Goods, records: &[eemu_core::dataset::Interaction]) -> Config {
+fn config_of_items(goods: Goods, records: &[eemu_core::data::Interaction]) -> Config {
     let mut config = Config::fitting(Holdout::None, are_timed(records));
     (config.train.epochs, config.episodes.width) = (1, 32);
     config.episodes.people = goods == Goods::ItemsAndPeople;

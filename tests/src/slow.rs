@@ -11,8 +11,8 @@ use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result, ensure};
 use burn::tensor::activation::relu;
-use eemu_core::dataset::{Catalog, Entities, UNKNOWN, Values};
-use eemu_core::model::{ModelConfig, ModelKind, Pair, Row, Task, TensorMap};
+use eemu_core::data::{Catalog, Entities, UNKNOWN, Values};
+use eemu_core::model::{EntityRef, ModelConfig, ModelKind, Pair, Task, TensorMap};
 use eemu_core::tensor::{Device, Tensor, from_vec, indices};
 
 /// LayerNorm's epsilon.
@@ -171,7 +171,7 @@ impl Slow {
 
     /// The embeddings of rows, one a feature. `tracked` says whether theta is
     /// part of a graph.
-    fn embed(&self, side: &Side, theta: &Theta, rows: &[Row], tracked: bool) -> Result<Vec<Tensor<2>>> {
+    fn embed(&self, side: &Side, theta: &Theta, rows: &[EntityRef], tracked: bool) -> Result<Vec<Tensor<2>>> {
         let mut parts = Vec::with_capacity(side.features.len());
         for feature in &side.features {
             let parameter = |what: &str| theta.get(&format!("{}.{}.{what}", side.name, feature.name));
@@ -184,9 +184,9 @@ impl Slow {
                         .iter()
                         .map(|row| {
                             let value = match *row {
-                                Row::Known(row) => known[row as usize],
-                                Row::Unnamed(row) if !personal => known[row as usize],
-                                Row::Unnamed(_) | Row::Nobody => None,
+                                EntityRef::Known(row) => known[row as usize],
+                                EntityRef::Unnamed(row) if !personal => known[row as usize],
+                                EntityRef::Unnamed(_) | EntityRef::Nobody => None,
                             };
                             ensure!(value.is_some() || extra == 1, "'{}' has no row for the unknown", feature.name);
                             Ok(value.map_or(0, |value| value + extra as u32))
@@ -196,8 +196,8 @@ impl Slow {
                 }
                 Input::Numbers { matrix, weight, biased } => {
                     let places = rows.iter().map(|row| match *row {
-                        Row::Known(row) | Row::Unnamed(row) => row,
-                        Row::Nobody => side.count,
+                        EntityRef::Known(row) | EntityRef::Unnamed(row) => row,
+                        EntityRef::Nobody => side.count,
                     });
                     let numbers = matrix.clone().select(0, indices(places, &self.device));
                     let numbers = if tracked { Tensor::from_inner(numbers) } else { numbers };
@@ -221,13 +221,13 @@ impl Slow {
     }
 
     /// A tower's outputs of rows.
-    fn tower(&self, side: &Side, theta: &Theta, rows: &[Row], tracked: bool) -> Result<Tensor<2>> {
+    fn tower(&self, side: &Side, theta: &Theta, rows: &[EntityRef], tracked: bool) -> Result<Tensor<2>> {
         let x = Tensor::cat(self.embed(side, theta, rows, tracked)?, 1);
         Self::layers(theta, &format!("{}.tower", side.name), 0, x)
     }
 
     /// The scores of item rows for one user, [rows, 1].
-    fn score(&self, theta: &Theta, user: Row, rows: &[Row], tracked: bool) -> Result<Tensor<2>> {
+    fn score(&self, theta: &Theta, user: EntityRef, rows: &[EntityRef], tracked: bool) -> Result<Tensor<2>> {
         match self.kind {
             ModelKind::TwoTower => {
                 let x = self.tower(&self.users, theta, &[user], tracked)?;
@@ -239,7 +239,7 @@ impl Slow {
 
     /// DeepFM by the book: every row is a user and an item with all their
     /// fields, the user's own second-order term among the others.
-    fn deep_fm(&self, theta: &Theta, user: Row, rows: &[Row], tracked: bool) -> Result<Tensor<2>> {
+    fn deep_fm(&self, theta: &Theta, user: EntityRef, rows: &[EntityRef], tracked: bool) -> Result<Tensor<2>> {
         let mut fields = self.embed(&self.users, theta, &vec![user; rows.len()], tracked)?;
         let mut first_order = fields[0].clone().narrow(1, 0, 1) * 0.0;
         for table in self.embed(&self.items, theta, rows, tracked)? {
@@ -270,8 +270,8 @@ impl Slow {
             return Ok(Judged { loss: 0.0, gradient: Gradient::new(), nearest: f32::INFINITY });
         }
         let _alone = GRAPH.lock().unwrap_or_else(PoisonError::into_inner);
-        let side = |of: fn(&Pair) -> u32| task.pairs.iter().map(move |pair| Row::Known(of(pair)));
-        let rows: Vec<Row> = side(|p| p.positive).chain(side(|p| p.negative)).collect();
+        let side = |of: fn(&Pair) -> u32| task.pairs.iter().map(move |pair| EntityRef::Known(of(pair)));
+        let rows: Vec<EntityRef> = side(|p| p.positive).chain(side(|p| p.negative)).collect();
         let scores = self.score(theta, task.user, &rows, true)?;
         let violations = scores.clone().narrow(0, count, count) - scores.narrow(0, 0, count) + self.margin;
         let loss = relu(violations.clone()).mean();
@@ -317,7 +317,7 @@ impl Slow {
     ///
     /// # Errors
     /// As [`Slow::judge`].
-    pub fn user_vector(&self, theta: &Theta, user: Row) -> Result<Vec<f32>> {
+    pub fn user_vector(&self, theta: &Theta, user: EntityRef) -> Result<Vec<f32>> {
         let theta = theta.plain();
         if self.kind == ModelKind::TwoTower {
             return read(self.tower(&self.users, &theta, &[user], false)?);
@@ -334,9 +334,9 @@ impl Slow {
     ///
     /// # Errors
     /// As [`Slow::judge`].
-    pub fn scores(&self, theta: &Theta, user: Row) -> Result<Vec<f32>> {
+    pub fn scores(&self, theta: &Theta, user: EntityRef) -> Result<Vec<f32>> {
         let theta = theta.plain();
-        let rows: Vec<Row> = (0..self.items.count).map(Row::Known).collect();
+        let rows: Vec<EntityRef> = (0..self.items.count).map(EntityRef::Known).collect();
         read(self.score(&theta, user, &rows, false)?)
     }
 }

@@ -4,9 +4,10 @@
 use anyhow::{Context, Result, anyhow};
 use eemu_core::closed_form::{EaseConfig, KernelConfig};
 use eemu_core::config::{AdaptConfig, Config, Meta};
-use eemu_core::dataset::{Catalog, Column, Entities, Holdout, Interaction, UNKNOWN, Values, are_timed};
-use eemu_core::ensemble::LearnedState;
+use eemu_core::data::{Catalog, Column, Entities, Holdout, Interaction, UNKNOWN, Values, are_timed};
+use eemu_core::dataset::Dataset;
 use eemu_core::episodes::{EpisodesConfig, Tower};
+use eemu_core::learned_state::LearnedState;
 use eemu_core::mistakes::{self, Mistake};
 use eemu_core::model::{ModelConfig, ModelKind, TensorMap};
 use eemu_core::random::{Key, Stream};
@@ -14,7 +15,6 @@ use eemu_core::shard::{ShardBy, ShardData};
 use eemu_core::tensor::Device;
 use eemu_core::train::train;
 use eemu_core::unlearn;
-use eemu_core::world::World;
 use proptest::prelude::*;
 
 /// Whether and how records have times.
@@ -197,7 +197,7 @@ impl Recipe {
     ///
     /// # Errors
     /// When core refuses it.
-    pub fn world(&self) -> Result<World> {
+    pub fn dataset(&self) -> Result<Dataset> {
         self.world_of(self.records())
     }
 
@@ -205,8 +205,8 @@ impl Recipe {
     ///
     /// # Errors
     /// When core refuses it.
-    pub fn world_of(&self, records: Vec<Interaction>) -> Result<World> {
-        Ok(World::new(self.catalog()?, records, self.config())?.0)
+    pub fn world_of(&self, records: Vec<Interaction>) -> Result<Dataset> {
+        Ok(Dataset::new(self.catalog()?, records, self.config())?.0)
     }
 
     /// The system that never had some records (user, item), its other records
@@ -214,7 +214,7 @@ impl Recipe {
     ///
     /// # Errors
     /// When core refuses it.
-    pub fn twin_without(&self, gone: &[(u32, u32)]) -> Result<World> {
+    pub fn twin_without(&self, gone: &[(u32, u32)]) -> Result<Dataset> {
         let mut records: Vec<_> = self.records().into_iter().filter(|r| !gone.contains(&(r.user, r.item))).collect();
         records.reverse();
         self.stream("another order").shuffle(&mut records);
@@ -226,7 +226,7 @@ impl Recipe {
     ///
     /// # Errors
     /// When core refuses it.
-    pub fn twin_without_person(&self, gone: u32) -> Result<World> {
+    pub fn twin_without_person(&self, gone: u32) -> Result<Dataset> {
         let mut users: Vec<u32> = (0..self.users).filter(|user| *user != gone).collect();
         users.reverse();
         self.stream("another order of people").shuffle(&mut users);
@@ -239,7 +239,7 @@ impl Recipe {
             .filter_map(|record| Some(Interaction { user: place(record.user)?, ..record }))
             .collect();
         self.stream("another order").shuffle(&mut records);
-        Ok(World::new(catalog, records, self.config())?.0)
+        Ok(Dataset::new(catalog, records, self.config())?.0)
     }
 }
 
@@ -284,8 +284,8 @@ pub fn cpu() -> Device {
 ///
 /// # Errors
 /// When training fails.
-pub fn train_one(world: &World, shard: &ShardData) -> Result<TensorMap> {
-    let (model, _) = pollster::block_on(train(&world.catalog, &world.config, shard, &cpu()))?;
+pub fn train_one(dataset: &Dataset, shard: &ShardData) -> Result<TensorMap> {
+    let (model, _) = pollster::block_on(train(&dataset.catalog, &dataset.config, shard, &cpu()))?;
     Ok(pollster::block_on(model.values())?)
 }
 
@@ -293,10 +293,10 @@ pub fn train_one(world: &World, shard: &ShardData) -> Result<TensorMap> {
 ///
 /// # Errors
 /// When training fails.
-pub fn train_all(world: &World, mistake: Option<Mistake>) -> Result<Vec<TensorMap>> {
+pub fn train_all(dataset: &Dataset, mistake: Option<Mistake>) -> Result<Vec<TensorMap>> {
     match mistake {
-        None => world.shards().iter().map(|shard| train_one(world, shard)).collect(),
-        Some(mistake) => Ok(pollster::block_on(mistakes::train_all(world, mistake, &cpu()))?),
+        None => dataset.shards().iter().map(|shard| train_one(dataset, shard)).collect(),
+        Some(mistake) => Ok(pollster::block_on(mistakes::train_all(dataset, mistake, &cpu()))?),
     }
 }
 
@@ -304,7 +304,7 @@ pub fn train_all(world: &World, mistake: Option<Mistake>) -> Result<Vec<TensorMa
 #[derive(Debug, Clone)]
 pub struct System {
     /// What it knows.
-    pub world: World,
+    pub dataset: Dataset,
     /// What it learned, shard by shard.
     pub tensors: Vec<TensorMap>,
     mistake: Option<Mistake>,
@@ -315,8 +315,8 @@ impl System {
     ///
     /// # Errors
     /// When training fails.
-    pub fn train(world: World, mistake: Option<Mistake>) -> Result<Self> {
-        Ok(Self { tensors: train_all(&world, mistake)?, world, mistake })
+    pub fn train(dataset: Dataset, mistake: Option<Mistake>) -> Result<Self> {
+        Ok(Self { tensors: train_all(&dataset, mistake)?, dataset, mistake })
     }
 
     /// Forgets as the server does: trains the shards that `plan` names, and
@@ -325,20 +325,20 @@ impl System {
     /// # Errors
     /// When training fails.
     pub fn forget(&mut self, request: &[(u32, u32)]) -> Result<(Vec<u32>, usize)> {
-        let plan = unlearn::plan(&self.world, request);
-        self.world = plan.after;
+        let plan = unlearn::plan(&self.dataset, request);
+        self.dataset = plan.after;
         if self.mistake.is_none_or(|mistake| mistake == Mistake::WarmStart) {
-            let shards = self.world.shards();
+            let shards = self.dataset.shards();
             for &index in &plan.shards {
                 let (shard, kept) = (&shards[index as usize], &mut self.tensors[index as usize]);
                 *kept = match self.mistake {
-                    None => train_one(&self.world, shard)?,
-                    Some(_) => pollster::block_on(mistakes::warm_start(&self.world, shard, kept, &cpu()))?,
+                    None => train_one(&self.dataset, shard)?,
+                    Some(_) => pollster::block_on(mistakes::warm_start(&self.dataset, shard, kept, &cpu()))?,
                 };
             }
         } else {
             // A mistake may be made across shards, so all of them are trained.
-            let mut trained = train_all(&self.world, self.mistake)?;
+            let mut trained = train_all(&self.dataset, self.mistake)?;
             for &index in &plan.shards {
                 self.tensors[index as usize] = std::mem::take(&mut trained[index as usize]);
             }
@@ -348,7 +348,7 @@ impl System {
 
     /// Its learned state in canonical form.
     pub fn state(&self) -> LearnedState {
-        LearnedState::new(&self.world, self.tensors.clone())
+        LearnedState::new(&self.dataset, self.tensors.clone())
     }
 }
 

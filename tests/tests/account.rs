@@ -8,7 +8,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use eemu_core::dataset::Values;
+use eemu_core::data::Values;
 use eemu_core::train::input_hash;
 use eemu_server::deployment::Deployment;
 use eemu_server::store::Access;
@@ -103,14 +103,14 @@ fn features_of_people_are_part_of_an_input() {
     let dir = TempDir::new().unwrap();
     files(&dir.path().join("all"), true, None);
     let deployment = Deployment::open(Path::new(&state(&dir, "all", "episodes", true)), Access::Read).unwrap();
-    let mut world = deployment.world.clone();
-    let shards = world.shards();
-    let names = |world: &eemu_core::world::World| -> Vec<[u8; 32]> {
-        shards.iter().map(|shard| input_hash(&world.catalog, &world.config, shard)).collect()
+    let mut dataset = deployment.dataset.clone();
+    let shards = dataset.shards();
+    let names = |dataset: &eemu_core::dataset::Dataset| -> Vec<[u8; 32]> {
+        shards.iter().map(|shard| input_hash(&dataset.catalog, &dataset.config, shard)).collect()
     };
-    let before = names(&world);
-    let person = world.catalog.users.find("person-7").unwrap();
-    let columns = Arc::make_mut(&mut world.catalog.users.columns);
+    let before = names(&dataset);
+    let person = dataset.catalog.users.find("person-7").unwrap();
+    let columns = Arc::make_mut(&mut dataset.catalog.users.columns);
     let buckets = columns.iter_mut().find_map(|column| match &mut column.values {
         Values::Buckets { rows, count, .. } => Some((&mut rows[person as usize], *count)),
         _ => None,
@@ -118,7 +118,7 @@ fn features_of_people_are_part_of_an_input() {
     let (own, count) = buckets.unwrap();
     *own = own.iter().map(|bucket| (bucket + 1) % count).collect();
     let changed: Vec<u32> =
-        (0..).zip(before.iter().zip(&names(&world))).filter(|(_, (a, b))| a != b).map(|(shard, _)| shard).collect();
+        (0..).zip(before.iter().zip(&names(&dataset))).filter(|(_, (a, b))| a != b).map(|(shard, _)| shard).collect();
     let holding = shards.iter().filter(|shard| shard.cells.iter().any(|cell| cell.user == person));
     assert_eq!(changed, holding.map(|shard| shard.index).collect::<Vec<_>>());
 }

@@ -574,10 +574,10 @@ fn training_goes_on_from_a_checkpoint() {
         let settings = deployment.state.settings().unwrap();
         let done = deployment.state.apply(&Change::Reset(&settings, 3), deployment.head).unwrap();
         deployment.state.finish(&done).unwrap();
-        let shard = &deployment.world.shards()[1];
-        let (catalog, config) = (&deployment.world.catalog, &deployment.world.config);
+        let shard = &deployment.dataset.shards()[1];
+        let (catalog, config) = (&deployment.dataset.catalog, &deployment.dataset.config);
         let fingerprint = serde_json::to_string(&Fingerprint::of(&cpu())).unwrap();
-        let input = input_of(&deployment.world, shard, &fingerprint);
+        let input = input_of(&deployment.dataset, shard, &fingerprint);
         let mut trainer = Trainer::new(catalog, config, shard, &cpu()).unwrap();
         pollster::block_on(trainer.epoch(|_| ())).unwrap();
         let bytes = pollster::block_on(trainer.checkpoint()).unwrap();

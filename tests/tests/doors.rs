@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray};
-use eemu_core::dataset::tables::{Condition, DateOrder};
-use eemu_core::dataset::{Duplicates, Imported};
+use eemu_core::data::tables::{Condition, DateOrder};
+use eemu_core::data::{Duplicates, Imported};
 use eemu_server::deployment::Deployment;
 use eemu_server::import::{Encoding, ImportOptions, open};
 use eemu_server::serve::tokens::{Scope, Tokens};
@@ -55,7 +55,7 @@ fn message(path: &Path) -> String {
 /// (who, what, when) of every record, sorted.
 fn records(read: &Imported) -> Vec<(String, String, Option<f64>)> {
     let (users, items) = (&read.catalog.users.ids, &read.catalog.items.ids);
-    let named = |r: &eemu_core::dataset::Interaction| {
+    let named = |r: &eemu_core::data::Interaction| {
         (users[r.user as usize].clone(), items[r.item as usize].clone(), r.timestamp)
     };
     let mut all: Vec<_> = read.records.iter().map(named).collect();
@@ -356,7 +356,7 @@ fn conditions_values_and_duplicates() {
     let state = folder.path().join("run");
     let said = done(&["import", "--data", text(&path), "--state", text(&state), "--json"], &[]);
     assert_eq!((&said["interactions"], &said["duplicates"]), (&3.into(), &1.into()));
-    let kept = Deployment::open(&state, Access::Read).unwrap().world.interactions.all()[..2].to_vec();
+    let kept = Deployment::open(&state, Access::Read).unwrap().dataset.interactions.all()[..2].to_vec();
     assert!(kept.iter().any(|r| r.timestamp == Some(1.6e9 + 9.0)), "the latest stays by default");
 }
 
@@ -406,7 +406,7 @@ fn items_have_names_and_only_what_is_used_is_read() {
         let args = ["import", "--data", text(&path), "--items", text(items), "--item-features", features, "--state"];
         let said = done(&[&args[..], &[text(&state), "--json"]].concat(), &[]);
         assert_eq!(said["items"], 3, "{said}");
-        let catalog = Deployment::open(&state, Access::Read).unwrap().world.catalog;
+        let catalog = Deployment::open(&state, Access::Read).unwrap().dataset.catalog;
         assert_eq!((catalog.items.name(0), catalog.items.name(2)), ("Red Tea", "i9"));
     }
     let args = ["import", "--check", "--data", text(&path), "--items", text(&csv), "--item-features", "price:float"];
@@ -456,7 +456,7 @@ fn what_was_forgotten_stays_out_of_a_replacement() {
     done(&["backup", "--state", text(&state), "--to", text(&backup)], &[]);
     let at = |name: &str| {
         let deployment = Deployment::open(&state, Access::Read).unwrap();
-        deployment.world.catalog.users.find(name)
+        deployment.dataset.catalog.users.find(name)
     };
     let (user, gone) = (at("r1").unwrap(), at("r5").unwrap());
     let mut tokens = Tokens::open(&state).unwrap();

@@ -6,12 +6,12 @@
 
 use std::collections::BTreeMap;
 
-use eemu_core::adapt::Past;
+use eemu_core::adapt::UserHistory;
 use eemu_core::closed_form::KernelConfig;
 use eemu_core::config::AdaptConfig;
-use eemu_core::dataset::{Catalog, Column, Cut, Entities, UNKNOWN, Values};
+use eemu_core::data::{Catalog, Column, Cut, Entities, UNKNOWN, Values};
 use eemu_core::episodes::{Asking, Chance, EpisodeModel, EpisodesConfig, Piece, Tower};
-use eemu_core::model::{Row, TensorMap};
+use eemu_core::model::{EntityRef, TensorMap};
 use eemu_core::random::{Key, Stream};
 use eemu_core::tensor::Device;
 use eemu_tests::slow::episodes::{Places, SlowEpisodes};
@@ -237,7 +237,7 @@ fn both(case: &Case, second_order: bool, slip: Option<Slip>) -> Option<Both> {
     let own = case.parameters.iter().filter(|(name, _)| known.contains_key(*name));
     model.set(&own.map(|(name, value)| (name.clone(), value.clone())).collect()).unwrap();
     let piece = |&(of, from, to): &(usize, usize, usize)| Piece {
-        person: Row::Known(of as u32),
+        person: EntityRef::Known(of as u32),
         records: &case.histories[of],
         from,
         to,
@@ -252,7 +252,7 @@ fn both(case: &Case, second_order: bool, slip: Option<Slip>) -> Option<Both> {
         .map(|number| {
             let (of, from, to) = case.pieces[number];
             Places {
-                person: Row::Known(of as u32),
+                person: EntityRef::Known(of as u32),
                 records: &case.histories[of],
                 asked: from..to,
                 kept: kept(case, number),
@@ -342,7 +342,7 @@ fn a_person_is_adapted_as_training_did() {
         model.set(&case.parameters).unwrap();
         let base = block_on(model.item_base()).unwrap();
         let adapt = AdaptConfig { steps: case.config.steps.max(1), ..AdaptConfig::whole_history() };
-        for (row, records) in (0..).map(Row::Known).zip(&case.histories) {
+        for (row, records) in (0..).map(EntityRef::Known).zip(&case.histories) {
             let from = usize::from(case.config.timed);
             let piece = [Piece { person: row, records, from, to: records.len() }];
             let chance = Chance { dropout: 0.0, streams: Vec::new(), sample: None };
@@ -353,7 +353,7 @@ fn a_person_is_adapted_as_training_did() {
                     false => *record != place,
                 });
                 let time = |record: usize| case.config.timed.then_some(record as f64);
-                let past = Past::new(support.map(|(record, &item)| (item, time(record))));
+                let past = UserHistory::new(support.map(|(record, &item)| (item, time(record))));
                 let found = block_on(model.adapt(&base, &[Asking { row, past: &past }], &adapt)).unwrap();
                 let error = apart(&found, trained, 1e-3);
                 assert!(error < 1e-4, "case {seed}, place {place}: {error:.1e} {found:?} {trained:?}");

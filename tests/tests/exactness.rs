@@ -7,25 +7,27 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use eemu_core::adapt::Person;
+use eemu_core::adapt::UserContext;
 use eemu_core::client::{client_catalog, client_model, client_person, client_tensors, own_row};
 use eemu_core::closed_form::KernelConfig;
 use eemu_core::config::{AdaptConfig, Config, Meta};
-use eemu_core::dataset::{Catalog, Entities, Holdout, ImportReport, Imported, Interaction, Role, Values};
-use eemu_core::ensemble::{LearnedState, USER_ROWS, join_user_rows, split_user_rows};
+use eemu_core::data::{Catalog, Entities, Holdout, ImportReport, Imported, Interaction, Role, Values};
+use eemu_core::dataset::{Dataset, History};
 use eemu_core::episodes::{EpisodesConfig, Tower};
+use eemu_core::learned_state::LearnedState;
 use eemu_core::mistakes::{self, Mistake};
 use eemu_core::model::{
-    Adapted, ModelConfig, ModelKind, Pair, Recommender, Row, Task, TensorMap, from_safetensors, model_blake3,
+    AdaptedParams, EntityRef, ModelConfig, ModelKind, Pair, Recommender, Task, TensorMap, from_safetensors,
+    model_blake3,
 };
 use eemu_core::random::Key;
 use eemu_core::receipt::commitment;
 use eemu_core::recommend::{Ranker, top_k};
-use eemu_core::shard::{Cell, ShardBy};
+use eemu_core::shard::{ShardBy, UserSlice};
 use eemu_core::shard_model::ShardModel;
 use eemu_core::train::{Trainer, input_hash, train};
 use eemu_core::unlearn;
-use eemu_core::world::{History, World};
+use eemu_core::user_rows::{USER_ROWS, join_user_rows, split_user_rows};
 use eemu_server::deployment::Deployment;
 use eemu_server::forgetting::{Request, forget};
 use eemu_server::progress::Progress;
@@ -65,7 +67,7 @@ fn hash(tensors: &TensorMap) -> String {
 
 /// P1 for one request: how the system that forgot differs from its twin.
 fn p1(recipe: &Recipe, request: &[(u32, u32)], mistake: Option<Mistake>) -> Vec<String> {
-    let mut system = System::train(recipe.world().unwrap(), mistake).unwrap();
+    let mut system = System::train(recipe.dataset().unwrap(), mistake).unwrap();
     system.forget(request).unwrap();
     // Starting from what was learned before is what happens when forgetting;
     // the twin has no before.
@@ -77,8 +79,8 @@ fn p1(recipe: &Recipe, request: &[(u32, u32)], mistake: Option<Mistake>) -> Vec<
 /// P1 for an account: how the system that forgot differs from one whose
 /// catalogue is made of the remaining people only.
 fn account(recipe: &Recipe, user: u32, mistake: Option<Mistake>) -> Vec<String> {
-    let mut system = System::train(recipe.world().unwrap(), mistake).unwrap();
-    let request = unlearn::everything_of(&system.world, user);
+    let mut system = System::train(recipe.dataset().unwrap(), mistake).unwrap();
+    let request = unlearn::everything_of(&system.dataset, user);
     system.forget(&request).unwrap();
     let twin = System::train(recipe.twin_without_person(user).unwrap(), mistake).unwrap();
     differences(&system.state(), &twin.state()).unwrap()
@@ -94,42 +96,42 @@ fn recipes_of_items() -> impl Strategy<Value = Recipe> {
 
 /// P2 for one request: the shards outside the plan that would change.
 fn p2(recipe: &Recipe, request: &[(u32, u32)], mistake: Option<Mistake>) -> Vec<u32> {
-    let world = recipe.world().unwrap();
-    let plan = unlearn::plan(&world, request);
-    let before = train_all(&world, mistake).unwrap();
+    let dataset = recipe.dataset().unwrap();
+    let plan = unlearn::plan(&dataset, request);
+    let before = train_all(&dataset, mistake).unwrap();
     let after = train_all(&plan.after, mistake).unwrap();
     let others = (0..recipe.shards).filter(|shard| !plan.shards.contains(shard));
     others.filter(|&s| hash(&before[s as usize]) != hash(&after[s as usize])).collect()
 }
 
 /// Records of every kind that a split and the slices of a shard know.
-fn telling(world: &World) -> Vec<(&'static str, (u32, u32))> {
+fn telling(dataset: &Dataset) -> Vec<(&'static str, (u32, u32))> {
     let mut found: Vec<(&'static str, (u32, u32))> = Vec::new();
-    let users = 0..world.interactions.users();
+    let users = 0..dataset.interactions.users();
     for (name, role) in [("test", Role::Test), ("validation", Role::Validation)] {
-        found.extend(users.clone().find_map(|u| Some((name, (u, *world.items(u, role).first()?)))));
+        found.extend(users.clone().find_map(|u| Some((name, (u, *dataset.items(u, role).first()?)))));
     }
-    let shards = world.shards();
+    let shards = dataset.shards();
     let cells = || shards.iter().flat_map(|shard| &shard.cells);
     // A history in order has no queries of its own.
-    let query = |c: &&Cell| !c.support.is_empty() && !c.query.is_empty();
+    let query = |c: &&UserSlice| !c.support.is_empty() && !c.query.is_empty();
     found.extend(cells().find(query).map(|c| ("query", (c.user, c.query[0]))));
     found.extend(cells().find_map(|c| Some(("support", (c.user, *c.support.first()?)))));
     found.extend(cells().find(|c| c.support.len() > 2).map(|c| ("in the middle", (c.user, c.support[1]))));
-    let only = |c: &Cell| (c.items().count() == 1).then(|| c.items().next());
+    let only = |c: &UserSlice| (c.items().count() == 1).then(|| c.items().next());
     found.extend(cells().find_map(|c| Some(("only one of a shard", (c.user, only(c)??)))));
     found.extend(
         users
             .clone()
-            .find(|&u| world.interactions.of(u).len() == 1)
-            .map(|u| ("only one of all", (u, world.interactions.of(u)[0].item))),
+            .find(|&u| dataset.interactions.of(u).len() == 1)
+            .map(|u| ("only one of all", (u, dataset.interactions.of(u)[0].item))),
     );
     // With three records two are held out; with two, none.
     found.extend(
         users
             .clone()
-            .find(|&u| world.interactions.of(u).len() == 3)
-            .map(|u| ("first of three", (u, world.interactions.of(u)[0].item))),
+            .find(|&u| dataset.interactions.of(u).len() == 3)
+            .map(|u| ("first of three", (u, dataset.interactions.of(u)[0].item))),
     );
     found
 }
@@ -171,7 +173,7 @@ proptest! {
     ) {
         let records = recipe.records();
         let request: Vec<(u32, u32)> = places.iter().map(|place| pick(&records, place)).collect();
-        let start = System::train(recipe.world().unwrap(), None).unwrap();
+        let start = System::train(recipe.dataset().unwrap(), None).unwrap();
         let mut at_once = start.clone();
         at_once.forget(&request).unwrap();
         let mut in_parts = start.clone();
@@ -185,7 +187,7 @@ proptest! {
         prop_assert_eq!(differences(&before, &at_once.state()).unwrap(), Vec::<String>::new());
 
         // The system that takes the records in again, and forgets them again.
-        let whole = start.world.interactions.all();
+        let whole = start.dataset.interactions.all();
         let mut again = System::train(recipe.world_of(whole).unwrap(), None).unwrap();
         prop_assert_eq!(differences(&start.state(), &again.state()).unwrap(), Vec::<String>::new());
         again.forget(&request).unwrap();
@@ -196,13 +198,13 @@ proptest! {
     /// each time, ends where a straight run does.
     #[test]
     fn resumed_is_straight(recipe in recipes(), shard in any::<Index>()) {
-        let world = recipe.world().unwrap();
-        let shards = world.shards();
+        let dataset = recipe.dataset().unwrap();
+        let shards = dataset.shards();
         let shard = shard.get(&shards);
-        let straight = train_one(&world, shard).unwrap();
+        let straight = train_one(&dataset, shard).unwrap();
         let (mut checkpoint, mut losses): (Option<Vec<u8>>, Vec<f32>) = (None, Vec::new());
-        for epoch in 0..world.config.epochs() {
-            let mut trainer = Trainer::new(&world.catalog, &world.config, shard, &cpu()).unwrap();
+        for epoch in 0..dataset.config.epochs() {
+            let mut trainer = Trainer::new(&dataset.catalog, &dataset.config, shard, &cpu()).unwrap();
             if let Some(bytes) = &checkpoint {
                 trainer.resume(bytes).unwrap();
             }
@@ -211,7 +213,7 @@ proptest! {
             losses.push(block_on(trainer.epoch(|_| ())).unwrap());
             checkpoint = Some(block_on(trainer.checkpoint()).unwrap());
         }
-        let mut last = Trainer::new(&world.catalog, &world.config, shard, &cpu()).unwrap();
+        let mut last = Trainer::new(&dataset.catalog, &dataset.config, shard, &cpu()).unwrap();
         last.resume(&checkpoint.unwrap()).unwrap();
         prop_assert!(last.is_done());
         prop_assert_eq!(hash(&block_on(last.finish().0.values()).unwrap()), hash(&straight));
@@ -221,16 +223,16 @@ proptest! {
     /// what other shards do meanwhile.
     #[test]
     fn threads_leave_no_trace(recipe in recipes(), shard in any::<Index>()) {
-        let world = recipe.world().unwrap();
-        let shards = world.shards();
+        let dataset = recipe.dataset().unwrap();
+        let shards = dataset.shards();
         let shard = shard.get(&shards);
-        let alone = hash(&on_threads(1, || train_one(&world, shard)).unwrap());
+        let alone = hash(&on_threads(1, || train_one(&dataset, shard)).unwrap());
         for threads in 2..=4 {
-            prop_assert_eq!(&hash(&on_threads(threads, || train_one(&world, shard)).unwrap()), &alone);
+            prop_assert_eq!(&hash(&on_threads(threads, || train_one(&dataset, shard)).unwrap()), &alone);
         }
         let beside = std::thread::scope(|scope| {
-            let other = scope.spawn(|| train_all(&world, None));
-            let own = train_one(&world, shard);
+            let other = scope.spawn(|| train_all(&dataset, None));
+            let own = train_one(&dataset, shard);
             other.join().unwrap().unwrap();
             own
         });
@@ -248,9 +250,9 @@ fn threads_leave_no_trace_in_large_tensors() {
     for (meta, model) in kinds.into_iter().chain(deep) {
         let mut config = Recipe { meta, ..recipe.clone() }.config();
         config.model = model;
-        let world = World::new(recipe.catalog().unwrap(), recipe.records(), config).unwrap().0;
-        let shard = &world.shards()[0];
-        let results = [1, 2, 3, 4].map(|threads| hash(&on_threads(threads, || train_one(&world, shard)).unwrap()));
+        let dataset = Dataset::new(recipe.catalog().unwrap(), recipe.records(), config).unwrap().0;
+        let shard = &dataset.shards()[0];
+        let results = [1, 2, 3, 4].map(|threads| hash(&on_threads(threads, || train_one(&dataset, shard)).unwrap()));
         assert!(results.iter().all(|r| *r == results[0]), "{meta:?}: {results:?}");
     }
 }
@@ -271,9 +273,9 @@ fn threads_leave_no_trace_in_large_tensors_of_items() {
     ] {
         let mut config = Recipe { model: kind, ..recipe.clone() }.config();
         (config.episodes, config.kernel, config.train.epochs) = (episodes, KernelConfig::default(), 1);
-        let world = World::new(recipe.catalog().unwrap(), recipe.records(), config).unwrap().0;
-        let shard = &world.shards()[0];
-        let results = [1, 2, 3, 4].map(|threads| hash(&on_threads(threads, || train_one(&world, shard)).unwrap()));
+        let dataset = Dataset::new(recipe.catalog().unwrap(), recipe.records(), config).unwrap().0;
+        let shard = &dataset.shards()[0];
+        let results = [1, 2, 3, 4].map(|threads| hash(&on_threads(threads, || train_one(&dataset, shard)).unwrap()));
         assert!(results.iter().all(|r| *r == results[0]), "{what}: {results:?}");
     }
 }
@@ -299,17 +301,17 @@ fn every_kind_of_record_is_forgotten() {
         for seed in 0..4 {
             let shards = 2 + seed as u32;
             let recipe = Recipe { seed, holdout, times, meta, model, by, shards, ..Recipe::default() };
-            let world = recipe.world().unwrap();
-            for (kind, record) in telling(&world) {
+            let dataset = recipe.dataset().unwrap();
+            for (kind, record) in telling(&dataset) {
                 if !seen.insert((kind, holdout as u8, times as u8, model as u8, by as u8)) {
                     continue;
                 }
                 let found = p1(&recipe, &[record], None);
                 assert!(found.is_empty(), "{kind} record {record:?} of {recipe:?}: {found:?}");
                 assert!(p2(&recipe, &[record], None).is_empty(), "{kind} record {record:?} of {recipe:?}");
-                let plan = unlearn::plan(&world, &[record]);
+                let plan = unlearn::plan(&dataset, &[record]);
                 match (holdout, kind) {
-                    (Holdout::None, _) => assert_eq!(plan.shards, [world.shard_of(record.0, record.1)], "{kind}"),
+                    (Holdout::None, _) => assert_eq!(plan.shards, [dataset.shard_of(record.0, record.1)], "{kind}"),
                     // Only the second last's shard loses a record to the hold-out.
                     (_, "test" | "validation") => assert!(plan.shards.len() <= 1, "{kind}"),
                     _ => {}
@@ -365,14 +367,14 @@ fn a_warm_start_is_caught() {
     let mistake = Some(Mistake::WarmStart);
     witness("P1 under a warm start", &Recipe::default(), |r, record| !p1(r, &[record], mistake).is_empty());
     witness("P3 under a warm start", &Recipe { shards: 2, ..Recipe::default() }, |recipe, record| {
-        let start = System::train(recipe.world().unwrap(), None).unwrap();
+        let start = System::train(recipe.dataset().unwrap(), None).unwrap();
         let warm = |requests: &[[(u32, u32); 1]]| {
-            let mut system = System::train(start.world.clone(), mistake).unwrap();
+            let mut system = System::train(start.dataset.clone(), mistake).unwrap();
             requests.iter().for_each(|request| drop(system.forget(request).unwrap()));
             system.state()
         };
-        let shard = |r: &Interaction| start.world.shard_of(r.user, r.item);
-        let own = start.world.shard_of(record.0, record.1);
+        let shard = |r: &Interaction| start.dataset.shard_of(r.user, r.item);
+        let own = start.dataset.shard_of(record.0, record.1);
         let other = recipe.records().into_iter().find(|r| (r.user, r.item) != record && shard(r) == own);
         let Some(other) = other.map(|r| (r.user, r.item)) else { return false };
         warm(&[[record], [other]]) != warm(&[[other], [record]])
@@ -418,27 +420,27 @@ fn the_middle_of_a_history_goes_at_once() {
     let mut moved = 0;
     for (seed, model) in (0..8).flat_map(|seed| OF_ITEMS.map(|model| (seed, model))) {
         let recipe = Recipe { seed, model, ..histories() };
-        let before = System::train(recipe.world().unwrap(), None).unwrap();
-        let world = &before.world;
-        let Some(user) = (0..recipe.users).find(|&user| world.interactions.of(user).len() > 3) else { continue };
-        let own = world.interactions.of(user);
+        let before = System::train(recipe.dataset().unwrap(), None).unwrap();
+        let dataset = &before.dataset;
+        let Some(user) = (0..recipe.users).find(|&user| dataset.interactions.of(user).len() > 3) else { continue };
+        let own = dataset.interactions.of(user);
         let record = (user, own[own.len() / 2].item);
-        let shard = world.shard_of(user, record.1) as usize;
-        let plan = unlearn::plan(world, &[record]);
+        let shard = dataset.shard_of(user, record.1) as usize;
+        let plan = unlearn::plan(dataset, &[record]);
         assert_eq!(plan.shards, [shard as u32]);
         let unmasked = plan.after;
-        assert_eq!(world.shards()[shard].cells.len(), unmasked.shards()[shard].cells.len(), "the person stays");
-        let list = |world: &World, models: &[ShardModel]| {
+        assert_eq!(dataset.shards()[shard].cells.len(), unmasked.shards()[shard].cells.len(), "the person stays");
+        let list = |dataset: &Dataset, models: &[ShardModel]| {
             let models: Vec<(usize, &ShardModel)> = models.iter().enumerate().filter(|(s, _)| *s != shard).collect();
-            let ranker = block_on(Ranker::new(&models, &world.key, &world.degrees, &world.config.adapt)).unwrap();
-            let person = [world.person(user, History::All)];
+            let ranker = block_on(Ranker::new(&models, &dataset.key, &dataset.degrees, &dataset.config.adapt)).unwrap();
+            let person = [dataset.person(user, History::All)];
             block_on(ranker.scores(&person, 0, false)).unwrap().remove(0).mean
         };
         // Nothing was trained yet: the models are those from before.
         let at_once = list(&unmasked, &models(&before));
-        moved += usize::from(at_once != list(world, &models(&before)));
+        moved += usize::from(at_once != list(dataset, &models(&before)));
         let twin = System::train(recipe.twin_without(&[record]).unwrap(), None).unwrap();
-        assert_eq!(at_once, list(&twin.world, &models(&twin)), "{model:?} {seed}");
+        assert_eq!(at_once, list(&twin.dataset, &models(&twin)), "{model:?} {seed}");
         let mut after = before.clone();
         assert_eq!(after.forget(&[record]).unwrap(), (vec![shard as u32], 1));
         let changed: Vec<usize> =
@@ -451,11 +453,11 @@ fn the_middle_of_a_history_goes_at_once() {
 #[test]
 fn forgotten_moments_are_caught() {
     witness("resumption without moments", &Recipe::default(), |recipe, record| {
-        let world = recipe.world().unwrap();
-        let shards = world.shards();
-        let shard = &shards[world.shard_of(record.0, record.1) as usize];
-        let spoiled = block_on(mistakes::resume_without_moments(&world, shard, &cpu())).unwrap();
-        hash(&spoiled) != hash(&train_one(&world, shard).unwrap())
+        let dataset = recipe.dataset().unwrap();
+        let shards = dataset.shards();
+        let shard = &shards[dataset.shard_of(record.0, record.1) as usize];
+        let spoiled = block_on(mistakes::resume_without_moments(&dataset, shard, &cpu())).unwrap();
+        hash(&spoiled) != hash(&train_one(&dataset, shard).unwrap())
     });
 }
 
@@ -473,14 +475,14 @@ fn other_shards_change_no_batch() {
         (7, Holdout::LeaveOneOut, cut),
     ] {
         let recipe = Recipe { seed, holdout, model, by, epochs: 3, ..Recipe::default() };
-        let world = recipe.world().unwrap();
-        for (kind, record) in telling(&world) {
-            let plan = unlearn::plan(&world, &[record]);
+        let dataset = recipe.dataset().unwrap();
+        for (kind, record) in telling(&dataset) {
+            let plan = unlearn::plan(&dataset, &[record]);
             let after = plan.after;
-            let (with, without) = (world.shards(), after.shards());
+            let (with, without) = (dataset.shards(), after.shards());
             for (a, b) in with.iter().zip(&without).filter(|(a, _)| !plan.shards.contains(&a.index)) {
                 assert_eq!(a, b);
-                let mut one = Trainer::new(&world.catalog, &world.config, a, &cpu()).unwrap();
+                let mut one = Trainer::new(&dataset.catalog, &dataset.config, a, &cpu()).unwrap();
                 let mut two = Trainer::new(&after.catalog, &after.config, b, &cpu()).unwrap();
                 while !one.is_done() {
                     let losses = (block_on(one.epoch(|_| ())).unwrap(), block_on(two.epoch(|_| ())).unwrap());
@@ -506,12 +508,12 @@ fn damaged_checkpoints_change_nothing() {
 }
 
 fn damaged_checkpoints(recipe: &Recipe) {
-    let world = recipe.world().unwrap();
-    let shards = world.shards();
-    let straight = hash(&train_one(&world, &shards[0]).unwrap());
-    let mut trainer = Trainer::new(&world.catalog, &world.config, &shards[0], &cpu()).unwrap();
+    let dataset = recipe.dataset().unwrap();
+    let shards = dataset.shards();
+    let straight = hash(&train_one(&dataset, &shards[0]).unwrap());
+    let mut trainer = Trainer::new(&dataset.catalog, &dataset.config, &shards[0], &cpu()).unwrap();
     // A closed form takes one epoch, so its early checkpoint is its start.
-    let closed = world.config.epochs() == 1;
+    let closed = dataset.config.epochs() == 1;
     if !closed {
         block_on(trainer.epoch(|_| ())).unwrap();
     }
@@ -541,7 +543,7 @@ fn damaged_checkpoints(recipe: &Recipe) {
             t.remove(&last(t, prefix));
         }));
     }
-    let mut fresh = Trainer::new(&world.catalog, &world.config, &shards[0], &cpu()).unwrap();
+    let mut fresh = Trainer::new(&dataset.catalog, &dataset.config, &shards[0], &cpu()).unwrap();
     fresh.resume(&early).unwrap();
     for (number, bytes) in damaged.iter().enumerate() {
         assert!(fresh.resume(bytes).is_err(), "damage {number} of {:?} was taken for good", recipe.model);
@@ -559,22 +561,27 @@ fn damaged_checkpoints(recipe: &Recipe) {
 fn a_user_goes_from_every_shard() {
     for (seed, holdout) in [(1, Holdout::None), (2, Holdout::LeaveOneOut)] {
         let recipe = Recipe { seed, holdout, users: 6, shards: 4, ..Recipe::default() };
-        let world = recipe.world().unwrap();
-        let user = (0..6).max_by_key(|&u| world.interactions.of(u).len()).unwrap();
-        let all = unlearn::everything_of(&world, user);
-        let plan = unlearn::plan(&world, &all);
+        let dataset = recipe.dataset().unwrap();
+        let user = (0..6).max_by_key(|&u| dataset.interactions.of(u).len()).unwrap();
+        let all = unlearn::everything_of(&dataset, user);
+        let plan = unlearn::plan(&dataset, &all);
         let of_user: Vec<u32> =
-            world.shards().iter().filter(|s| s.cells.iter().any(|c| c.user == user)).map(|s| s.index).collect();
+            dataset.shards().iter().filter(|s| s.cells.iter().any(|c| c.user == user)).map(|s| s.index).collect();
         assert_eq!(plan.shards, of_user);
         assert_eq!(plan.removed.len(), all.len());
         assert!(p1(&recipe, &all, None).is_empty() && p2(&recipe, &all, None).is_empty());
         // Their rows are at the start that nobody's data had a part in.
-        let mut system = System::train(world, None).unwrap();
+        let mut system = System::train(dataset, None).unwrap();
         system.forget(&all).unwrap();
         for (shard, tensors) in (0..).zip(&system.tensors) {
-            let start =
-                Recommender::new(&system.world.catalog, &system.world.config.model, &system.world.key, shard, &cpu())
-                    .unwrap();
+            let start = Recommender::new(
+                &system.dataset.catalog,
+                &system.dataset.config.model,
+                &system.dataset.key,
+                shard,
+                &cpu(),
+            )
+            .unwrap();
             let start = block_on(start.parameters().values()).unwrap();
             assert_eq!(row(tensors, user), row(&start, user), "shard {shard}");
         }
@@ -589,12 +596,12 @@ fn a_user_goes_from_a_model_of_items() {
         [(ShardBy::Person, Holdout::None), (ShardBy::Person, Holdout::LeaveOneOut), (ShardBy::Record, Holdout::None)];
     for (model, (by, holdout)) in OF_ITEMS.into_iter().flat_map(|model| cases.map(|case| (model, case))) {
         let recipe = Recipe { seed: 3, holdout, by, model, users: 6, shards: 4, ..Recipe::default() };
-        let world = recipe.world().unwrap();
-        let user = (0..6).max_by_key(|&u| world.interactions.of(u).len()).unwrap();
-        let all = unlearn::everything_of(&world, user);
-        let plan = unlearn::plan(&world, &all);
+        let dataset = recipe.dataset().unwrap();
+        let user = (0..6).max_by_key(|&u| dataset.interactions.of(u).len()).unwrap();
+        let all = unlearn::everything_of(&dataset, user);
+        let plan = unlearn::plan(&dataset, &all);
         let of_user: Vec<u32> =
-            world.shards().iter().filter(|s| s.cells.iter().any(|c| c.user == user)).map(|s| s.index).collect();
+            dataset.shards().iter().filter(|s| s.cells.iter().any(|c| c.user == user)).map(|s| s.index).collect();
         assert_eq!(plan.shards, of_user);
         if by == ShardBy::Person {
             assert_eq!(plan.shards.len(), 1, "{model:?}: an account is in one shard");
@@ -603,8 +610,8 @@ fn a_user_goes_from_a_model_of_items() {
         }
         assert_eq!(plan.removed.len(), all.len());
         assert!(p1(&recipe, &all, None).is_empty() && p2(&recipe, &all, None).is_empty());
-        let people = world.catalog.users.len();
-        for tensors in System::train(world, None).unwrap().tensors {
+        let people = dataset.catalog.users.len();
+        for tensors in System::train(dataset, None).unwrap().tensors {
             let mut of_people = tensors.iter().filter(|(name, (shape, _))| name.contains("user") || shape[0] == people);
             assert!(of_people.next().is_none(), "{model:?}: {:?}", tensors.keys());
         }
@@ -630,17 +637,17 @@ fn the_admitted_change_nothing() {
         (Meta::Maml, ModelKind::Ease, person),
     ] {
         let recipe = Recipe { meta, model, by, ..Recipe::default() };
-        let world = recipe.world().unwrap();
+        let dataset = recipe.dataset().unwrap();
         let mut larger = recipe.catalog().unwrap();
         let features = [Some("v1".to_owned()), Some("v0 v4".to_owned()), None];
-        let new = larger.users.append("newcomer", &features, &world.key).unwrap();
-        let grown = World::new(larger, recipe.records(), recipe.config()).unwrap().0;
-        for (own, other) in world.shards().iter().zip(&grown.shards()) {
+        let new = larger.users.append("newcomer", &features, &dataset.key).unwrap();
+        let grown = Dataset::new(larger, recipe.records(), recipe.config()).unwrap().0;
+        for (own, other) in dataset.shards().iter().zip(&grown.shards()) {
             assert_eq!(
-                input_hash(&world.catalog, &world.config, own),
+                input_hash(&dataset.catalog, &dataset.config, own),
                 input_hash(&grown.catalog, &grown.config, other)
             );
-            let (before, after) = (train_one(&world, own).unwrap(), train_one(&grown, other).unwrap());
+            let (before, after) = (train_one(&dataset, own).unwrap(), train_one(&grown, other).unwrap());
             let start = ShardModel::new(&grown.catalog, &grown.config, &grown.key, own.index, &cpu()).unwrap();
             if !model.is_of_items() {
                 let initial = block_on(start.values()).unwrap();
@@ -660,22 +667,22 @@ fn the_admitted_change_nothing() {
 #[test]
 fn a_clients_model_is_the_servers() {
     for kind in LOW_RANK {
-        let world = Recipe { shards: 1, model: kind, ..Recipe::default() }.world().unwrap();
-        let (config, user) = (&world.config.model, 3);
-        let tensors = train_one(&world, &world.shards()[0]).unwrap();
+        let dataset = Recipe { shards: 1, model: kind, ..Recipe::default() }.dataset().unwrap();
+        let (config, user) = (&dataset.config.model, 3);
+        let tensors = train_one(&dataset, &dataset.shards()[0]).unwrap();
         let shared = client_tensors(&tensors, config);
         assert_eq!(shared[USER_ROWS].0, [1, config.width], "the unknown row and nobody's own");
         let row = own_row(&tensors, config, user).unwrap();
-        let catalog = client_catalog(&world.catalog, &world.config, &[user]);
-        let client = client_model(&catalog, &world.config, 0, shared, &[row], &cpu()).unwrap();
-        let mut server = Recommender::new(&world.catalog, config, &world.key, 0, &cpu()).unwrap();
+        let catalog = client_catalog(&dataset.catalog, &dataset.config, &[user]);
+        let client = client_model(&catalog, &dataset.config, 0, shared, &[row], &cpu()).unwrap();
+        let mut server = Recommender::new(&dataset.catalog, config, &dataset.key, 0, &cpu()).unwrap();
         server.parameters_mut().set(&tensors).unwrap();
         let scores = |model: &Recommender, task: Task, steps| {
             let adapted = block_on(model.inner_steps(std::slice::from_ref(&task), 0.2, steps)).unwrap();
             block_on(model.scores(&model.item_base(), &[task.user], &adapted)).unwrap()
         };
-        let own = task(&world, user);
-        let here = Task { user: Row::Known(0), ..own.clone() };
+        let own = task(&dataset, user);
+        let here = Task { user: EntityRef::Known(0), ..own.clone() };
         for steps in [0, 1, 2] {
             let client = client.low_rank().unwrap();
             assert_eq!(scores(client, here.clone(), steps), scores(&server, own.clone(), steps), "{kind:?} {steps}");
@@ -690,26 +697,26 @@ fn a_clients_model_is_the_servers() {
 fn a_clients_model_of_items_is_the_servers() {
     for (kind, seed) in OF_ITEMS.into_iter().flat_map(|kind| (0..6).map(move |seed| (kind, seed))) {
         let recipe = Recipe { seed, shards: 2, by: ShardBy::Person, model: kind, ..Recipe::default() };
-        let system = System::train(recipe.world().unwrap(), None).unwrap();
-        let (world, server) = (&system.world, models(&system));
-        let catalog = client_catalog(&world.catalog, &world.config, &[]);
+        let system = System::train(recipe.dataset().unwrap(), None).unwrap();
+        let (dataset, server) = (&system.dataset, models(&system));
+        let catalog = client_catalog(&dataset.catalog, &dataset.config, &[]);
         assert!(catalog.users.is_empty() && catalog.users.columns.is_empty(), "nothing is said of people");
         let client: Vec<ShardModel> = (0..)
             .zip(&system.tensors)
             .map(|(shard, tensors)| {
-                let shared = client_tensors(tensors, &world.config.model);
+                let shared = client_tensors(tensors, &dataset.config.model);
                 assert_eq!(&shared, tensors, "nothing is held back");
-                assert!(own_row(tensors, &world.config.model, 3).unwrap().is_empty());
-                client_model(&catalog, &world.config, shard, shared, &[], &cpu()).unwrap()
+                assert!(own_row(tensors, &dataset.config.model, 3).unwrap().is_empty());
+                client_model(&catalog, &dataset.config, shard, shared, &[], &cpu()).unwrap()
             })
             .collect();
-        let known = world.person(3, History::All);
-        let stranger = client_person(&world.config, None, &[false; 2], known.history.clone());
+        let known = dataset.person(3, History::All);
+        let stranger = client_person(&dataset.config, None, &[false; 2], known.history.clone());
         for (size, steps) in [(0, 1), (2, 1), (1000, 1), (1000, 2)] {
-            let adapt = AdaptConfig { size, steps, ..world.config.adapt.clone() };
-            let scores = |models: &[ShardModel], person: &Person| {
+            let adapt = AdaptConfig { size, steps, ..dataset.config.adapt.clone() };
+            let scores = |models: &[ShardModel], person: &UserContext| {
                 let models: Vec<(usize, &ShardModel)> = models.iter().enumerate().collect();
-                let ranker = block_on(Ranker::new(&models, &world.key, &world.degrees, &adapt)).unwrap();
+                let ranker = block_on(Ranker::new(&models, &dataset.key, &dataset.degrees, &adapt)).unwrap();
                 block_on(ranker.scores(std::slice::from_ref(person), 0, false)).unwrap().remove(0).mean
             };
             assert_eq!(scores(&client, &stranger), scores(&server, &known), "{kind:?} {size} {steps}");
@@ -732,8 +739,8 @@ fn blanked_and_admitted_people_keep_shapes() {
     }
     catalog.users = Entities::new(catalog.users.ids.into_iter().collect(), Vec::new(), columns).unwrap();
     let shapes = |catalog: &Catalog| {
-        let world = World::new(catalog.clone(), recipe.records(), config.clone()).unwrap().0;
-        let model = Recommender::new(&world.catalog, &world.config.model, &world.key, 0, &cpu()).unwrap();
+        let dataset = Dataset::new(catalog.clone(), recipe.records(), config.clone()).unwrap().0;
+        let model = Recommender::new(&dataset.catalog, &dataset.config.model, &dataset.key, 0, &cpu()).unwrap();
         let tables = model.parameters().shapes().filter(|(name, _)| *name != "user.id.table");
         tables.map(|(name, shape)| (name.to_owned(), shape.to_vec())).collect::<Vec<_>>()
     };
@@ -742,13 +749,13 @@ fn blanked_and_admitted_people_keep_shapes() {
     blanked.users.blank(2, "deleted-0".into());
     assert_eq!(shapes(&blanked), before, "a deleted account");
     let mut grown = catalog.clone();
-    grown.users.append("newcomer", &[None, None, None], &recipe.world().unwrap().key).unwrap();
+    grown.users.append("newcomer", &[None, None, None], &recipe.dataset().unwrap().key).unwrap();
     assert_eq!(shapes(&grown), before, "a person with a blank");
     // Such a model has no row for the blank: it says so, and takes no other.
-    let world = World::new(grown, recipe.records(), config).unwrap().0;
-    let model = Recommender::new(&world.catalog, &world.config.model, &world.key, 0, &cpu()).unwrap();
-    assert!(model.check_row(Row::Known(0)).is_ok());
-    assert!(model.check_row(Row::Known(recipe.users)).is_err());
+    let dataset = Dataset::new(grown, recipe.records(), config).unwrap().0;
+    let model = Recommender::new(&dataset.catalog, &dataset.config.model, &dataset.key, 0, &cpu()).unwrap();
+    assert!(model.check_row(EntityRef::Known(0)).is_ok());
+    assert!(model.check_row(EntityRef::Known(recipe.users)).is_err());
 }
 
 /// Who stands before whom in a batch changes nothing beyond rounding.
@@ -759,9 +766,9 @@ fn order_inside_a_batch_is_rounding() {
 
 fn order_inside_a_batch(model: ModelKind) {
     let recipe = Recipe { users: 9, shards: 1, model, ..Recipe::default() };
-    let world = recipe.world().unwrap();
-    let model = Recommender::new(&world.catalog, &world.config.model, &world.key, 0, &cpu()).unwrap();
-    let tasks: Vec<Task> = (0..9).map(|user| task(&world, user)).collect();
+    let dataset = recipe.dataset().unwrap();
+    let model = Recommender::new(&dataset.catalog, &dataset.config.model, &dataset.key, 0, &cpu()).unwrap();
+    let tasks: Vec<Task> = (0..9).map(|user| task(&dataset, user)).collect();
     let gradient = |tasks: &[Task]| {
         let adapted = block_on(model.inner_steps(tasks, 0.1, 1)).unwrap();
         let (outer, losses) = block_on(model.outer_gradient(tasks, &adapted, 1.0 / 9.0)).unwrap();
@@ -781,18 +788,18 @@ fn order_inside_a_batch(model: ModelKind) {
 }
 
 /// A few pairs of a user: their records against items they do not have.
-fn task(world: &World, user: u32) -> Task {
-    let own = world.items(user, Role::Train);
-    let others: Vec<u32> = (0..world.degrees.len() as u32).filter(|item| !own.contains(item)).collect();
+fn task(dataset: &Dataset, user: u32) -> Task {
+    let own = dataset.items(user, Role::Train);
+    let others: Vec<u32> = (0..dataset.degrees.len() as u32).filter(|item| !own.contains(item)).collect();
     let pairs = own.iter().zip(others.iter().cycle()).map(|(&positive, &negative)| Pair { positive, negative });
-    Task { user: Row::Known(user), pairs: pairs.collect() }
+    Task { user: EntityRef::Known(user), pairs: pairs.collect() }
 }
 
 /// A trained system's models, in shard order.
 fn models(system: &System) -> Vec<ShardModel> {
-    let world = &system.world;
+    let dataset = &system.dataset;
     let model = |(shard, tensors)| {
-        let mut model = ShardModel::new(&world.catalog, &world.config, &world.key, shard, &cpu()).unwrap();
+        let mut model = ShardModel::new(&dataset.catalog, &dataset.config, &dataset.key, shard, &cpu()).unwrap();
         model.set(tensors).unwrap();
         model
     };
@@ -800,16 +807,16 @@ fn models(system: &System) -> Vec<ShardModel> {
 }
 
 /// The models of a world, trained.
-fn trained(world: &World) -> Vec<ShardModel> {
-    let trained = |shard| block_on(train(&world.catalog, &world.config, &shard, &cpu())).unwrap().0;
-    world.shards().into_iter().map(trained).collect()
+fn trained(dataset: &Dataset) -> Vec<ShardModel> {
+    let trained = |shard| block_on(train(&dataset.catalog, &dataset.config, &shard, &cpu())).unwrap().0;
+    dataset.shards().into_iter().map(trained).collect()
 }
 
-fn ranked_scores(world: &World, models: &[ShardModel], size: usize) -> Vec<Vec<f32>> {
-    let adapt = AdaptConfig { size, step: 0.1, ..world.config.adapt.clone() };
+fn ranked_scores(dataset: &Dataset, models: &[ShardModel], size: usize) -> Vec<Vec<f32>> {
+    let adapt = AdaptConfig { size, step: 0.1, ..dataset.config.adapt.clone() };
     let models: Vec<(usize, &ShardModel)> = models.iter().enumerate().collect();
-    let ranker = block_on(Ranker::new(&models, &world.key, &world.degrees, &adapt)).unwrap();
-    let people: Vec<_> = (0..world.interactions.users()).map(|u| world.person(u, History::All)).collect();
+    let ranker = block_on(Ranker::new(&models, &dataset.key, &dataset.degrees, &adapt)).unwrap();
+    let people: Vec<_> = (0..dataset.interactions.users()).map(|u| dataset.person(u, History::All)).collect();
     block_on(ranker.scores(&people, 0, false)).unwrap().into_iter().map(|s| s.mean).collect()
 }
 
@@ -821,31 +828,31 @@ fn trivial_ensembles_are_trivial() {
 }
 
 fn trivial_ensembles(model: ModelKind) {
-    let one = Recipe { shards: 1, users: 6, model, ..Recipe::default() }.world().unwrap();
+    let one = Recipe { shards: 1, users: 6, model, ..Recipe::default() }.dataset().unwrap();
     let single = trained(&one);
     assert_eq!(one.shards()[0].len(), one.interactions.len(), "one shard holds every record");
-    let rows: Vec<Row> = (0..6).map(|u| one.person(u, History::All).rows[0]).collect();
+    let rows: Vec<EntityRef> = (0..6).map(|u| one.person(u, History::All).rows[0]).collect();
     let plain = single[0].low_rank().unwrap();
-    let plain = block_on(plain.scores(&plain.item_base(), &rows, &Adapted::none(6))).unwrap();
+    let plain = block_on(plain.scores(&plain.item_base(), &rows, &AdaptedParams::none(6))).unwrap();
     assert_eq!(ranked_scores(&one, &single, 0), plain);
 
-    let world = Recipe { shards: 3, users: 6, model, ..Recipe::default() }.world().unwrap();
-    let models = trained(&world);
+    let dataset = Recipe { shards: 3, users: 6, model, ..Recipe::default() }.dataset().unwrap();
+    let models = trained(&dataset);
     let hashes = || models.iter().map(|m| hash(&block_on(m.values()).unwrap())).collect::<Vec<_>>();
     let before = hashes();
-    let mut mean = vec![vec![0.0f32; world.degrees.len()]; 6];
+    let mut mean = vec![vec![0.0f32; dataset.degrees.len()]; 6];
     for (shard, model) in models.iter().enumerate() {
-        let rows: Vec<Row> = (0..6).map(|u| world.person(u, History::All).rows[shard]).collect();
+        let rows: Vec<EntityRef> = (0..6).map(|u| dataset.person(u, History::All).rows[shard]).collect();
         let model = model.low_rank().unwrap();
-        let scores = block_on(model.scores(&model.item_base(), &rows, &Adapted::none(6))).unwrap();
+        let scores = block_on(model.scores(&model.item_base(), &rows, &AdaptedParams::none(6))).unwrap();
         for (mean, score) in mean.iter_mut().flatten().zip(scores.iter().flatten()) {
             *mean += score;
         }
     }
     mean.iter_mut().flatten().for_each(|m| *m *= 1.0 / 3.0);
-    assert_eq!(ranked_scores(&world, &models, 0), mean);
-    assert_ne!(ranked_scores(&world, &models, 7), mean, "adaptation must do something");
-    assert_eq!(ranked_scores(&world, &models, 7), ranked_scores(&world, &models, 7));
+    assert_eq!(ranked_scores(&dataset, &models, 0), mean);
+    assert_ne!(ranked_scores(&dataset, &models, 7), mean, "adaptation must do something");
+    assert_eq!(ranked_scores(&dataset, &models, 7), ranked_scores(&dataset, &models, 7));
     assert_eq!(hashes(), before, "a request changed theta");
 }
 
@@ -857,21 +864,21 @@ fn zero_loss_adapts_nothing() {
 }
 
 fn zero_loss(kind: ModelKind) {
-    let mut world = Recipe { shards: 1, users: 6, epochs: 3, model: kind, ..Recipe::default() }.world().unwrap();
-    world.config.model.margin = 1e-3;
-    let trained = trained(&world);
+    let mut dataset = Recipe { shards: 1, users: 6, epochs: 3, model: kind, ..Recipe::default() }.dataset().unwrap();
+    dataset.config.model.margin = 1e-3;
+    let trained = trained(&dataset);
     let model = trained[0].low_rank().unwrap();
-    let (base, row) = (model.item_base(), Row::Known(0));
+    let (base, row) = (model.item_base(), EntityRef::Known(0));
     let scores = |tasks: &[Task], steps| {
         let adapted = block_on(model.inner_steps(tasks, 0.5, steps)).unwrap();
-        let rows: Vec<Row> = tasks.iter().map(|t| t.user).collect();
+        let rows: Vec<EntityRef> = tasks.iter().map(|t| t.user).collect();
         (block_on(model.scores(&base, &rows, &adapted)).unwrap(), adapted.losses)
     };
-    let plain = block_on(model.scores(&base, &[row], &Adapted::none(1))).unwrap().remove(0);
+    let plain = block_on(model.scores(&base, &[row], &AdaptedParams::none(1))).unwrap().remove(0);
     let order = top_k(&plain, &[], plain.len());
     let (best, worst) = (order[0].item, order[order.len() - 1].item);
     let right = Task { user: row, pairs: vec![Pair { positive: best, negative: worst }; 3] };
-    let wrong = Task { user: Row::Known(1), pairs: vec![Pair { positive: worst, negative: best }; 2] };
+    let wrong = Task { user: EntityRef::Known(1), pairs: vec![Pair { positive: worst, negative: best }; 2] };
     let nothing = Task { user: row, pairs: Vec::new() };
     let near = |scores: &[f32]| scores.iter().zip(&plain).all(|(a, b)| (a - b).abs() < 1e-6);
     let (alone, losses) = scores(std::slice::from_ref(&right), 1);
@@ -882,7 +889,7 @@ fn zero_loss(kind: ModelKind) {
     assert_eq!(losses[1..], [0.0, 0.0]);
     assert!(losses[0] > 0.0);
     assert!(beside[1..].iter().all(|still| near(still)), "{beside:?} {plain:?}");
-    let moved = block_on(model.scores(&base, &[wrong.user], &Adapted::none(1))).unwrap();
+    let moved = block_on(model.scores(&base, &[wrong.user], &AdaptedParams::none(1))).unwrap();
     assert_ne!(beside[0], moved[0]);
 }
 
@@ -910,12 +917,12 @@ fn a_checkerboard_is_learned() {
         // Who somebody is must be learned at theta too, where the plain support loss speaks.
         config.train.support_weight = 1.0;
         (config.train.unknown_share, config.train.unnamed_share) = (0.0, 0.0);
-        let world = World::new(catalog.clone(), records.clone(), config).unwrap().0;
-        let models = trained(&world);
+        let dataset = Dataset::new(catalog.clone(), records.clone(), config).unwrap().0;
+        let models = trained(&dataset);
         for size in [0, 7] {
             let mut wrong = Vec::new();
-            for (user, scores) in (0u32..).zip(ranked_scores(&world, &models, size)) {
-                let top = top_k(&scores, world.person(user, History::All).history.items(), 2);
+            for (user, scores) in (0u32..).zip(ranked_scores(&dataset, &models, size)) {
+                let top = top_k(&scores, dataset.person(user, History::All).history.items(), 2);
                 wrong.extend(top.iter().filter(|r| r.item % 2 != user % 2).map(|r| (user, r.item)));
             }
             // None here. One in a few hundred is left to other processors'
@@ -937,9 +944,14 @@ fn receipts_say_nothing_about_membership() {
         Imported { catalog: recipe.catalog().unwrap(), records: recipe.records(), report: ImportReport::default() };
     let mut deployment = Deployment::create(&dir.path().join("run"), &imported, &recipe.config(), false).unwrap();
     train_shards(&deployment, &[0, 1], &device, 1, &quiet, false).unwrap();
-    let world = deployment.world.clone();
+    let dataset = deployment.dataset.clone();
     let of_shard = |s| {
-        recipe.records().iter().map(|r| (r.user, r.item)).filter(|r| world.shard_of(r.0, r.1) == s).collect::<Vec<_>>()
+        recipe
+            .records()
+            .iter()
+            .map(|r| (r.user, r.item))
+            .filter(|r| dataset.shard_of(r.0, r.1) == s)
+            .collect::<Vec<_>>()
     };
     let (candidate, next) = (of_shard(1)[0], of_shard(1)[1]);
 
@@ -957,15 +969,15 @@ fn receipts_say_nothing_about_membership() {
     let without = recipe.twin_without(&[candidate]).unwrap();
     assert_eq!(hash(&train_one(&without, &without.shards()[1]).unwrap()), live.model_blake3, "the guess is a good one");
     let mut computable = vec![receipt.config_blake3.clone()];
-    for world in [&world, &without] {
-        let shard = &world.shards()[1];
-        let input = input_hash(&world.catalog, &world.config, shard);
-        let model = hash(&train_one(world, shard).unwrap());
-        computable.extend([model, hex(&input), hex(&shard.hash(&world.catalog))]);
+    for dataset in [&dataset, &without] {
+        let shard = &dataset.shards()[1];
+        let input = input_hash(&dataset.catalog, &dataset.config, shard);
+        let model = hash(&train_one(dataset, shard).unwrap());
+        computable.extend([model, hex(&input), hex(&shard.hash(&dataset.catalog))]);
     }
     computable.push(hex(&live.input_hash));
-    let ids = [&world.catalog.users.ids[candidate.0 as usize], &world.catalog.items.ids[candidate.1 as usize]];
-    let record = world.key.hash("record", &ids.map(|id| id.as_bytes()));
+    let ids = [&dataset.catalog.users.ids[candidate.0 as usize], &dataset.catalog.items.ids[candidate.1 as usize]];
+    let record = dataset.key.hash("record", &ids.map(|id| id.as_bytes()));
     computable.extend([hex(&record), hex(&record[..16])]);
     computable.extend(ids.map(|id| id.to_owned()));
     let known_keys = [
@@ -973,8 +985,8 @@ fn receipts_say_nothing_about_membership() {
         *blake3::hash(b"").as_bytes(),
         *blake3::hash(&recipe.seed.to_le_bytes()).as_bytes(),
         *blake3::hash(receipt.config_blake3.as_bytes()).as_bytes(),
-        world.key.hash("nonce", &[]),
-        world.key.hash("salt", &[]),
+        dataset.key.hash("nonce", &[]),
+        dataset.key.hash("salt", &[]),
         live.input_hash,
         record,
     ];
@@ -1039,12 +1051,12 @@ fn hex(bytes: &[u8]) -> String {
 /// Two states are compared value by value, and the place is named.
 #[test]
 fn differences_name_the_place() {
-    let system = System::train(Recipe::default().world().unwrap(), None).unwrap();
+    let system = System::train(Recipe::default().dataset().unwrap(), None).unwrap();
     let state = system.state();
     let with = |change: &dyn Fn(&mut Vec<TensorMap>)| {
         let mut tensors = system.tensors.clone();
         change(&mut tensors);
-        differences(&state, &LearnedState::new(&system.world, tensors)).unwrap()
+        differences(&state, &LearnedState::new(&system.dataset, tensors)).unwrap()
     };
     assert_eq!(with(&|_| ()), Vec::<String>::new());
     assert_eq!(
@@ -1056,7 +1068,7 @@ fn differences_name_the_place() {
     let signed = |value: f32| {
         let mut tensors = system.tensors.clone();
         zero(&mut tensors, value);
-        LearnedState::new(&system.world, tensors)
+        LearnedState::new(&system.dataset, tensors)
     };
     assert_eq!(differences(&signed(0.0), &signed(-0.0)).unwrap().len(), 1);
     assert_eq!(with(&|t| drop(t[2].remove("user.id.table"))), ["shard 2: user.id.table (shape)"]);

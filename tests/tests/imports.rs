@@ -6,7 +6,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use eemu_core::config::AdaptConfig;
-use eemu_core::dataset::{self, Holdout, Imported, Interactions, Split, Values};
+use eemu_core::data::{self, Holdout, Imported, Interactions, Split, Values};
 use eemu_core::model::ModelKind;
 use eemu_core::random::Key;
 use eemu_core::shard::ShardBy;
@@ -42,7 +42,7 @@ fn averages(read: &Imported) -> (f64, f64, usize) {
 /// Records by identifiers, sorted.
 fn records(read: &Imported) -> Vec<(&str, &str, u64)> {
     let (users, items) = (&read.catalog.users.ids, &read.catalog.items.ids);
-    let named = |r: &dataset::Interaction| {
+    let named = |r: &data::Interaction| {
         (users[r.user as usize].as_str(), items[r.item as usize].as_str(), r.timestamp.unwrap().to_bits())
     };
     let mut all: Vec<_> = read.records.iter().map(named).collect();
@@ -68,7 +68,7 @@ fn the_built_in_set() {
 
 #[test]
 fn choices_on_the_built_in_set() {
-    let choices = dataset::ImportOptions {
+    let choices = data::ImportOptions {
         user_features: Some(vec!["income".into()]),
         user_buckets: None,
         item_features: Some(vec!["product_type".into(), "department".into()]),
@@ -86,7 +86,7 @@ fn choices_on_the_built_in_set() {
     assert!((0..interactions.users()).all(|u| interactions.of(u).len() >= 60));
 
     // The frozen catalogue stands for the choices that made it.
-    let frozen = dataset::ImportOptions { catalog: Some(read.catalog.clone()), core: Some(60), ..Default::default() };
+    let frozen = data::ImportOptions { catalog: Some(read.catalog.clone()), core: Some(60), ..Default::default() };
     let again = built_in_with(&frozen).unwrap();
     assert_eq!(again.catalog, read.catalog);
     assert_eq!(again.records, read.records);
@@ -157,7 +157,7 @@ fn data_without_times_gets_what_suits_it() {
         let mut import = std::process::Command::new(program().unwrap());
         let run = import.arg("import").arg("--data").arg(&folder).arg("--state").arg(&state).output().unwrap();
         assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
-        let config = || Deployment::open(&state, Access::Read).unwrap().world.config.clone();
+        let config = || Deployment::open(&state, Access::Read).unwrap().dataset.config.clone();
         let imported = config();
         let train = |more: &[&str]| {
             let train = ["train", "-q", "--shards", "1", "--set", "train.epochs=1", "--state", text(&state)];

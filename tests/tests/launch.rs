@@ -279,7 +279,7 @@ fn a_right_that_is_lost_is_no_stop() {
     let deployment = Deployment::open(&state, Access::Write).unwrap();
     let root = deployment.state.launch_from(None).unwrap();
     let right = Right { state: &deployment.state, ticket: deployment.ticket(0).unwrap() };
-    let unit = Unit::of(&deployment.world, 0).unwrap();
+    let unit = Unit::of(&deployment.dataset, 0).unwrap();
     let train = |asked| {
         let commands = Commands::new("sleep 60 # {input} {output}", &root, 1, asked);
         commands.train(unit.clone(), &right, &Patient)
@@ -365,10 +365,10 @@ fn a_server_forgets_what_a_command_trains() {
 }
 
 fn people_of_one_shard(state: &Path) -> (String, String) {
-    let world = Deployment::open(state, Access::Read).unwrap().world;
-    let shards = world.shards();
+    let dataset = Deployment::open(state, Access::Read).unwrap().dataset;
+    let shards = dataset.shards();
     let cells = &shards.iter().find(|data| data.cells.len() > 2).unwrap().cells;
-    let id = |place: usize| world.catalog.users.ids[cells[place].user as usize].clone();
+    let id = |place: usize| dataset.catalog.users.ids[cells[place].user as usize].clone();
     (id(0), id(1))
 }
 

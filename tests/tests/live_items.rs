@@ -6,17 +6,17 @@
 use std::collections::BTreeMap;
 
 use eemu_core::client::{client_model, read_client_file};
-use eemu_core::dataset::{
+use eemu_core::data::{
     Catalog, Entities, FeatureValue, ImportReport, Imported, Interaction, ItemOutcome, ItemRow, UNKNOWN, Values,
 };
-use eemu_core::ensemble::LearnedState;
+use eemu_core::dataset::History;
+use eemu_core::learned_state::LearnedState;
 use eemu_core::model::{ModelKind, from_safetensors};
 use eemu_core::receipt::Entry;
 use eemu_core::recommend::{Ranker, top_k};
 use eemu_core::rules::Rules;
 use eemu_core::shard::ShardBy;
 use eemu_core::shard_model::ShardModel;
-use eemu_core::world::History;
 use eemu_server::deployment::Deployment;
 use eemu_server::forgetting::{Request, forget, verify};
 use eemu_server::progress::Progress;
@@ -72,19 +72,19 @@ fn train(deployment: &Deployment) {
 
 fn learned(deployment: &Deployment) -> LearnedState {
     let tensors = (0..3).map(|shard| deployment.tensors(shard, &cpu()).unwrap()).collect();
-    LearnedState::new(&deployment.world, tensors)
+    LearnedState::new(&deployment.dataset, tensors)
 }
 
 /// Everything that somebody has not, best first.
 fn list(deployment: &Deployment, user: u32) -> Vec<u32> {
     let models = deployment.answering(&cpu()).unwrap();
     let models: Vec<(usize, &ShardModel)> = models.iter().map(|(shard, model)| (*shard as usize, model)).collect();
-    let world = &deployment.world;
-    let person = world.person(user, History::All);
-    let key = world.key.derived("adaptation of clients");
-    let ranker = pollster::block_on(Ranker::new(&models, &key, &world.degrees, &world.config.adapt)).unwrap();
+    let dataset = &deployment.dataset;
+    let person = dataset.person(user, History::All);
+    let key = dataset.key.derived("adaptation of clients");
+    let ranker = pollster::block_on(Ranker::new(&models, &key, &dataset.degrees, &dataset.config.adapt)).unwrap();
     let scored = pollster::block_on(ranker.scores(std::slice::from_ref(&person), 0, false)).unwrap().remove(0);
-    let filter = Rules::default().filter(&world.catalog, &world.down).unwrap();
+    let filter = Rules::default().filter(&dataset.catalog, &dataset.down).unwrap();
     let ranked = top_k(&scored.mean, &filter.masked(person.history.items()), ALL as usize);
     ranked.into_iter().map(|ranked| ranked.item).collect()
 }
@@ -105,8 +105,11 @@ fn items_that_come_later_are_as_if_they_had_always_been_there() {
         let items: Vec<ItemRow> = (KNOWN..ALL).map(|item| given(&full.items, item)).collect();
         let came = later.add_items(&items).unwrap();
         assert!(came.iter().all(|c| matches!(c, ItemOutcome::Added { unknown, .. } if unknown.is_empty())), "{came:?}");
-        assert_eq!(later.world.catalog.version, 2);
-        assert_eq!(later.world.catalog.items, full.items, "{model:?}: another catalogue than with all from the start");
+        assert_eq!(later.dataset.catalog.version, 2);
+        assert_eq!(
+            later.dataset.catalog.items, full.items,
+            "{model:?}: another catalogue than with all from the start"
+        );
         let after = list(&later, 1);
         assert_eq!(after.len(), before.len() + 3, "{model:?}");
         let old: Vec<u32> = after.iter().copied().filter(|item| *item < KNOWN).collect();
@@ -115,7 +118,7 @@ fn items_that_come_later_are_as_if_they_had_always_been_there() {
         assert!(later.shards.iter().all(|shard| shard.stale && shard.live.is_some()));
         assert!(!verify(&later, &cpu(), 1, &Progress::new(true)).unwrap().not_comparable.is_empty());
         assert_eq!(later.add_items(&items).unwrap().len(), 3);
-        assert_eq!(later.world.catalog.version, 2, "the same again is nothing");
+        assert_eq!(later.dataset.catalog.version, 2, "the same again is nothing");
 
         // Trained, they are as in a state that always had them.
         train(&later);
@@ -129,8 +132,8 @@ fn items_that_come_later_are_as_if_they_had_always_been_there() {
         assert!(!differences(&learned(&later), &without).unwrap().is_empty(), "{model:?}: nothing was trained");
 
         // And a deletion names the version that its shards were trained with.
-        let user = later.world.interactions.iter().next().unwrap().user;
-        let item = later.world.interactions.of(user)[0].item;
+        let user = later.dataset.interactions.iter().next().unwrap().user;
+        let item = later.dataset.interactions.of(user)[0].item;
         let request = Request { records: vec![(user, item)], ..Request::default() };
         forget(&mut later, &request, &cpu(), 1, &Progress::new(true)).unwrap();
         let last = later.state.receipts().unwrap().pop().unwrap();
@@ -139,9 +142,9 @@ fn items_that_come_later_are_as_if_they_had_always_been_there() {
 
         // What was read from disk is what was in memory.
         let dir = kept.path().join("later");
-        let catalog = later.world.catalog.clone();
+        let catalog = later.dataset.catalog.clone();
         drop(later);
-        assert_eq!(Deployment::open(&dir, Access::Read).unwrap().world.catalog, catalog);
+        assert_eq!(Deployment::open(&dir, Access::Read).unwrap().dataset.catalog, catalog);
     }
 }
 
@@ -170,20 +173,20 @@ fn a_trainer_reads_its_shard_alone() {
         let recipe = recipe(model);
         let dir = kept.path().join("run");
         let whole = made(&dir, &recipe, recipe.catalog().unwrap(), recipe.records());
-        let world = whole.world.clone();
+        let dataset = whole.dataset.clone();
         drop(whole);
         let away = Deployment::open_away(&dir, Access::Write).unwrap();
-        assert_eq!(away.world.interactions.iter().count(), 0);
-        assert_eq!(away.world.interactions.len(), world.interactions.len());
+        assert_eq!(away.dataset.interactions.iter().count(), 0);
+        assert_eq!(away.dataset.interactions.len(), dataset.interactions.len());
         assert_eq!(
-            (&away.world.degrees, &away.world.sizes, &away.world.people),
-            (&world.degrees, &world.sizes, &world.people)
+            (&away.dataset.degrees, &away.dataset.sizes, &away.dataset.people),
+            (&dataset.degrees, &dataset.sizes, &dataset.people)
         );
         let mut others = 0;
-        for (shard, data) in (0..).zip(world.shards()) {
+        for (shard, data) in (0..).zip(dataset.shards()) {
             let own = away.shard_at_hand(shard).unwrap();
             assert_eq!(own.shard(shard).unwrap(), data);
-            others += world.interactions.len() - own.interactions.iter().count();
+            others += dataset.interactions.len() - own.interactions.iter().count();
         }
         assert_eq!(others > 0, model.is_of_items(), "shards of people read no other people");
         train(&away);
@@ -328,7 +331,7 @@ fn items_come_beside_a_running_service() {
     let dense = dense.into_iter().map(|(name, (_, values))| (name, values)).collect();
     let catalog = Catalog::from_json(&String::from_utf8(catalog.bytes).unwrap(), &dense).unwrap();
     assert_eq!(catalog.items.len() as u32, KNOWN + 2);
-    let config = place.service.view().world.config.clone();
+    let config = place.service.view().dataset.config.clone();
     for shard in manifest["shards"].as_array().unwrap() {
         for file in shard["files"].as_array().unwrap() {
             let bytes = place.get(file["address"].as_str().unwrap(), "").bytes;
@@ -356,7 +359,7 @@ fn items_come_beside_a_running_service() {
     place.stop();
     drop(place);
     let after = Deployment::open(&kept.path().join("run"), Access::Read).unwrap();
-    assert_eq!(after.world.catalog.version, 2);
+    assert_eq!(after.dataset.catalog.version, 2);
     let verdict = verify(&after, &cpu(), 1, &Progress::new(true)).unwrap();
     assert!(verdict.differences.is_empty() && verdict.not_comparable.is_empty(), "{verdict:?}");
 }
@@ -365,7 +368,7 @@ fn items_come_beside_a_running_service() {
 fn many_records_come_in_one_request() {
     let kept = tempfile::tempdir().unwrap();
     let (mut place, _) = served(&kept);
-    let before = place.service.view().world.interactions.len();
+    let before = place.service.view().dataset.interactions.len();
     let line = |user: &str, item: &str| json!({"user": user, "item": item, "timestamp": 9.5}).to_string();
     let lines = [
         line("somebody", "item-1"),
@@ -386,27 +389,27 @@ fn many_records_come_in_one_request() {
     let told = statuses(&answers);
     assert_eq!((status, &told[..7]), (200, &["added", "added", "known", "added", "refused", "refused", "refused"][..]));
     let added = told.iter().filter(|status| **status == "added").count();
-    assert_eq!(place.service.view().world.interactions.len(), before + added);
+    assert_eq!(place.service.view().dataset.interactions.len(), before + added);
     let (_, again) = post_lines(&place, "/api/v1/interactions/bulk", &place.admin, &body);
     assert!(!statuses(&again).contains(&"added"), "the same again is nothing: {again:?}");
-    assert_eq!(place.service.view().world.interactions.len(), before + added);
+    assert_eq!(place.service.view().dataset.interactions.len(), before + added);
     let list = place.post("/api/v1/interactions/list", &place.admin, &json!({"user": "somebody"})).json();
     assert_eq!(list["interactions"].as_array().unwrap().len(), 2);
     assert_eq!(list["interactions"][0]["timestamp"], json!(9.5));
     // Too many lines are refused whole.
     let many = "{\"user\": \"z\", \"item\": \"item-1\"}\n".repeat(100_001);
     assert_eq!(post_lines(&place, "/api/v1/interactions/bulk", &place.admin, &many).0, 400);
-    assert!(place.service.view().world.catalog.users.find("z").is_none());
+    assert!(place.service.view().dataset.catalog.users.find("z").is_none());
     // What is in memory is what is on disk.
-    let world = place.service.view().world.clone();
-    assert_eq!(world.interactions.iter().count(), 0, "the service keeps no copy of the records");
+    let dataset = place.service.view().dataset.clone();
+    assert_eq!(dataset.interactions.iter().count(), 0, "the service keeps no copy of the records");
     place.stop();
     drop(place);
-    let after = Deployment::open(&kept.path().join("run"), Access::Read).unwrap().world;
-    assert_eq!((&after.catalog, after.interactions.len()), (&world.catalog, world.interactions.len()));
+    let after = Deployment::open(&kept.path().join("run"), Access::Read).unwrap().dataset;
+    assert_eq!((&after.catalog, after.interactions.len()), (&dataset.catalog, dataset.interactions.len()));
     assert_eq!(
         (&after.degrees, &after.sizes, &after.people),
-        (&world.degrees, &world.sizes, &world.people),
+        (&dataset.degrees, &dataset.sizes, &dataset.people),
         "kept up step by step, or derived"
     );
 }

@@ -6,8 +6,10 @@
 
 use std::collections::BTreeMap;
 
-use eemu_core::dataset::{Catalog, Column, Entities, UNKNOWN, Values};
-use eemu_core::model::{Adapted, ModelConfig, ModelKind, Pair, Parameters, Recommender, Row, Task, TensorMap};
+use eemu_core::data::{Catalog, Column, Entities, UNKNOWN, Values};
+use eemu_core::model::{
+    AdaptedParams, EntityRef, ModelConfig, ModelKind, Pair, Parameters, Recommender, Task, TensorMap,
+};
 use eemu_core::random::{Key, Stream};
 use eemu_core::tensor::Device;
 use eemu_tests::slow::{self, Gradient, Slow};
@@ -126,8 +128,9 @@ fn case(seed: u64, kind: ModelKind) -> Case {
     let (mut support, mut query) = (Vec::new(), Vec::new());
     for _ in 0..tasks {
         let known = stream.below(users) as u32;
-        let user = [Row::Known(known), Row::Known(known), Row::Unnamed(known), Row::Nobody][stream.below(4)];
-        let user = if model.check_row(user).is_ok() { user } else { Row::Known(known) };
+        let user = [EntityRef::Known(known), EntityRef::Known(known), EntityRef::Unnamed(known), EntityRef::Nobody]
+            [stream.below(4)];
+        let user = if model.check_row(user).is_ok() { user } else { EntityRef::Known(known) };
         let long = if stream.below(4) == 0 { 25 } else { 6 };
         let count = if all_empty || stream.below(4) == 0 { 0 } else { between(stream, 1, long) };
         support.push(Task { user, pairs: pairs(stream, count, items) });
@@ -228,9 +231,9 @@ fn compare(case: &Case) -> Option<(Worst, usize)> {
     }
 
     let mut worst = Worst { error: 0.0, quantity: "nothing".into() };
-    let users: Vec<Row> = support.iter().map(|t| t.user).collect();
+    let users: Vec<EntityRef> = support.iter().map(|t| t.user).collect();
     let base = model.item_base();
-    let plain = block_on(model.scores(&base, &users, &Adapted::none(users.len()))).unwrap();
+    let plain = block_on(model.scores(&base, &users, &AdaptedParams::none(users.len()))).unwrap();
     let adapted = block_on(model.inner_steps(support, *alpha, *steps)).unwrap();
     let adapted_vectors = block_on(model.user_vectors(&users, &adapted)).unwrap();
     let adapted_scores = block_on(model.scores(&base, &users, &adapted)).unwrap();
@@ -340,8 +343,8 @@ fn the_cases_are_of_every_kind() {
     let tasks = |c: &Case, of: fn(&Task) -> bool| c.support.iter().any(of);
     any("only empty supports", &|c| c.support.iter().all(|t| t.pairs.is_empty()));
     any("an empty support among others", &|c| tasks(c, |t| t.pairs.is_empty()) && tasks(c, |t| t.pairs.len() > 10));
-    any("an unnamed user", &|c| tasks(c, |t| matches!(t.user, Row::Unnamed(_))));
-    any("nobody", &|c| tasks(c, |t| t.user == Row::Nobody));
+    any("an unnamed user", &|c| tasks(c, |t| matches!(t.user, EntityRef::Unnamed(_))));
+    any("nobody", &|c| tasks(c, |t| t.user == EntityRef::Nobody));
     any("a pair twice", &|c| tasks(c, |t| (1..t.pairs.len()).any(|place| t.pairs[..place].contains(&t.pairs[place]))));
     any("five features", &|c| c.catalog.items.columns.len() + usize::from(c.config.identifiers) == 5);
     any("one feature", &|c| c.catalog.items.columns.len() + usize::from(c.config.identifiers) == 1);

@@ -5,7 +5,7 @@
 
 use eemu_app::for_you::opened::{Choice, Reading, read};
 use eemu_app::for_you::titles::Titles;
-use eemu_core::dataset::Entities;
+use eemu_core::data::Entities;
 
 /// A catalogue of films, books and songs.
 fn catalogue() -> Entities {

@@ -8,16 +8,16 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use eemu_core::adapt::Person;
+use eemu_core::adapt::UserContext;
 use eemu_core::aggregate::{Aggregator, AttentionConfig, Effort, FitConfig, Mean, Method, Seen, Vectors};
 use eemu_core::cluster::{KMeans, cluster_users, scores_by_cluster};
 use eemu_core::config::{AdaptConfig, Meta, TrainConfig};
-use eemu_core::dataset::Holdout;
+use eemu_core::data::Holdout;
+use eemu_core::dataset::{Dataset, History};
 use eemu_core::flops::Costs;
 use eemu_core::model::{ModelConfig, ModelKind};
 use eemu_core::recommend::Ranker;
 use eemu_core::shard_model::ShardModel;
-use eemu_core::world::{History, World};
 use eemu_server::deployment::Deployment;
 use eemu_server::store::Access;
 use eemu_tests::command::{done, text};
@@ -27,11 +27,11 @@ use pollster::block_on;
 use serde_json::Value;
 
 fn models(system: &System) -> Vec<ShardModel> {
-    let world = &system.world;
+    let dataset = &system.dataset;
     (0u32..)
         .zip(&system.tensors)
         .map(|(shard, tensors)| {
-            let mut model = ShardModel::new(&world.catalog, &world.config, &world.key, shard, &cpu()).unwrap();
+            let mut model = ShardModel::new(&dataset.catalog, &dataset.config, &dataset.key, shard, &cpu()).unwrap();
             model.set(tensors).unwrap();
             model
         })
@@ -42,20 +42,20 @@ const MODELS: [ModelKind; 2] = [ModelKind::TwoTower, ModelKind::DeepFm];
 
 fn system(shards: u32, model: ModelKind) -> (System, Vec<ShardModel>) {
     let recipe = Recipe { users: 12, shards, holdout: Holdout::LeaveOneOut, model, ..Recipe::default() };
-    let system = System::train(recipe.world().unwrap(), None).unwrap();
+    let system = System::train(recipe.dataset().unwrap(), None).unwrap();
     let models = models(&system);
     (system, models)
 }
 
-fn everybody(world: &World) -> Vec<Person> {
-    (0..world.interactions.users()).map(|user| world.person(user, History::Training)).collect()
+fn everybody(dataset: &Dataset) -> Vec<UserContext> {
+    (0..dataset.interactions.users()).map(|user| dataset.person(user, History::Training)).collect()
 }
 
 /// Adapted scores of everybody by the exact batch mode.
-fn exact(world: &World, models: &[ShardModel], adapt: &AdaptConfig) -> Vec<Vec<f32>> {
+fn exact(dataset: &Dataset, models: &[ShardModel], adapt: &AdaptConfig) -> Vec<Vec<f32>> {
     let numbered: Vec<(usize, &ShardModel)> = models.iter().enumerate().collect();
-    let ranker = block_on(Ranker::new(&numbered, &world.key, &world.degrees, adapt)).unwrap();
-    block_on(ranker.scores(&everybody(world), 0, false)).unwrap().into_iter().map(|s| s.mean).collect()
+    let ranker = block_on(Ranker::new(&numbered, &dataset.key, &dataset.degrees, adapt)).unwrap();
+    block_on(ranker.scores(&everybody(dataset), 0, false)).unwrap().into_iter().map(|s| s.mean).collect()
 }
 
 fn close(a: &[f32], b: &[f32]) -> bool {
@@ -78,12 +78,12 @@ fn one_shard_is_retrain() {
 
 fn one_shard_is_retrain_with(model: ModelKind) {
     let (system, models) = system(1, model);
-    let world = &system.world;
-    let vectors = block_on(Vectors::of(world, &models)).unwrap();
+    let dataset = &system.dataset;
+    let vectors = block_on(Vectors::of(dataset, &models)).unwrap();
     let masked = [];
     for method in Method::ALL.into_iter().filter(|m| *m != Method::RecEraser) {
-        let blend = block_on(method.fitted(world, &vectors, &effort(), &cpu())).unwrap();
-        for user in 0..world.interactions.users() {
+        let blend = block_on(method.fitted(dataset, &vectors, &effort(), &cpu())).unwrap();
+        for user in 0..dataset.interactions.users() {
             let scores = block_on(vectors.scores(user)).unwrap();
             let seen = Seen { user, masked: &masked, counts: &[3], scores: &scores };
             let blended = blend.combine_for(&seen).unwrap();
@@ -112,12 +112,12 @@ fn no_adaptation_set_is_no_adaptation() {
 
 fn no_adaptation_set_is_no_adaptation_with(model: ModelKind) {
     let (system, models) = system(3, model);
-    let world = &system.world;
-    let vectors = block_on(Vectors::of(world, &models)).unwrap();
-    let none = AdaptConfig { size: 0, ..world.config.adapt.clone() };
-    let adapted = exact(world, &models, &world.config.adapt);
+    let dataset = &system.dataset;
+    let vectors = block_on(Vectors::of(dataset, &models)).unwrap();
+    let none = AdaptConfig { size: 0, ..dataset.config.adapt.clone() };
+    let adapted = exact(dataset, &models, &dataset.config.adapt);
     let mut moved = 0;
-    for ((user, plain), adapted) in (0..).zip(exact(world, &models, &none)).zip(adapted) {
+    for ((user, plain), adapted) in (0..).zip(exact(dataset, &models, &none)).zip(adapted) {
         assert!(close(&plain, &Mean.combine(&block_on(vectors.scores(user)).unwrap()).unwrap()), "{user}");
         moved += usize::from(!close(&plain, &adapted));
     }
@@ -133,23 +133,23 @@ fn as_many_clusters_as_users_is_one_by_one() {
 
 fn as_many_clusters_as_users_is_one_by_one_with(model: ModelKind) {
     let (system, models) = system(3, model);
-    let world = &system.world;
-    let vectors = block_on(Vectors::of(world, &models)).unwrap();
-    let users = world.interactions.users() as usize;
-    let clusters = cluster_users(world, &vectors, KMeans { clusters: users, starts: 1, iterations: 9 }).unwrap();
-    let people = everybody(world);
-    let adapt = &world.config.adapt;
-    let one_by_one = exact(world, &models, adapt);
+    let dataset = &system.dataset;
+    let vectors = block_on(Vectors::of(dataset, &models)).unwrap();
+    let users = dataset.interactions.users() as usize;
+    let clusters = cluster_users(dataset, &vectors, KMeans { clusters: users, starts: 1, iterations: 9 }).unwrap();
+    let people = everybody(dataset);
+    let adapt = &dataset.config.adapt;
+    let one_by_one = exact(dataset, &models, adapt);
     for members in clusters.users.members() {
         let [user] = members[..] else { panic!("{members:?}") };
         let own = std::slice::from_ref(&people[user as usize]);
-        let scores = block_on(scores_by_cluster(world, &models, adapt, own, own)).unwrap();
+        let scores = block_on(scores_by_cluster(dataset, &models, adapt, own, own)).unwrap();
         assert!(close(&scores[0], &one_by_one[user as usize]), "{user}");
     }
-    let together = block_on(scores_by_cluster(world, &models, adapt, &people, &people)).unwrap();
+    let together = block_on(scores_by_cluster(dataset, &models, adapt, &people, &people)).unwrap();
     assert!(together.iter().zip(&one_by_one).any(|(a, b)| !close(a, b)));
     // The models that were adapted are as they were.
-    assert_eq!(vectors.shards, block_on(Vectors::of(world, &models)).unwrap().shards);
+    assert_eq!(vectors.shards, block_on(Vectors::of(dataset, &models)).unwrap().shards);
 }
 
 /// After a deletion the clusters, and every aggregator fitted anew, are those
@@ -163,9 +163,9 @@ fn clusters_and_aggregators_are_exact_when_made_anew_and_not_when_kept() {
 fn made_anew_is_exact_and_kept_is_not(model: ModelKind) {
     let recipe = Recipe { users: 12, model, ..Recipe::default() };
     let config = KMeans { clusters: 3, starts: 2, iterations: 20 };
-    let fit = |world: &World, models: &[ShardModel], method: Method| {
-        let vectors = block_on(Vectors::of(world, models)).unwrap();
-        let blend = block_on(method.fitted(world, &vectors, &effort(), &cpu())).unwrap();
+    let fit = |dataset: &Dataset, models: &[ShardModel], method: Method| {
+        let vectors = block_on(Vectors::of(dataset, models)).unwrap();
+        let blend = block_on(method.fitted(dataset, &vectors, &effort(), &cpu())).unwrap();
         let scores = block_on(vectors.scores(0)).unwrap();
         let counts = vec![1; scores.len()];
         blend.combine_for(&Seen { user: 0, masked: &[], counts: &counts, scores: &scores }).unwrap()
@@ -173,25 +173,25 @@ fn made_anew_is_exact_and_kept_is_not(model: ModelKind) {
     let mut kept_was_wrong: BTreeMap<Method, bool> = BTreeMap::new();
     for record in recipe.records().iter().step_by(9).take(4) {
         let gone = [(record.user, record.item)];
-        let mut system = System::train(recipe.world().unwrap(), None).unwrap();
+        let mut system = System::train(recipe.dataset().unwrap(), None).unwrap();
         let before = models(&system);
-        let vectors = block_on(Vectors::of(&system.world, &before)).unwrap();
+        let vectors = block_on(Vectors::of(&system.dataset, &before)).unwrap();
         let old: Vec<_> = Method::ALL
             .into_iter()
-            .map(|m| (m, block_on(m.fitted(&system.world, &vectors, &effort(), &cpu())).unwrap()))
+            .map(|m| (m, block_on(m.fitted(&system.dataset, &vectors, &effort(), &cpu())).unwrap()))
             .collect();
         system.forget(&gone).unwrap();
         let after = models(&system);
         let twin = System::train(recipe.twin_without(&gone).unwrap(), None).unwrap();
         let twin_models = models(&twin);
-        let of = |world, models: &[ShardModel]| {
-            cluster_users(world, &block_on(Vectors::of(world, models)).unwrap(), config).unwrap()
+        let of = |dataset, models: &[ShardModel]| {
+            cluster_users(dataset, &block_on(Vectors::of(dataset, models)).unwrap(), config).unwrap()
         };
-        assert_eq!(of(&system.world, &after), of(&twin.world, &twin_models));
+        assert_eq!(of(&system.dataset, &after), of(&twin.dataset, &twin_models));
         for (method, old) in old {
-            let anew = fit(&system.world, &after, method);
-            assert_eq!(anew, fit(&twin.world, &twin_models, method), "{}", method.name());
-            let scores = block_on(block_on(Vectors::of(&system.world, &after)).unwrap().scores(0)).unwrap();
+            let anew = fit(&system.dataset, &after, method);
+            assert_eq!(anew, fit(&twin.dataset, &twin_models, method), "{}", method.name());
+            let scores = block_on(block_on(Vectors::of(&system.dataset, &after)).unwrap().scores(0)).unwrap();
             let counts = vec![1; scores.len()];
             let kept = old.combine_for(&Seen { user: 0, masked: &[], counts: &counts, scores: &scores }).unwrap();
             *kept_was_wrong.entry(method).or_default() |= kept != anew;
@@ -369,8 +369,8 @@ fn the_deployed_profile_is_what_a_state_chooses() {
     let state = out.join("state");
     let (tiny, state) = (out.join("tiny"), text(&state));
     done(&["import", "--holdout", "leave-one-out", "--seed", "1", "--data", text(&tiny), "--state", state], &[]);
-    let world = Deployment::open(Path::new(state), Access::Read).unwrap().world;
-    let chosen = world.config.clone().low_rank(world.popularity.is_timed());
+    let dataset = Deployment::open(Path::new(state), Access::Read).unwrap().dataset;
+    let chosen = dataset.config.clone().low_rank(dataset.popularity.is_timed());
     // What `--quick`, the tiny model and the method itself change is left out.
     let train = |mut train: TrainConfig| {
         (train.epochs, train.users_per_batch, train.outer_step) = (1, 1, 1.0);

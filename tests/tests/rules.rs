@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::http::Request;
-use eemu_core::dataset::{ImportReport, Imported, Interaction, Values};
+use eemu_core::data::{ImportReport, Imported, Interaction, Values};
 use eemu_core::model::ModelKind;
 use eemu_server::deployment::Deployment;
 use eemu_server::progress::Progress;
@@ -41,14 +41,14 @@ fn names(reply: &Reply) -> Vec<String> {
 
 /// The items that have a value in a column.
 fn of_category(place: &Place, column: &str, value: &str) -> BTreeSet<String> {
-    let world = &place.service.view().world;
-    let column = world.catalog.items.columns.iter().find(|own| own.name == column).unwrap();
+    let dataset = &place.service.view().dataset;
+    let column = dataset.catalog.items.columns.iter().find(|own| own.name == column).unwrap();
     let has = |item: usize| match &column.values {
         Values::Token { vocabulary, rows } => vocabulary.get(rows[item] as usize).is_some_and(|own| own == value),
         Values::TokenSeq { vocabulary, rows } => rows[item].iter().any(|token| vocabulary[*token as usize] == value),
         _ => false,
     };
-    (0..world.catalog.items.len()).filter(|item| has(*item)).map(|item| format!("item-{item}")).collect()
+    (0..dataset.catalog.items.len()).filter(|item| has(*item)).map(|item| format!("item-{item}")).collect()
 }
 
 /// The heart: a rule takes items out of a list and changes no score, in no kind
@@ -219,7 +219,7 @@ fn a_hidden_item_is_in_no_list() {
     let manifest = place.get("/api/v1/manifest", "").json();
     assert_eq!((&manifest["items_down"], generation(&place) > first), (&json!([2]), true));
     // It is no deletion: its records stay, and it comes back.
-    let (records, degraded) = (place.service.view().world.interactions.len(), &manifest["degraded"]);
+    let (records, degraded) = (place.service.view().dataset.interactions.len(), &manifest["degraded"]);
     assert_eq!((records, degraded), (recipe(ModelKind::Episodes).records().len(), &json!(false)));
     place = place.again(patient(), &open()).unwrap();
     assert_eq!(lists(&place), without, "after a restart");
@@ -307,7 +307,7 @@ fn a_shard_that_waits_for_its_first_training_holds_up_nobody() {
     let place = Place::with(&recipe, patient(), &open()).unwrap();
     let waits = |shard: u32| {
         let view = place.service.view();
-        view.world.has_voice(shard) && view.shards[shard as usize].model.is_none()
+        view.dataset.has_voice(shard) && view.shards[shard as usize].model.is_none()
     };
     for number in 0.. {
         assert!(number < 100, "no shard was empty");
@@ -433,7 +433,7 @@ fn similar_items_by_the_definition() {
     let place = Place::new(&recipe(ModelKind::Kernel)).unwrap();
     let deployment = Deployment::open(&place.dir, eemu_server::store::Access::Read).unwrap();
     let mut mean = [0.0f64; 16];
-    let voices: Vec<u32> = (0..3).filter(|shard| deployment.world.has_voice(*shard)).collect();
+    let voices: Vec<u32> = (0..3).filter(|shard| deployment.dataset.has_voice(*shard)).collect();
     for shard in &voices {
         let tensors = deployment.tensors(*shard, &cpu()).unwrap();
         let (shape, vectors) = &tensors["kernel.vectors"];

@@ -7,10 +7,10 @@ use std::collections::HashMap;
 
 use axum::body::Body;
 use axum::http::Request;
-use eemu_core::adapt::Past;
+use eemu_core::adapt::UserHistory;
 use eemu_core::api::{Manifest, OwnRows, Recommendations};
 use eemu_core::client::{class_degree, client_model, client_person, read_client_file};
-use eemu_core::dataset::Catalog;
+use eemu_core::data::Catalog;
 use eemu_core::random::Key;
 use eemu_core::recommend::{Ranker, top_k};
 use eemu_core::shard_model::ShardModel;
@@ -65,7 +65,7 @@ fn rank(
     let models: Vec<(usize, &ShardModel)> = models.iter().enumerate().collect();
     let key = Key::from_bytes(key);
     let ranker = pollster::block_on(Ranker::new(&models, &key, &degrees, &manifest.config.adapt)).unwrap();
-    let person = client_person(&manifest.config, id, known, Past::new(history));
+    let person = client_person(&manifest.config, id, known, UserHistory::new(history));
     let scored = pollster::block_on(ranker.scores(std::slice::from_ref(&person), 0, false)).unwrap().pop().unwrap();
     let ranked = top_k(&scored.mean, person.history.items(), 5);
     ranked.into_iter().map(|r| (catalog.items.ids[r.item as usize].clone(), r.score)).collect()

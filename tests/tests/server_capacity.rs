@@ -4,8 +4,8 @@
 
 use std::time::{Duration, Instant};
 
-use eemu_core::dataset::Interaction;
-use eemu_core::ensemble::LearnedState;
+use eemu_core::data::Interaction;
+use eemu_core::learned_state::LearnedState;
 use eemu_server::serve::http::HttpOptions;
 use eemu_server::serve::{Capacity, ServiceOptions};
 use eemu_tests::service::{Place, delete_items, learned, quick};
@@ -70,11 +70,11 @@ fn a_steady_stream_is_sustained() {
     let options = ServiceOptions { settle: Duration::from_millis(100), ..quick() };
     let mut place = Place::with(&recipe, options, &HttpOptions { rate: 0, ..HttpOptions::default() }).unwrap();
     let all: Vec<(String, String)> = {
-        let world = &place.world();
+        let dataset = &place.dataset();
         let ids = |r: &Interaction| {
-            (world.catalog.users.ids[r.user as usize].clone(), world.catalog.items.ids[r.item as usize].clone())
+            (dataset.catalog.users.ids[r.user as usize].clone(), dataset.catalog.items.ids[r.item as usize].clone())
         };
-        world.interactions.all().iter().step_by(3).take(STREAMS * STREAM + 1).map(ids).collect()
+        dataset.interactions.all().iter().step_by(3).take(STREAMS * STREAM + 1).map(ids).collect()
     };
     assert_eq!(all.len(), STREAMS * STREAM + 1);
     // The first tells how long a shard takes here.
@@ -85,10 +85,10 @@ fn a_steady_stream_is_sustained() {
         seen.iter().any(|seen| seen.always && seen.share >= 0.5)
     });
     assert!(sustained, "{seen:?}");
-    let left = place.world().interactions.all().to_vec();
+    let left = place.dataset().interactions.all().to_vec();
     place.stop();
-    let world = recipe.world_of(left).unwrap();
-    let twin = LearnedState::new(&world, train_all(&world, None).unwrap());
+    let dataset = recipe.world_of(left).unwrap();
+    let twin = LearnedState::new(&dataset, train_all(&dataset, None).unwrap());
     assert_eq!(learned(&place.dir).unwrap().differences(&twin), [""; 0]);
 }
 

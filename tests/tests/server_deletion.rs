@@ -6,8 +6,8 @@
 use std::time::{Duration, Instant};
 
 use axum::http::StatusCode;
-use eemu_core::dataset::{Holdout, Interaction};
-use eemu_core::ensemble::LearnedState;
+use eemu_core::data::{Holdout, Interaction};
+use eemu_core::learned_state::LearnedState;
 use eemu_server::deployment::Deployment;
 use eemu_server::serve::http::HttpOptions;
 use eemu_server::serve::{Add, Came, Change, Coming, ServiceOptions, Whose};
@@ -43,13 +43,13 @@ fn in_mean(place: &Place) -> Vec<bool> {
 
 /// The learned state of a system that never had anything but these records.
 fn twin(recipe: &Recipe, records: Vec<Interaction>) -> LearnedState {
-    let world = recipe.world_of(records).unwrap();
-    let tensors = train_all(&world, None).unwrap();
-    LearnedState::new(&world, tensors)
+    let dataset = recipe.world_of(records).unwrap();
+    let tensors = train_all(&dataset, None).unwrap();
+    LearnedState::new(&dataset, tensors)
 }
 
 fn records(place: &Place) -> Vec<Interaction> {
-    place.world().interactions.all().to_vec()
+    place.dataset().interactions.all().to_vec()
 }
 
 /// A user with three or more items.
@@ -110,11 +110,11 @@ fn requests_settle_and_restart() {
 
     // While a shard trains, another record of the same shard goes: made
     // likely, not certain, so it is tried until it is seen.
-    let world = place.world().clone();
+    let dataset = place.dataset().clone();
     let of_one_shard = (0..10u32)
-        .flat_map(|u| world.interactions.of(u).iter().map(move |r| (u, r.item)))
-        .filter(|&(u, i)| world.shard_of(u, i) == 0)
-        .map(|(u, i)| (world.catalog.users.ids[u as usize].clone(), world.catalog.items.ids[i as usize].clone()))
+        .flat_map(|u| dataset.interactions.of(u).iter().map(move |r| (u, r.item)))
+        .filter(|&(u, i)| dataset.shard_of(u, i) == 0)
+        .map(|(u, i)| (dataset.catalog.users.ids[u as usize].clone(), dataset.catalog.items.ids[i as usize].clone()))
         .collect::<Vec<_>>();
     let restarted = of_one_shard.chunks_exact(2).any(|pair| {
         let delete = |(user, item): &(String, String)| {
@@ -177,9 +177,9 @@ fn an_account_goes_and_popularity_answers() {
     let place = Place::with(&recipe, patient(), &http()).unwrap();
     let widest = (0..10u32)
         .max_by_key(|u| {
-            let world = &place.world();
+            let dataset = &place.dataset();
             let shards: std::collections::BTreeSet<u32> =
-                world.interactions.of(*u).iter().map(|r| world.shard_of(*u, r.item)).collect();
+                dataset.interactions.of(*u).iter().map(|r| dataset.shard_of(*u, r.item)).collect();
             shards.len()
         })
         .unwrap();
@@ -208,9 +208,9 @@ fn an_account_goes_and_popularity_answers() {
     let left = records(&place);
     place.stop();
     // The slot's label is random, so the tensors are compared with a twin that has it too.
-    let world = Deployment::open(&place.dir, Access::Read).unwrap().world;
-    assert_eq!(world.interactions.all(), &left[..]);
-    let twin = LearnedState::new(&world, train_all(&world, None).unwrap());
+    let dataset = Deployment::open(&place.dir, Access::Read).unwrap().dataset;
+    assert_eq!(dataset.interactions.all(), &left[..]);
+    let twin = LearnedState::new(&dataset, train_all(&dataset, None).unwrap());
     assert_eq!(learned(&place.dir).unwrap().differences(&twin), [""; 0]);
 }
 
@@ -245,10 +245,10 @@ fn additions_wait_for_the_operator() {
 fn additions_elsewhere_do_not_delay_an_estimate() {
     let place = Place::new(&recipe()).unwrap();
     let (user, has) = someone(&place);
-    let world = place.world().clone();
+    let dataset = place.dataset().clone();
     let index = |id: &str| id.rsplit('-').next().unwrap().parse::<u32>().unwrap();
-    let deleted = world.shard_of(index(&user), index(&has[0]));
-    let new = (0..16).find(|n| !has.contains(&format!("item-{n}")) && world.shard_of(index(&user), *n) != deleted);
+    let deleted = dataset.shard_of(index(&user), index(&has[0]));
+    let new = (0..16).find(|n| !has.contains(&format!("item-{n}")) && dataset.shard_of(index(&user), *n) != deleted);
     let add = json!({"user": user, "interactions": [{"item": format!("item-{}", new.unwrap())}]});
     assert_eq!(place.post("/api/v1/interactions/add", &place.admin, &add).json(), json!({"added": 1}));
     let status = accepted(&place, &delete_items(&user, &[&has[0]]));
@@ -263,10 +263,12 @@ fn additions_elsewhere_do_not_delay_an_estimate() {
 fn a_deletion_of_what_was_held_out_is_done_at_once() {
     let recipe = Recipe { holdout: Holdout::LeaveOneOut, times: Times::Spread, users: 30, ..recipe() };
     let mut place = Place::with(&recipe, quick(), &http()).unwrap();
-    let world = place.world().clone();
-    let user = (0..30).find(|u| world.interactions.of(*u).len() == 4).unwrap();
-    let last: Vec<&str> =
-        world.interactions.of(user)[2..].iter().map(|r| world.catalog.items.ids[r.item as usize].as_str()).collect();
+    let dataset = place.dataset().clone();
+    let user = (0..30).find(|u| dataset.interactions.of(*u).len() == 4).unwrap();
+    let last: Vec<&str> = dataset.interactions.of(user)[2..]
+        .iter()
+        .map(|r| dataset.catalog.items.ids[r.item as usize].as_str())
+        .collect();
     let status = accepted(&place, &delete_items(&format!("user-{user}"), &last));
     assert_eq!((&status["removed"], &status["shards"]), (&json!(2), &json!(0)), "the test needs such a deletion");
     let done = place.wait_done(status["id"].as_str().unwrap()).unwrap();
@@ -296,7 +298,7 @@ fn nothing_is_added_to_a_deleted_account() {
     place.service.submit(Change::Add(add)).unwrap();
     assert_eq!(place.block_on(answer).unwrap().unwrap(), [Came::Gone, Came::Gone]);
     assert_eq!(records(&place).len(), before);
-    assert!(place.world().interactions.of(2).is_empty());
+    assert!(place.dataset().interactions.of(2).is_empty());
 }
 
 /// 10,000 askers of one deletion at once: all accepted, one request, one
@@ -342,11 +344,11 @@ fn an_overtaken_answer_is_computed_again() {
     let recipe = Recipe { users: 40, items: 60, shards: 6, ..Recipe::default() };
     let place = Place::new(&recipe).unwrap();
     let all: Vec<(String, String)> = {
-        let world = &place.world();
+        let dataset = &place.dataset();
         let ids = |r: &Interaction| {
-            (world.catalog.users.ids[r.user as usize].clone(), world.catalog.items.ids[r.item as usize].clone())
+            (dataset.catalog.users.ids[r.user as usize].clone(), dataset.catalog.items.ids[r.item as usize].clone())
         };
-        world.interactions.all().iter().map(ids).collect()
+        dataset.interactions.all().iter().map(ids).collect()
     };
     let lines: String = (0..600).map(|n| format!("{{\"user\":\"user-{}\"}}\n", n % 40)).collect();
     let batch = || {

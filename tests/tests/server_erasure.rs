@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use eemu_core::client::{Precision, client_file, client_tensors};
-use eemu_core::dataset::{ImportReport, Imported, Interaction};
+use eemu_core::data::{ImportReport, Imported, Interaction};
 use eemu_core::model::model_blake3;
 use eemu_core::receipt::commitment;
 use eemu_core::train::input_hash;
@@ -49,10 +49,10 @@ fn planted(dir: &Path) -> [u8; 16] {
     let recipe = Recipe { users: 9, ..Recipe::default() };
     let mut catalog = recipe.catalog().unwrap();
     // Rename one of each side.
-    let rename = |entities: &eemu_core::dataset::Entities, row: usize, name: &str| {
+    let rename = |entities: &eemu_core::data::Entities, row: usize, name: &str| {
         let mut ids: Vec<String> = entities.ids.iter().cloned().collect();
         ids[row] = name.to_owned();
-        eemu_core::dataset::Entities::new(ids, Vec::new(), entities.columns.to_vec()).unwrap()
+        eemu_core::data::Entities::new(ids, Vec::new(), entities.columns.to_vec()).unwrap()
     };
     catalog.users = rename(&catalog.users, 4, PERSON);
     catalog.items = rename(&catalog.items, 7, THING);
@@ -61,7 +61,7 @@ fn planted(dir: &Path) -> [u8; 16] {
     let imported = Imported { catalog, records, report: ImportReport::default() };
     let deployment = Deployment::create(dir, &imported, &recipe.config(), false).unwrap();
     train_shards(&deployment, &[0, 1, 2], &cpu(), 1, &Progress::new(true), false).unwrap();
-    Deployment::keyed_id(&deployment.world, &Interaction { user: 4, item: 7, timestamp: None })
+    Deployment::keyed_id(&deployment.dataset, &Interaction { user: 4, item: 7, timestamp: None })
 }
 
 fn wait(process: &Process, name: &str) {
@@ -91,8 +91,8 @@ fn no_file_and_no_log_line_holds_it() {
         let subject = token(&dir, Scope::Subject(4)).unwrap();
         let other = token(&dir, Scope::Subject(0)).unwrap();
         let has: BTreeSet<(u32, u32)> = {
-            let world = Deployment::open(&dir, Access::Read).unwrap().world;
-            world.interactions.all().iter().map(|r| (r.user, r.item)).collect()
+            let dataset = Deployment::open(&dir, Access::Read).unwrap().dataset;
+            dataset.interactions.all().iter().map(|r| (r.user, r.item)).collect()
         };
         let process = Process::start(&dir, &["--settle", "0.3", "--log-format", format], &[]).unwrap();
         let needles: [(&str, &[u8]); 2] = [("time", &TIME.to_be_bytes()), ("keyed id", &keyed)];
@@ -163,25 +163,25 @@ fn published(place: &Place, name: &str) -> String {
 #[test]
 fn retraining_with_the_true_candidate_finds_nothing() {
     let place = Place::new(&Recipe::default()).unwrap();
-    let world = place.world().clone();
-    let record = *world.interactions.all().iter().find(|r| world.shard_of(r.user, r.item) == 1).unwrap();
-    let data = &world.shards()[1];
+    let dataset = place.dataset().clone();
+    let record = *dataset.interactions.all().iter().find(|r| dataset.shard_of(r.user, r.item) == 1).unwrap();
+    let data = &dataset.shards()[1];
     // With the candidate: what the attacker computes at home.
-    let with = train_one(&world, data).unwrap();
+    let with = train_one(&dataset, data).unwrap();
     let hash = model_blake3(&with);
-    let shared = client_tensors(&with, &world.config.model);
+    let shared = client_tensors(&with, &dataset.config.model);
     let mut guesses = vec![hash.clone()];
     for precision in [Precision::F32, Precision::F16] {
         guesses.push(blake3::hash(&client_file(&shared, precision).unwrap()).to_hex().to_string());
     }
-    let input = input_hash(&world.catalog, &world.config, data);
+    let input = input_hash(&dataset.catalog, &dataset.config, data);
     guesses.push(hex::encode(input));
     let before = place.get("/api/v1/manifest", "").json();
     let text = before.to_string();
     assert!(guesses[..3].iter().all(|guess| text.contains(guess)), "the attack has no power: it misses a live record");
     let stored = place.state.live(1).unwrap().unwrap();
 
-    let ids = (&world.catalog.users.ids[record.user as usize], &world.catalog.items.ids[record.item as usize]);
+    let ids = (&dataset.catalog.users.ids[record.user as usize], &dataset.catalog.items.ids[record.item as usize]);
     let request = place.post("/api/v1/interactions/delete", &place.admin, &delete_items(ids.0, &[ids.1])).json();
     let name = request["id"].as_str().unwrap().to_owned();
     place.wait_done(&name).unwrap();
@@ -222,9 +222,9 @@ fn two_manifests_around_a_deletion_do_not_name_the_item() {
     let mut named = 0;
     let deletions = 12;
     for user in 0..deletions {
-        let world = place.world().clone();
-        let Some(record) = world.interactions.of(user).first().copied() else { continue };
-        let ids = (&world.catalog.users.ids[user as usize], &world.catalog.items.ids[record.item as usize]);
+        let dataset = place.dataset().clone();
+        let Some(record) = dataset.interactions.of(user).first().copied() else { continue };
+        let ids = (&dataset.catalog.users.ids[user as usize], &dataset.catalog.items.ids[record.item as usize]);
         let before = classes(&place);
         place.post("/api/v1/interactions/delete", &place.admin, &delete_items(ids.0, &[ids.1]));
         let after = classes(&place);

@@ -99,7 +99,7 @@ fn bad_bodies_get_the_right_status() {
         "/api/v1/rows",
         "/api/v1/recommendations",
     ];
-    let records = place.world().interactions.len();
+    let records = place.dataset().interactions.len();
     let long = "x".repeat(2 << 20);
     let deep = "[".repeat(100_000);
     let huge = format!("{{\"user\": \"{long}\"}}");
@@ -165,7 +165,7 @@ fn bad_bodies_get_the_right_status() {
         assert!([200, 400, 422].contains(&status), "{time}: {status}");
         assert!(time == "null" || status != 200, "{time}");
     }
-    assert!(place.world().interactions.len() <= records + 1, "something was added");
+    assert!(place.dataset().interactions.len() <= records + 1, "something was added");
 }
 
 #[test]

@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use eemu_core::dataset::Holdout;
+use eemu_core::data::Holdout;
 use eemu_server::serve::http::HttpOptions;
 use eemu_server::serve::{Policy, ServiceOptions};
 use eemu_server::store::{Backup, State};
@@ -42,11 +42,11 @@ fn a_deletion_is_seen_from_asking_to_receipt() {
     let place = Place::with(&Recipe::default(), patient(), &http()).unwrap();
     let before = look(&place);
     assert_eq!((&before["requests"], &before["policy"]), (&json!([]), &json!("at-once")));
-    let world = place.world();
+    let dataset = place.dataset();
     for (shard, seen) in before["shards"].as_array().unwrap().iter().enumerate() {
-        let data = world.shard(shard as u32).unwrap();
+        let data = dataset.shard(shard as u32).unwrap();
         assert_eq!(seen["shard"], shard);
-        assert_eq!(seen["records"], world.sizes[shard]);
+        assert_eq!(seen["records"], dataset.sizes[shard]);
         assert_eq!(seen["people"].as_u64().unwrap(), data.cells.len() as u64, "shard {shard}");
         assert_eq!((&seen["trainings"], &seen["in_mean"], &seen["phase"]), (&json!(1), &json!(true), &Value::Null));
         assert!(seen["seconds"].as_f64().unwrap() > 0.0 && seen["bytes"].as_u64().unwrap() > 0, "{seen}");
@@ -112,7 +112,7 @@ fn the_look_does_not_grow_with_people() {
     let of = |users| {
         let place = Place::with(&Recipe { users, ..Recipe::default() }, patient(), &http()).unwrap();
         let text = place.get("/api/v1/operate", &place.operator).bytes.len();
-        assert!(place.service.view().world.interactions.all().is_empty(), "the service keeps records");
+        assert!(place.service.view().dataset.interactions.all().is_empty(), "the service keeps records");
         text
     };
     let (few, many) = (of(8), of(200));
@@ -144,10 +144,10 @@ fn quality_is_measured_after_each_training() {
     assert_eq!((place.metric("eemu_quality_hit_rate"), place.metric("eemu_quality_margin")), (rate, margin));
 
     // Whoever leaves judges no more: the next measure is of the models after.
-    let world = place.world();
-    let role = eemu_core::dataset::Role::Test;
-    let user = (0..40).find(|user| !world.items(*user, role).is_empty()).unwrap();
-    let id = world.catalog.users.ids[user as usize].clone();
+    let dataset = place.dataset();
+    let role = eemu_core::data::Role::Test;
+    let user = (0..40).find(|user| !dataset.items(*user, role).is_empty()).unwrap();
+    let id = dataset.catalog.users.ids[user as usize].clone();
     let gone = place.post("/api/v1/account/delete", &place.admin, &json!({"user": id})).json();
     place.wait_done(gone["id"].as_str().unwrap()).unwrap();
     let after = measured(0, &|quality| quality["people"].as_u64().unwrap() == judges - 1);

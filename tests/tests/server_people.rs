@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 use eemu_core::config::Config;
-use eemu_core::dataset::{ImportReport, Imported};
+use eemu_core::data::{ImportReport, Imported};
 use eemu_server::deployment::Deployment;
 use eemu_server::progress::Progress;
 use eemu_server::serve::http::HttpOptions;
@@ -24,11 +24,11 @@ fn of_items(dir: &std::path::Path) {
     let recipe = Recipe { users: 10, ..Recipe::default() };
     let mut catalog = recipe.catalog().unwrap();
     catalog.users =
-        eemu_core::dataset::Entities::new(catalog.users.ids.iter().cloned().collect(), Vec::new(), Vec::new()).unwrap();
+        eemu_core::data::Entities::new(catalog.users.ids.iter().cloned().collect(), Vec::new(), Vec::new()).unwrap();
     let mut config = Config::default();
     config.train.shards = 3;
     config.train.seed = 7;
-    config.holdout = eemu_core::dataset::Holdout::None;
+    config.holdout = eemu_core::data::Holdout::None;
     config.model.kind = eemu_core::model::ModelKind::Kernel;
     let imported = Imported { catalog, records: recipe.records(), report: ImportReport::default() };
     let deployment = Deployment::create(dir, &imported, &config, false).unwrap();
@@ -70,7 +70,7 @@ fn the_first_record_makes_the_person() {
     assert_eq!(asked["items"].as_array().unwrap().len(), 5);
 
     // Everything that is kept of them.
-    let index = place.world().catalog.users.find("somebody new").unwrap();
+    let index = place.dataset().catalog.users.find("somebody new").unwrap();
     let subject = place.subject(index).unwrap();
     let file = place.post("/api/v1/person/export", &subject, &json!({})).json();
     assert_eq!((&file["user"], file["records"].as_array().unwrap().len()), (&json!("somebody new"), 2));
@@ -87,9 +87,9 @@ fn the_first_record_makes_the_person() {
     assert_eq!(add("deleted-0123456789abcdef", "item-3").json(), json!({"added": 1}));
     let list = place.post("/api/v1/interactions/list", &place.admin, &json!({"user": "deleted-0123456789abcdef"}));
     assert_eq!(list.status, 200);
-    let before = place.world().clone();
+    let before = place.dataset().clone();
     place.stop();
-    let after = Deployment::open(&place.dir, Access::Read).unwrap().world;
+    let after = Deployment::open(&place.dir, Access::Read).unwrap().dataset;
     assert_eq!((&after.catalog, &after.interactions), (&before.catalog, &before.interactions));
     assert_eq!(
         (&after.degrees, &after.sizes, &after.people),
@@ -102,7 +102,7 @@ fn the_first_record_makes_the_person() {
 fn a_dry_run_and_what_was_before_a_time() {
     let kept = tempfile::tempdir().unwrap();
     let place = place(&kept);
-    let records = place.world().interactions.len();
+    let records = place.dataset().interactions.len();
     let user = "user-1";
     let own = place.post("/api/v1/interactions/list", &place.admin, &json!({"user": user})).json();
     let count = own["interactions"].as_array().unwrap().len();
@@ -110,7 +110,7 @@ fn a_dry_run_and_what_was_before_a_time() {
     let said = place.post("/api/v1/interactions/delete?dry_run=true", &place.admin, &ask);
     assert_eq!((said.status.as_u16(), &said.json()["removed"]), (200, &json!(count)));
     assert_eq!(said.json()["shards"].as_array().unwrap().len(), 1);
-    assert_eq!(place.world().interactions.len(), records, "a dry run removed something");
+    assert_eq!(place.dataset().interactions.len(), records, "a dry run removed something");
     for wrong in [json!({"user": user, "all": true, "before": 1.0}), json!({"user": user})] {
         assert_eq!(place.post("/api/v1/interactions/delete", &place.admin, &wrong).status, 400);
     }
@@ -130,7 +130,7 @@ fn an_item_is_taken_down() {
     let ask = json!({"item": "item-2"});
     assert_eq!(place.post("/api/v1/items/take-down", &place.operator, &ask).status, 403);
     assert_eq!(place.post("/api/v1/items/take-down", "", &ask).status, 401);
-    let had = place.world().interactions.iter().filter(|r| r.item == 2).count();
+    let had = place.dataset().interactions.iter().filter(|r| r.item == 2).count();
     let reply = place.post("/api/v1/items/take-down", &place.admin, &ask);
     assert_eq!((reply.status.as_u16(), &reply.json()["removed"]), (202, &json!(had)));
     for user in 0..10 {
@@ -149,10 +149,10 @@ fn an_item_is_taken_down() {
 fn nothing_is_learned_from_nothing() {
     let kept = tempfile::tempdir().unwrap();
     let place = place(&kept);
-    let world = place.world().clone();
-    let shard = world.shard_of(0, 0);
-    let ids = |user: u32| world.catalog.users.ids[user as usize].clone();
-    let of_shard = (0..10u32).filter(|&user| world.shard_of(user, 0) == shard);
+    let dataset = place.dataset().clone();
+    let shard = dataset.shard_of(0, 0);
+    let ids = |user: u32| dataset.catalog.users.ids[user as usize].clone();
+    let of_shard = (0..10u32).filter(|&user| dataset.shard_of(user, 0) == shard);
     for user in of_shard {
         let reply = place.post("/api/v1/account/delete", &place.admin, &json!({"user": ids(user)})).json();
         place.wait_done(reply["id"].as_str().unwrap()).unwrap();
@@ -162,7 +162,7 @@ fn nothing_is_learned_from_nothing() {
     assert!(list["shards"].as_array().unwrap().iter().all(|voice| voice[0] != shard), "{list}");
     let manifest = place.get("/api/v1/manifest", "").json();
     assert_eq!(manifest["shards"][shard as usize]["in_mean"], false);
-    for user in (0..10u32).filter(|&user| world.shard_of(user, 0) != shard) {
+    for user in (0..10u32).filter(|&user| dataset.shard_of(user, 0) != shard) {
         let reply = place.post("/api/v1/account/delete", &place.admin, &json!({"user": ids(user)})).json();
         place.wait_done(reply["id"].as_str().unwrap()).unwrap();
     }
@@ -180,11 +180,11 @@ fn an_acknowledgement_is_never_taken_back() {
     make_state(&dir, &Recipe::default(), true).unwrap();
     let admin = token(&dir, Scope::Admin).unwrap();
     let (user, item, other) = {
-        let world = Deployment::open(&dir, Access::Read).unwrap().world;
-        let own = world.interactions.of(1).to_vec();
-        let id = |item: u32| world.catalog.items.ids[item as usize].clone();
+        let dataset = Deployment::open(&dir, Access::Read).unwrap().dataset;
+        let own = dataset.interactions.of(1).to_vec();
+        let id = |item: u32| dataset.catalog.items.ids[item as usize].clone();
         let other = (0..16).find(|item| own.iter().all(|r| r.item != *item)).unwrap();
-        (world.catalog.users.ids[1].clone(), id(own[0].item), id(other))
+        (dataset.catalog.users.ids[1].clone(), id(own[0].item), id(other))
     };
     let process = Process::start(&dir, &["--settle", "3600"], &[("EEMU_TROUBLE_AT", "serve.show")]).unwrap();
     let (status, answer) = process.post("/api/v1/interactions/delete", &admin, &delete_items(&user, &[&item])).unwrap();
@@ -216,9 +216,9 @@ fn a_change_that_is_made_is_never_answered_as_one_that_is_not() {
     make_state(&dir, &Recipe::default(), true).unwrap();
     let admin = token(&dir, Scope::Admin).unwrap();
     let (user, item) = {
-        let world = Deployment::open(&dir, Access::Read).unwrap().world;
-        let record = world.interactions.of(1)[0];
-        (world.catalog.users.ids[1].clone(), world.catalog.items.ids[record.item as usize].clone())
+        let dataset = Deployment::open(&dir, Access::Read).unwrap().dataset;
+        let record = dataset.interactions.of(1)[0];
+        (dataset.catalog.users.ids[1].clone(), dataset.catalog.items.ids[record.item as usize].clone())
     };
     let process = Process::start(&dir, &["--settle", "3600"], &[("EEMU_TROUBLE_AT", "commit.answer")]).unwrap();
     let (status, answer) = process.post("/api/v1/interactions/delete", &admin, &delete_items(&user, &[&item])).unwrap();
@@ -316,8 +316,8 @@ fn a_record_that_comes_again_has_its_latest_time() {
     eemu(&["train"]);
     let moved = records.iter_mut().find(|r| (r.user, r.item) == (first.user, first.item)).unwrap();
     moved.timestamp = Some(later + 2.0);
-    let world = recipe.world_of(records).unwrap();
-    let twin = eemu_core::ensemble::LearnedState::new(&world, train_all(&world, None).unwrap());
+    let dataset = recipe.world_of(records).unwrap();
+    let twin = eemu_core::learned_state::LearnedState::new(&dataset, train_all(&dataset, None).unwrap());
     assert_eq!(learned(&dir).unwrap().differences(&twin), [""; 0]);
 }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::http::Request;
-use eemu_core::dataset::Holdout;
+use eemu_core::data::Holdout;
 use eemu_server::deployment::Deployment;
 use eemu_server::serve::ServiceOptions;
 use eemu_server::serve::http::HttpOptions;
@@ -112,7 +112,7 @@ fn a_deployments_seed_is_drawn() {
         let state = kept.path().join(name);
         let (code, out, err) = run(&[&["import", "--data", text(&file), "--state", text(&state)], more].concat(), &[]);
         assert_eq!(code, Some(0), "{err}");
-        (Deployment::open(&state, Access::Read).unwrap().world.config.train.seed, out)
+        (Deployment::open(&state, Access::Read).unwrap().dataset.config.train.seed, out)
     };
     let ((a, said), (b, _)) = (seed("a", &["--holdout", "none"]), seed("b", &["--holdout", "none"]));
     assert!(a != b && a > 1000 && said.contains("seed: random"), "{a} {b} {said}");
@@ -140,11 +140,14 @@ fn a_receipt_counts_what_a_killed_command_removed() {
         let state = kept.path().join("run");
         make_state(&state, &recipe(), true).unwrap();
         let request = kept.path().join("list.csv");
-        let world = Deployment::open(&state, Access::Read).unwrap().world;
-        let two: String = world.interactions.all()[..2]
+        let dataset = Deployment::open(&state, Access::Read).unwrap().dataset;
+        let two: String = dataset.interactions.all()[..2]
             .iter()
             .map(|r| {
-                format!("{},{}\n", world.catalog.users.ids[r.user as usize], world.catalog.items.ids[r.item as usize])
+                format!(
+                    "{},{}\n",
+                    dataset.catalog.users.ids[r.user as usize], dataset.catalog.items.ids[r.item as usize]
+                )
             })
             .collect();
         std::fs::write(&request, two).unwrap();
@@ -182,9 +185,9 @@ fn a_restore_that_dies_forgets_no_tombstone() {
     let (state, backup) = (kept.path().join("state"), kept.path().join("backup"));
     make_state(&state, &recipe(), false).unwrap();
     done(&["backup", "--state", text(&state), "--to", text(&backup)], &[]);
-    let world = Deployment::open(&state, Access::Read).unwrap().world;
-    let r = world.interactions.all()[0];
-    let (user, item) = (&world.catalog.users.ids[r.user as usize], &world.catalog.items.ids[r.item as usize]);
+    let dataset = Deployment::open(&state, Access::Read).unwrap().dataset;
+    let r = dataset.interactions.all()[0];
+    let (user, item) = (&dataset.catalog.users.ids[r.user as usize], &dataset.catalog.items.ids[r.item as usize]);
     done(&["forget", "-q", "--later", "--state", text(&state), "--user", user, "--item", item], &[]);
     let mut there = 0;
     for (number, step) in ["create.records", "create.built", "create.moved-old", "create.moved-new"].iter().enumerate()
@@ -195,7 +198,7 @@ fn a_restore_that_dies_forgets_no_tombstone() {
         if let Ok(restored) = State::open(&to, Access::Write) {
             there += 1;
             assert_eq!((restored.backups().unwrap().len(), restored.tombstones().unwrap().hashes.len()), (1, 1));
-            assert_eq!(restored.record_count().unwrap(), world.interactions.len() as u64 - 1);
+            assert_eq!(restored.record_count().unwrap(), dataset.interactions.len() as u64 - 1);
         }
     }
     assert_eq!(there, 1);
@@ -242,9 +245,9 @@ fn a_deletion_that_is_made_is_not_asked_for_again() {
     make_state(&dir, &recipe(), true).unwrap();
     let options = ServiceOptions { housekeeping: Duration::from_millis(100), ..quick() };
     let place = Place::open(&dir, options, &http()).unwrap();
-    let world = place.world().clone();
-    let r = world.interactions.all()[0];
-    let (user, item) = (&world.catalog.users.ids[r.user as usize], &world.catalog.items.ids[r.item as usize]);
+    let dataset = place.dataset().clone();
+    let r = dataset.interactions.all()[0];
+    let (user, item) = (&dataset.catalog.users.ids[r.user as usize], &dataset.catalog.items.ids[r.item as usize]);
     // What sweeps the directory stumbles over this.
     let folder = dir.join("checkpoints");
     std::fs::remove_dir(&folder).unwrap();
@@ -256,7 +259,7 @@ fn a_deletion_that_is_made_is_not_asked_for_again() {
     let list = place.post("/api/v1/interactions/list", &place.admin, &json!({"user": user})).json();
     assert!(!list.to_string().contains(&format!("\"{item}\"")), "the record answers: {list}");
     let id = said.rsplit(' ').next().unwrap().to_owned();
-    let key = Deployment::keyed_id(&world, &r);
+    let key = Deployment::keyed_id(&dataset, &r);
     let holds = || {
         let files = ["eemu.sqlite", "eemu.sqlite-wal"].map(|name| std::fs::read(dir.join(name)).unwrap_or_default());
         files.iter().any(|bytes| bytes.windows(key.len()).any(|w| w == key))
@@ -290,10 +293,10 @@ fn an_empty_batch_has_an_empty_answer() {
 fn a_slow_reader_gets_nothing_overtaken() {
     let recipe = Recipe { users: 10, shards: 4, holdout: Holdout::None, ..Recipe::default() };
     let place = Place::with(&recipe, patient(), &http()).unwrap();
-    let world = place.world().clone();
-    let r = world.interactions.all()[0];
-    let shard = u64::from(world.shard_of(r.user, r.item));
-    let (user, item) = (&world.catalog.users.ids[r.user as usize], &world.catalog.items.ids[r.item as usize]);
+    let dataset = place.dataset().clone();
+    let r = dataset.interactions.all()[0];
+    let shard = u64::from(dataset.shard_of(r.user, r.item));
+    let (user, item) = (&dataset.catalog.users.ids[r.user as usize], &dataset.catalog.items.ids[r.item as usize]);
     let lines: String = (0..64).map(|n| format!("{{\"user\":\"user-{}\"}}\n", n % 10)).collect();
     let batch =
         Request::post("/api/v1/recommendations/batch").header("authorization", format!("Bearer {}", place.operator));

@@ -119,7 +119,7 @@ fn accepted_deletions_and_the_audit_log_in_postgres() {
     drop(place);
     let mut place = Place::open(&here, quick(), &http()).unwrap();
     place.wait_done(answer["id"].as_str().unwrap()).unwrap();
-    assert!(place.world().catalog.users.find("user-3").is_none());
+    assert!(place.dataset().catalog.users.find("user-3").is_none());
     assert_eq!(place.state.deferred().unwrap(), []);
     place.stop();
 }
@@ -147,7 +147,7 @@ fn a_backup_holds_accepted_deletions() {
         assert!(place.wait_done(id.as_str().unwrap()).unwrap()["removed"].as_u64() > Some(0));
     }
     assert!(!items(&place, "user-4").contains(&item));
-    assert!(place.world().catalog.users.find("user-5").is_none());
+    assert!(place.dataset().catalog.users.find("user-5").is_none());
     place.stop();
 }
 
@@ -159,17 +159,17 @@ fn a_kill_loses_no_accepted_deletion() {
     let dir = kept.path().join("state");
     make_state(&dir, &recipe(), true).unwrap();
     let admin = token(&dir, Scope::Admin).unwrap();
-    let world = Deployment::open(&dir, Access::Read).unwrap().world;
-    let record = world.interactions.of(4)[0];
-    let item = world.catalog.items.ids[record.item as usize].clone();
-    drop(world);
+    let dataset = Deployment::open(&dir, Access::Read).unwrap().dataset;
+    let record = dataset.interactions.of(4)[0];
+    let item = dataset.catalog.items.ids[record.item as usize].clone();
+    drop(dataset);
     let args = ["--deletions", "within=2s", "--settle", "0"];
     let process = Process::start(&dir, &args, &[]).unwrap();
     let (status, one) = process.post("/api/v1/interactions/delete", &admin, &delete_items("user-4", &[&item])).unwrap();
     let (_, two) = process.post("/api/v1/account/delete", &admin, &json!({"user": "user-5"})).unwrap();
     assert_eq!((status, &one["phase"], &two["phase"]), (202, &json!("accepted"), &json!("accepted")));
     process.kill();
-    let there = Deployment::open(&dir, Access::Read).unwrap().world;
+    let there = Deployment::open(&dir, Access::Read).unwrap().dataset;
     assert!(there.interactions.of(4).iter().any(|r| r.item == record.item), "carried out before it was due");
     drop(there);
     let process = Process::start(&dir, &args, &[]).unwrap();
@@ -182,7 +182,7 @@ fn a_kill_loses_no_accepted_deletion() {
         }
     }
     process.kill();
-    let left = Deployment::open(&dir, Access::Read).unwrap().world;
+    let left = Deployment::open(&dir, Access::Read).unwrap().dataset;
     assert!(left.interactions.of(4).iter().all(|r| r.item != record.item));
     assert!(left.catalog.users.is_deleted(5) && left.interactions.of(5).is_empty());
 }
@@ -275,8 +275,8 @@ fn a_receipt_of_the_command_line_opens_for_its_asker() {
     let dir = kept.path().join("state");
     make_state(&dir, &recipe(), true).unwrap();
     let item = {
-        let world = Deployment::open(&dir, Access::Read).unwrap().world;
-        world.catalog.items.ids[world.interactions.of(1)[0].item as usize].clone()
+        let dataset = Deployment::open(&dir, Access::Read).unwrap().dataset;
+        dataset.catalog.items.ids[dataset.interactions.of(1)[0].item as usize].clone()
     };
     let run = |args: &[&str]| {
         let output = Command::new(program().unwrap()).args(args).output().unwrap();

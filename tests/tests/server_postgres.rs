@@ -8,8 +8,8 @@ use std::process::Command;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
-use eemu_core::dataset::Interaction;
-use eemu_core::ensemble::LearnedState;
+use eemu_core::data::Interaction;
+use eemu_core::learned_state::LearnedState;
 use eemu_server::deployment::Deployment;
 use eemu_server::forgetting::{Request, forget, verify};
 use eemu_server::launch::Threads;
@@ -38,7 +38,7 @@ fn hashes(location: impl Into<Location>) -> Vec<Option<String>> {
 }
 
 fn record(location: impl Into<Location>) -> (u32, u32) {
-    let record = Deployment::open(location, Access::Read).unwrap().world.interactions.all()[7];
+    let record = Deployment::open(location, Access::Read).unwrap().dataset.interactions.all()[7];
     (record.user, record.item)
 }
 
@@ -66,16 +66,16 @@ fn forgetting_leaves_what_it_leaves_on_sqlite() {
     let deployment = Deployment::open(&here, Access::Read).unwrap();
     let verdict = verify(&deployment, &cpu(), 1, &Progress::new(true)).unwrap();
     assert!(verdict.differences.is_empty() && verdict.not_comparable.is_empty(), "{verdict:?}");
-    assert!(deployment.world.interactions.all().iter().all(|r| (r.user, r.item) != gone));
+    assert!(deployment.dataset.interactions.all().iter().all(|r| (r.user, r.item) != gone));
     drop(deployment);
 
     let mut deployment = Deployment::open(&here, Access::Write).unwrap();
-    let all = eemu_core::unlearn::everything_of(&deployment.world, 2);
+    let all = eemu_core::unlearn::everything_of(&deployment.dataset, 2);
     forget(&mut deployment, &Request { accounts: vec![2], ..Request::of(&all) }, &cpu(), 1, &Progress::new(true))
         .unwrap();
-    let world = Deployment::open(&here, Access::Read).unwrap().world;
-    assert!(world.catalog.users.ids[2].starts_with("deleted-") && world.interactions.of(2).is_empty());
-    let twin = LearnedState::new(&world, train_all(&world, None).unwrap());
+    let dataset = Deployment::open(&here, Access::Read).unwrap().dataset;
+    assert!(dataset.catalog.users.ids[2].starts_with("deleted-") && dataset.interactions.of(2).is_empty());
+    let twin = LearnedState::new(&dataset, train_all(&dataset, None).unwrap());
     assert_eq!(learned(&here).unwrap().differences(&twin), [""; 0]);
 }
 
@@ -113,9 +113,9 @@ fn a_plan_on_old_records_is_refused() {
     make_state(setting.from("a"), &RECIPE, false).unwrap();
     let one = Deployment::open(setting.from("a"), Access::Write).unwrap();
     let other = Deployment::open(setting.from("b"), Access::Write).unwrap();
-    let all = one.world.interactions.all();
+    let all = one.dataset.interactions.all();
     let key = |r: &Interaction| (r.user, r.item);
-    let shard = |r: &Interaction| one.world.shard_of(r.user, r.item);
+    let shard = |r: &Interaction| one.dataset.shard_of(r.user, r.item);
     let remove = |from: &Deployment, record: &Interaction| remove(from, &[key(record)], &[shard(record)]);
     assert_eq!(remove(&one, &all[0]).unwrap(), 1);
     let late = remove(&other, &all[1]);
@@ -144,8 +144,8 @@ fn a_model_of_old_records_is_not_published() {
     make_state(setting.from("a"), &RECIPE, false).unwrap();
     let one = Deployment::open(setting.from("a"), Access::Write).unwrap();
     let other = Deployment::open(setting.from("b"), Access::Write).unwrap();
-    let unit = Unit::of(&one.world, 0).unwrap();
-    let gone = one.world.interactions.iter().find(|r| one.world.shard_of(r.user, r.item) == 0).unwrap();
+    let unit = Unit::of(&one.dataset, 0).unwrap();
+    let gone = one.dataset.interactions.iter().find(|r| one.dataset.shard_of(r.user, r.item) == 0).unwrap();
     let (ticket, overtaker) = (one.ticket(0).unwrap(), Overtaker(&other, (gone.user, gone.item)));
     let trained = train_unit(&one.state, unit, ticket, &Threads::new(&cpu()), &overtaker, false);
     let outdated = trained.unwrap_err();
@@ -176,10 +176,10 @@ fn model_files(dir: &Path) -> usize {
 }
 
 fn someone(place: &Place) -> (String, String, u32) {
-    let world = place.world().clone();
-    let r = world.interactions.all()[3];
-    let names = (&world.catalog.users.ids[r.user as usize], &world.catalog.items.ids[r.item as usize]);
-    (names.0.clone(), names.1.clone(), world.shard_of(r.user, r.item))
+    let dataset = place.dataset().clone();
+    let r = dataset.interactions.all()[3];
+    let names = (&dataset.catalog.users.ids[r.user as usize], &dataset.catalog.items.ids[r.item as usize]);
+    (names.0.clone(), names.1.clone(), dataset.shard_of(r.user, r.item))
 }
 
 /// Two servers on one database. What the first acknowledges, the second
@@ -220,8 +220,8 @@ fn a_second_server_knows_at_once() {
     assert_eq!(log.matches("\\\"removed\\\":1").count(), 3, "each deletion has one receipt: {log}");
     first.stop();
     second.stop();
-    let world = Deployment::open(setting.from("import"), Access::Read).unwrap().world;
-    let twin = LearnedState::new(&world, train_all(&world, None).unwrap());
+    let dataset = Deployment::open(setting.from("import"), Access::Read).unwrap().dataset;
+    let twin = LearnedState::new(&dataset, train_all(&dataset, None).unwrap());
     assert_eq!(learned(setting.from("import")).unwrap().differences(&twin), [""; 0]);
 }
 
@@ -291,16 +291,16 @@ fn an_answer_is_overtaken_by_another_server() {
     make_state(setting.from("import"), &recipe, true).unwrap();
     let first = Place::open(setting.from("first"), quick(), &http()).unwrap();
     let second = Place::open(setting.from("second"), ServiceOptions { train_jobs: 1, ..quick() }, &http()).unwrap();
-    let world = first.world().clone();
+    let dataset = first.dataset().clone();
     let lines: String = (0..600).map(|n| format!("{{\"user\":\"user-{}\"}}\n", n % 40)).collect();
     let start = Instant::now();
-    for r in world.interactions.all() {
+    for r in dataset.interactions.all() {
         let batch = axum::http::Request::post("/api/v1/recommendations/batch")
             .header("authorization", format!("Bearer {}", second.operator))
             .body(lines.clone().into())
             .unwrap();
         let answering = second.begin(batch);
-        let names = (&world.catalog.users.ids[r.user as usize], &world.catalog.items.ids[r.item as usize]);
+        let names = (&dataset.catalog.users.ids[r.user as usize], &dataset.catalog.items.ids[r.item as usize]);
         let reply = first.post("/api/v1/interactions/delete", &first.admin, &delete_items(names.0, &[names.1]));
         assert_eq!(reply.status, 202);
         let reply = second.block_on(answering).unwrap();

@@ -6,8 +6,8 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use eemu_core::dataset::Interaction;
-use eemu_core::ensemble::LearnedState;
+use eemu_core::data::Interaction;
+use eemu_core::learned_state::LearnedState;
 use eemu_server::deployment::Deployment;
 use eemu_server::store::{Access, Location};
 use eemu_tests::bucket::{Bucket, Versions};
@@ -18,17 +18,17 @@ use eemu_tests::worlds::{Recipe, train_all};
 use serde_json::{Value, json};
 
 fn records(location: impl Into<Location>) -> Vec<Interaction> {
-    Deployment::open(location, Access::Read).unwrap().world.interactions.all().to_vec()
+    Deployment::open(location, Access::Read).unwrap().dataset.interactions.all().to_vec()
 }
 
 /// Deletes the first record of a state, and user 3's account, by command.
 fn forget(state: &[&str], location: &Location) {
-    let world = Deployment::open(location, Access::Read).unwrap().world;
-    let gone = world.interactions.iter().find(|r| r.user != 3).unwrap();
-    let (user, item) = (&world.catalog.users.ids[gone.user as usize], &world.catalog.items.ids[gone.item as usize]);
+    let dataset = Deployment::open(location, Access::Read).unwrap().dataset;
+    let gone = dataset.interactions.iter().find(|r| r.user != 3).unwrap();
+    let (user, item) = (&dataset.catalog.users.ids[gone.user as usize], &dataset.catalog.items.ids[gone.item as usize]);
     let how = ["forget", "-q", "--later"];
     done(&[&how[..], state, &["--user", user, "--item", item]].concat(), &[]);
-    if world.catalog.users.ids[3] == "user-3" {
+    if dataset.catalog.users.ids[3] == "user-3" {
         done(&[&how[..], state, &["--user", "user-3", "--all"]].concat(), &[]);
     }
 }
@@ -78,7 +78,7 @@ fn backups_go_between_folders_and_databases() {
                 assert_eq!(said["accounts_deleted_again"], 1, "{name} by {number}: {said}");
                 assert_eq!(records(&to), left, "{name} by {number}");
                 let restored = Deployment::open(&to, Access::Read).unwrap();
-                assert!(restored.world.catalog.users.ids[3].starts_with("deleted-"));
+                assert!(restored.dataset.catalog.users.ids[3].starts_with("deleted-"));
                 assert_eq!(restored.state.backups().unwrap().len(), 1, "the backup is still out");
             }
             if number == 0 {
@@ -99,8 +99,8 @@ fn backups_go_between_folders_and_databases() {
     let from = ["restore", "--backup", text(&backup), "--tombstones", database];
     done(&[&from[..], &to].concat(), &[]);
     done(&[&["train", "-q"][..], &to].concat(), &[]);
-    let world = Deployment::open(&restored, Access::Read).unwrap().world;
-    let twin = LearnedState::new(&world, train_all(&world, None).unwrap());
+    let dataset = Deployment::open(&restored, Access::Read).unwrap().dataset;
+    let twin = LearnedState::new(&dataset, train_all(&dataset, None).unwrap());
     assert_eq!(learned(&restored).unwrap().differences(&twin), [""; 0]);
 
     // A directory says where its tombstones are; an empty database, and a

@@ -242,9 +242,9 @@ fn every_live_version_is_in_the_log() {
     receipt(&place);
     // An addition has no receipt, and its version is in the log all the same.
     let (has, items) = {
-        let world = &place.world();
-        let has: Vec<u32> = world.interactions.of(2).iter().map(|r| r.item).collect();
-        (has, world.catalog.items.ids.clone())
+        let dataset = &place.dataset();
+        let has: Vec<u32> = dataset.interactions.of(2).iter().map(|r| r.item).collect();
+        (has, dataset.catalog.items.ids.clone())
     };
     let new = (0..16).find(|item| !has.contains(item)).unwrap();
     let add = json!({"user": "user-2", "interactions": [{"item": items[new as usize]}]});

@@ -6,8 +6,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use eemu_core::dataset::Interaction;
-use eemu_core::ensemble::LearnedState;
+use eemu_core::data::Interaction;
+use eemu_core::learned_state::LearnedState;
 use eemu_server::deployment::Deployment;
 use eemu_server::serve::http::HttpOptions;
 use eemu_server::serve::tokens::Scope;
@@ -26,7 +26,7 @@ fn done(args: &[&str]) -> Value {
 }
 
 fn records(dir: &Path) -> Vec<Interaction> {
-    Deployment::open(dir, Access::Read).unwrap().world.interactions.all().to_vec()
+    Deployment::open(dir, Access::Read).unwrap().dataset.interactions.all().to_vec()
 }
 
 /// A backup made beside a running server; a record and an account deleted
@@ -43,7 +43,7 @@ fn a_restore_deletes_again() {
     let before = records(&state);
     let made = done(&["backup", "--state", text(&state), "--to", text(&at("backup")), "--json"]);
     assert_eq!(made["records"], before.len());
-    let catalog = Deployment::open(&state, Access::Read).unwrap().world.catalog;
+    let catalog = Deployment::open(&state, Access::Read).unwrap().dataset.catalog;
     let gone = before.iter().find(|r| r.user != 3).unwrap();
     let ids = (&catalog.users.ids[gone.user as usize], &catalog.items.ids[gone.item as usize]);
     assert_eq!(process.post("/api/v1/interactions/delete", &admin, &delete_items(ids.0, &[ids.1])).unwrap().0, 202);
@@ -66,8 +66,8 @@ fn a_restore_deletes_again() {
         assert_eq!(records(&restored), records(&state));
         assert!(!std::fs::read_to_string(restored.join("catalog.json")).unwrap().contains("user-3\""));
         done(&["train", "--state", text(&restored), "-q"]);
-        let world = Deployment::open(&restored, Access::Read).unwrap().world;
-        let twin = LearnedState::new(&world, train_all(&world, None).unwrap());
+        let dataset = Deployment::open(&restored, Access::Read).unwrap().dataset;
+        let twin = LearnedState::new(&dataset, train_all(&dataset, None).unwrap());
         assert_eq!(learned(&restored).unwrap().differences(&twin), [""; 0]);
     }
     let (backup, all) = (at("backup"), at("all"));
@@ -85,7 +85,7 @@ fn a_second_restore_deletes_everything_again() {
     let (state, backup) = (at("state"), at("backup"));
     make_state(&state, &Recipe::default(), false).unwrap();
     done(&["backup", "--state", text(&state), "--to", text(&backup), "--json"]);
-    let catalog = Deployment::open(&state, Access::Read).unwrap().world.catalog;
+    let catalog = Deployment::open(&state, Access::Read).unwrap().dataset.catalog;
     let forget = |dir: &Path| {
         let gone = records(dir)[0];
         let ids = (&catalog.users.ids[gone.user as usize], &catalog.items.ids[gone.item as usize]);
@@ -121,7 +121,7 @@ fn tombstones_end_with_the_last_older_backup() {
     make_state(&state, &Recipe::default(), true).unwrap();
     let forget = |n: usize| {
         let all = records(&state);
-        let catalog = Deployment::open(&state, Access::Read).unwrap().world.catalog;
+        let catalog = Deployment::open(&state, Access::Read).unwrap().dataset.catalog;
         let (user, item) = (&catalog.users.ids[all[n].user as usize], &catalog.items.ids[all[n].item as usize]);
         done(&["forget", "--state", text(&state), "--user", user, "--item", item, "-q", "--later"]);
     };
@@ -159,7 +159,7 @@ fn tombstones_of_another_time_or_place_are_refused() {
     done(&["backup", "--state", text(&state), "--to", text(&backup), "--keep", &keep]);
     let forget = |n: usize| {
         let record = records(&state)[n];
-        let catalog = Deployment::open(&state, Access::Read).unwrap().world.catalog;
+        let catalog = Deployment::open(&state, Access::Read).unwrap().dataset.catalog;
         let (user, item) = (&catalog.users.ids[record.user as usize], &catalog.items.ids[record.item as usize]);
         done(&["forget", "--state", text(&state), "--user", user, "--item", item, "-q", "--later"]);
     };
@@ -195,7 +195,7 @@ fn a_state_of_format_1_opens() {
     assert!(manifest["shards"].as_array().unwrap().iter().all(|s| s["in_mean"] == true));
     let log = place.get("/api/v1/log/entries", "").json();
     assert!(log["entries"][0].as_str().unwrap().contains("\"removed\""), "its receipts are the log's first entries");
-    let user = place.world().interactions.all()[0].user;
+    let user = place.dataset().interactions.all()[0].user;
     let token = place.subject(user).unwrap();
     let all = place.post("/api/v1/interactions/delete", &token, &json!({"all": true})).json();
     place.wait_done(all["id"].as_str().unwrap()).unwrap();

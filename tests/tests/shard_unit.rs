@@ -86,8 +86,8 @@ fn places_count_where_a_model_has_a_row_a_person() {
     let shop = Shop::new();
     for ((kind, flags), counts) in [(KINDS[0], false), (KINDS[2], false), (KINDS[3], true), (KINDS[4], true)] {
         let state = shop.trained(kind, flags);
-        let world = Deployment::open(&state, Access::Read).unwrap().world;
-        let mut here = Unit::of(&world, 0).unwrap();
+        let dataset = Deployment::open(&state, Access::Read).unwrap().dataset;
+        let mut here = Unit::of(&dataset, 0).unwrap();
         let packed = shop.path("packed.input");
         Input::write(&here, &packed).unwrap();
         assert_eq!(Input::read(&packed).unwrap().unit.input("here"), here.input("here"), "{kind}");
@@ -149,16 +149,16 @@ fn an_input_holds_one_shard_alone() {
     for (kind, flags) in KINDS {
         let state = shop.trained(kind, flags);
         let deployment = Deployment::open(&state, Access::Read).unwrap();
-        let by = deployment.world.config.shard.by;
+        let by = deployment.dataset.config.shard.by;
         let (mut absent, mut present) = (0, 0);
-        for data in deployment.world.shards() {
+        for data in deployment.dataset.shards() {
             let input = shop.path("one.input");
             let told = pack(&state, data.index, &input);
             let bytes = fs::read(&input).unwrap();
             let holds = |id: &str| bytes.windows(id.len()).any(|window| window == id.as_bytes());
             let own: BTreeSet<u32> = data.cells.iter().map(|cell| cell.user).collect();
             assert_eq!(told["inputs"][0]["people"], json!(own.len()));
-            for (user, id) in (0..).zip(&deployment.world.catalog.users.ids) {
+            for (user, id) in (0..).zip(&deployment.dataset.catalog.users.ids) {
                 assert_eq!(holds(id), own.contains(&user), "{kind}: shard {}, {id}", data.index);
                 if own.contains(&user) { present += 1 } else { absent += 1 }
             }
@@ -187,8 +187,8 @@ fn a_shard_that_changed_keeps_what_it_had() {
     let shop = Shop::new();
     let state = shop.trained("state", KINDS[0].1);
     let deployment = Deployment::open(&state, Access::Read).unwrap();
-    let user = deployment.world.shards()[1].cells[0].user;
-    let reader = deployment.world.catalog.users.ids[user as usize].clone();
+    let user = deployment.dataset.shards()[1].cells[0].user;
+    let reader = deployment.dataset.catalog.users.ids[user as usize].clone();
     drop(deployment);
     let before = info(&state);
     // An addition leaves the old model live until the shard is trained again.

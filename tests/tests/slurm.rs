@@ -133,7 +133,7 @@ impl Drop for Cluster {
 fn eight(shop: &Shop) -> (PathBuf, PathBuf, Vec<u32>) {
     let here = shop.trained("here", &["--shards", "8", "--epochs", "600"]);
     let deployment = Deployment::open(&here, Access::Read).unwrap();
-    let mut shards = deployment.world.shards();
+    let mut shards = deployment.dataset.shards();
     shards.sort_by_key(|data| std::cmp::Reverse(data.len()));
     let largest = shards.iter().map(|data| data.index).take(2).collect();
     drop(deployment);

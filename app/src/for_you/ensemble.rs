@@ -8,11 +8,11 @@ use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::collections::HashMap;
 
-use eemu_core::adapt::{Past, Person};
+use eemu_core::adapt::{UserContext, UserHistory};
 use eemu_core::api::{Manifest, OwnInteraction, OwnRows};
 use eemu_core::client::{class_degree, client_model, client_person, read_client_file};
 use eemu_core::config::AdaptConfig;
-use eemu_core::dataset::{Catalog, Entities};
+use eemu_core::data::{Catalog, Entities};
 use eemu_core::model::TensorMap;
 use eemu_core::random::Key;
 use eemu_core::shard_model::{ItemBase, ShardModel};
@@ -138,7 +138,7 @@ impl Public {
 
     /// The person to recommend to: the signed-in one, or a visitor. `records`
     /// are what they did, items by index, with their times.
-    pub fn person(&self, own: Option<&Own>, records: &[(u32, Option<f64>)]) -> Person {
+    pub fn person(&self, own: Option<&Own>, records: &[(u32, Option<f64>)]) -> UserContext {
         let mut known = vec![false; self.manifest.shards_total as usize];
         for row in own.iter().flat_map(|own| &own.rows.rows) {
             if let Some(known) = known.get_mut(row.shard as usize) {
@@ -146,7 +146,7 @@ impl Public {
             }
         }
         let id = own.and_then(|own| own.rows.users.ids.front()).map(String::as_str);
-        client_person(&self.manifest.config, id, &known, Past::new(records.iter().copied()))
+        client_person(&self.manifest.config, id, &known, UserHistory::new(records.iter().copied()))
     }
 
     /// The adaptation that is asked for.
@@ -166,7 +166,7 @@ impl Public {
     ///
     /// # Errors
     /// When core refuses.
-    pub async fn list(&self, ready: &[&Ready], person: &Person, ask: &Ask) -> eemu_core::Result<List> {
+    pub async fn list(&self, ready: &[&Ready], person: &UserContext, ask: &Ask) -> eemu_core::Result<List> {
         let mut models = Vec::new();
         for ready in ready.iter().filter(|ready| !ask.off.contains(&ready.shard)) {
             models.push((ready.shard as usize, &ready.model, ready.base().await?));
@@ -206,7 +206,7 @@ impl Public {
         })
     }
 
-    fn popular(&self, person: &Person, top: usize) -> ranking::Made {
+    fn popular(&self, person: &UserContext, top: usize) -> ranking::Made {
         let scores: Vec<f32> = self.manifest.degree_classes.iter().map(|&class| f32::from(class)).collect();
         let row = |ranked: eemu_core::recommend::Ranked| ranking::ListRow {
             product: ranked.item,

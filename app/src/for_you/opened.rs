@@ -6,7 +6,7 @@ mod cut;
 
 use std::collections::{BTreeMap, HashSet};
 
-use eemu_core::dataset::tables::{DateOrder, Moment, Table, Times, Wishes, choose, readings};
+use eemu_core::data::tables::{DateOrder, Moment, Table, Times, Wishes, choose, readings};
 use serde::{Deserialize, Serialize};
 
 use self::cut::Cut;

@@ -5,7 +5,7 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 
-use eemu_core::dataset::Entities;
+use eemu_core::data::Entities;
 use unicode_normalization::UnicodeNormalization;
 
 /// Names that are compared letter by letter, at most, for one that was not

@@ -143,12 +143,12 @@ impl Address {
                 let _ = write!(text, "&{key}={value}");
             }
         };
-        let world = match &self.setup.source {
+        let dataset = match &self.setup.source {
             Source::Shop => "shop".to_owned(),
             Source::Town => "town".to_owned(),
             Source::Own(hash) => format!("csv-{hash}"),
         };
-        add("world", world, self.setup.source != usual.setup.source);
+        add("world", dataset, self.setup.source != usual.setup.source);
         add("seed", self.setup.seed.to_string(), self.setup.seed != usual.setup.seed);
         add("s", self.setup.shards.to_string(), self.setup.shards != usual.setup.shards);
         add("by", "people".to_owned(), self.setup.cut == Cut::People);

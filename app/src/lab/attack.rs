@@ -4,14 +4,14 @@
 //! the dot, without it, and after forgetting it, all by the real engine.
 
 use eemu_core::config::AdaptConfig;
-use eemu_core::dataset::Holdout;
+use eemu_core::data::Holdout;
+use eemu_core::dataset::History;
 use eemu_core::evaluate::rank_of;
 use eemu_core::recommend::Ranker;
 use eemu_core::unlearn;
-use eemu_core::world::History;
 
 use super::protocol::{Attack, Dot, Places, Round};
-use super::setup::{Setup, world};
+use super::setup::{Setup, dataset};
 use super::system::System;
 use super::table::Table;
 use super::watch::{Halt, Part, Watch};
@@ -32,12 +32,12 @@ pub async fn measure(table: &Table, setup: &Setup, dot: Dot, watch: &mut impl Wa
     for number in 0..ROUNDS {
         // Within what a link can hold.
         let seed = (setup.seed + u64::from(number)) % u64::from(u32::MAX);
-        let cut = |table: &Table| world(table, seed, setup.shards, setup.cut, Holdout::None);
+        let cut = |table: &Table| dataset(table, seed, setup.shards, setup.cut, Holdout::None);
         let (had, never) = (cut(table)?, cut(&without)?);
         let known: Vec<u32> = never.person(dot.household, History::All).history.items().to_vec();
         products = never.catalog.items.len() as u32 - known.len() as u32;
         let before = System::train(had, None, "", &mut part(watch, number, 0.0)).await?;
-        let plan = unlearn::plan(&before.world, &[pair]);
+        let plan = unlearn::plan(&before.dataset, &[pair]);
         let after = before.retrained(plan.after, &plan.shards, "", &mut part(watch, number, 0.5)).await?;
         let never = System::train(never, None, "", &mut part(watch, number, 0.5)).await?;
         rounds.push(Round {
@@ -64,13 +64,14 @@ fn part<W: Watch>(whole: &mut W, number: u32, half: f64) -> Part<'_, W> {
 /// Where a system puts the dot's product for its household, among all that the
 /// household does not have otherwise: before any tuning to the household.
 async fn places(system: &System, dot: Dot, known: &[u32]) -> Result<Places, Halt> {
-    let world = &system.world;
-    let own = world.shard_of(dot.household, dot.product);
-    let plain = AdaptConfig { size: 0, ..world.config.adapt.clone() };
+    let dataset = &system.dataset;
+    let own = dataset.shard_of(dot.household, dot.product);
+    let plain = AdaptConfig { size: 0, ..dataset.config.adapt.clone() };
     let voices = system.models.iter().enumerate();
-    let models: Vec<_> = voices.filter(|(shard, _)| world.has_voice(*shard as u32) || *shard == own as usize).collect();
-    let ranker = Ranker::new(&models, &world.key, &world.degrees, &plain).await?;
-    let scored = ranker.scores(&[world.person(dot.household, History::All)], 0, true).await?;
+    let models: Vec<_> =
+        voices.filter(|(shard, _)| dataset.has_voice(*shard as u32) || *shard == own as usize).collect();
+    let ranker = Ranker::new(&models, &dataset.key, &dataset.degrees, &plain).await?;
+    let scored = ranker.scores(&[dataset.person(dot.household, History::All)], 0, true).await?;
     let mut known = known.to_vec();
     known.sort_unstable();
     let place = |scores: &[f32]| Ok::<u32, Halt>(rank_of(dot.product, scores, &known)? as u32 + 1);

@@ -3,12 +3,12 @@
 
 use std::collections::BTreeSet;
 
-use eemu_core::dataset::{Holdout, Role};
+use eemu_core::data::{Holdout, Role};
 use eemu_core::evaluate::{hit_rate, ndcg, ranks};
 use eemu_core::recommend::Ranker;
 
 use super::protocol::{Cost, CutCost};
-use super::setup::{Cut, Setup, world};
+use super::setup::{Cut, Setup, dataset};
 use super::system::System;
 use super::table::Table;
 use super::watch::{Halt, Part, Watch};
@@ -24,9 +24,9 @@ pub const SHARDS: [u32; 6] = [1, 2, 4, 8, 16, 32];
 pub async fn measure(table: Table, setup: &Setup, watch: &mut impl Watch) -> Result<Vec<Cost>, Halt> {
     let mut costs = Vec::new();
     for shards in SHARDS {
-        let world = world(&table, setup.seed, shards, setup.cut, Holdout::LeaveOneOut)?;
+        let dataset = dataset(&table, setup.seed, shards, setup.cut, Holdout::LeaveOneOut)?;
         let phase = format!("Measuring {shards} of 32 shards");
-        let system = System::train(world, None, &phase, watch).await?;
+        let system = System::train(dataset, None, &phase, watch).await?;
         let (ndcg, hit_rate) = quality(&system, watch).await?;
         let all: f64 = system.millis.iter().sum();
         costs.push(Cost { shards, one: all / f64::from(shards), all, ndcg, hit_rate });
@@ -41,17 +41,17 @@ pub async fn measure(table: Table, setup: &Setup, watch: &mut impl Watch) -> Res
 pub async fn cuts(table: Table, setup: &Setup, watch: &mut impl Watch) -> Result<Vec<CutCost>, Halt> {
     let mut costs = Vec::new();
     for (place, cut) in Cut::ALL.into_iter().enumerate() {
-        let world = world(&table, setup.seed, setup.shards, cut, Holdout::LeaveOneOut)?;
+        let dataset = dataset(&table, setup.seed, setup.shards, cut, Holdout::LeaveOneOut)?;
         let from = place as f64 / 2.0;
         let phase = format!("Measuring the cut {} of 2", place + 1);
         let mut part = Part { whole: &mut *watch, phase: phase.clone(), from, share: 0.5 };
-        let system = System::train(world, None, &phase, &mut part).await?;
+        let system = System::train(dataset, None, &phase, &mut part).await?;
         let (ndcg, hit_rate) = quality(&system, watch).await?;
-        let world = &system.world;
+        let dataset = &system.dataset;
         let (mut accounts, mut shards, mut account, mut records, mut one) = (0.0, 0.0, 0.0, 0.0, 0.0);
-        for user in 0..world.interactions.users() {
-            let items = world.items(user, Role::Train);
-            let places: Vec<u32> = items.into_iter().map(|item| world.shard_of(user, item)).collect();
+        for user in 0..dataset.interactions.users() {
+            let items = dataset.items(user, Role::Train);
+            let places: Vec<u32> = items.into_iter().map(|item| dataset.shard_of(user, item)).collect();
             let own: BTreeSet<u32> = places.iter().copied().collect();
             let millis = |shard: &u32| system.millis.get(*shard as usize).copied().unwrap_or(0.0);
             if !own.is_empty() {
@@ -78,13 +78,13 @@ pub async fn cuts(table: Table, setup: &Setup, watch: &mut impl Watch) -> Result
 /// NDCG@10 of everybody's held-out purchases with half its 95% interval, and
 /// HR@10. Shards without records have no voice.
 async fn quality(system: &System, watch: &mut impl Watch) -> Result<((f64, f64), f64), Halt> {
-    let world = &system.world;
-    let voices = system.models.iter().enumerate().filter(|(shard, _)| world.has_voice(*shard as u32));
+    let dataset = &system.dataset;
+    let voices = system.models.iter().enumerate().filter(|(shard, _)| dataset.has_voice(*shard as u32));
     let models: Vec<_> = voices.collect();
-    let ranker = Ranker::new(&models, &world.key, &world.degrees, &world.config.adapt).await?;
+    let ranker = Ranker::new(&models, &dataset.key, &dataset.degrees, &dataset.config.adapt).await?;
     let mut ranked = Vec::new();
     for role in [Role::Validation, Role::Test] {
-        ranked.extend(ranks(world, &ranker, role, 0..u32::MAX, |_, _| ()).await?.into_iter().map(|(_, rank)| rank));
+        ranked.extend(ranks(dataset, &ranker, role, 0..u32::MAX, |_, _| ()).await?.into_iter().map(|(_, rank)| rank));
         watch.breathe().await?;
     }
     let quality = ndcg(&ranked, 10);

@@ -4,15 +4,15 @@
 use std::collections::{BTreeSet, HashMap};
 
 use eemu_core::config::AdaptConfig;
-use eemu_core::dataset::{Holdout, Interaction};
+use eemu_core::data::{Holdout, Interaction};
+use eemu_core::dataset::{Dataset, History};
 use eemu_core::mistakes::{self, Mistake};
 use eemu_core::shard::{ShardBy, assign};
 use eemu_core::unlearn;
-use eemu_core::world::{History, World};
 
 use super::foreign;
 use super::protocol::{Answer, Built, Dot, Forgot, List, ListAsk, Placed, Twin, What};
-use super::setup::{Cut, Setup, Source, city, world};
+use super::setup::{Cut, Setup, Source, city, dataset};
 use super::system::System;
 use super::table::Table;
 use super::watch::{Halt, Watch};
@@ -28,7 +28,7 @@ pub struct Lab {
     setup: Option<Setup>,
     own_table: Option<Table>,
     table: Option<Table>,
-    world: Option<World>,
+    dataset: Option<Dataset>,
     full: Option<System>,
     forgot: Option<(Dot, Vec<u32>, System)>,
     /// Systems trained on everything under a mistake.
@@ -92,7 +92,7 @@ impl Lab {
             _ => Err(Halt::NoTable),
         };
         let table = setup.source.built_in()?.map_or_else(own, Ok)?;
-        self.world = Some(world(&table, setup.seed, setup.shards, setup.cut, Holdout::None)?);
+        self.dataset = Some(dataset(&table, setup.seed, setup.shards, setup.cut, Holdout::None)?);
         self.table = Some(table);
         self.full = None;
         self.forgot = None;
@@ -105,42 +105,42 @@ impl Lab {
         self.table.as_ref().ok_or_else(nothing)
     }
 
-    pub(super) fn world(&self) -> Result<&World, Halt> {
-        self.world.as_ref().ok_or_else(nothing)
+    pub(super) fn dataset(&self) -> Result<&Dataset, Halt> {
+        self.dataset.as_ref().ok_or_else(nothing)
     }
 
     /// The world that never had a dot.
-    pub(super) fn world_without(&self, dot: Dot) -> Result<World, Halt> {
+    pub(super) fn world_without(&self, dot: Dot) -> Result<Dataset, Halt> {
         let table = self.table()?;
-        let world = self.world()?;
+        let dataset = self.dataset()?;
         let mut without = table.clone();
         without.records.retain(|&(household, product, _)| (household, product) != (dot.household, dot.product));
-        let train = &world.config.train;
-        Ok(super::setup::world(&without, train.seed, train.shards, Cut::of(world), world.config.holdout)?)
+        let train = &dataset.config.train;
+        Ok(super::setup::dataset(&without, train.seed, train.shards, Cut::of(dataset), dataset.config.holdout)?)
     }
 
     fn known(&self, dot: Dot) -> Result<(), Halt> {
-        let found = self.world()?.interactions.of(dot.household).iter().any(|record| record.item == dot.product);
+        let found = self.dataset()?.interactions.of(dot.household).iter().any(|record| record.item == dot.product);
         if found { Ok(()) } else { Err(Halt::Sentence("There is no such dot in this world. Choose another.".into())) }
     }
 
     fn built(&self) -> Result<Built, Halt> {
-        let (table, world) = (self.table()?, self.world()?);
+        let (table, dataset) = (self.table()?, self.dataset()?);
         let mut dealt = HashMap::new();
-        for shard in mistakes::shards(world, Mistake::OrderedSharding) {
+        for shard in mistakes::shards(dataset, Mistake::OrderedSharding) {
             for cell in &shard.cells {
                 dealt.extend(cell.items().map(|item| ((cell.user, item), shard.index)));
             }
         }
-        let shards = world.config.train.shards;
+        let shards = dataset.config.train.shards;
         let spread = |household: u32| {
             let by_record = |record: &Interaction| {
-                assign(&world.key, &world.catalog, record.user, record.item, ShardBy::Record, shards)
+                assign(&dataset.key, &dataset.catalog, record.user, record.item, ShardBy::Record, shards)
             };
-            world.interactions.of(household).iter().map(by_record).collect::<BTreeSet<u32>>().len() as u32
+            dataset.interactions.of(household).iter().map(by_record).collect::<BTreeSet<u32>>().len() as u32
         };
         let mut dots = Vec::new();
-        for shard in world.shards() {
+        for shard in dataset.shards() {
             for cell in &shard.cells {
                 let place = |&product: &u32, query| Placed {
                     dot: Dot { household: cell.user, product },
@@ -158,7 +158,7 @@ impl Lab {
             households: table.households.clone(),
             products: table.products.clone(),
             dots,
-            degrees: world.degrees.clone(),
+            degrees: dataset.degrees.clone(),
             left_out: (table.duplicates, table.skipped),
             spread: (0..table.households.len() as u32).map(spread).collect(),
         })
@@ -167,9 +167,9 @@ impl Lab {
     /// Every shard, trained on everything.
     pub(super) async fn full(&mut self, watch: &mut impl Watch) -> Result<&System, Halt> {
         if self.full.is_none() {
-            let world = self.world()?.clone();
-            let phase = format!("Training {} models", world.config.train.shards);
-            self.full = Some(System::train(world, None, &phase, watch).await?);
+            let dataset = self.dataset()?.clone();
+            let phase = format!("Training {} models", dataset.config.train.shards);
+            self.full = Some(System::train(dataset, None, &phase, watch).await?);
         }
         self.full.as_ref().ok_or_else(nothing)
     }
@@ -183,7 +183,7 @@ impl Lab {
         {
             return Ok((shards.clone(), system.clone()));
         }
-        let plan = unlearn::plan(&full.world, &[(dot.household, dot.product)]);
+        let plan = unlearn::plan(&full.dataset, &[(dot.household, dot.product)]);
         let system = full.retrained(plan.after, &plan.shards, "Retraining one model", watch).await?;
         self.forgot = Some((dot, plan.shards.clone(), system.clone()));
         Ok((plan.shards, system))
@@ -215,37 +215,37 @@ impl Lab {
 /// A household's list by a system's models.
 async fn list(system: &System, ask: &ListAsk, watch: &mut impl Watch) -> Result<List, Halt> {
     let began = watch.now();
-    if ask.household as usize >= system.world.catalog.users.len() {
+    if ask.household as usize >= system.dataset.catalog.users.len() {
         return Err(Halt::Sentence("There is no such household in this world. Choose another.".into()));
     }
     let mut models = Vec::new();
     for (shard, model) in system.models.iter().enumerate() {
         // A shard without records has nothing to say.
-        if !ask.off.contains(&(shard as u32)) && system.world.has_voice(shard as u32) {
+        if !ask.off.contains(&(shard as u32)) && system.dataset.has_voice(shard as u32) {
             models.push((shard, model, model.item_base().await?));
         }
     }
     if models.is_empty() {
         return Err(Halt::Sentence("Every shard is switched off. Switch one on.".into()));
     }
-    let world = &system.world;
+    let dataset = &system.dataset;
     let adapt = AdaptConfig {
         size: ask.size,
         step: ask.step,
         steps: ask.steps,
         temperature: ask.temperature,
-        ..world.config.adapt.clone()
+        ..dataset.config.adapt.clone()
     };
-    let person = world.person(ask.household, History::All);
+    let person = dataset.person(ask.household, History::All);
     let ensemble = Ensemble {
         models: &models,
-        shards: world.config.train.shards as usize,
-        key: &world.key,
-        degrees: &world.degrees,
+        shards: dataset.config.train.shards as usize,
+        key: &dataset.key,
+        degrees: &dataset.degrees,
         down: &[],
     };
     let Made { rows, mut set } = ensemble.list(&person, &adapt, 0, LIST).await?;
-    set.sort_by_key(|&(item, ..)| (world.degrees[item as usize], item));
+    set.sort_by_key(|&(item, ..)| (dataset.degrees[item as usize], item));
     Ok(List { household: ask.household, set, rows, millis: watch.now() - began })
 }
 

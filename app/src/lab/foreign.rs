@@ -5,8 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io::Cursor;
 
-use eemu_core::dataset::tables::{Delimited, Field, JsonLines, Layout, Moment, Rows, Times, Wishes, Wrong, choose};
-use eemu_core::dataset::{BadLines, Source};
+use eemu_core::data::tables::{Delimited, Field, JsonLines, Layout, Moment, Rows, Times, Wishes, Wrong, choose};
+use eemu_core::data::{BadLines, Source};
 
 use super::table::{self, MAX_HOUSEHOLDS, MAX_PRODUCTS, Table};
 use crate::csv_file::{MAX_NAME, TableFault};
@@ -83,7 +83,7 @@ pub fn open(text: &str, skip: bool) -> Result<Table, TableFault> {
     if bad.count() > 0 && !skip {
         return Err(faulty(&bad));
     }
-    let month_first = times.order() == Some(eemu_core::dataset::tables::DateOrder::MonthFirst);
+    let month_first = times.order() == Some(eemu_core::data::tables::DateOrder::MonthFirst);
     let when = |record: &Record| record.2.map(|(day, month)| if month_first { month } else { day });
     let records: Vec<Timed> = records.iter().map(|record| (record.0.clone(), record.1.clone(), when(record))).collect();
     let made = built(&densest(records), bad.count() as usize, blake3::hash(text.as_bytes()).to_hex().as_str());

@@ -4,13 +4,13 @@
 use std::collections::HashMap;
 
 use eemu_core::aggregate::{FitConfig, SampledPairs, Simplex, Vectors};
-use eemu_core::dataset::{Holdout, Role};
+use eemu_core::data::{Holdout, Role};
+use eemu_core::dataset::Dataset;
 use eemu_core::mistakes::{self, Mistake};
-use eemu_core::world::World;
 
 use super::engine::{Lab, compared};
 use super::protocol::{Broken, Dot, Lesson, Twin};
-use super::setup::{Cut, world};
+use super::setup::{Cut, dataset};
 use super::system::System;
 use super::watch::{Halt, Watch};
 
@@ -31,8 +31,8 @@ fn mistake(lesson: Lesson) -> Mistake {
 
 /// The world of a lesson. Only the shared epoch needs purchases that are held
 /// out: they are everybody's data that it is chosen on.
-fn worlds(lab: &Lab, lesson: Lesson, dot: Dot) -> Result<(World, World), Halt> {
-    let full = lab.world()?;
+fn worlds(lab: &Lab, lesson: Lesson, dot: Dot) -> Result<(Dataset, Dataset), Halt> {
+    let full = lab.dataset()?;
     let without = lab.world_without(dot)?;
     if lesson != Lesson::Epoch {
         return Ok((full.clone(), without));
@@ -40,25 +40,25 @@ fn worlds(lab: &Lab, lesson: Lesson, dot: Dot) -> Result<(World, World), Halt> {
     let train = &full.config.train;
     let mut table = lab.table()?.clone();
     let cut = Cut::of(full);
-    let held = world(&table, train.seed, train.shards, cut, Holdout::LeaveOneOut)?;
+    let held = dataset(&table, train.seed, train.shards, cut, Holdout::LeaveOneOut)?;
     table.records.retain(|&(household, product, _)| (household, product) != (dot.household, dot.product));
-    Ok((held, world(&table, train.seed, train.shards, cut, Holdout::LeaveOneOut)?))
+    Ok((held, dataset(&table, train.seed, train.shards, cut, Holdout::LeaveOneOut)?))
 }
 
 /// The shard that the system with the mistake believes the dot to be in.
-fn shard_of(world: &World, mistake: Mistake, dot: Dot) -> Option<u32> {
+fn shard_of(dataset: &Dataset, mistake: Mistake, dot: Dot) -> Option<u32> {
     let holds = |shard: &eemu_core::shard::ShardData| {
         shard.cells.iter().any(|c| c.user == dot.household && c.items().any(|item| item == dot.product))
     };
-    mistakes::shards(world, mistake).iter().find(|shard| holds(shard)).map(|shard| shard.index)
+    mistakes::shards(dataset, mistake).iter().find(|shard| holds(shard)).map(|shard| shard.index)
 }
 
 /// Of the records that are left, how many change their shard when a dot goes,
 /// and how many there are.
-fn moved(full: &World, without: &World, mistake: Mistake) -> (usize, usize) {
-    let places = |world: &World| {
+fn moved(full: &Dataset, without: &Dataset, mistake: Mistake) -> (usize, usize) {
+    let places = |dataset: &Dataset| {
         let mut places = HashMap::new();
-        for shard in mistakes::shards(world, mistake) {
+        for shard in mistakes::shards(dataset, mistake) {
             for cell in &shard.cells {
                 places.extend(cell.items().map(|item| ((cell.user, item), shard.index)));
             }
@@ -119,18 +119,18 @@ async fn kept_aggregator(lab: &mut Lab, dot: Dot, watch: &mut impl Watch) -> Res
 /// The blend's weights of a system, from nothing.
 pub(super) async fn fit(system: &System) -> Result<Simplex, Halt> {
     let config = FitConfig { share: 1.0, rate: 0.01, ..FitConfig::default() };
-    let world = &system.world;
-    let vectors = Vectors::of(world, &system.models).await?;
-    let margins = SampledPairs::of(world, config.share).margins(&vectors).await?;
-    Ok(Simplex::fit(&margins, f64::from(world.config.model.margin), &world.key, &config)?)
+    let dataset = &system.dataset;
+    let vectors = Vectors::of(dataset, &system.models).await?;
+    let margins = SampledPairs::of(dataset, config.share).margins(&vectors).await?;
+    Ok(Simplex::fit(&margins, f64::from(dataset.config.model.margin), &dataset.key, &config)?)
 }
 
 /// Looks for a dot on which a mistake leaves a trace, in a keyed order.
 pub(super) async fn find(lab: &mut Lab, lesson: Lesson, watch: &mut impl Watch) -> Result<(Option<Dot>, u32), Halt> {
-    let world = lab.world()?.clone();
+    let dataset = lab.dataset()?.clone();
     let mut dots: Vec<Dot> =
-        world.interactions.all().iter().map(|r| Dot { household: r.user, product: r.item }).collect();
-    world.key.stream("lab: a dot that shows it", &[]).shuffle(&mut dots);
+        dataset.interactions.all().iter().map(|r| Dot { household: r.user, product: r.item }).collect();
+    dataset.key.stream("lab: a dot that shows it", &[]).shuffle(&mut dots);
     let mut tried = 0;
     for dot in dots {
         if tried as usize == TRIES {

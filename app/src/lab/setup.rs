@@ -1,10 +1,10 @@
 //! What a Lab is made from: everything that decides its bytes.
 
 use eemu_core::config::{AdaptConfig, Config, TrainConfig};
-use eemu_core::dataset::{Catalog, Entities, Holdout, Interaction};
+use eemu_core::data::{Catalog, Entities, Holdout, Interaction};
+use eemu_core::dataset::Dataset;
 use eemu_core::model::ModelConfig;
 use eemu_core::shard::{ShardBy, ShardConfig};
-use eemu_core::world::World;
 use serde::{Deserialize, Serialize};
 
 use super::table::{self, Table};
@@ -67,8 +67,8 @@ impl Cut {
     }
 
     /// How a world is cut.
-    pub fn of(world: &World) -> Self {
-        match world.config.shard.by {
+    pub fn of(dataset: &Dataset) -> Self {
+        match dataset.config.shard.by {
             ShardBy::Record => Self::Records,
             ShardBy::Person => Self::People,
         }
@@ -134,12 +134,12 @@ pub fn config(seed: u64, shards: u32, holdout: Holdout) -> Config {
 ///
 /// # Errors
 /// When core refuses it.
-pub fn world(table: &Table, seed: u64, shards: u32, cut: Cut, holdout: Holdout) -> eemu_core::Result<World> {
+pub fn dataset(table: &Table, seed: u64, shards: u32, cut: Cut, holdout: Holdout) -> eemu_core::Result<Dataset> {
     let side = |names: &[String]| Entities::new(names.to_vec(), Vec::new(), Vec::new());
     let catalog =
         Catalog { dataset: "lab".into(), version: 1, users: side(&table.households)?, items: side(&table.products)? };
     let record = |&(user, item, timestamp): &(u32, u32, Option<f64>)| Interaction { user, item, timestamp };
     let records = table.records.iter().map(record).collect();
     let config = Config { shard: ShardConfig { by: cut.rule() }, ..config(seed, shards, holdout) };
-    Ok(World::new(catalog, records, config)?.0)
+    Ok(Dataset::new(catalog, records, config)?.0)
 }

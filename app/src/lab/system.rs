@@ -1,13 +1,14 @@
 //! A trained system of the Lab: every shard's model with its hash, trained
 //! side by side so that people can watch, rightly or under a mistake.
 
-use eemu_core::ensemble::{LearnedState, USER_ROWS};
+use eemu_core::dataset::Dataset;
+use eemu_core::learned_state::LearnedState;
 use eemu_core::mistakes::{self, Mistake, Run};
 use eemu_core::model::{TensorMap, model_blake3};
 use eemu_core::shard::ShardData;
 use eemu_core::shard_model::ShardModel;
 use eemu_core::tensor::Device;
-use eemu_core::world::World;
+use eemu_core::user_rows::USER_ROWS;
 
 use super::protocol::{Difference, Progress, Trained};
 use super::watch::{Halt, Watch};
@@ -24,7 +25,7 @@ pub fn cpu() -> Device {
 #[derive(Debug, Clone)]
 pub struct System {
     /// What it trained on.
-    pub world: World,
+    pub dataset: Dataset,
     /// One model a shard.
     pub models: Vec<ShardModel>,
     /// Their tensors.
@@ -43,18 +44,18 @@ impl System {
     /// # Errors
     /// When it is stopped or core refuses.
     pub async fn train(
-        world: World,
+        dataset: Dataset,
         mistake: Option<Mistake>,
         phase: &str,
         watch: &mut impl Watch,
     ) -> Result<Self, Halt> {
-        let data = mistake.map_or_else(|| world.shards(), |mistake| mistakes::shards(&world, mistake));
+        let data = mistake.map_or_else(|| dataset.shards(), |mistake| mistakes::shards(&dataset, mistake));
         let all: Vec<usize> = (0..data.len()).collect();
-        let (models, losses, millis, chosen) = train(&world, &data, &all, mistake, phase, watch).await?;
+        let (models, losses, millis, chosen) = train(&dataset, &data, &all, mistake, phase, watch).await?;
         let tensors = values(&models).await?;
         let hashes = tensors.iter().map(model_blake3).collect();
         let trained = Trained { losses, hashes, millis: millis.iter().sum() };
-        Ok(Self { world, models, tensors, trained, millis, chosen })
+        Ok(Self { dataset, models, tensors, trained, millis, chosen })
     }
 
     /// The system after a deletion, as one does it that follows the rule:
@@ -64,7 +65,7 @@ impl System {
     /// When it is stopped or core refuses.
     pub async fn retrained(
         &self,
-        after: World,
+        after: Dataset,
         again: &[u32],
         phase: &str,
         watch: &mut impl Watch,
@@ -72,7 +73,7 @@ impl System {
         let data = after.shards();
         let places: Vec<usize> = again.iter().map(|&shard| shard as usize).collect();
         let (models, losses, millis, _) = train(&after, &data, &places, None, phase, watch).await?;
-        let mut system = Self { world: after, ..self.clone() };
+        let mut system = Self { dataset: after, ..self.clone() };
         for (model, &place) in models.into_iter().zip(&places) {
             system.tensors[place] = model.values().await?;
             system.trained.hashes[place] = model_blake3(&system.tensors[place]);
@@ -88,7 +89,7 @@ impl System {
     /// were retrained.
     #[must_use]
     pub fn with_shards_of(&self, other: &Self, shards: &[u32]) -> Self {
-        let mut system = Self { world: other.world.clone(), ..self.clone() };
+        let mut system = Self { dataset: other.dataset.clone(), ..self.clone() };
         for place in shards.iter().map(|&shard| shard as usize) {
             system.models[place] = other.models[place].clone();
             system.tensors[place] = other.tensors[place].clone();
@@ -100,13 +101,13 @@ impl System {
 
     /// Where each shard's tensors differ from another system's.
     pub fn differences(&self, other: &Self) -> Vec<Vec<Difference>> {
-        self.tensors.iter().zip(&other.tensors).map(|(own, theirs)| differing(&self.world, own, theirs)).collect()
+        self.tensors.iter().zip(&other.tensors).map(|(own, theirs)| differing(&self.dataset, own, theirs)).collect()
     }
 
     /// Whether all learned state but the tensors is equal: records, split,
     /// shards, slices, degrees.
     pub fn same_records(&self, other: &Self) -> bool {
-        let state = |system: &Self| LearnedState::new(&system.world, Vec::new());
+        let state = |system: &Self| LearnedState::new(&system.dataset, Vec::new());
         state(self).differences(&state(other)).is_empty()
     }
 }
@@ -116,7 +117,7 @@ impl System {
 type Outcome = (Vec<ShardModel>, Vec<Vec<f32>>, Vec<f64>, Option<usize>);
 
 async fn train(
-    world: &World,
+    dataset: &Dataset,
     data: &[ShardData],
     places: &[usize],
     mistake: Option<Mistake>,
@@ -124,10 +125,10 @@ async fn train(
     watch: &mut impl Watch,
 ) -> Result<Outcome, Halt> {
     let chosen: Vec<ShardData> = places.iter().map(|&place| data[place].clone()).collect();
-    let mut run = Run::new(world, &chosen, mistake, &cpu())?;
+    let mut run = Run::new(dataset, &chosen, mistake, &cpu())?;
     let mut millis = vec![0.0; data.len()];
     let mut losses = vec![Vec::new(); data.len()];
-    let total = f64::from(world.config.train.epochs) * places.len().max(1) as f64;
+    let total = f64::from(dataset.config.train.epochs) * places.len().max(1) as f64;
     let mut done = 0.0;
     while !run.is_done() {
         for (number, &place) in places.iter().enumerate() {
@@ -158,7 +159,7 @@ async fn values(models: &[ShardModel]) -> Result<Vec<TensorMap>, Halt> {
     Ok(tensors)
 }
 
-fn differing(world: &World, own: &TensorMap, theirs: &TensorMap) -> Vec<Difference> {
+fn differing(dataset: &Dataset, own: &TensorMap, theirs: &TensorMap) -> Vec<Difference> {
     let mut found = Vec::new();
     for (tensor, (shape, values)) in own {
         let Some((_, others)) = theirs.get(tensor) else { continue };
@@ -173,8 +174,8 @@ fn differing(world: &World, own: &TensorMap, theirs: &TensorMap) -> Vec<Differen
             continue;
         }
         let names = match tensor.as_str() {
-            USER_ROWS => Some(&world.catalog.users.ids),
-            "item.id.table" => Some(&world.catalog.items.ids),
+            USER_ROWS => Some(&dataset.catalog.users.ids),
+            "item.id.table" => Some(&dataset.catalog.items.ids),
             _ => None,
         };
         let width = shape.last().copied().unwrap_or(1).max(1);

@@ -5,12 +5,11 @@ use burn::tensor::activation::{log_sigmoid, relu, softmax};
 
 use super::vectors::Vectors;
 use super::{Aggregator, Refit, Seen};
-use crate::dataset::Role;
+use crate::data::Role;
+use crate::dataset::{Dataset, History};
 use crate::evaluate::{hit_rate, rank_of};
-use crate::meta::out_of_batch;
 use crate::random::{Key, Stream};
 use crate::tensor::{Device, Tensor, from_vec, read};
-use crate::world::{History, World};
 use crate::{Error, Result};
 
 /// How it is fitted; the defaults are the published ones.
@@ -62,13 +61,13 @@ impl Attention {
     /// When there is nothing to fit on, a number is no number or the device fails.
     pub async fn fit(
         vectors: &Vectors,
-        world: &World,
+        dataset: &Dataset,
         key: &Key,
         config: &AttentionConfig,
         device: &Device,
     ) -> Result<Self> {
-        let histories: Vec<Vec<u32>> = (0..world.interactions.users())
-            .map(|user| world.person(user, History::Training).history.items().to_vec())
+        let histories: Vec<Vec<u32>> = (0..dataset.interactions.users())
+            .map(|user| dataset.person(user, History::Training).history.items().to_vec())
             .collect();
         let active: Vec<u32> = (0u32..).zip(&histories).filter(|(_, own)| !own.is_empty()).map(|(u, _)| u).collect();
         if active.is_empty() {
@@ -81,7 +80,7 @@ impl Attention {
         for epoch in 0..config.epochs {
             let mut stream = key.stream("attention", &[&epoch.to_le_bytes()]);
             for _ in 0..=records / config.batch {
-                let batch = Batch::draw(&mut stream, &active, &histories, world.catalog.items.len(), config.batch);
+                let batch = Batch::draw(&mut stream, &active, &histories, dataset.catalog.items.len(), config.batch);
                 let mask: Vec<f32> = (0..batch.users.len() * vectors.width)
                     .map(|_| if stream.unit() < config.keep { (1.0 / config.keep) as f32 } else { 0.0 })
                     .collect();
@@ -89,7 +88,7 @@ impl Attention {
             }
             done = epoch + 1;
             let blended = net.blend(vectors, done, &tracking).await?;
-            let hits = blended.validation(world, &histories)?;
+            let hits = blended.validation(dataset, &histories)?;
             if hits > best {
                 (best, kept, idle) = (hits, Some(blended), 0);
             } else {
@@ -105,10 +104,10 @@ impl Attention {
     }
 
     /// HR@10 on the validation items.
-    fn validation(&self, world: &World, histories: &[Vec<u32>]) -> Result<f64> {
+    fn validation(&self, dataset: &Dataset, histories: &[Vec<u32>]) -> Result<f64> {
         let mut ranks = Vec::new();
         for (user, masked) in (0u32..).zip(histories) {
-            if let Some(&target) = world.items(user, Role::Validation).first() {
+            if let Some(&target) = dataset.items(user, Role::Validation).first() {
                 ranks.push(rank_of(target, &self.scores(user), masked)?);
             }
         }
@@ -165,7 +164,7 @@ impl Batch {
             let own = &histories[user as usize];
             let positive = own[stream.below(own.len())];
             // Somebody who has everything has no negative.
-            if let Some(negative) = out_of_batch(stream, items, own) {
+            if let Some(negative) = stream.below_outside(items, own) {
                 users.push(user);
                 positives.push(positive);
                 negatives.push(negative);

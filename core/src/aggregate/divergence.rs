@@ -38,7 +38,7 @@ impl Divergence {
             .iter()
             .map(|shard| {
                 let mut own = vec![0; degrees.len()];
-                for item in shard.cells.iter().flat_map(crate::shard::Cell::items) {
+                for item in shard.cells.iter().flat_map(crate::shard::UserSlice::items) {
                     own[item as usize] += 1;
                 }
                 1.0 - jensen_shannon(degrees, &own)
@@ -73,7 +73,7 @@ impl Aggregator for Divergence {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::shard::Cell;
+    use crate::shard::UserSlice;
 
     #[test]
     fn divergence_by_hand() {
@@ -89,7 +89,7 @@ mod tests {
     fn a_shard_like_the_whole_counts_more() {
         let shard = |index, items: &[u32]| ShardData {
             index,
-            cells: vec![Cell { user: 0, support: items.to_vec(), query: Vec::new() }],
+            cells: vec![UserSlice { user: 0, support: items.to_vec(), query: Vec::new() }],
         };
         let shards = [shard(0, &[0, 1, 2]), shard(1, &[2])];
         let fitted = Divergence::of(&[1, 1, 2], &shards);

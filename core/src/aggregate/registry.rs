@@ -5,8 +5,8 @@ use super::{
     MedianRank, Refit, SampledPairs, Simplex, Vectors,
 };
 use crate::Result;
+use crate::dataset::Dataset;
 use crate::tensor::Device;
-use crate::world::World;
 
 /// A way to blend shards, by the paper's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -115,7 +115,7 @@ impl Method {
     /// When there is nothing to fit on, a score is not a number or the device fails.
     pub async fn fitted(
         self,
-        world: &World,
+        dataset: &Dataset,
         vectors: &Vectors,
         effort: &Effort,
         device: &Device,
@@ -125,16 +125,18 @@ impl Method {
         }
         Ok(match self {
             Self::GraphEraser => {
-                let margins = SampledPairs::of(world, effort.simplex.share).margins(vectors).await?;
-                let delta = f64::from(world.config.model.margin);
-                Box::new(Simplex::fit(&margins, delta, &world.key, &effort.simplex)?)
+                let margins = SampledPairs::of(dataset, effort.simplex.share).margins(vectors).await?;
+                let delta = f64::from(dataset.config.model.margin);
+                Box::new(Simplex::fit(&margins, delta, &dataset.key, &effort.simplex)?)
             }
             Self::UltraRe => {
-                let pairs = SampledPairs::of(world, effort.logistic_share);
+                let pairs = SampledPairs::of(dataset, effort.logistic_share);
                 Box::new(Logistic::fit(vectors, &pairs, &effort.logistic).await?)
             }
-            Self::RecEraser => Box::new(Attention::fit(vectors, world, &world.key, &effort.attention, device).await?),
-            _ => Box::new(Divergence::of(&world.degrees, &world.shards())),
+            Self::RecEraser => {
+                Box::new(Attention::fit(vectors, dataset, &dataset.key, &effort.attention, device).await?)
+            }
+            _ => Box::new(Divergence::of(&dataset.degrees, &dataset.shards())),
         })
     }
 }

@@ -4,11 +4,10 @@
 
 use super::simplex::Margins;
 use crate::Result;
-use crate::meta::out_of_batch;
-use crate::model::{Adapted, ItemBase, Recommender, Row};
+use crate::dataset::{Dataset, History};
+use crate::model::{AdaptedParams, EntityRef, ItemBase, Recommender};
 use crate::shard_model::ShardModel;
 use crate::tensor::{Device, Tensor, from_vec};
-use crate::world::{History, World};
 
 /// One shard's vectors at theta.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,7 +34,7 @@ pub struct Vectors {
 struct Scorer {
     model: Recommender,
     base: ItemBase,
-    users: Vec<Row>,
+    users: Vec<EntityRef>,
 }
 
 /// Training pairs that aggregators are fitted on: each record with one uniform
@@ -48,19 +47,19 @@ pub struct SampledPairs {
 
 impl SampledPairs {
     /// Pairs of a keyed share of all training records.
-    pub fn of(world: &World, share: f64) -> Self {
+    pub fn of(dataset: &Dataset, share: f64) -> Self {
         let mut pairs = Vec::new();
-        for user in 0..world.interactions.users() {
-            let person = world.person(user, History::Training);
+        for user in 0..dataset.interactions.users() {
+            let person = dataset.person(user, History::Training);
             let history = person.history.items();
-            let id = world.catalog.users.ids[user as usize].as_bytes();
+            let id = dataset.catalog.users.ids[user as usize].as_bytes();
             for &item in history {
                 let mut stream =
-                    world.key.stream("aggregator", &[id, world.catalog.items.ids[item as usize].as_bytes()]);
+                    dataset.key.stream("aggregator", &[id, dataset.catalog.items.ids[item as usize].as_bytes()]);
                 if stream.unit() >= share {
                     continue;
                 }
-                if let Some(negative) = out_of_batch(&mut stream, world.catalog.items.len(), history) {
+                if let Some(negative) = stream.below_outside(dataset.catalog.items.len(), history) {
                     pairs.push((user, item, negative));
                 }
             }
@@ -107,18 +106,19 @@ impl Vectors {
     /// Runs both towers of every model once, without adaptation.
     ///
     /// # Errors
-    /// When a model does not belong to this world or the device fails.
-    pub async fn of(world: &World, models: &[ShardModel]) -> Result<Self> {
+    /// When a model does not belong to this dataset or the device fails.
+    pub async fn of(dataset: &Dataset, models: &[ShardModel]) -> Result<Self> {
         const TILE: usize = 512;
         let (mut shards, mut scorers) = (Vec::with_capacity(models.len()), Vec::new());
-        let people: Vec<_> = (0..world.interactions.users()).map(|u| world.person(u, History::Training).rows).collect();
+        let people: Vec<_> =
+            (0..dataset.interactions.users()).map(|u| dataset.person(u, History::Training).rows).collect();
         for (shard, model) in models.iter().enumerate() {
             let model = model.low_rank()?;
             let mut users = Vec::new();
             for tile in people.chunks(TILE) {
                 let rows: Vec<_> = tile.iter().map(|rows| rows[shard]).collect();
                 rows.iter().try_for_each(|row| model.check_row(*row))?;
-                users.extend(model.user_vectors(&rows, &Adapted::none(rows.len())).await?.into_iter().flatten());
+                users.extend(model.user_vectors(&rows, &AdaptedParams::none(rows.len())).await?.into_iter().flatten());
             }
             let base = model.item_base();
             shards.push(ShardVectors { users, items: base.vectors().await? });
@@ -128,7 +128,7 @@ impl Vectors {
             }
         }
         let numbers = shards.first().map_or(0, |shard| shard.items.len());
-        Ok(Self { shards, width: numbers / world.catalog.items.len().max(1), scorers })
+        Ok(Self { shards, width: numbers / dataset.catalog.items.len().max(1), scorers })
     }
 
     fn row(&self, row: u32) -> std::ops::Range<usize> {
@@ -180,7 +180,7 @@ impl Vectors {
         let mut scores = Vec::with_capacity(self.scorers.len());
         for scorer in &self.scorers {
             let row = scorer.users[user as usize];
-            scores.extend(scorer.model.scores(&scorer.base, &[row], &Adapted::none(1)).await?);
+            scores.extend(scorer.model.scores(&scorer.base, &[row], &AdaptedParams::none(1)).await?);
         }
         Ok(scores)
     }

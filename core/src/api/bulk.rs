@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::dataset::ItemOutcome;
+use crate::data::ItemOutcome;
 
 /// What JSON Lines are sent as.
 pub const JSON_LINES: &str = "application/x-ndjson";

@@ -18,7 +18,7 @@ mod personal;
 mod published;
 mod recommending;
 
-pub use crate::dataset::{FeatureValue, ItemRow};
+pub use crate::data::{FeatureValue, ItemRow};
 pub use bulk::{BulkInteraction, JSON_LINES, LineAnswer, LineStatus, MOST_LINES};
 pub use operating::{
     BackupStanding, Backups, Counts, NewToken, Operating, Quality, RequestStanding, RevokeRequest, ShardStanding,

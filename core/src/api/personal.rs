@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::dataset::Entities;
+use crate::data::Entities;
 
 /// About whom a request is. A subject's token speaks for its own user, who may
 /// be left out; an administrator names one.

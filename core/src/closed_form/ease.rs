@@ -4,9 +4,9 @@
 //! counts of people who did both (Steck 2019). Computing it again is
 //! retraining it.
 
-use crate::adapt::Past;
+use crate::adapt::UserHistory;
 use crate::config::AdaptConfig;
-use crate::dataset::Catalog;
+use crate::data::Catalog;
 use crate::episodes::support;
 use crate::model::TensorMap;
 use crate::shard::ShardData;
@@ -139,21 +139,21 @@ impl Ease {
 
     /// The records of a person that count, newest first, with their weights.
     #[must_use]
-    pub fn support(&self, past: &Past, adapt: &AdaptConfig) -> Vec<(u32, f32)> {
+    pub fn support(&self, past: &UserHistory, adapt: &AdaptConfig) -> Vec<(u32, f32)> {
         let timed = self.config.timed && self.config.fading > 0.0;
         support(past, adapt, timed, self.config.fading)
     }
 
     /// The score of every item for one person.
     #[must_use]
-    pub fn scores(&self, past: &Past, adapt: &AdaptConfig) -> Vec<f32> {
+    pub fn scores(&self, past: &UserHistory, adapt: &AdaptConfig) -> Vec<f32> {
         self.sum(self.support(past, adapt))
     }
 
     /// [`Ease::scores`] of a whole history with another fading than the
     /// configuration's.
     #[must_use]
-    pub fn scores_fading(&self, past: &Past, fading: f32) -> Vec<f32> {
+    pub fn scores_fading(&self, past: &UserHistory, fading: f32) -> Vec<f32> {
         self.sum(support(past, &AdaptConfig::whole_history(), fading > 0.0, fading))
     }
 

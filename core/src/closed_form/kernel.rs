@@ -22,13 +22,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::adapt::Past;
+use crate::adapt::UserHistory;
 #[cfg(feature = "linear-algebra")]
 use crate::closed_form::spectrum::{self, Holders, Spectrum};
 use crate::config::AdaptConfig;
-use crate::dataset::Catalog;
+use crate::data::Catalog;
 #[cfg(feature = "linear-algebra")]
-use crate::dataset::{UNKNOWN, Values};
+use crate::data::{UNKNOWN, Values};
 use crate::episodes::support;
 use crate::model::TensorMap;
 use crate::shard::ShardData;
@@ -227,7 +227,7 @@ impl Kernel {
         for cell in cells.iter().step_by(step) {
             let timed = self.config.timed;
             let time = |place: usize| timed.then_some(place as f64);
-            let past = Past::new(cell.support.iter().enumerate().map(|(place, &item)| (item, time(place))));
+            let past = UserHistory::new(cell.support.iter().enumerate().map(|(place, &item)| (item, time(place))));
             let vector = self.gather(&base, &past, &AdaptConfig::whole_history());
             let asked = self.vectors.chunks_exact(width).zip(&self.asked);
             let scores: Vec<f64> = asked
@@ -319,12 +319,12 @@ impl Kernel {
 
     /// The records of a person that count, newest first, with their weights.
     #[must_use]
-    pub fn support(&self, past: &Past, adapt: &AdaptConfig) -> Vec<(u32, f32)> {
+    pub fn support(&self, past: &UserHistory, adapt: &AdaptConfig) -> Vec<(u32, f32)> {
         support(past, adapt, self.config.timed, self.config.fading)
     }
 
     /// The sum of a person's records.
-    fn gather(&self, base: &KernelBase, past: &Past, adapt: &AdaptConfig) -> Vec<f32> {
+    fn gather(&self, base: &KernelBase, past: &UserHistory, adapt: &AdaptConfig) -> Vec<f32> {
         let width = self.config.width;
         let mut sum = vec![0.0f32; width];
         for (item, weight) in self.support(past, adapt) {
@@ -339,7 +339,12 @@ impl Kernel {
     ///
     /// # Errors
     /// When the device fails.
-    pub async fn scores(&self, base: &KernelBase, people: &[&Past], adapt: &AdaptConfig) -> Result<Vec<Vec<f32>>> {
+    pub async fn scores(
+        &self,
+        base: &KernelBase,
+        people: &[&UserHistory],
+        adapt: &AdaptConfig,
+    ) -> Result<Vec<Vec<f32>>> {
         let vectors: Vec<f32> = people.iter().flat_map(|past| self.gather(base, past, adapt)).collect();
         let vectors = from_vec(vectors, [people.len(), self.config.width], &base.asked.device());
         let scores = read(vectors.product(base.asked.clone().transpose())).await?;
@@ -357,8 +362,8 @@ impl Kernel {
 #[cfg(all(test, feature = "linear-algebra"))]
 mod tests {
     use super::*;
-    use crate::dataset::{Column, Entities};
-    use crate::shard::Cell;
+    use crate::data::{Column, Entities};
+    use crate::shard::UserSlice;
 
     /// Six items: two authors with two items each, one item without an author,
     /// one by an author of its own.
@@ -376,11 +381,11 @@ mod tests {
         let config = KernelConfig { width: 12, categories, ..KernelConfig::timeless() };
         // Nobody has items 1 or 3.
         let cells = [vec![0, 4], vec![2, 4], vec![4, 5]];
-        let cells = (0..).zip(cells).map(|(user, support)| Cell { user, support, query: Vec::new() }).collect();
+        let cells = (0..).zip(cells).map(|(user, support)| UserSlice { user, support, query: Vec::new() }).collect();
         let mut kernel = Kernel::new(&catalog(), &config).unwrap();
         kernel.fit(&catalog(), &ShardData { index: 0, cells }).unwrap();
         let base = kernel.prepare(&Device::Flex(Default::default()));
-        let past = Past::new([(0, None)]);
+        let past = UserHistory::new([(0, None)]);
         pollster::block_on(kernel.scores(&base, &[&past], &AdaptConfig::whole_history())).unwrap().remove(0)
     }
 

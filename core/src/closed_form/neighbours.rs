@@ -2,7 +2,7 @@
 //! fixed function, for comparison.
 
 use super::counts;
-use crate::adapt::Past;
+use crate::adapt::UserHistory;
 use crate::config::AdaptConfig;
 use crate::episodes::support;
 
@@ -54,7 +54,7 @@ impl Neighbours {
 
     /// The score of every item for one person.
     #[must_use]
-    pub fn scores(&self, past: &Past, fading: f32) -> Vec<f32> {
+    pub fn scores(&self, past: &UserHistory, fading: f32) -> Vec<f32> {
         let mut scores = vec![0.0f32; self.items];
         let everything = AdaptConfig { size: usize::MAX, ..AdaptConfig::default() };
         for (item, weight) in support(past, &everything, fading > 0.0, fading) {

@@ -1,12 +1,12 @@
 //! Serving by cluster: one adapted model a cluster and shard.
 
 use super::{KMeans, Labels, coassociation, kmeans};
-use crate::adapt::{Person, adaptation_pairs};
+use crate::adapt::{UserContext, adaptation_pairs};
 use crate::aggregate::Vectors;
 use crate::config::AdaptConfig;
-use crate::model::{Adapted, Parameters, Row, Task};
+use crate::dataset::Dataset;
+use crate::model::{AdaptedParams, EntityRef, Parameters, Task};
 use crate::shard_model::ShardModel;
-use crate::world::World;
 use crate::{Error, Result};
 
 /// The final clusters, and those of each shard that they came from.
@@ -24,16 +24,16 @@ pub struct Clusters {
 ///
 /// # Errors
 /// When there are no users or a vector is not a number.
-pub fn cluster_users(world: &World, vectors: &Vectors, config: KMeans) -> Result<Clusters> {
+pub fn cluster_users(dataset: &Dataset, vectors: &Vectors, config: KMeans) -> Result<Clusters> {
     let shards = (0u32..)
         .zip(&vectors.shards)
         .map(|(shard, own)| {
             let rows: Vec<f64> = own.users.iter().map(|&value| f64::from(value)).collect();
-            kmeans(&rows, vectors.width, config, &world.key, &shard.to_le_bytes())
+            kmeans(&rows, vectors.width, config, &dataset.key, &shard.to_le_bytes())
         })
         .collect::<Result<Vec<Labels>>>()?;
     let (rows, rank) = coassociation(&shards);
-    let users = kmeans(&rows, rank, config, &world.key, b"final")?;
+    let users = kmeans(&rows, rank, config, &dataset.key, b"final")?;
     Ok(Clusters { shards, users })
 }
 
@@ -45,16 +45,16 @@ pub fn cluster_users(world: &World, vectors: &Vectors, config: KMeans) -> Result
 /// # Errors
 /// When a row is unknown to a model, a score is not a number or the device fails.
 pub async fn scores_by_cluster(
-    world: &World,
+    dataset: &Dataset,
     models: &[ShardModel],
     adapt: &AdaptConfig,
-    members: &[Person],
-    people: &[Person],
+    members: &[UserContext],
+    people: &[UserContext],
 ) -> Result<Vec<Vec<f32>>> {
-    let items = world.catalog.items.len();
+    let items = dataset.catalog.items.len();
     let mut mean = vec![vec![0.0f32; items]; people.len()];
     let pairs: Vec<_> =
-        members.iter().map(|person| adaptation_pairs(&world.key, person, &world.degrees, adapt, 0)).collect();
+        members.iter().map(|person| adaptation_pairs(&dataset.key, person, &dataset.degrees, adapt, 0)).collect();
     for (shard, model) in models.iter().enumerate() {
         let tasks: Vec<Task> = members
             .iter()
@@ -77,8 +77,8 @@ pub async fn scores_by_cluster(
         }
         let base = own.item_base();
         for (tile, people) in mean.chunks_mut(256).zip(people.chunks(256)) {
-            let rows: Vec<Row> = people.iter().map(|person| person.rows[shard]).collect();
-            let scored = own.scores(&base, &rows, &Adapted::none(rows.len())).await?;
+            let rows: Vec<EntityRef> = people.iter().map(|person| person.rows[shard]).collect();
+            let scored = own.scores(&base, &rows, &AdaptedParams::none(rows.len())).await?;
             for (mean, scores) in tile.iter_mut().zip(scored) {
                 mean.iter_mut().zip(&scores).for_each(|(mean, score)| *mean += score / models.len() as f32);
             }

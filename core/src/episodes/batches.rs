@@ -6,19 +6,19 @@
 //! another's pieces are cut.
 
 use crate::Result;
-use crate::dataset::Catalog;
+use crate::data::Catalog;
 use crate::episodes::EpisodesConfig;
 use crate::episodes::model::EpisodeModel;
 use crate::episodes::training::{Chance, Outcome, Piece};
 use crate::meta::{Adam, Lazy};
-use crate::model::Row;
+use crate::model::EntityRef;
 use crate::random::{Key, Stream};
-use crate::shard::{Cell, ShardData};
+use crate::shard::{ShardData, UserSlice};
 
 /// One piece of an epoch: whose, and which of theirs.
 #[derive(Debug)]
 pub(super) struct Turn<'a> {
-    cell: &'a Cell,
+    cell: &'a UserSlice,
     number: u64,
     pub(super) piece: Piece<'a>,
 }
@@ -35,7 +35,7 @@ pub(super) struct Names<'a> {
 }
 
 impl Names<'_> {
-    fn parts(&self, cell: &Cell, number: u64) -> [Vec<u8>; 4] {
+    fn parts(&self, cell: &UserSlice, number: u64) -> [Vec<u8>; 4] {
         let person = match self.numbered {
             true => cell.user.to_le_bytes().to_vec(),
             false => self.catalog.users.ids[cell.user as usize].clone().into_bytes(),
@@ -43,7 +43,7 @@ impl Names<'_> {
         [self.shard.to_le_bytes().to_vec(), self.epoch.to_le_bytes().to_vec(), person, number.to_le_bytes().to_vec()]
     }
 
-    fn number(&self, purpose: &str, cell: &Cell, number: u64) -> u64 {
+    fn number(&self, purpose: &str, cell: &UserSlice, number: u64) -> u64 {
         self.key.number(purpose, &self.parts(cell, number).each_ref().map(Vec::as_slice))
     }
 
@@ -95,7 +95,7 @@ pub(super) fn turns<'a>(names: Names<'_>, shard: &'a ShardData, config: &Episode
             let order = names.number("pieces", cell, number);
             turns.push((
                 order,
-                Turn { cell, number, piece: Piece { person: Row::Known(cell.user), records, from, to } },
+                Turn { cell, number, piece: Piece { person: EntityRef::Known(cell.user), records, from, to } },
             ));
             (from, size, number) = (to, config.piece, number + 1);
         }
@@ -200,7 +200,7 @@ impl<'a> Batch<'a> {
 mod tests {
     use super::*;
     use crate::closed_form::KernelConfig;
-    use crate::dataset::Entities;
+    use crate::data::Entities;
     use crate::episodes::Tower;
     use crate::model::TensorMap;
     use crate::tensor::Device;
@@ -260,7 +260,7 @@ mod tests {
             stream.choose(&mut all, 9);
             all[..9].to_vec()
         };
-        let cells = (0..people).map(|user| Cell { user, support: history(), query: Vec::new() }).collect();
+        let cells = (0..people).map(|user| UserSlice { user, support: history(), query: Vec::new() }).collect();
         let shard = ShardData { index: 0, cells };
         for tower in [Tower::Map, Tower::Table] {
             let config = EpisodesConfig {

@@ -4,13 +4,13 @@
 use std::sync::Arc;
 
 use crate::Result;
-use crate::adapt::Past;
+use crate::adapt::UserHistory;
 use crate::config::AdaptConfig;
 use crate::episodes::EpisodeModel;
 use crate::episodes::catalogue::Catalogue;
 use crate::episodes::model::Scalars;
 use crate::episodes::support::{Fading, add, root};
-use crate::model::Row;
+use crate::model::EntityRef;
 use crate::tensor::read;
 
 /// What adaptation and ranking share between people: made once a model, and
@@ -44,7 +44,7 @@ impl ItemBase {
     /// The records of a person that the inner step reads, newest first, with
     /// their weights.
     #[must_use]
-    pub fn support(&self, past: &Past, adapt: &AdaptConfig) -> Vec<(u32, f32)> {
+    pub fn support(&self, past: &UserHistory, adapt: &AdaptConfig) -> Vec<(u32, f32)> {
         let fading = if past.is_timed() { self.0.scalars.fading.clone() } else { Fading::Alike };
         past.newest(adapt.size).map(|(item, age)| (item, fading.weight(age))).collect()
     }
@@ -54,14 +54,14 @@ impl ItemBase {
 #[derive(Debug, Clone, Copy)]
 pub struct Asking<'a> {
     /// Whose features a model that knows people reads.
-    pub row: Row,
+    pub row: EntityRef,
     /// What they did.
-    pub past: &'a Past,
+    pub past: &'a UserHistory,
 }
 
 /// The support of a person: which records count, and how much.
 #[must_use]
-pub fn support(past: &Past, adapt: &AdaptConfig, timed: bool, fading: f32) -> Vec<(u32, f32)> {
+pub fn support(past: &UserHistory, adapt: &AdaptConfig, timed: bool, fading: f32) -> Vec<(u32, f32)> {
     let fading = if timed && past.is_timed() { Fading::single(fading.ln()) } else { Fading::Alike };
     past.newest(adapt.size).map(|(item, age)| (item, fading.weight(age))).collect()
 }
@@ -97,7 +97,7 @@ impl EpisodeModel {
         let (starts, start_means) = match self.knows_people() {
             false => (Vec::new(), Vec::new()),
             true => {
-                let rows: Vec<Row> = people.iter().map(|person| person.row).collect();
+                let rows: Vec<EntityRef> = people.iter().map(|person| person.row).collect();
                 let starts = self.starts(&base.scalars.start, &rows).await?;
                 let means = base.catalogue.mean_items(&starts).await?;
                 (starts, means)

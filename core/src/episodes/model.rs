@@ -3,13 +3,13 @@
 
 use crate::Result;
 use crate::closed_form::{Kernel, KernelConfig};
-use crate::dataset::Catalog;
+use crate::data::Catalog;
 use crate::episodes::EpisodesConfig;
 use crate::episodes::catalogue::Catalogue;
 use crate::episodes::config::Tower;
 use crate::episodes::map;
 use crate::episodes::support::{Fading, softmax};
-use crate::model::{Declared, Feature, Gradient, ModelConfig, Parameters, Row, Start, TensorMap, features};
+use crate::model::{Declared, EntityRef, Feature, Gradient, ModelConfig, Parameters, Start, TensorMap, features};
 use crate::random::Key;
 use crate::shard::ShardData;
 use crate::tensor::{Device, Tensor, from_vec, indices, read};
@@ -225,10 +225,10 @@ impl EpisodeModel {
         }
     }
 
-    fn rows(&self, items: Option<&[u32]>) -> Vec<Row> {
+    fn rows(&self, items: Option<&[u32]>) -> Vec<EntityRef> {
         match items {
-            None => (0..self.items as u32).map(Row::Known).collect(),
-            Some(items) => items.iter().copied().map(Row::Known).collect(),
+            None => (0..self.items as u32).map(EntityRef::Known).collect(),
+            Some(items) => items.iter().copied().map(EntityRef::Known).collect(),
         }
     }
 
@@ -244,7 +244,7 @@ impl EpisodeModel {
     ///
     /// # Errors
     /// When the device fails.
-    pub(super) async fn starts(&self, start: &[f32], people: &[Row]) -> Result<Vec<f32>> {
+    pub(super) async fn starts(&self, start: &[f32], people: &[EntityRef]) -> Result<Vec<f32>> {
         let mut starts = start.repeat(people.len());
         for feature in &self.people {
             let own = read(feature.embed(&self.parameters, people)).await?;

@@ -13,7 +13,7 @@ use crate::episodes::map;
 use crate::episodes::model::EpisodeModel;
 use crate::episodes::reach::Reach;
 use crate::episodes::support::{Faded, add};
-use crate::model::{BatchGradient, Gradient, Row, Sparse};
+use crate::model::{BatchGradient, EntityRef, Gradient, Sparse};
 use crate::random::Stream;
 use crate::tensor::{from_vec, read};
 
@@ -22,7 +22,7 @@ use crate::tensor::{from_vec, read};
 #[derive(Debug, Clone)]
 pub struct Piece<'a> {
     /// Whose it is, for features of people.
-    pub person: Row,
+    pub person: EntityRef,
     /// The whole history in this shard, items in order.
     pub records: &'a [u32],
     /// First query, from 0; with an order 1 or more.
@@ -119,7 +119,7 @@ impl EpisodeModel {
         };
         // Everybody starts at x_0, so that one mean item serves them all;
         // with features of people every piece has a start of its own.
-        let people: Vec<Row> = pieces.iter().map(|piece| piece.person).collect();
+        let people: Vec<EntityRef> = pieces.iter().map(|piece| piece.person).collect();
         let starts = match self.knows_people() {
             false => scalars.start.clone(),
             true => self.starts(&scalars.start, &people).await?,

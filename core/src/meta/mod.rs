@@ -25,4 +25,4 @@ pub(crate) use maml::maml_step;
 pub(crate) use reptile::reptile_step;
 pub use second_order::SecondOrder;
 pub(crate) use standard::standard_step;
-pub(crate) use tasks::{Batch, Exclusions, out_of_batch};
+pub(crate) use tasks::{Batch, Exclusions};

@@ -8,11 +8,11 @@
 
 use super::{Adam, Batch, Exclusions};
 use crate::Result;
+use crate::dataset::Dataset;
 use crate::model::{Parameters, Recommender, Task};
 use crate::random::Key;
 use crate::shard::ShardData;
 use crate::tensor::{Device, read};
-use crate::world::World;
 
 /// How far along q the support gradient is taken, as a length of theta.
 const REACH: f32 = 1e-2;
@@ -20,7 +20,7 @@ const REACH: f32 = 1e-2;
 /// One shard in second-order training: one inner step, one configuration,
 /// batches and negatives as in [`crate::train::Trainer`].
 pub struct SecondOrder<'a> {
-    world: &'a World,
+    dataset: &'a Dataset,
     shard: &'a ShardData,
     key: Key,
     exclusions: Exclusions,
@@ -34,12 +34,12 @@ impl<'a> SecondOrder<'a> {
     ///
     /// # Errors
     /// When the configuration cannot be used.
-    pub fn new(world: &'a World, shard: &'a ShardData, device: &Device) -> Result<Self> {
-        world.config.check()?;
-        let key = Key::from_seed(world.config.train.seed);
-        let model = Recommender::new(&world.catalog, &world.config.model, &key, shard.index, device)?;
+    pub fn new(dataset: &'a Dataset, shard: &'a ShardData, device: &Device) -> Result<Self> {
+        dataset.config.check()?;
+        let key = Key::from_seed(dataset.config.train.seed);
+        let model = Recommender::new(&dataset.catalog, &dataset.config.model, &key, shard.index, device)?;
         let (exclusions, adam) = (Exclusions::local(shard), Adam::new(model.parameters()));
-        Ok(Self { world, shard, key, exclusions, model, adam, epochs: 0 })
+        Ok(Self { dataset, shard, key, exclusions, model, adam, epochs: 0 })
     }
 
     /// The finished model.
@@ -52,7 +52,7 @@ impl<'a> SecondOrder<'a> {
     /// # Errors
     /// When a score is not a number or the device fails.
     pub async fn epoch(&mut self) -> Result<()> {
-        let train = &self.world.config.train;
+        let train = &self.dataset.config.train;
         let mut order: Vec<usize> = (0..self.shard.cells.len()).collect();
         let name = [self.shard.index.to_le_bytes(), self.epochs.to_le_bytes()].concat();
         self.key.stream("second-order batches", &[&name]).shuffle(&mut order);
@@ -60,7 +60,7 @@ impl<'a> SecondOrder<'a> {
         for (number, cells) in order.chunks(train.users_per_batch).enumerate() {
             let batch = Batch {
                 key: &self.key,
-                catalog: &self.world.catalog,
+                catalog: &self.dataset.catalog,
                 shard: self.shard,
                 exclusions: &self.exclusions,
                 epoch: u64::from(self.epochs),
@@ -117,8 +117,8 @@ async fn norm(parameters: &Parameters) -> Result<f32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dataset::{Catalog, Column, Entities, Values};
-    use crate::model::{ModelConfig, Pair, Row};
+    use crate::data::{Catalog, Column, Entities, Values};
+    use crate::model::{EntityRef, ModelConfig, Pair};
 
     fn model() -> Recommender {
         let entities = |count: u32, columns| {
@@ -144,7 +144,7 @@ mod tests {
 
     fn task(pairs: [(u32, u32); 2]) -> Task {
         let pairs = pairs.map(|(positive, negative)| Pair { positive, negative }).to_vec();
-        Task { user: Row::Known(0), pairs }
+        Task { user: EntityRef::Known(0), pairs }
     }
 
     /// The query loss after the inner step, which is what is differentiated.

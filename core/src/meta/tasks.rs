@@ -6,10 +6,10 @@
 //! excluded: what the user did in other shards is unknown here, which is the
 //! price of isolation (the local-negative rule).
 
-use crate::dataset::Catalog;
-use crate::model::{Pair, Row, Task};
+use crate::data::Catalog;
+use crate::model::{EntityRef, Pair, Task};
 use crate::random::{Key, Stream};
-use crate::shard::{Cell, ShardData};
+use crate::shard::{ShardData, UserSlice};
 
 /// The items that are never a user's negatives, sorted, one list a cell.
 #[derive(Debug, Clone)]
@@ -52,47 +52,28 @@ pub(crate) struct Batch<'a> {
     pub(crate) in_batch_negatives: usize,
 }
 
-/// One uniform draw outside a sorted list; `None` when nothing is outside.
-pub(crate) fn out_of_batch(stream: &mut Stream, items: usize, excluded: &[u32]) -> Option<u32> {
-    if excluded.len() >= items {
-        return None;
-    }
-    for _ in 0..16 {
-        let item = stream.below(items) as u32;
-        if excluded.binary_search(&item).is_err() {
-            return Some(item);
-        }
-    }
-    // A user of nearly everything: count to the n-th item outside the list.
-    let mut item = stream.below(items - excluded.len()) as u32;
-    for &e in excluded {
-        item += u32::from(e <= item);
-    }
-    Some(item)
-}
-
 /// Every item so many times, one round after another.
 fn repeated(items: &[u32], times: usize) -> impl Iterator<Item = u32> {
     std::iter::repeat_n(items, times).flatten().copied()
 }
 
 impl Batch<'_> {
-    fn stream(&self, purpose: &str, cell: &Cell) -> Stream {
+    fn stream(&self, purpose: &str, cell: &UserSlice) -> Stream {
         let user = self.catalog.users.ids[cell.user as usize].as_bytes();
         self.key.stream(purpose, &[&self.shard.index.to_le_bytes(), &self.epoch.to_le_bytes(), user])
     }
 
     /// Whose features the task reads: in keyed shares nobody's, or those of a
     /// user without an identifier, so that the unknown rows learn.
-    pub(crate) fn row(&self, cell: &Cell) -> Row {
+    pub(crate) fn row(&self, cell: &UserSlice) -> EntityRef {
         if self.unknown_share + self.unnamed_share <= 0.0 {
-            return Row::Known(cell.user);
+            return EntityRef::Known(cell.user);
         }
         let draw = self.stream("unknown", cell).unit();
         match draw {
-            d if d < self.unknown_share => Row::Nobody,
-            d if d < self.unknown_share + self.unnamed_share => Row::Unnamed(cell.user),
-            _ => Row::Known(cell.user),
+            d if d < self.unknown_share => EntityRef::Nobody,
+            d if d < self.unknown_share + self.unnamed_share => EntityRef::Unnamed(cell.user),
+            _ => EntityRef::Known(cell.user),
         }
     }
 
@@ -107,7 +88,7 @@ impl Batch<'_> {
         let items = self.catalog.items.len();
         let mut pairs = Vec::with_capacity((self.uniform_negatives + self.in_batch_negatives) * positives.len());
         for positive in repeated(positives, self.uniform_negatives) {
-            if let Some(negative) = out_of_batch(&mut stream, items, excluded) {
+            if let Some(negative) = stream.below_outside(items, excluded) {
                 pairs.push(Pair { positive, negative });
             }
         }
@@ -136,7 +117,7 @@ impl Batch<'_> {
     }
 
     /// Support and query of a cell in this epoch.
-    fn slices(&self, cell: &Cell) -> (Vec<u32>, Vec<u32>) {
+    fn slices(&self, cell: &UserSlice) -> (Vec<u32>, Vec<u32>) {
         if !self.fresh_slices {
             return (cell.support.clone(), cell.query.clone());
         }
@@ -186,20 +167,5 @@ impl Batch<'_> {
                 (support, query)
             })
             .unzip()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn out_of_batch_is_uniform_outside_the_list() {
-        let mut stream = Key::from_seed(1).stream("test", &[]);
-        let excluded = [0, 1, 2, 4, 5, 6, 7, 8, 9];
-        assert!((0..50).all(|_| out_of_batch(&mut stream, 11, &excluded).is_some_and(|i| i == 3 || i == 10)));
-        let tens = (0..2000).filter(|_| out_of_batch(&mut stream, 11, &excluded) == Some(10)).count();
-        assert!((880..1120).contains(&tens), "{tens}");
-        assert_eq!(out_of_batch(&mut stream, 2, &[0, 1]), None);
     }
 }

@@ -13,30 +13,30 @@
 use std::collections::HashMap;
 
 use crate::Result;
-use crate::adapt::{Person, adaptation_pairs};
+use crate::adapt::{UserContext, adaptation_pairs};
 use crate::config::Config;
-use crate::dataset::{Catalog, Role, record_number};
+use crate::data::{Catalog, Role, record_number};
+use crate::dataset::Dataset;
 use crate::meta::{Adam, Batch, Exclusions};
-use crate::model::{Adapted, Pair, Recommender, Task};
+use crate::model::{AdaptedParams, Pair, Recommender, Task};
 use crate::random::Key;
-use crate::shard::{Cell, ShardData, partition_by};
+use crate::shard::{ShardData, UserSlice, partition_by};
 use crate::shard_model::ShardModel;
 use crate::tensor::Device;
-use crate::world::World;
 
 /// The learning rate of everything.
 pub const RATE: f32 = 2e-4;
 
 /// Shards as the published code cuts them: each user's list, shuffled, in
 /// pieces of which the first are the larger ones.
-pub fn shards(world: &World) -> Vec<ShardData> {
-    let count = world.config.train.shards;
+pub fn shards(dataset: &Dataset) -> Vec<ShardData> {
+    let count = dataset.config.train.shards;
     let mut places: HashMap<(u32, u32), u32> = HashMap::new();
-    for user in 0..world.interactions.users() {
-        let mut items: Vec<(u64, u32)> = world
+    for user in 0..dataset.interactions.users() {
+        let mut items: Vec<(u64, u32)> = dataset
             .items(user, Role::Train)
             .into_iter()
-            .map(|item| (record_number(&world.key, "published order", &world.catalog, user, item), item))
+            .map(|item| (record_number(&dataset.key, "published order", &dataset.catalog, user, item), item))
             .collect();
         items.sort_unstable();
         let (size, larger) = (items.len() / count as usize, items.len() % count as usize);
@@ -47,12 +47,12 @@ pub fn shards(world: &World) -> Vec<ShardData> {
         }
     }
     partition_by(
-        &world.key,
-        &world.catalog,
-        &world.interactions,
-        &world.split,
+        &dataset.key,
+        &dataset.catalog,
+        &dataset.interactions,
+        &dataset.split,
         count,
-        world.config.slicing(),
+        dataset.config.slicing(),
         |user, item| places.get(&(user, item)).copied().unwrap_or(0),
     )
 }
@@ -75,19 +75,19 @@ impl<'a> Published<'a> {
     ///
     /// # Errors
     /// When the configuration cannot be used.
-    pub fn new(world: &'a World, shard: &'a ShardData, rate: f32, device: &Device) -> Result<Self> {
-        let everything = |cell: &Cell| {
-            let mut items = world.items(cell.user, Role::Train);
-            items.extend(world.items(cell.user, Role::Validation));
+    pub fn new(dataset: &'a Dataset, shard: &'a ShardData, rate: f32, device: &Device) -> Result<Self> {
+        let everything = |cell: &UserSlice| {
+            let mut items = dataset.items(cell.user, Role::Train);
+            items.extend(dataset.items(cell.user, Role::Validation));
             items
         };
-        let key = Key::from_seed(world.config.train.seed);
-        let model = Recommender::new(&world.catalog, &world.config.model, &key, shard.index, device)?;
+        let key = Key::from_seed(dataset.config.train.seed);
+        let model = Recommender::new(&dataset.catalog, &dataset.config.model, &key, shard.index, device)?;
         let adam = Adam::new(model.parameters());
         let exclusions = Exclusions::new(shard.cells.iter().map(everything).collect());
         Ok(Self {
-            catalog: &world.catalog,
-            config: &world.config,
+            catalog: &dataset.catalog,
+            config: &dataset.config,
             shard,
             key,
             exclusions,
@@ -174,15 +174,15 @@ fn misalign(pairs: &mut [Pair]) {
 ///
 /// # Errors
 /// When a score is not a number or the device fails.
-pub async fn scores(world: &World, models: &[ShardModel], person: &Person, rate: f32) -> Result<Vec<f32>> {
-    let pairs = adaptation_pairs(&world.key, person, &world.degrees, &world.config.adapt, 0);
-    let mut mean = vec![0.0f32; world.catalog.items.len()];
+pub async fn scores(dataset: &Dataset, models: &[ShardModel], person: &UserContext, rate: f32) -> Result<Vec<f32>> {
+    let pairs = adaptation_pairs(&dataset.key, person, &dataset.degrees, &dataset.config.adapt, 0);
+    let mut mean = vec![0.0f32; dataset.catalog.items.len()];
     for (shard, model) in models.iter().enumerate() {
         let row = person.rows[shard];
         let mut own = model.low_rank()?.clone();
         let (gradient, _) = own.joint_gradient(&[Task { user: row, pairs: pairs.clone() }]).await?;
         *own.parameters_mut() = own.parameters().moved(&gradient.signs(), -rate);
-        let scored = own.scores(&own.item_base(), &[row], &Adapted::none(1)).await?;
+        let scored = own.scores(&own.item_base(), &[row], &AdaptedParams::none(1)).await?;
         mean.iter_mut().zip(scored.concat()).for_each(|(mean, score)| *mean += score / models.len() as f32);
     }
     Ok(mean)

@@ -36,7 +36,7 @@
 //! * B: sum_j e(j)^T D_1\[j\];  A: e(u)^T sum_j D_1\[j\], of rank one;
 //! * the later layers: X_l^T D_l, as in any tower.
 //!
-//! All of it is rows, of which no weight gradient is made: the same [`Step`]s
+//! All of it is rows, of which no weight gradient is made: the same [`LowRankStep`]s
 //! as those of the towers, read by the same code. At theta_u an item's fields
 //! are e(i) + sum_j <f(i), f(j)> F_j, and everything above holds again with
 //! P, Q, A and B at theta_u, so several steps stack.
@@ -53,16 +53,16 @@
 //! in which only fields that share something with a step's rows appear.
 
 use crate::Result;
-use crate::dataset::Catalog;
+use crate::data::Catalog;
 use crate::model::ModelConfig;
 use crate::model::encoder::{Encoder, Input, Tower, Trace};
-use crate::model::features::Row;
+use crate::model::features::EntityRef;
 use crate::model::layout::Layout;
 use crate::model::loss::{Task, TaskItems};
 use crate::model::parameters::Declared;
 use crate::model::ranking::{ItemBase, Overlap, tile_of};
-use crate::model::recommender::{Adapted, Moves, Pass, Recommender, UserSide};
-use crate::model::step::{Deltas, Step};
+use crate::model::recommender::{AdaptedParams, LowRankUpdate, Pass, Recommender, UserSide};
+use crate::model::step::{Deltas, LowRankStep};
 use crate::tensor::{Device, Product, Tensor, from_vec, indices, read};
 
 /// Both sides over a catalogue, and their parameters.
@@ -125,7 +125,13 @@ struct Forward {
     scores: Tensor<2>,
 }
 
-fn forward(model: &Recommender, users: Vec<Row>, rows: Vec<Row>, layout: &Layout, adapted: &Adapted) -> Forward {
+fn forward(
+    model: &Recommender,
+    users: Vec<EntityRef>,
+    rows: Vec<EntityRef>,
+    layout: &Layout,
+    adapted: &AdaptedParams,
+) -> Forward {
     let parameters = model.parameters();
     let user = model.user.forward(parameters, users, &adapted.user_layout(), &adapted.moves.user, true);
     let p = field_sum(&user.inputs[0], model.user.width());
@@ -144,16 +150,16 @@ pub(super) async fn pass(
     model: &Recommender,
     tasks: &[Task],
     items: &[TaskItems],
-    adapted: &Adapted,
+    adapted: &AdaptedParams,
     weights: &[f32],
 ) -> Result<Pass> {
     let mut losses = vec![0.0; tasks.len()];
     let (rows, layout) = adapted.padded(|task| items[task].items.clone(), 0);
     if rows.is_empty() {
-        return Ok(Pass { losses, moves: Moves::default() });
+        return Ok(Pass { losses, moves: LowRankUpdate::default() });
     }
     let users = adapted.order.iter().map(|&t| tasks[t].user).collect();
-    let rows: Vec<Row> = rows.into_iter().map(Row::Known).collect();
+    let rows: Vec<EntityRef> = rows.into_iter().map(EntityRef::Known).collect();
     let forward = forward(model, users, rows.clone(), &layout, adapted);
     let scores = read(forward.scores.clone()).await?;
     // Rows on which the loss does not depend are dropped before the backward pass.
@@ -165,7 +171,7 @@ pub(super) async fn pass(
     }
     let (live, layout) = adapted.padded(|task| live[task].clone(), (0, 0.0));
     if live.is_empty() {
-        return Ok(Pass { losses, moves: Moves::default() });
+        return Ok(Pass { losses, moves: LowRankUpdate::default() });
     }
     let (picked, c): (Vec<u32>, Vec<f32>) = live.into_iter().unzip();
     let rows = picked.iter().map(|&row| rows[row as usize]).collect();
@@ -177,12 +183,12 @@ pub(super) async fn pass(
 fn backward(
     model: &Recommender,
     forward: Forward,
-    rows: Vec<Row>,
+    rows: Vec<EntityRef>,
     picked: &[u32],
     c: Vec<f32>,
     layout: Layout,
-    adapted: &Adapted,
-) -> Moves {
+    adapted: &AdaptedParams,
+) -> LowRankUpdate {
     let Forward { user, p, fields, deep, .. } = forward;
     let (parameters, device) = (model.parameters(), p.device());
     let (count, width, own) = (rows.len(), model.user.width(), model.item.features().len());
@@ -209,8 +215,8 @@ fn backward(
     let user_deltas = Deltas { layers: vec![share], norms: Vec::new(), features: Some(at_fields) };
 
     let inputs = deep.picked_inputs(picked);
-    let (user, item) = (user.into_step(user_layout, user_deltas), Step::new(rows, layout, inputs, deltas));
-    Moves { user: vec![user], item: vec![item], folds: Vec::new() }
+    let (user, item) = (user.into_step(user_layout, user_deltas), LowRankStep::new(rows, layout, inputs, deltas));
+    LowRankUpdate { user: vec![user], item: vec![item], folds: Vec::new() }
 }
 
 /// P with a one for s, and A^T e(u), from the pass of the users' side.
@@ -222,14 +228,19 @@ pub(super) fn user_side(user: &Encoder, trace: Trace) -> UserSide {
 
 /// What all users share: e(i), e(i) B, and \[Q(i), s(i)\].
 pub(super) fn item_base(model: &Recommender) -> ItemBase {
-    let rows: Vec<Row> = (0..model.items).map(Row::Known).collect();
+    let rows: Vec<EntityRef> = (0..model.items).map(EntityRef::Known).collect();
     let fields = Fields::of(&model.item, model.item.embed(model.parameters(), &rows));
     let first = fields.read.clone().product(model.item.weight(model.parameters(), 0));
     ItemBase { embedded: fields.read, first, vectors: Tensor::cat(vec![fields.sum, fields.own], 1) }
 }
 
 /// Scores of all items for a tile of users.
-pub(super) async fn tile(model: &Recommender, base: &ItemBase, steps: &[Step], own: UserSide) -> Result<Vec<Vec<f32>>> {
+pub(super) async fn tile(
+    model: &Recommender,
+    base: &ItemBase,
+    steps: &[LowRankStep],
+    own: UserSide,
+) -> Result<Vec<Vec<f32>>> {
     let users = own.vectors.dims()[0];
     let overlaps = model.item.overlaps_with_all(steps, users, model.items as usize);
     // The deep part ends in one number, which nothing folds into.
@@ -248,7 +259,7 @@ pub(super) async fn tile(model: &Recommender, base: &ItemBase, steps: &[Step], o
 fn changes(
     model: &Recommender,
     base: &ItemBase,
-    steps: &[Step],
+    steps: &[LowRankStep],
     overlaps: &[Vec<Overlap>],
     p: &Tensor<2>,
 ) -> Tensor<2> {
@@ -283,8 +294,8 @@ fn changes(
 }
 
 /// The scores of some items for one user at theta.
-pub(super) async fn scores_of(model: &Recommender, user: Row, items: &[u32]) -> Result<Vec<f32>> {
-    let rows = items.iter().copied().map(Row::Known).collect();
+pub(super) async fn scores_of(model: &Recommender, user: EntityRef, items: &[u32]) -> Result<Vec<f32>> {
+    let rows = items.iter().copied().map(EntityRef::Known).collect();
     let layout = Layout::new([(1, items.len())]);
-    read(forward(model, vec![user], rows, &layout, &Adapted::none(1)).scores).await
+    read(forward(model, vec![user], rows, &layout, &AdaptedParams::none(1)).scores).await
 }

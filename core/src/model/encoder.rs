@@ -1,19 +1,19 @@
 //! One tower: features, then Linear, LayerNorm, GELU layers,
 //! at the shared parameters theta or at a user's adapted theta_u.
 //!
-//! theta_u never exists. It is theta plus a stack of [`Step`]s: after a
+//! theta_u never exists. It is theta plus a stack of [`LowRankStep`]s: after a
 //! gradient step every weight is "shared matrix minus a rank-n term", so a
 //! forward or backward pass at theta_u is the shared pass plus thin products.
 //! The same two functions serve the inner step, the
 //! outer gradient, evaluation, serving and the browser.
 
-use crate::dataset::Entities;
+use crate::data::Entities;
 use crate::model::ModelConfig;
-use crate::model::features::{self, Feature, Row};
+use crate::model::features::{self, EntityRef, Feature};
 use crate::model::kernel::{Norm, Saved, add_bias, norm_gelu, norm_gelu_backward};
 use crate::model::layout::Layout;
 use crate::model::parameters::{Declared, Gradient, Parameters, Start};
-use crate::model::step::{Deltas, Step, StepBlock};
+use crate::model::step::{Deltas, LowRankStep, StepBlock};
 use crate::tensor::{Device, Product, Tensor, from_vec, indices};
 
 #[derive(Debug, Clone)]
@@ -55,7 +55,7 @@ pub(crate) struct Tower<'a> {
 /// What enters the layers.
 pub(crate) struct Input {
     /// Whose features they are.
-    pub(crate) rows: Vec<Row>,
+    pub(crate) rows: Vec<EntityRef>,
     /// Input of the first layer, [rows, in].
     pub(crate) x: Tensor<2>,
     /// What another tower adds to the first, hidden layer: [tasks, out].
@@ -65,7 +65,7 @@ pub(crate) struct Input {
 /// A forward pass, kept for the backward pass: [rows, columns] throughout.
 #[derive(Debug, Clone)]
 pub(crate) struct Trace {
-    rows: Vec<Row>,
+    rows: Vec<EntityRef>,
     /// X_l: the input of each layer.
     pub(crate) inputs: Vec<Tensor<2>>,
     saved: Vec<Saved>,
@@ -86,8 +86,8 @@ impl Trace {
         self.output.clone().select(0, indices(picked.iter().copied(), &self.output.device()))
     }
 
-    pub(crate) fn into_step(self, layout: Layout, deltas: Deltas) -> Step {
-        Step::new(self.rows, layout, self.inputs, deltas)
+    pub(crate) fn into_step(self, layout: Layout, deltas: Deltas) -> LowRankStep {
+        LowRankStep::new(self.rows, layout, self.inputs, deltas)
     }
 }
 
@@ -137,7 +137,7 @@ impl Encoder {
     }
 
     /// e: the concatenated embeddings of rows, [rows, features * width].
-    pub(crate) fn embed(&self, parameters: &Parameters, rows: &[Row]) -> Tensor<2> {
+    pub(crate) fn embed(&self, parameters: &Parameters, rows: &[EntityRef]) -> Tensor<2> {
         Tensor::cat(self.features.iter().map(|f| f.embed(parameters, rows)).collect(), 1)
     }
 
@@ -146,9 +146,9 @@ impl Encoder {
     fn embedding_change(
         &self,
         parameters: &Parameters,
-        rows: &[Row],
+        rows: &[EntityRef],
         layout: &Layout,
-        step: &Step,
+        step: &LowRankStep,
     ) -> Option<Tensor<2>> {
         let device = parameters.device();
         let count = self.features.len();
@@ -196,7 +196,7 @@ impl Encoder {
     fn low_rank<'a>(
         x: &Tensor<2>,
         layout: &Layout,
-        step: &'a Step,
+        step: &'a LowRankStep,
         columns: usize,
         a: impl Fn(&StepBlock<'a>) -> Tensor<3>,
         b: impl Fn(&StepBlock<'a>) -> Tensor<3>,
@@ -245,7 +245,7 @@ impl Encoder {
     }
 
     /// b of a layer at theta_u, [1 or tasks, out]; zero where it has none.
-    pub(crate) fn bias_of(&self, parameters: &Parameters, layer: usize, steps: &[Step]) -> Tensor<2> {
+    pub(crate) fn bias_of(&self, parameters: &Parameters, layer: usize, steps: &[LowRankStep]) -> Tensor<2> {
         let Some(index) = self.layers[layer].bias else {
             let columns = parameters.get(self.layers[layer].weight).dims()[1];
             return Tensor::zeros([1, columns], &parameters.device());
@@ -254,7 +254,7 @@ impl Encoder {
     }
 
     /// A hidden layer's vectors at theta_u; `index` is its scale's parameter.
-    fn norm_of(&self, parameters: &Parameters, layer: usize, index: usize, steps: &[Step]) -> Norm {
+    fn norm_of(&self, parameters: &Parameters, layer: usize, index: usize, steps: &[LowRankStep]) -> Norm {
         let (scale, shift) = (parameters.get(index).clone(), parameters.get(index + 1).clone());
         let (scale, shift) = steps.iter().fold((scale, shift), |(scale, shift), step| {
             let (scale_move, shift_move) = &step.moves.norms[layer];
@@ -264,13 +264,19 @@ impl Encoder {
     }
 
     /// The vectors of every hidden layer at theta_u.
-    pub(crate) fn norms(&self, parameters: &Parameters, steps: &[Step]) -> Vec<Norm> {
+    pub(crate) fn norms(&self, parameters: &Parameters, steps: &[LowRankStep]) -> Vec<Norm> {
         let hidden = self.layers.iter().enumerate().filter_map(|(layer, l)| Some((layer, l.norm?)));
         hidden.map(|(layer, index)| self.norm_of(parameters, layer, index, steps)).collect()
     }
 
     /// e at theta_u = theta plus `steps`, [rows, features * width].
-    pub(crate) fn embed_at(&self, parameters: &Parameters, rows: &[Row], layout: &Layout, steps: &[Step]) -> Tensor<2> {
+    pub(crate) fn embed_at(
+        &self,
+        parameters: &Parameters,
+        rows: &[EntityRef],
+        layout: &Layout,
+        steps: &[LowRankStep],
+    ) -> Tensor<2> {
         let mut x = self.embed(parameters, rows);
         for step in steps {
             if let Some(change) = self.embedding_change(parameters, rows, layout, step) {
@@ -284,9 +290,9 @@ impl Encoder {
     pub(crate) fn forward(
         &self,
         parameters: &Parameters,
-        rows: Vec<Row>,
+        rows: Vec<EntityRef>,
         layout: &Layout,
-        steps: &[Step],
+        steps: &[LowRankStep],
         save: bool,
     ) -> Trace {
         let x = self.embed_at(parameters, &rows, layout, steps);
@@ -299,7 +305,7 @@ impl Encoder {
         parameters: &Parameters,
         input: Input,
         layout: &Layout,
-        steps: &[Step],
+        steps: &[LowRankStep],
         save: bool,
     ) -> Trace {
         let Input { rows, mut x, beside } = input;
@@ -348,7 +354,7 @@ impl Encoder {
         picked: Option<&[u32]>,
         upstream: Tensor<2>,
         layout: &Layout,
-        steps: &[Step],
+        steps: &[LowRankStep],
     ) -> Deltas {
         let mut layers = Vec::with_capacity(self.layers.len());
         let mut norms = Vec::with_capacity(trace.saved.len());
@@ -375,7 +381,7 @@ impl Encoder {
         layer: usize,
         delta: &Tensor<2>,
         layout: &Layout,
-        steps: &[Step],
+        steps: &[LowRankStep],
     ) -> Tensor<2> {
         let weight = self.weight(parameters, layer);
         let columns = weight.dims()[0];
@@ -388,11 +394,17 @@ impl Encoder {
 
     /// The parameter gradient that passes add up to, times `factor`: X^T D for
     /// every layer over all rows at once.
-    pub(crate) fn accumulate(&self, parameters: &Parameters, gradients: &mut Gradient, parts: &[Step], factor: f32) {
+    pub(crate) fn accumulate(
+        &self,
+        parameters: &Parameters,
+        gradients: &mut Gradient,
+        parts: &[LowRankStep],
+        factor: f32,
+    ) {
         if parts.is_empty() {
             return;
         }
-        let all = |of: &dyn Fn(&Step) -> Tensor<2>| match parts {
+        let all = |of: &dyn Fn(&LowRankStep) -> Tensor<2>| match parts {
             [part] => of(part),
             parts => Tensor::cat(parts.iter().map(of).collect(), 0),
         };
@@ -410,9 +422,9 @@ impl Encoder {
                 gradients.put(index + 1, scaled(all(&|p| p.moves.norms[number].1.clone()).sum_dim(0)));
             }
         }
-        let rows: Vec<Row> = parts.iter().flat_map(|p| p.rows.iter().copied()).collect();
+        let rows: Vec<EntityRef> = parts.iter().flat_map(|p| p.rows.iter().copied()).collect();
         let weight = self.weight(parameters, 0);
-        let at_features = |p: &Step| match &p.moves.features {
+        let at_features = |p: &LowRankStep| match &p.moves.features {
             Some(features) => features.clone(),
             None => p.moves.layers[0].clone().product(weight.clone().transpose()),
         };

@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use crate::dataset::{Entities, UNKNOWN, Values};
+use crate::data::{Entities, UNKNOWN, Values};
 use crate::model::ModelConfig;
 use crate::model::kernel::{Share, Table, scatter_rows};
 use crate::model::lanes::dot;
@@ -17,7 +17,7 @@ use crate::tensor::{Device, Product, Tensor, from_vec, indices};
 
 /// Whose features a row reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Row {
+pub enum EntityRef {
     /// A row of the catalogue.
     Known(u32),
     /// A row of the catalogue whose identifier is taken as unknown.
@@ -26,7 +26,7 @@ pub enum Row {
     Nobody,
 }
 
-impl Row {
+impl EntityRef {
     fn index(self) -> Option<usize> {
         match self {
             Self::Known(row) | Self::Unnamed(row) => Some(row as usize),
@@ -127,12 +127,11 @@ pub(crate) fn of(
 impl Feature {
     /// Whether this feature of the row can be embedded: it is known, or the
     /// table has a row for the unknown.
-    pub(crate) fn takes(&self, row: Row) -> bool {
+    pub(crate) fn takes(&self, row: EntityRef) -> bool {
         match (&self.kind, row) {
-            (Kind::Identifier { .. }, Row::Unnamed(_) | Row::Nobody) | (Kind::Token { .. }, Row::Nobody) => {
-                self.unknown_row
-            }
-            (Kind::Token { values, .. }, Row::Known(row) | Row::Unnamed(row)) => {
+            (Kind::Identifier { .. }, EntityRef::Unnamed(_) | EntityRef::Nobody)
+            | (Kind::Token { .. }, EntityRef::Nobody) => self.unknown_row,
+            (Kind::Token { values, .. }, EntityRef::Known(row) | EntityRef::Unnamed(row)) => {
                 self.unknown_row || values[row as usize] != UNKNOWN
             }
             _ => true,
@@ -142,10 +141,10 @@ impl Feature {
     /// The table row a token feature reads: row 0 where the value is unknown
     /// and the table has a row for that, else none. An item that came later may
     /// have a category that the catalogue does not know.
-    fn token(&self, row: Row) -> Option<u32> {
+    fn token(&self, row: EntityRef) -> Option<u32> {
         let value = match (&self.kind, row) {
-            (Kind::Identifier { .. }, Row::Known(row)) => row,
-            (Kind::Token { values, .. }, Row::Known(row) | Row::Unnamed(row)) => values[row as usize],
+            (Kind::Identifier { .. }, EntityRef::Known(row)) => row,
+            (Kind::Token { values, .. }, EntityRef::Known(row) | EntityRef::Unnamed(row)) => values[row as usize],
             _ => UNKNOWN,
         };
         match (value, self.unknown_row) {
@@ -155,21 +154,21 @@ impl Feature {
         }
     }
 
-    fn bag(&self, row: Row) -> &[u32] {
+    fn bag(&self, row: EntityRef) -> &[u32] {
         match (&self.kind, row.index()) {
             (Kind::Bag { rows, .. }, Some(row)) => &rows[row],
             _ => &[],
         }
     }
 
-    fn dense_rows(table: &Tensor<2>, rows: &[Row]) -> Tensor<2> {
+    fn dense_rows(table: &Tensor<2>, rows: &[EntityRef]) -> Tensor<2> {
         let nobody = table.dims()[0] as u32 - 1;
         let index = indices(rows.iter().map(|r| r.index().map_or(nobody, |r| r as u32)), &table.device());
         table.clone().select(0, index)
     }
 
     /// Embeds rows: [rows, width].
-    pub(crate) fn embed(&self, parameters: &Parameters, rows: &[Row]) -> Tensor<2> {
+    pub(crate) fn embed(&self, parameters: &Parameters, rows: &[EntityRef]) -> Tensor<2> {
         let table = parameters.get(self.parameter);
         let device = table.device();
         match &self.kind {
@@ -191,7 +190,7 @@ impl Feature {
 
     /// Puts the gradient of this feature's parameters, given `upstream`
     /// [rows, width] at the rows' embeddings.
-    pub(crate) fn accumulate(&self, gradients: &mut Gradient, rows: &[Row], upstream: Tensor<2>) {
+    pub(crate) fn accumulate(&self, gradients: &mut Gradient, rows: &[EntityRef], upstream: Tensor<2>) {
         if let Kind::Dense { table, .. } = &self.kind {
             let inputs = Self::dense_rows(table, rows);
             gradients.put(self.parameter, inputs.transpose().product(upstream.clone()));
@@ -207,7 +206,7 @@ impl Feature {
 
     /// <f(q), f(j)> of one task's rows and step rows, [rows, steps]. Whether
     /// any is not zero.
-    pub(crate) fn overlap(&self, rows: &[Row], steps: &[Row], overlaps: &mut [f32]) -> bool {
+    pub(crate) fn overlap(&self, rows: &[EntityRef], steps: &[EntityRef], overlaps: &mut [f32]) -> bool {
         let mut any = false;
         for (&row, overlaps) in rows.iter().zip(overlaps.chunks_mut(steps.len().max(1))) {
             for (overlap, &step) in overlaps.iter_mut().zip(steps) {
@@ -218,7 +217,7 @@ impl Feature {
         any
     }
 
-    fn shared(&self, row: Row, step: Row) -> f32 {
+    fn shared(&self, row: EntityRef, step: EntityRef) -> f32 {
         match &self.kind {
             Kind::Identifier { .. } | Kind::Token { .. } => {
                 f32::from(u8::from(self.token(row).is_some_and(|token| self.token(step) == Some(token))))
@@ -274,7 +273,7 @@ impl Feature {
     }
 
     /// The rows of [`Feature::table`] that a row reads.
-    pub(super) fn each_read(&self, row: Row, mut of: impl FnMut(u32)) {
+    pub(super) fn each_read(&self, row: EntityRef, mut of: impl FnMut(u32)) {
         match &self.kind {
             Kind::Identifier { .. } | Kind::Token { .. } => self.token(row).into_iter().for_each(of),
             Kind::Bag { .. } => self.bag(row).iter().for_each(|&token| of(token)),
@@ -287,13 +286,13 @@ impl Feature {
     fn readers(&self, items: usize) -> Vec<Vec<u32>> {
         let mut readers = vec![Vec::new(); self.tokens()];
         for item in 0..items as u32 {
-            self.each_read(Row::Known(item), |token| readers[token as usize].push(item));
+            self.each_read(EntityRef::Known(item), |token| readers[token as usize].push(item));
         }
         readers
     }
 
     /// The inner products of all items with the rows of a step.
-    pub(super) fn overlap_with_all(&self, steps: &[Row], users: usize, items: usize) -> Overlap {
+    pub(super) fn overlap_with_all(&self, steps: &[EntityRef], users: usize, items: usize) -> Overlap {
         let rows = steps.len() / users;
         if let Kind::Dense { table, width, .. } = &self.kind {
             let own = Self::dense_rows(table, steps).reshape([users, rows, *width]);

@@ -33,7 +33,7 @@ pub(crate) enum Saved {
 }
 
 /// The result of a backward pass through one hidden layer.
-pub(crate) struct Pulled {
+pub(crate) struct NormGradients {
     /// Gradient at the pre-activation, [rows, h].
     pub(crate) delta: Tensor<2>,
     /// Per task: gradient of the norm's scale, [tasks, h].
@@ -83,7 +83,7 @@ pub(crate) fn norm_gelu_backward(
     picked: Option<&[u32]>,
     scale: &Tensor<2>,
     layout: &Layout,
-) -> Pulled {
+) -> NormGradients {
     match saved {
         Saved::Lanes(kept) => lanes::norm_gelu_backward(upstream, kept, picked, scale, layout),
         Saved::Tensors { normal, inverse, slope } => {
@@ -213,14 +213,14 @@ fn composed_backward(
     slope: Tensor<2>,
     scale: &Tensor<2>,
     layout: &Layout,
-) -> Pulled {
+) -> NormGradients {
     let normed = upstream * slope;
     let scale_gradient = layout.sum_by_task(&(normed.clone() * normal.clone()));
     let shift_gradient = layout.sum_by_task(&normed);
     let scaled = normed * spread(scale, layout);
     let along = (scaled.clone() * normal.clone()).mean_dim(1);
     let delta = (scaled.clone() - scaled.mean_dim(1) - normal * along) * inverse;
-    Pulled { delta, scale: scale_gradient, shift: shift_gradient }
+    NormGradients { delta, scale: scale_gradient, shift: shift_gradient }
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 
 use burn::tensor::TensorData;
 
-use crate::model::kernel::{EPSILON, Norm, Pulled, Share};
+use crate::model::kernel::{EPSILON, Norm, NormGradients, Share};
 use crate::model::layout::Layout;
 use crate::tensor::{Device, Tensor, from_vec};
 
@@ -314,7 +314,7 @@ pub(crate) fn norm_gelu_backward(
     picked: Option<&[u32]>,
     scale: &Tensor<2>,
     layout: &Layout,
-) -> Pulled {
+) -> NormGradients {
     let device: Device = upstream.device();
     let h = upstream.dims()[1];
     let tasks = layout.tasks();
@@ -336,7 +336,7 @@ pub(crate) fn norm_gelu_backward(
         }
     }
     each(pieces, |task| pulp::Arch::new().dispatch(task));
-    Pulled {
+    NormGradients {
         delta: Tensor::from_data(delta, &device),
         scale: from_vec(scale_gradient, [tasks, h], &device),
         shift: from_vec(shift_gradient, [tasks, h], &device),

@@ -15,21 +15,21 @@
 
 use crate::Result;
 use crate::model::encoder::Encoder;
-use crate::model::features::{Feature, Row};
+use crate::model::features::{EntityRef, Feature};
 use crate::model::kernel::{Share, scatter_rows};
 use crate::model::loss::{Task, TaskItems};
 use crate::model::parameters::{Gradient, Parameters};
 use crate::model::ranking::ItemBase;
-use crate::model::recommender::{Adapted, Moves, Pass, Recommender};
+use crate::model::recommender::{AdaptedParams, LowRankUpdate, Pass, Recommender};
 use crate::tensor::{Product, Tensor, from_vec, read};
 
 /// (j, c_j) of one task's items.
 type Weighted = Vec<(u32, f32)>;
 
 /// The items' side of a pass of every task. With an upstream scaled by -alpha
-/// it is an inner step, as a [`super::step::Step`] is.
+/// it is an inner step, as a [`super::step::LowRankStep`] is.
 #[derive(Debug, Clone)]
-pub(crate) struct Fold {
+pub(crate) struct FoldedUpdate {
     /// The items of each task on which the loss depends.
     rows: Vec<Weighted>,
     /// sum_j c_j e(j), [tasks, columns].
@@ -42,7 +42,7 @@ pub(crate) struct Fold {
     dense: Vec<Option<Tensor<2>>>,
 }
 
-impl Fold {
+impl FoldedUpdate {
     /// The same pass with every task's upstream times a factor of its own.
     pub(super) fn scaled(&self, factors: &[f32]) -> Self {
         let by_task: Tensor<2> = from_vec(factors.to_vec(), [factors.len(), 1], &self.inputs.device());
@@ -59,10 +59,10 @@ impl Fold {
 }
 
 /// Users' vectors meeting the items' side at theta_u = theta plus `folds`.
-struct Meeting<'a> {
+struct FoldedScorer<'a> {
     item: &'a Encoder,
     parameters: &'a Parameters,
-    folds: &'a [Fold],
+    folds: &'a [FoldedUpdate],
     x: Tensor<2>,
     q: Tensor<2>,
     /// q_k of each fold times q_k here, [tasks, features].
@@ -74,14 +74,15 @@ fn along(a: &Tensor<2>, b: &Tensor<2>) -> Tensor<2> {
     (a.clone() * b.clone()).sum_dim(1)
 }
 
-impl<'a> Meeting<'a> {
-    fn new(item: &'a Encoder, parameters: &'a Parameters, folds: &'a [Fold], x: Tensor<2>) -> Self {
+impl<'a> FoldedScorer<'a> {
+    fn new(item: &'a Encoder, parameters: &'a Parameters, folds: &'a [FoldedUpdate], x: Tensor<2>) -> Self {
         let shared = x.clone().product(item.weight(parameters, 0).transpose());
         let q = folds.iter().fold(shared, |q, fold| q + along(&x, &fold.vectors) * fold.inputs.clone());
         let [tasks, _] = x.dims();
         let features = item.features().len();
         let by_feature = |t: &Tensor<2>| t.clone().reshape([tasks, features, item.width()]);
-        let met = |fold: &Fold| (by_feature(&q) * by_feature(&fold.pulled)).sum_dim(2).reshape([tasks, features]);
+        let met =
+            |fold: &FoldedUpdate| (by_feature(&q) * by_feature(&fold.pulled)).sum_dim(2).reshape([tasks, features]);
         Self { along: folds.iter().map(met).collect(), item, parameters, folds, x, q }
     }
 
@@ -124,7 +125,7 @@ impl<'a> Meeting<'a> {
             let (mut reads, mut own) = (Vec::new(), Vec::new());
             for (task, items) in (0..).zip(items) {
                 for (at, &item) in (0..).zip(*items) {
-                    feature.each_read(Row::Known(item), |row| {
+                    feature.each_read(EntityRef::Known(item), |row| {
                         reads.push((task, row));
                         own.push((task, at));
                     });
@@ -153,7 +154,7 @@ impl<'a> Meeting<'a> {
             values = &values[own.len()..];
         }
         for (place, feature) in self.features().filter(|(_, f)| f.dense_weight(self.parameters).is_none()) {
-            let mut tally = Tally::new(feature);
+            let mut tally = TokenAccumulator::new(feature);
             for (task, (items, scores)) in items.iter().zip(&mut scores).enumerate() {
                 for (number, fold) in self.folds.iter().enumerate() {
                     tally.add(&fold.rows[task], self.along_of(values, number, task)[place]);
@@ -168,7 +169,7 @@ impl<'a> Meeting<'a> {
     }
 
     /// The pass with the given coefficients, and the gradient at the users' vectors.
-    fn fold(self, rows: Vec<Weighted>) -> (Fold, Tensor<2>) {
+    fn fold(self, rows: Vec<Weighted>) -> (FoldedUpdate, Tensor<2>) {
         let (tasks, device) = (rows.len(), self.x.device());
         let (mut columns, mut kept) = (Vec::new(), Vec::new());
         for (place, feature) in self.features() {
@@ -189,7 +190,7 @@ impl<'a> Meeting<'a> {
         let shared = inputs.clone().product(self.item.weight(self.parameters, 0));
         let upstream =
             self.folds.iter().fold(shared, |sum, fold| sum + along(&inputs, &fold.inputs) * fold.vectors.clone());
-        (Fold { rows, inputs, vectors: self.x, pulled: self.q, dense: kept }, upstream)
+        (FoldedUpdate { rows, inputs, vectors: self.x, pulled: self.q, dense: kept }, upstream)
     }
 }
 
@@ -198,7 +199,7 @@ fn reads(feature: &Feature, rows: &[Weighted]) -> Vec<Share> {
     let mut shares = Vec::new();
     for (to, rows) in (0..).zip(rows) {
         for &(item, factor) in rows {
-            feature.each_read(Row::Known(item), |from| shares.push(Share { from, to, factor }));
+            feature.each_read(EntityRef::Known(item), |from| shares.push(Share { from, to, factor }));
         }
     }
     shares
@@ -206,7 +207,7 @@ fn reads(feature: &Feature, rows: &[Weighted]) -> Vec<Share> {
 
 /// <sum_i c_i f(i), sum_j c_j f(j)> of a token feature, one a task.
 fn overlaps(feature: &Feature, rows: &[Weighted], others: &[Weighted]) -> Vec<f32> {
-    let mut tally = Tally::new(feature);
+    let mut tally = TokenAccumulator::new(feature);
     let overlap = |(rows, others): (&Weighted, &Weighted)| {
         tally.add(others, 1.0);
         let overlap = rows.iter().map(|&(item, c)| c * tally.of(item)).sum();
@@ -217,20 +218,20 @@ fn overlaps(feature: &Feature, rows: &[Weighted], others: &[Weighted]) -> Vec<f3
 }
 
 /// A sum of c_j f(j) over the tokens of one feature.
-struct Tally<'a> {
+struct TokenAccumulator<'a> {
     feature: &'a Feature,
     sums: Vec<f32>,
     touched: Vec<u32>,
 }
 
-impl<'a> Tally<'a> {
+impl<'a> TokenAccumulator<'a> {
     fn new(feature: &'a Feature) -> Self {
         Self { feature, sums: vec![0.0; feature.tokens()], touched: Vec::new() }
     }
 
     fn add(&mut self, rows: &[(u32, f32)], factor: f32) {
         for &(item, c) in rows {
-            self.feature.each_read(Row::Known(item), |token| {
+            self.feature.each_read(EntityRef::Known(item), |token| {
                 self.sums[token as usize] += factor * c;
                 self.touched.push(token);
             });
@@ -240,7 +241,7 @@ impl<'a> Tally<'a> {
     /// <f(i), the sum>.
     fn of(&self, item: u32) -> f32 {
         let mut sum = 0.0;
-        self.feature.each_read(Row::Known(item), |token| sum += self.sums[token as usize]);
+        self.feature.each_read(EntityRef::Known(item), |token| sum += self.sums[token as usize]);
         sum
     }
 
@@ -255,19 +256,19 @@ pub(super) async fn pass(
     model: &Recommender,
     tasks: &[Task],
     items: &[TaskItems],
-    adapted: &Adapted,
+    adapted: &AdaptedParams,
     weights: &[f32],
 ) -> Result<Pass> {
     let parameters = model.parameters();
     let mut losses = vec![0.0; tasks.len()];
     if items.iter().all(|own| own.items.is_empty()) {
-        return Ok(Pass { losses, moves: Moves::default() });
+        return Ok(Pass { losses, moves: LowRankUpdate::default() });
     }
     let (order, steps) = (&adapted.order, &adapted.moves);
     let users = order.iter().map(|&task| tasks[task].user).collect();
     let layout = adapted.user_layout();
     let user = model.user.forward(parameters, users, &layout, &steps.user, true);
-    let meeting = Meeting::new(&model.item, parameters, &steps.folds, user.output.clone());
+    let meeting = FoldedScorer::new(&model.item, parameters, &steps.folds, user.output.clone());
     let own: Vec<&[u32]> = order.iter().map(|&task| items[task].items.as_slice()).collect();
     let scores = meeting.scores(&own).await?;
     let mut rows = Vec::with_capacity(order.len());
@@ -278,18 +279,18 @@ pub(super) async fn pass(
         rows.push(live.collect::<Vec<_>>());
     }
     if rows.iter().all(Vec::is_empty) {
-        return Ok(Pass { losses, moves: Moves::default() });
+        return Ok(Pass { losses, moves: LowRankUpdate::default() });
     }
     let (fold, upstream) = meeting.fold(rows);
     let deltas = model.user.backward(parameters, &user, None, upstream, &layout, &steps.user);
     let user = user.into_step(layout, deltas);
-    Ok(Pass { losses, moves: Moves { user: vec![user], item: Vec::new(), folds: vec![fold] } })
+    Ok(Pass { losses, moves: LowRankUpdate { user: vec![user], item: Vec::new(), folds: vec![fold] } })
 }
 
 /// The gradient of the items' side that folds add up to, times `factor`.
-pub(super) fn accumulate(model: &Recommender, gradient: &mut Gradient, folds: &[Fold], factor: f32) {
+pub(super) fn accumulate(model: &Recommender, gradient: &mut Gradient, folds: &[FoldedUpdate], factor: f32) {
     let item = &model.item;
-    let all = |of: &dyn Fn(&Fold) -> Tensor<2>| match folds {
+    let all = |of: &dyn Fn(&FoldedUpdate) -> Tensor<2>| match folds {
         [fold] => of(fold),
         folds => Tensor::cat(folds.iter().map(of).collect(), 0),
     };
@@ -324,9 +325,14 @@ pub(super) fn accumulate(model: &Recommender, gradient: &mut Gradient, folds: &[
 /// Scores of all items for users with vectors `x` [users, output]: a user
 /// costs one row of a product with the items' embeddings, and one with each
 /// dense feature, however many pairs they were adapted with.
-pub(super) async fn rank(model: &Recommender, base: &ItemBase, folds: &[Fold], x: Tensor<2>) -> Result<Vec<Vec<f32>>> {
+pub(super) async fn rank(
+    model: &Recommender,
+    base: &ItemBase,
+    folds: &[FoldedUpdate],
+    x: Tensor<2>,
+) -> Result<Vec<Vec<f32>>> {
     let (item, parameters, items) = (&model.item, model.parameters(), model.items as usize);
-    let meeting = Meeting::new(item, parameters, folds, x.clone());
+    let meeting = FoldedScorer::new(item, parameters, folds, x.clone());
     let offset = x.clone().product(item.bias_of(parameters, 0, &[]).transpose());
     let mut scores = meeting.q.clone().product(base.embedded.clone().transpose()) + offset;
     for (place, feature) in meeting.features() {
@@ -343,7 +349,7 @@ pub(super) async fn rank(model: &Recommender, base: &ItemBase, folds: &[Fold], x
     let Some(along) = meeting.flat() else { return Ok(scores) };
     let along = read(along).await?;
     for (place, feature) in meeting.features().filter(|(_, f)| f.dense_weight(parameters).is_none()) {
-        let mut tally = Tally::new(feature);
+        let mut tally = TokenAccumulator::new(feature);
         for (user, scores) in scores.iter_mut().enumerate() {
             for (number, fold) in folds.iter().enumerate() {
                 tally.add(&fold.rows[user], meeting.along_of(&along, number, user)[place]);

@@ -1,6 +1,6 @@
 //! The margin loss on pairs.
 
-use crate::model::Row;
+use crate::model::EntityRef;
 use crate::{Error, Result};
 
 /// One positive with one negative.
@@ -17,7 +17,7 @@ pub struct Pair {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Task {
     /// Whose features the user tower reads.
-    pub user: Row,
+    pub user: EntityRef,
     /// The loss is the mean over these.
     pub pairs: Vec<Pair>,
 }

@@ -32,15 +32,15 @@ mod two_tower;
 
 use serde::{Deserialize, Serialize};
 
+pub use features::EntityRef;
 pub(crate) use features::Feature;
-pub use features::Row;
 pub(crate) use kernel::{Share, scatter_rows};
 pub(crate) use lanes::{dot, each, exp_negative, slice, slice_mut, take};
 pub use loss::{Pair, Task};
 pub(crate) use parameters::{Declared, Gradient, Start};
 pub use parameters::{Parameters, TensorMap, from_safetensors, model_blake3, to_safetensors};
 pub use ranking::ItemBase;
-pub use recommender::{Adapted, Recommender};
+pub use recommender::{AdaptedParams, Recommender};
 pub use sparse::BatchGradient;
 pub(crate) use sparse::Sparse;
 

@@ -11,7 +11,7 @@ use crate::model::encoder::Encoder;
 use crate::model::kernel::{add_bias, norm_gelu};
 use crate::model::layout::Layout;
 use crate::model::parameters::Parameters;
-use crate::model::step::Step;
+use crate::model::step::LowRankStep;
 use crate::tensor::{Device, Product, Tensor, from_vec, is_wide, read};
 
 /// Users and items of a tile, where later layers are made for each user: small
@@ -56,7 +56,7 @@ impl Encoder {
         &self,
         parameters: &Parameters,
         base: &ItemBase,
-        steps: &[Step],
+        steps: &[LowRankStep],
         overlaps: &[Vec<Overlap>],
         x: &Tensor<3>,
         beside: Option<&Tensor<2>>,
@@ -105,7 +105,7 @@ impl Encoder {
     }
 
     /// W_u of a later layer, [users, in, out]: small, and only for a tile of users.
-    fn own_weight(&self, parameters: &Parameters, layer: usize, steps: &[Step]) -> Tensor<3> {
+    fn own_weight(&self, parameters: &Parameters, layer: usize, steps: &[LowRankStep]) -> Tensor<3> {
         let shared = self.weight(parameters, layer).unsqueeze::<3>();
         steps.iter().fold(shared, |weight, step| {
             step.block(0).map_or(weight.clone(), |own| weight + own.inputs(layer).transpose().product(own.moves(layer)))
@@ -116,7 +116,7 @@ impl Encoder {
     /// moves and F_k its moves at feature k:
     ///
     /// z_1(i) = e(i) W_1 + b_u + (e(i) X^T) D + sum_k <f_k(i), f_k(j)> F_k W_1u
-    fn first_terms(&self, parameters: &Parameters, steps: &[Step]) -> FirstTerms {
+    fn first_terms(&self, parameters: &Parameters, steps: &[LowRankStep]) -> FirstTerms {
         let own: Vec<_> = steps.iter().filter_map(|step| step.block(0)).collect();
         let inputs: Vec<_> = own.iter().map(|own| own.inputs(0)).collect();
         let along: Vec<_> = own.iter().map(|own| own.moves(0)).collect();
@@ -146,7 +146,7 @@ impl Encoder {
     }
 
     /// <f_k(i), f_k(j)> of every item with every step row, a step and feature.
-    pub(super) fn overlaps_with_all(&self, steps: &[Step], users: usize, items: usize) -> Vec<Vec<Overlap>> {
+    pub(super) fn overlaps_with_all(&self, steps: &[LowRankStep], users: usize, items: usize) -> Vec<Vec<Overlap>> {
         steps
             .iter()
             .map(|step| self.features().iter().map(|f| f.overlap_with_all(&step.rows, users, items)).collect())

@@ -3,15 +3,15 @@
 //! it is, but for the configuration and for what is blended
 //! ([`Recommender::folds`]).
 
-use crate::dataset::Catalog;
+use crate::data::Catalog;
 use crate::model::encoder::Encoder;
-use crate::model::features::Row;
+use crate::model::features::EntityRef;
 use crate::model::layout::{Layout, by_size};
-use crate::model::linear::Fold;
+use crate::model::linear::FoldedUpdate;
 use crate::model::loss::{Task, TaskItems};
 use crate::model::parameters::{Gradient, Parameters};
 use crate::model::ranking::{ItemBase, tile_of};
-use crate::model::step::Step;
+use crate::model::step::LowRankStep;
 use crate::model::{ModelConfig, ModelKind, deep_fm, linear, two_tower};
 use crate::random::Key;
 use crate::tensor::{Device, Tensor, read};
@@ -41,14 +41,14 @@ enum Form {
 /// What passes leave, as the rows they were made of: theta_u is theta plus
 /// these, and a gradient is their sum.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Moves {
-    pub(super) user: Vec<Step>,
-    pub(super) item: Vec<Step>,
+pub(super) struct LowRankUpdate {
+    pub(super) user: Vec<LowRankStep>,
+    pub(super) item: Vec<LowRankStep>,
     /// In place of `item` where the items' tower has one layer.
-    pub(super) folds: Vec<Fold>,
+    pub(super) folds: Vec<FoldedUpdate>,
 }
 
-impl Moves {
+impl LowRankUpdate {
     /// Every step with every task's upstream times a factor of its own.
     fn scaled(&self, factors: &[f32]) -> Self {
         Self {
@@ -60,7 +60,7 @@ impl Moves {
 
     /// Takes the last step out.
     fn pop(&mut self) -> Self {
-        let last = |steps: &mut Vec<Step>| steps.pop().into_iter().collect();
+        let last = |steps: &mut Vec<LowRankStep>| steps.pop().into_iter().collect();
         Self { user: last(&mut self.user), item: last(&mut self.item), folds: self.folds.pop().into_iter().collect() }
     }
 
@@ -74,19 +74,19 @@ impl Moves {
 /// Adapted parameters of a batch of tasks, held as low-rank steps on the
 /// shared ones. Exists only between a request and its answer (exactness rule 8).
 #[derive(Debug, Clone)]
-pub struct Adapted {
+pub struct AdaptedParams {
     /// Places in the batch, smallest task first.
     pub(super) order: Vec<usize>,
     /// How many tasks of that order stand in each block.
     pub(super) blocks: Vec<usize>,
-    pub(super) moves: Moves,
+    pub(super) moves: LowRankUpdate,
     /// The first step as it was before any was taken back.
-    first: Moves,
+    first: LowRankUpdate,
     /// The loss of each task at the parameters before the first step.
     pub losses: Vec<f32>,
 }
 
-impl Adapted {
+impl AdaptedParams {
     /// No adaptation: theta_u = theta for every task.
     pub fn none(tasks: usize) -> Self {
         Self::standing((0..tasks).collect(), vec![tasks])
@@ -100,7 +100,7 @@ impl Adapted {
 
     fn standing(order: Vec<usize>, blocks: Vec<usize>) -> Self {
         let losses = vec![0.0; order.len()];
-        Self { order, blocks, moves: Moves::default(), first: Moves::default(), losses }
+        Self { order, blocks, moves: LowRankUpdate::default(), first: LowRankUpdate::default(), losses }
     }
 
     /// One row a task.
@@ -130,10 +130,10 @@ impl Adapted {
 /// nothing where no score moves the loss.
 pub(super) struct Pass {
     pub(super) losses: Vec<f32>,
-    pub(super) moves: Moves,
+    pub(super) moves: LowRankUpdate,
 }
 
-/// What ranking reads of users at their theta_u, in the order of an [`Adapted`].
+/// What ranking reads of users at their theta_u, in the order of an [`AdaptedParams`].
 pub(super) struct UserSide {
     /// What meets the items' vectors in a dot product, [tasks, width].
     pub(super) vectors: Tensor<2>,
@@ -185,7 +185,7 @@ impl Recommender {
     ///
     /// # Errors
     /// When it has an unknown value and the model has no unknown rows.
-    pub fn check_row(&self, row: Row) -> Result<()> {
+    pub fn check_row(&self, row: EntityRef) -> Result<()> {
         if self.user.features().iter().all(|feature| feature.takes(row)) {
             Ok(())
         } else {
@@ -205,7 +205,7 @@ impl Recommender {
     ///
     /// # Errors
     /// When a score is not a number or the device fails.
-    pub async fn inner_steps(&self, tasks: &[Task], alpha: f32, steps: usize) -> Result<Adapted> {
+    pub async fn inner_steps(&self, tasks: &[Task], alpha: f32, steps: usize) -> Result<AdaptedParams> {
         let items: Vec<TaskItems> = tasks.iter().map(TaskItems::new).collect();
         let mut adapted = self.standing(&items);
         if steps == 0 || items.iter().all(|t| t.items.is_empty()) {
@@ -251,13 +251,19 @@ impl Recommender {
 
     /// Tasks standing at theta. Only where rows are computed they stand in
     /// blocks by size.
-    fn standing(&self, items: &[TaskItems]) -> Adapted {
-        if self.form == Form::Linear { Adapted::none(items.len()) } else { Adapted::at_theta(items) }
+    fn standing(&self, items: &[TaskItems]) -> AdaptedParams {
+        if self.form == Form::Linear { AdaptedParams::none(items.len()) } else { AdaptedParams::at_theta(items) }
     }
 
     /// Forward and backward of all tasks at theta_u, with its weight times the
     /// gradient of each task's mean loss.
-    async fn pass(&self, tasks: &[Task], items: &[TaskItems], adapted: &Adapted, weights: &[f32]) -> Result<Pass> {
+    async fn pass(
+        &self,
+        tasks: &[Task],
+        items: &[TaskItems],
+        adapted: &AdaptedParams,
+        weights: &[f32],
+    ) -> Result<Pass> {
         match self.form {
             Form::Towers => two_tower::pass(self, tasks, items, adapted, weights).await,
             Form::Linear => linear::pass(self, tasks, items, adapted, weights).await,
@@ -274,7 +280,7 @@ impl Recommender {
     pub async fn outer_gradient(
         &self,
         tasks: &[Task],
-        adapted: &Adapted,
+        adapted: &AdaptedParams,
         weight: f32,
     ) -> Result<(Parameters, Vec<f32>)> {
         let items: Vec<TaskItems> = tasks.iter().map(TaskItems::new).collect();
@@ -293,7 +299,7 @@ impl Recommender {
         &self,
         (query, weight): (&[Task], f32),
         (support, support_weight): (&[Task], f32),
-        adapted: &Adapted,
+        adapted: &AdaptedParams,
         alpha: f32,
     ) -> Result<(Parameters, Vec<f32>)> {
         let items: Vec<TaskItems> = query.iter().map(TaskItems::new).collect();
@@ -326,7 +332,7 @@ impl Recommender {
     }
 
     /// The parameter gradient that passes of both sides add up to.
-    fn gradient_of(&self, moves: &Moves, factor: f32) -> Parameters {
+    fn gradient_of(&self, moves: &LowRankUpdate, factor: f32) -> Parameters {
         let mut gradient = Gradient::of(&self.parameters);
         self.user.accumulate(&self.parameters, &mut gradient, &moves.user, factor);
         self.item.accumulate(&self.parameters, &mut gradient, &moves.item, factor);
@@ -335,11 +341,11 @@ impl Recommender {
     }
 
     /// The mean move of Reptile: (1/B) sum_u (phi_u - theta).
-    pub fn mean_move(&self, adapted: &Adapted) -> Parameters {
+    pub fn mean_move(&self, adapted: &AdaptedParams) -> Parameters {
         self.gradient_of(&adapted.moves, 1.0 / adapted.losses.len().max(1) as f32)
     }
 
-    fn user_side(&self, users: &[Row], adapted: &Adapted) -> UserSide {
+    fn user_side(&self, users: &[EntityRef], adapted: &AdaptedParams) -> UserSide {
         let rows = adapted.order.iter().map(|&t| users[t]).collect();
         let trace =
             self.user.forward(&self.parameters, rows, &adapted.user_layout(), &adapted.moves.user, !self.folds());
@@ -354,7 +360,7 @@ impl Recommender {
     ///
     /// # Errors
     /// When the device fails.
-    pub async fn user_vectors(&self, users: &[Row], adapted: &Adapted) -> Result<Vec<Vec<f32>>> {
+    pub async fn user_vectors(&self, users: &[EntityRef], adapted: &AdaptedParams) -> Result<Vec<Vec<f32>>> {
         let output = self.user_side(users, adapted).vectors;
         let width = output.dims()[1];
         let mut vectors = vec![Vec::new(); users.len()];
@@ -381,7 +387,7 @@ impl Recommender {
     ///
     /// # Errors
     /// When the device fails.
-    pub async fn scores(&self, base: &ItemBase, users: &[Row], adapted: &Adapted) -> Result<Vec<Vec<f32>>> {
+    pub async fn scores(&self, base: &ItemBase, users: &[EntityRef], adapted: &AdaptedParams) -> Result<Vec<Vec<f32>>> {
         let side = self.user_side(users, adapted);
         if self.form == Form::Linear {
             return linear::rank(self, base, &adapted.moves.folds, side.vectors).await;
@@ -393,7 +399,8 @@ impl Recommender {
             for first in (0..tasks).step_by(users_together) {
                 let count = users_together.min(tasks - first);
                 let cut = |rows: &Tensor<2>| rows.clone().narrow(0, first_task + first, count);
-                let steps: Vec<Step> = adapted.moves.item.iter().filter_map(|s| s.cut(block, first, count)).collect();
+                let steps: Vec<LowRankStep> =
+                    adapted.moves.item.iter().filter_map(|s| s.cut(block, first, count)).collect();
                 let own = UserSide { vectors: cut(&side.vectors), beside: side.beside.as_ref().map(cut) };
                 let rows = if self.folds() {
                     two_tower::tile(self, base, &steps, own.vectors).await?
@@ -413,7 +420,7 @@ impl Recommender {
     ///
     /// # Errors
     /// When the device fails.
-    pub async fn scores_of(&self, user: Row, items: &[u32]) -> Result<Vec<f32>> {
+    pub async fn scores_of(&self, user: EntityRef, items: &[u32]) -> Result<Vec<f32>> {
         if self.folds() {
             two_tower::scores_of(self, user, items).await
         } else {
@@ -425,7 +432,7 @@ impl Recommender {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dataset::{Column, Entities, Values};
+    use crate::data::{Column, Entities, Values};
 
     #[test]
     fn features_must_not_share_a_name() {

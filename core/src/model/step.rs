@@ -1,6 +1,6 @@
 //! theta_u without theta_u: the rows an inner step was made of.
 
-use crate::model::features::Row;
+use crate::model::features::EntityRef;
 use crate::model::layout::{Block, Layout};
 use crate::tensor::{Product, Tensor, from_vec};
 
@@ -21,8 +21,8 @@ pub(crate) struct Deltas {
 /// upstream scaled by -alpha it is an inner step: theta_u = theta - alpha * grad
 /// is theta plus these rows, and every use of them is a plain sum.
 #[derive(Debug, Clone)]
-pub(crate) struct Step {
-    pub(crate) rows: Vec<Row>,
+pub(crate) struct LowRankStep {
+    pub(crate) rows: Vec<EntityRef>,
     layout: Layout,
     /// X_l, [rows, in_l].
     pub(crate) inputs: Vec<Tensor<2>>,
@@ -34,12 +34,12 @@ pub(crate) struct Step {
 
 /// A block of a step, for a batched product.
 pub(crate) struct StepBlock<'a> {
-    step: &'a Step,
+    step: &'a LowRankStep,
     block: Block,
 }
 
-impl Step {
-    pub(crate) fn new(rows: Vec<Row>, layout: Layout, inputs: Vec<Tensor<2>>, moves: Deltas) -> Self {
+impl LowRankStep {
+    pub(crate) fn new(rows: Vec<EntityRef>, layout: Layout, inputs: Vec<Tensor<2>>, moves: Deltas) -> Self {
         let bias = moves.layers.iter().map(|d| layout.sum_by_task(d)).collect();
         Self { rows, layout, inputs, moves, bias }
     }
@@ -101,7 +101,7 @@ impl Step {
 }
 
 impl StepBlock<'_> {
-    pub(crate) fn rows(&self) -> &[Row] {
+    pub(crate) fn rows(&self) -> &[EntityRef] {
         &self.step.rows[self.block.first_row..][..self.block.tasks * self.block.rows]
     }
 

@@ -2,16 +2,16 @@
 //! step and its outer gradient for many users at once.
 
 use crate::Result;
-use crate::dataset::Catalog;
+use crate::data::Catalog;
 use crate::model::ModelConfig;
 use crate::model::encoder::{Encoder, Input, Tower};
-use crate::model::features::Row;
+use crate::model::features::EntityRef;
 use crate::model::layout::Layout;
 use crate::model::loss::{Task, TaskItems};
 use crate::model::parameters::Declared;
 use crate::model::ranking::ItemBase;
-use crate::model::recommender::{Adapted, Moves, Pass, Recommender};
-use crate::model::step::Step;
+use crate::model::recommender::{AdaptedParams, LowRankUpdate, Pass, Recommender};
+use crate::model::step::LowRankStep;
 use crate::tensor::{Device, Product, Tensor, from_vec, read};
 
 /// Both towers over a catalogue, and their parameters.
@@ -31,13 +31,13 @@ pub(super) async fn first_step(
     tasks: &[Task],
     items: &[TaskItems],
     alpha: f32,
-    adapted: &mut Adapted,
+    adapted: &mut AdaptedParams,
 ) -> Result<()> {
     let parameters = model.parameters();
     let (distinct, places) = distinct_items(items);
-    let rows: Vec<Row> = distinct.iter().map(|&i| Row::Known(i)).collect();
+    let rows: Vec<EntityRef> = distinct.iter().map(|&i| EntityRef::Known(i)).collect();
     let item_trace = model.item.forward(parameters, rows, &Layout::shared(distinct.len()), &[], true);
-    let users: Vec<Row> = adapted.order.iter().map(|&t| tasks[t].user).collect();
+    let users: Vec<EntityRef> = adapted.order.iter().map(|&t| tasks[t].user).collect();
     let user_layout = adapted.user_layout();
     let user_trace = model.user.forward(parameters, users.clone(), &user_layout, &[], true);
 
@@ -67,9 +67,9 @@ pub(super) async fn first_step(
     let y = item_trace.picked_output(&picked);
     let (user_upstream, item_upstream) = coupled(&weights, &user_trace.output, &y, &layout);
     let deltas = model.item.backward(parameters, &item_trace, Some(&picked), item_upstream, &layout, &[]);
-    let rows = picked.iter().map(|&p| Row::Known(distinct[p as usize])).collect();
+    let rows = picked.iter().map(|&p| EntityRef::Known(distinct[p as usize])).collect();
     let inputs = item_trace.picked_inputs(&picked);
-    adapted.moves.item.push(Step::new(rows, layout, inputs, deltas));
+    adapted.moves.item.push(LowRankStep::new(rows, layout, inputs, deltas));
     let deltas = model.user.backward(parameters, &user_trace, None, user_upstream, &user_layout, &[]);
     adapted.moves.user.push(user_trace.into_step(user_layout, deltas));
     Ok(())
@@ -81,19 +81,19 @@ pub(super) async fn pass(
     model: &Recommender,
     tasks: &[Task],
     items: &[TaskItems],
-    adapted: &Adapted,
+    adapted: &AdaptedParams,
     weights: &[f32],
 ) -> Result<Pass> {
     let parameters = model.parameters();
     let mut losses = vec![0.0; tasks.len()];
     let (rows, layout) = adapted.padded(|task| items[task].items.clone(), 0);
     if rows.is_empty() {
-        return Ok(Pass { losses, moves: Moves::default() });
+        return Ok(Pass { losses, moves: LowRankUpdate::default() });
     }
     let users = adapted.order.iter().map(|&t| tasks[t].user).collect();
     let user_layout = adapted.user_layout();
     let user = model.user.forward(parameters, users, &user_layout, &adapted.moves.user, true);
-    let rows = rows.into_iter().map(Row::Known).collect();
+    let rows = rows.into_iter().map(EntityRef::Known).collect();
     let item = model.item.forward(parameters, rows, &layout, &adapted.moves.item, true);
     let x = user.picked_output(&layout.task_of_rows());
     let scores = read((x * item.output.clone()).sum_dim(1)).await?;
@@ -108,20 +108,24 @@ pub(super) async fn pass(
     let item = item.into_step(layout, deltas);
     let deltas = model.user.backward(parameters, &user, None, user_upstream, &user_layout, &adapted.moves.user);
     let user = user.into_step(user_layout, deltas);
-    Ok(Pass { losses, moves: Moves { user: vec![user], item: vec![item], folds: Vec::new() } })
+    Ok(Pass { losses, moves: LowRankUpdate { user: vec![user], item: vec![item], folds: Vec::new() } })
 }
 
 /// The mean loss over all pairs of all tasks at theta itself, where the towers
 /// run once on the distinct items of the batch, and what moves.
-pub(super) async fn joint_pass(model: &Recommender, tasks: &[Task], items: &[TaskItems]) -> Result<(Moves, f32)> {
+pub(super) async fn joint_pass(
+    model: &Recommender,
+    tasks: &[Task],
+    items: &[TaskItems],
+) -> Result<(LowRankUpdate, f32)> {
     let parameters = model.parameters();
     let device = parameters.device();
     let total: usize = tasks.iter().map(|t| t.pairs.len()).sum();
     if total == 0 {
-        return Ok((Moves::default(), 0.0));
+        return Ok((LowRankUpdate::default(), 0.0));
     }
     let (distinct, places) = distinct_items(items);
-    let rows: Vec<Row> = distinct.iter().map(|&i| Row::Known(i)).collect();
+    let rows: Vec<EntityRef> = distinct.iter().map(|&i| EntityRef::Known(i)).collect();
     let (user_layout, item_layout) = (Layout::shared(tasks.len()), Layout::shared(distinct.len()));
     let item_trace = model.item.forward(parameters, rows, &item_layout, &[], true);
     let users = tasks.iter().map(|t| t.user).collect();
@@ -145,13 +149,13 @@ pub(super) async fn joint_pass(model: &Recommender, tasks: &[Task], items: &[Tas
     let item = model.item.backward(parameters, &item_trace, None, item_upstream, &item_layout, &[]);
     let user = model.user.backward(parameters, &user_trace, None, user_upstream, &user_layout, &[]);
     let (user, item) = (user_trace.into_step(user_layout, user), item_trace.into_step(item_layout, item));
-    Ok((Moves { user: vec![user], item: vec![item], folds: Vec::new() }, loss))
+    Ok((LowRankUpdate { user: vec![user], item: vec![item], folds: Vec::new() }, loss))
 }
 
 /// Runs the item tower once over the catalogue.
 pub(super) fn item_base(model: &Recommender) -> ItemBase {
     let parameters = model.parameters();
-    let rows: Vec<Row> = (0..model.items).map(Row::Known).collect();
+    let rows: Vec<EntityRef> = (0..model.items).map(EntityRef::Known).collect();
     let embedded = model.item.embed(parameters, &rows);
     let first = embedded.clone().product(model.item.weight(parameters, 0));
     let input = Input { rows, x: embedded.clone(), beside: None };
@@ -160,7 +164,12 @@ pub(super) fn item_base(model: &Recommender) -> ItemBase {
 }
 
 /// Scores of all items for a tile of users with vectors `x` [users, output].
-pub(super) async fn tile(model: &Recommender, base: &ItemBase, steps: &[Step], x: Tensor<2>) -> Result<Vec<Vec<f32>>> {
+pub(super) async fn tile(
+    model: &Recommender,
+    base: &ItemBase,
+    steps: &[LowRankStep],
+    x: Tensor<2>,
+) -> Result<Vec<Vec<f32>>> {
     if steps.is_empty() {
         let all = read(x.product(base.vectors.clone().transpose())).await?;
         return Ok(all.chunks(model.items as usize).map(<[f32]>::to_vec).collect());
@@ -173,10 +182,10 @@ pub(super) async fn tile(model: &Recommender, base: &ItemBase, steps: &[Step], x
 }
 
 /// The scores of some items for one user at theta.
-pub(super) async fn scores_of(model: &Recommender, user: Row, items: &[u32]) -> Result<Vec<f32>> {
+pub(super) async fn scores_of(model: &Recommender, user: EntityRef, items: &[u32]) -> Result<Vec<f32>> {
     let parameters = model.parameters();
     let layout = Layout::shared(items.len());
-    let rows = items.iter().copied().map(Row::Known).collect();
+    let rows = items.iter().copied().map(EntityRef::Known).collect();
     let y = model.item.forward(parameters, rows, &layout, &[], false).output;
     let x = model.user.forward(parameters, vec![user], &Layout::new([(1, 1)]), &[], false).output;
     read(y.product(x.transpose())).await

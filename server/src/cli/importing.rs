@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use eemu_core::dataset::tables::{Condition, DateOrder, Layout, Wishes};
-use eemu_core::dataset::{Duplicates, ImportOptions as Choices, Range};
+use eemu_core::data::tables::{Condition, DateOrder, Layout, Wishes};
+use eemu_core::data::{Duplicates, ImportOptions as Choices, Range};
 
 use super::{HoldoutChoice, numbers};
 use crate::import::Encoding;

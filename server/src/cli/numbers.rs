@@ -3,7 +3,7 @@
 
 use std::str::FromStr;
 
-use eemu_core::dataset::tables::{Moment, Times};
+use eemu_core::data::tables::{Moment, Times};
 
 fn from_one<T: FromStr + PartialOrd + From<u8>>(text: &str) -> Result<T, String> {
     let number: Option<T> = text.parse().ok().filter(|number| *number >= T::from(1));

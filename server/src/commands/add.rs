@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use eemu_core::api::{BulkInteraction, LineStatus};
-use eemu_core::world::World;
+use eemu_core::dataset::Dataset;
 use eemu_core::{DataError, counted, quote};
 use serde_json::json;
 
@@ -88,10 +88,10 @@ fn send(remote: &Remote, given: &[Given], args: &AddArgs) -> Result<ExitCode> {
 
 /// Adds what is new. Returns how many records and people that was.
 fn add(deployment: &mut Deployment, given: &[Given], file: Option<&Path>) -> Result<(u64, usize)> {
-    let users = &deployment.world.catalog.users;
+    let users = &deployment.dataset.catalog.users;
     let named: BTreeSet<u32> = given.iter().filter_map(|one| users.find(&one.record.user)).collect();
     let named: Vec<u32> = named.into_iter().collect();
-    let before = deployment.world.with_people(deployment.state.records_of(&named)?);
+    let before = deployment.dataset.with_people(deployment.state.records_of(&named)?);
     let mut coming = Collected::new(&before);
     for one in given {
         let place = || match file {
@@ -110,7 +110,7 @@ fn add(deployment: &mut Deployment, given: &[Given], file: Option<&Path>) -> Res
 }
 
 /// Takes one record in, with somebody who comes with it.
-fn take(coming: &mut Collected<'_>, before: &World, record: &BulkInteraction) -> Result<()> {
+fn take(coming: &mut Collected<'_>, before: &Dataset, record: &BulkInteraction) -> Result<()> {
     let BulkInteraction { user, item: name, timestamp } = record;
     if timestamp.is_some_and(|time| !time.is_finite()) {
         bail!("the time of {} is no finite number; correct it", quote(name));

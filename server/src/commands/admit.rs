@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use eemu_core::counted;
-use eemu_core::dataset::{Source, read_people};
+use eemu_core::data::{Source, read_people};
 use serde_json::json;
 
 use super::{print_json, print_line};
@@ -18,19 +18,19 @@ pub(crate) fn run(args: &AdmitArgs) -> Result<ExitCode> {
     let mut deployment = Deployment::open(args.state.location(), Access::Write)?;
     let shown = args.user_file.display().to_string();
     let file = std::fs::File::open(&args.user_file).with_context(|| format!("cannot open {shown}"))?;
-    let people = read_people(Source::new(shown, BufReader::new(file)), &deployment.world.catalog.users)?;
-    let (users, key) = (&mut deployment.world.catalog.users, &deployment.world.key);
+    let people = read_people(Source::new(shown, BufReader::new(file)), &deployment.dataset.catalog.users)?;
+    let (users, key) = (&mut deployment.dataset.catalog.users, &deployment.dataset.key);
     for person in &people {
         users.append(&person.id, &person.features, key)?;
     }
     if !people.is_empty() {
         let who = [by_command("admit")];
-        let deletion = Deletion { catalog: Some(&deployment.world.catalog), audit: &who, ..Deletion::default() };
+        let deletion = Deletion { catalog: Some(&deployment.dataset.catalog), audit: &who, ..Deletion::default() };
         let done = deployment.state.apply(&Change::Delete(deletion), deployment.head)?;
         deployment.state.finish(&done)?;
     }
     if args.json {
-        print_json(&json!({"admitted": people.len(), "users": deployment.world.catalog.users.len()}))?;
+        print_json(&json!({"admitted": people.len(), "users": deployment.dataset.catalog.users.len()}))?;
     } else {
         print_line(&format!("{} admitted; nothing was retrained", counted(people.len(), "person")))?;
     }

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use eemu_core::counted;
-use eemu_core::dataset::{ImportReport, Imported};
+use eemu_core::data::{ImportReport, Imported};
 use serde_json::json;
 
 use super::{print_json, print_line};
@@ -43,7 +43,7 @@ pub(crate) fn backup(args: &BackupArgs) -> Result<ExitCode> {
     let mut notes = vec![("backup".to_owned(), serde_json::to_string(&backup)?)];
     notes.extend(hidden_items(&from.state)?);
     let deferred = accepted(&from.state)?;
-    let extra = Extra { notes, down: from.world.down.clone(), deferred, ..Extra::default() };
+    let extra = Extra { notes, down: from.dataset.down.clone(), deferred, ..Extra::default() };
     drop(Deployment::create_with(to, &copy, &from.settings, false, extra)?);
     if args.json {
         print_json(&json!({"backup": backup.id, "records": copy.records.len(), "expires": backup.expires}))?;
@@ -72,8 +72,8 @@ fn accepted(state: &State) -> Result<Vec<NewDeferred>> {
 }
 
 fn copy_of(from: &Deployment, keep: impl Fn(u32, u32) -> bool) -> Imported {
-    let records = from.world.interactions.iter().filter(|r| keep(r.user, r.item)).copied().collect();
-    Imported { catalog: from.world.catalog.clone(), records, report: ImportReport::default() }
+    let records = from.dataset.interactions.iter().filter(|r| keep(r.user, r.item)).copied().collect();
+    Imported { catalog: from.dataset.catalog.clone(), records, report: ImportReport::default() }
 }
 
 /// Tombstones of a state or of a file.
@@ -133,14 +133,14 @@ pub(crate) fn restore(args: &RestoreArgs) -> Result<ExitCode> {
              `eemu backup --tombstones` wrote), or say --without-tombstones"
         ),
     };
-    let users = &from.world.catalog.users;
+    let users = &from.dataset.catalog.users;
     let accounts: Vec<u32> = (0..users.len() as u32)
         .filter(|&user| {
             tombstones.holds_account(user)
                 || tombstones.replaced && tombstones.forgotten.holds_user(&users.ids[user as usize])
         })
         .collect();
-    let items = &from.world.catalog.items.ids;
+    let items = &from.dataset.catalog.items.ids;
     // After a replacement places are others; then names tell.
     let by_name = |user: u32, item: u32| {
         tombstones.replaced && tombstones.forgotten.holds_record(&users.ids[user as usize], &items[item as usize])
@@ -148,7 +148,7 @@ pub(crate) fn restore(args: &RestoreArgs) -> Result<ExitCode> {
     let keep = |user, item| !accounts.contains(&user) && !tombstones.holds_record(user, item) && !by_name(user, item);
     let mut copy = copy_of(&from, keep);
     blank(&mut copy.catalog, &accounts)?;
-    let removed = from.world.interactions.len() - copy.records.len();
+    let removed = from.dataset.interactions.len() - copy.records.len();
     // The backups are still out: a later restore must delete all of this
     // again. So that no death in between leaves a state that does not know of
     // them, they come with its first moment.
@@ -157,7 +157,7 @@ pub(crate) fn restore(args: &RestoreArgs) -> Result<ExitCode> {
         backups.push(backup);
     }
     let notes = hidden_items(&from.state)?.into_iter().collect();
-    let (down, deferred) = (from.world.down.clone(), accepted(&from.state)?);
+    let (down, deferred) = (from.dataset.down.clone(), accepted(&from.state)?);
     let extra = Extra { notes, backups, tombstones, down, deferred, ..Extra::default() };
     drop(Deployment::create_with(args.state.location(), &copy, &from.settings, false, extra)?);
     if args.json {

@@ -66,7 +66,7 @@ pub(crate) fn configured(deployment: &Deployment, args: &ConfigArgs) -> Result<C
 /// As [`configured`].
 pub(crate) fn configured_as(deployment: &Deployment, model: Option<ModelChoice>, args: &ConfigArgs) -> Result<Config> {
     let current = &deployment.settings.config;
-    let timed = deployment.world.popularity.is_timed();
+    let timed = deployment.dataset.popularity.is_timed();
     let mut config = args.profile.map_or_else(|| current.clone(), |name| profile(name, current, timed));
     if let Some(choice) = model {
         config = of_kind(config, choice, timed);

@@ -6,11 +6,11 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use eemu_core::config::{AdaptConfig, Config};
-use eemu_core::dataset::{Holdout, ImportOptions, Role, are_timed};
+use eemu_core::data::{Holdout, ImportOptions, Role, are_timed};
+use eemu_core::dataset::{Dataset, History};
 use eemu_core::evaluate::popularity_ranks;
 use eemu_core::recommend::{Ranker, top_k};
 use eemu_core::shard_model::ShardModel;
-use eemu_core::world::{History, World};
 
 use super::configuring::profile;
 use super::print_line;
@@ -42,13 +42,13 @@ pub(crate) fn run(args: &DemoArgs) -> Result<ExitCode> {
     let base = Config { holdout: Holdout::LeaveTen, ..Config::default() };
     let config = profile(Profile::Default, &base, are_timed(&imported.records));
     let mut deployment = Deployment::create(&dir, &imported, &config, false)?;
-    let catalog = &deployment.world.catalog;
+    let catalog = &deployment.dataset.catalog;
     print_line(&format!(
         "{}: {} households, {} product types, {} first purchases. Data: 84.51°/dunnhumby, The Complete Journey.",
         catalog.dataset,
         catalog.users.len(),
         catalog.items.len(),
-        deployment.world.interactions.len()
+        deployment.dataset.interactions.len()
     ))?;
     print_line("Training the default model; the last twenty purchases of each household are held out.")?;
 
@@ -60,16 +60,16 @@ pub(crate) fn run(args: &DemoArgs) -> Result<ExitCode> {
 
     heading("3  How good is it? Every household's last ten first purchases, each ranked among all products")?;
     let models = deployment.models(&device)?;
-    quality(&deployment.world, &models, jobs, &progress)?;
+    quality(&deployment.dataset, &models, jobs, &progress)?;
 
     heading("4  One household's list")?;
-    let (user, item) = witness(&deployment.world)?;
+    let (user, item) = witness(&deployment.dataset)?;
     list(&deployment, &models, user)?;
     drop(models);
 
     heading(&format!("5  Forget \"{FORGOTTEN}\""))?;
-    let shard = deployment.world.shard_of(user, item);
-    let household = deployment.world.catalog.users.ids[user as usize].clone();
+    let shard = deployment.dataset.shard_of(user, item);
+    let household = deployment.dataset.catalog.users.ids[user as usize].clone();
     print_line(&format!(
         "Household {household} bought it; a keyed hash of the household put all its records in shard {shard}."
     ))?;
@@ -101,19 +101,19 @@ fn heading(text: &str) -> Result<()> {
     print_line(&format!("\n{text}"))
 }
 
-fn quality(world: &World, models: &[ShardModel], jobs: usize, progress: &Progress) -> Result<()> {
+fn quality(dataset: &Dataset, models: &[ShardModel], jobs: usize, progress: &Progress) -> Result<()> {
     let device = device::cpu();
     let role = Role::Test;
     let models: Vec<(usize, &ShardModel)> = models.iter().enumerate().collect();
-    let ranks = |adapt: &AdaptConfig, label: &str| ensemble_ranks(world, &models, adapt, role, jobs, progress, label);
-    let plain = ranks(&AdaptConfig { size: 0, ..world.config.adapt.clone() }, "global")?;
-    let adapted = ranks(&world.config.adapt, "adapted")?;
-    let popular = popularity_ranks(world, role)?;
+    let ranks = |adapt: &AdaptConfig, label: &str| ensemble_ranks(dataset, &models, adapt, role, jobs, progress, label);
+    let plain = ranks(&AdaptConfig { size: 0, ..dataset.config.adapt.clone() }, "global")?;
+    let adapted = ranks(&dataset.config.adapt, "adapted")?;
+    let popular = popularity_ranks(dataset, role)?;
     let mut rows = vec![("popularity".to_owned(), Quality::of(&popular))];
-    for form in closed_forms(world, role, jobs, progress)? {
+    for form in closed_forms(dataset, role, jobs, progress)? {
         rows.push((format!("{}, unsharded", form.name), form.quality));
     }
-    let whole = baseline_ranks(world, 1, role, &device, jobs, progress, "unsharded")?;
+    let whole = baseline_ranks(dataset, 1, role, &device, jobs, progress, "unsharded")?;
     rows.push(("one model, no shards".into(), Quality::of(&whole)));
     rows.push(("EEMU without adaptation".into(), Quality::of(&plain)));
     rows.push(("EEMU, adapted to each household".into(), Quality::of(&adapted)));
@@ -122,7 +122,7 @@ fn quality(world: &World, models: &[ShardModel], jobs: usize, progress: &Progres
         print_line(&quality.row(name))?;
     }
     print_line("(± is half the 95% interval over households)")?;
-    let items = world.catalog.items.len();
+    let items = dataset.catalog.items.len();
     let auc = |ranks: &[(u32, usize)]| mean_worth(ranks, items, above).mean;
     print_line(&format!(
         "AUC, the share of products ranked below the one that was bought: popularity {:.4}, EEMU without adaptation \
@@ -142,29 +142,29 @@ fn quality(world: &World, models: &[ShardModel], jobs: usize, progress: &Progres
 }
 
 /// The first household with the purchase as a training record.
-fn witness(world: &World) -> Result<(u32, u32)> {
-    let item = (0..world.catalog.items.len() as u32)
-        .find(|&item| world.catalog.items.name(item) == FORGOTTEN)
+fn witness(dataset: &Dataset) -> Result<(u32, u32)> {
+    let item = (0..dataset.catalog.items.len() as u32)
+        .find(|&item| dataset.catalog.items.name(item) == FORGOTTEN)
         .context("the built-in data lacks the product")?;
-    (0..world.interactions.users())
-        .find(|&user| world.items(user, Role::Train).contains(&item))
+    (0..dataset.interactions.users())
+        .find(|&user| dataset.items(user, Role::Train).contains(&item))
         .map(|user| (user, item))
         .context("no household has it as a training record")
 }
 
 fn list(deployment: &Deployment, models: &[ShardModel], user: u32) -> Result<()> {
-    let world = &deployment.world;
+    let dataset = &deployment.dataset;
     let models: Vec<(usize, &ShardModel)> = models.iter().enumerate().collect();
-    let ranker = pollster::block_on(Ranker::new(&models, &world.key, &world.degrees, &world.config.adapt))?;
-    let person = world.person(user, History::All);
+    let ranker = pollster::block_on(Ranker::new(&models, &dataset.key, &dataset.degrees, &dataset.config.adapt))?;
+    let person = dataset.person(user, History::All);
     let scored =
         pollster::block_on(ranker.scores(std::slice::from_ref(&person), 0, true))?.pop().context("no scores")?;
     print_line(&format!(
         "Household {}, {} purchases; the ten best of what it has not bought, with each shard's score:",
-        world.catalog.users.ids[user as usize],
+        dataset.catalog.users.ids[user as usize],
         person.history.items().len()
     ))?;
-    as_text(world, &scored, &top_k(&scored.mean, person.history.items(), 10), true)
+    as_text(dataset, &scored, &top_k(&scored.mean, person.history.items(), 10), true)
 }
 
 fn goodbye(args: &DemoArgs, dir: &Path) -> Result<()> {

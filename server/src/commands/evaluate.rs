@@ -5,10 +5,10 @@ use std::process::ExitCode;
 use anyhow::{Result, bail, ensure};
 use eemu_core::config::AdaptConfig;
 use eemu_core::counted;
-use eemu_core::dataset::{Holdout, Role};
+use eemu_core::data::{Holdout, Role};
+use eemu_core::dataset::Dataset;
 use eemu_core::shard_model::ShardModel;
 use eemu_core::tensor::Device;
-use eemu_core::world::World;
 use serde_json::json;
 
 use super::configuring::configured;
@@ -23,7 +23,7 @@ use crate::store::Access;
 
 pub(crate) fn run(args: &EvaluateArgs) -> Result<ExitCode> {
     let deployment = Deployment::open(args.run.state.location(), Access::Read)?;
-    if deployment.world.config.holdout == Holdout::None {
+    if deployment.dataset.config.holdout == Holdout::None {
         bail!("this state holds nothing out, so there is nothing to measure on; import with --holdout leave-one-out");
     }
     let mut adapt = configured(&deployment, &args.config)?.adapt;
@@ -38,38 +38,38 @@ pub(crate) fn run(args: &EvaluateArgs) -> Result<ExitCode> {
     let jobs = args.run.jobs.unwrap_or_else(default_jobs);
     let progress = Progress::new(args.run.quiet);
     if args.strangers {
-        return strangers_table(&deployment.world, &device, jobs, &progress, args.run.json);
+        return strangers_table(&deployment.dataset, &device, jobs, &progress, args.run.json);
     }
     let models = match args.only {
         None => (0..).zip(deployment.models(&device)?).collect(),
         Some(shard) => {
-            let last = deployment.world.config.train.shards - 1;
+            let last = deployment.dataset.config.train.shards - 1;
             ensure!(shard <= last, "there is no shard {shard}: the state has shards 0 to {last}");
             vec![(shard as usize, deployment.model(shard, &device)?)]
         }
     };
     // A shard without records has no voice, here as in the service.
-    let voice = |shard: usize| args.only.is_some() || deployment.world.has_voice(shard as u32);
+    let voice = |shard: usize| args.only.is_some() || deployment.dataset.has_voice(shard as u32);
     let models: Vec<(usize, &ShardModel)> =
         models.iter().filter(|(shard, _)| voice(*shard)).map(|(shard, model)| (*shard, model)).collect();
     ensure!(!models.is_empty(), "no shard has records to train on, so there is nothing to measure");
-    let world = &match args.users {
-        None => deployment.world.clone(),
-        Some(users) => sampled(&deployment.world, users),
+    let dataset = &match args.users {
+        None => deployment.dataset.clone(),
+        Some(users) => sampled(&deployment.dataset, users),
     };
-    let ranks = ensemble_ranks(world, &models, &adapt, role, jobs, &progress, "evaluate")?;
+    let ranks = ensemble_ranks(dataset, &models, &adapt, role, jobs, &progress, "evaluate")?;
     let quality = Quality::of(&ranks);
     ensure!(quality.users > 0, "nobody has a held-out item, so there is nobody to measure");
-    let left_out = people(world) - quality.users;
-    let mut rows = vec![("popularity".to_owned(), popularity(world, role)?)];
+    let left_out = people(dataset) - quality.users;
+    let mut rows = vec![("popularity".to_owned(), popularity(dataset, role)?)];
     if args.baselines {
-        for form in closed_forms(world, role, jobs, &progress)? {
+        for form in closed_forms(dataset, role, jobs, &progress)? {
             rows.push((format!("{}, unsharded", form.name), form.quality));
         }
-        rows.push(("one unsharded model".into(), baseline(world, 1, role, &device, jobs, &progress, "unsharded")?));
-        if !world.config.model.kind.is_of_items() {
-            let shards = world.config.train.shards;
-            let plain = baseline(world, shards, role, &device, jobs, &progress, "plain")?;
+        rows.push(("one unsharded model".into(), baseline(dataset, 1, role, &device, jobs, &progress, "unsharded")?));
+        if !dataset.config.model.kind.is_of_items() {
+            let shards = dataset.config.train.shards;
+            let plain = baseline(dataset, shards, role, &device, jobs, &progress, "plain")?;
             rows.push(("plain mean of shards".into(), plain));
         }
     }
@@ -77,7 +77,7 @@ pub(crate) fn run(args: &EvaluateArgs) -> Result<ExitCode> {
     let mut for_all = rows[0].1.ndcg10;
     if adapt.size > 0 {
         let plain = AdaptConfig { size: 0, ..adapt.clone() };
-        let ranks = ensemble_ranks(world, &models, &plain, role, jobs, &progress, "not adapted")?;
+        let ranks = ensemble_ranks(dataset, &models, &plain, role, jobs, &progress, "not adapted")?;
         let plain = Quality::of(&ranks);
         for_all = for_all.max(plain.ndcg10);
         rows.push(("this state, without adaptation".into(), plain));
@@ -109,18 +109,18 @@ pub(crate) fn run(args: &EvaluateArgs) -> Result<ExitCode> {
 }
 
 /// How many people have records.
-fn people(world: &World) -> usize {
-    (0..world.interactions.users()).filter(|&user| !world.interactions.of(user).is_empty()).count()
+fn people(dataset: &Dataset) -> usize {
+    (0..dataset.interactions.users()).filter(|&user| !dataset.interactions.of(user).is_empty()).count()
 }
 
 fn strangers_table(
-    world: &World,
+    dataset: &Dataset,
     device: &Device,
     jobs: usize,
     progress: &Progress,
     as_json: bool,
 ) -> Result<ExitCode> {
-    let rows = strangers(world, device, jobs, progress)?;
+    let rows = strangers(dataset, device, jobs, progress)?;
     if as_json {
         print_json(&json!({"strangers": rows}))?;
         return Ok(ExitCode::SUCCESS);

@@ -7,8 +7,8 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use eemu_core::counted;
-use eemu_core::dataset::Role;
-use eemu_core::world::World;
+use eemu_core::data::Role;
+use eemu_core::dataset::Dataset;
 use serde::Serialize;
 use serde_json::json;
 
@@ -30,11 +30,11 @@ struct Line<'a> {
 
 pub(crate) fn run(args: &ExportArgs) -> Result<ExitCode> {
     let deployment = Deployment::open(args.state.location(), Access::Read)?;
-    let world = &deployment.world;
+    let dataset = &deployment.dataset;
     let to_stdout = args.out.as_os_str() == "-";
     let format = args.format.unwrap_or_else(|| guessed(&args.out));
     if to_stdout {
-        write(world, format, std::io::stdout().lock())?;
+        write(dataset, format, std::io::stdout().lock())?;
         return Ok(ExitCode::SUCCESS);
     }
     // Beside, then renamed: a cut leaves no half of a file. Only its owner may
@@ -42,10 +42,10 @@ pub(crate) fn run(args: &ExportArgs) -> Result<ExitCode> {
     let folder = args.out.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let beside = tempfile::NamedTempFile::new_in(folder)
         .with_context(|| format!("cannot write in {}; give --out a folder that exists", folder.display()))?;
-    write(world, format, beside.as_file()).with_context(|| format!("cannot write {}", args.out.display()))?;
+    write(dataset, format, beside.as_file()).with_context(|| format!("cannot write {}", args.out.display()))?;
     let kept: Result<File, _> = beside.persist(&args.out);
     kept.map_err(|error| error.error).with_context(|| format!("cannot write {}", args.out.display()))?;
-    let records = world.interactions.len();
+    let records = dataset.interactions.len();
     if args.json {
         print_json(&json!({"records": records, "out": args.out}))?;
     } else {
@@ -62,16 +62,16 @@ fn guessed(path: &Path) -> ExportFormat {
 }
 
 /// Person by person, each person's records in their order, the oldest first.
-fn write(world: &World, format: ExportFormat, to: impl Write) -> Result<()> {
+fn write(dataset: &Dataset, format: ExportFormat, to: impl Write) -> Result<()> {
     let mut to = BufWriter::new(to);
-    let lines = (0..world.interactions.users()).flat_map(|user| {
-        let own = world.interactions.of(user);
+    let lines = (0..dataset.interactions.users()).flat_map(|user| {
+        let own = dataset.interactions.of(user);
         own.iter().enumerate().map(move |(place, record)| Line {
-            user: &world.catalog.users.ids[record.user as usize],
-            item: &world.catalog.items.ids[record.item as usize],
+            user: &dataset.catalog.users.ids[record.user as usize],
+            item: &dataset.catalog.items.ids[record.item as usize],
             time: record.timestamp,
-            shard: world.shard_of(record.user, record.item),
-            role: match world.split.role(place, own.len()) {
+            shard: dataset.shard_of(record.user, record.item),
+            role: match dataset.split.role(place, own.len()) {
                 Role::Train => "train",
                 Role::Validation => "validation",
                 Role::Test => "test",

@@ -29,7 +29,7 @@ pub(crate) fn run(args: &ForgetArgs) -> Result<ExitCode> {
     let asked = {
         let lines = asked::lines(&args.asked)?;
         let reading = Deployment::open(args.run.state.location(), Access::Read)?;
-        let asked = Asked::of(&lines, &reading.world);
+        let asked = Asked::of(&lines, &reading.dataset);
         if args.dry_run {
             return dry_run(args, &reading, &asked);
         }
@@ -180,7 +180,7 @@ fn left_behind(deployment: &Deployment, removed: u64) -> Result<Option<String>> 
 
 /// Says what a request would do, and does nothing.
 fn dry_run(args: &ForgetArgs, deployment: &Deployment, asked: &Asked) -> Result<ExitCode> {
-    let plan = unlearn::plan(&deployment.world, &asked.request.records);
+    let plan = unlearn::plan(&deployment.dataset, &asked.request.records);
     let live = deployment.shards.iter().filter_map(|shard| shard.live.as_ref());
     let left = live.clone().filter(|live| !plan.shards.contains(&live.shard)).count();
     let times: Vec<f64> = live.map(|live| live.seconds).collect();

@@ -3,9 +3,9 @@
 use anyhow::{Context, Result, bail};
 use eemu_core::config::Config;
 use eemu_core::counted;
-use eemu_core::dataset::{Holdout, Role};
+use eemu_core::data::{Holdout, Role};
+use eemu_core::dataset::Dataset;
 use eemu_core::shard_model::ShardModel;
-use eemu_core::world::World;
 use serde_json::json;
 use std::process::ExitCode;
 
@@ -32,7 +32,7 @@ struct Point {
 
 pub(crate) fn run(args: &FrontierArgs) -> Result<ExitCode> {
     let deployment = Deployment::open(args.run.state.location(), Access::Read)?;
-    if deployment.world.config.holdout == Holdout::None {
+    if deployment.dataset.config.holdout == Holdout::None {
         bail!("this state holds nothing out, so there is nothing to measure on; import with --holdout leave-one-out");
     }
     let base = configured(&deployment, &args.config)?;
@@ -44,20 +44,20 @@ pub(crate) fn run(args: &FrontierArgs) -> Result<ExitCode> {
         let mut config: Config = base.clone();
         config.train.shards = shards;
         config.check()?;
-        let world = World { config, ..deployment.world.clone() };
+        let dataset = Dataset { config, ..deployment.dataset.clone() };
         progress.say(&counted(shards, "shard"));
-        let data = world.shards();
+        let data = dataset.shards();
         let watch = Watch::start();
         let trained = pool::run(&data, jobs, |shard| -> Result<ShardModel> {
             let own = std::slice::from_ref(shard);
             let name = format!("shard {} of {shards}", shard.index);
-            from_scratch(&world, own, &device, 1, &progress, &name)?.pop().context("no model")
+            from_scratch(&dataset, own, &device, 1, &progress, &name)?.pop().context("no model")
         });
         // The clock would count what else the machine does.
         let seconds = watch.processor().unwrap_or_else(|| watch.seconds()) / data.len().max(1) as f64;
         let trained = trained.into_iter().collect::<Result<Vec<_>>>()?;
         let models = voices(&trained, &data);
-        let ranks = ensemble_ranks(&world, &models, &world.config.adapt, Role::Test, jobs, &progress, "evaluate")?;
+        let ranks = ensemble_ranks(&dataset, &models, &dataset.config.adapt, Role::Test, jobs, &progress, "evaluate")?;
         let quality = Quality::of(&ranks);
         progress.say(&format!("{}: {seconds:.2} s a deletion, HR@10 {:.4}", counted(shards, "shard"), quality.hr10));
         points.push(Point { shards, seconds, quality });
@@ -65,14 +65,14 @@ pub(crate) fn run(args: &FrontierArgs) -> Result<ExitCode> {
     points.sort_by_key(|point| point.shards);
     if let Some(path) = &args.plot {
         let lines: Vec<(u32, f64, f64)> = points.iter().map(|p| (p.shards, p.seconds, p.quality.hr10)).collect();
-        frontier_plot(path, &deployment.world.catalog.dataset, &lines)?;
+        frontier_plot(path, &deployment.dataset.catalog.dataset, &lines)?;
     }
     if args.run.json {
         let rows: Vec<_> = points
             .iter()
             .map(|p| json!({"shards": p.shards, "seconds_per_deletion": p.seconds, "quality": p.quality}))
             .collect();
-        print_json(&json!({"dataset": deployment.world.catalog.dataset, "frontier": rows}))?;
+        print_json(&json!({"dataset": deployment.dataset.catalog.dataset, "frontier": rows}))?;
         return Ok(ExitCode::SUCCESS);
     }
     print_line("| shards | processor seconds a deletion | HR@10 | NDCG@10 |")?;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use eemu_core::config::Config;
-use eemu_core::dataset::{
+use eemu_core::data::{
     BadLines, Bucketing, Catalog, Column, Holdout, ImportReport, Imported, Survey, Values, are_timed,
 };
 use eemu_core::model::from_safetensors;
@@ -274,15 +274,15 @@ fn forgotten_line(report: &ImportReport) -> String {
 }
 
 fn report(args: &ImportArgs, report: &ImportReport, deployment: &Deployment, outcome: &Outcome) -> Result<()> {
-    let world = &deployment.world;
+    let dataset = &deployment.dataset;
     let seed = seed_of(args, outcome.replaced);
     let notes: Vec<&String> = outcome.note.iter().chain(&report.notes).collect();
     if args.json {
         return print_json(&json!({
-            "dataset": world.catalog.dataset,
-            "users": world.catalog.users.len(),
-            "items": world.catalog.items.len(),
-            "interactions": world.interactions.len(),
+            "dataset": dataset.catalog.dataset,
+            "users": dataset.catalog.users.len(),
+            "items": dataset.catalog.items.len(),
+            "interactions": dataset.interactions.len(),
             "duplicates": deployment.settings.duplicates,
             "bad_lines": report.bad_lines,
             "dropped": report.dropped,
@@ -309,10 +309,10 @@ fn report(args: &ImportArgs, report: &ImportReport, deployment: &Deployment, out
     };
     print_line(&format!(
         "{}: {}, {}, {} ({collapsed})",
-        world.catalog.dataset,
-        counted(world.catalog.users.len(), "user"),
-        counted(world.catalog.items.len(), "item"),
-        counted(world.interactions.len(), "record"),
+        dataset.catalog.dataset,
+        counted(dataset.catalog.users.len(), "user"),
+        counted(dataset.catalog.items.len(), "item"),
+        counted(dataset.interactions.len(), "record"),
     ))?;
     if let Some(span) = &report.times {
         let (first, last) = span.shown();

@@ -17,11 +17,11 @@ use crate::store::{Access, Erasure};
 
 pub(crate) fn run(args: &InfoArgs) -> Result<ExitCode> {
     let deployment = Deployment::open(args.state.location(), Access::Read)?;
-    let world = &deployment.world;
-    let records: Vec<usize> = world.shards().iter().map(eemu_core::shard::ShardData::len).collect();
+    let dataset = &deployment.dataset;
+    let records: Vec<usize> = dataset.shards().iter().map(eemu_core::shard::ShardData::len).collect();
     let shards = deployment.state.shards()?;
     let compacted = deployment.state.compacted()?;
-    let features: Vec<&str> = world.catalog.items.columns.iter().map(|column| column.name.as_str()).collect();
+    let features: Vec<&str> = dataset.catalog.items.columns.iter().map(|column| column.name.as_str()).collect();
     let entries = deployment.state.receipts()?;
     let is_receipt = |entry: &&crate::store::Receipt| matches!(Entry::from_line(&entry.json), Ok(Entry::Deletion(_)));
     let receipts = entries.iter().filter(is_receipt).count();
@@ -44,11 +44,11 @@ pub(crate) fn run(args: &InfoArgs) -> Result<ExitCode> {
             })
             .collect();
         print_json(&json!({
-            "dataset": world.catalog.dataset,
-            "users": world.catalog.users.len(),
-            "items": world.catalog.items.len(),
-            "interactions": world.interactions.len(),
-            "catalog_version": world.catalog.version,
+            "dataset": dataset.catalog.dataset,
+            "users": dataset.catalog.users.len(),
+            "items": dataset.catalog.items.len(),
+            "interactions": dataset.interactions.len(),
+            "catalog_version": dataset.catalog.version,
             "item_features": features,
             "database": if deployment.state.is_shared() { "PostgreSQL" } else { "SQLite" },
             "models": deployment.state.models_at(),
@@ -57,9 +57,9 @@ pub(crate) fn run(args: &InfoArgs) -> Result<ExitCode> {
             "overwritten_last": compacted.overwritten,
             "compacted": compacted.done,
             "compaction_due": compacted.due,
-            "items_down": world.down.iter().map(|&item| &world.catalog.items.ids[item as usize]).collect::<Vec<_>>(),
+            "items_down": dataset.down.iter().map(|&item| &dataset.catalog.items.ids[item as usize]).collect::<Vec<_>>(),
             "items_hidden": crate::hidden::names(&deployment.state)?,
-            "accounts_deleted": world.catalog.users.deleted().count(),
+            "accounts_deleted": dataset.catalog.users.deleted().count(),
             "tuned_on": deployment.settings.tuned_on,
             "data_of_searches": deployment.state.tuned()?,
             "shards": shards,
@@ -73,14 +73,14 @@ pub(crate) fn run(args: &InfoArgs) -> Result<ExitCode> {
     }
     print_line(&format!(
         "{}: {}, {}, {}",
-        world.catalog.dataset,
+        dataset.catalog.dataset,
         // Whoever was deleted has left a number without a name.
-        counted(world.catalog.users.len() - world.catalog.users.deleted().count(), "user"),
-        counted(world.catalog.items.len(), "item"),
-        counted(world.interactions.len(), "record")
+        counted(dataset.catalog.users.len() - dataset.catalog.users.deleted().count(), "user"),
+        counted(dataset.catalog.items.len(), "item"),
+        counted(dataset.interactions.len(), "record")
     ))?;
     let listed = if features.is_empty() { "none".to_owned() } else { features.join(", ") };
-    print_line(&format!("catalogue: version {}; item features: {listed}", world.catalog.version))?;
+    print_line(&format!("catalogue: version {}; item features: {listed}", dataset.catalog.version))?;
     let database = if deployment.state.is_shared() { "PostgreSQL" } else { "SQLite" };
     print_line(&format!("records in {database}, models in {}", deployment.state.models_at()))?;
     print_line(match deployment.state.erasure() {
@@ -96,7 +96,7 @@ pub(crate) fn run(args: &InfoArgs) -> Result<ExitCode> {
             "what was deleted is overwritten on disk; stale copies are cleared within {minutes:.0} minutes"
         ))?;
     }
-    if world.interactions.is_empty() {
+    if dataset.interactions.is_empty() {
         print_line("there are no records: nothing can be recommended")?;
     }
     if let Some(commitment) = &deployment.settings.tuned_on {

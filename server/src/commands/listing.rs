@@ -3,10 +3,10 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
+use eemu_core::dataset::Dataset;
 use eemu_core::recommend::{Ranker, top_k};
 use eemu_core::rules::{Filter, Rules};
 use eemu_core::shown;
-use eemu_core::world::World;
 use serde_json::{Value, json};
 
 use super::recommend::{by_shard, name_skipped};
@@ -18,37 +18,37 @@ use crate::{device, hidden};
 
 pub(crate) fn similar(args: &SimilarArgs) -> Result<ExitCode> {
     let deployment = Deployment::open(args.run.state.location(), Access::Read)?;
-    let world = &deployment.world;
-    let item = find(&world.catalog.items, "item", &args.item)?;
+    let dataset = &deployment.dataset;
+    let item = find(&dataset.catalog.items, "item", &args.item)?;
     let filter = filter(&deployment, &args.rules.rules(false))?;
     let device = device::open(args.run.device)?;
     let models = deployment.answering(&device)?;
     let models = by_shard(&models);
-    let ranker = pollster::block_on(Ranker::new(&models, &world.key, &world.degrees, &world.config.adapt))?;
+    let ranker = pollster::block_on(Ranker::new(&models, &dataset.key, &dataset.degrees, &dataset.config.adapt))?;
     let scores = pollster::block_on(ranker.similar(item))?;
     let ranked = top_k(&scores, &filter.masked(&[item]), args.top as usize);
     let listed: Vec<(u32, Value, String)> =
         ranked.iter().map(|r| (r.item, json!({"score": r.score}), format!("{:>8.3}", r.score))).collect();
-    print(world, &listed, &filter, args.run.json)
+    print(dataset, &listed, &filter, args.run.json)
 }
 
 pub(crate) fn popular(args: &CountedArgs) -> Result<ExitCode> {
     let deployment = Deployment::open(args.state.location(), Access::Read)?;
-    let world = &deployment.world;
+    let dataset = &deployment.dataset;
     let filter = filter(&deployment, &args.rules.rules(false))?;
-    let most = world.popularity.most(&filter.masked(&[]), args.top as usize);
+    let most = dataset.popularity.most(&filter.masked(&[]), args.top as usize);
     let listed: Vec<(u32, Value, String)> = most
         .into_iter()
         .map(|(item, people)| (item, json!({"people": people}), format!("{people:>8} people")))
         .collect();
-    print(world, &listed, &filter, args.json)
+    print(dataset, &listed, &filter, args.json)
 }
 
 pub(crate) fn newest(args: &CountedArgs) -> Result<ExitCode> {
     let deployment = Deployment::open(args.state.location(), Access::Read)?;
-    let world = &deployment.world;
+    let dataset = &deployment.dataset;
     let filter = filter(&deployment, &args.rules.rules(false))?;
-    let newest = world.popularity.newest(world.catalog.items.len(), &filter.masked(&[]), args.top as usize);
+    let newest = dataset.popularity.newest(dataset.catalog.items.len(), &filter.masked(&[]), args.top as usize);
     let listed: Vec<(u32, Value, String)> = newest
         .into_iter()
         .map(|(item, since)| match since {
@@ -56,18 +56,18 @@ pub(crate) fn newest(args: &CountedArgs) -> Result<ExitCode> {
             None => (item, json!({}), "nobody has it yet".to_owned()),
         })
         .collect();
-    print(world, &listed, &filter, args.json)
+    print(dataset, &listed, &filter, args.json)
 }
 
 fn filter(deployment: &Deployment, rules: &Rules) -> Result<Filter> {
-    let world = &deployment.world;
-    let closed = hidden::closed(&world.catalog, &world.down, &hidden::names(&deployment.state)?);
-    Ok(rules.filter(&world.catalog, &closed)?)
+    let dataset = &deployment.dataset;
+    let closed = hidden::closed(&dataset.catalog, &dataset.down, &hidden::names(&deployment.state)?);
+    Ok(rules.filter(&dataset.catalog, &closed)?)
 }
 
 /// Items in order, each with what it is listed for: as JSON, and in words.
-fn print(world: &World, listed: &[(u32, Value, String)], filter: &Filter, as_json: bool) -> Result<ExitCode> {
-    let items = &world.catalog.items;
+fn print(dataset: &Dataset, listed: &[(u32, Value, String)], filter: &Filter, as_json: bool) -> Result<ExitCode> {
+    let items = &dataset.catalog.items;
     if as_json {
         let item = |(rank, (item, what, _)): (u32, &(u32, Value, String))| {
             let mut one = json!({"rank": rank, "item_id": items.ids[*item as usize], "name": items.name(*item)});

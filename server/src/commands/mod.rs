@@ -30,7 +30,7 @@ use std::io::Write;
 
 use anyhow::Result;
 use eemu_core::Error;
-use eemu_core::dataset::Entities;
+use eemu_core::data::Entities;
 use serde::Serialize;
 
 /// Writes one JSON object to standard output.

@@ -6,10 +6,10 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail, ensure};
 use eemu_core::config::AdaptConfig;
+use eemu_core::dataset::{Dataset, History};
 use eemu_core::recommend::{Ranked, Ranker, Scored, top_k};
 use eemu_core::rules::picked;
 use eemu_core::shard_model::ShardModel;
-use eemu_core::world::{History, World};
 use eemu_core::{counted, quote, shown};
 use serde_json::{Value, json};
 
@@ -27,15 +27,15 @@ pub(crate) fn run(args: &RecommendArgs) -> Result<ExitCode> {
     // What conflicts with something given is not required by clap.
     ensure!(args.out.is_none() && args.format.is_none(), "--out and --format go with --all; a single list is printed");
     let deployment = Deployment::open(args.run.state.location(), Access::Read)?;
-    let world = &deployment.world;
+    let dataset = &deployment.dataset;
     let adapt = adaptation(args, &deployment)?;
-    let closed = hidden::closed(&world.catalog, &world.down, &hidden::names(&deployment.state)?);
-    let filter = args.rules().filter(&world.catalog, &closed)?;
+    let closed = hidden::closed(&dataset.catalog, &dataset.down, &hidden::names(&deployment.state)?);
+    let filter = args.rules().filter(&dataset.catalog, &closed)?;
     let (person, unknown) = match &args.user {
-        Some(user) => (world.person(find(&world.catalog.users, "user", user)?, History::All), Vec::new()),
+        Some(user) => (dataset.person(find(&dataset.catalog.users, "user", user)?, History::All), Vec::new()),
         None => {
-            let (items, unknown) = picked(&world.catalog, &args.picks()?)?;
-            (world.visitor(items), unknown)
+            let (items, unknown) = picked(&dataset.catalog, &args.picks()?)?;
+            (dataset.visitor(items), unknown)
         }
     };
     let unknown = [unknown, filter.unknown.clone()].concat();
@@ -43,21 +43,25 @@ pub(crate) fn run(args: &RecommendArgs) -> Result<ExitCode> {
     let models = deployment.answering(&device)?;
     let shards: Vec<u32> = models.iter().map(|(shard, _)| *shard).collect();
     let models = by_shard(&models);
-    let ranker =
-        pollster::block_on(Ranker::new(&models, &world.key.derived("adaptation of clients"), &world.degrees, &adapt))?;
+    let ranker = pollster::block_on(Ranker::new(
+        &models,
+        &dataset.key.derived("adaptation of clients"),
+        &dataset.degrees,
+        &adapt,
+    ))?;
     let Some(scored) = pollster::block_on(ranker.scores(std::slice::from_ref(&person), 0, args.explain))?.pop() else {
         bail!("no model gave scores; train again: eemu train");
     };
     let ranked = top_k(&scored.mean, &filter.masked(person.history.items()), args.top as usize);
     if args.run.json {
-        let mut answer = as_json(world, &scored, &ranked, args.explain);
+        let mut answer = as_json(dataset, &scored, &ranked, args.explain);
         answer["unknown"] = json!(unknown);
         answer["shards"] = json!(shards);
         print_json(&answer)?;
     } else {
         name_skipped(&unknown);
         name_silent(&deployment, &shards);
-        as_text(world, &scored, &ranked, args.explain)?;
+        as_text(dataset, &scored, &ranked, args.explain)?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -78,8 +82,9 @@ pub(super) fn by_shard(models: &[(u32, ShardModel)]) -> Vec<(usize, &ShardModel)
 
 /// Says which shards wait to be trained, so that they had no say.
 fn name_silent(deployment: &Deployment, shards: &[u32]) {
-    let silent = |shard: &u32| deployment.world.has_voice(*shard) && !shards.contains(shard);
-    let silent: Vec<String> = (0..deployment.world.config.train.shards).filter(silent).map(|s| s.to_string()).collect();
+    let silent = |shard: &u32| deployment.dataset.has_voice(*shard) && !shards.contains(shard);
+    let silent: Vec<String> =
+        (0..deployment.dataset.config.train.shards).filter(silent).map(|s| s.to_string()).collect();
     if !silent.is_empty() {
         eprintln!(
             "shards that wait to be trained had no say: {}; eemu train --state {} brings them in",
@@ -97,8 +102,8 @@ pub(super) fn name_skipped(unknown: &[String]) {
     }
 }
 
-fn as_json(world: &World, scored: &Scored, ranked: &[Ranked], explain: bool) -> Value {
-    let items = &world.catalog.items;
+fn as_json(dataset: &Dataset, scored: &Scored, ranked: &[Ranked], explain: bool) -> Value {
+    let items = &dataset.catalog.items;
     let listed: Vec<Value> = ranked
         .iter()
         .map(|r| {
@@ -120,7 +125,7 @@ fn as_json(world: &World, scored: &Scored, ranked: &[Ranked], explain: bool) -> 
             json!({
                 "item_id": items.ids[item as usize],
                 "name": items.name(item),
-                "degree": world.degrees[item as usize],
+                "degree": dataset.degrees[item as usize],
                 "weight": weight,
             })
         });
@@ -129,7 +134,7 @@ fn as_json(world: &World, scored: &Scored, ranked: &[Ranked], explain: bool) -> 
                 json!({
                     "item_id": items.ids[p.positive as usize],
                     "name": items.name(p.positive),
-                    "degree": world.degrees[p.positive as usize],
+                    "degree": dataset.degrees[p.positive as usize],
                     "negative_id": items.ids[p.negative as usize],
                 })
             }))
@@ -139,8 +144,8 @@ fn as_json(world: &World, scored: &Scored, ranked: &[Ranked], explain: bool) -> 
 }
 
 /// The list as people read it.
-pub(super) fn as_text(world: &World, scored: &Scored, ranked: &[Ranked], explain: bool) -> Result<()> {
-    let items = &world.catalog.items;
+pub(super) fn as_text(dataset: &Dataset, scored: &Scored, ranked: &[Ranked], explain: bool) -> Result<()> {
+    let items = &dataset.catalog.items;
     if explain && !scored.support.is_empty() {
         let most = scored.support.iter().filter(|(_, weight)| *weight >= 0.05).count().clamp(1, 20);
         print_line(&format!(
@@ -148,7 +153,7 @@ pub(super) fn as_text(world: &World, scored: &Scored, ranked: &[Ranked], explain
             counted(scored.support.len(), "record")
         ))?;
         for &(item, weight) in scored.support.iter().take(most) {
-            print_line(&format!("  {weight:.2}  {} ({})", shown(items.name(item)), world.degrees[item as usize]))?;
+            print_line(&format!("  {weight:.2}  {} ({})", shown(items.name(item)), dataset.degrees[item as usize]))?;
         }
     } else if explain {
         print_line("adapted with (drawn by rarity and age; how many people have each):")?;
@@ -161,7 +166,7 @@ pub(super) fn as_text(world: &World, scored: &Scored, ranked: &[Ranked], explain
         }
         for (item, times) in listed {
             let times = if times > 1 { format!(", drawn {times} times") } else { String::new() };
-            print_line(&format!("  {} ({}{times})", shown(items.name(item)), world.degrees[item as usize]))?;
+            print_line(&format!("  {} ({}{times})", shown(items.name(item)), dataset.degrees[item as usize]))?;
         }
     }
     for r in ranked {

@@ -40,7 +40,7 @@ pub(crate) fn run(command: &ShardCommand) -> Result<ExitCode> {
 
 fn pack(args: &PackArgs) -> Result<ExitCode> {
     let deployment = Deployment::open_away(args.state.location(), Access::Read)?;
-    let count = deployment.world.config.train.shards;
+    let count = deployment.dataset.config.train.shards;
     let shards: Vec<u32> = match args.shard {
         Some(shard) if shard >= count => bail!("there is no shard {shard}; give one from 0 to {}", count - 1),
         Some(shard) => vec![shard],

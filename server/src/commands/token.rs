@@ -20,7 +20,7 @@ pub(crate) fn run(command: &TokenCommand) -> Result<ExitCode> {
     // Says what is wrong with a state that is none.
     let deployment = Deployment::open(state.location(), Access::Read)?;
     let mut tokens = Tokens::of_state(&deployment.state)?;
-    let users = &deployment.world.catalog.users;
+    let users = &deployment.dataset.catalog.users;
     match command {
         TokenCommand::Create(args) => {
             let scope = match (args.scope, &args.user) {
@@ -60,7 +60,7 @@ pub(crate) fn run(command: &TokenCommand) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn name(scope: Scope, users: &eemu_core::dataset::Entities) -> String {
+fn name(scope: Scope, users: &eemu_core::data::Entities) -> String {
     match scope {
         Scope::Admin => "admin".to_owned(),
         Scope::Operator => "operator".to_owned(),

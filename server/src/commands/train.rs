@@ -42,13 +42,13 @@ pub(crate) fn train(args: &TrainArgs) -> Result<ExitCode> {
             progress.say("the configuration changed: every shard is trained anew");
         }
     }
-    let shards: Vec<u32> = (0..deployment.world.config.train.shards).collect();
+    let shards: Vec<u32> = (0..deployment.dataset.config.train.shards).collect();
     launch(&mut deployment, &shards, (&args.run, &args.launch), &progress, false)
 }
 
 pub(crate) fn train_shard(args: &TrainShardArgs) -> Result<ExitCode> {
     let mut deployment = Deployment::open_away(args.run.state.location(), Access::Write)?;
-    let shards = deployment.world.config.train.shards;
+    let shards = deployment.dataset.config.train.shards;
     if args.shard >= shards {
         bail!("there is no shard {}; give one from 0 to {}", args.shard, shards - 1);
     }

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
-use eemu_core::dataset::Holdout;
+use eemu_core::data::Holdout;
 use eemu_core::receipt::commitment;
 use serde_json::json;
 
@@ -22,8 +22,8 @@ use crate::tuning::{self, Search, grid};
 
 pub(crate) fn run(args: &TuneArgs) -> Result<ExitCode> {
     let deployment = Deployment::open(args.run.state.location(), Access::Read)?;
-    let world = &deployment.world;
-    if world.config.holdout == Holdout::None {
+    let dataset = &deployment.dataset;
+    if dataset.config.holdout == Holdout::None {
         bail!("this state holds nothing out; import with --holdout leave-one-out to tune on validation");
     }
     let wanted = grid(&args.grid)?;
@@ -41,10 +41,10 @@ pub(crate) fn run(args: &TuneArgs) -> Result<ExitCode> {
     let commitment = commit(&deployment, args.run.state.location())?;
     let trials = wanted
         .into_iter()
-        .map(|changes| Ok((changes.join(" "), set_all(&world.config, &changes)?)))
+        .map(|changes| Ok((changes.join(" "), set_all(&dataset.config, &changes)?)))
         .collect::<Result<Vec<_>>>()?;
     let search = Search {
-        world,
+        dataset,
         device: device::open(args.run.device)?,
         jobs: args.run.jobs.unwrap_or_else(default_jobs),
         shards: args.shards.map(|shards| shards.max(1)),
@@ -88,8 +88,8 @@ pub(crate) fn run(args: &TuneArgs) -> Result<ExitCode> {
 fn commit(deployment: &Deployment, location: Location) -> Result<String> {
     let state = &deployment.state;
     let mut hasher = blake3::Hasher::new();
-    hasher.update(deployment.world.catalog.hash()?.as_bytes());
-    for record in deployment.world.interactions.iter() {
+    hasher.update(deployment.dataset.catalog.hash()?.as_bytes());
+    for record in deployment.dataset.interactions.iter() {
         hasher.update(&record.user.to_le_bytes()).update(&record.item.to_le_bytes());
         hasher.update(&record.timestamp.unwrap_or(f64::NAN).to_le_bytes());
     }

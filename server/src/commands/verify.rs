@@ -30,13 +30,13 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitCode> {
             "differences": verdict.differences,
             "not_comparable": verdict.not_comparable,
             "seconds": verdict.seconds,
-            "catalog_version": deployment.world.catalog.version,
+            "catalog_version": deployment.dataset.catalog.version,
         }))?;
     } else if equal {
         print_line(&format!(
             "equal: the learned state has the same bytes as a system trained from scratch on what is left, with version \
              {} of the catalogue ({:.1} s)",
-            deployment.world.catalog.version, verdict.seconds
+            deployment.dataset.catalog.version, verdict.seconds
         ))?;
     } else {
         for line in &verdict.differences {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, anyhow, bail};
-use eemu_core::dataset::DenseFeature;
+use eemu_core::data::DenseFeature;
 use safetensors::{Dtype, SafeTensors};
 
 /// Reads feature `name` from a file of at most `limit` bytes.

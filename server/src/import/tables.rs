@@ -5,8 +5,8 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use eemu_core::dataset::tables::{Delimited, ItemStyle, JsonLines, Layout, Rows, Tables};
-use eemu_core::dataset::{BadLines, Imported, Source};
+use eemu_core::data::tables::{Delimited, ItemStyle, JsonLines, Layout, Rows, Tables};
+use eemu_core::data::{BadLines, Imported, Source};
 
 use super::found::{self, Kind};
 use super::meter::Meter;

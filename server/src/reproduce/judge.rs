@@ -4,18 +4,18 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use eemu_core::adapt::Person;
+use eemu_core::adapt::UserContext;
 use eemu_core::aggregate::{Aggregator, Effort, Mean, Method, Seen, Vectors};
 use eemu_core::cluster::{KMeans, cluster_users, scores_by_cluster};
 use eemu_core::config::AdaptConfig;
-use eemu_core::dataset::Role;
+use eemu_core::data::Role;
+use eemu_core::dataset::{Dataset, History};
 use eemu_core::evaluate::rank_of;
 use eemu_core::mistakes::published;
 use eemu_core::random::Key;
 use eemu_core::recommend::Ranker;
 use eemu_core::shard_model::ShardModel;
 use eemu_core::tensor::Device;
-use eemu_core::world::{History, World};
 
 use super::rows::Ranks;
 use crate::pool;
@@ -27,16 +27,16 @@ const TILE: usize = 32;
 pub(super) struct Judge {
     user: u32,
     target: u32,
-    person: Person,
+    person: UserContext,
 }
 
 /// Everybody with a test item, or a sample that no seed decides.
-pub(super) fn judges(world: &World, users: Option<usize>) -> Vec<Judge> {
+pub(super) fn judges(dataset: &Dataset, users: Option<usize>) -> Vec<Judge> {
     let key = Key::from_seed(0);
-    let ids = &world.catalog.users.ids;
-    let mut all: Vec<(u64, u32, u32)> = (0..world.interactions.users())
+    let ids = &dataset.catalog.users.ids;
+    let mut all: Vec<(u64, u32, u32)> = (0..dataset.interactions.users())
         .filter_map(|user| {
-            let target = *world.items(user, Role::Test).first()?;
+            let target = *dataset.items(user, Role::Test).first()?;
             Some((key.number("judges", &[ids[user as usize].as_bytes()]), user, target))
         })
         .collect();
@@ -46,7 +46,7 @@ pub(super) fn judges(world: &World, users: Option<usize>) -> Vec<Judge> {
         all.sort_unstable_by_key(|(_, user, _)| *user);
     }
     all.into_iter()
-        .map(|(_, user, target)| Judge { user, target, person: world.person(user, History::Training) })
+        .map(|(_, user, target)| Judge { user, target, person: dataset.person(user, History::Training) })
         .collect()
 }
 
@@ -66,7 +66,7 @@ fn shard_names(shards: usize) -> impl Iterator<Item = String> {
 /// Every given aggregator and every shard alone, without adaptation. Beside
 /// the ranks: what fitting took, and HR@10 of the methods on validation items.
 pub(super) fn frozen(
-    world: &World,
+    dataset: &Dataset,
     vectors: &Vectors,
     judges: &[Judge],
     methods: &[Method],
@@ -75,11 +75,11 @@ pub(super) fn frozen(
     jobs: usize,
 ) -> Result<(BTreeMap<String, Ranks>, BTreeMap<String, f64>)> {
     let shards = vectors.shards.len();
-    let popularity: Vec<f32> = world.degrees.iter().map(|&degree| degree as f32).collect();
+    let popularity: Vec<f32> = dataset.degrees.iter().map(|&degree| degree as f32).collect();
     let (mut aggregators, mut figures): (Vec<Box<dyn Aggregator>>, _) = (Vec::new(), BTreeMap::new());
     for method in methods {
         let start = Instant::now();
-        aggregators.push(pollster::block_on(method.fitted(world, vectors, effort, device))?);
+        aggregators.push(pollster::block_on(method.fitted(dataset, vectors, effort, device))?);
         figures.insert(format!("{} refit seconds", method.name()), start.elapsed().as_secs_f64());
     }
     let parts = pool::run(&judges.chunks(TILE).collect::<Vec<_>>(), jobs, |tile| -> Result<Vec<[Vec<usize>; 2]>> {
@@ -87,12 +87,12 @@ pub(super) fn frozen(
             .map(|judge| {
                 let scores = pollster::block_on(vectors.scores(judge.user))?;
                 let mut counts = vec![0; shards];
-                for item in world.items(judge.user, Role::Train) {
-                    counts[world.shard_of(judge.user, item) as usize] += 1;
+                for item in dataset.items(judge.user, Role::Train) {
+                    counts[dataset.shard_of(judge.user, item) as usize] += 1;
                 }
                 let masked = judge.person.history.items();
                 let seen = Seen { user: judge.user, masked, counts: &counts, scores: &scores };
-                let chosen_on = world.items(judge.user, Role::Validation).first().copied();
+                let chosen_on = dataset.items(judge.user, Role::Validation).first().copied();
                 let (mut tested, mut chosen) = (Vec::new(), Vec::new());
                 for aggregator in &aggregators {
                     let blended = aggregator.combine_for(&seen)?;
@@ -130,7 +130,7 @@ pub(super) fn frozen(
 /// Algorithm 2 for everybody, by the exact batch mode: the mean and every
 /// shard alone.
 pub(super) fn adapted(
-    world: &World,
+    dataset: &Dataset,
     models: &[ShardModel],
     judges: &[Judge],
     adapt: &AdaptConfig,
@@ -138,9 +138,9 @@ pub(super) fn adapted(
     seen: impl Fn(usize) + Sync,
 ) -> Result<BTreeMap<String, Ranks>> {
     let numbered: Vec<(usize, &ShardModel)> = models.iter().enumerate().collect();
-    let ranker = pollster::block_on(Ranker::new(&numbered, &world.key, &world.degrees, adapt))?;
+    let ranker = pollster::block_on(Ranker::new(&numbered, &dataset.key, &dataset.degrees, adapt))?;
     let parts = pool::run(&judges.chunks(TILE).collect::<Vec<_>>(), jobs, |tile| -> Result<Vec<Vec<usize>>> {
-        let people: Vec<Person> = tile.iter().map(|judge| judge.person.clone()).collect();
+        let people: Vec<UserContext> = tile.iter().map(|judge| judge.person.clone()).collect();
         let scored = pollster::block_on(ranker.scores(&people, 0, true))?;
         seen(tile.len());
         tile.iter()
@@ -162,7 +162,7 @@ pub(super) fn adapted(
 /// Algorithm 3 with so many clusters of all users. Also the seconds that
 /// clustering took.
 pub(super) fn clustered(
-    world: &World,
+    dataset: &Dataset,
     models: &[ShardModel],
     vectors: &Vectors,
     judges: &[Judge],
@@ -170,7 +170,7 @@ pub(super) fn clustered(
     jobs: usize,
 ) -> Result<(BTreeMap<String, Ranks>, f64)> {
     let start = Instant::now();
-    let found = cluster_users(world, vectors, KMeans { clusters, starts: 1, iterations: 25 })?;
+    let found = cluster_users(dataset, vectors, KMeans { clusters, starts: 1, iterations: 25 })?;
     let clustering = start.elapsed().as_secs_f64();
     let members = found.users.members();
     let mut in_cluster: Vec<Vec<usize>> = vec![Vec::new(); members.len()];
@@ -179,14 +179,14 @@ pub(super) fn clustered(
     }
     let busy: Vec<usize> = (0..members.len()).filter(|&cluster| !in_cluster[cluster].is_empty()).collect();
     let parts = pool::run(&busy, jobs, |&cluster| -> Result<Vec<(usize, usize)>> {
-        let everyone: Vec<Person> =
-            members[cluster].iter().map(|&user| world.person(user, History::Training)).collect();
+        let everyone: Vec<UserContext> =
+            members[cluster].iter().map(|&user| dataset.person(user, History::Training)).collect();
         let served: Vec<&Judge> = in_cluster[cluster].iter().map(|&place| &judges[place]).collect();
         let mut ranks = Vec::with_capacity(served.len());
         // A million users in one cluster must not need a million rows of scores at once.
         for (places, tile) in in_cluster[cluster].chunks(2048).zip(served.chunks(2048)) {
-            let people: Vec<Person> = tile.iter().map(|judge| judge.person.clone()).collect();
-            let scored = scores_by_cluster(world, models, &world.config.adapt, &everyone, &people);
+            let people: Vec<UserContext> = tile.iter().map(|judge| judge.person.clone()).collect();
+            let scored = scores_by_cluster(dataset, models, &dataset.config.adapt, &everyone, &people);
             for ((&place, judge), scores) in places.iter().zip(tile).zip(pollster::block_on(scored)?) {
                 ranks.push((place, rank_of(judge.target, &scores, judge.person.history.items())?));
             }
@@ -205,13 +205,13 @@ pub(super) fn clustered(
 
 /// Every judge's rank after the published code's sign step.
 pub(super) fn sign_step(
-    world: &World,
+    dataset: &Dataset,
     models: &[ShardModel],
     judges: &[Judge],
     jobs: usize,
 ) -> Result<BTreeMap<String, Ranks>> {
     let parts = pool::run(judges, jobs, |judge| -> Result<Vec<usize>> {
-        let scores = pollster::block_on(published::scores(world, models, &judge.person, published::RATE))?;
+        let scores = pollster::block_on(published::scores(dataset, models, &judge.person, published::RATE))?;
         Ok(vec![rank_of(judge.target, &scores, judge.person.history.items())?])
     });
     let ranks = parts.into_iter().collect::<Result<Vec<_>>>()?;
@@ -220,8 +220,8 @@ pub(super) fn sign_step(
 
 /// HR@10 of the unadapted mean on the test items: what the published code
 /// chooses its epoch by.
-pub(super) fn test_hits(world: &World, models: &[ShardModel], judges: &[Judge]) -> Result<f64> {
-    let vectors = pollster::block_on(Vectors::of(world, models))?;
+pub(super) fn test_hits(dataset: &Dataset, models: &[ShardModel], judges: &[Judge]) -> Result<f64> {
+    let vectors = pollster::block_on(Vectors::of(dataset, models))?;
     let mut hits = 0;
     for judge in judges {
         let blended = Mean.combine(&pollster::block_on(vectors.scores(judge.user))?)?;
@@ -232,12 +232,12 @@ pub(super) fn test_hits(world: &World, models: &[ShardModel], judges: &[Judge]) 
 
 /// Seconds a user that Algorithm 2 takes as it is written, one user after the
 /// other with an adapted copy of every model, over the first `count` judges.
-pub(super) fn one_by_one(world: &World, models: &[ShardModel], judges: &[Judge], count: usize) -> Result<f64> {
+pub(super) fn one_by_one(dataset: &Dataset, models: &[ShardModel], judges: &[Judge], count: usize) -> Result<f64> {
     let judges = &judges[..count.min(judges.len())];
     let start = Instant::now();
     for judge in judges {
         let own = std::slice::from_ref(&judge.person);
-        pollster::block_on(scores_by_cluster(world, models, &world.config.adapt, own, own))?;
+        pollster::block_on(scores_by_cluster(dataset, models, &dataset.config.adapt, own, own))?;
     }
     Ok(start.elapsed().as_secs_f64() / judges.len().max(1) as f64)
 }

@@ -5,11 +5,11 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use eemu_core::config::Config;
-use eemu_core::dataset::Holdout;
+use eemu_core::data::Holdout;
+use eemu_core::dataset::Dataset;
 use eemu_core::flops::{PAPER_ATTENTION, PAPER_SETS, PaperSet};
 use eemu_core::random::Key;
 use eemu_core::shard::ShardData;
-use eemu_core::world::World;
 
 use super::plot::{Plot, Series, lines};
 use super::rows::Store;
@@ -82,10 +82,10 @@ fn rest(request: &Request, sets: &[Set], store: &Store, mut written: Vec<PathBuf
     Ok(written)
 }
 
-fn held_out(set: &Set, shards: u32) -> Result<World> {
+fn held_out(set: &Set, shards: u32) -> Result<Dataset> {
     let mut config = Config { holdout: Holdout::LeaveOneOut, ..Config::default() };
     config.train.shards = shards;
-    set.world(&config)
+    set.dataset(&config)
 }
 
 fn paper_set(name: &str) -> Option<&'static PaperSet> {
@@ -115,10 +115,10 @@ fn table_2(sets: &[Set]) -> Result<Sheet> {
         if let Some(paper) = paper_set(&set.name) {
             add(&set.name, "paper", [paper.users, paper.items, paper.interactions, paper.training()]);
         }
-        let world = held_out(set, 1)?;
-        let training: u64 = world.degrees.iter().map(|&d| u64::from(d)).sum();
+        let dataset = held_out(set, 1)?;
+        let training: u64 = dataset.degrees.iter().map(|&d| u64::from(d)).sum();
         let (users, items) = (set.catalog.users.len() as u64, set.catalog.items.len() as u64);
-        add(&set.name, "ours", [users, items, world.interactions.len() as u64, training]);
+        add(&set.name, "ours", [users, items, dataset.interactions.len() as u64, training]);
     }
     Ok(sheet)
 }
@@ -202,10 +202,10 @@ fn figure_3() -> Result<(Sheet, Vec<(String, String)>)> {
 
 /// Sizes of shards cut as the published code does: the remainder of each
 /// user's list always goes to the first shards.
-fn array_split(world: &World) -> Vec<f64> {
+fn array_split(dataset: &Dataset) -> Vec<f64> {
     let mut sizes = vec![0.0; SHARDS as usize];
-    for user in 0..world.interactions.users() {
-        let count = world.items(user, eemu_core::dataset::Role::Train).len();
+    for user in 0..dataset.interactions.users() {
+        let count = dataset.items(user, eemu_core::data::Role::Train).len();
         for (shard, size) in sizes.iter_mut().enumerate() {
             *size += (count / SHARDS as usize + usize::from(shard < count % SHARDS as usize)) as f64;
         }
@@ -242,10 +242,10 @@ fn equation_8(sets: &[Set]) -> Result<Sheet> {
     };
     add("any", "equal", overhead(&[1.0; SHARDS as usize]));
     for set in sets {
-        let world = held_out(set, SHARDS)?;
-        let hashed: Vec<f64> = world.shards().iter().map(|shard| ShardData::len(shard) as f64).collect();
+        let dataset = held_out(set, SHARDS)?;
+        let hashed: Vec<f64> = dataset.shards().iter().map(|shard| ShardData::len(shard) as f64).collect();
         add(&set.name, "keyed hash (ours)", overhead(&hashed));
-        add(&set.name, "array_split (published code)", overhead(&array_split(&world)));
+        add(&set.name, "array_split (published code)", overhead(&array_split(&dataset)));
     }
     // Balance kept by moving the user's last record into the gap: two shards
     // retrain unless they are one.
@@ -275,9 +275,9 @@ fn entropy(weights: impl Iterator<Item = f64> + Clone) -> f64 {
 fn entropies(sets: &[Set]) -> Result<Sheet> {
     let mut sheet = Sheet::new(&["data set", "users", "of shares", "of shares, of its maximum", "of the histogram"]);
     for set in sets {
-        let world = held_out(set, 1)?;
-        let degrees: Vec<usize> = (0..world.interactions.users())
-            .map(|user| world.items(user, eemu_core::dataset::Role::Train).len())
+        let dataset = held_out(set, 1)?;
+        let degrees: Vec<usize> = (0..dataset.interactions.users())
+            .map(|user| dataset.items(user, eemu_core::data::Role::Train).len())
             .collect();
         let mut histogram = std::collections::BTreeMap::new();
         for &degree in &degrees {

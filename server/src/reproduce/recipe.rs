@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::ValueEnum;
 use eemu_core::aggregate::{AttentionConfig, Effort, FitConfig};
 use eemu_core::config::{AdaptConfig, Config, Meta};
-use eemu_core::dataset::{Holdout, are_timed};
+use eemu_core::data::{Holdout, are_timed};
 use eemu_core::mistakes::published;
 use eemu_core::model::ModelConfig;
 

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use eemu_core::config::Config;
-use eemu_core::dataset::{Catalog, Duplicates, ImportOptions as Choices, Interaction};
-use eemu_core::world::World;
+use eemu_core::data::{Catalog, Duplicates, ImportOptions as Choices, Interaction};
+use eemu_core::dataset::Dataset;
 
 use crate::import;
 
@@ -45,7 +45,7 @@ pub(super) fn load(name: &str, data: Option<&Path>) -> Result<Set> {
 
 impl Set {
     /// The data set under a configuration, which holds the seed.
-    pub(super) fn world(&self, config: &Config) -> Result<World> {
-        Ok(World::new(self.catalog.clone(), self.records.clone(), config.clone())?.0)
+    pub(super) fn dataset(&self, config: &Config) -> Result<Dataset> {
+        Ok(Dataset::new(self.catalog.clone(), self.records.clone(), config.clone())?.0)
     }
 }

@@ -8,6 +8,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use eemu_core::aggregate::{Method, Vectors};
 use eemu_core::config::AdaptConfig;
+use eemu_core::dataset::Dataset;
 use eemu_core::fingerprint::Fingerprint;
 use eemu_core::flops::Costs;
 use eemu_core::meta::SecondOrder;
@@ -18,7 +19,6 @@ use eemu_core::shard::ShardData;
 use eemu_core::shard_model::ShardModel;
 use eemu_core::tensor::Device;
 use eemu_core::train::Trainer;
-use eemu_core::world::World;
 
 use super::recipe::Learning;
 use super::rows::{Ranks, Row, Store, write};
@@ -44,7 +44,7 @@ pub(super) struct Worker<'a> {
 /// An ensemble in memory.
 struct Held {
     hash: String,
-    world: World,
+    dataset: Dataset,
     models: Vec<ShardModel>,
     vectors: Option<Vectors>,
 }
@@ -105,26 +105,26 @@ impl<'a> Worker<'a> {
     }
 
     /// The data set as the unit's ensemble sees it.
-    fn world(&self, unit: &Unit) -> Result<World> {
-        let world = self.set(unit)?.world(&unit.config)?;
+    fn dataset(&self, unit: &Unit) -> Result<Dataset> {
+        let dataset = self.set(unit)?.dataset(&unit.config)?;
         if unit.ensemble.without == 0 {
-            return Ok(world);
+            return Ok(dataset);
         }
-        let (key, ids) = (Key::from_seed(unit.seed), world.catalog.users.ids.clone());
+        let (key, ids) = (Key::from_seed(unit.seed), dataset.catalog.users.ids.clone());
         let removed = |user: u32| {
             key.number("removed users", &[ids[user as usize].as_bytes()]) % 100 < u64::from(unit.ensemble.without)
         };
-        Ok(world.with(world.interactions.filtered(|record| !removed(record.user))))
+        Ok(dataset.with(dataset.interactions.filtered(|record| !removed(record.user))))
     }
 
     /// Trains the shards whose models are not there.
     fn train(&mut self, unit: &Unit) -> Result<BTreeMap<String, f64>> {
-        let world = self.world(unit)?;
+        let dataset = self.dataset(unit)?;
         if unit.ensemble.learning == Learning::Published {
-            return self.train_published(unit, &world);
+            return self.train_published(unit, &dataset);
         }
-        let shards = world.shards();
-        let trained = pool::run(&shards, self.request.jobs, |shard| self.train_shard(unit, &world, shard));
+        let shards = dataset.shards();
+        let trained = pool::run(&shards, self.request.jobs, |shard| self.train_shard(unit, &dataset, shard));
         let seconds = trained.into_iter().collect::<Result<Vec<f64>>>()?;
         let mut figures = BTreeMap::new();
         figures.insert("training records".to_owned(), shards.iter().map(ShardData::len).sum::<usize>() as f64);
@@ -135,16 +135,16 @@ impl<'a> Worker<'a> {
 
     /// The published code: shards epoch by epoch together, and of all epochs
     /// the one that is best on everybody's test items.
-    fn train_published(&mut self, unit: &Unit, world: &World) -> Result<BTreeMap<String, f64>> {
-        let judges = judge::judges(world, self.request.users);
-        let shards = published::shards(world);
+    fn train_published(&mut self, unit: &Unit, dataset: &Dataset) -> Result<BTreeMap<String, f64>> {
+        let judges = judge::judges(dataset, self.request.users);
+        let shards = published::shards(dataset);
         let trainers = shards
             .iter()
-            .map(|shard| Ok(Mutex::new(Published::new(world, shard, world.config.train.outer_step, self.device)?)))
+            .map(|shard| Ok(Mutex::new(Published::new(dataset, shard, dataset.config.train.outer_step, self.device)?)))
             .collect::<Result<Vec<_>>>()?;
-        let bar = self.progress.bar("published", u64::from(world.config.train.epochs));
+        let bar = self.progress.bar("published", u64::from(dataset.config.train.epochs));
         let (mut best, mut chosen, mut kept) = (f64::NEG_INFINITY, 0, Vec::new());
-        for epoch in 1..=world.config.train.epochs {
+        for epoch in 1..=dataset.config.train.epochs {
             let losses = pool::run(&trainers, self.request.jobs, |trainer| match trainer.lock() {
                 Ok(mut trainer) => Ok(pollster::block_on(trainer.epoch())?),
                 Err(_) => bail!("a shard's training stopped"),
@@ -154,7 +154,7 @@ impl<'a> Worker<'a> {
                 .iter()
                 .filter_map(|trainer| Some(ShardModel::LowRank(trainer.lock().ok()?.model().clone())))
                 .collect();
-            let hits = judge::test_hits(world, &models, &judges)?;
+            let hits = judge::test_hits(dataset, &models, &judges)?;
             bar.set(u64::from(epoch), 0.0, &format!("HR@10 on test {hits:.4}"));
             if hits > best {
                 (best, chosen, kept) = (hits, epoch, models);
@@ -169,20 +169,20 @@ impl<'a> Worker<'a> {
         Ok(BTreeMap::from([("epoch chosen on test".to_owned(), f64::from(chosen))]))
     }
 
-    fn train_shard(&self, unit: &Unit, world: &World, shard: &ShardData) -> Result<f64> {
+    fn train_shard(&self, unit: &Unit, dataset: &Dataset, shard: &ShardData) -> Result<f64> {
         let path = self.store.model(unit, shard.index);
         if path.exists() {
             return Ok(0.0);
         }
         let start = Instant::now();
         if unit.ensemble.learning == Learning::SecondOrder {
-            let model = self.second_order(world, shard)?;
+            let model = self.second_order(dataset, shard)?;
             write(&path, &to_safetensors(&pollster::block_on(model.values())?)?)?;
             return Ok(start.elapsed().as_secs_f64());
         }
-        let epochs = world.config.train.epochs;
+        let epochs = dataset.config.train.epochs;
         let bar = self.progress.bar(&format!("shard {}", shard.index), u64::from(epochs));
-        let mut trainer = Trainer::new(&world.catalog, &world.config, shard, self.device)?;
+        let mut trainer = Trainer::new(&dataset.catalog, &dataset.config, shard, self.device)?;
         while !trainer.is_done() {
             let (done, loss) = (u64::from(trainer.epochs_done()), trainer.losses().last().copied().unwrap_or(0.0));
             let message = format!("epoch {}/{epochs}  loss {loss:.4}", done + 1);
@@ -196,10 +196,10 @@ impl<'a> Worker<'a> {
         Ok(seconds)
     }
 
-    fn second_order(&self, world: &World, shard: &ShardData) -> Result<ShardModel> {
-        let epochs = u64::from(world.config.train.epochs);
+    fn second_order(&self, dataset: &Dataset, shard: &ShardData) -> Result<ShardModel> {
+        let epochs = u64::from(dataset.config.train.epochs);
         let bar = self.progress.bar(&format!("shard {}", shard.index), epochs);
-        let mut trainer = SecondOrder::new(world, shard, self.device)?;
+        let mut trainer = SecondOrder::new(dataset, shard, self.device)?;
         for epoch in 0..epochs {
             bar.set(epoch, 0.0, "second order");
             pollster::block_on(trainer.epoch())?;
@@ -213,26 +213,26 @@ impl<'a> Worker<'a> {
         let hash = unit.training().hash();
         if let Some(held) = self.held.take_if(|held| held.hash == hash) {
             let config = unit.config.clone();
-            let world = World { config, ..held.world };
-            self.held = Some(Held { world, ..held });
+            let dataset = Dataset { config, ..held.dataset };
+            self.held = Some(Held { dataset, ..held });
             return Ok(());
         }
-        let world = self.world(unit)?;
-        if (0..world.config.train.shards).any(|shard| !self.store.model(unit, shard).exists()) {
+        let dataset = self.dataset(unit)?;
+        if (0..dataset.config.train.shards).any(|shard| !self.store.model(unit, shard).exists()) {
             self.train(unit)?;
         }
-        let models = (0..world.config.train.shards)
+        let models = (0..dataset.config.train.shards)
             .map(|shard| {
                 let path = self.store.model(unit, shard);
                 let shown = path.display();
                 let bytes = std::fs::read(&path).with_context(|| format!("cannot read {shown}"))?;
-                let mut model = ShardModel::new(&world.catalog, &world.config, &world.key, shard, self.device)?;
+                let mut model = ShardModel::new(&dataset.catalog, &dataset.config, &dataset.key, shard, self.device)?;
                 let values = from_safetensors(&bytes).with_context(|| format!("{shown} is damaged; delete it"))?;
                 model.set(&values).with_context(|| format!("{shown} is another model's"))?;
                 Ok(model)
             })
             .collect::<Result<Vec<_>>>()?;
-        self.held = Some(Held { hash, world, models, vectors: None });
+        self.held = Some(Held { hash, dataset, models, vectors: None });
         Ok(())
     }
 
@@ -240,11 +240,11 @@ impl<'a> Worker<'a> {
         self.hold(unit)?;
         let (jobs, device, progress) = (self.request.jobs, self.device, self.progress);
         let held = self.held.as_mut().context("no ensemble at hand")?;
-        let judges = judge::judges(&held.world, self.request.users);
+        let judges = judge::judges(&held.dataset, self.request.users);
         if held.vectors.is_none() && matches!(unit.how, How::Frozen | How::Clustered { .. }) {
-            held.vectors = Some(pollster::block_on(Vectors::of(&held.world, &held.models))?);
+            held.vectors = Some(pollster::block_on(Vectors::of(&held.dataset, &held.models))?);
         }
-        let (world, models, vectors) = (&held.world, &held.models, held.vectors.as_ref());
+        let (dataset, models, vectors) = (&held.dataset, &held.models, held.vectors.as_ref());
         let mut figures = BTreeMap::new();
         figures.insert("users".to_owned(), judges.len() as f64);
         let start = Instant::now();
@@ -256,15 +256,15 @@ impl<'a> Worker<'a> {
                 let ordinary = unit.ensemble.learning == Learning::Ordinary && models.len() > 1;
                 let methods = if ordinary { &Method::ALL[..] } else { &[Method::Mean][..] };
                 let effort = self.request.scale.effort();
-                let (ranks, more) = judge::frozen(world, vectors, &judges, methods, &effort, device, jobs)?;
+                let (ranks, more) = judge::frozen(dataset, vectors, &judges, methods, &effort, device, jobs)?;
                 figures.extend(more);
                 ranks
             }
             How::Adapted { .. } | How::Deployed { .. } => {
                 let bar = progress.bar("adapted", judges.len() as u64);
                 let done = AtomicUsize::new(0);
-                let adapt: &AdaptConfig = &world.config.adapt;
-                let ranks = judge::adapted(world, models, &judges, adapt, jobs, |count| {
+                let adapt: &AdaptConfig = &dataset.config.adapt;
+                let ranks = judge::adapted(dataset, models, &judges, adapt, jobs, |count| {
                     let all = done.fetch_add(count, Ordering::Relaxed) + count;
                     bar.set(all as u64, 0.0, "users ranked");
                 })?;
@@ -273,13 +273,13 @@ impl<'a> Worker<'a> {
             }
             How::Clustered { clusters } => {
                 let vectors = vectors.context("no vectors at hand")?;
-                let (ranks, clustering) = judge::clustered(world, models, vectors, &judges, *clusters, jobs)?;
+                let (ranks, clustering) = judge::clustered(dataset, models, vectors, &judges, *clusters, jobs)?;
                 figures.insert("clustering seconds".to_owned(), clustering);
                 ranks
             }
-            How::SignStep => judge::sign_step(world, models, &judges, jobs)?,
+            How::SignStep => judge::sign_step(dataset, models, &judges, jobs)?,
             How::OneByOne => {
-                figures.insert("seconds a user".to_owned(), judge::one_by_one(world, models, &judges, TIMED)?);
+                figures.insert("seconds a user".to_owned(), judge::one_by_one(dataset, models, &judges, TIMED)?);
                 BTreeMap::new()
             }
         };

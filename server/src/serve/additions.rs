@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Result, anyhow};
-use eemu_core::world::World;
+use eemu_core::dataset::Dataset;
 use tracing::{error, info};
 
 use super::command::{Add, Came, Change, Coming, Command, Whose};
@@ -18,23 +18,23 @@ impl Coordinator {
     fn find(&self, user: &Whose) -> Option<u32> {
         match user {
             Whose::Known(user) => Some(*user),
-            Whose::New(id) => self.view.world.catalog.users.find(id),
+            Whose::New(id) => self.view.dataset.catalog.users.find(id),
         }
     }
 
     /// The system with everybody at hand whose records are to come, and who
     /// that is.
-    fn at_hand(&self, records: &[Coming]) -> Result<(World, Vec<u32>)> {
+    fn at_hand(&self, records: &[Coming]) -> Result<(Dataset, Vec<u32>)> {
         let people: BTreeSet<u32> = records.iter().filter_map(|one| self.find(&one.user)).collect();
         let people: Vec<u32> = people.into_iter().collect();
-        Ok((self.view.world.with_people(self.state.records_of(&people)?), people))
+        Ok((self.view.dataset.with_people(self.state.records_of(&people)?), people))
     }
 
     /// Whether records of which nobody knew came, now that the store was read.
     pub(super) fn was_made(&self, records: &[Coming]) -> Result<Vec<Came>> {
-        let (world, _) = self.at_hand(records)?;
+        let (dataset, _) = self.at_hand(records)?;
         let is_there = |one: &Coming| {
-            let own = self.find(&one.user).map_or(&[][..], |user| world.interactions.of(user));
+            let own = self.find(&one.user).map_or(&[][..], |user| dataset.interactions.of(user));
             // Of duplicates the latest stays; None comes before every time.
             own.iter().any(|record| record.item == one.item && record.timestamp >= one.timestamp)
         };
@@ -44,7 +44,7 @@ impl Coordinator {
     /// Takes additions.
     pub(super) fn add(&mut self, adds: Vec<Add>) {
         let all: Vec<Coming> = adds.iter().flat_map(|add| add.records.iter().cloned()).collect();
-        let (world, mut touched) = match self.at_hand(&all) {
+        let (dataset, mut touched) = match self.at_hand(&all) {
             Ok(found) => found,
             Err(problem) => {
                 error!("additions failed: {problem:#}");
@@ -53,7 +53,7 @@ impl Coordinator {
                 return;
             }
         };
-        let mut coming = Collected::new(&world);
+        let mut coming = Collected::new(&dataset);
         let mut came = Vec::with_capacity(all.len());
         for Coming { user, item, timestamp } in &all {
             let users = &coming.catalog().users;

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use anyhow::Result;
-use eemu_core::dataset::{ItemOutcome, ItemRow};
+use eemu_core::data::{ItemOutcome, ItemRow};
+use eemu_core::dataset::Dataset;
 use eemu_core::receipt::{Asked, AskedPart};
 use eemu_core::unlearn::{everything_before, everything_of, everything_with};
-use eemu_core::world::World;
 use tokio::sync::oneshot;
 
 use super::training_pool::Outcome;
@@ -40,20 +40,20 @@ pub struct Wanted {
 
 impl Wanted {
     /// The records that this asks for.
-    pub fn records(&self, world: &World) -> Vec<(u32, u32)> {
+    pub fn records(&self, dataset: &Dataset) -> Vec<(u32, u32)> {
         let Some(user) = self.user else {
-            return self.items.iter().flatten().flat_map(|&item| everything_with(world, item)).collect();
+            return self.items.iter().flatten().flat_map(|&item| everything_with(dataset, item)).collect();
         };
         match (&self.items, self.before) {
             (Some(items), _) => items.iter().map(|&item| (user, item)).collect(),
-            (None, Some(time)) => everything_before(world, user, time),
-            (None, None) => everything_of(world, user),
+            (None, Some(time)) => everything_before(dataset, user, time),
+            (None, None) => everything_of(dataset, user),
         }
     }
 
     /// The same by name, as the receipt commits to it.
-    pub fn asked(&self, world: &World) -> Asked {
-        let (users, items) = (&world.catalog.users.ids, &world.catalog.items.ids);
+    pub fn asked(&self, dataset: &Dataset) -> Asked {
+        let (users, items) = (&dataset.catalog.users.ids, &dataset.catalog.items.ids);
         let user = self.user.and_then(|user| users.get(user as usize)).cloned();
         let part = |item| AskedPart { user: user.clone(), item, before: self.before, account: self.account };
         let named = |item: &u32| part(items.get(*item as usize).cloned());
@@ -63,16 +63,16 @@ impl Wanted {
 
     /// What was asked by name; `None` when the person is not there any more.
     /// An item that is not there has no records to remove.
-    pub fn of(asked: &Asked, world: &World) -> Option<Self> {
+    pub fn of(asked: &Asked, dataset: &Dataset) -> Option<Self> {
         let first = asked.parts.first()?;
         let user = match &first.user {
             None => None,
             Some(id) => {
-                let users = &world.catalog.users;
+                let users = &dataset.catalog.users;
                 Some(users.find(id).filter(|user| !users.is_deleted(*user))?)
             }
         };
-        let find = |part: &AskedPart| part.item.as_ref().and_then(|id| world.catalog.items.find(id));
+        let find = |part: &AskedPart| part.item.as_ref().and_then(|id| dataset.catalog.items.find(id));
         let items = first.item.as_ref().map(|_| asked.parts.iter().filter_map(find).collect());
         Some(Self { user, items, before: first.before, account: first.account })
     }
@@ -146,7 +146,7 @@ pub struct AddItems {
 /// Items worked out, and models that know them, loaded before they come.
 pub(super) struct Prepared {
     pub(super) adds: Vec<AddItems>,
-    pub(super) world: Arc<World>,
+    pub(super) dataset: Arc<Dataset>,
     pub(super) outcomes: Vec<Vec<ItemOutcome>>,
     pub(super) models: Result<Vec<Arc<ShardModel>>>,
 }

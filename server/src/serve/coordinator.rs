@@ -301,7 +301,7 @@ impl Coordinator {
         }
         let ticket = crate::store::Ticket::of(found);
         self.view.schedule.begin(shard, ticket.version());
-        self.pool.train(ticket, self.view.world.clone());
+        self.pool.train(ticket, self.view.dataset.clone());
         self.put_in_place();
     }
 

@@ -90,9 +90,9 @@ struct Secret {
 impl Coordinator {
     /// Takes deletions: now, or to be carried out together with others later.
     pub(super) fn forget(&mut self, forgets: Vec<Forget>) {
-        let world = self.view.world.clone();
+        let dataset = self.view.dataset.clone();
         let asks = forgets.into_iter().map(|Forget { wanted, by, reply }| {
-            let asked = wanted.asked(&world);
+            let asked = wanted.asked(&dataset);
             Ask { wanted: Some(wanted), asked, by, created: now_exactly(), name: None, reply: Some(reply) }
         });
         let asks = asks.collect();
@@ -151,11 +151,11 @@ impl Coordinator {
     }
 
     fn read_deferred(&self) -> Result<Vec<Ask>> {
-        let world = &self.view.world;
+        let dataset = &self.view.dataset;
         let kept = self.state.deferred_secrets()?.into_iter();
         kept.map(|(request, secret)| {
             let Secret { name, asked } = serde_json::from_slice(&secret).context("an accepted deletion is damaged")?;
-            let wanted = Wanted::of(&asked, world);
+            let wanted = Wanted::of(&asked, dataset);
             Ok(Ask { wanted, asked, by: None, created: request.asked, name: Some(name), reply: None })
         })
         .collect()
@@ -247,11 +247,11 @@ impl Coordinator {
     /// Reads since when items are had whose earliest records a deletion took:
     /// few times are kept of each.
     pub(super) fn learn_times(&mut self) {
-        for item in self.deployment.world.popularity.short() {
+        for item in self.deployment.dataset.popularity.short() {
             match self.state.records_with(item) {
                 Ok(records) => {
                     let times = records.iter().filter_map(|record| record.timestamp);
-                    self.deployment.world.popularity.learn(item, times);
+                    self.deployment.dataset.popularity.learn(item, times);
                 }
                 // Until the next deletion the item is in no list of new ones.
                 Err(problem) => error!("since when an item is had is not known yet: {problem:#}"),
@@ -281,7 +281,7 @@ impl Coordinator {
         let mut people: BTreeSet<u32> = wanted().filter_map(|w| w.user).collect();
         people.extend(holders(&self.state, &for_all)?);
         let people: Vec<u32> = people.into_iter().collect();
-        let before = self.view.world.with_people(self.state.records_of(&people)?);
+        let before = self.view.dataset.with_people(self.state.records_of(&people)?);
         let records: Vec<Vec<(u32, u32)>> =
             asks.iter().map(|ask| ask.wanted.as_ref().map_or_else(Vec::new, |w| w.records(&before))).collect();
         let is_there = |user: &u32| !before.catalog.users.is_deleted(*user);

@@ -35,7 +35,7 @@ impl Demo {
     pub(super) fn new(state: &State, view: &View, wanted: usize) -> Result<Self> {
         let mut people: Vec<(std::cmp::Reverse<usize>, u32)> = Vec::new();
         if wanted > 0 {
-            state.each_person(view.world.catalog.users.len() as u32, |records| {
+            state.each_person(view.dataset.catalog.users.len() as u32, |records| {
                 people.extend(records.first().map(|first| (std::cmp::Reverse(records.len()), first.user)));
             })?;
         }
@@ -64,9 +64,9 @@ impl Demo {
         }
         let view = service.view();
         let has_records = |users: &[u32]| -> Result<Vec<bool>> {
-            let world = service.with_people(&view.world, users)?;
-            let gone = |user: &u32| world.catalog.users.is_deleted(*user);
-            Ok(users.iter().map(|user| !gone(user) && !world.interactions.of(*user).is_empty()).collect())
+            let dataset = service.with_people(&view.dataset, users)?;
+            let gone = |user: &u32| dataset.catalog.users.is_deleted(*user);
+            Ok(users.iter().map(|user| !gone(user) && !dataset.interactions.of(*user).is_empty()).collect())
         };
         // Whole between any two statements that may panic.
         let mut offered = self.offered.lock().unwrap_or_else(PoisonError::into_inner);

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, anyhow, bail};
 use arc_swap::ArcSwap;
 use eemu_core::api::{AuditEntry, DryRun};
-use eemu_core::dataset::Holdout;
+use eemu_core::data::Holdout;
+use eemu_core::dataset::Dataset;
 use eemu_core::unlearn;
-use eemu_core::world::World;
 use tokio::sync::{oneshot, watch};
 use tracing::error;
 
@@ -317,8 +317,8 @@ impl Handle {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub fn with_people(&self, world: &World, users: &[u32]) -> Result<World> {
-        self.0.histories.bring_in(world, users)
+    pub fn with_people(&self, dataset: &Dataset, users: &[u32]) -> Result<Dataset> {
+        self.0.histories.bring_in(dataset, users)
     }
 
     /// What the deletion of these records would do now. Blocking.
@@ -327,11 +327,11 @@ impl Handle {
     /// When the database does not answer.
     pub fn dry_run(&self, wanted: &Wanted) -> Result<DryRun> {
         let view = self.view();
-        let world = match wanted.user {
-            Some(user) => self.0.histories.bring_in(&view.world, &[user])?,
-            None => self.0.histories.bring_in_holders(&view.world, wanted.items.as_deref().unwrap_or_default())?,
+        let dataset = match wanted.user {
+            Some(user) => self.0.histories.bring_in(&view.dataset, &[user])?,
+            None => self.0.histories.bring_in_holders(&view.dataset, wanted.items.as_deref().unwrap_or_default())?,
         };
-        let plan = unlearn::plan(&world, &wanted.records(&world));
+        let plan = unlearn::plan(&dataset, &wanted.records(&dataset));
         let left = view.models().filter(|model| !plan.shards.contains(&model.live.shard)).count() as u32;
         let training = self.estimate(&plan.shards);
         let settling = if plan.shards.is_empty() { 0 } else { self.options().settle.as_secs() };
@@ -346,11 +346,11 @@ impl Handle {
 
     /// What an operator should know before people rely on this service.
     pub fn doubts(&self) -> Vec<&'static str> {
-        let world = &self.view().world;
-        let config = &world.config;
+        let dataset = &self.view().dataset;
+        let config = &dataset.config;
         let found = [
             (
-                world.interactions.is_empty(),
+                dataset.interactions.is_empty(),
                 "this state has no records: every list is empty of sense until some are added and trained on",
             ),
             (

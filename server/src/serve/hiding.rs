@@ -61,7 +61,7 @@ impl Hiding {
     /// # Errors
     /// When the database refuses, or the list is damaged.
     pub(super) fn change(&self, view: &View, hide: bool, items: &[String]) -> Result<HiddenItems> {
-        let answer = hidden::change(&self.state, &view.world.catalog, hide, items)?;
+        let answer = hidden::change(&self.state, &view.dataset.catalog, hide, items)?;
         self.reread()?;
         Ok(answer)
     }
@@ -84,8 +84,8 @@ impl Hiding {
         {
             return places.clone();
         }
-        let world = &view.world;
-        let places = Arc::new(hidden::closed(&world.catalog, &world.down, &now.names));
+        let dataset = &view.dataset;
+        let places = Arc::new(hidden::closed(&dataset.catalog, &dataset.down, &now.names));
         now.places = Some((view.generation, places.clone()));
         places
     }

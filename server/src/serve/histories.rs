@@ -5,7 +5,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::Result;
-use eemu_core::world::World;
+use eemu_core::dataset::Dataset;
 
 use crate::store::{Access, Backup, Location, State};
 
@@ -34,15 +34,15 @@ impl Histories {
     }
 
     /// A system with the whole histories of these people at hand, as they are
-    /// now: later than `world` perhaps, never earlier. Blocking.
+    /// now: later than `dataset` perhaps, never earlier. Blocking.
     ///
     /// # Errors
     /// When the database refuses.
-    pub(super) fn bring_in(&self, world: &World, users: &[u32]) -> Result<World> {
+    pub(super) fn bring_in(&self, dataset: &Dataset, users: &[u32]) -> Result<Dataset> {
         if users.is_empty() {
-            return Ok(world.clone());
+            return Ok(dataset.clone());
         }
-        Ok(world.with_people(self.reader().records_of(users)?))
+        Ok(dataset.with_people(self.reader().records_of(users)?))
     }
 
     /// Backups that are out, the oldest first.
@@ -57,9 +57,9 @@ impl Histories {
     ///
     /// # Errors
     /// When the database refuses.
-    pub(super) fn bring_in_holders(&self, world: &World, items: &[u32]) -> Result<World> {
+    pub(super) fn bring_in_holders(&self, dataset: &Dataset, items: &[u32]) -> Result<Dataset> {
         let users = holders(self.reader(), items)?;
-        self.bring_in(world, &users)
+        self.bring_in(dataset, &users)
     }
 }
 

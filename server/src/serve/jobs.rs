@@ -6,9 +6,9 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use eemu_core::dataset::ItemOutcome;
+use eemu_core::data::ItemOutcome;
+use eemu_core::dataset::Dataset;
 use eemu_core::tensor::Device;
-use eemu_core::world::World;
 use tracing::info;
 
 use super::command::{AddItems, Command, Prepared, Reread};
@@ -83,9 +83,9 @@ impl Jobs {
     }
 
     /// Loads a shard's live model.
-    pub(super) fn load(&mut self, shard: u32, world: Arc<World>, device: Device) {
+    pub(super) fn load(&mut self, shard: u32, dataset: Arc<Dataset>, device: Device) {
         self.begin(move |state| {
-            let model = ShardModel::load(state, &world, shard, &device);
+            let model = ShardModel::load(state, &dataset, shard, &device);
             Command::Loaded(shard, model.map(|model| model.map(Arc::new)))
         });
     }
@@ -96,14 +96,14 @@ impl Jobs {
         &mut self,
         adds: Vec<AddItems>,
         outcomes: Vec<Vec<ItemOutcome>>,
-        world: World,
+        dataset: Dataset,
         device: Device,
     ) {
         self.begin(move |state| {
-            let world = Arc::new(world);
-            let load = |shard| Ok(ShardModel::load(state, &world, shard, &device)?.map(Arc::new));
-            let models: Result<Vec<_>> = (0..world.config.train.shards).filter_map(|s| load(s).transpose()).collect();
-            Command::Prepared(Box::new(Prepared { adds, world, outcomes, models }))
+            let dataset = Arc::new(dataset);
+            let load = |shard| Ok(ShardModel::load(state, &dataset, shard, &device)?.map(Arc::new));
+            let models: Result<Vec<_>> = (0..dataset.config.train.shards).filter_map(|s| load(s).transpose()).collect();
+            Command::Prepared(Box::new(Prepared { adds, dataset, outcomes, models }))
         });
     }
 

@@ -14,7 +14,7 @@ const REFUSED: &str = "the items were not taken in; try again";
 impl Coordinator {
     /// Works out what becomes of items, and has models loaded that know them.
     pub(super) fn prepare_items(&mut self, adds: Vec<AddItems>) {
-        let mut catalog = self.view.world.catalog.clone();
+        let mut catalog = self.view.dataset.catalog.clone();
         let before = catalog.version;
         let outcomes: Vec<_> = adds.iter().map(|add| catalog.add_items(&add.items)).collect();
         if catalog.version == before {
@@ -26,14 +26,14 @@ impl Coordinator {
         }
         // Several requests that come together make one version.
         catalog.version = before + 1;
-        let world = self.view.world.with_items(catalog);
-        self.jobs.prepare_items(adds, outcomes, world, self.device.clone());
+        let dataset = self.view.dataset.with_items(catalog);
+        self.jobs.prepare_items(adds, outcomes, dataset, self.device.clone());
     }
 
     /// Takes them in.
     pub(super) fn add_items(&mut self, prepared: Prepared) {
-        let Prepared { adds, world, outcomes, models } = prepared;
-        if world.catalog.version != self.view.world.catalog.version + 1 {
+        let Prepared { adds, dataset, outcomes, models } = prepared;
+        if dataset.catalog.version != self.view.dataset.catalog.version + 1 {
             // Others came first: again behind those.
             self.put_off(adds.into_iter().map(|add| Command::Change(Change::AddItems(add))));
             return;
@@ -43,8 +43,8 @@ impl Coordinator {
             Err(problem) => return self.refuse_items(adds, &problem),
         };
         // People may have come meanwhile.
-        let mut catalog = self.view.world.catalog.clone();
-        (catalog.items, catalog.version) = (world.catalog.items.clone(), world.catalog.version);
+        let mut catalog = self.view.dataset.catalog.clone();
+        (catalog.items, catalog.version) = (dataset.catalog.items.clone(), dataset.catalog.version);
         let who: Vec<NewAudit> = adds.iter().filter_map(|add| add.by.clone()).collect();
         let done = match self.state.apply(&store::Change::Items(&catalog, &who), self.deployment.head) {
             Ok(done) => done,
@@ -63,7 +63,7 @@ impl Coordinator {
         };
         // From here on they are there: nothing below returns an error.
         info!(items = done.count, version = catalog.version, "items came");
-        let after = self.view.world.with_items(catalog);
+        let after = self.view.dataset.with_items(catalog);
         self.deployment.advance(after, &done);
         self.loaded.extend(models.into_iter().map(|model| (model.live.shard, model)));
         self.show();

@@ -15,10 +15,10 @@ use std::time::Duration;
 use anyhow::Result;
 use arc_swap::ArcSwap;
 use eemu_core::api;
-use eemu_core::dataset::{Holdout, Role};
+use eemu_core::data::{Holdout, Role};
+use eemu_core::dataset::Dataset;
 use eemu_core::evaluate::{Estimate, gains, ranks};
 use eemu_core::recommend::Ranker;
-use eemu_core::world::World;
 use tracing::{error, info};
 
 use super::handle::Handle;
@@ -69,7 +69,7 @@ impl Quality {
 /// Measures whenever it is asked to, until the service stops.
 pub(super) fn measure_when_asked(handle: Handle, asked: Receiver<()>) -> JoinHandle<()> {
     std::thread::spawn(move || {
-        if handle.view().world.config.holdout == Holdout::None {
+        if handle.view().dataset.config.holdout == Holdout::None {
             return;
         }
         // One core: lists and deletions have the others.
@@ -100,15 +100,15 @@ fn look(handle: &Handle, sample: &mut Option<Vec<u32>>) -> Result<()> {
     let people = match sample {
         // Where nobody had enough records yet, somebody may have by now.
         Some(people) if !people.is_empty() => people,
-        _ => sample.insert(draw(handle, &view.world)?),
+        _ => sample.insert(draw(handle, &view.dataset)?),
     };
-    let alive = |user: &u32| !view.world.catalog.users.is_deleted(*user);
+    let alive = |user: &u32| !view.dataset.catalog.users.is_deleted(*user);
     people.retain(alive);
     if people.is_empty() {
         return Ok(());
     }
-    let world = handle.with_people(&view.world, people)?;
-    let values = hits(&world, &view, people)?;
+    let dataset = handle.with_people(&view.dataset, people)?;
+    let values = hits(&dataset, &view, people)?;
     if values.is_empty() {
         return Ok(());
     }
@@ -130,12 +130,12 @@ fn look(handle: &Handle, sample: &mut Option<Vec<u32>>) -> Result<()> {
 }
 
 /// People who have held-out records, drawn by the deployment's key.
-fn draw(handle: &Handle, world: &World) -> Result<Vec<u32>> {
-    let users = world.catalog.users.len();
+fn draw(handle: &Handle, dataset: &Dataset) -> Result<Vec<u32>> {
+    let users = dataset.catalog.users.len();
     if users == 0 {
         return Ok(Vec::new());
     }
-    let mut stream = world.key.stream("people who judge the service", &[]);
+    let mut stream = dataset.key.stream("people who judge the service", &[]);
     let wanted = LOOKED_AT.min(users);
     let mut drawn = BTreeSet::new();
     if users <= LOOKED_AT {
@@ -144,14 +144,14 @@ fn draw(handle: &Handle, world: &World) -> Result<Vec<u32>> {
     while drawn.len() < wanted {
         drawn.insert(((stream.unit() * users as f64) as u32).min(users as u32 - 1));
     }
-    let mut people: Vec<u32> = drawn.into_iter().filter(|&user| !world.catalog.users.is_deleted(user)).collect();
+    let mut people: Vec<u32> = drawn.into_iter().filter(|&user| !dataset.catalog.users.is_deleted(user)).collect();
     // In an order that no identifier has a say in: few are taken.
     for place in (1..people.len()).rev() {
         people.swap(place, ((stream.unit() * (place + 1) as f64) as usize).min(place));
     }
     let mut judges = Vec::new();
     for some in people.chunks(PEOPLE) {
-        let at_hand = handle.with_people(world, some)?;
+        let at_hand = handle.with_people(dataset, some)?;
         judges.extend(some.iter().filter(|user| !at_hand.items(**user, Role::Test).is_empty()));
         if judges.len() >= PEOPLE {
             break;
@@ -163,11 +163,11 @@ fn draw(handle: &Handle, world: &World) -> Result<Vec<u32>> {
 }
 
 /// For each person the share of their held-out items among the first ten.
-fn hits(world: &World, view: &View, people: &[u32]) -> Result<Vec<f64>> {
+fn hits(dataset: &Dataset, view: &View, people: &[u32]) -> Result<Vec<f64>> {
     let models: Vec<_> = view.voices().map(|m| (m.live.shard as usize, &m.model, m.base.clone())).collect();
-    let ranker = Ranker::with_bases(&models, &view.adaptation_key, &view.degrees, &world.config.adapt);
+    let ranker = Ranker::with_bases(&models, &view.adaptation_key, &view.degrees, &dataset.config.adapt);
     let users = people[0]..people[people.len() - 1] + 1;
-    let ranked = pollster::block_on(ranks(world, &ranker, Role::Test, users, |_, _| ()))?;
+    let ranked = pollster::block_on(ranks(dataset, &ranker, Role::Test, users, |_, _| ()))?;
     let own = ranked.chunk_by(|a, b| a.0 == b.0);
     Ok(own.map(|own| own.iter().map(|(_, rank)| gains(*rank, K).0).sum::<f64>() / own.len() as f64).collect())
 }

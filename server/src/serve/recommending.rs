@@ -2,12 +2,12 @@
 //! similar, popular and new items.
 
 use anyhow::Result;
-use eemu_core::adapt::Person;
+use eemu_core::adapt::UserContext;
 use eemu_core::api::{Adapted, NewItem, NewItems, PopularItem, PopularItems, Recommendation, Recommendations};
+use eemu_core::dataset::{Dataset, History};
 use eemu_core::recommend::{Ranked, Ranker, Scored, top_k};
 use eemu_core::rules::{Filter, Rules};
 use eemu_core::shard_model::{ItemBase, ShardModel};
-use eemu_core::world::{History, World};
 
 use super::handle::Handle;
 use super::view::View;
@@ -78,10 +78,10 @@ pub(super) fn recommend(service: &Handle, people: &[Asked]) -> Result<Answers> {
     }
     service.freshen()?;
     let view = service.view();
-    let world = service.with_people(&view.world, &known(people))?;
+    let dataset = service.with_people(&view.dataset, &known(people))?;
     let answers = people.iter().map(|asked| {
         let filter = filter(service, &view, &asked.rules)?;
-        let known = person(&world, &asked.who).history;
+        let known = person(&dataset, &asked.who).history;
         let answer = common(service, &view, &filter.masked(known.items()), asked.top);
         Ok(Recommendations { unknown: [asked.unknown.clone(), filter.unknown].concat(), ..answer })
     });
@@ -97,15 +97,15 @@ fn known(people: &[Asked]) -> Vec<u32> {
     people.iter().filter_map(user).collect()
 }
 
-fn person(world: &World, who: &Who) -> Person {
+fn person(dataset: &Dataset, who: &Who) -> UserContext {
     match who {
-        Who::User(user) => world.person(*user, History::All),
-        Who::Visitor(items) => world.visitor(items.iter().copied()),
+        Who::User(user) => dataset.person(*user, History::All),
+        Who::Visitor(items) => dataset.visitor(items.iter().copied()),
     }
 }
 
 fn filter(service: &Handle, view: &View, rules: &Rules) -> Result<Filter> {
-    Ok(rules.filter(&view.world.catalog, &service.hiding().closed(view))?)
+    Ok(rules.filter(&view.dataset.catalog, &service.hiding().closed(view))?)
 }
 
 /// A shard's model, ready to rank.
@@ -118,10 +118,10 @@ fn models(view: &View) -> (Vec<Voice<'_>>, Vec<(u32, u64)>) {
 }
 
 fn adapted(service: &Handle, view: &View, people: &[Asked]) -> Result<Vec<Recommendations>> {
-    let world = &service.with_people(&view.world, &known(people))?;
+    let dataset = &service.with_people(&view.dataset, &known(people))?;
     let (models, shards) = models(view);
-    let ranker = Ranker::with_bases(&models, &view.adaptation_key, &view.degrees, &world.config.adapt);
-    let persons: Vec<Person> = people.iter().map(|asked| person(world, &asked.who)).collect();
+    let ranker = Ranker::with_bases(&models, &view.adaptation_key, &view.degrees, &dataset.config.adapt);
+    let persons: Vec<UserContext> = people.iter().map(|asked| person(dataset, &asked.who)).collect();
     let explain = people.iter().any(|asked| asked.explain);
     let scored = pollster::block_on(ranker.scores(&persons, 0, explain))?;
     let answers = scored.iter().zip(&persons).zip(people).map(|((scored, person), asked)| {
@@ -129,20 +129,20 @@ fn adapted(service: &Handle, view: &View, people: &[Asked]) -> Result<Vec<Recomm
         let masked = filter.masked(person.history.items());
         let per_shard = if asked.explain { scored.per_shard.as_slice() } else { &[] };
         Ok(Recommendations {
-            items: named(world, &top_k(&scored.mean, &masked, asked.top), per_shard),
+            items: named(dataset, &top_k(&scored.mean, &masked, asked.top), per_shard),
             shards: shards.clone(),
             degraded: false,
             estimated_seconds: None,
             unknown: [asked.unknown.clone(), filter.unknown].concat(),
-            adapted_to: asked.explain.then(|| adapted_to(world, scored)),
+            adapted_to: asked.explain.then(|| adapted_to(dataset, scored)),
         })
     });
     answers.collect()
 }
 
 /// What the models were adapted to.
-fn adapted_to(world: &World, scored: &Scored) -> Vec<Adapted> {
-    let items = &world.catalog.items;
+fn adapted_to(dataset: &Dataset, scored: &Scored) -> Vec<Adapted> {
+    let items = &dataset.catalog.items;
     let id = |item: u32| items.ids[item as usize].clone();
     let one = |item, weight, against: Option<u32>| Adapted {
         item: id(item),
@@ -160,7 +160,7 @@ fn common(service: &Handle, view: &View, masked: &[u32], top: usize) -> Recommen
     let waiting: Vec<u32> =
         view.shards.iter().filter(|view| view.model.is_none()).map(|view| view.shard.index).collect();
     Recommendations {
-        items: named(&view.world, &top_k(&classes(view), masked, top), &[]),
+        items: named(&view.dataset, &top_k(&classes(view), masked, top), &[]),
         shards: Vec::new(),
         degraded: true,
         estimated_seconds: Some(service.estimate(&waiting)),
@@ -173,8 +173,8 @@ fn classes(view: &View) -> Vec<f32> {
     view.classes.iter().map(|&class| f32::from(class)).collect()
 }
 
-fn named(world: &World, ranked: &[Ranked], per_shard: &[Vec<f32>]) -> Vec<Recommendation> {
-    let items = &world.catalog.items;
+fn named(dataset: &Dataset, ranked: &[Ranked], per_shard: &[Vec<f32>]) -> Vec<Recommendation> {
+    let items = &dataset.catalog.items;
     ranked
         .iter()
         .map(|r| Recommendation {
@@ -193,14 +193,14 @@ fn named(world: &World, ranked: &[Ranked], per_shard: &[Vec<f32>]) -> Vec<Recomm
 /// When a model fails.
 pub(super) fn similar(service: &Handle, item: u32, top: usize, rules: &Rules) -> Result<Recommendations> {
     let compute = |view: &View| {
-        let world = &view.world;
+        let dataset = &view.dataset;
         let (models, shards) = models(view);
-        let ranker = Ranker::with_bases(&models, &view.adaptation_key, &view.degrees, &world.config.adapt);
+        let ranker = Ranker::with_bases(&models, &view.adaptation_key, &view.degrees, &dataset.config.adapt);
         let scores = pollster::block_on(ranker.similar(item))?;
         let filter = Rules { include_seen: false, ..rules.clone() };
         let filter = self::filter(service, view, &filter)?;
         Ok(Recommendations {
-            items: named(world, &top_k(&scores, &filter.masked(&[item]), top), &[]),
+            items: named(dataset, &top_k(&scores, &filter.masked(&[item]), top), &[]),
             shards,
             degraded: false,
             estimated_seconds: None,
@@ -225,9 +225,9 @@ pub(super) fn similar(service: &Handle, item: u32, top: usize, rules: &Rules) ->
 pub(super) fn popular(service: &Handle, exact: bool, top: usize, rules: &Rules) -> Result<PopularItems> {
     let view = service.view();
     let filter = filter(service, &view, rules)?;
-    let (items, masked) = (&view.world.catalog.items, filter.masked(&[]));
+    let (items, masked) = (&view.dataset.catalog.items, filter.masked(&[]));
     let ranked: Vec<(u32, Option<u32>)> = if exact {
-        let most = view.world.popularity.most(&masked, top);
+        let most = view.dataset.popularity.most(&masked, top);
         most.into_iter().map(|(item, people)| (item, Some(people))).collect()
     } else {
         top_k(&classes(&view), &masked, top).into_iter().map(|ranked| (ranked.item, None)).collect()
@@ -248,8 +248,8 @@ pub(super) fn popular(service: &Handle, exact: bool, top: usize, rules: &Rules) 
 pub(super) fn newest(service: &Handle, top: usize, rules: &Rules) -> Result<NewItems> {
     let view = service.view();
     let filter = filter(service, &view, rules)?;
-    let items = &view.world.catalog.items;
-    let newest = view.world.popularity.newest(items.len(), &filter.masked(&[]), top);
+    let items = &view.dataset.catalog.items;
+    let newest = view.dataset.popularity.newest(items.len(), &filter.masked(&[]), top);
     let listed = (1..).zip(newest).map(|(rank, (item, since))| NewItem {
         rank,
         item: items.ids[item as usize].clone(),

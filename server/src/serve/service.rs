@@ -100,7 +100,7 @@ impl Service {
         let hiding = Hiding::open(&state)?;
         let (commands, inbox) = mpsc::channel();
         let histories = Histories::open(&location)?;
-        let (quality, measuring) = Quality::new(deployment.world.config.holdout);
+        let (quality, measuring) = Quality::new(deployment.dataset.config.holdout);
         let handle = Handle::new(Parts {
             view: view.clone(),
             commands,

@@ -71,7 +71,7 @@ impl Coordinator {
                 continue;
             }
             self.loading.insert(shard, None);
-            self.jobs.load(shard, self.view.world.clone(), self.device.clone());
+            self.jobs.load(shard, self.view.dataset.clone(), self.device.clone());
         }
     }
 

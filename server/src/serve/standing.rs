@@ -31,7 +31,7 @@ pub(super) fn standing(service: &Handle) -> Operating {
     let owed: Vec<u32> = waiting.iter().map(|(shard, _)| *shard).filter(|shard| is_owed(&view, *shard)).collect();
     let metrics = service.metrics();
     Operating {
-        dataset: view.world.catalog.dataset.clone(),
+        dataset: view.dataset.catalog.dataset.clone(),
         now: time as u64,
         since: metrics.since,
         policy: service.options().deletions.to_string(),
@@ -134,8 +134,8 @@ fn shard_standing(view: &View, of: &ShardView, waiting: &[(u32, f64)], time: f64
         collects_until: until.filter(|_| phase == Some(Phase::Settling)).map(|seconds| (time + seconds).ceil() as u64),
         epoch: progress.as_ref().map_or(0, |progress| progress.epoch),
         epochs: progress.as_ref().map_or(0, |progress| progress.epochs),
-        records: count(&view.world.sizes),
-        people: count(&view.world.people),
+        records: count(&view.dataset.sizes),
+        people: count(&view.dataset.people),
         version: live.map(|live| live.version),
         trainings: view.log.trainings(shard),
         seconds: live.map(|live| live.seconds),

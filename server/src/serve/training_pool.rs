@@ -9,8 +9,8 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use eemu_core::dataset::Dataset;
 use eemu_core::tensor::Device;
-use eemu_core::world::World;
 
 use super::command::Command;
 use super::handle::Handle;
@@ -29,7 +29,7 @@ const REPORT: Duration = Duration::from_millis(20);
 /// A shard to train: right and records of one moment.
 struct Job {
     ticket: Ticket,
-    world: Arc<World>,
+    dataset: Arc<Dataset>,
     outdated: Arc<AtomicBool>,
 }
 
@@ -98,12 +98,12 @@ impl TrainingPool {
     }
 
     /// Gives a shard to a trainer.
-    pub(super) fn train(&mut self, ticket: Ticket, world: Arc<World>) {
+    pub(super) fn train(&mut self, ticket: Ticket, dataset: Arc<Dataset>) {
         let outdated = Arc::new(AtomicBool::new(false));
         self.running.insert(ticket.shard(), outdated.clone());
         if let Some(jobs) = &self.jobs {
             // The trainers live as long as this.
-            let _ = jobs.send(Job { ticket, world, outdated });
+            let _ = jobs.send(Job { ticket, dataset, outdated });
         }
     }
 
@@ -155,19 +155,19 @@ impl Trainer {
 
     fn train(&self, job: &Job) -> Result<Outcome> {
         let began = Instant::now();
-        let (shard, world) = (job.ticket.shard(), &job.world);
+        let (shard, dataset) = (job.ticket.shard(), &job.dataset);
         let Some(_claim) = self.state.claim(shard)? else { return Ok(Outcome::Elsewhere) };
         if self.state.ticket(shard)? != job.ticket {
             // Another process was faster, or the records have changed.
             return Ok(Outcome::Elsewhere);
         }
         // After the right: what changes in between makes it worthless.
-        let unit = Unit::of(&with_shard(&self.state, world, shard)?, shard)?;
-        let epochs = world.config.train.epochs;
+        let unit = Unit::of(&with_shard(&self.state, dataset, shard)?, shard)?;
+        let epochs = dataset.config.train.epochs;
         let reporter = Reporter { trainer: self, job, epochs, said: Mutex::new(None) };
         match train_unit(&self.state, unit, job.ticket, &*self.launcher, &reporter, false) {
             Ok(Some(trained)) => {
-                let model = ShardModel::load(&self.state, world, shard, &self.device);
+                let model = ShardModel::load(&self.state, dataset, shard, &self.device);
                 Ok(Outcome::Trained(trained, model.map(|model| model.map(Arc::new)), began.elapsed().as_secs_f64()))
             }
             Ok(None) => Ok(Outcome::Overtaken),

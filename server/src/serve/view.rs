@@ -13,12 +13,12 @@ use anyhow::Result;
 use axum::body::Bytes;
 use eemu_core::api::ClientFile;
 use eemu_core::client::{Precision, class_degree, client_catalog, client_file, client_tensors, degree_class, own_row};
-use eemu_core::ensemble::{USER_ROWS, join_user_rows};
+use eemu_core::dataset::Dataset;
 use eemu_core::model::TensorMap;
 use eemu_core::random::{Key, Stream};
 use eemu_core::shard_model::{self, ItemBase};
 use eemu_core::tensor::Device;
-use eemu_core::world::World;
+use eemu_core::user_rows::{USER_ROWS, join_user_rows};
 
 use super::ledger::Ledger;
 use super::requests::Requests;
@@ -47,11 +47,11 @@ impl ShardModel {
     ///
     /// # Errors
     /// When its files are damaged or belong to another version.
-    pub(super) fn load(state: &State, world: &World, shard: u32, device: &Device) -> Result<Option<Self>> {
+    pub(super) fn load(state: &State, dataset: &Dataset, shard: u32, device: &Device) -> Result<Option<Self>> {
         let Some((live, shared, rows)) = load_live(state, shard)? else { return Ok(None) };
-        let config = &world.config.model;
-        let mut model = shard_model::ShardModel::new(&world.catalog, &world.config, &world.key, shard, device)?;
-        let mut tensors = pollster::block_on(join_user_rows(shared, rows, &model, &world.catalog.items))?;
+        let config = &dataset.config.model;
+        let mut model = shard_model::ShardModel::new(&dataset.catalog, &dataset.config, &dataset.key, shard, device)?;
+        let mut tensors = pollster::block_on(join_user_rows(shared, rows, &model, &dataset.catalog.items))?;
         model.set(&tensors)?;
         let shared = client_tensors(&tensors, config);
         let mut files = Vec::new();
@@ -64,15 +64,15 @@ impl ShardModel {
         // Of the tensors only people's rows are asked for again.
         tensors.retain(|name, _| name == USER_ROWS);
         let base = pollster::block_on(model.item_base())?;
-        Ok(Some(Self { base, live, model, files, items: world.catalog.items.len(), tensors }))
+        Ok(Some(Self { base, live, model, files, items: dataset.catalog.items.len(), tensors }))
     }
 
     /// A person's own row.
     ///
     /// # Errors
     /// When the model has no such user.
-    pub fn row(&self, world: &World, user: u32) -> Result<Vec<f32>> {
-        Ok(own_row(&self.tensors, &world.config.model, user)?)
+    pub fn row(&self, dataset: &Dataset, user: u32) -> Result<Vec<f32>> {
+        Ok(own_row(&self.tensors, &dataset.config.model, user)?)
     }
 }
 
@@ -103,8 +103,8 @@ impl PublicCatalog {
     ///
     /// # Errors
     /// When it cannot be written as JSON.
-    pub fn new(world: &World) -> Result<Self> {
-        let catalog = client_catalog(&world.catalog, &world.config, &[]);
+    pub fn new(dataset: &Dataset) -> Result<Self> {
+        let catalog = client_catalog(&dataset.catalog, &dataset.config, &[]);
         let tensors: TensorMap = catalog
             .dense()
             .into_iter()
@@ -137,7 +137,7 @@ pub struct View {
     /// The transaction up to which other processes' changes are taken in.
     pub seen: u64,
     /// What is known.
-    pub world: Arc<World>,
+    pub dataset: Arc<Dataset>,
     /// Every shard.
     pub shards: Vec<ShardView>,
     /// Published class of each item's degree.
@@ -172,26 +172,26 @@ impl View {
         requests: Requests,
         log: Ledger,
     ) -> Result<Self> {
-        let world = Arc::new(deployment.world.clone());
+        let dataset = Arc::new(deployment.dataset.clone());
         let mut shards = Vec::new();
         for shard in deployment.shards.clone() {
             let model = match &shard.live {
-                Some(live) => ShardModel::load(&deployment.state, &world, live.shard, device)?.map(Arc::new),
+                Some(live) => ShardModel::load(&deployment.state, &dataset, live.shard, device)?.map(Arc::new),
                 None => None,
             };
             shards.push(ShardView { shard, model });
         }
         let noise = Key::from_bytes(noise);
-        let (classes, degrees) = published_degrees(&world, &noise, 0);
+        let (classes, degrees) = published_degrees(&dataset, &noise, 0);
         Ok(Self {
             generation: 0,
             head: deployment.head,
             seen: deployment.head.changes,
-            public: Arc::new(PublicCatalog::new(&world)?),
-            adaptation_key: world.key.derived("adaptation of clients"),
-            schedule: Schedule::new(world.config.train.shards),
+            public: Arc::new(PublicCatalog::new(&dataset)?),
+            adaptation_key: dataset.key.derived("adaptation of clients"),
+            schedule: Schedule::new(dataset.config.train.shards),
             pace: Pace::default(),
-            world,
+            dataset,
             shards,
             classes,
             degrees,
@@ -206,7 +206,7 @@ impl View {
     /// every other that is not the live one once something was deleted.
     pub(super) fn follow(&mut self, deployment: &Deployment) {
         let deleted = deployment.head.deletions != self.head.deletions;
-        let items = deployment.world.catalog.items.len();
+        let items = deployment.dataset.catalog.items.len();
         let had = std::mem::take(&mut self.shards);
         let model = |shard: &Shard| {
             let model = had.iter().find(|view| view.shard.index == shard.index)?.model.clone()?;
@@ -219,16 +219,16 @@ impl View {
             deployment.shards.iter().map(|shard| ShardView { model: model(shard), shard: shard.clone() }).collect();
         self.generation += 1;
         if deployment.head.records != self.head.records {
-            if deployment.world.catalog.version != self.world.catalog.version {
-                match PublicCatalog::new(&deployment.world) {
+            if deployment.dataset.catalog.version != self.dataset.catalog.version {
+                match PublicCatalog::new(&deployment.dataset) {
                     Ok(public) => self.public = Arc::new(public),
                     // The files that are published belong to this version.
                     Err(problem) => tracing::error!("the catalogue cannot be published: {problem:#}"),
                 }
             }
-            self.world = Arc::new(deployment.world.clone());
-            self.adaptation_key = self.world.key.derived("adaptation of clients");
-            (self.classes, self.degrees) = published_degrees(&self.world, &self.noise, self.generation);
+            self.dataset = Arc::new(deployment.dataset.clone());
+            self.adaptation_key = self.dataset.key.derived("adaptation of clients");
+            (self.classes, self.degrees) = published_degrees(&self.dataset, &self.noise, self.generation);
         }
         self.head = deployment.head;
     }
@@ -238,7 +238,7 @@ impl View {
         let view = self.shards.iter_mut().find(|view| view.shard.index == model.live.shard);
         let Some(view) = view else { return false };
         let is_live = view.shard.live.as_ref().is_some_and(|live| live.version == model.live.version)
-            && model.items == self.world.catalog.items.len();
+            && model.items == self.dataset.catalog.items.len();
         if is_live {
             view.model = Some(model.clone());
             self.generation += 1;
@@ -284,7 +284,7 @@ impl View {
 
     /// The models whose scores count: a shard without records has no voice.
     pub fn voices(&self) -> impl Iterator<Item = &Arc<ShardModel>> {
-        self.models().filter(|model| self.world.has_voice(model.live.shard))
+        self.models().filter(|model| self.dataset.has_voice(model.live.shard))
     }
 
     /// How many shards are in the mean.
@@ -311,9 +311,9 @@ const NOISE: f64 = 1.0 / 3.0;
 /// at most nine times as likely under a deletion of one item as of another:
 /// two items' classes differ. The bound is for one reading. Each further one is
 /// drawn anew and may tell as much again, so many add up.
-fn published_degrees(world: &World, noise: &Key, generation: u64) -> (Arc<Vec<u8>>, Arc<Vec<u32>>) {
+fn published_degrees(dataset: &Dataset, noise: &Key, generation: u64) -> (Arc<Vec<u8>>, Arc<Vec<u32>>) {
     let mut stream = noise.stream("noise on classes", &[&generation.to_le_bytes()]);
-    let classes: Vec<u8> = world
+    let classes: Vec<u8> = dataset
         .degrees
         .iter()
         .map(|&degree| {

@@ -1,6 +1,6 @@
 //! Changes of records, catalogue and settings.
 
-use eemu_core::dataset::{Catalog, Interaction};
+use eemu_core::data::{Catalog, Interaction};
 
 use super::audit::{self, NewAudit};
 use super::database::{Db, Head, head, transaction};

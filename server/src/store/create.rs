@@ -22,7 +22,7 @@ use super::{
     Backup, Kept, Location, NewDeferred, Tombstones, atomic_file, catalog, checkpoint, deferred, interrupt, items_down,
     kept, people, private, runtime, tombstones,
 };
-use eemu_core::dataset::{Catalog, Interaction};
+use eemu_core::data::{Catalog, Interaction};
 
 /// In a directory whose records are in PostgreSQL.
 const MARKER: &str = "eemu.postgres";

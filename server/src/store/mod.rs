@@ -66,7 +66,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use eemu_core::dataset::Interaction;
+use eemu_core::data::Interaction;
 
 pub use audit::NewAudit;
 pub use changing::{Addition, Change, Committed, Deletion};

@@ -4,7 +4,7 @@
 //! without anything else being written anew. A deleted account keeps its row,
 //! for the sake of the others' indices; its identifier is a random label.
 
-use eemu_core::dataset::Entities;
+use eemu_core::data::Entities;
 use sqlx::AssertSqlSafe;
 
 use super::database::{Db, on};

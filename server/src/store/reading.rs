@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use eemu_core::dataset::{Catalog, Interaction};
+use eemu_core::data::{Catalog, Interaction};
 
 use super::database::{Db, Head, head, picture};
 use super::error::{Result, StoreError};

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use eemu_core::dataset::Interaction;
+use eemu_core::data::Interaction;
 use sqlx::{AssertSqlSafe, ColumnIndex, Decode, FromRow, Row, Type};
 
 use super::database::{Db, on};
@@ -16,7 +16,7 @@ pub type KeyedId<'a> = &'a dyn Fn(&Interaction) -> [u8; 16];
 pub(super) const CHUNK: usize = 500;
 
 /// Stores records. Of two with the same (user, item) the latest stays,
-/// whichever came first (`core::dataset::Duplicates`). Returns how many rows were added or changed.
+/// whichever came first (`core::data::Duplicates`). Returns how many rows were added or changed.
 pub(super) async fn insert(
     db: &mut Db,
     records: &[Interaction],

@@ -13,8 +13,8 @@ use std::path::Path;
 use anyhow::{Context, Result, bail, ensure};
 use eemu_core::client::client_catalog;
 use eemu_core::config::Config;
-use eemu_core::dataset::Catalog;
-use eemu_core::shard::{Cell, ShardData};
+use eemu_core::data::Catalog;
+use eemu_core::shard::{ShardData, UserSlice};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 use serde::{Deserialize, Serialize};
@@ -106,7 +106,7 @@ fn body(unit: &Unit) -> Result<Vec<u8>> {
         Part::text("catalog", catalog.to_json()?.into_bytes()),
         Part::numbers("cells.query", cells.iter().map(|cell| cell.query.len() as u32)),
         Part::numbers("cells.support", cells.iter().map(|cell| cell.support.len() as u32)),
-        Part::numbers("cells.items", cells.iter().flat_map(Cell::items)),
+        Part::numbers("cells.items", cells.iter().flat_map(UserSlice::items)),
     ];
     if header.rows.is_some() {
         parts.push(Part::numbers("cells.rows", people.into_iter()));
@@ -158,7 +158,7 @@ fn unit(body: &[u8]) -> Result<Unit> {
     Ok(Unit { catalog, config, data })
 }
 
-fn cells(places: &[u32], numbers: impl Fn(&str) -> Result<Vec<u32>>, count: usize) -> Result<Vec<Cell>> {
+fn cells(places: &[u32], numbers: impl Fn(&str) -> Result<Vec<u32>>, count: usize) -> Result<Vec<UserSlice>> {
     let (query, support, items) = (numbers("cells.query")?, numbers("cells.support")?, numbers("cells.items")?);
     if query.len() != places.len() || support.len() != places.len() {
         bail!("it must have one cell a person");
@@ -170,7 +170,7 @@ fn cells(places: &[u32], numbers: impl Fn(&str) -> Result<Vec<u32>>, count: usiz
         rest = more;
         Ok(own.to_vec())
     };
-    let cell = |((&user, &query), &support)| Ok(Cell { user, query: take(query)?, support: take(support)? });
+    let cell = |((&user, &query), &support)| Ok(UserSlice { user, query: take(query)?, support: take(support)? });
     let cells = places.iter().zip(&query).zip(&support).map(cell).collect::<Result<Vec<_>>>()?;
     ensure!(rest.is_empty(), "it must have as many items as its cells");
     Ok(cells)

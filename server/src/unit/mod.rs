@@ -21,13 +21,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use eemu_core::config::Config;
-use eemu_core::dataset::Catalog;
+use eemu_core::data::Catalog;
+use eemu_core::dataset::Dataset;
 use eemu_core::fingerprint::Fingerprint;
 use eemu_core::model::{TensorMap, model_blake3};
 use eemu_core::shard::ShardData;
 use eemu_core::tensor::Device;
 use eemu_core::train::{Trainer, input_hash};
-use eemu_core::world::World;
 
 pub use beside::Beside;
 pub use input::Input;
@@ -119,8 +119,8 @@ pub enum Wish {
 }
 
 /// The name of a training run's input on a device.
-pub fn input_of(world: &World, data: &ShardData, fingerprint: &str) -> [u8; 32] {
-    named(&world.catalog, &world.config, data, fingerprint)
+pub fn input_of(dataset: &Dataset, data: &ShardData, fingerprint: &str) -> [u8; 32] {
+    named(&dataset.catalog, &dataset.config, data, fingerprint)
 }
 
 fn named(catalog: &Catalog, config: &Config, data: &ShardData, fingerprint: &str) -> [u8; 32] {
@@ -149,9 +149,9 @@ impl Unit {
     ///
     /// # Errors
     /// When there is no such shard.
-    pub fn of(world: &World, shard: u32) -> Result<Self> {
-        let data = world.shard(shard).with_context(|| format!("there is no shard {shard}"))?;
-        Ok(Self { catalog: world.catalog.clone(), config: world.config.clone(), data })
+    pub fn of(dataset: &Dataset, shard: u32) -> Result<Self> {
+        let data = dataset.shard(shard).with_context(|| format!("there is no shard {shard}"))?;
+        Ok(Self { catalog: dataset.catalog.clone(), config: dataset.config.clone(), data })
     }
 
     /// Which shard.

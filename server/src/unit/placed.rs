@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use anyhow::Result;
-use eemu_core::dataset::{Column, Entities, UNKNOWN, Values};
+use eemu_core::data::{Column, Entities, UNKNOWN, Values};
 
 /// Puts people at `places` (ascending, one each) of a table of `total` rows.
 ///

@@ -2,12 +2,12 @@
 //! and a person's scores, against float64 autograd.
 
 use anyhow::{Context, Result, bail};
-use eemu_core::adapt::Past;
+use eemu_core::adapt::UserHistory;
 use eemu_core::closed_form::KernelConfig;
 use eemu_core::config::AdaptConfig;
-use eemu_core::dataset::{Catalog, Entities};
+use eemu_core::data::{Catalog, Entities};
 use eemu_core::episodes::{Asking, Chance, EpisodeModel, EpisodesConfig, Piece, Tower};
-use eemu_core::model::{Row, TensorMap};
+use eemu_core::model::{EntityRef, TensorMap};
 use eemu_core::random::Key;
 use eemu_core::tensor::Device;
 use serde::Deserialize;
@@ -84,7 +84,7 @@ pub(crate) async fn run(text: &str, device: &Device) -> Result<Worst> {
         let pieces: Vec<Piece<'_>> = case
             .sequences
             .iter()
-            .map(|records| Piece { person: Row::Nobody, records, from, to: records.len() })
+            .map(|records| Piece { person: EntityRef::Nobody, records, from, to: records.len() })
             .collect();
         let outcome = model.outer(&pieces, Chance { dropout: 0.0, streams: Vec::new(), sample: None }).await?;
         worst.see("loss", &[outcome.loss as f32], &[case.loss])?;
@@ -107,9 +107,9 @@ pub(crate) async fn run(text: &str, device: &Device) -> Result<Worst> {
         }
         let base = model.item_base().await?;
         let time = |place: usize| case.timed.then_some(place as f64);
-        let past = Past::new(case.person.iter().enumerate().map(|(place, &item)| (item, time(place))));
+        let past = UserHistory::new(case.person.iter().enumerate().map(|(place, &item)| (item, time(place))));
         let adapt = AdaptConfig { steps: case.steps, ..AdaptConfig::whole_history() };
-        let scores = model.scores(&base, &[Asking { row: Row::Nobody, past: &past }], &adapt).await?;
+        let scores = model.scores(&base, &[Asking { row: EntityRef::Nobody, past: &past }], &adapt).await?;
         worst.see("a person's scores", &scores[0], &case.person_scores)?;
     }
     Ok(worst)

@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, bail};
-use eemu_core::dataset::{Catalog, Column, Entities, Values};
-use eemu_core::model::{Adapted, ModelConfig, Pair, Parameters, Recommender, Row, Task};
+use eemu_core::data::{Catalog, Column, Entities, Values};
+use eemu_core::model::{AdaptedParams, EntityRef, ModelConfig, Pair, Parameters, Recommender, Task};
 use eemu_core::random::Key;
 use eemu_core::tensor::Device;
 use serde::Deserialize;
@@ -227,16 +227,16 @@ pub async fn run(text: &str, device: &Device) -> Result<Worst> {
     let support: Vec<Task> = case
         .tasks
         .iter()
-        .map(|t| Task { user: Row::Known(t.user), pairs: pairs(&t.support, &t.support_negatives) })
+        .map(|t| Task { user: EntityRef::Known(t.user), pairs: pairs(&t.support, &t.support_negatives) })
         .collect();
     let query: Vec<Task> = case
         .tasks
         .iter()
-        .map(|t| Task { user: Row::Known(t.user), pairs: pairs(&t.query, &t.query_negatives) })
+        .map(|t| Task { user: EntityRef::Known(t.user), pairs: pairs(&t.query, &t.query_negatives) })
         .collect();
 
-    let users: Vec<Row> = (0..catalog.users.len() as u32).map(Row::Known).collect();
-    let none = Adapted::none(users.len());
+    let users: Vec<EntityRef> = (0..catalog.users.len() as u32).map(EntityRef::Known).collect();
+    let none = AdaptedParams::none(users.len());
     let vectors: Vec<f32> = model.user_vectors(&users, &none).await?.concat();
     worst.see("user vectors", &vectors, &numbers(&case.expected.user_vectors))?;
     let base = model.item_base();
@@ -244,7 +244,7 @@ pub async fn run(text: &str, device: &Device) -> Result<Worst> {
     worst.see("scores", &model.scores(&base, &users, &none).await?.concat(), &numbers(&case.expected.scores))?;
 
     let adapted = model.inner_steps(&support, case.alpha, 1).await?;
-    let rows: Vec<Row> = support.iter().map(|t| t.user).collect();
+    let rows: Vec<EntityRef> = support.iter().map(|t| t.user).collect();
     let vectors = model.user_vectors(&rows, &adapted).await?;
     let scores = model.scores(&base, &rows, &adapted).await?;
     let (gradient, losses) = model.outer_gradient(&query, &adapted, 1.0 / query.len() as f32).await?;

@@ -16,7 +16,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use eemu_core::config::Config;
-use eemu_core::dataset::{Catalog, Entities, Holdout, ImportReport, Imported, Interaction};
+use eemu_core::data::{Catalog, Entities, Holdout, ImportReport, Imported, Interaction};
 use eemu_core::fingerprint::Fingerprint;
 use eemu_core::model::model_blake3;
 use eemu_core::random::Key;
@@ -97,9 +97,9 @@ fn make(dir: &Path, records: u64) -> Result<u32> {
     drop(Deployment::create(dir, &imported, &config, false)?);
     drop(imported);
     let deployment = Deployment::open_away(dir, eemu_server::store::Access::Write)?;
-    let world = &deployment.world;
+    let dataset = &deployment.dataset;
     for shard in 0..SHARDS {
-        let model = ShardModel::new(&world.catalog, &world.config, &world.key, shard, &cpu())?;
+        let model = ShardModel::new(&dataset.catalog, &dataset.config, &dataset.key, shard, &cpu())?;
         let tensors = pollster::block_on(model.values())?;
         let hash = model_blake3(&tensors);
         let (shared, user_rows) = model_files(tensors)?;

@@ -12,12 +12,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use eemu_core::config::{AdaptConfig, Config};
-use eemu_core::dataset::{Holdout, ImportOptions, Role, are_timed};
+use eemu_core::data::{Holdout, ImportOptions, Role, are_timed};
+use eemu_core::dataset::Dataset;
 use eemu_core::evaluate::{Estimate, gains};
 use eemu_core::mistakes::{Mistake, Run};
 use eemu_core::shard_model::ShardModel;
 use eemu_core::tensor::Device;
-use eemu_core::world::World;
 use eemu_server::import;
 use eemu_server::measuring::{Quality, ensemble_ranks};
 use eemu_server::progress::Progress;
@@ -38,9 +38,9 @@ fn main() -> Result<()> {
             other => bail!("unknown argument {other}; known are --data, --first and --epochs"),
         }
     }
-    let world = world(data.as_deref(), epochs)?;
-    let local = measured(&world, None, first)?;
-    let global = measured(&world, Some(Mistake::GlobalNegatives), first)?;
+    let dataset = dataset(data.as_deref(), epochs)?;
+    let local = measured(&dataset, None, first)?;
+    let global = measured(&dataset, Some(Mistake::GlobalNegatives), first)?;
     println!("{}", Quality::heading());
     for (number, name) in ["without adaptation", "adapted"].into_iter().enumerate() {
         println!("{}", Quality::of(&local[number]).row(&format!("local negatives, {name}")));
@@ -54,7 +54,7 @@ fn main() -> Result<()> {
 }
 
 /// The paper's model: the default one draws no negatives a person.
-fn world(data: Option<&Path>, epochs: Option<u32>) -> Result<World> {
+fn dataset(data: Option<&Path>, epochs: Option<u32>) -> Result<Dataset> {
     let mut options = import::ImportOptions::default();
     let imported = match data {
         None => import::built_in_with(&ImportOptions::default())?,
@@ -71,14 +71,14 @@ fn world(data: Option<&Path>, epochs: Option<u32>) -> Result<World> {
     let mut config =
         Config { holdout: Holdout::LeaveOneOut, ..Config::default() }.low_rank(are_timed(&imported.records));
     config.train.epochs = epochs.unwrap_or(config.train.epochs);
-    Ok(World::new(imported.catalog, imported.records, config)?.0)
+    Ok(Dataset::new(imported.catalog, imported.records, config)?.0)
 }
 
 /// Test ranks of every user, without adaptation and with.
-fn measured(world: &World, mistake: Option<Mistake>, first: usize) -> Result<[Vec<(u32, usize)>; 2]> {
-    let mut shards = world.shards();
+fn measured(dataset: &Dataset, mistake: Option<Mistake>, first: usize) -> Result<[Vec<(u32, usize)>; 2]> {
+    let mut shards = dataset.shards();
     shards.truncate(first);
-    let mut run = Run::new(world, &shards, mistake, &Device::Flex(Default::default()))?;
+    let mut run = Run::new(dataset, &shards, mistake, &Device::Flex(Default::default()))?;
     while !run.is_done() {
         for shard in 0..shards.len() {
             block_on(run.epoch_of(shard))?;
@@ -89,7 +89,7 @@ fn measured(world: &World, mistake: Option<Mistake>, first: usize) -> Result<[Ve
     let models = run.finish();
     let models: Vec<(usize, &ShardModel)> = models.iter().enumerate().collect();
     let ranks =
-        |adapt: &AdaptConfig| ensemble_ranks(world, &models, adapt, Role::Test, 1, &Progress::new(true), "users");
-    let adapt = &world.config.adapt;
+        |adapt: &AdaptConfig| ensemble_ranks(dataset, &models, adapt, Role::Test, 1, &Progress::new(true), "users");
+    let adapt = &dataset.config.adapt;
     Ok([ranks(&AdaptConfig { size: 0, ..adapt.clone() })?, ranks(adapt)?])
 }

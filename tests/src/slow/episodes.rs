@@ -4,9 +4,9 @@
 
 use anyhow::Result;
 use burn::tensor::activation::{log_softmax, softmax};
-use eemu_core::dataset::{Catalog, Entities};
+use eemu_core::data::{Catalog, Entities};
 use eemu_core::episodes::{EpisodesConfig, Tower};
-use eemu_core::model::{ModelConfig, Row, TensorMap};
+use eemu_core::model::{EntityRef, ModelConfig, TensorMap};
 use eemu_core::tensor::{Device, Tensor, from_vec, indices};
 use std::sync::PoisonError;
 
@@ -32,7 +32,7 @@ pub struct Outer {
 /// Some queries of one history.
 pub struct Places<'a> {
     /// Whose it is.
-    pub person: Row,
+    pub person: EntityRef,
     /// The whole history.
     pub records: &'a [u32],
     /// Which of them are asked for.
@@ -124,7 +124,7 @@ impl SlowEpisodes {
         let _alone = GRAPH.lock().unwrap_or_else(PoisonError::into_inner);
         let theta = self.items.copy(values);
         let device = &self.items.device;
-        let all: Vec<Row> = (0..self.items.items.count).map(Row::Known).collect();
+        let all: Vec<EntityRef> = (0..self.items.items.count).map(EntityRef::Known).collect();
         let mut features = self.items.embed(&self.items.items, &theta, &all, true)?.into_iter();
         let first = features.next().ok_or_else(|| anyhow::anyhow!("no identifiers"))?;
         let y = features.fold(first, |sum, more| sum + more);

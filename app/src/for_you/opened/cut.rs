@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use eemu_core::dataset::tables::{Wishes, is_heading, recognise, rows};
+use eemu_core::data::tables::{Wishes, is_heading, recognise, rows};
 
 use super::LOOK;
 

@@ -5,9 +5,9 @@ use std::io::Read;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
+use eemu_core::dataset::Dataset;
 use eemu_core::receipt::{Asked as Parts, AskedPart};
 use eemu_core::unlearn::{everything_before, everything_of, everything_with};
-use eemu_core::world::World;
 use eemu_core::{DataError, quote};
 
 use crate::cli::AskedArgs;
@@ -157,17 +157,17 @@ fn of_table(file: &str, text: &[u8], heading: bool) -> Result<Vec<Line>> {
 
 impl Asked {
     /// Finds what is asked for in a catalogue.
-    pub(crate) fn of(lines: &[Line], world: &World) -> Self {
+    pub(crate) fn of(lines: &[Line], dataset: &Dataset) -> Self {
         let mut asked = Self::default();
         asked.request.asked = Parts { parts: lines.iter().map(|line| line.part.clone()).collect() };
-        lines.iter().for_each(|line| asked.take(world, line));
+        lines.iter().for_each(|line| asked.take(dataset, line));
         asked
     }
 
     /// Takes in what one line asks for.
-    fn take(&mut self, world: &World, line: &Line) {
+    fn take(&mut self, dataset: &Dataset, line: &Line) {
         let part = &line.part;
-        let (users, items) = (&world.catalog.users, &world.catalog.items);
+        let (users, items) = (&dataset.catalog.users, &dataset.catalog.items);
         let user = part.user.as_ref().map(|id| users.find(id).filter(|user| !users.is_deleted(*user)));
         let item = part.item.as_ref().map(|id| items.find(id));
         let mut unknown = |kind, id: &Option<String>| {
@@ -182,13 +182,13 @@ impl Asked {
         match (user, item) {
             (Some(Some(user)), Some(Some(item))) => self.request.records.push((user, item)),
             (None, Some(Some(item))) => {
-                self.request.records.extend(everything_with(world, item));
+                self.request.records.extend(everything_with(dataset, item));
                 self.request.down.push(item);
             }
             (Some(Some(user)), None) => match part.before {
-                Some(time) => self.request.records.extend(everything_before(world, user, time)),
+                Some(time) => self.request.records.extend(everything_before(dataset, user, time)),
                 None => {
-                    self.request.records.extend(everything_of(world, user));
+                    self.request.records.extend(everything_of(dataset, user));
                     self.request.accounts.push(user);
                 }
             },

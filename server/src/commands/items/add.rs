@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use eemu_core::api::{LineAnswer, LineStatus};
 use eemu_core::counted;
-use eemu_core::dataset::tables::{ItemRows, read_item_rows};
-use eemu_core::dataset::{BadLines, Entities, ItemRow};
+use eemu_core::data::tables::{ItemRows, read_item_rows};
+use eemu_core::data::{BadLines, Entities, ItemRow};
 use serde_json::json;
 
 use super::super::{print_json, print_line};
@@ -51,11 +51,11 @@ pub(super) fn run(args: &AddItemsArgs) -> Result<ExitCode> {
                 }
                 opened => opened?,
             };
-            let read = read(args, &deployment.world.catalog.items)?;
+            let read = read(args, &deployment.dataset.catalog.items)?;
             let items: Vec<ItemRow> = read.found.items.iter().map(|(_, item)| item.clone()).collect();
             let outcomes = deployment.add_items(&items)?;
             let answers = (1..).zip(outcomes).map(|(line, outcome)| LineAnswer::of_item(line, outcome)).collect();
-            (read, answers, Some(deployment.world.catalog.version))
+            (read, answers, Some(deployment.dataset.catalog.version))
         }
     };
     report(args, &read, &answers, version)

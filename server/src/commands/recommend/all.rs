@@ -15,11 +15,11 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use anyhow::{Context, Result, bail};
-use eemu_core::adapt::Person;
+use eemu_core::adapt::UserContext;
 use eemu_core::counted;
+use eemu_core::dataset::History;
 use eemu_core::recommend::{Ranked, Ranker, top_k};
 use eemu_core::rules::Filter;
-use eemu_core::world::History;
 use serde_json::json;
 
 use super::{adaptation, by_shard, name_skipped};
@@ -54,15 +54,15 @@ pub(super) fn run(args: &RecommendArgs) -> Result<ExitCode> {
 /// `None` when a deletion overtook it.
 fn attempt(args: &RecommendArgs, out: &Path, format: ListFormat, progress: &Progress) -> Result<Option<ExitCode>> {
     let deployment = Deployment::open(args.run.state.location(), Access::Read)?;
-    let world = &deployment.world;
+    let dataset = &deployment.dataset;
     let adapt = adaptation(args, &deployment)?;
-    let closed = hidden::closed(&world.catalog, &world.down, &hidden::names(&deployment.state)?);
+    let closed = hidden::closed(&dataset.catalog, &dataset.down, &hidden::names(&deployment.state)?);
     let rules = args.rules();
-    let filter = rules.filter(&world.catalog, &closed)?;
+    let filter = rules.filter(&dataset.catalog, &closed)?;
     let device = device::open(args.run.device)?;
     let models = deployment.answering(&device)?;
     let models = by_shard(&models);
-    let users = &world.catalog.users;
+    let users = &dataset.catalog.users;
     let people: Vec<u32> = (0..users.len() as u32).filter(|user| !users.is_deleted(*user)).collect();
     if people.is_empty() {
         bail!("there is nobody to make a list for; add people (`eemu add`)");
@@ -71,8 +71,8 @@ fn attempt(args: &RecommendArgs, out: &Path, format: ListFormat, progress: &Prog
     let versions: Vec<_> = deployment.shards.iter().map(|s| (s.index, s.live.as_ref().map(|l| l.version))).collect();
     let made_of = json!({
         "format": 1,
-        "state": hex::encode(world.key.hash("lists of everybody", &[world.catalog.dataset.as_bytes()])),
-        "records": [deployment.head.records, deployment.head.deletions, world.interactions.len() as u64],
+        "state": hex::encode(dataset.key.hash("lists of everybody", &[dataset.catalog.dataset.as_bytes()])),
+        "records": [deployment.head.records, deployment.head.deletions, dataset.interactions.len() as u64],
         "people": people.len(),
         "models": versions,
         "adapt": adapt,
@@ -81,9 +81,9 @@ fn attempt(args: &RecommendArgs, out: &Path, format: ListFormat, progress: &Prog
         "top": args.top,
     });
     let portions = Portions::open(out, &made_of, people.len(), progress)?;
-    let degrees = &world.degrees;
+    let degrees = &dataset.degrees;
     let ranker =
-        pollster::block_on(Ranker::new(&models, &world.key.derived("adaptation of clients"), degrees, &adapt))?;
+        pollster::block_on(Ranker::new(&models, &dataset.key.derived("adaptation of clients"), degrees, &adapt))?;
     let ranking = Ranking { deployment: &deployment, ranker: &ranker, filter: &filter, people: &people, top: args.top };
     if !ranking.fill(&portions, args.run.jobs.unwrap_or_else(default_jobs), progress)? {
         portions.remove()?;
@@ -150,10 +150,10 @@ impl Ranking<'_> {
     }
 
     fn lists(&self, users: &[u32]) -> Result<Vec<Vec<Ranked>>> {
-        let world = &self.deployment.world;
-        let people: Vec<Person> = users.iter().map(|user| world.person(*user, History::All)).collect();
+        let dataset = &self.deployment.dataset;
+        let people: Vec<UserContext> = users.iter().map(|user| dataset.person(*user, History::All)).collect();
         let scored = pollster::block_on(self.ranker.scores(&people, 0, false))?;
-        let list = |(scored, person): (&eemu_core::recommend::Scored, &Person)| {
+        let list = |(scored, person): (&eemu_core::recommend::Scored, &UserContext)| {
             top_k(&scored.mean, &self.filter.masked(person.history.items()), self.top as usize)
         };
         Ok(scored.iter().zip(&people).map(list).collect())

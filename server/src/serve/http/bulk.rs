@@ -49,21 +49,21 @@ fn told(answers: &[LineAnswer]) -> Answer<Response> {
 
 /// A line's record; or why it cannot be added.
 fn coming(view: &View, record: BulkInteraction) -> Result<Coming, &'static str> {
-    let world = &view.world;
+    let dataset = &view.dataset;
     if record.timestamp.is_some_and(|time| !time.is_finite()) {
         return Err("the timestamp is not a finite number; leave it out if unknown");
     }
-    let item = world
+    let item = dataset
         .catalog
         .items
         .find(&record.item)
         .ok_or("the item is not in the catalogue; add it first (POST /api/v1/items)")?;
-    if world.down.binary_search(&item).is_ok() {
+    if dataset.down.binary_search(&item).is_ok() {
         return Err("the item is taken down for everybody; leave it out");
     }
-    let user = match world.catalog.users.find(&record.user).filter(|user| !world.catalog.users.is_deleted(*user)) {
+    let user = match dataset.catalog.users.find(&record.user).filter(|user| !dataset.catalog.users.is_deleted(*user)) {
         Some(user) => Whose::Known(user),
-        None if !world.config.model.kind.is_of_items() => {
+        None if !dataset.config.model.kind.is_of_items() => {
             return Err("there is no such user, and this model has a table of people; admit them first (`eemu admit`)");
         }
         None => {

@@ -68,7 +68,7 @@ impl Caller {
             SignedIn::Admin => Scope::Admin,
             SignedIn::Operator => Scope::Operator,
             SignedIn::Subject(id) => {
-                let users = &view.world.catalog.users;
+                let users = &view.dataset.catalog.users;
                 let user = users.find(&id).filter(|user| !users.is_deleted(*user));
                 Scope::Subject(user.ok_or_else(Failure::no_account)?)
             }
@@ -94,7 +94,7 @@ impl Caller {
     /// 401 without a token; 403 for roles that see nobody's data; 404 when
     /// there is no such user or it is another's: a subject cannot tell which.
     pub(super) fn about(&self, view: &View, user: Option<&str>) -> Answer<u32> {
-        let users = &view.world.catalog.users;
+        let users = &view.dataset.catalog.users;
         let alive = |index: u32| (index as usize) < users.len() && !users.is_deleted(index);
         match self.scope {
             None => Err(Failure::unauthorized()),
@@ -118,8 +118,8 @@ impl Caller {
     /// As [`Caller::about`]; 400 for an identifier that cannot be one.
     pub(super) fn adds_for(&self, view: &View, user: Option<&str>) -> Answer<Whose> {
         match (self.scope, user) {
-            (Some(Scope::Admin), Some(id)) if view.world.catalog.users.find(id).is_none() => {
-                if !view.world.config.model.kind.is_of_items() {
+            (Some(Scope::Admin), Some(id)) if view.dataset.catalog.users.find(id).is_none() => {
+                if !view.dataset.config.model.kind.is_of_items() {
                     return Err(Failure::bad(
                         "there is no such user, and this model has a table of people: add them with `eemu admit` first",
                     ));

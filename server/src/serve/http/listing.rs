@@ -49,7 +49,7 @@ impl Asked {
                 }
             }
         }
-        rules.check(&view.world.catalog).map_err(refused)?;
+        rules.check(&view.dataset.catalog).map_err(refused)?;
         Ok(Self { item, top: counted(top)?, rules })
     }
 
@@ -79,7 +79,7 @@ pub(super) async fn similar_items(
     let view = app.service.view();
     let Asked { item, top, rules } = Asked::of(&view, pairs)?;
     let item = item.ok_or_else(|| Failure::bad("name the item: ?item=ID"))?;
-    let item = view.world.catalog.items.find(&item).ok_or_else(|| Failure::missing(NO_ITEM))?;
+    let item = view.dataset.catalog.items.find(&item).ok_or_else(|| Failure::missing(NO_ITEM))?;
     drop(view);
     computed(app, move |app| similar(&app.service, item, top, &rules)).await.map(Json)
 }

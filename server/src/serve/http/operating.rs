@@ -130,7 +130,7 @@ pub(super) async fn whoami(State(app): State<Arc<App>>, caller: Caller) -> Answe
         Scope::Subject(_) => {
             let view = app.service.view();
             let own = caller.about(&view, None)?;
-            ("subject", Some(view.world.catalog.users.ids[own as usize].clone()))
+            ("subject", Some(view.dataset.catalog.users.ids[own as usize].clone()))
         }
     };
     Ok(Json(Whoami { role: role.to_owned(), user, demo: app.service.demo().is_on() }))
@@ -145,7 +145,7 @@ pub(super) async fn demo(State(app): State<Arc<App>>) -> Answer<Json<Vec<DemoHou
     let service = app.service.clone();
     let offered = blocking(move || service.demo().households(&service)).await?;
     let view = app.service.view();
-    let ids = &view.world.catalog.users.ids;
+    let ids = &view.dataset.catalog.users.ids;
     let household = |(user, token): (u32, String)| Some(DemoHousehold { user: ids.get(user as usize)?.clone(), token });
     Ok(Json(offered.into_iter().filter_map(household).collect()))
 }

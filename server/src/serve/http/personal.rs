@@ -11,8 +11,8 @@ use eemu_core::api::{
     OwnRow, OwnRows, Problem, TakeDownRequest, Unlearning, UserRequest,
 };
 use eemu_core::client::client_catalog;
-use eemu_core::dataset::Role;
-use eemu_core::world::World;
+use eemu_core::data::Role;
+use eemu_core::dataset::Dataset;
 use serde::Deserialize;
 use tokio::sync::oneshot;
 
@@ -29,12 +29,12 @@ use crate::store::NewAudit;
 /// Items of one request at most.
 const MOST_ITEMS: usize = 10_000;
 
-fn items_of<'a>(world: &World, ids: impl ExactSizeIterator<Item = &'a String>) -> Answer<Vec<u32>> {
+fn items_of<'a>(dataset: &Dataset, ids: impl ExactSizeIterator<Item = &'a String>) -> Answer<Vec<u32>> {
     if ids.len() > MOST_ITEMS {
         return Err(Failure::bad(format!("{} items; send at most {MOST_ITEMS} at once", ids.len())));
     }
     let found = |(place, id): (usize, &String)| {
-        world.catalog.items.find(id).ok_or_else(|| Failure::no_item(&format!("place {place}, from 0"), id))
+        dataset.catalog.items.find(id).ok_or_else(|| Failure::no_item(&format!("place {place}, from 0"), id))
     };
     ids.enumerate().map(found).collect()
 }
@@ -51,8 +51,8 @@ pub(super) async fn list(
 ) -> Answer<Json<OwnInteractions>> {
     let view = app.service.view();
     let user = caller.about(&view, ask.user.as_deref())?;
-    let world = at_hand(&app, &view, user).await?;
-    Ok(Json(OwnInteractions { interactions: records(&world, user) }))
+    let dataset = at_hand(&app, &view, user).await?;
+    Ok(Json(OwnInteractions { interactions: records(&dataset, user) }))
 }
 
 /// Everything that is kept about a person, as one file: records with times,
@@ -68,16 +68,16 @@ pub(super) async fn export(
 ) -> Answer<Json<Kept>> {
     let view = app.service.view();
     let user = caller.about(&view, ask.user.as_deref())?;
-    let id = &view.world.catalog.users.ids[user as usize];
+    let id = &view.dataset.catalog.users.ids[user as usize];
     let requests: Vec<_> = {
         let known = &view.requests;
         // Somebody else's is as one that is not there.
         let own = |name: &&String| known.find(name).is_some_and(|found| found.owner == Some(owner_of(name, id)));
         ask.requests.iter().filter(own).filter_map(|name| known.find(name)).cloned().collect()
     };
-    let world = at_hand(&app, &view, user).await?;
+    let dataset = at_hand(&app, &view, user).await?;
     let tokens = app.service.tokens().list().to_vec();
-    Ok(Json(everything(&world, user, &tokens, &requests)))
+    Ok(Json(everything(&dataset, user, &tokens, &requests)))
 }
 
 /// Adds what a person did. Their shards retrain on the operator's schedule.
@@ -92,8 +92,8 @@ pub(super) async fn add(
 ) -> Answer<Json<Added>> {
     let view = app.service.view();
     let user = caller.adds_for(&view, ask.user.as_deref())?;
-    let items = items_of(&view.world, ask.interactions.iter().map(|new| &new.item))?;
-    if let Some(place) = items.iter().position(|item| view.world.down.binary_search(item).is_ok()) {
+    let items = items_of(&view.dataset, ask.interactions.iter().map(|new| &new.item))?;
+    if let Some(place) = items.iter().position(|item| view.dataset.down.binary_search(item).is_ok()) {
         let id = &ask.interactions[place].item;
         return Err(Failure::bad(format!(
             "interactions[{place}]: item '{id}' is taken down for everybody; leave it out"
@@ -119,9 +119,9 @@ pub(super) async fn add(
 }
 
 /// What is known, with a person's whole history at hand.
-async fn at_hand(app: &App, view: &View, user: u32) -> Answer<World> {
-    let (service, world) = (app.service.clone(), view.world.clone());
-    blocking(move || service.with_people(&world, &[user])).await
+async fn at_hand(app: &App, view: &View, user: u32) -> Answer<Dataset> {
+    let (service, dataset) = (app.service.clone(), view.dataset.clone());
+    blocking(move || service.with_people(&dataset, &[user])).await
 }
 
 /// Something that waits for the database, on a thread that may.
@@ -168,7 +168,7 @@ pub(super) async fn delete(
     if ask.before.is_some_and(|time| !time.is_finite()) {
         return Err(Failure::bad("before is not a finite number; give a time in the data's own unit"));
     }
-    let items = if ask.items.is_empty() { None } else { Some(items_of(&view.world, ask.items.iter())?) };
+    let items = if ask.items.is_empty() { None } else { Some(items_of(&view.dataset, ask.items.iter())?) };
     let wanted = Wanted { user: Some(user), items, before: ask.before, account: false };
     if how.dry_run {
         return dry_run(&app, wanted).await;
@@ -223,7 +223,7 @@ pub(super) async fn take_down(
 ) -> Answer<Response> {
     caller.administers()?;
     let view = app.service.view();
-    let items = items_of(&view.world, std::iter::once(&ask.item))?;
+    let items = items_of(&view.dataset, std::iter::once(&ask.item))?;
     let wanted = Wanted { user: None, items: Some(items), before: None, account: false };
     if how.dry_run {
         return dry_run(&app, wanted).await;
@@ -260,8 +260,8 @@ pub(super) async fn rows(
 ) -> Answer<Json<OwnRows>> {
     let view = app.service.view();
     let user = caller.about(&view, ask.user.as_deref())?;
-    let world = &at_hand(&app, &view, user).await?;
-    let own: Vec<u32> = world.items(user, Role::Train).iter().map(|&item| world.shard_of(user, item)).collect();
+    let dataset = &at_hand(&app, &view, user).await?;
+    let own: Vec<u32> = dataset.items(user, Role::Train).iter().map(|&item| dataset.shard_of(user, item)).collect();
     let rows = view
         .models()
         .map(|model| {
@@ -269,11 +269,11 @@ pub(super) async fn rows(
                 shard: model.live.shard,
                 version: model.live.version,
                 known: own.contains(&model.live.shard),
-                row: model.row(world, user)?,
+                row: model.row(dataset, user)?,
             })
         })
         .collect::<anyhow::Result<Vec<_>>>()
         .map_err(|error| Failure::internal(&error))?;
-    let users = client_catalog(&world.catalog, &world.config, &[user]).users;
+    let users = client_catalog(&dataset.catalog, &dataset.config, &[user]).users;
     Ok(Json(OwnRows { dense: users.dense(), users, rows }))
 }

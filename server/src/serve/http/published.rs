@@ -27,8 +27,8 @@ const LONGEST_PAGE: u32 = 1000;
 /// The ensemble as it is now.
 fn describe(service: &Handle) -> Manifest {
     let view = service.view();
-    let world = &view.world;
-    let mut config = world.config.clone();
+    let dataset = &view.dataset;
+    let mut config = dataset.config.clone();
     // Who knows the seed knows which shard holds a record.
     config.train.seed = 0;
     let shards = view
@@ -39,7 +39,7 @@ fn describe(service: &Handle) -> Manifest {
             ShardEntry {
                 shard: view.shard.index,
                 version: live.map(|l| l.version),
-                in_mean: live.is_some_and(|live| world.has_voice(live.shard)),
+                in_mean: live.is_some_and(|live| dataset.has_voice(live.shard)),
                 stale: view.shard.stale,
                 model_blake3: live.map(|l| l.model_blake3.clone()),
                 nonce: live.map(|l| hex::encode(l.nonce.0)),
@@ -53,13 +53,13 @@ fn describe(service: &Handle) -> Manifest {
         format: 1,
         // Both only rise.
         generation: view.generation + service.hiding().revision(),
-        dataset: world.catalog.dataset.clone(),
-        catalog_version: world.catalog.version,
+        dataset: dataset.catalog.dataset.clone(),
+        catalog_version: dataset.catalog.version,
         catalog_blake3: view.public.json_blake3.clone(),
         dense_blake3: view.public.dense_blake3.clone(),
         degree_classes: view.classes.to_vec(),
         items_down: service.hiding().closed(&view).to_vec(),
-        shards_total: world.config.train.shards,
+        shards_total: dataset.config.train.shards,
         config,
         adaptation_key: hex::encode(view.adaptation_key.to_bytes()),
         valid_until: now() + VALID,
@@ -101,7 +101,7 @@ pub(super) struct Page {
     responses((status = 200, body = CatalogPage), (status = 400, body = Problem)))]
 pub(super) async fn catalog_items(State(app): State<Arc<App>>, Query(page): Query<Page>) -> Json<CatalogPage> {
     let view = app.service.view();
-    let items = &view.world.catalog.items;
+    let items = &view.dataset.catalog.items;
     let total = items.len() as u32;
     let first = page.offset.min(total);
     let last = first.saturating_add(page.limit.unwrap_or(100).min(LONGEST_PAGE)).min(total);

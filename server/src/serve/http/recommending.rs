@@ -45,10 +45,10 @@ pub(super) fn refused(error: eemu_core::Error) -> Failure {
 
 /// Understands a request, and whether the caller may ask it.
 fn understand(view: &View, caller: &Caller, ask: &RecommendRequest) -> Answer<Asked> {
-    let world = &view.world;
+    let dataset = &view.dataset;
     let top = counted(ask.top)?;
     let rules = ask.rules();
-    rules.check(&world.catalog).map_err(refused)?;
+    rules.check(&dataset.catalog).map_err(refused)?;
     let (who, unknown) = match &ask.items {
         None => (Who::User(user_of(view, caller, ask.user.as_deref())?), Vec::new()),
         Some(_) if ask.user.is_some() => {
@@ -57,13 +57,13 @@ fn understand(view: &View, caller: &Caller, ask: &RecommendRequest) -> Answer<As
         Some(picks) if picks.len() > MOST_PICKS => {
             return Err(Failure::bad(format!("{} items; a visitor picks {MOST_PICKS} at most", picks.len())));
         }
-        Some(_) if !world.config.model.unknown_rows => {
+        Some(_) if !dataset.config.model.unknown_rows => {
             return Err(Failure::bad(
                 "this model was trained without unknown rows, so it knows only its own users; name one of them",
             ));
         }
         Some(picks) => {
-            let (history, unknown) = picked(&world.catalog, picks).map_err(refused)?;
+            let (history, unknown) = picked(&dataset.catalog, picks).map_err(refused)?;
             (Who::Visitor(history), unknown)
         }
     };
@@ -107,7 +107,7 @@ pub(super) async fn one(
 fn user_of(view: &View, caller: &Caller, user: Option<&str>) -> Answer<u32> {
     match (caller.scope, user) {
         (Some(Scope::Operator), Some(id)) => {
-            let users = &view.world.catalog.users;
+            let users = &view.dataset.catalog.users;
             users.find(id).filter(|user| !users.is_deleted(*user)).ok_or_else(|| Failure::no_user(id))
         }
         (Some(Scope::Operator), None) => Err(Failure::bad(NAME_THE_USER)),

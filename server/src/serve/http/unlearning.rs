@@ -88,7 +88,7 @@ fn check(app: &App, caller: &Caller, name: &str) -> Answer<()> {
         (None, _) | (Some(_), Some(Scope::Admin)) => Ok(()),
         (Some(_), None) => Err(Failure::unauthorized()),
         (Some(owner), Some(Scope::Subject(user))) => {
-            let id = view.world.catalog.users.ids.get(user as usize);
+            let id = view.dataset.catalog.users.ids.get(user as usize);
             let own = id.is_some_and(|id| owner_of(name, id) == owner);
             if own { Ok(()) } else { Err(Failure::not_found()) }
         }

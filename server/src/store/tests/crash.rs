@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use eemu_core::dataset::ItemRow;
+use eemu_core::data::ItemRow;
 
 use super::super::{Access, Deletion, NewRequest, STEPS, State};
 use super::*;

@@ -10,7 +10,7 @@ mod old_format;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use eemu_core::dataset::{Catalog, Column, Entities, Interaction, Values};
+use eemu_core::data::{Catalog, Column, Entities, Interaction, Values};
 use eemu_core::random::Key;
 
 use super::{Addition, Change, Committed, Deletion, Extra, Import, KeyedId, Live, Publication, State};

@@ -27,17 +27,17 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use clap::ValueEnum;
-use eemu_core::adapt::{Person, adaptation_pairs};
+use eemu_core::adapt::{UserContext, adaptation_pairs};
 use eemu_core::config::{AdaptConfig, Config};
-use eemu_core::dataset::{AtomicFiles, Holdout, ImportOptions, Source, are_timed, read_atomic};
-use eemu_core::model::{ModelConfig, Pair, Parameters, Row, Task, TensorMap};
+use eemu_core::data::{AtomicFiles, Holdout, ImportOptions, Source, are_timed, read_atomic};
+use eemu_core::dataset::{Dataset, History};
+use eemu_core::model::{EntityRef, ModelConfig, Pair, Parameters, Task, TensorMap};
 use eemu_core::random::{Key, Stream};
 use eemu_core::recommend::Ranker;
-use eemu_core::shard::{Cell, ShardData};
+use eemu_core::shard::{ShardData, UserSlice};
 use eemu_core::shard_model::ShardModel;
 use eemu_core::tensor::Device;
 use eemu_core::train::Trainer;
-use eemu_core::world::{History, World};
 use eemu_server::device::{self, DeviceChoice};
 use eemu_server::import;
 use eemu_server::stopwatch::Watch;
@@ -184,7 +184,7 @@ fn json_megabytes(value: Option<f64>) -> String {
     value.map_or("null".into(), |mb| format!("{mb:.0}"))
 }
 
-fn world(data: Option<&Path>, paper: bool) -> Result<World> {
+fn dataset(data: Option<&Path>, paper: bool) -> Result<Dataset> {
     let imported = match data {
         Some(path) => import::open(path, &import::ImportOptions::default())?,
         None => import::built_in()?,
@@ -203,7 +203,7 @@ fn world(data: Option<&Path>, paper: bool) -> Result<World> {
         config.train.in_batch_negatives = 1;
         config.train.support_weight = 0.0;
     }
-    Ok(World::new(catalog, imported.records, config)?.0)
+    Ok(Dataset::new(catalog, imported.records, config)?.0)
 }
 
 fn first(shard: &ShardData, cells: usize) -> ShardData {
@@ -212,28 +212,28 @@ fn first(shard: &ShardData, cells: usize) -> ShardData {
 
 fn bench(args: &Args) -> Result<()> {
     let device = device::open(args.device)?;
-    let mut world = world(args.data.as_deref(), args.model == Choice::Paper)?;
+    let mut dataset = dataset(args.data.as_deref(), args.model == Choice::Paper)?;
     if let Some(batch) = args.batch {
-        world.config.train.users_per_batch = batch;
+        dataset.config.train.users_per_batch = batch;
     }
-    let shard = world.shards().swap_remove(0);
-    let (model, train) = train(&world, &shard, args.seconds, &device)?;
-    let people: Vec<Person> = (0..world.interactions.users())
-        .map(|u| world.person(u, History::Training))
+    let shard = dataset.shards().swap_remove(0);
+    let (model, train) = train(&dataset, &shard, args.seconds, &device)?;
+    let people: Vec<UserContext> = (0..dataset.interactions.users())
+        .map(|u| dataset.person(u, History::Training))
         .filter(|p| !p.history.items().is_empty())
         .collect();
-    let (rank, scores) = rank(&world, &people, &model, args)?;
+    let (rank, scores) = rank(&dataset, &people, &model, args)?;
     let peak = memory("VmHWM");
     figure("memory", &[("peak_memory_mb", json_megabytes(peak))]);
     eprintln!("peak memory so far {}", megabytes(peak));
 
-    let slow = Slow::new(&world.catalog, &world.config.model, &device);
+    let slow = Slow::new(&dataset.catalog, &dataset.config.model, &device);
     let theta = block_on(model.values())?;
-    let train_slow = train_slowly(&world, &shard, &slow, &theta, args.seconds)?;
-    let rank_slow = rank_slowly(&world, &people, &slow, &theta, args.seconds)?;
+    let train_slow = train_slowly(&dataset, &shard, &slow, &theta, args.seconds)?;
+    let rank_slow = rank_slowly(&dataset, &people, &slow, &theta, args.seconds)?;
     // Judged on the CPU: a GPU's own products are the coarser ones.
-    let judge = Slow::new(&world.catalog, &world.config.model, &device::cpu());
-    let worst = worst_difference(&world, &people, &judge, &theta, &scores)?;
+    let judge = Slow::new(&dataset.catalog, &dataset.config.model, &device::cpu());
+    let worst = worst_difference(&dataset, &people, &judge, &theta, &scores)?;
     figure("check", &[("worst_difference", format!("{worst:.2e}"))]);
     eprintln!("scores differ by {worst:.1e} of their norm at most from those of one user at a time on the CPU");
     ensure!(worst < 1e-3, "the loop's scores are others: they differ by {worst:.1e} of their norm");
@@ -252,10 +252,10 @@ fn bench(args: &Args) -> Result<()> {
 }
 
 /// Trains a few batches to warm up, then one epoch, or as much of one as fits.
-fn train(world: &World, shard: &ShardData, seconds: f64, device: &Device) -> Result<(ShardModel, Speed)> {
-    let batch = world.config.train.users_per_batch;
+fn train(dataset: &Dataset, shard: &ShardData, seconds: f64, device: &Device) -> Result<(ShardModel, Speed)> {
+    let batch = dataset.config.train.users_per_batch;
     let warm = first(shard, 8 * batch);
-    let mut trainer = Trainer::new(&world.catalog, &world.config, &warm, device)?;
+    let mut trainer = Trainer::new(&dataset.catalog, &dataset.config, &warm, device)?;
     // A GPU compiles its programs the first time.
     block_on(trainer.epoch(|_| ()))?;
     let start = Instant::now();
@@ -264,15 +264,15 @@ fn train(world: &World, shard: &ShardData, seconds: f64, device: &Device) -> Res
     let count = trainer.model().parameters().map_or(0, Parameters::count);
     eprintln!(
         "{}: {} users, {} items, {} records; {count} parameters; {} threads",
-        world.catalog.dataset,
-        world.catalog.users.len(),
-        world.catalog.items.len(),
-        world.interactions.len(),
+        dataset.catalog.dataset,
+        dataset.catalog.users.len(),
+        dataset.catalog.items.len(),
+        dataset.interactions.len(),
         rayon::current_num_threads()
     );
 
     let part = first(shard, ((rate * seconds) as usize / batch + 1) * batch);
-    let mut trainer = Trainer::new(&world.catalog, &world.config, &part, device)?;
+    let mut trainer = Trainer::new(&dataset.catalog, &dataset.config, &part, device)?;
     let watch = Watch::start();
     block_on(trainer.epoch(|_| ()))?;
     let (took, processor) = (watch.seconds(), watch.processor());
@@ -301,8 +301,8 @@ fn train(world: &World, shard: &ShardData, seconds: f64, device: &Device) -> Res
 
 /// Ranks tiles of people until the time is up. Returns the first tile's
 /// scores too, for the loop to be held against.
-fn rank(world: &World, people: &[Person], model: &ShardModel, args: &Args) -> Result<(Speed, Vec<Vec<f32>>)> {
-    let ranker = block_on(Ranker::new(&[(0, model)], &world.key, &world.degrees, &world.config.adapt))?;
+fn rank(dataset: &Dataset, people: &[UserContext], model: &ShardModel, args: &Args) -> Result<(Speed, Vec<Vec<f32>>)> {
+    let ranker = block_on(Ranker::new(&[(0, model)], &dataset.key, &dataset.degrees, &dataset.config.adapt))?;
     let together = args.tile.unwrap_or_else(|| ranker.people_together());
     let tile = &people[..together.min(people.len())];
     // Warm-up, and what the loop must find as well.
@@ -325,17 +325,17 @@ fn rank(world: &World, people: &[Person], model: &ShardModel, args: &Args) -> Re
         &[
             ("rankings_per_second", format!("{rate:.2}")),
             ("rankings", ranked.to_string()),
-            ("items", world.catalog.items.len().to_string()),
+            ("items", dataset.catalog.items.len().to_string()),
             ("seconds", format!("{took:.3}")),
             ("processor_seconds", json_seconds(processor)),
         ],
     );
-    eprintln!("rank  {rate:>10.1} adapted rankings of {} items/s, one shard", world.catalog.items.len());
+    eprintln!("rank  {rate:>10.1} adapted rankings of {} items/s, one shard", dataset.catalog.items.len());
     Ok((Speed::new(ranked, took, processor), scores))
 }
 
 /// One positive with one negative of each kind, drawn off the clock.
-fn loop_task(stream: &mut Stream, shard: &ShardData, cell: &Cell, items: usize, positives: &[u32]) -> Task {
+fn loop_task(stream: &mut Stream, shard: &ShardData, cell: &UserSlice, items: usize, positives: &[u32]) -> Task {
     let own: Vec<u32> = cell.items().collect();
     let mut pairs = Vec::with_capacity(2 * positives.len());
     for &positive in positives {
@@ -347,19 +347,19 @@ fn loop_task(stream: &mut Stream, shard: &ShardData, cell: &Cell, items: usize, 
             }
         }
     }
-    Task { user: Row::Known(cell.user), pairs }
+    Task { user: EntityRef::Known(cell.user), pairs }
 }
 
 /// Algorithm 1 as written: for each user a copy of every parameter, an inner
 /// step on all of it, the query gradient there; one outer step a batch. The
 /// outer step is plain, not Adam, which leans towards the loop.
-fn train_slowly(world: &World, shard: &ShardData, slow: &Slow, theta: &TensorMap, seconds: f64) -> Result<Speed> {
-    let config = &world.config.train;
-    let items = world.catalog.items.len();
+fn train_slowly(dataset: &Dataset, shard: &ShardData, slow: &Slow, theta: &TensorMap, seconds: f64) -> Result<Speed> {
+    let config = &dataset.config.train;
+    let items = dataset.catalog.items.len();
     let mut theta = theta.clone();
     let (mut users, mut took, watch) = (0, 0.0, Watch::start());
     for (number, cells) in shard.cells.chunks(config.users_per_batch).cycle().enumerate() {
-        let stream = &mut world.key.stream("bench loop", &[&number.to_le_bytes()]);
+        let stream = &mut dataset.key.stream("bench loop", &[&number.to_le_bytes()]);
         let tasks: Vec<(Task, Task)> = cells
             .iter()
             .map(|cell| {
@@ -433,22 +433,22 @@ impl Sum {
     }
 }
 
-fn adaptation_task(world: &World, person: &Person, request: u64) -> Task {
-    let pairs = adaptation_pairs(&world.key, person, &world.degrees, &world.config.adapt, request);
+fn adaptation_task(dataset: &Dataset, person: &UserContext, request: u64) -> Task {
+    let pairs = adaptation_pairs(&dataset.key, person, &dataset.degrees, &dataset.config.adapt, request);
     Task { user: person.rows[0], pairs }
 }
 
 /// Algorithm 2 for one user: copy, adapt, run the item tower over the catalogue.
-fn scores_slowly(world: &World, task: &Task, slow: &Slow, theta: &TensorMap) -> Result<Vec<f32>> {
-    let config = &world.config.adapt;
+fn scores_slowly(dataset: &Dataset, task: &Task, slow: &Slow, theta: &TensorMap) -> Result<Vec<f32>> {
+    let config = &dataset.config.adapt;
     let adapted = slow.adapt(theta, task, config.step, config.steps)?;
     slow.scores(&adapted.theta, task.user)
 }
 
 /// How far the first people's scores are from the loop's, of their norm.
 fn worst_difference(
-    world: &World,
-    people: &[Person],
+    dataset: &Dataset,
+    people: &[UserContext],
     slow: &Slow,
     theta: &TensorMap,
     ours: &[Vec<f32>],
@@ -456,7 +456,7 @@ fn worst_difference(
     let norm = |values: &mut dyn Iterator<Item = f32>| values.map(|v| f64::from(v).powi(2)).sum::<f64>().sqrt();
     let mut worst = 0.0f64;
     for (person, ours) in people.iter().zip(ours).take(16) {
-        let scores = scores_slowly(world, &adaptation_task(world, person, 0), slow, theta)?;
+        let scores = scores_slowly(dataset, &adaptation_task(dataset, person, 0), slow, theta)?;
         let difference = norm(&mut scores.iter().zip(ours).map(|(a, b)| a - b));
         worst = worst.max(difference / norm(&mut ours.iter().copied()).max(1e-9));
     }
@@ -464,15 +464,21 @@ fn worst_difference(
 }
 
 /// Ranks one user at a time until the time is up.
-fn rank_slowly(world: &World, people: &[Person], slow: &Slow, theta: &TensorMap, seconds: f64) -> Result<Speed> {
+fn rank_slowly(
+    dataset: &Dataset,
+    people: &[UserContext],
+    slow: &Slow,
+    theta: &TensorMap,
+    seconds: f64,
+) -> Result<Speed> {
     for person in people.iter().take(WARM) {
-        scores_slowly(world, &adaptation_task(world, person, 0), slow, theta)?;
+        scores_slowly(dataset, &adaptation_task(dataset, person, 0), slow, theta)?;
     }
     let (mut ranked, mut took, watch) = (0, 0.0, Watch::start());
     for (place, person) in people.iter().cycle().enumerate() {
-        let task = adaptation_task(world, person, (place / people.len()) as u64);
+        let task = adaptation_task(dataset, person, (place / people.len()) as u64);
         let start = Instant::now();
-        scores_slowly(world, &task, slow, theta)?;
+        scores_slowly(dataset, &task, slow, theta)?;
         took += start.elapsed().as_secs_f64();
         ranked += 1;
         if took > seconds {
@@ -574,16 +580,16 @@ fn synthetic(records: usize, args: &Args) -> Result<()> {
         Choice::Default => Config::fitting(Holdout::None, are_timed(&imported.records)),
         _ => Config { model: ModelConfig::small(), ..Config::default().low_rank(are_timed(&imported.records)) },
     };
-    let (world, duplicates) = World::new(imported.catalog, imported.records, config)?;
-    stage("world", &watch, &format!("{} records after {duplicates} duplicates", world.interactions.len()));
+    let (dataset, duplicates) = Dataset::new(imported.catalog, imported.records, config)?;
+    stage("world", &watch, &format!("{} records after {duplicates} duplicates", dataset.interactions.len()));
 
     let watch = Watch::start();
-    let shard = world.shards().swap_remove(0);
-    let catalog = &world.catalog;
-    stage("shard", &watch, &format!("{} records in shard 0 of {}", shard.len(), world.config.train.shards));
+    let shard = dataset.shards().swap_remove(0);
+    let catalog = &dataset.catalog;
+    stage("shard", &watch, &format!("{} records in shard 0 of {}", shard.len(), dataset.config.train.shards));
 
     let watch = Watch::start();
-    let mut trainer = Trainer::new(catalog, &world.config, &shard, &Device::Flex(Default::default()))?;
+    let mut trainer = Trainer::new(catalog, &dataset.config, &shard, &Device::Flex(Default::default()))?;
     stage("start", &watch, &format!("{} parameters", trainer.model().parameters().map_or(0, Parameters::count)));
     let watch = Watch::start();
     block_on(trainer.epoch(|_| ()))?;

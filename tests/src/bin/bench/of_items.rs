@@ -4,14 +4,14 @@
 use std::time::Instant;
 
 use anyhow::{Result, ensure};
-use eemu_core::adapt::Person;
+use eemu_core::adapt::UserContext;
 use eemu_core::config::Config;
-use eemu_core::dataset::{Holdout, are_timed};
+use eemu_core::data::{Holdout, are_timed};
+use eemu_core::dataset::{Dataset, History};
 use eemu_core::recommend::{Ranker, top_k};
 use eemu_core::shard::ShardData;
 use eemu_core::shard_model::ShardModel;
 use eemu_core::train::Trainer;
-use eemu_core::world::{History, World};
 use eemu_server::stopwatch::Watch;
 use eemu_server::{device, import};
 use pollster::block_on;
@@ -33,12 +33,12 @@ pub(super) fn bench(args: &Args) -> Result<()> {
         kind == eemu_core::model::ModelKind::Episodes,
         "records without times get a closed form ({kind:?}), which trains in one pass; give data with times"
     );
-    let world = World::new(imported.catalog, imported.records, config)?.0;
-    let shards = world.shards();
+    let dataset = Dataset::new(imported.catalog, imported.records, config)?.0;
+    let shards = dataset.shards();
     let peak = products(args.seconds.min(3.0));
     figure("products", &[("gflop_per_second", format!("{peak:.1}"))]);
-    let model = train(&world, &shards, args, peak)?;
-    rank(&world, &model, args, peak)?;
+    let model = train(&dataset, &shards, args, peak)?;
+    rank(&dataset, &model, args, peak)?;
     let most = memory("VmHWM");
     figure("memory", &[("peak_memory_mb", json_megabytes(most))]);
     eprintln!("peak memory {}", megabytes(most));
@@ -71,13 +71,13 @@ fn products(seconds: f64) -> f64 {
 
 /// Trains as many shards at once as there are threads, an epoch each at least,
 /// until the time is up. The start of a shard is timed by itself.
-fn train(world: &World, shards: &[ShardData], args: &Args, peak: f64) -> Result<ShardModel> {
+fn train(dataset: &Dataset, shards: &[ShardData], args: &Args, peak: f64) -> Result<ShardModel> {
     let device = device::open(args.device)?;
     let threads = rayon::current_num_threads().min(shards.len());
     let watch = Watch::start();
     let mut trainers = shards[..threads]
         .par_iter()
-        .map(|shard| Ok(Trainer::new(&world.catalog, &world.config, shard, &device)?))
+        .map(|shard| Ok(Trainer::new(&dataset.catalog, &dataset.config, shard, &device)?))
         .collect::<Result<Vec<_>>>()?;
     let start = watch.seconds();
     let watch = Watch::start();
@@ -94,7 +94,7 @@ fn train(world: &World, shards: &[ShardData], args: &Args, peak: f64) -> Result<
         })
         .sum::<Result<usize>>()?;
     let (took, processor) = (watch.seconds(), watch.processor());
-    let (items, width) = (world.catalog.items.len(), world.config.episodes.width);
+    let (items, width) = (dataset.catalog.items.len(), dataset.config.episodes.width);
     // Three products of places, items and columns (the bias is one): scores,
     // and the gradients of places and of items.
     let flop = 6.0 * items as f64 * (width + 1) as f64;
@@ -124,17 +124,17 @@ fn train(world: &World, shards: &[ShardData], args: &Args, peak: f64) -> Result<
 
 /// Adapts one shard to tiles of people, scores all items and takes the ten
 /// best, on every thread.
-fn rank(world: &World, model: &ShardModel, args: &Args, peak: f64) -> Result<()> {
-    let mut adapt = world.config.adapt.clone();
+fn rank(dataset: &Dataset, model: &ShardModel, args: &Args, peak: f64) -> Result<()> {
+    let mut adapt = dataset.config.adapt.clone();
     adapt.size = SUPPORT;
-    let ranker = block_on(Ranker::new(&[(0, model)], &world.key, &world.degrees, &adapt))?;
-    let people: Vec<Person> = (0..world.interactions.users())
-        .map(|user| world.person(user, History::Training))
+    let ranker = block_on(Ranker::new(&[(0, model)], &dataset.key, &dataset.degrees, &adapt))?;
+    let people: Vec<UserContext> = (0..dataset.interactions.users())
+        .map(|user| dataset.person(user, History::Training))
         .filter(|person| !person.history.items().is_empty())
         .collect();
     let together = args.tile.unwrap_or_else(|| ranker.people_together());
-    let tiles: Vec<&[Person]> = people.chunks(together).collect();
-    let list = |tile: &[Person]| -> Result<usize> {
+    let tiles: Vec<&[UserContext]> = people.chunks(together).collect();
+    let list = |tile: &[UserContext]| -> Result<usize> {
         let scored = block_on(ranker.scores(tile, 0, false))?;
         let listed = scored.iter().zip(tile).map(|(s, p)| top_k(&s.mean, p.history.items(), 10).len());
         Ok(listed.filter(|&length| length > 0).count())
@@ -157,7 +157,7 @@ fn rank(world: &World, model: &ShardModel, args: &Args, peak: f64) -> Result<()>
         .sum::<Result<usize>>()?;
     let (took, processor) = (watch.seconds(), watch.processor());
     let rate = ranked as f64 / took;
-    let (items, width) = (world.catalog.items.len(), world.config.episodes.width);
+    let (items, width) = (dataset.catalog.items.len(), dataset.config.episodes.width);
     let share = rate * 2.0 * items as f64 * (width + 1) as f64 / 1e9 / peak;
     figure(
         "episodes-rank",
@@ -186,7 +186,7 @@ struct AloneTime {
 }
 
 impl AloneTime {
-    fn of(ranker: &Ranker<'_>, people: &[Person], seconds: f64) -> Result<Self> {
+    fn of(ranker: &Ranker<'_>, people: &[UserContext], seconds: f64) -> Result<Self> {
         let (mut times, start) = (Vec::new(), Instant::now());
         for person in people.iter().cycle() {
             let own = Instant::now();

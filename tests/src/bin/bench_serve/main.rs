@@ -108,10 +108,10 @@ fn bench(args: &Args) -> Result<()> {
         let live: Vec<_> = deployment.state.shards()?.into_iter().filter_map(|shard| shard.live).collect();
         let foreign = live.iter().filter(|live| live.fingerprint != own).count();
         say("shards", &json!({"trained": live.len(), "by_another_build": foreign}));
-        let world = deployment.world;
-        let users: Vec<String> = world.catalog.users.ids.iter().cloned().collect();
-        let items = &world.catalog.items.ids;
-        let mut records: Vec<(String, String)> = world
+        let dataset = deployment.dataset;
+        let users: Vec<String> = dataset.catalog.users.ids.iter().cloned().collect();
+        let items = &dataset.catalog.items.ids;
+        let mut records: Vec<(String, String)> = dataset
             .interactions
             .all()
             .iter()

@@ -61,7 +61,7 @@ pub(super) fn write(
     let beside = tempfile::NamedTempFile::new_in(portions.folder())
         .with_context(|| format!("cannot write in {}", portions.folder().display()))?;
     let mut to = Writer::new(format, beside.as_file())?;
-    let (users, items) = (&deployment.world.catalog.users.ids, &deployment.world.catalog.items.ids);
+    let (users, items) = (&deployment.dataset.catalog.users.ids, &deployment.dataset.catalog.items.ids);
     let mut rows = 0;
     for range in portions.all() {
         let lists = portions.get(&range)?;

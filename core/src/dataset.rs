@@ -2,11 +2,15 @@
 //! everything that is derived from them and nothing that is learned.
 
 use std::collections::BTreeSet;
+use std::io::BufRead;
 
-use crate::adapt::{Past, Person};
+use crate::adapt::{UserContext, UserHistory};
 use crate::config::Config;
-use crate::dataset::{Catalog, Interaction, Interactions, Role, Split};
-use crate::model::Row;
+use crate::data::tables::{Delimited, Tables};
+use crate::data::{
+    BadLines, Catalog, Holdout, ImportOptions, Imported, Interaction, Interactions, Role, Source, Split, are_timed,
+};
+use crate::model::EntityRef;
 use crate::popularity::{Counting, Popularity};
 use crate::random::Key;
 use crate::shard::{ShardBy, ShardData, assign, partition};
@@ -30,7 +34,7 @@ pub enum History {
 ///
 /// A clone shares records and catalogue with its original.
 #[derive(Debug, Clone)]
-pub struct World {
+pub struct Dataset {
     /// The frozen catalogue.
     pub catalog: Catalog,
     /// What the deployment decided.
@@ -54,7 +58,7 @@ pub struct World {
     pub down: Vec<u32>,
 }
 
-impl World {
+impl Dataset {
     /// Derives everything. Returns also how many duplicates collapsed.
     ///
     /// # Errors
@@ -64,6 +68,22 @@ impl World {
         let key = Key::from_seed(config.train.seed);
         let (interactions, duplicates) = Interactions::new(records, &catalog, &key);
         Ok((Self::derive(catalog, interactions, config, key), duplicates))
+    }
+
+    /// A table of who did what and when, with the settings that suit it. For
+    /// other settings read it with [`crate::data::tables`] and call
+    /// [`Dataset::new`].
+    ///
+    /// # Errors
+    /// When a line cannot be read, with its number and what to do.
+    pub fn read(name: &str, table: impl BufRead) -> Result<Self> {
+        let (options, mut bad) = (ImportOptions::default(), BadLines::new(0));
+        let mut rows = Delimited::open(Source::new(name, table), &options.layout)?;
+        let mut tables = Tables::new(&options);
+        tables.records(&mut rows, &mut bad)?;
+        let Imported { catalog, records, .. } = tables.finish(name.to_owned(), Vec::new(), &bad)?;
+        let config = Config::fitting(Holdout::None, are_timed(&records));
+        Ok(Self::new(catalog, records, config)?.0)
     }
 
     fn derive(catalog: Catalog, interactions: Interactions, config: Config, key: Key) -> Self {
@@ -212,7 +232,7 @@ impl World {
     }
 
     /// One shard's training data. Of a system whose records lie elsewhere,
-    /// [`World::people_of_shard`] must be at hand, and others do no harm.
+    /// [`Dataset::people_of_shard`] must be at hand, and others do no harm.
     pub fn shard(&self, shard: u32) -> Option<ShardData> {
         self.shards().into_iter().nth(shard as usize)
     }
@@ -243,10 +263,10 @@ impl World {
     }
 
     /// A user of the catalogue as a person to recommend to.
-    pub fn person(&self, user: u32, history: History) -> Person {
+    pub fn person(&self, user: u32, history: History) -> UserContext {
         let shards = self.config.train.shards as usize;
         if self.config.model.kind.is_of_items() {
-            return Person {
+            return UserContext {
                 stream: self.catalog.users.ids[user as usize].clone().into_bytes(),
                 rows: vec![self.config.row_of_items_model(user); shards],
                 history: self.history(user, history),
@@ -258,9 +278,10 @@ impl World {
         }
         // Where a shard never saw the user, the identifier's row is its random
         // start; the unknown row knows better.
-        let row =
-            |seen: bool| if seen || !self.config.model.unknown_rows { Row::Known(user) } else { Row::Unnamed(user) };
-        Person {
+        let row = |seen: bool| {
+            if seen || !self.config.model.unknown_rows { EntityRef::Known(user) } else { EntityRef::Unnamed(user) }
+        };
+        UserContext {
             stream: self.catalog.users.ids[user as usize].clone().into_bytes(),
             rows: trained_in.into_iter().map(row).collect(),
             history: self.history(user, history),
@@ -268,7 +289,7 @@ impl World {
     }
 
     /// What a user did, in their order.
-    fn history(&self, user: u32, history: History) -> Past {
+    fn history(&self, user: u32, history: History) -> UserHistory {
         let own = self.interactions.of(user);
         let records = own.iter().enumerate().map(|(place, record)| (record, self.split.role(place, own.len())));
         let counts = |role: Role| match history {
@@ -276,16 +297,16 @@ impl World {
             History::Training => role == Role::Train,
             History::Before(asked) => role < asked,
         };
-        Past::new(records.filter(|(_, role)| counts(*role)).map(|(record, _)| (record.item, record.timestamp)))
+        UserHistory::new(records.filter(|(_, role)| counts(*role)).map(|(record, _)| (record.item, record.timestamp)))
     }
 
     /// A visitor who is in no table, with a few items of their own, and times
     /// where they are known.
-    pub fn visitor(&self, items: impl IntoIterator<Item = (u32, Option<f64>)>) -> Person {
-        Person {
+    pub fn visitor(&self, items: impl IntoIterator<Item = (u32, Option<f64>)>) -> UserContext {
+        UserContext {
             stream: b"visitor".to_vec(),
-            rows: vec![Row::Nobody; self.config.train.shards as usize],
-            history: Past::new(items),
+            rows: vec![EntityRef::Nobody; self.config.train.shards as usize],
+            history: UserHistory::new(items),
         }
     }
 }

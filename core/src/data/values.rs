@@ -35,7 +35,7 @@ pub enum Values {
         rows: Vec<Vec<u32>>,
     },
     /// What of people may be kept: buckets that follow from one person's value
-    /// and the deployment's key, with no vocabulary (`dataset::buckets`).
+    /// and the deployment's key, with no vocabulary (`data::buckets`).
     Buckets {
         /// How many there are.
         count: u32,

@@ -4,7 +4,7 @@ use super::super::{Entities, FeatureValue, ItemRow};
 use super::items::identified;
 use super::rows::{Rows, Wrong};
 use crate::Result;
-use crate::dataset::BadLines;
+use crate::data::BadLines;
 
 /// How a feature may be headed besides by its name: as the API nests it.
 const NESTED: &str = "features.";

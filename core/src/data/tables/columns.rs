@@ -267,7 +267,7 @@ fn by_role(table: Table<'_>, wishes: &Wishes, role: Role) -> Result<Option<usize
     })
 }
 
-pub(in crate::dataset) fn condition_column(table: Table<'_>, wishes: &Wishes, name: &str) -> Result<usize, Question> {
+pub(in crate::data) fn condition_column(table: Table<'_>, wishes: &Wishes, name: &str) -> Result<usize, Question> {
     if table.headings.iter().any(|heading| heading == name) {
         return find(table.headings, name);
     }

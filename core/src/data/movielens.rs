@@ -151,7 +151,7 @@ pub(super) fn title_and_year(text: &str) -> (&str, &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dataset::{UNKNOWN, Values};
+    use crate::data::{UNKNOWN, Values};
 
     fn files<'a>(ratings: &'a [u8], users: &'a [u8], movies: &'a [u8]) -> MovieLensFiles<'a> {
         MovieLensFiles {

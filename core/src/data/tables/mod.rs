@@ -18,13 +18,13 @@ mod rows;
 mod times;
 mod written;
 
-pub(in crate::dataset) use columns::condition_column;
+pub(in crate::data) use columns::condition_column;
 pub use columns::{Columns, Question, Role, Table, Wishes, choose, usual_names};
 pub use delimited::{Delimited, Layout};
 pub use delimiter::{Cut, recognise, rows};
 pub use heading::is_heading;
 pub use items::ItemStyle;
-pub(in crate::dataset) use items::is_name;
+pub(in crate::data) use items::is_name;
 pub use json_lines::JsonLines;
 pub use keep::Condition;
 pub use new_items::{ItemRows, read_item_rows};

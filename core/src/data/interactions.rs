@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use imbl::Vector;
 
-use crate::dataset::Catalog;
+use crate::data::Catalog;
 use crate::random::Key;
 
 /// One record: indices into the catalogue and, where the data has one, a time.

@@ -39,7 +39,7 @@ struct Chosen {
 }
 
 /// Whether a heading is a usual one of names.
-pub(in crate::dataset) fn is_name(heading: &str) -> bool {
+pub(in crate::data) fn is_name(heading: &str) -> bool {
     is_among(NAMES[0], &plain(heading))
 }
 

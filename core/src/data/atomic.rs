@@ -263,7 +263,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::dataset::{UNKNOWN, Values};
+    use crate::data::{UNKNOWN, Values};
 
     const INTER: &str = "user_id:token\titem_id:token\trating:float\ttimestamp:float\n\
                          u2\t10\t5\t3\nu1\t9\t1\t2.5\nu1\t10\t1\t-0\n";
