@@ -8,6 +8,7 @@ pub mod golden;
 pub mod issuer;
 pub mod killing;
 pub mod loopback;
+pub mod made_up;
 pub mod moto;
 pub mod postgres;
 pub mod proxy;

@@ -18,9 +18,8 @@
 
 mod of_items;
 
-use std::collections::HashSet;
 use std::fmt::Write as _;
-use std::io::{BufReader, Read};
+use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
@@ -32,7 +31,7 @@ use eemu_core::config::{AdaptConfig, Config};
 use eemu_core::data::{AtomicFiles, Holdout, ImportOptions, Source, are_timed, read_atomic};
 use eemu_core::dataset::{Dataset, History};
 use eemu_core::model::{EntityRef, ModelConfig, Pair, Parameters, Task, TensorMap};
-use eemu_core::random::{Key, Stream};
+use eemu_core::random::Stream;
 use eemu_core::recommend::Ranker;
 use eemu_core::shard::{ShardData, UserSlice};
 use eemu_core::shard_model::ShardModel;
@@ -41,6 +40,7 @@ use eemu_core::train::Trainer;
 use eemu_server::device::{self, DeviceChoice};
 use eemu_server::import;
 use eemu_server::stopwatch::Watch;
+use eemu_tests::made_up::Lines;
 use eemu_tests::slow::{Gradient, Slow, read};
 use pollster::block_on;
 
@@ -499,51 +499,6 @@ fn rank_slowly(
     );
     eprintln!("rank  {rate:>10.2} adapted rankings/s, one user at a time");
     Ok(Speed::new(ranked, took, processor))
-}
-
-/// Made-up records as the text of an interactions file: every user has about
-/// a hundred different items by a Zipf-like popularity, each user from a stream of
-/// their own.
-struct Lines {
-    key: Key,
-    users: usize,
-    items: usize,
-    records: usize,
-    user: usize,
-    text: Vec<u8>,
-    read: usize,
-}
-
-impl Lines {
-    fn new(records: usize, items: usize) -> Self {
-        let text = b"user_id:token\titem_id:token\ttimestamp:float\n".to_vec();
-        let users = (records / 100).max(1);
-        Self { key: Key::from_seed(1), users, items, records, user: 0, text, read: 0 }
-    }
-}
-
-impl Read for Lines {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        if self.read == self.text.len() && self.user < self.users {
-            self.text.clear();
-            self.read = 0;
-            let mut stream = self.key.stream("bench synthetic", &[&self.user.to_le_bytes()]);
-            let own = self.records * (self.user + 1) / self.users - self.records * self.user / self.users;
-            let mut seen = HashSet::with_capacity(own);
-            while seen.len() < own {
-                // 1 / x has a logarithm for its integral: popularity falls as 1 / rank.
-                let item = ((self.items as f64).powf(stream.unit()) as usize).min(self.items) - 1;
-                if seen.insert(item) {
-                    self.text.extend(format!("u{}\ti{item}\t{}\n", self.user, seen.len()).bytes());
-                }
-            }
-            self.user += 1;
-        }
-        let count = buffer.len().min(self.text.len() - self.read);
-        buffer[..count].copy_from_slice(&self.text[self.read..self.read + count]);
-        self.read += count;
-        Ok(count)
-    }
 }
 
 fn synthetic(records: usize, args: &Args) -> Result<()> {

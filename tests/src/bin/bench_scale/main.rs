@@ -2,6 +2,7 @@
 //! command:
 //!
 //!     bench_scale [--records N,N,...] [--changes N] [--at DIR] [--bulk N]
+//!     bench_scale --whole yes [--records N,N,...] [--items N] [--at DIR]
 //!
 //! For each number of records it makes a state of random ones (a hundred a
 //! person, 20,000 items, eight shards with the default model, untrained, since
@@ -9,6 +10,9 @@
 //! to the answer and the bytes written of single deletions, whole accounts and
 //! additions; and how many records a second come in through bulk requests. One
 //! JSON object a size goes to standard output. What it made it deletes.
+//! `--whole yes` measures the other way of many records ([`whole`]).
+
+mod whole;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -39,10 +43,14 @@ struct Args {
     changes: usize,
     bulk: usize,
     at: PathBuf,
+    whole: bool,
+    items: Option<usize>,
+    /// The input of a shard, of which this process trains one epoch.
+    epoch_of: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
-    match arguments().and_then(|args| args.records.iter().try_for_each(|records| bench(&args, *records))) {
+    match arguments().and_then(|args| run(&args)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
@@ -51,8 +59,24 @@ fn main() -> ExitCode {
     }
 }
 
+fn run(args: &Args) -> Result<()> {
+    if let Some(input) = &args.epoch_of {
+        return whole::epoch_of(input);
+    }
+    let bench = if args.whole { whole::bench } else { bench };
+    args.records.iter().try_for_each(|records| bench(args, *records))
+}
+
 fn arguments() -> Result<Args> {
-    let mut args = Args { records: vec![200_000, 2_000_000], changes: 30, bulk: 100_000, at: std::env::temp_dir() };
+    let mut args = Args {
+        records: vec![200_000, 2_000_000],
+        changes: 30,
+        bulk: 100_000,
+        at: std::env::temp_dir(),
+        whole: false,
+        items: None,
+        epoch_of: None,
+    };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         let value = words.next().with_context(|| format!("{word} wants a value"))?;
@@ -64,7 +88,10 @@ fn arguments() -> Result<Args> {
             "--changes" => args.changes = value.parse().context("--changes wants a number")?,
             "--bulk" => args.bulk = value.parse().context("--bulk wants a number")?,
             "--at" => args.at = value.into(),
-            _ => bail!("{word} is not understood; known: --records, --changes, --bulk, --at"),
+            "--whole" => args.whole = value == "yes",
+            "--items" => args.items = Some(value.parse().context("--items wants a number")?),
+            "--epoch-of" => args.epoch_of = Some(value.into()),
+            _ => bail!("{word} is not understood; known: --records, --changes, --bulk, --at, --whole yes, --items"),
         }
     }
     Ok(args)
@@ -95,10 +122,15 @@ fn make(dir: &Path, records: u64) -> Result<u32> {
     config.train.seed = u64::from_le_bytes(*b"a secret");
     let imported = Imported { catalog, records, report: ImportReport::default() };
     drop(Deployment::create(dir, &imported, &config, false)?);
-    drop(imported);
+    publish_untrained(dir)?;
+    Ok(users)
+}
+
+/// Gives every shard its model as it starts.
+fn publish_untrained(dir: &Path) -> Result<()> {
     let deployment = Deployment::open_away(dir, eemu_server::store::Access::Write)?;
     let dataset = &deployment.dataset;
-    for shard in 0..SHARDS {
+    for shard in 0..dataset.config.train.shards {
         let model = ShardModel::new(&dataset.catalog, &dataset.config, &dataset.key, shard, &cpu())?;
         let tensors = pollster::block_on(model.values())?;
         let hash = model_blake3(&tensors);
@@ -116,7 +148,7 @@ fn make(dir: &Path, records: u64) -> Result<u32> {
         };
         deployment.state.publish(deployment.ticket(shard)?, &publication, |_| Ok(None))?;
     }
-    Ok(users)
+    Ok(())
 }
 
 fn bench(args: &Args, records: u64) -> Result<()> {
