@@ -95,7 +95,7 @@ fn a_deletion_is_seen_from_asking_to_receipt() {
 /// Accepted deletions stand with the time by which they are carried out, and
 /// are late after it.
 #[test]
-fn what_is_accepted_has_the_policys_deadline() {
+fn what_is_accepted_has_the_deadline_of_the_policy() {
     let options = ServiceOptions { deletions: Policy::Within(Duration::from_secs(3600)), ..quick() };
     let place = Place::with(&Recipe::default(), options, &http()).unwrap();
     let request = ask(&place, "user-1");

@@ -106,8 +106,10 @@ impl Entities {
         let mut kept = Vec::with_capacity(columns.len());
         for column in self.columns.iter() {
             let own = item.features.get(&column.name).cloned();
-            // The words of the name are a feature where the import made them one.
-            let named = || item.name.clone().filter(|_| is_name(&column.name)).map(FeatureValue::Text);
+            // The words of the name are a feature where the import made them
+            // one; a name is no embedding of itself.
+            let of_words = is_name(&column.name) && !matches!(column.values, Values::Dense { .. });
+            let named = || item.name.clone().filter(|_| of_words).map(FeatureValue::Text);
             match column.keep(own.or_else(named), &mut unknown) {
                 Ok(value) => kept.push(value),
                 Err(problem) => return ItemOutcome::Refused(format!("the feature '{}' {problem}", column.name)),
@@ -255,5 +257,17 @@ mod tests {
         assert_eq!(catalog.items.columns[3].values.len(), 4);
         assert_eq!(catalog.add_items(&[item("a", &[])]), [ItemOutcome::Known { index: 0 }]);
         assert_eq!(catalog.version, 2, "nothing came");
+    }
+
+    /// The built-in data have the titles' embeddings in the titles' place.
+    #[test]
+    fn a_name_is_no_embedding() {
+        let text = |words: [&str; 2]| words.map(str::to_owned).to_vec();
+        let values = Values::Dense { width: 2, rows: vec![1.0, 2.0, 3.0, 4.0] };
+        let titles = Column { name: "title".into(), values };
+        let items = Entities::new(text(["a", "b"]), text(["A", "B"]), vec![titles]).unwrap();
+        let mut catalog = Catalog { items, ..catalog() };
+        assert_eq!(catalog.add_items(&[item("c", &[])]), [ItemOutcome::Added { index: 2, unknown: vec![] }]);
+        assert_eq!(catalog.items.columns[0].values.len(), 3);
     }
 }

@@ -51,14 +51,14 @@ pub(super) fn bench(args: &Args, records: u64) -> Result<()> {
     let mut import = Command::new(&eemu);
     import.args(["import", "--holdout", "none", "--seed", "7310315", "--quiet"]);
     import.arg("--data").arg(&table).arg("--state").arg(&state);
-    let (took, peak) = watched(&mut import)?;
+    let (took, peak) = watched(import.stdout(Stdio::null()))?;
     say("import", took, peak, json!({"mb": size(&state)? >> 20}));
     std::fs::remove_file(&table)?;
 
     let input = kept.path().join("shard-0.input");
     let mut pack = Command::new(&eemu);
     pack.args(["shard", "pack", "--shard", "0"]).arg("--out").arg(&input).arg("--state").arg(&state);
-    let (took, peak) = watched(&mut pack)?;
+    let (took, peak) = watched(pack.stdout(Stdio::null()))?;
     say("shard pack", took, peak, json!({"mb": size(&input)? >> 20}));
 
     let mut epoch = Command::new(std::env::current_exe()?);
