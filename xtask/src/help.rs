@@ -134,6 +134,7 @@ receipt is checked and the state verified.
         "bench-scale" => {
             "\
 cargo xtask bench-scale [--records N,N,...] [--changes N] [--bulk N] [--at DIR]
+                        [--postgres yes]
 cargo xtask bench-scale --whole yes [--records N,N,...] [--items N] [--at DIR]
 
 For each number of records (200000,2000000 if not said) makes a state of random ones,
@@ -142,7 +143,8 @@ serves it over loopback and measures: memory; the time to the answer and the byt
 written of single deletions, whole accounts and additions (--changes of each, 30);
 records a second through bulk requests (--bulk, 100000). One JSON object a size. What
 it made it deletes again; --at says where it lies meanwhile: 20 million records take
-about 3 GB and ten minutes.
+about 3 GB and ten minutes. With --postgres yes records are in a PostgreSQL server
+that it starts (Debian's package postgresql).
 
 With --whole yes the real command goes the whole way of a made-up table: import, pack
 one shard, train it for one epoch, serve, delete one record; one JSON object a step,

@@ -2,6 +2,7 @@
 //! command:
 //!
 //!     bench_scale [--records N,N,...] [--changes N] [--at DIR] [--bulk N]
+//!                 [--postgres yes]
 //!     bench_scale --whole yes [--records N,N,...] [--items N] [--at DIR]
 //!
 //! For each number of records it makes a state of random ones (a hundred a
@@ -10,12 +11,15 @@
 //! to the answer and the bytes written of single deletions, whole accounts and
 //! additions; and how many records a second come in through bulk requests. One
 //! JSON object a size goes to standard output. What it made it deletes.
+//! With `--postgres yes` records are in a PostgreSQL server that it starts (or
+//! the one that EEMU_TEST_POSTGRES names); bytes written are then not measured.
 //! `--whole yes` measures the other way of many records ([`whole`]).
 
 mod whole;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
@@ -26,9 +30,10 @@ use eemu_core::model::model_blake3;
 use eemu_core::random::Key;
 use eemu_core::shard_model::ShardModel;
 use eemu_server::deployment::{Deployment, model_files};
-use eemu_server::serve::tokens::Scope;
-use eemu_server::store::Publication;
-use eemu_tests::service::{Process, token};
+use eemu_server::serve::tokens::{Scope, Tokens};
+use eemu_server::store::{Access, Location, Publication, State};
+use eemu_tests::postgres::{Postgres, located};
+use eemu_tests::service::Process;
 use eemu_tests::worlds::cpu;
 use serde_json::{Value, json};
 
@@ -43,6 +48,7 @@ struct Args {
     changes: usize,
     bulk: usize,
     at: PathBuf,
+    postgres: bool,
     whole: bool,
     items: Option<usize>,
     /// The input of a shard, of which this process trains one epoch.
@@ -73,6 +79,7 @@ fn arguments() -> Result<Args> {
         changes: 30,
         bulk: 100_000,
         at: std::env::temp_dir(),
+        postgres: false,
         whole: false,
         items: None,
         epoch_of: None,
@@ -88,10 +95,14 @@ fn arguments() -> Result<Args> {
             "--changes" => args.changes = value.parse().context("--changes wants a number")?,
             "--bulk" => args.bulk = value.parse().context("--bulk wants a number")?,
             "--at" => args.at = value.into(),
+            "--postgres" => args.postgres = value == "yes",
             "--whole" => args.whole = value == "yes",
             "--items" => args.items = Some(value.parse().context("--items wants a number")?),
             "--epoch-of" => args.epoch_of = Some(value.into()),
-            _ => bail!("{word} is not understood; known: --records, --changes, --bulk, --at, --whole yes, --items"),
+            _ => bail!(
+                "{word} is not understood; known: --records, --changes, --bulk, --at, --postgres yes, \
+                      --whole yes, --items"
+            ),
         }
     }
     Ok(args)
@@ -102,7 +113,7 @@ fn item(user: u32, nth: u32) -> u32 {
     (user.wrapping_mul(7919) % ITEMS + nth * 197) % ITEMS
 }
 
-fn make(dir: &Path, records: u64) -> Result<u32> {
+fn make(place: &Location, records: u64) -> Result<u32> {
     let users = u32::try_from(records / u64::from(A_PERSON))?.max(1);
     let names = |kind: &str, count: u32| (0..count).map(|n| format!("{kind}-{n}")).collect();
     let catalog = Catalog {
@@ -121,14 +132,14 @@ fn make(dir: &Path, records: u64) -> Result<u32> {
     config.train.shards = SHARDS;
     config.train.seed = u64::from_le_bytes(*b"a secret");
     let imported = Imported { catalog, records, report: ImportReport::default() };
-    drop(Deployment::create(dir, &imported, &config, false)?);
-    publish_untrained(dir)?;
+    drop(Deployment::create(place.clone(), &imported, &config, false)?);
+    publish_untrained(place)?;
     Ok(users)
 }
 
 /// Gives every shard its model as it starts.
-fn publish_untrained(dir: &Path) -> Result<()> {
-    let deployment = Deployment::open_away(dir, eemu_server::store::Access::Write)?;
+fn publish_untrained(place: &Location) -> Result<()> {
+    let deployment = Deployment::open_away(place.clone(), Access::Write)?;
     let dataset = &deployment.dataset;
     for shard in 0..dataset.config.train.shards {
         let model = ShardModel::new(&dataset.catalog, &dataset.config, &dataset.key, shard, &cpu())?;
@@ -155,11 +166,21 @@ fn bench(args: &Args, records: u64) -> Result<()> {
     let kept = tempfile::tempdir_in(&args.at)?;
     let dir = kept.path().join("state");
     let began = Instant::now();
-    let users = make(&dir, records)?;
+    let server = if args.postgres { Some(Postgres::start()?) } else { None };
+    let database = server.as_ref().map(Postgres::database).transpose()?;
+    let place = match &database {
+        Some(database) => located(&dir, database),
+        None => Location::from(dir.as_path()),
+    };
+    let users = make(&place, records)?;
     let made = began.elapsed().as_secs_f64();
-    let admin = token(&dir, Scope::Admin)?;
+    let admin = {
+        let state = Arc::new(State::open(place, Access::Write)?);
+        Tokens::of_state(&state)?.create(Scope::Admin, None)?.0
+    };
     let began = Instant::now();
-    let process = Process::start(&dir, &["--settle", "3600", "--additions", "86400"], &[])?;
+    let environment: Vec<(&str, &str)> = database.iter().map(|at| ("EEMU_DATABASE", at.as_str())).collect();
+    let process = Process::start(&dir, &["--settle", "3600", "--additions", "86400"], &environment)?;
     let ready = began.elapsed().as_secs_f64();
     let rested = memory(&process, "VmRSS");
     let place = |n: usize| (n as u32).wrapping_mul(7).wrapping_add(11) % users;
@@ -188,6 +209,7 @@ fn bench(args: &Args, records: u64) -> Result<()> {
     let bulk = bulk(&process, &admin, args.bulk, users)?;
     let figures = json!({
         "records": records,
+        "database": if args.postgres { "postgres" } else { "sqlite" },
         "people": users,
         "made_seconds": made.round(),
         "ready_seconds": rounded(ready),

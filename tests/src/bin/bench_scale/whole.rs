@@ -66,7 +66,7 @@ pub(super) fn bench(args: &Args, records: u64) -> Result<()> {
     say("shard-epoch, with its start", took, peak, json!({}));
     std::fs::remove_file(&input)?;
 
-    publish_untrained(&state)?;
+    publish_untrained(&state.as_path().into())?;
     let admin = token(&state, Scope::Admin)?;
     let began = Instant::now();
     let process = Process::start(&state, &["--settle", "3600", "--additions", "86400"], &[])?;
