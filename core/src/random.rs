@@ -192,6 +192,6 @@ mod tests {
         // A constant of the format: changing it changes every model.
         let mut stream = Key::from_seed(1).stream("portable", &[b"x"]);
         let first: Vec<usize> = (0..4).map(|_| stream.below(1_000_000)).collect();
-        assert_eq!(first, [0, 0, 0, 0]);
+        assert_eq!(first, [933_558, 671_701, 189_580, 228_036]);
     }
 }
