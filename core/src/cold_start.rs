@@ -8,7 +8,7 @@
 
 use crate::data::{Entities, UNKNOWN, Values};
 use crate::model::TensorMap;
-use crate::user_rows::USER_ROWS;
+use crate::model::USER_ROWS;
 
 /// How many items another is taken to be like at most.
 const MOST_ALIKE: usize = 20;

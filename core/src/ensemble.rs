@@ -66,7 +66,9 @@ impl Ensemble {
     pub async fn forget(&mut self, records: &[(u32, u32)]) -> Result<Vec<u32>> {
         let plan = unlearn::plan(&self.dataset, records);
         if let Some((user, item)) = records.iter().find(|record| !plan.removed.contains(record)) {
-            return Err(Error::Config(format!("user {user} has no record of item {item}; nothing was forgotten")));
+            return Err(Error::Config(format!(
+                "user {user} has no record of item {item}; name records that are there, nothing was forgotten"
+            )));
         }
         let mut again = Vec::with_capacity(plan.shards.len());
         for &shard in &plan.shards {

@@ -4,11 +4,9 @@
 use crate::cold_start;
 use crate::data::Entities;
 use crate::model::TensorMap;
+pub use crate::model::USER_ROWS;
 use crate::shard_model::ShardModel;
 use crate::{Error, Result};
-
-/// The tensor whose rows belong to people one by one.
-pub const USER_ROWS: &str = "user.id.table";
 
 /// A model's tensors as two files: what every browser gets, and people's rows,
 /// of which each gets their own only.

@@ -1,27 +1,29 @@
-//! The `eemu` command: arguments, exit codes, errors.
+//! The `eemu` command: its arguments.
 
 mod adding;
+mod data;
 mod importing;
 mod listing;
 pub(crate) mod numbers;
+mod reproduce;
 mod service;
 mod shard;
 mod training;
 
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use eemu_core::data::Holdout;
 
 use crate::clock::Span;
-use crate::commands;
 use crate::device::DeviceChoice;
 use crate::launch::LaunchOptions;
 use crate::store::{DatabaseUrl, Location};
 pub(crate) use adding::{AddArgs, AddItemsArgs, StateOrServer};
+pub(crate) use data::{DataCommand, PublicSet};
 pub(crate) use importing::{DuplicatesChoice, ImportArgs};
 pub(crate) use listing::{CountedArgs, HiddenArgs, ItemsArgs, ItemsCommand, ListFormat, RecommendArgs, SimilarArgs};
+pub(crate) use reproduce::ReproduceArgs;
 pub(crate) use service::{
     BackupArgs, ConfigCommand, ExportReceiptArgs, OpenReceiptArgs, PersonCommand, ReceiptCommand, RestoreArgs,
     ServeArgs, TokenCommand, TokenScope, TombstonesAt,
@@ -43,14 +45,14 @@ pub(crate) use training::{
     version,
     after_help = "Start with: eemu demo\nThen: eemu import --data built-in --state run/ && eemu train --state run/"
 )]
-struct Cli {
+pub(crate) struct Cli {
     #[command(subcommand)]
-    command: Command,
+    pub(crate) command: Command,
 }
 
 /// Everything `eemu` does.
 #[derive(Debug, Subcommand)]
-enum Command {
+pub(crate) enum Command {
     /// Show everything on built-in data: train, measure, recommend, forget, prove.
     Demo(DemoArgs),
     /// Read tables (CSV, JSON Lines, Parquet) or a data set into a state.
@@ -113,9 +115,9 @@ enum Command {
     Config(ConfigCommand),
     /// Download a public data set, resuming what was cut short.
     #[command(subcommand)]
-    Data(commands::data::DataCommand),
+    Data(DataCommand),
     /// The paper's tables and figures, with the paper's numbers beside ours; resumable.
-    Reproduce(commands::reproduce::ReproduceArgs),
+    Reproduce(ReproduceArgs),
 }
 
 /// Where the state is.
@@ -334,56 +336,4 @@ pub(crate) struct ExportArgs {
 /// Every command with its arguments, for whoever writes about them.
 pub fn command() -> clap::Command {
     <Cli as clap::CommandFactory>::command()
-}
-
-/// Runs the command and says what went wrong, with the whole chain of causes.
-pub fn main() -> ExitCode {
-    crate::faults::say_what_to_do();
-    let cli = Cli::parse();
-    let result = match cli.command {
-        Command::Demo(args) => commands::demo::run(&args),
-        Command::Import(args) => commands::import::run(&args),
-        Command::Train(args) => commands::train::train(&args),
-        Command::TrainShard(args) => commands::train::train_shard(&args),
-        Command::Shard(command) => commands::shard::run(&command),
-        Command::Evaluate(args) => commands::evaluate::run(&args),
-        Command::Recommend(args) => commands::recommend::run(&args),
-        Command::Similar(args) => commands::listing::similar(&args),
-        Command::Popular(args) => commands::listing::popular(&args),
-        Command::New(args) => commands::listing::newest(&args),
-        Command::Add(args) => commands::add::run(&args),
-        Command::Items(command) => commands::items::run(&command),
-        Command::Forget(args) => commands::forget::run(&args),
-        Command::Verify(args) => commands::verify::run(&args),
-        Command::Retrain(args) => commands::train::retrain(&args),
-        Command::Admit(args) => commands::admit::run(&args),
-        Command::Tune(args) => commands::tune::run(&args),
-        Command::Frontier(args) => commands::frontier::run(&args),
-        Command::Person(command) => commands::person::run(&command),
-        Command::Info(args) => commands::info::run(&args),
-        Command::Export(args) => commands::export::run(&args),
-        Command::Serve(args) => commands::serve::run(&args),
-        Command::Token(command) => commands::token::run(&command),
-        Command::Receipt(command) => commands::receipt::run(&command),
-        Command::Backup(args) => commands::backup::backup(&args),
-        Command::Restore(args) => commands::backup::restore(&args),
-        Command::Config(command) => commands::serve::config(&command),
-        Command::Data(command) => commands::data::run(&command),
-        Command::Reproduce(args) => commands::reproduce::run(&args),
-    };
-    match result {
-        Ok(code) => code,
-        // A reader that closed the pipe has seen enough.
-        Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::from(2)
-        }
-    }
-}
-
-pub(crate) fn is_closed_pipe(error: &anyhow::Error) -> bool {
-    error
-        .chain()
-        .any(|cause| cause.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe))
 }

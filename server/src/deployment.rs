@@ -14,9 +14,10 @@ use eemu_core::tensor::Device;
 use eemu_core::user_rows::{join_user_rows, split_user_rows};
 use serde::{Deserialize, Serialize};
 
-use crate::forgetting::{TRIES, by_command};
 use crate::progress::{Bar, Progress};
-use crate::store::{Access, Change, Committed, Extra, Head, Import, Live, Location, Shard, State, StoreError, Ticket};
+use crate::store::{
+    Access, Change, Committed, Extra, Head, Import, Live, Location, NewAudit, Shard, State, StoreError, TRIES, Ticket,
+};
 
 /// What the state remembers of its import and configuration.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -324,7 +325,7 @@ impl Deployment {
             if catalog.version == self.dataset.catalog.version {
                 return Ok(outcomes);
             }
-            match self.state.apply(&Change::Items(&catalog, &[by_command("add items")]), self.head) {
+            match self.state.apply(&Change::Items(&catalog, &[NewAudit::by_command("add items")]), self.head) {
                 Ok(done) => {
                     let finished = self.state.finish(&done);
                     self.advance(self.dataset.with_items(catalog), &done);

@@ -14,7 +14,7 @@ use crate::deleting::{Plan, id_hash};
 use crate::deployment::{Deployment, Settings};
 use crate::launch::{Launcher, Threads};
 use crate::progress::Progress;
-use crate::store::{Change, Erasure, Live, NewAudit, NewRequest, Request as Noted, State, StoreError};
+use crate::store::{Change, Erasure, Live, NewAudit, NewRequest, Request as Noted, State, StoreError, TRIES};
 use crate::training::{Trained, from_scratch, launch_shards, tensors};
 
 /// What a receipt states.
@@ -27,9 +27,6 @@ const LOGICAL: &str = " Erasure is logical here: PostgreSQL or a bucket may keep
 
 /// Answered requests are forgotten after this many seconds.
 const REQUESTS_KEPT: u64 = 30 * 24 * 3600;
-
-/// How often a change is planned anew because another process came first.
-pub(crate) const TRIES: u32 = 20;
 
 /// What forgetting came to.
 #[derive(Debug)]
@@ -95,7 +92,7 @@ pub struct Removed {
 /// # Errors
 /// When the store refuses; then nothing was removed, unless the error says so.
 pub fn remove(deployment: &mut Deployment, request: &Request) -> Result<Removed> {
-    let who = [by_command("forget")];
+    let who = [NewAudit::by_command("forget")];
     for _ in 0..TRIES {
         let mut plan = Plan::new(&deployment.dataset, &request.records, &request.accounts, &request.down)?;
         // A state that was never trained waits for no shard.
@@ -119,11 +116,6 @@ pub fn remove(deployment: &mut Deployment, request: &Request) -> Result<Removed>
         }
     }
     bail!("other processes change this state without a pause; nothing was removed, try again later")
-}
-
-/// An entry of the audit log for something that the command line did.
-pub(crate) fn by_command(kind: &'static str) -> NewAudit {
-    NewAudit { token: "command".to_owned(), scope: "admin", kind, status: 200 }
 }
 
 /// Removes records, retrains the shards that held them (and any still waiting

@@ -18,7 +18,7 @@
 //! | [`tuning`] | a search for hyper-parameters on validation, resumable |
 //! | [`serve`] | the HTTP service: deletions as a promise, receipts, models |
 //! | [`reproduce`] | the paper's tables and figures, from rows that resume |
-//! | [`cli`] | the `eemu` command |
+//! | [`cli`], `commands` | the `eemu` command: its arguments, and what it does |
 //! | `remote` | a running server, asked by the command |
 //! | [`device`], [`pool`], [`progress`] | where, how many at once, how far |
 //! | [`stopwatch`] | what work took: the clock, and the processor |
@@ -59,3 +59,4 @@ pub mod tuning;
 pub mod unit;
 
 pub use commands::configuring::set_all;
+pub use commands::main;

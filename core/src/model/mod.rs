@@ -46,6 +46,9 @@ pub(crate) use sparse::Sparse;
 
 use crate::{Error, Result};
 
+/// The tensor whose rows belong to people one by one.
+pub const USER_ROWS: &str = "user.id.table";
+
 /// What a model is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -16,11 +16,10 @@ use crate::adding::Collected;
 use crate::cli::AddArgs;
 use crate::cli::numbers::time;
 use crate::deployment::Deployment;
-use crate::forgetting::by_command;
 use crate::identifier::check;
 use crate::reading::csv_problem;
 use crate::remote::Remote;
-use crate::store::{Access, StoreError};
+use crate::store::{Access, NewAudit, StoreError};
 
 /// Exit code when some lines could not be taken in.
 const REFUSED: u8 = 3;
@@ -101,7 +100,7 @@ fn add(deployment: &mut Deployment, given: &[Given], file: Option<&Path>) -> Res
         take(&mut coming, &before, &one.record).with_context(place)?;
     }
     let Some(planned) = coming.planned() else { return Ok((0, 0)) };
-    let done = planned.apply(&deployment.state, deployment.head, &[by_command("add")])?;
+    let done = planned.apply(&deployment.state, deployment.head, &[NewAudit::by_command("add")])?;
     let (added, people) = (done.count, planned.people.len());
     let finished = deployment.state.finish(&done);
     deployment.advance(planned.after, &done);

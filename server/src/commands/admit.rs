@@ -11,8 +11,7 @@ use serde_json::json;
 use super::{print_json, print_line};
 use crate::cli::AdmitArgs;
 use crate::deployment::Deployment;
-use crate::forgetting::by_command;
-use crate::store::{Access, Change, Deletion};
+use crate::store::{Access, Change, Deletion, NewAudit};
 
 pub(crate) fn run(args: &AdmitArgs) -> Result<ExitCode> {
     let mut deployment = Deployment::open(args.state.location(), Access::Write)?;
@@ -24,7 +23,7 @@ pub(crate) fn run(args: &AdmitArgs) -> Result<ExitCode> {
         users.append(&person.id, &person.features, key)?;
     }
     if !people.is_empty() {
-        let who = [by_command("admit")];
+        let who = [NewAudit::by_command("admit")];
         let deletion = Deletion { catalog: Some(&deployment.dataset.catalog), audit: &who, ..Deletion::default() };
         let done = deployment.state.apply(&Change::Delete(deletion), deployment.head)?;
         deployment.state.finish(&done)?;

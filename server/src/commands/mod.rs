@@ -1,4 +1,5 @@
-//! One file a command: from arguments to words and JSON.
+//! What `eemu` does: one file a command, from arguments to words and JSON, with
+//! the exit code and what is said of errors.
 
 pub(crate) mod add;
 pub(crate) mod admit;
@@ -27,11 +28,67 @@ pub(crate) mod verify;
 pub(crate) mod configuring;
 
 use std::io::Write;
+use std::process::ExitCode;
 
 use anyhow::Result;
+use clap::Parser;
 use eemu_core::Error;
 use eemu_core::data::Entities;
 use serde::Serialize;
+
+use crate::cli::{Cli, Command};
+
+/// Runs the command and says what went wrong, with the whole chain of causes.
+pub fn main() -> ExitCode {
+    crate::faults::say_what_to_do();
+    let cli = Cli::parse();
+    let result = match cli.command {
+        Command::Demo(args) => demo::run(&args),
+        Command::Import(args) => import::run(&args),
+        Command::Train(args) => train::train(&args),
+        Command::TrainShard(args) => train::train_shard(&args),
+        Command::Shard(command) => shard::run(&command),
+        Command::Evaluate(args) => evaluate::run(&args),
+        Command::Recommend(args) => recommend::run(&args),
+        Command::Similar(args) => listing::similar(&args),
+        Command::Popular(args) => listing::popular(&args),
+        Command::New(args) => listing::newest(&args),
+        Command::Add(args) => add::run(&args),
+        Command::Items(command) => items::run(&command),
+        Command::Forget(args) => forget::run(&args),
+        Command::Verify(args) => verify::run(&args),
+        Command::Retrain(args) => train::retrain(&args),
+        Command::Admit(args) => admit::run(&args),
+        Command::Tune(args) => tune::run(&args),
+        Command::Frontier(args) => frontier::run(&args),
+        Command::Person(command) => person::run(&command),
+        Command::Info(args) => info::run(&args),
+        Command::Export(args) => export::run(&args),
+        Command::Serve(args) => serve::run(&args),
+        Command::Token(command) => token::run(&command),
+        Command::Receipt(command) => receipt::run(&command),
+        Command::Backup(args) => backup::backup(&args),
+        Command::Restore(args) => backup::restore(&args),
+        Command::Config(command) => serve::config(&command),
+        Command::Data(command) => data::run(&command),
+        Command::Reproduce(args) => reproduce::run(&args),
+    };
+    match result {
+        Ok(code) => code,
+        // A reader that closed the pipe has seen enough.
+        Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .any(|cause| cause.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe))
+}
 
 /// Writes one JSON object to standard output.
 fn print_json(value: &impl Serialize) -> Result<()> {

@@ -10,8 +10,9 @@ use eemu_core::counted;
 use eemu_core::tensor::Device;
 use serde_json::json;
 
+use super::is_closed_pipe;
 use super::{print_json, print_line};
-use crate::cli::{AdoptArgs, PackArgs, ShardCommand, TrainInputArgs, is_closed_pipe};
+use crate::cli::{AdoptArgs, PackArgs, ShardCommand, TrainInputArgs};
 use crate::deployment::Deployment;
 use crate::device;
 use crate::forgetting::{answer_waiting, waiting_shards};

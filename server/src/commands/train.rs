@@ -13,10 +13,10 @@ use super::{print_json, print_line};
 use crate::cli::{RetrainArgs, RunArgs, TrainArgs, TrainShardArgs};
 use crate::deployment::Deployment;
 use crate::device;
-use crate::forgetting::{TRIES, answer_waiting};
+use crate::forgetting::answer_waiting;
 use crate::launch::LaunchOptions;
 use crate::progress::Progress;
-use crate::store::{Access, StoreError};
+use crate::store::{Access, StoreError, TRIES};
 use crate::training::{Trained, launch_shards};
 
 pub(crate) fn train(args: &TrainArgs) -> Result<ExitCode> {

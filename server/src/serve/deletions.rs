@@ -20,8 +20,7 @@ use super::requests::{self, owner_of};
 use super::tokens::Tokens;
 use crate::clock::{now_exactly, random_hex};
 use crate::deleting::{Plan, id_hash};
-use crate::forgetting::TRIES;
-use crate::store::{Deferred, NewAudit, NewDeferred, NewRequest, Request, StoreError};
+use crate::store::{Deferred, NewAudit, NewDeferred, NewRequest, Request, StoreError, TRIES};
 
 pub(super) const REFUSED: &str = "the change was not carried out; try again";
 

@@ -19,6 +19,13 @@ pub struct NewAudit {
     pub status: u16,
 }
 
+impl NewAudit {
+    /// Something that the command line did.
+    pub(crate) fn by_command(kind: &'static str) -> Self {
+        Self { token: "command".to_owned(), scope: "admin", kind, status: 200 }
+    }
+}
+
 /// A stored entry: its number, its time, and what it says.
 type Row = (i64, f64, String, String, String, i64);
 

@@ -12,6 +12,9 @@ use super::requests::NewRequest;
 use super::schema::{self, SETTINGS};
 use super::{Name, State, catalog, deferred, erase, forgotten, items_down, people, records, requests, tombstones};
 
+/// How often a change is planned anew because another process came first.
+pub(crate) const TRIES: u32 = 20;
+
 /// Opens the commitment to the data of a search; see [`State::tuned`].
 pub(super) const TUNING_KEY: &str = "note:tuning-key";
 

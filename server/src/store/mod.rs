@@ -69,6 +69,7 @@ use std::time::Duration;
 use eemu_core::data::Interaction;
 
 pub use audit::NewAudit;
+pub(crate) use changing::TRIES;
 pub use changing::{Addition, Change, Committed, Deletion};
 pub use compaction::{Compacted, Compaction};
 pub use create::{Extra, Import};
