@@ -18,7 +18,7 @@ use crate::clock::{now, random_hex};
 use crate::store::State;
 
 /// Name of the file inside a state directory.
-const FILE: &str = "tokens.json";
+const FILE: &str = crate::store::TOKENS;
 /// Held while it is rewritten.
 const LOCK: &str = "tokens.lock";
 /// Their name in a shared database.
@@ -241,6 +241,8 @@ impl Tokens {
                 let lock = lock.with_context(|| format!("cannot open {}", lock_path.display()))?;
                 lock.lock().with_context(|| format!("cannot lock {}", lock_path.display()))?;
                 let path = dir.join(FILE);
+                // With the lock in hand: whoever began them is dead.
+                crate::store::delete_halves(&path)?;
                 let mut tokens = read(&path)?;
                 change(&mut tokens)?;
                 crate::store::write_whole(&path, &serde_json::to_vec_pretty(&tokens)?)?;
@@ -296,7 +298,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let mut own = Tokens::open(dir.path()).unwrap();
         let mut beside = Tokens::open(dir.path()).unwrap();
+        let half = dir.path().join("tokens.jsonAb12Cd.tmp");
+        fs::write(&half, "of a process that died").unwrap();
         let (token, entry) = own.create(Scope::Subject(3), None).unwrap();
+        assert!(!half.exists());
         assert_eq!(beside.find(&token), None);
         beside.refresh().unwrap();
         assert_eq!(beside.find(&token), Some(Scope::Subject(3)));

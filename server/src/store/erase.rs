@@ -138,11 +138,14 @@ async fn pause(deadline: Instant) -> Result<()> {
 }
 
 /// Files of the directory that no row accounts for: half-written ones, and
-/// checkpoints of records that have changed.
+/// checkpoints of records that have changed. Tokens are written by whoever
+/// makes one, at any moment, so their halves are not ours to delete: the next
+/// who writes tokens does, under their lock.
 async fn leftovers(db: &mut Db, dir: &Path) -> Result<Vec<PathBuf>> {
     let mut paths = checkpoint::outdated(dir, &models::shards(db).await?)?;
     let names = atomic_file::list(dir)?;
-    paths.extend(names.into_iter().filter(|n| n.ends_with(atomic_file::TEMPORARY)).map(|n| dir.join(n)));
+    let half = |name: &String| name.ends_with(atomic_file::TEMPORARY) && !name.starts_with(super::TOKENS);
+    paths.extend(names.into_iter().filter(half).map(|name| dir.join(name)));
     Ok(paths)
 }
 

@@ -95,6 +95,9 @@ use database::Db;
 use files::Files;
 use lock::Lock;
 
+/// The file of tokens in a state's directory. It has a lock of its own.
+pub(crate) const TOKENS: &str = "tokens.json";
+
 /// Writes a file beside the state's own: there whole or not at all.
 ///
 /// # Errors
