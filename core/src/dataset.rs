@@ -1,5 +1,5 @@
-//! One system's knowledge: catalogue, records and configuration, with
-//! everything that is derived from them and nothing that is learned.
+//! A data set: catalogue, records and configuration, with all values that are
+//! derived from them. It holds nothing that is learned.
 
 use std::collections::BTreeSet;
 use std::io::BufRead;
@@ -16,53 +16,54 @@ use crate::random::Key;
 use crate::shard::{ShardBy, ShardData, assign, partition};
 use crate::{Error, Result};
 
-/// Which of a person's records make their history H(u).
+/// Which of a user's records are the history H(u).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum History {
-    /// Training records, for measuring as the paper does.
+    /// Training records alone, as in the paper's evaluation.
     Training,
-    /// What came before the record of this role: training records, and before
-    /// a test record the validation record too.
+    /// The records before those of this role: training records, and for test
+    /// records the validation records too.
     Before(Role),
-    /// All records, for serving.
+    /// All records, for recommending in production.
     All,
 }
 
-/// What is known, and how it is cut. Whatever changes the records changes what
-/// follows from them with them, so that nothing in it can be stale
-/// (exactness rule 7).
+/// Catalogue, records and configuration of one system, with the values derived
+/// from them. Every method that changes the records updates the derived values
+/// too, so that none of them can be stale (exactness rule 7).
 ///
 /// A clone shares records and catalogue with its original.
 #[derive(Debug, Clone)]
 pub struct Dataset {
     /// The frozen catalogue.
     pub catalog: Catalog,
-    /// What the deployment decided.
+    /// The configuration of the deployment.
     pub config: Config,
-    /// The deployment's seed as a key.
+    /// The key that is derived from the deployment's seed.
     pub key: Key,
     /// The records.
     pub interactions: Interactions,
-    /// What each record is for.
+    /// The role of each record: training, validation or test.
     pub split: Split,
-    /// d_i: training interactions per item over all shards.
+    /// d_i: training interactions of each item over all shards.
     pub degrees: Vec<u32>,
-    /// Training records of each shard.
+    /// Number of training records of each shard.
     pub sizes: Vec<u32>,
-    /// People with training records in each shard.
+    /// Number of users with training records in each shard.
     pub people: Vec<u32>,
-    /// How many people have each item, and since when, of all records.
+    /// For each item, how many users have it and since when; over all records.
     pub popularity: Popularity,
-    /// Items taken down for everybody, ascending: in no list. They keep their
-    /// place in the catalogue, so training is as if nobody had ever had one.
+    /// Items that were taken down for everybody, ascending: no list contains
+    /// them. They keep their index in the catalogue, and training proceeds as
+    /// if no user ever had one.
     pub down: Vec<u32>,
 }
 
 impl Dataset {
-    /// Derives everything. Returns also how many duplicates collapsed.
+    /// Derives all values. Returns also the number of dropped duplicates.
     ///
     /// # Errors
-    /// When the configuration cannot be used.
+    /// If the configuration is invalid.
     pub fn new(catalog: Catalog, records: Vec<Interaction>, config: Config) -> Result<(Self, usize)> {
         config.check()?;
         let key = Key::from_seed(config.train.seed);
@@ -70,12 +71,11 @@ impl Dataset {
         Ok((Self::derive(catalog, interactions, config, key), duplicates))
     }
 
-    /// A table of who did what and when, with the settings that suit it. For
-    /// other settings read it with [`crate::data::tables`] and call
-    /// [`Dataset::new`].
+    /// Reads a table of users, items and times with default settings. For other
+    /// settings read it with [`crate::data::tables`] and call [`Dataset::new`].
     ///
     /// # Errors
-    /// When a line cannot be read, with its number and what to do.
+    /// If a line cannot be read: the line number and how to correct it.
     pub fn read(name: &str, table: impl BufRead) -> Result<Self> {
         let (options, mut bad) = (ImportOptions::default(), BadLines::new(0));
         let mut rows = Delimited::open(Source::new(name, table), &options.layout)?;
@@ -101,19 +101,19 @@ impl Dataset {
         derived
     }
 
-    /// The same system with other interactions.
+    /// The same data set with other interactions.
     #[must_use]
     pub fn with(&self, interactions: Interactions) -> Self {
         let derived = Self::derive(self.catalog.clone(), interactions, self.config.clone(), self.key.clone());
         Self { down: self.down.clone(), ..derived }
     }
 
-    /// A system whose records lie elsewhere: nobody's are at hand. `people`
-    /// gives everybody's whole history once, one person after the other, for
-    /// what follows from all of them: degrees, sizes, how many there are.
+    /// A data set whose records are stored elsewhere and not kept in memory.
+    /// `people` must pass every user's whole history once, one user after the
+    /// other; degrees, shard sizes and counts are computed from it.
     ///
     /// # Errors
-    /// When the configuration cannot be used, or `people` fails.
+    /// If the configuration is invalid, or `people` fails.
     pub fn away<E: From<Error>>(
         catalog: Catalog,
         config: Config,
@@ -151,7 +151,7 @@ impl Dataset {
         Ok(Self { degrees, sizes, people: held, popularity: popularity.finish(), ..derived })
     }
 
-    /// The same system with the whole histories of some people at hand.
+    /// The same data set with the whole histories of some users in memory.
     #[must_use]
     pub fn with_people(&self, records: Vec<Interaction>) -> Self {
         let mut after = self.clone();
@@ -159,26 +159,26 @@ impl Dataset {
         after
     }
 
-    /// The same system with these people's records put away.
+    /// The same data set without the records of these users in memory; they are
+    /// still counted.
     #[must_use]
     pub fn without_people(mut self, users: &[u32]) -> Self {
         users.iter().for_each(|&user| self.interactions.put_away(user));
         self
     }
 
-    /// People whose records a shard may hold: all that its training needs to
-    /// have at hand. Everybody, where records are cut one by one.
+    /// The users whose records a shard may hold; training the shard needs no
+    /// others in memory. If shards are cut by record, these are all users.
     pub fn people_of_shard(&self, shard: u32) -> Vec<u32> {
         let users = 0..self.catalog.users.len() as u32;
         match self.config.shard.by {
             ShardBy::Record => users.collect(),
-            // The item has no say in it.
+            // The shard of a user does not depend on the item.
             ShardBy::Person => users.filter(|&user| self.shard_of(user, 0) == shard).collect(),
         }
     }
 
-    /// The same system with items that came to the catalogue, behind those that
-    /// were there.
+    /// The same data set with a catalogue to which items were appended.
     #[must_use]
     pub fn with_items(&self, catalog: Catalog) -> Self {
         let mut after = Self { catalog, ..self.clone() };
@@ -193,14 +193,14 @@ impl Dataset {
         self.down.dedup();
     }
 
-    /// The same system without some records (user and item index), and with
-    /// some more. Costs what the users named here have, however many others
-    /// there are. What is not there is not removed.
+    /// The same data set without some records (user and item index), and with
+    /// some added. The cost grows with the records of the affected users only.
+    /// Records that do not exist are not removed.
     #[must_use]
     pub fn changed(&self, removed: &BTreeSet<(u32, u32)>, added: &[Interaction]) -> Self {
         let mut after = self.clone();
         let users: BTreeSet<u32> = removed.iter().map(|r| r.0).chain(added.iter().map(|r| r.user)).collect();
-        // By person, so that each looks at their own alone.
+        // Sorted by user, so that each user's records are found by bisection.
         let mut added = added.to_vec();
         added.sort_by_key(|record| record.user);
         for user in users {
@@ -231,8 +231,9 @@ impl Dataset {
         partition(&self.key, &self.catalog, &self.interactions, &self.split, by, shards, self.config.slicing())
     }
 
-    /// One shard's training data. Of a system whose records lie elsewhere,
-    /// [`Dataset::people_of_shard`] must be at hand, and others do no harm.
+    /// One shard's training data. If records are stored elsewhere, those of
+    /// [`Dataset::people_of_shard`] must be in memory; other users' records
+    /// make no difference.
     pub fn shard(&self, shard: u32) -> Option<ShardData> {
         self.shards().into_iter().nth(shard as usize)
     }
@@ -246,13 +247,14 @@ impl Dataset {
     fn shards_of(&self, user: u32) -> Vec<u32> {
         let items = self.items(user, Role::Train);
         match (self.config.shard.by, items.first()) {
-            // One for all of them.
+            // All of a user's records are in one shard.
             (ShardBy::Person, Some(&first)) => vec![self.shard_of(user, first); items.len()],
             _ => items.into_iter().map(|item| self.shard_of(user, item)).collect(),
         }
     }
 
-    /// Whether a shard has anything to say: one without records has not.
+    /// Whether a shard takes part in recommending: a shard without training
+    /// records does not.
     pub fn has_voice(&self, shard: u32) -> bool {
         self.sizes.get(shard as usize).is_some_and(|size| *size > 0)
     }
@@ -262,7 +264,7 @@ impl Dataset {
         self.split.items(&self.interactions, user, role).collect()
     }
 
-    /// A user of the catalogue as a person to recommend to.
+    /// The context to recommend to a user of the catalogue.
     pub fn person(&self, user: u32, history: History) -> UserContext {
         let shards = self.config.train.shards as usize;
         if self.config.model.kind.is_of_items() {
@@ -276,8 +278,9 @@ impl Dataset {
         for item in self.split.items(&self.interactions, user, Role::Train) {
             trained_in[self.shard_of(user, item) as usize] = true;
         }
-        // Where a shard never saw the user, the identifier's row is its random
-        // start; the unknown row knows better.
+        // If a shard has no record of the user, the user's own embedding is
+        // still random there. The embedding of the unknown user is the better
+        // choice.
         let row = |seen: bool| {
             if seen || !self.config.model.unknown_rows { EntityRef::Known(user) } else { EntityRef::Unnamed(user) }
         };
@@ -288,7 +291,7 @@ impl Dataset {
         }
     }
 
-    /// What a user did, in their order.
+    /// A user's history, in the user's order.
     fn history(&self, user: u32, history: History) -> UserHistory {
         let own = self.interactions.of(user);
         let records = own.iter().enumerate().map(|(place, record)| (record, self.split.role(place, own.len())));
@@ -300,8 +303,8 @@ impl Dataset {
         UserHistory::new(records.filter(|(_, role)| counts(*role)).map(|(record, _)| (record.item, record.timestamp)))
     }
 
-    /// A visitor who is in no table, with a few items of their own, and times
-    /// where they are known.
+    /// The context of a visitor who is not in the catalogue, with a few items
+    /// and their times if they are known.
     pub fn visitor(&self, items: impl IntoIterator<Item = (u32, Option<f64>)>) -> UserContext {
         UserContext {
             stream: b"visitor".to_vec(),
@@ -311,7 +314,7 @@ impl Dataset {
     }
 }
 
-/// Counts one person in: the shards of each of their training records.
+/// Adds the shards of one user's training records to the counts.
 fn count_in(shards: &[u32], sizes: &mut [u32], people: &mut [u32]) {
     shards.iter().for_each(|&shard| sizes[shard as usize] += 1);
     distinct(shards).for_each(|shard| people[shard as usize] += 1);

@@ -1,25 +1,26 @@
-//! What can go wrong, said so that a person knows what, where and what to do.
+//! Errors that state the problem, its position and how to correct it.
 
 use std::borrow::Cow;
 
 use thiserror::Error;
 
-/// A fault in a person's data, with its place.
+/// A fault in a data file, with its position.
 ///
 /// `line` and `column` count from 1; a column is a field of the line (the
-/// third tab-separated field is column 3). Zero means "the file as a whole".
+/// third tab-separated field is column 3). Zero means the file, or the line, as
+/// a whole.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{}: {problem}. {hint}", place(.file, *.line, *.column))]
 pub struct DataError {
-    /// File name as the person gave it.
+    /// File name as it was given.
     pub file: String,
-    /// Line, from 1; 0 when the fault is not in one line.
+    /// Line, from 1; 0 if the fault is not in one line.
     pub line: u64,
-    /// Field of the line, from 1; 0 when the fault is not in one field.
+    /// Field of the line, from 1; 0 if the fault is not in one field.
     pub column: u64,
-    /// What was wrong.
+    /// The problem.
     pub problem: String,
-    /// What to do about it.
+    /// How to correct it.
     pub hint: String,
 }
 
@@ -31,8 +32,8 @@ fn place(file: &str, line: u64, column: u64) -> String {
     }
 }
 
-/// Text in one line that a terminal shows as it stands: what would move the
-/// cursor, or begin a line, is written out.
+/// Makes a text safe to print on one line of a terminal: control characters,
+/// which could move the cursor or break the line, are escaped.
 pub fn shown(text: &str) -> Cow<'_, str> {
     if !text.contains(char::is_control) {
         return Cow::Borrowed(text);
@@ -48,7 +49,7 @@ pub fn shown(text: &str) -> Cow<'_, str> {
     Cow::Owned(plain)
 }
 
-/// A value in quotes for a message: one line, of bounded length.
+/// A value in quotes for a message: on one line, of bounded length.
 pub fn quote(value: &str) -> String {
     const SHOWN: usize = 60;
     let mut text: String = value.chars().take(SHOWN).collect();
@@ -58,7 +59,7 @@ pub fn quote(value: &str) -> String {
     format!("'{}'", shown(&text).replace('\t', "\\t"))
 }
 
-/// A number of things in words: `1 record`, `2 people`, `3 entries`.
+/// A count with its noun: `1 record`, `2 people`, `3 entries`.
 pub fn counted(number: impl TryInto<u64>, thing: &str) -> String {
     let number = number.try_into().unwrap_or(u64::MAX);
     if number == 1 {
@@ -71,19 +72,20 @@ pub fn counted(number: impl TryInto<u64>, thing: &str) -> String {
     }
 }
 
-/// Everything `core` can refuse.
+/// All errors of this crate.
 #[derive(Debug, Error)]
 pub enum Error {
-    /// A person's file is not what it should be.
+    /// A data file has a fault.
     #[error(transparent)]
     Data(#[from] DataError),
-    /// A configuration value cannot be used. The text says what may be.
+    /// A configuration value is invalid. The text says which values are
+    /// allowed.
     #[error("configuration: {0}")]
     Config(String),
-    /// A rule for a list that cannot be followed. The text says what may be.
+    /// A rule for a list is invalid. The text says which rules are allowed.
     #[error("{0}")]
     Rule(String),
-    /// A user or item that the catalogue does not hold.
+    /// A user or item that is not in the catalogue.
     #[error("{kind} {} is not in the catalogue; write it as the imported files do, byte for byte", quote(.id))]
     UnknownId {
         /// "user" or "item".
@@ -91,13 +93,14 @@ pub enum Error {
         /// The identifier as given.
         id: String,
     },
-    /// A stored model or manifest that does not fit.
+    /// A stored model or manifest that does not fit the configuration or
+    /// catalogue.
     #[error("model: {0}; train its shard again (eemu train), or fetch the file again")]
     Model(String),
-    /// A score or loss that is not a number.
+    /// A score or loss is NaN or infinite.
     #[error("{0} is not a number: the model has diverged; lower the step sizes")]
     NotANumber(String),
-    /// A receipt, proof or checkpoint that is not what was signed.
+    /// A receipt, proof or checkpoint that does not match what was signed.
     #[error("receipt log: {0}; get it again from whoever keeps the log, and trust nothing that stays so")]
     Log(String),
     /// The device cannot be used.

@@ -1,6 +1,6 @@
-//! How many people have each item, and since when: what lists of popular and
-//! of new items are made of. It follows from the records there are, and moves
-//! with each change of them; nothing in it is learned.
+//! For each item, how many users have it and since when: the basis of lists of
+//! popular and of new items. It is a function of the present records and is
+//! updated with each change of them; nothing in it is learned.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -10,32 +10,32 @@ use imbl::Vector;
 
 use crate::data::{Interaction, Interactions};
 
-/// Times that are kept of an item. A deletion of the earliest record needs the
-/// next one; when all that are kept are gone, the records are looked through
-/// once, for all items that run short.
+/// The number of times that are stored for an item. If the earliest record is
+/// deleted, the next time is needed. When all stored times are used up, the
+/// records are scanned once, for all items that run short.
 const KEPT: usize = 32;
 
-/// Counts of every item. Memory grows with the items, not with the records: at
-/// most `KEPT` times each.
+/// Counts for every item. Memory grows with the items, not with the records: at
+/// most `KEPT` times for each item.
 ///
-/// A clone shares everything with its original, and a change copies what it
-/// touches.
+/// A clone shares all data with its original, and a change copies only the
+/// parts that it changes.
 #[derive(Debug, Clone, Default)]
 pub struct Popularity {
     tallies: Vector<Tally>,
-    /// Whether some item has timed records and no time that is known.
+    /// Whether an item has timed records but no stored time.
     short: bool,
 }
 
-/// One item's.
+/// The counts of one item.
 #[derive(Debug, Clone, Default)]
 struct Tally {
-    /// People who have it.
+    /// Users who have it.
     people: u32,
-    /// Of its records those with a time.
+    /// Its records with a time.
     timed: u32,
-    /// The earliest times, ascending; not all of them where there are many,
-    /// and at least one where there is any.
+    /// The earliest times, ascending. There may be more times than stored ones;
+    /// at least one is stored if any is known.
     earliest: Arc<[f64]>,
 }
 
@@ -46,7 +46,7 @@ impl Tally {
         let whole = self.earliest.len() == self.timed as usize;
         self.timed += 1;
         let at = self.earliest.partition_point(|known| known.total_cmp(&time).is_le());
-        // Behind the last that is kept there may be others that are not.
+        // Later times that are not stored may follow the last stored one.
         if whole || at < self.earliest.len() {
             let mut earliest = self.earliest.to_vec();
             earliest.insert(at, time);
@@ -70,13 +70,13 @@ impl Tally {
         self.earliest.is_empty() && self.timed > 0
     }
 
-    /// Whether a look through the records tells more.
+    /// Whether a scan of the records would find more times.
     fn is_partial(&self) -> bool {
         self.earliest.len() < KEPT && self.earliest.len() < self.timed as usize
     }
 }
 
-/// Counts records that are shown once, one after the other.
+/// Builds the counts from records that are passed once, one after the other.
 #[derive(Debug)]
 pub(crate) struct Counting(Vec<(u32, u32, Vec<f64>)>);
 
@@ -104,7 +104,7 @@ impl Counting {
 }
 
 impl Popularity {
-    /// Of all records.
+    /// Counts all records.
     #[must_use]
     pub fn new(records: &Interactions, items: usize) -> Self {
         let mut counting = Counting::new(items);
@@ -112,7 +112,7 @@ impl Popularity {
         counting.finish()
     }
 
-    /// Takes over that one person's records were some, and are others now.
+    /// Updates the counts after one user's records were replaced.
     pub(crate) fn replace(&mut self, before: &[Interaction], after: &[Interaction]) {
         for record in before {
             if let Some(tally) = self.tallies.get_mut(record.item as usize) {
@@ -130,13 +130,14 @@ impl Popularity {
         }
     }
 
-    /// Looks through the records where a deletion left an item without a time
-    /// that is known. To be called after a change, with the records there are.
+    /// Scans the records if a deletion left an item without a stored time. Call
+    /// it after a change, with the present records.
     pub(crate) fn settle(&mut self, records: &Interactions) {
         if !self.short {
             return;
         }
-        // All that have lost some: one look serves many deletions to come.
+        // Includes all items that lost times, so that one scan serves many
+        // later deletions.
         let mut looked: BTreeMap<u32, (u32, Vec<f64>)> = (0u32..)
             .zip(&self.tallies)
             .filter(|(_, tally)| tally.is_partial())
@@ -150,7 +151,7 @@ impl Popularity {
         }
         for (item, (seen, mut times)) in looked {
             shorten(&mut times);
-            // Where not all records are at hand, their times stay unknown.
+            // If not all records are in memory, the item's times stay unknown.
             if let Some(tally) = self.tallies.get_mut(item as usize).filter(|tally| tally.timed == seen) {
                 tally.earliest = times.into();
             }
@@ -158,8 +159,8 @@ impl Popularity {
         self.short = self.tallies.iter().any(Tally::is_short);
     }
 
-    /// Items with timed records of which no time is known: not all records
-    /// were at hand when a deletion took the last time that was kept.
+    /// Items with timed records but no stored time: a deletion removed the last
+    /// stored time while not all records were in memory.
     #[must_use]
     pub fn short(&self) -> Vec<u32> {
         if !self.short {
@@ -168,8 +169,9 @@ impl Popularity {
         (0u32..).zip(&self.tallies).filter(|(_, tally)| tally.is_short()).map(|(item, _)| item).collect()
     }
 
-    /// Takes over the times of all of one item's records. Says nothing where
-    /// they are not as many as are counted: then they are of another moment.
+    /// Stores the times of all of one item's records. Ignores them if their
+    /// number differs from the counted one, because then they are of another
+    /// moment.
     pub fn learn(&mut self, item: u32, times: impl IntoIterator<Item = f64>) {
         let (mut seen, mut kept) = (0, Vec::new());
         for time in times {
@@ -189,21 +191,22 @@ impl Popularity {
         self.tallies.iter().any(|tally| tally.timed > 0)
     }
 
-    /// How many people have an item.
+    /// How many users have an item.
     #[must_use]
     pub fn people(&self, item: u32) -> u32 {
         self.tallies.get(item as usize).map_or(0, |tally| tally.people)
     }
 
-    /// When an item's first record was made; `None` where no record of it has
-    /// a time.
+    /// The time of an item's first record; `None` if none of its records has a
+    /// time.
     #[must_use]
     pub fn since(&self, item: u32) -> Option<f64> {
         self.tallies.get(item as usize).and_then(|tally| tally.earliest.first().copied())
     }
 
-    /// The `k` items that most people have outside `masked` (ascending), and
-    /// how many do; ties by item index. Items that nobody has are in no list.
+    /// The `k` items outside `masked` (ascending) that most users have, with
+    /// the number of users; ties by item index. Items without users are left
+    /// out.
     #[must_use]
     pub fn most(&self, masked: &[u32], k: usize) -> Vec<(u32, u32)> {
         let held =
@@ -211,10 +214,11 @@ impl Popularity {
         first(held, masked, k, |a, b| b.cmp(a))
     }
 
-    /// The `k` newest of a catalogue's `items` outside `masked` (ascending): first
-    /// those that nobody has yet, whichever came last into the catalogue before
-    /// the others; then those whose first record is the latest, with its time,
-    /// ties by item index. Items whose records have no times are in no list.
+    /// The `k` newest of a catalogue's `items` outside `masked` (ascending).
+    /// Items without users come first, the last one of the catalogue before the
+    /// others. Then come items by the time of their first record, latest first,
+    /// with that time; ties by item index. Items whose records have no times
+    /// are left out.
     #[must_use]
     pub fn newest(&self, items: usize, masked: &[u32], k: usize) -> Vec<(u32, Option<f64>)> {
         let since = |item: u32| match self.tallies.get(item as usize) {
@@ -249,7 +253,7 @@ fn first<T: Copy>(
     open
 }
 
-/// Keeps a time among the earliest, not in order yet.
+/// Adds a time to a list of the earliest ones, which is sorted later.
 fn keep(times: &mut Vec<f64>, time: f64) {
     times.push(time);
     if times.len() >= 8 * KEPT {
@@ -257,7 +261,7 @@ fn keep(times: &mut Vec<f64>, time: f64) {
     }
 }
 
-/// The earliest, ascending.
+/// Sorts the times and keeps the earliest.
 fn shorten(times: &mut Vec<f64>) {
     times.sort_unstable_by(f64::total_cmp);
     times.truncate(KEPT);
@@ -283,7 +287,7 @@ mod tests {
         let counted = Popularity::new(&records, 6);
         assert_eq!(counted.most(&[], 10), [(1, 2), (4, 2), (2, 1), (3, 1)]);
         assert_eq!(counted.most(&[1, 3], 2), [(4, 2), (2, 1)]);
-        // Nobody has 0, 5 and 6, which came after all others; 4 has no time.
+        // No user has 0, 5 and 6, which were added last; 4 has no time.
         let dated = [(2, Some(9.0)), (3, Some(9.0)), (1, Some(3.0))];
         assert_eq!(counted.newest(7, &[], 10), [&[(6, None), (5, None), (0, None)][..], &dated].concat());
         assert_eq!(counted.newest(7, &[], 4), [(6, None), (5, None), (0, None), dated[0]]);
@@ -291,7 +295,8 @@ mod tests {
         assert_eq!(counted.newest(7, &[], 0), []);
     }
 
-    /// Where the records lie elsewhere, an item's times are asked for by name.
+    /// If records are stored elsewhere, an item's times are requested by its
+    /// index.
     #[test]
     fn times_that_are_not_at_hand_are_learned() {
         let side = |kind: &str, count: u32| {
@@ -309,7 +314,7 @@ mod tests {
             counted.settle(&away);
             let left = |r: &&Interaction| r.user > user;
             for item in counted.short() {
-                // Of another moment: no answer.
+                // Times of another moment are ignored.
                 counted.learn(item, records.iter().filter(left).skip(1).filter_map(|r| r.timestamp));
                 assert_eq!(counted.since(item), None);
                 counted.learn(item, records.iter().filter(left).filter_map(|r| r.timestamp));
@@ -318,8 +323,9 @@ mod tests {
         assert!(counted.short().is_empty());
     }
 
-    /// Whatever is added and removed, counts are those of the records there
-    /// are; many people on few items, so that kept times run out again and again.
+    /// After any additions and deletions the counts equal those of the present
+    /// records. Many users on few items exhaust the stored times again and
+    /// again.
     #[test]
     fn counts_follow_every_change() {
         let key = Key::from_seed(9);
@@ -332,7 +338,7 @@ mod tests {
         let mut record = |user: u32| {
             let time = match stream.below(8) {
                 0 => None,
-                // Few values: equal times are common.
+                // Few distinct values, so that equal times are common.
                 _ => Some(stream.below(40) as f64 - 20.0),
             };
             Interaction { user, item: stream.below(ITEMS as usize) as u32, timestamp: time }
@@ -344,7 +350,8 @@ mod tests {
         let mut looks = 0;
         for step in 0..1200 {
             let user = order.below(people as usize) as u32;
-            // Mostly deletions of the oldest, which is the hard case; people come back later.
+            // Mostly deletes the oldest record, which is the hard case; users
+            // come back later.
             let oldest = records
                 .iter()
                 .filter(|r| r.timestamp.is_some())

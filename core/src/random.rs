@@ -1,14 +1,15 @@
-//! Every draw is a named stream; there is no other source of randomness.
+//! Random numbers come from named streams; there is no other source of
+//! randomness.
 //!
 //! A stream is keyed by (seed, purpose, shard, epoch, user ...), never by a
-//! place in a global sequence, so that removing a record leaves every other
-//! record's draws as they were (exactness rules 1 and 4). Seeds are
-//! constants of the deployment and never come from data.
+//! position in a global sequence, so that removing a record leaves every other
+//! record's draws as they were (exactness rules 1 and 4). Seeds are constants
+//! of the deployment and never depend on data.
 
 use rand_chacha::ChaCha8Rng;
 use rand_core::{RngCore, SeedableRng};
 
-/// The deployment's seed, as the key of every hash and stream.
+/// The key of every hash and stream, derived from the deployment's seed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Key([u8; 32]);
 
@@ -24,7 +25,7 @@ impl Key {
         Self(blake3::derive_key("eemu 2026 deployment seed v1", &seed.to_le_bytes()))
     }
 
-    /// A key of its own for one purpose: it may be published where the
+    /// Derives a key for one purpose. It may be published, which the
     /// deployment's own key may not.
     #[must_use]
     pub fn derived(&self, purpose: &str) -> Self {
@@ -41,7 +42,7 @@ impl Key {
         self.0
     }
 
-    /// A keyed hash of length-prefixed parts, with a domain for each purpose.
+    /// A keyed hash of length-prefixed parts; the domain names the purpose.
     pub fn hash(&self, domain: &str, parts: &[&[u8]]) -> [u8; 32] {
         let mut hasher = blake3::Hasher::new_keyed(&self.0);
         for part in std::iter::once(domain.as_bytes()).chain(parts.iter().copied()) {
@@ -57,7 +58,7 @@ impl Key {
         u64::from_le_bytes([hash[0], hash[1], hash[2], hash[3], hash[4], hash[5], hash[6], hash[7]])
     }
 
-    /// The stream of one purpose.
+    /// The random stream of one purpose.
     pub fn stream(&self, domain: &str, parts: &[&[u8]]) -> Stream {
         Stream(ChaCha8Rng::from_seed(self.hash(domain, parts)))
     }
@@ -80,8 +81,8 @@ impl Stream {
         }
     }
 
-    /// One uniform draw of `0..bound` outside a sorted list, for a negative
-    /// item; `None` when nothing is outside.
+    /// A uniform draw from `0..bound` outside a sorted list, for a negative
+    /// item; `None` if the list excludes everything.
     pub(crate) fn below_outside(&mut self, bound: usize, excluded: &[u32]) -> Option<u32> {
         if excluded.len() >= bound {
             return None;
@@ -92,7 +93,8 @@ impl Stream {
                 return Some(drawn);
             }
         }
-        // Nearly everything is excluded: count to the n-th outside the list.
+        // Nearly everything is excluded: draw n and find the n-th value outside
+        // the list.
         let mut drawn = self.below(bound - excluded.len()) as u32;
         for &one in excluded {
             drawn += u32::from(one <= drawn);
@@ -110,15 +112,15 @@ impl Stream {
         ((self.unit() * 2.0 - 1.0) * bound) as f32
     }
 
-    /// Standard normal (Box-Muller; one value a pair, so that draws do not
-    /// depend on how many were taken before).
+    /// Standard normal (Box-Muller; one value for each pair, so that a draw
+    /// does not depend on how many were taken before).
     pub fn normal(&mut self) -> f64 {
         let radius = (-2.0 * (1.0 - self.unit()).ln()).sqrt();
         radius * (std::f64::consts::TAU * self.unit()).cos()
     }
 
-    /// Dropout: each number is 0 with this chance (to a 256th), else what keeps
-    /// the mean at 1.
+    /// A dropout mask: each value becomes 0 with this probability (rounded to
+    /// 1/256), otherwise the factor that keeps the mean at 1.
     pub fn keep(&mut self, values: &mut [f32], dropout: f32) {
         let threshold = (dropout * 256.0).round().clamp(0.0, 255.0) as u32;
         let kept = 256.0 / (256 - threshold) as f32;
@@ -137,7 +139,7 @@ impl Stream {
         }
     }
 
-    /// Moves `count` values drawn without replacement to the front.
+    /// Moves `count` values, drawn without replacement, to the front.
     pub fn choose<T>(&mut self, values: &mut [T], count: usize) {
         for place in 0..count.min(values.len()) {
             let other = place + self.below(values.len() - place);

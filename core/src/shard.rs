@@ -1,7 +1,8 @@
-//! Who trains on what: records to shards, and within a shard to support and query.
+//! Sharding: assigns records to shards, and within a shard to support and
+//! query.
 //!
 //! Both are keyed hashes of the record's external identifiers, so no record
-//! has a say in where another goes (exactness rule 1).
+//! affects the assignment of another (exactness rule 1).
 
 use serde::{Deserialize, Serialize};
 
@@ -9,22 +10,21 @@ use crate::data::record_number;
 use crate::data::{Catalog, Interactions, Role, Split};
 use crate::random::Key;
 
-/// What decides a record's shard.
+/// The unit by which records are assigned to shards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ShardBy {
-    /// The person: whole histories stay together, and an account lies in one
-    /// shard.
+    /// The user: a whole history is in one shard.
     Person,
     /// The record, as in the paper.
     Record,
 }
 
-/// How records are cut into shards.
+/// How records are assigned to shards.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ShardConfig {
-    /// What decides a record's shard.
+    /// The unit of the assignment.
     pub by: ShardBy,
 }
 
@@ -35,15 +35,15 @@ impl Default for ShardConfig {
 }
 
 impl ShardConfig {
-    /// How states were cut before there was a choice.
+    /// The assignment of states that were written before this setting existed.
     #[must_use]
     pub fn by_record() -> Self {
         Self { by: ShardBy::Record }
     }
 }
 
-/// The shard of a record: a keyed hash, of its person or of itself, modulo the
-/// number of shards.
+/// The shard of a record: a keyed hash, of its user or of the record itself,
+/// modulo the number of shards.
 pub fn assign(key: &Key, catalog: &Catalog, user: u32, item: u32, by: ShardBy, shards: u32) -> u32 {
     let number = match by {
         ShardBy::Person => key.number("shard of a person", &[catalog.users.ids[user as usize].as_bytes()]),
@@ -52,49 +52,51 @@ pub fn assign(key: &Key, catalog: &Catalog, user: u32, item: u32, by: ShardBy, s
     (number % u64::from(shards)) as u32
 }
 
-/// What a person's records in a shard are to training.
+/// How a user's records in a shard are split into support and query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Slicing {
-    /// A history: all of it support, in the person's order.
+    /// A history: all records are support, in the user's order.
     InOrder,
-    /// Support and query by a hash of each record; so many queries.
+    /// Split by a hash of each record, with this many query records.
     Hashed(usize),
 }
 
-/// One user's part of a shard: the records that shape the inner step, and the
-/// records that judge it.
+/// One user's records in a shard: the support set for the inner step, and the
+/// query set that evaluates it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UserSlice {
     /// The user.
     pub user: u32,
-    /// Sup_s(u): items of the inner step, in slice order. Empty when the cell
-    /// holds no more than the query length; the query is then judged at theta.
-    /// The whole history in its order under [`Slicing::InOrder`].
+    /// Sup_s(u): items of the inner step, in slice order. It is empty if the
+    /// user has no more records here than the query length; the query loss is
+    /// then taken at theta. With [`Slicing::InOrder`] it is the whole history
+    /// in order.
     pub support: Vec<u32>,
-    /// Qry_s(u): the `query_length` items with the smallest slice hash; none
-    /// under [`Slicing::InOrder`].
+    /// Qry_s(u): the `query_length` items with the smallest slice hash; empty
+    /// with [`Slicing::InOrder`].
     pub query: Vec<u32>,
 }
 
 impl UserSlice {
-    /// D_s(u): all items of the cell.
+    /// D_s(u): all items of the user in this shard.
     pub fn items(&self) -> impl Iterator<Item = u32> + '_ {
         self.query.iter().chain(&self.support).copied()
     }
 }
 
-/// D_s: what training shard s reads, besides the frozen catalogue. Nothing
-/// else reaches it (exactness rule 2).
+/// D_s: the data that training shard s reads, besides the frozen catalogue. It
+/// reads nothing else (exactness rule 2).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ShardData {
-    /// Which shard.
+    /// Index of the shard.
     pub index: u32,
-    /// One cell for each user with a record here, by ascending user index.
+    /// One slice for each user with a record in this shard, by ascending user
+    /// index.
     pub cells: Vec<UserSlice>,
 }
 
 impl ShardData {
-    /// How many training records the shard holds.
+    /// The number of training records in the shard.
     pub fn len(&self) -> usize {
         self.cells.iter().map(|c| c.support.len() + c.query.len()).sum()
     }
@@ -104,15 +106,16 @@ impl ShardData {
         self.cells.is_empty()
     }
 
-    /// BLAKE3 of the shard's slices by external identifiers: names the input
-    /// of a training run, so that a checkpoint of other data is never taken up.
+    /// BLAKE3 of the shard's slices by external identifiers. It identifies the
+    /// input of a training run, so that a checkpoint of other data is never
+    /// resumed.
     pub fn hash(&self, catalog: &Catalog) -> [u8; 32] {
         let mut hasher = blake3::Hasher::new();
         let mut text = |s: &str| {
             hasher.update(&(s.len() as u64).to_le_bytes());
             hasher.update(s.as_bytes());
         };
-        // By identifier, so that the order of a table leaves no trace.
+        // Sorted by identifier, so that the order of a table has no effect.
         let mut cells: Vec<&UserSlice> = self.cells.iter().collect();
         cells.sort_by_key(|cell| catalog.users.ids[cell.user as usize].as_str());
         for cell in cells {
@@ -141,8 +144,8 @@ pub fn partition(
     })
 }
 
-/// [`partition`] with another rule of assignment. Only `core::mistakes` and
-/// the unsharded baseline give one.
+/// [`partition`] with another assignment. Only `core::mistakes` and the
+/// unsharded baseline use one.
 pub(crate) fn partition_by(
     key: &Key,
     catalog: &Catalog,

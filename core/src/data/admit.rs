@@ -1,26 +1,26 @@
-//! New people: a `.user` file read against a frozen catalogue.
+//! New users: reads a `.user` file against a frozen catalogue.
 
 use super::Entities;
 use super::reader::{Encoding, Lines, Separator, Source, quote};
 use super::records::check_id;
 use crate::Result;
 
-/// One person to admit: features as text, in the catalogue's column order.
+/// A user to admit: features as text, in the catalogue's column order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewPerson {
     /// External identifier.
     pub id: String,
-    /// `None` where the file has no such column.
+    /// One value for each user feature; `None` if the file lacks the column.
     pub features: Vec<Option<String>>,
 }
 
-/// Reads a `.user` file (first column the identifier). Columns that are no
-/// feature of the catalogue are passed over; values outside a vocabulary will
-/// be unknown.
+/// Reads a `.user` file, whose first column is the identifier. Columns that are
+/// not a feature of the catalogue are skipped; values outside a vocabulary will
+/// count as unknown.
 ///
 /// # Errors
-/// With file, line and column: an empty file, a wrong count of fields, an
-/// identifier that is admitted already or comes twice.
+/// The file, line and column of the fault: an empty file, a wrong number of
+/// fields, or an identifier that is already admitted or appears twice.
 pub fn read_people(source: Source<'_>, users: &Entities) -> Result<Vec<NewPerson>> {
     let mut lines = Lines::new(source, Separator::Tab, Encoding::Utf8);
     let empty = lines.fault("the file is empty", "The first line names the columns, such as user_id:token");

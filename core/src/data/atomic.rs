@@ -1,9 +1,9 @@
 //! RecBole's atomic files: tab-separated, one header line of `column:type`.
 //!
-//! Types are `token` (a category), `token_seq` (categories between spaces),
-//! `float` (standardised over the catalogue) and `float_seq` (numbers between
-//! spaces, as many in every row). A blank token is unknown, a blank number 0
-//! after standardising.
+//! Types are `token` (a category), `token_seq` (categories separated by
+//! spaces), `float` (standardised over the catalogue) and `float_seq` (numbers
+//! separated by spaces, the same number of them in every row). A blank token is
+//! unknown; a blank number is 0 after standardising.
 
 use std::collections::HashMap;
 
@@ -20,13 +20,15 @@ use crate::{Error, Result};
 pub struct AtomicFiles<'a> {
     /// Name of the data set.
     pub dataset: String,
-    /// `.inter`: who did what. Needs a user and an item column of type
-    /// `token`; `timestamp:float` is read, other columns are not.
+    /// `.inter`: the interactions. It needs a user and an item column of type
+    /// `token`. `timestamp:float` is read; other columns are not, unless a
+    /// condition names one.
     pub inter: Source<'a>,
-    /// `.user`: decides which users exist, and their order. Without it these
-    /// are the users of the records, in sorted order.
+    /// `.user`: lists the users and their order. Without it the users are those
+    /// of the records, sorted.
     pub users: Option<Source<'a>>,
-    /// `.item`: likewise. Its first `token_seq` column names the items.
+    /// `.item`: the same for items. Its first `token_seq` column holds the item
+    /// names.
     pub items: Option<Source<'a>>,
     /// Item features from elsewhere, in the order of the items.
     pub dense: Vec<DenseFeature>,
@@ -41,10 +43,10 @@ pub fn read_atomic(files: AtomicFiles<'_>, options: &ImportOptions) -> Result<Im
     read_atomic_into(files, options, &mut BadLines::new(options.skip_bad))
 }
 
-/// [`read_atomic`], naming the lines that cannot be read.
+/// [`read_atomic`] that collects the unreadable lines in `bad`.
 ///
 /// # Errors
-/// As [`read_atomic`], when there are more bad lines than may be left out.
+/// As [`read_atomic`], if there are more bad lines than may be skipped.
 pub fn read_atomic_into(files: AtomicFiles<'_>, options: &ImportOptions, bad: &mut BadLines) -> Result<Imported> {
     let AtomicFiles { dataset, inter, users, items, dense } = files;
     let mut report = ImportReport::default();
@@ -88,7 +90,7 @@ pub fn read_atomic_into(files: AtomicFiles<'_>, options: &ImportOptions, bad: &m
     assemble(dataset, gather, dense, options, bad, report)
 }
 
-/// The columns that conditions look at.
+/// The columns that the conditions of `options.keep` read.
 fn kept(lines: &Lines<'_>, header: &[Heading], options: &ImportOptions) -> Result<Vec<usize>> {
     let names: Vec<String> = header.iter().map(|heading| heading.name.clone()).collect();
     let table = TableOf { headings: &names, sample: &[] };
@@ -140,7 +142,7 @@ fn heading(line: &Line<'_>, place: usize, field: &str) -> Result<Heading> {
 }
 
 /// The column of identifiers: `user_id`, or else the first token column whose
-/// name starts with "user" (likewise for items).
+/// name starts with "user"; the same for items.
 fn identifier(lines: &Lines<'_>, header: &[Heading], kind: &str) -> Result<usize> {
     let conventional = format!("{kind}_id");
     let fits = |h: &Heading| h.kind == Kind::Token && h.name.starts_with(kind);
@@ -185,8 +187,8 @@ fn side<'a>(
     Ok(Side::Listed { table: table(source, kind, options, bad)? })
 }
 
-/// The rows of a `.user` or `.item` file. Columns that nobody chose are not
-/// read.
+/// Reads the rows of a `.user` or `.item` file. Columns outside a given
+/// selection are not read.
 pub(super) fn table(source: Source<'_>, kind: &str, options: &ImportOptions, bad: &mut BadLines) -> Result<Table> {
     let chosen = if kind == "item" { &options.item_features } else { &options.user_features };
     let mut lines = Lines::new(source, Separator::Tab, Encoding::Utf8);
@@ -218,7 +220,8 @@ pub(super) fn table(source: Source<'_>, kind: &str, options: &ImportOptions, bad
             if let Some(column) = columns.next()
                 && let Err((problem, hint)) = column.push(field)
             {
-                // The rest of the line is good: it goes without this value.
+                // The rest of the line is good: the row is kept without this
+                // value.
                 bad.forgive(Err::<(), _>(line.fault(place + 1, problem, hint)))?;
                 column.push("").map_err(|(problem, hint)| line.fault(place + 1, problem, hint))?;
             }
@@ -235,7 +238,7 @@ pub(super) fn table(source: Source<'_>, kind: &str, options: &ImportOptions, bad
     Ok(table)
 }
 
-/// Appends an identifier that must be new.
+/// Appends an identifier, which must not be in the table yet.
 pub(super) fn add_row(table: &mut Table, line: &Line<'_>, place: usize, id: &str, kind: &str) -> Result<()> {
     check_id(kind, id).map_err(|(problem, hint)| line.fault(place + 1, problem, hint))?;
     if let Some(row) = table.find(id) {

@@ -1,9 +1,9 @@
-//! Lines that cannot be read: left out up to a number, and always named.
+//! Lines that cannot be read: up to a given number they are skipped, and all
+//! are counted and reported.
 
 use crate::{DataError, Error, Result};
 
-/// How many lines are kept to be listed. A file whose every line is bad needs
-/// no longer list.
+/// The greatest number of lines that are kept for the report.
 const LISTED: usize = 100_000;
 
 /// The lines of an import that could not be read.
@@ -15,17 +15,17 @@ pub struct BadLines {
 }
 
 impl BadLines {
-    /// Nothing yet, of which `allowed` may be left out.
+    /// An empty list, which allows `allowed` lines to be skipped.
     pub fn new(allowed: u64) -> Self {
         Self { allowed, ..Self::default() }
     }
 
-    /// How many there are.
+    /// How many bad lines there are.
     pub fn count(&self) -> u64 {
         self.count
     }
 
-    /// The first of them, in the order in which they were read.
+    /// The first bad lines, in the order in which they were read.
     pub fn list(&self) -> &[DataError] {
         &self.list
     }
@@ -37,8 +37,8 @@ impl BadLines {
         }
     }
 
-    /// Takes a result of one line; an error that is no fault of the data stays
-    /// one.
+    /// Records a fault of a line and returns `None` for it. An error that is
+    /// not a fault of the data is returned as it is.
     pub(super) fn forgive<T>(&mut self, result: Result<T>) -> Result<Option<T>> {
         match result {
             Ok(value) => Ok(Some(value)),
@@ -50,8 +50,8 @@ impl BadLines {
         }
     }
 
-    /// Refuses when there are more than may be left out: names the first, how
-    /// many there are, and the way on.
+    /// Fails if there are more bad lines than may be skipped: names the first,
+    /// their number and the option to use.
     pub(super) fn settle(&self) -> Result<()> {
         let Some(first) = self.list.first().filter(|_| self.count > self.allowed) else { return Ok(()) };
         let mut fault = first.clone();

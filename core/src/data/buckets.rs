@@ -1,9 +1,9 @@
-//! Features of people as buckets: of a category the keyed hash of its value,
-//! of a number the part of a declared range that it lies in.
+//! User features as buckets: the keyed hash of a category, or the part of a
+//! declared range in which a number lies.
 //!
-//! A vocabulary, a mean or a deviation would be made of everybody's values and
-//! keep a trace of those who left. A bucket follows from one person's value
-//! and the deployment's key alone, so it leaves with the person.
+//! A vocabulary, a mean or a deviation would depend on all users' values and so
+//! keep a trace of deleted users. A bucket depends on one user's value and the
+//! deployment's key alone, so it is deleted with the user.
 
 use std::str::FromStr;
 
@@ -12,33 +12,33 @@ use serde::{Deserialize, Serialize};
 use crate::random::Key;
 use crate::{Error, Result};
 
-/// How the values of people become buckets.
+/// How values of users are turned into buckets.
 #[derive(Debug, Clone)]
 pub struct Bucketing {
     /// The deployment's key.
     pub key: Key,
-    /// How many buckets a category has.
+    /// Number of buckets for a column of categories.
     pub count: u32,
-    /// The range of each column of numbers, by the column's name.
+    /// The declared range of each numeric column, by the column's name.
     pub ranges: Vec<(String, Range)>,
 }
 
-/// A declared range of numbers, cut into equal parts. What lies outside
-/// counts to the first or the last part.
+/// A declared range of numbers, divided into equal parts. Numbers outside
+/// belong to the first or the last part.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Range {
     /// Where the first part begins.
     pub low: f64,
     /// Where the last part ends.
     pub high: f64,
-    /// How many parts.
+    /// Number of parts.
     pub parts: u32,
 }
 
 impl FromStr for Range {
     type Err = String;
 
-    /// LOW:HIGH:PARTS.
+    /// Parses LOW:HIGH:PARTS.
     fn from_str(text: &str) -> std::result::Result<Self, String> {
         let wrong = || format!("'{text}' is no range; write LOW:HIGH:PARTS, such as 0:100:10");
         let [low, high, parts] = text.split(':').collect::<Vec<_>>()[..] else { return Err(wrong()) };
@@ -54,7 +54,7 @@ impl FromStr for Range {
 }
 
 impl Range {
-    /// The part that a number lies in.
+    /// The part in which a number lies, from 0.
     #[must_use]
     pub fn part(&self, number: f64) -> u32 {
         let share = (number - self.low) / (self.high - self.low);
@@ -62,27 +62,27 @@ impl Range {
     }
 }
 
-/// What turns the text of one column into buckets.
+/// How the text of one column is turned into buckets.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Cut {
     /// A keyed hash of the whole value.
     Whole,
-    /// A keyed hash of each of the words between spaces.
+    /// A keyed hash of each word; words are separated by spaces.
     Words,
-    /// The part of a range.
+    /// The part of a declared range.
     Range(Range),
 }
 
-/// The bucket of a category's value.
+/// The bucket of a category.
 pub(super) fn hashed(key: &Key, column: &str, value: &str, count: u32) -> u32 {
     (key.number("bucket of a person's feature", &[column.as_bytes(), value.as_bytes()]) % u64::from(count.max(1)))
         as u32
 }
 
 impl Cut {
-    /// The buckets of a field, ascending: none for a blank one, or for a
-    /// number that is none.
+    /// The buckets of a field, ascending: none for a blank field, or for text
+    /// that is not a number in a numeric column.
     pub(super) fn buckets(self, key: &Key, column: &str, field: &str, count: u32) -> Vec<u32> {
         let mut found: Vec<u32> = match self {
             Self::Whole if field.is_empty() => Vec::new(),
@@ -102,7 +102,7 @@ impl Bucketing {
     /// The declared range of a column of numbers.
     ///
     /// # Errors
-    /// When none is declared: a column of numbers has no buckets of its own.
+    /// If no range is declared: a numeric column needs one.
     pub(super) fn range(&self, column: &str) -> Result<Range> {
         let found = self.ranges.iter().find(|(name, _)| name == column).map(|(_, range)| *range);
         found.ok_or_else(|| {

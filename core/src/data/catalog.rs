@@ -11,18 +11,18 @@ use crate::error::quote;
 use crate::random::Key;
 use crate::{Error, Result};
 
-/// Admitted users and items with their features. Frozen and versioned: a
-/// second state can be imported with the same file, a deletion changes nothing
-/// here, and items that come later make a new version.
+/// Admitted users and items with their features. A catalogue is frozen and
+/// versioned: a second state can be imported with the same file. A deletion of
+/// records changes nothing here. Adding items makes a new version.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Catalog {
-    /// Name of the data set, for people.
+    /// Name of the data set, for display.
     pub dataset: String,
-    /// Raised when items are added; every shard then retrains on schedule.
+    /// Raised when items are added; every shard is then retrained on schedule.
     pub version: u32,
-    /// People.
+    /// The users.
     pub users: Entities,
-    /// Things.
+    /// The items.
     pub items: Entities,
 }
 
@@ -31,30 +31,32 @@ pub struct Catalog {
 /// The identifier itself is a feature of every model (`id`); it is not listed
 /// among the columns.
 ///
-/// A clone shares everything with its original, and a change copies only what
-/// it touches: a service makes one for every change of its people.
+/// A clone shares all data with its original, and a change copies only the
+/// parts that it changes, because a service clones this at every change of its
+/// users.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Entities {
-    /// External identifiers; the place in this list is the index.
+    /// External identifiers; the index of a user or item is its position here.
     pub ids: Vector<String>,
-    /// Names for people, same order; empty when the data has none.
+    /// Display names in the same order; empty if the data has none.
     #[serde(default, skip_serializing_if = "Vector::is_empty")]
     pub names: Vector<String>,
-    /// Features the models read.
+    /// Features that the models read.
     #[serde(with = "shared")]
     pub columns: Arc<Vec<Column>>,
-    /// Slots whose account was deleted. Their identifier is a random label.
+    /// Slots of deleted accounts. Their identifier is a random label.
     #[serde(default, skip_serializing_if = "OrdSet::is_empty")]
     deleted: OrdSet<u32>,
-    /// Categories with blanks when this was frozen. Kept, because the shape of
-    /// a model must not follow from who was blanked or admitted since.
+    /// Names of category columns that had blanks when the catalogue was frozen.
+    /// They are stored because the shape of a model must not depend on users
+    /// who were blanked or admitted later.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     blanks: Vec<String>,
     #[serde(skip)]
     index: imbl::HashMap<String, u32>,
 }
 
-/// Shared columns, written and read as a list.
+/// Serialises shared columns as a list.
 mod shared {
     use super::{Arc, Column, Deserialize, Serialize};
 
@@ -71,7 +73,7 @@ impl Entities {
     /// Collects identifiers, names and features, checking that they agree.
     ///
     /// # Errors
-    /// When an identifier appears twice or a feature has another length.
+    /// If an identifier appears twice or a feature has another number of rows.
     pub fn new(ids: Vec<String>, names: Vec<String>, columns: Vec<Column>) -> Result<Self> {
         let blank = |c: &&Column| matches!(&c.values, Values::Token { rows, .. } if rows.contains(&UNKNOWN));
         let blanks = columns.iter().filter(blank).map(|c| c.name.clone()).collect();
@@ -120,7 +122,7 @@ impl Entities {
         Ok(())
     }
 
-    /// How many there are.
+    /// The number of users or items.
     pub fn len(&self) -> usize {
         self.ids.len()
     }
@@ -130,9 +132,8 @@ impl Entities {
         self.ids.is_empty()
     }
 
-    /// The same side with some rows only, in the order given: columns,
-    /// vocabularies and what shapes a model stay. Rows that are not there are
-    /// left out.
+    /// A copy with some rows only, in the order given. Columns, vocabularies
+    /// and the shape of models stay the same. Rows out of range are left out.
     #[must_use]
     pub fn only(&self, rows: &[u32]) -> Self {
         let rows: Vec<usize> = rows.iter().map(|&row| row as usize).filter(|&row| row < self.len()).collect();
@@ -171,7 +172,7 @@ impl Entities {
         Self { names, ids, columns, blanks: self.blanks.clone(), deleted, index }
     }
 
-    /// The dense features of a side, in column order.
+    /// The values of the dense features, in column order.
     pub fn dense(&self) -> Vec<Vec<f32>> {
         let dense = |column: &Column| match &column.values {
             Values::Dense { rows, .. } => Some(rows.clone()),
@@ -180,11 +181,10 @@ impl Entities {
         self.columns.iter().filter_map(dense).collect()
     }
 
-    /// Puts back the dense features of a side that came as JSON, which lacks
-    /// them.
+    /// Sets the values of the dense features, which the JSON form lacks.
     ///
     /// # Errors
-    /// When there are more or fewer than the side has, or one has another length.
+    /// If the number of dense features or the length of one differs.
     pub fn set_dense(&mut self, dense: Vec<Vec<f32>>) -> Result<()> {
         let mut dense = dense.into_iter();
         for column in Arc::make_mut(&mut self.columns) {
@@ -205,7 +205,7 @@ impl Entities {
         self.reindex()
     }
 
-    /// Whether a category had blanks when the catalogue was frozen.
+    /// Whether a category column had blanks when the catalogue was frozen.
     pub(crate) fn had_blanks(&self, column: &str) -> bool {
         self.blanks.iter().any(|name| name == column)
     }
@@ -215,18 +215,18 @@ impl Entities {
         self.index.get(id).copied()
     }
 
-    /// A name for people: the item's name, or its identifier.
+    /// The display name, or else the identifier.
     pub fn name(&self, row: u32) -> &str {
         self.names.get(row as usize).unwrap_or(&self.ids[row as usize])
     }
 
-    /// Appends one entity whose features are given as text, in column order
-    /// (`None` or a value outside the vocabulary is unknown; a dense feature
-    /// is zero; buckets follow from the deployment's key). Indices of the
-    /// others stay.
+    /// Appends one entity whose features are given as text, in column order.
+    /// `None` or a value outside the vocabulary is unknown; a dense feature is
+    /// zero; buckets are computed with the deployment's key. Other indices do
+    /// not change.
     ///
     /// # Errors
-    /// When the identifier exists already.
+    /// If the identifier exists already.
     pub fn append(&mut self, id: &str, features: &[Option<String>], key: &Key) -> Result<u32> {
         if self.find(id).is_some() {
             return Err(Error::Config(format!("{} is in the catalogue already; leave it out", quote(id))));
@@ -250,7 +250,7 @@ impl Entities {
         Ok(self.push_id(id, id))
     }
 
-    /// Appends an identifier whose features are there already.
+    /// Appends an identifier; the caller has appended its features.
     pub(super) fn push_id(&mut self, id: &str, name: &str) -> u32 {
         let row = self.ids.len() as u32;
         if !self.names.is_empty() {
@@ -261,8 +261,9 @@ impl Entities {
         row
     }
 
-    /// Blanks a slot when its account is deleted: the label given, every
-    /// feature unknown. The slot stays, so that no other index moves.
+    /// Blanks the slot of a deleted account: it gets the given label as
+    /// identifier, and every feature becomes unknown. The slot stays, so that
+    /// no other index changes.
     pub fn blank(&mut self, row: u32, label: String) {
         let place = row as usize;
         self.index.remove(&self.ids[place]);
@@ -292,11 +293,12 @@ impl Entities {
         self.deleted.iter().copied()
     }
 
-    /// Takes identifiers that are kept apart from the features, and which of
-    /// the slots are deleted.
+    /// Sets identifiers that are stored apart from the features, and which
+    /// slots are deleted.
     ///
     /// # Errors
-    /// When an identifier comes twice, or the features are of fewer or more.
+    /// If an identifier appears twice, or their number differs from that of the
+    /// features' rows.
     pub fn set_ids(
         &mut self,
         ids: impl IntoIterator<Item = String>,
@@ -306,13 +308,13 @@ impl Entities {
         self.reindex()
     }
 
-    /// The features without the identifiers; for keeping the two apart.
+    /// A copy without the identifiers, for storing the two apart.
     #[must_use]
     pub fn without_ids(&self) -> Self {
         Self { ids: Vector::new(), deleted: OrdSet::new(), index: imbl::HashMap::new(), ..self.clone() }
     }
 
-    /// Whether anything but the identifier is kept of each.
+    /// Whether anything besides the identifier is stored of each entity.
     pub fn has_features(&self) -> bool {
         !self.columns.is_empty() || !self.names.is_empty()
     }
@@ -322,7 +324,7 @@ impl Catalog {
     /// Reads `catalog.json`, and the dense features stored beside it.
     ///
     /// # Errors
-    /// When the text is no catalogue, or a dense feature is missing.
+    /// If the text is not a catalogue, or a dense feature is missing.
     pub fn from_json(text: &str, dense: &HashMap<String, Vec<f32>>) -> Result<Self> {
         let mut catalog: Self = serde_json::from_str(text)
             .map_err(|e| Error::Config(format!("catalogue: {e}; use the file as eemu wrote it")))?;
@@ -338,7 +340,8 @@ impl Catalog {
                     rows.clone_from(found);
                 }
             }
-            // Identifiers that are kept apart come later: `Entities::set_ids`.
+            // Identifiers that are stored apart are set later:
+            // `Entities::set_ids`.
             if !(side == "user" && entities.ids.is_empty()) {
                 entities.reindex()?;
             }
@@ -349,12 +352,12 @@ impl Catalog {
     /// The catalogue as JSON, without its dense features.
     ///
     /// # Errors
-    /// When it cannot be written as JSON.
+    /// If it cannot be written as JSON.
     pub fn to_json(&self) -> Result<String> {
         serde_json::to_string(self).map_err(|e| Error::Config(format!("catalogue: {e}; use the file as eemu wrote it")))
     }
 
-    /// The dense features by name (`item.title`): rows, width, values.
+    /// The dense features by name (`item.title`): name, rows, width and values.
     pub fn dense(&self) -> Vec<(String, usize, usize, &[f32])> {
         [("user", &self.users), ("item", &self.items)]
             .into_iter()
@@ -371,7 +374,7 @@ impl Catalog {
     /// BLAKE3 of the whole catalogue, dense features included.
     ///
     /// # Errors
-    /// When it cannot be written as JSON.
+    /// If it cannot be written as JSON.
     pub fn hash(&self) -> Result<String> {
         let mut hasher = blake3::Hasher::new();
         hasher.update(self.to_json()?.as_bytes());

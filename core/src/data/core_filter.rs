@@ -1,11 +1,12 @@
-//! The k-core: everybody who stays has at least k records with those who stay.
+//! The k-core: every remaining user and item has at least k records with the
+//! remaining ones.
 //!
-//! Off by default. Who is admitted depends on records, so it is decided once,
-//! at import, and frozen with the catalogue.
+//! It is off by default. It depends on records, so it is computed once, at
+//! import, and frozen with the catalogue.
 
 use super::Interaction;
 
-/// Who is admitted.
+/// The users and items that are admitted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Core {
     /// One entry a user.
@@ -68,7 +69,7 @@ mod tests {
         pairs.iter().map(|&(user, item)| Interaction { user, item, timestamp: None }).collect()
     }
 
-    /// The definition, read aloud.
+    /// The definition of the k-core, computed directly.
     fn slow(pairs: &[(u32, u32)], users: usize, items: usize, k: u32) -> Core {
         let mut core = Core { users: vec![true; users], items: vec![true; items] };
         let distinct: std::collections::BTreeSet<_> = pairs.iter().copied().collect();
@@ -88,7 +89,7 @@ mod tests {
 
     #[test]
     fn leaving_spreads_along_a_chain() {
-        // A square and a tail that hangs from it: the tail unravels.
+        // A square with a tail: the tail is removed step by step.
         let pairs = [(0, 0), (0, 1), (1, 0), (1, 1), (1, 2), (2, 2), (2, 3)];
         let core = k_core(&records(&pairs), 3, 5, 2);
         assert_eq!(core.users, [true, true, false]);

@@ -1,4 +1,4 @@
-//! From what a reader found to a frozen catalogue and records.
+//! Turns what a reader found into a frozen catalogue and records.
 
 use super::buckets::Bucketing;
 use super::core_filter::k_core;
@@ -10,63 +10,66 @@ use super::tables::{Condition, DateOrder, Layout};
 use super::{BadLines, Catalog, Column, Duplicates, Entities, Interaction, Values};
 use crate::{Error, Result};
 
-/// What a person may decide when data comes in.
+/// The options of an import.
 #[derive(Debug, Clone, Default)]
 pub struct ImportOptions {
-    /// Columns that become user features; all when `None`.
+    /// Columns that become user features; all if `None`.
     pub user_features: Option<Vec<String>>,
-    /// User features become buckets, so that nothing of people is frozen;
-    /// vocabularies and statistics, as the paper's models read them, when `None`.
+    /// Turns user features into buckets, so that no statistic of users is
+    /// frozen. If `None`, vocabularies and statistics are frozen, as the
+    /// paper's models need them.
     pub user_buckets: Option<Bucketing>,
-    /// Columns and dense features that become item features. When `None`:
-    /// all, except that a dense feature stands in for the words of the text
-    /// that names the items.
+    /// Columns and dense features that become item features. If `None`: all,
+    /// except that a dense feature replaces the words of the column of item
+    /// names.
     pub item_features: Option<Vec<String>>,
-    /// Admit only the k-core. With a frozen catalogue, which has settled who
-    /// is admitted, records outside it are left out instead of refused.
+    /// Admit only the k-core. With a frozen catalogue, records outside the
+    /// catalogue are then left out instead of refused.
     pub core: Option<u32>,
-    /// Import against this catalogue: identifiers must be in it, features
-    /// come from it, and user and item files are not read.
+    /// Import against this catalogue: identifiers must be in it, features come
+    /// from it, and user and item files are not read.
     pub catalog: Option<Catalog>,
-    /// What is known of tables of text.
+    /// Given facts about text tables, such as which column holds the users.
     pub layout: Layout,
-    /// Whose everything is, in tables without a column of users.
+    /// The user of all records, in tables without a user column.
     pub person: Option<String>,
-    /// How dates such as 04/10/22 are read; `None` asks when no line decides.
+    /// How dates such as 04/10/22 are read. If `None` and no line decides it,
+    /// the import asks.
     pub dates: Option<DateOrder>,
-    /// Only records for which all of these hold count.
+    /// Records are imported only if all of these conditions hold.
     pub keep: Vec<Condition>,
-    /// Which of several records of one user and item stays; `None` leaves all
-    /// of them in, and [`super::Interactions::new`] decides.
+    /// Which of several records of one user and item is kept; if `None` all are
+    /// returned, and [`super::Interactions::new`] decides.
     pub duplicates: Option<Duplicates>,
-    /// How many bad lines may be left out.
+    /// How many bad lines may be skipped.
     pub skip_bad: u64,
-    /// What stays out because it was forgotten before.
+    /// Records and users that are left out because they were deleted before.
     pub screen: Option<Screen>,
 }
 
-/// Numbers for every item that no text file holds, such as title embeddings.
+/// Numbers for every item that do not come from a text file, such as title
+/// embeddings.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DenseFeature {
     /// The feature's name.
     pub name: String,
     /// File name for messages.
     pub file: String,
-    /// Numbers an item.
+    /// Numbers for each item.
     pub width: usize,
     /// [items, width] row-major, in the order of the item file.
     pub rows: Vec<f32>,
 }
 
-/// Data that came in.
+/// The result of an import.
 #[derive(Debug, Clone)]
 pub struct Imported {
-    /// To be frozen.
+    /// The catalogue, to be frozen.
     pub catalog: Catalog,
-    /// In file order, duplicates included: [`super::Interactions::new`]
-    /// orders them, collapses duplicates and counts them.
+    /// In file order, duplicates included. [`super::Interactions::new`] sorts
+    /// them, collapses duplicates and counts these.
     pub records: Vec<Interaction>,
-    /// What a person should know.
+    /// Counts and notes for the person who imports.
     pub report: ImportReport,
 }
 
@@ -89,10 +92,10 @@ pub struct ImportReport {
     pub user_features: Vec<String>,
     /// Features of items, in the catalogue's order.
     pub item_features: Vec<String>,
-    /// Blank values of a feature before filtering, where there are any:
-    /// `user.age`, how many.
+    /// Features with blank values before filtering: the name, such as
+    /// `user.age`, and how many values are blank.
     pub blanks: Vec<(String, usize)>,
-    /// Sentences for a person.
+    /// Sentences for the person who imports.
     pub notes: Vec<String>,
     /// The times of all records, duplicates included, if they have any.
     pub times: Option<Span>,
@@ -100,19 +103,21 @@ pub struct ImportReport {
     pub dropped: u64,
     /// Lines that could not be read and were left out.
     pub bad_lines: u64,
-    /// Records that collapsed because a user had another of the same item.
+    /// Records that were dropped because the user had another record of the
+    /// same item.
     pub duplicates: usize,
-    /// Items that records name and no item file lists.
+    /// Items of records that no item file lists.
     pub unlisted_items: usize,
-    /// Users that records name and no user file lists.
+    /// Users of records that no user file lists.
     pub unlisted_users: usize,
-    /// Records left out because they, or their users, were forgotten before.
+    /// Records left out because they or their users were deleted before.
     pub forgotten_records: u64,
-    /// Users left out because they were forgotten before.
+    /// Users left out because they were deleted before.
     pub forgotten_users: usize,
 }
 
-/// Decides who is admitted and which columns are features, and freezes both.
+/// Decides which users and items are admitted and which columns are features,
+/// and freezes both.
 pub(super) fn assemble(
     dataset: String,
     gather: Gather<'_>,
@@ -176,7 +181,8 @@ pub(super) fn assemble(
     Ok(Imported { catalog, records, report })
 }
 
-/// A side's rows, with those that only records name; how many these are.
+/// The rows of users or of items, including those that only records name, and
+/// the number of the latter.
 fn into_table(
     side: Side<'_>,
     records: &mut [Interaction],
@@ -217,7 +223,7 @@ fn note_unlisted(report: &mut ImportReport) {
     }
 }
 
-/// The feature with zeros for items that no file lists.
+/// The feature with zeros for items that no item file lists.
 fn fit_dense(mut feature: DenseFeature, items: &Table) -> Result<DenseFeature> {
     let listed = if items.listed() == 0 { items.ids.len() } else { items.listed() };
     check_dense(&feature, listed)?;
@@ -240,7 +246,8 @@ fn check_dense(feature: &DenseFeature, items: usize) -> Result<()> {
     Ok(())
 }
 
-/// Keeps the records of the k-core, renumbered; returns the rows that stay.
+/// Keeps the records of the k-core and renumbers them; returns the rows that
+/// remain.
 fn filter(
     records: &mut Vec<Interaction>,
     users: usize,
@@ -299,7 +306,7 @@ fn freeze(
     let mut columns = Vec::new();
     for (place, column) in table.columns.into_iter().enumerate() {
         let stands_for_text = selection.is_none() && !dense.is_empty() && Some(place) == table.text;
-        // A dense feature takes the place of a column of its name.
+        // A dense feature replaces a column of the same name.
         if !selected(&column.name) || stands_for_text || has_dense(&column.name) {
             continue;
         }

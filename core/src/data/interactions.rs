@@ -1,4 +1,5 @@
-//! Who did what: records keyed by (user, item), in an order that no file decides.
+//! Interactions: records keyed by (user, item), in an order that does not
+//! depend on a file.
 
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -15,22 +16,22 @@ pub struct Interaction {
     pub user: u32,
     /// Index of the item.
     pub item: u32,
-    /// When; `None` in data without times.
+    /// The time; `None` in data without times.
     pub timestamp: Option<f64>,
 }
 
 /// All records of a data set, grouped by user.
 ///
 /// A user's records are ordered by (timestamp, keyed hash of the external
-/// identifiers); without times by the hash alone; never by their place in a
-/// file (exactness rule 3).
+/// identifiers). Without times the hash alone decides. Their order in a file
+/// never matters (exactness rule 3).
 ///
 /// A clone shares every user's records with its original, and a change copies
-/// only those of the users it names.
+/// the records of the changed users only.
 ///
-/// A service keeps no records in memory: its interactions are
-/// [`Interactions::away`], and those of the people that a request names are
-/// brought in for that request alone. They still say how many there are.
+/// A service keeps no records in memory: it starts from [`Interactions::away`]
+/// and loads the records of the users whom a request names for that request
+/// alone. [`Interactions::len`] still counts all records.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Interactions {
     by_user: Vector<Arc<[Interaction]>>,
@@ -47,15 +48,14 @@ pub fn are_timed(records: &[Interaction]) -> bool {
     records.iter().any(|record| record.timestamp.is_some())
 }
 
-/// Which of several records of one user and one item stays.
+/// Which of several records of one user and one item is kept.
 ///
-/// What was done last says most of what comes next, and an order or a fading
-/// that counts a repeated purchase as years old says something false. So the
-/// latest stays, in an import, in an addition and in the store alike. A missing
-/// time orders as 0.
+/// The latest is kept, in an import, in an addition and in the store alike: it
+/// says most about the user's next choice, and counting a repeated purchase as
+/// years old would distort order and decay. A missing time counts as 0.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Duplicates {
-    /// The earliest: an import may ask for it.
+    /// The earliest: an option of the import.
     First,
     /// The latest.
     #[default]
@@ -63,7 +63,7 @@ pub enum Duplicates {
 }
 
 impl Interaction {
-    /// Whether it takes the place of another of the same user and item.
+    /// Whether this record replaces another one of the same user and item.
     #[must_use]
     pub fn replaces(&self, other: &Self) -> bool {
         Duplicates::Last.compare(self, other).is_lt()
@@ -71,15 +71,15 @@ impl Interaction {
 }
 
 impl Duplicates {
-    /// Which of two comes first, and so stays.
+    /// Orders two records; the first one is kept.
     fn compare(self, one: &Interaction, other: &Interaction) -> Ordering {
         let by_time = time(one).total_cmp(&time(other));
         let by_time = if self == Self::Last { by_time.reverse() } else { by_time };
         by_time.then(other.timestamp.is_some().cmp(&one.timestamp.is_some()))
     }
 
-    /// Keeps one record of each user and item, by ascending user and item.
-    /// Returns how many went.
+    /// Keeps one record of each user and item, sorted by user and item. Returns
+    /// how many were dropped.
     pub fn collapse(self, records: &mut Vec<Interaction>) -> usize {
         records.sort_unstable_by(|a, b| (a.user, a.item).cmp(&(b.user, b.item)).then_with(|| self.compare(a, b)));
         let before = records.len();
@@ -89,9 +89,10 @@ impl Duplicates {
 }
 
 impl Interactions {
-    /// Groups and orders records; of duplicates one stays ([`Duplicates`]).
+    /// Groups and orders records; one of several duplicates is kept
+    /// ([`Duplicates`]).
     ///
-    /// Returns the interactions and how many duplicates collapsed.
+    /// Returns the interactions and the number of dropped duplicates.
     pub fn new(mut records: Vec<Interaction>, catalog: &Catalog, key: &Key) -> (Self, usize) {
         let duplicates = Duplicates::default().collapse(&mut records);
         let mut rest = records.as_slice();
@@ -103,14 +104,15 @@ impl Interactions {
         (Self { by_user: by_user.collect(), len: records.len() }, duplicates)
     }
 
-    /// So many records of so many users, none of them at hand.
+    /// Interactions whose records are not in memory: only the numbers of users
+    /// and of records are known.
     pub fn away(users: usize, len: usize) -> Self {
         Self { by_user: std::iter::repeat_n(Arc::from([]), users).collect(), len }
     }
 
-    /// Brings in the whole histories of some users who are there and not at
-    /// hand. What is at hand already stays as it is, and what the catalogue does
-    /// not know yet stays out.
+    /// Loads the whole histories of some users. Users whose records are in
+    /// memory keep them, and records of items that the catalogue lacks are
+    /// dropped.
     pub(crate) fn bring_in(&mut self, mut records: Vec<Interaction>, catalog: &Catalog, key: &Key) {
         self.make_room(catalog);
         records.retain(|r| (r.item as usize) < catalog.items.len());
@@ -122,7 +124,7 @@ impl Interactions {
         }
     }
 
-    /// Puts one user's records away: they are still counted.
+    /// Drops one user's records from memory: they are still counted.
     pub(crate) fn put_away(&mut self, user: u32) {
         if let Some(place) = self.by_user.get_mut(user as usize) {
             *place = Arc::from([]);
@@ -145,22 +147,22 @@ impl Interactions {
         self.iter().copied().collect()
     }
 
-    /// Every record, without what orders them.
+    /// All records as a list.
     pub fn into_records(self) -> Vec<Interaction> {
         self.all()
     }
 
-    /// One user's records in order.
+    /// One user's records in order; empty if they are not in memory.
     pub fn of(&self, user: u32) -> &[Interaction] {
         self.by_user.get(user as usize).map_or(&[], |own| own)
     }
 
-    /// How many users there is room for.
+    /// The number of user slots.
     pub fn users(&self) -> u32 {
         self.by_user.len() as u32
     }
 
-    /// How many records there are.
+    /// The number of records, in memory or not.
     pub fn len(&self) -> usize {
         self.len
     }
@@ -178,8 +180,8 @@ impl Interactions {
         Self { len: by_user.iter().map(|own| own.len()).sum(), by_user }
     }
 
-    /// Puts other records in the place of one user's. Makes room for users of
-    /// the catalogue that came since. Of duplicates one stays ([`Duplicates`]).
+    /// Replaces the records of one user. Adds slots for new users of the
+    /// catalogue. One of several duplicates is kept ([`Duplicates`]).
     pub(crate) fn replace(&mut self, user: u32, mut records: Vec<Interaction>, catalog: &Catalog, key: &Key) {
         self.make_room(catalog);
         Duplicates::default().collapse(&mut records);
@@ -190,7 +192,7 @@ impl Interactions {
     }
 }
 
-/// One user's records in the user's order.
+/// One user's records, sorted by time and hash.
 fn ordered(records: &[Interaction], catalog: &Catalog, key: &Key) -> Arc<[Interaction]> {
     let mut keyed: Vec<(u64, Interaction)> =
         records.iter().map(|r| (record_number(key, "order", catalog, r.user, r.item), *r)).collect();
@@ -198,7 +200,7 @@ fn ordered(records: &[Interaction], catalog: &Catalog, key: &Key) -> Arc<[Intera
     keyed.into_iter().map(|(_, r)| r).collect()
 }
 
-/// A keyed hash of a record's external identifiers: depends on nothing else.
+/// A keyed hash that depends on a record's external identifiers alone.
 pub(crate) fn record_number(key: &Key, domain: &str, catalog: &Catalog, user: u32, item: u32) -> u64 {
     key.number(domain, &[catalog.users.ids[user as usize].as_bytes(), catalog.items.ids[item as usize].as_bytes()])
 }

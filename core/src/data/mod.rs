@@ -1,9 +1,9 @@
-//! What is known: the frozen [`Catalog`] and the [`Interactions`].
+//! The data: the frozen [`Catalog`] and the [`Interactions`].
 //!
-//! The catalogue (who is admitted, which items exist, their features and
-//! vocabularies) is decided at import and frozen: no interaction can move it,
-//! so removing one leaves every index where it was. Interactions are keyed by
-//! (user, item); everything derived from them is recomputed, never patched.
+//! The catalogue (admitted users, items, their features and vocabularies) is
+//! decided at import and frozen: no interaction changes it, so deleting one
+//! leaves every index as it was. Interactions are keyed by (user, item); all
+//! values derived from them are recomputed, never patched.
 
 mod admit;
 mod atomic;

@@ -1,9 +1,9 @@
 //! MovieLens-1M as GroupLens ships it: `ratings.dat`, `users.dat` and
 //! `movies.dat`, `::`-separated, Latin-1, without headers.
 //!
-//! Features are the paper's: gender, age and occupation;
-//! year and genres. The archive has no title vectors; where none are given,
-//! the lower-cased words of the title become a feature that is trained.
+//! Features are the paper's: gender, age and occupation of users; year and
+//! genres of movies. The archive has no title embeddings. If none are given,
+//! the lower-case words of the title become a trained feature.
 
 use super::BadLines;
 use super::atomic::add_row;
@@ -37,10 +37,10 @@ pub fn read_movielens(files: MovieLensFiles<'_>, options: &ImportOptions) -> Res
     read_movielens_into(files, options, &mut BadLines::new(options.skip_bad))
 }
 
-/// [`read_movielens`], naming the lines that cannot be read.
+/// [`read_movielens`] that collects the unreadable lines in `bad`.
 ///
 /// # Errors
-/// As [`read_movielens`], when there are more bad lines than may be left out.
+/// As [`read_movielens`], if there are more bad lines than may be skipped.
 pub fn read_movielens_into(files: MovieLensFiles<'_>, options: &ImportOptions, bad: &mut BadLines) -> Result<Imported> {
     let MovieLensFiles { dataset, ratings, users, movies, dense } = files;
     let mut report = ImportReport::default();
@@ -138,8 +138,8 @@ fn push<const N: usize>(table: &mut Table, line: &Line<'_>, values: [(usize, &st
     Ok(())
 }
 
-/// "Heat (1995)" is "Heat" of 1995; the year is blank where the last
-/// parentheses do not hold four digits.
+/// Splits "Heat (1995)" into the title "Heat" and the year 1995. The year is
+/// blank unless the last parentheses hold four digits.
 pub(super) fn title_and_year(text: &str) -> (&str, &str) {
     let inside = text.trim_end().strip_suffix(')').and_then(|t| t.rsplit_once('('));
     match inside {

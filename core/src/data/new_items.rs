@@ -1,9 +1,9 @@
-//! Items that come to a catalogue after its import.
+//! Items that are added to a catalogue after its import.
 //!
-//! They stand behind those that are there, in the order in which they come, so
-//! no index moves, and the catalogue's version rises. A second state that is
-//! imported with this very catalogue has the same bytes. Vocabularies and
-//! scales stay as they were frozen: a value outside them is none, and said.
+//! New items are appended in the order in which they come, so no index changes,
+//! and the catalogue's version rises. A second state that is imported with this
+//! same catalogue has the same bytes. Vocabularies and scales stay frozen: a
+//! value outside them counts as missing and is reported.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -44,27 +44,27 @@ pub enum FeatureValue {
     Numbers(Vec<f32>),
 }
 
-/// What became of an item that was to come.
+/// The result of adding one item.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub enum ItemOutcome {
-    /// It is in the catalogue now, at this index. Values that the catalogue
-    /// does not know are named, as `feature: value`; they count as none.
+    /// It is now in the catalogue. Values that the catalogue does not know are
+    /// reported and count as missing.
     Added {
         /// Its index.
         index: u32,
-        /// What is not known, as `feature: value`.
+        /// Unknown values, as `feature: value`.
         unknown: Vec<String>,
     },
-    /// It was there already; nothing of it changed.
+    /// It was in the catalogue already; nothing changed.
     Known {
         /// Its index.
         index: u32,
     },
-    /// It cannot come, and why.
+    /// It cannot be added; the reason.
     Refused(String),
 }
 
-/// A value in the form that a column keeps.
+/// A value in the form that a column stores.
 enum Kept {
     Token(u32),
     Set(Vec<u32>),
@@ -72,8 +72,8 @@ enum Kept {
 }
 
 impl Catalog {
-    /// Takes in items behind those that are there; raises the version once if
-    /// any is new. Says of each, in the order given, what became of it.
+    /// Appends items and raises the version once if any is new. Returns the
+    /// outcome of each item, in the order given.
     pub fn add_items(&mut self, items: &[ItemRow]) -> Vec<ItemOutcome> {
         let outcomes: Vec<ItemOutcome> = items.iter().map(|item| self.items.add(item)).collect();
         if outcomes.iter().any(|outcome| matches!(outcome, ItemOutcome::Added { .. })) {
@@ -106,8 +106,8 @@ impl Entities {
         let mut kept = Vec::with_capacity(columns.len());
         for column in self.columns.iter() {
             let own = item.features.get(&column.name).cloned();
-            // The words of the name are a feature where the import made them
-            // one; a name is no embedding of itself.
+            // The words of the name are a feature if the import made them one.
+            // A name cannot replace an embedding.
             let of_words = is_name(&column.name) && !matches!(column.values, Values::Dense { .. });
             let named = || item.name.clone().filter(|_| of_words).map(FeatureValue::Text);
             match column.keep(own.or_else(named), &mut unknown) {
@@ -120,7 +120,7 @@ impl Entities {
                 (Values::Token { rows, .. }, Kept::Token(token)) => rows.push(token),
                 (Values::TokenSeq { rows, .. } | Values::Buckets { rows, .. }, Kept::Set(tokens)) => rows.push(tokens),
                 (Values::Dense { rows, .. }, Kept::Dense(numbers)) => rows.extend(numbers),
-                // `keep` gives what the column holds.
+                // `keep` returns the kind of value that the column holds.
                 _ => {}
             }
         }
@@ -130,7 +130,8 @@ impl Entities {
 }
 
 impl Column {
-    /// A value in this column's form. What the vocabulary lacks is noted.
+    /// Converts a value to this column's form. Values outside the vocabulary
+    /// are added to `unknown`.
     fn keep(&self, value: Option<FeatureValue>, unknown: &mut Vec<String>) -> Result<Kept, String> {
         let mut find = |vocabulary: &[String], token: &str| {
             let found = vocabulary.binary_search_by(|known| known.as_str().cmp(token)).ok().map(|place| place as u32);
@@ -152,7 +153,7 @@ impl Column {
                     FeatureValue::Text(text) if text.contains('|') || has(&text) => {
                         text.split('|').map(str::to_owned).collect()
                     }
-                    // A name: its words, as an import takes them.
+                    // A name is split into words, as in an import.
                     FeatureValue::Text(text) => {
                         let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<String>>();
                         let lower = words(&text.to_lowercase());
@@ -184,12 +185,13 @@ impl Column {
                 Kept::Dense(numbers)
             }
             (Values::Dense { width: 1, .. }, Some(_)) => {
-                // Its scale was taken from the imported values and is not kept.
+                // The scale was computed from the imported values and was not
+                // stored.
                 unknown.push(format!("{}: a single number", self.name));
                 Kept::Dense(vec![0.0])
             }
             (Values::Dense { width, .. }, Some(_)) => return Err(format!("takes a list of {width} numbers")),
-            // Of people only.
+            // Only users have buckets.
             (Values::Buckets { .. }, _) => Kept::Set(Vec::new()),
         })
     }
@@ -259,7 +261,8 @@ mod tests {
         assert_eq!(catalog.version, 2, "nothing came");
     }
 
-    /// The built-in data have the titles' embeddings in the titles' place.
+    /// The built-in data sets have embeddings of titles in the column of
+    /// titles.
     #[test]
     fn a_name_is_no_embedding() {
         let text = |words: [&str; 2]| words.map(str::to_owned).to_vec();

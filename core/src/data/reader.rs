@@ -1,5 +1,5 @@
-//! Lines of a text file that nobody vouches for: bounded memory, and the exact
-//! place of every fault.
+//! Reads lines of an untrusted text file in bounded memory, and reports the
+//! file, line and column of every fault.
 
 use std::io::{BufRead, ErrorKind, Read};
 
@@ -7,7 +7,7 @@ pub(super) use crate::error::quote;
 use crate::{DataError, Error, Result};
 
 /// The longest line that is read, in bytes. A row of a few hundred numbers
-/// takes some thousands.
+/// takes some thousand bytes.
 pub const MAX_LINE: usize = 1 << 20;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
@@ -20,8 +20,8 @@ pub struct Source<'a> {
 
 impl<'a> Source<'a> {
     /// Names a stream. An I/O error of kind `UnexpectedEof` is reported as a
-    /// file that was cut off, one of kind `FileTooLarge` as a file that
-    /// unpacks to more than it should.
+    /// file that was cut off; one of kind `FileTooLarge` as a file that unpacks
+    /// to too many bytes.
     pub fn new(name: impl Into<String>, bytes: impl BufRead + 'a) -> Self {
         Self { name: name.into(), bytes: Box::new(bytes) }
     }
@@ -31,8 +31,8 @@ impl<'a> Source<'a> {
         &self.name
     }
 
-    /// Takes the first bytes out for a look: up to `length` of them, without a
-    /// byte order mark. The second value gives all bytes once more.
+    /// Reads up to `length` bytes as a sample, without a byte order mark. The
+    /// second value is a source that gives all bytes again.
     pub(super) fn look(self, length: u64) -> Result<(Vec<u8>, Self)> {
         let Self { name, mut bytes } = self;
         let mut sample = Vec::new();
@@ -57,7 +57,7 @@ impl std::fmt::Debug for Source<'_> {
     }
 }
 
-/// What stands between two fields.
+/// The separator between two fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Separator {
     Tab,
@@ -79,7 +79,7 @@ impl Separator {
         }
     }
 
-    /// The field that byte `at` of the line belongs to, from 1.
+    /// The number of the field to which byte `at` of the line belongs, from 1.
     fn column(self, line: &[u8], at: usize) -> u64 {
         let mut column = 1;
         let mut rest = &line[..at.min(line.len())];
@@ -91,7 +91,7 @@ impl Separator {
     }
 }
 
-/// How bytes become text.
+/// How bytes are decoded to text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Encoding {
     Utf8,
@@ -108,9 +108,10 @@ pub(super) struct Lines<'a> {
     text: String,
     number: u64,
     first_blank: Option<u64>,
-    /// Whether the last fault was of one line, whose end is known.
+    /// Whether the last fault concerned a single line, so that reading can go
+    /// on.
     goes_on: bool,
-    /// Whether blank lines are passed over wherever they stand.
+    /// Whether blank lines are skipped anywhere in the file.
     passes_blanks: bool,
 }
 
@@ -139,13 +140,13 @@ impl<'a> Lines<'a> {
         }
     }
 
-    /// Passes over blank lines wherever they stand.
+    /// Skips blank lines anywhere in the file.
     pub(super) fn passing_blanks(mut self) -> Self {
         self.passes_blanks = true;
         self
     }
 
-    /// Whether the lines after the last fault can be read.
+    /// Whether reading can go on after the last fault.
     pub(super) fn goes_on(&self) -> bool {
         self.goes_on
     }
@@ -164,8 +165,8 @@ impl<'a> Lines<'a> {
         fault(self.file(), 0, 0, problem, hint)
     }
 
-    /// The next line; `None` at the end. Blank lines are passed over at the
-    /// end of the file and refused before it.
+    /// The next line; `None` at the end. Blank lines are skipped at the end of
+    /// the file and refused before it.
     pub(super) fn next(&mut self) -> Result<Option<Line<'_>>> {
         self.goes_on = false;
         loop {
@@ -264,7 +265,7 @@ impl<'a> Lines<'a> {
     }
 }
 
-/// The fault of a stream that ends or fails in a line.
+/// The fault of a stream that ends or fails within a line.
 pub(super) fn unreadable(file: &str, number: u64, error: &std::io::Error) -> Error {
     let (problem, hint) = match error.kind() {
         ErrorKind::UnexpectedEof => {
@@ -286,7 +287,7 @@ impl<'a> Line<'a> {
         fault(self.file, self.number, column as u64, problem, hint)
     }
 
-    /// The fault of a line with another number of fields than it should have.
+    /// The fault of a line with a wrong number of fields.
     pub(super) fn wrong_count(&self, wanted: usize, found: usize) -> Error {
         let separator = match self.separator {
             Separator::Tab => "one tab",

@@ -1,4 +1,4 @@
-//! The records of files, as indices into either side of the data.
+//! Reads the records of files as indices of users and items.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -12,26 +12,28 @@ use crate::{Error, Result};
 /// Longest identifier, in bytes, wherever it comes from.
 pub const LONGEST_ID: usize = 1024;
 
-/// Where the identifiers of one side come from.
+/// The source of the identifiers of one side: users or items.
 pub(super) enum Side<'a> {
     /// A catalogue that was frozen earlier.
     Frozen(&'a Entities),
-    /// A file that lists them. Records may name others, which get their
-    /// identifier alone.
+    /// A file that lists them. Records may name others, for which only the
+    /// identifier is known.
     Listed { table: Table },
     /// The records themselves.
     Seen(Table),
 }
 
-/// Whether a user is out, or a user's record of an item.
+/// Whether a user (`None`), or a user's record of an item, is excluded.
 type IsOut = dyn Fn(&str, Option<&str>) -> bool + Send + Sync;
 
-/// Who and what stays out of an import, because it was forgotten before.
+/// The users and records that an import leaves out because they were deleted
+/// before.
 #[derive(Clone)]
 pub struct Screen(Arc<IsOut>);
 
 impl Screen {
-    /// `is_out` says it of a user, or of a user's record of an item.
+    /// `is_out` gets a user and `None`, or a user and the item of a record; it
+    /// returns whether the import leaves them out.
     pub fn new(is_out: impl Fn(&str, Option<&str>) -> bool + Send + Sync + 'static) -> Self {
         Self(Arc::new(is_out))
     }
@@ -51,24 +53,24 @@ impl std::fmt::Debug for Screen {
     }
 }
 
-/// Places in a line of the interactions file, from 0.
+/// Column positions in a line of the interactions file, from 0.
 pub(super) struct Layout {
     pub(super) fields: usize,
     pub(super) user: usize,
     pub(super) item: usize,
     pub(super) time: Option<usize>,
-    /// What each condition looks at.
+    /// The column that each condition reads.
     pub(super) kept: Vec<usize>,
 }
 
-/// What is wrong with an identifier: which side's, the problem, the hint.
+/// A fault of an identifier: whether it is an item's, the problem and the hint.
 pub(super) struct BadId {
     pub(super) of_item: bool,
     pub(super) problem: String,
     pub(super) hint: String,
 }
 
-/// Refuses what can be nobody's identifier: the problem, and the hint.
+/// Checks that an identifier is allowed; the error is (problem, hint).
 pub(super) fn check_id(kind: &str, id: &str) -> std::result::Result<(), (String, String)> {
     if id.trim().is_empty() {
         return Err((format!("the {kind} identifier is blank"), "Every line names its own".into()));
@@ -80,7 +82,7 @@ pub(super) fn check_id(kind: &str, id: &str) -> std::result::Result<(), (String,
     Ok(())
 }
 
-/// Records on their way in.
+/// The records that an import has read so far.
 pub(super) struct Gather<'a> {
     pub(super) users: Side<'a>,
     pub(super) items: Side<'a>,
@@ -89,9 +91,10 @@ pub(super) struct Gather<'a> {
     lenient: bool,
     screen: Option<Screen>,
     pub(super) left_out: usize,
-    /// Records that a condition left out.
+    /// Records that a condition excluded.
     pub(super) dropped: u64,
-    /// Records of what was forgotten.
+    /// Records that were left out because they or their users were deleted
+    /// before.
     pub(super) forgotten: u64,
     pub(super) forgotten_users: HashSet<String>,
 }
@@ -111,8 +114,8 @@ impl<'a> Gather<'a> {
         }
     }
 
-    /// Takes a record in. Its place among [`Gather::records`], unless it stays
-    /// out.
+    /// Adds a record. Returns its index in [`Gather::records`], or `None` if it
+    /// is left out.
     pub(super) fn take(
         &mut self,
         user: &str,
@@ -149,8 +152,8 @@ impl<'a> Gather<'a> {
     }
 }
 
-/// Reads the records that follow into `gather`. Those that `conditions` do not
-/// hold for are counted.
+/// Reads the remaining records into `gather`. Records that fail a condition are
+/// counted.
 pub(super) fn read_records(
     lines: &mut Lines<'_>,
     layout: &Layout,
@@ -176,7 +179,7 @@ pub(super) fn read_records(
     Ok(())
 }
 
-/// The fault of a file without records.
+/// The fault of a file that gives no records.
 pub(super) fn no_records(lines: &Lines<'_>, gather: &Gather<'_>) -> Error {
     let problem = match (gather.left_out, gather.dropped, gather.forgotten) {
         (0, 0, 0) => "there are no records",
@@ -250,7 +253,7 @@ fn find(
     }
 }
 
-/// The fault of more identifiers than a 32-bit index can name.
+/// The fault of more identifiers than a 32-bit index can count.
 pub(super) fn too_many(kind: &str) -> (String, String) {
     (format!("more than {} {kind}s", u32::MAX), "Divide the data".into())
 }

@@ -1,27 +1,28 @@
-//! Which records train, which are held out: a function of the data alone.
+//! The split of records into training, validation and test: a function of the
+//! data alone.
 
 use serde::{Deserialize, Serialize};
 
 use super::Interactions;
 
-/// Whether records are held out for measuring.
+/// Whether and how records are held out for evaluation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Holdout {
-    /// A user's last record is for the test, the second last for validation
-    /// (users with three or more records). For measuring.
+    /// A user's last record is the test record, the second last the validation
+    /// record (users with three or more records). For evaluation.
     LeaveOneOut,
-    /// A user's last ten records are for the test, the ten before for
-    /// validation (users with forty or more records). For measuring on few
-    /// people: ten items a person say more than one.
+    /// A user's last ten records are test records, the ten before are
+    /// validation records (users with forty or more records). For evaluation on
+    /// few users: ten items of a user tell more than one.
     LeaveTen,
-    /// Every record trains. For production.
+    /// Every record is a training record. For production.
     None,
 }
 
 impl Holdout {
-    /// How many records of a user each role holds out, and how many records
-    /// the user must have.
+    /// The number of records that each held-out role takes from a user, and the
+    /// number of records that the user must have.
     fn sizes(self) -> Option<(usize, usize)> {
         match self {
             Self::LeaveOneOut => Some((1, 3)),
@@ -31,32 +32,34 @@ impl Holdout {
     }
 }
 
-/// What a record is for.
+/// The role of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Role {
-    /// Trains the shard it is assigned to.
+    /// Trains the shard to which it is assigned.
     Train = 0,
-    /// Chooses hyper-parameters.
+    /// Serves to choose hyper-parameters.
     Validation = 1,
-    /// Measures.
+    /// Serves to measure accuracy.
     Test = 2,
 }
 
-/// What each record is for: a function of how many records its user has, and
-/// of its place among them.
+/// Assigns a role to each record: a function of the record's position among its
+/// user's records and of their number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Split {
     holdout: Holdout,
 }
 
 impl Split {
-    /// The split. Forgetting a held-out record moves the user's others.
+    /// A split by this hold-out. Deleting a held-out record changes the roles
+    /// of the user's other records.
     pub fn new(holdout: Holdout) -> Self {
         Self { holdout }
     }
 
-    /// The role of the record at a place (from 0) among a user's `count`.
+    /// The role of the record at position `place` (from 0) among a user's
+    /// `count` records.
     pub fn role(self, place: usize, count: usize) -> Role {
         let Some((held, least)) = self.holdout.sizes() else { return Role::Train };
         match count - place {
@@ -76,7 +79,8 @@ impl Split {
             .map(|(_, record)| record.item)
     }
 
-    /// Training interactions per item over all shards: d_i of Eq 7.
+    /// The number of training interactions of each item over all shards: d_i of
+    /// Eq 7.
     pub fn degrees(self, interactions: &Interactions, items: usize) -> Vec<u32> {
         let mut degrees = vec![0; items];
         for user in 0..interactions.users() {

@@ -1,4 +1,4 @@
-//! What an import would bring: counts, histories, times, and what is odd.
+//! A preview of an import: counts, history lengths, times and warnings.
 
 use std::collections::BTreeMap;
 
@@ -8,34 +8,36 @@ use serde::Serialize;
 use super::tables::Unit;
 use super::{ImportReport, Interaction};
 
-/// Before this nobody recorded what people did online: 1990.
+/// 1990, in seconds since 1970: earlier times are reported, because hardly any
+/// interaction was recorded before.
 const EARLY: f64 = 631_152_000.0;
 
-/// The times of all records that were read, duplicates included.
+/// Statistics of the times of all records that were read, duplicates included.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Span {
-    /// The earliest, in seconds since 1970.
+    /// The earliest time, in seconds since 1970.
     pub first: f64,
-    /// The latest.
+    /// The latest time, in seconds since 1970.
     pub last: f64,
-    /// Records of each year.
+    /// The number of records in each year.
     pub years: Vec<(i32, usize)>,
-    /// Records without a time beside others that have one.
+    /// The number of records without a time.
     pub missing: usize,
     early: usize,
-    /// The latest times, the latest first.
+    /// The latest times, newest first.
     latest: Vec<f64>,
 }
 
-/// How many of the latest times are kept, to count those in the future.
+/// How many of the latest times are kept, to count the times in the future.
 const LATEST: usize = 1000;
 
 impl Span {
-    /// Looks at the times of records; `None` when there are none.
+    /// Statistics of the times of records; `None` if no record has a time.
     pub(super) fn of(records: &[Interaction]) -> Option<Self> {
         let times = || records.iter().filter_map(|r| r.timestamp);
         let greatest = times().map(f64::abs).max_by(f64::total_cmp)?;
-        // Tables are in seconds by now; atomic files keep their own unit.
+        // Times of tables are already in seconds; atomic files keep their own
+        // unit.
         let a_second = Unit::of(greatest).a_second();
         let (mut first, mut last) = (f64::INFINITY, f64::NEG_INFINITY);
         let (mut early, mut count) = (0, 0);
@@ -73,7 +75,7 @@ impl Span {
         (shown(self.first), shown(self.last))
     }
 
-    /// What a person should look at. `now` is in seconds since 1970.
+    /// Warnings for the person who imports. `now` is in seconds since 1970.
     pub fn warnings(&self, now: f64) -> Vec<String> {
         let mut warnings = Vec::new();
         if self.early > 0 {
@@ -98,38 +100,38 @@ impl Span {
     }
 }
 
-/// What there is to know of data before it is taken in.
+/// A summary of data before it is imported.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Survey {
-    /// Records, one for each person and item.
+    /// Number of records, one for each user and item.
     pub records: usize,
-    /// People with a record.
+    /// Number of users with a record.
     pub people: usize,
-    /// Items with a record.
+    /// Number of items with a record.
     pub items: usize,
-    /// Records that collapse because a person has another of the same item.
+    /// Records that are dropped because the user has another record of the same
+    /// item.
     pub duplicates: usize,
     /// Lines that could not be read.
     pub bad_lines: u64,
-    /// Records that conditions left out.
+    /// Records that conditions excluded.
     pub dropped: u64,
-    /// Lengths of histories: from, to, how many people.
+    /// Histogram of history lengths: shortest, longest, number of users.
     pub histories: Vec<(usize, usize, usize)>,
-    /// The history in the middle.
+    /// The median history length.
     pub median_history: usize,
-    /// The earliest time and the latest, as dates in UTC.
+    /// The earliest time, as a date in UTC.
     pub first: Option<String>,
-    /// See `first`.
+    /// The latest time, as a date in UTC.
     pub last: Option<String>,
-    /// Records of each year.
+    /// The number of records in each year.
     pub years: Vec<(i32, usize)>,
-    /// What a person should look at.
+    /// Warnings for the person who imports.
     pub warnings: Vec<String>,
 }
 
 impl Survey {
-    /// Looks at records that were read, which are used up. `now` is in seconds
-    /// since 1970.
+    /// Summarises records that were read. `now` is in seconds since 1970.
     pub fn new(mut records: Vec<Interaction>, report: &ImportReport, now: f64) -> Self {
         let ties = Ties::of(&mut records);
         records.sort_unstable_by_key(|r| (r.user, r.item));
@@ -191,8 +193,8 @@ impl Survey {
     }
 }
 
-/// People by the lengths of their histories (1, 2, 3 to 4, 5 to 8, ...), how
-/// many there are, and the length in the middle.
+/// A histogram of the users' history lengths (1, 2, 3 to 4, 5 to 8, ...), the
+/// number of users, and the median length.
 fn histories(records: &[Interaction]) -> (Vec<(usize, usize, usize)>, usize, usize) {
     let mut lengths: Vec<usize> = records.chunk_by(|a, b| a.user == b.user).map(<[Interaction]>::len).collect();
     lengths.sort_unstable();
@@ -208,16 +210,16 @@ fn histories(records: &[Interaction]) -> (Vec<(usize, usize, usize)>, usize, usi
     (found, lengths.len(), median)
 }
 
-/// People whose times order nothing.
+/// Counts users whose records cannot be ordered by time.
 struct Ties {
-    /// With several records that have times.
+    /// Users with several records that have times.
     several: usize,
-    /// Of these, with one time for all.
+    /// Those of them whose records all have the same time.
     tied: usize,
 }
 
 impl Ties {
-    /// Sorts the records by person and time on the way.
+    /// Counts them. Sorts the records by user and time.
     fn of(records: &mut [Interaction]) -> Self {
         let time = |r: &Interaction| r.timestamp.unwrap_or(f64::NEG_INFINITY);
         records.sort_unstable_by(|a, b| a.user.cmp(&b.user).then(time(a).total_cmp(&time(b))));

@@ -1,5 +1,5 @@
-//! One side of the data while it is read: identifiers, and columns whose
-//! vocabulary is not settled before it is known who is admitted.
+//! One side of the data (users or items) while it is read: identifiers, and
+//! columns whose vocabulary is fixed only when the admitted rows are known.
 
 use std::collections::HashMap;
 
@@ -8,8 +8,9 @@ use super::reader::quote;
 use super::{Column, UNKNOWN, Values};
 use crate::{Error, Result};
 
-/// How many zeros the blank rows of one `float_seq` column may take: a long
-/// first row and many blank ones would make much memory out of a small file.
+/// The greatest number of zeros for the blank rows of one `float_seq` column.
+/// Without a limit a small file with a long first row and many blank rows would
+/// need much memory.
 const MAX_ZEROS: usize = 1 << 26;
 
 /// Identifiers in the order of their first appearance, and their features.
@@ -17,14 +18,15 @@ const MAX_ZEROS: usize = 1 << 26;
 pub(super) struct Table {
     pub(super) ids: Vec<String>,
     index: HashMap<String, u32>,
-    /// Names for people, one a row, or none at all.
+    /// Display names, one for each row, or none at all.
     pub(super) names: Vec<String>,
     pub(super) columns: Vec<RawColumn>,
-    /// Place among `columns` of the text that names the rows.
+    /// Index in `columns` of the text column that holds the display names.
     pub(super) text: Option<usize>,
-    /// How many rows a file listed; what records name besides comes after.
+    /// The number of rows that a file lists; rows that only records name
+    /// follow.
     listed: usize,
-    /// The line of each of them.
+    /// The line number of each listed row.
     lines: Vec<u64>,
 }
 
@@ -38,8 +40,8 @@ impl Table {
         self.index.get(id).copied()
     }
 
-    /// Appends an identifier. `None` when no more fit a 32-bit index (the
-    /// highest one means "unknown").
+    /// Appends an identifier. Returns `None` if the 32-bit indices are used up
+    /// (the highest one means "unknown").
     pub(super) fn push(&mut self, id: &str) -> Option<u32> {
         let row = u32::try_from(self.ids.len()).ok().filter(|&row| row < UNKNOWN)?;
         self.ids.push(id.to_owned());
@@ -47,17 +49,17 @@ impl Table {
         Some(row)
     }
 
-    /// Notes the line of the last identifier.
+    /// Stores the line number of the last identifier.
     pub(super) fn note_line(&mut self, line: u64) {
         self.lines.push(line);
     }
 
-    /// The line on which a row stands, if a file listed it.
+    /// The line number of a row, if a file lists it.
     pub(super) fn line(&self, row: u32) -> Option<u64> {
         self.lines.get(row as usize).copied()
     }
 
-    /// Ends the rows that a file lists.
+    /// Marks the end of the rows that a file lists.
     pub(super) fn end_of_file(&mut self) {
         self.listed = self.ids.len();
     }
@@ -67,9 +69,9 @@ impl Table {
         self.listed
     }
 
-    /// Gives the rows that only records name blank features and their
-    /// identifiers as names, in an order that no file decides. Returns each
-    /// old row's new row.
+    /// Completes the rows that only records name: they get blank features,
+    /// their identifiers as names, and an order that does not depend on a file.
+    /// Returns the new index of each old row.
     pub(super) fn complete(&mut self) -> std::result::Result<Vec<u32>, (String, String)> {
         let listed = self.listed;
         let mut rest = Self::default();
@@ -90,9 +92,9 @@ impl Table {
         Ok((0..listed as u32).chain(tail.into_iter().map(|row| row + listed as u32)).collect())
     }
 
-    /// Puts identifiers seen in records in an order that the file does not
-    /// decide: by number when all are whole numbers, else by bytes. Returns
-    /// each old row's new row.
+    /// Sorts identifiers from records independently of the file's order: by
+    /// number if all are whole numbers, else by bytes. Returns the new index of
+    /// each old row.
     pub(super) fn sort(&mut self) -> Vec<u32> {
         let numbers: Option<Vec<i64>> = self.ids.iter().map(|id| id.parse().ok()).collect();
         let mut order: Vec<u32> = (0..self.ids.len() as u32).collect();
@@ -113,18 +115,18 @@ impl Table {
     }
 }
 
-/// How a column's text becomes values.
+/// How the text of a column is turned into values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     /// One category.
     Token,
-    /// Categories between separators, kept as they are.
+    /// Categories between separators, unchanged.
     TokenSeq(char),
     /// Words of a text, in lower case.
     Words,
     /// One number, standardised over the catalogue.
     Float,
-    /// As many numbers in every row.
+    /// Several numbers, the same number of them in every row.
     FloatSeq,
 }
 
@@ -142,7 +144,7 @@ pub(super) struct RawColumn {
     rows: usize,
     /// How many rows had no value.
     pub(super) blanks: usize,
-    /// Nobody asked for it: its values are passed over.
+    /// The column was not chosen: its values are skipped.
     unread: bool,
 }
 
@@ -162,13 +164,14 @@ impl RawColumn {
         }
     }
 
-    /// Passes over every value when nobody asks for the column.
+    /// Skips every value unless the column was chosen.
     pub(super) fn read_if(mut self, asked: bool) -> Self {
         self.unread = !asked;
         self
     }
 
-    /// Appends a row without a value that was not blank in any file.
+    /// Appends a blank value for a row that no file lists; it does not count in
+    /// `blanks`.
     fn push_blank(&mut self) -> std::result::Result<(), (String, String)> {
         let blanks = self.blanks;
         self.push("")?;
@@ -176,7 +179,7 @@ impl RawColumn {
         Ok(())
     }
 
-    /// Appends a row's value, or says (problem, hint) why it is none.
+    /// Appends the value of a row, or returns (problem, hint).
     pub(super) fn push(&mut self, field: &str) -> std::result::Result<(), (String, String)> {
         if self.unread {
             return Ok(());
@@ -226,7 +229,7 @@ impl RawColumn {
         if found == 0 {
             self.numbers.extend(std::iter::repeat_n(0.0, self.width));
         } else if self.width == 0 {
-            // Blank rows that came first get their zeros now.
+            // Earlier blank rows get their zeros now.
             self.width = found;
             self.numbers.splice(0..0, std::iter::repeat_n(0.0, self.rows * found));
         } else if self.width != found {
@@ -236,8 +239,8 @@ impl RawColumn {
         Ok(())
     }
 
-    /// The feature over the admitted rows: the vocabulary holds what these
-    /// use, in byte order, and a number is standardised over them.
+    /// The feature of the admitted rows. The vocabulary holds the categories of
+    /// these rows in byte order; a number is standardised over these rows.
     pub(super) fn finish(self, keep: &[u32]) -> Column {
         let values = match self.kind {
             Kind::Token => {
@@ -268,11 +271,11 @@ impl RawColumn {
 }
 
 impl RawColumn {
-    /// A feature of people over the admitted rows, as buckets.
+    /// A user feature of the admitted rows, as buckets.
     ///
     /// # Errors
-    /// When a column of numbers has no declared range, or holds several
-    /// numbers a row.
+    /// If a numeric column has no declared range, or holds several numbers in a
+    /// row.
     pub(super) fn in_buckets(self, keep: &[u32], by: &Bucketing) -> Result<Column> {
         let mut of_token = vec![0; self.vocabulary.len()];
         for (value, token) in &self.vocabulary {
@@ -315,7 +318,7 @@ pub(super) fn dense_rows(numbers: &[f32], width: usize, keep: &[u32]) -> Vec<f32
     keep.iter().flat_map(|&row| &numbers[row as usize * width..(row as usize + 1) * width]).copied().collect()
 }
 
-/// The tokens in use, sorted, and where each provisional index went.
+/// The used tokens, sorted, and the new index of each provisional index.
 fn settle(vocabulary: HashMap<String, u32>, used: impl Iterator<Item = u32>) -> (Vec<String>, Vec<u32>) {
     let mut moved = vec![UNKNOWN; vocabulary.len()];
     used.for_each(|token| moved[token as usize] = 0);
@@ -327,8 +330,8 @@ fn settle(vocabulary: HashMap<String, u32>, used: impl Iterator<Item = u32>) -> 
     (kept.into_iter().map(|(token, _)| token).collect(), moved)
 }
 
-/// Mean 0 and standard deviation 1 over the values that are there; blanks
-/// (NaN), and a column with one value only, become 0. Sums run in row order.
+/// Standardises values to mean 0 and standard deviation 1. Blanks (NaN), and
+/// all values of a constant column, become 0. Sums run in row order.
 fn standardised(mut values: Vec<f32>) -> Vec<f32> {
     let known = || values.iter().filter(|v| !v.is_nan()).map(|&v| f64::from(v));
     let count = known().count().max(1) as f64;

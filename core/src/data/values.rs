@@ -1,10 +1,10 @@
-//! A feature's values: categories, sets of them, buckets, numbers.
+//! The values of a feature: categories, sets of categories, buckets or numbers.
 
 use serde::{Deserialize, Serialize};
 
 use super::buckets::Cut;
 
-/// The index of a value that is blank or not in the vocabulary.
+/// The index of a value that is blank or outside the vocabulary.
 pub const UNKNOWN: u32 = u32::MAX;
 
 /// One feature of every user, or of every item.
@@ -24,29 +24,30 @@ pub enum Values {
     Token {
         /// Distinct values, sorted.
         vocabulary: Vec<String>,
-        /// One index a row.
+        /// One index for each row.
         rows: Vec<u32>,
     },
     /// A set of categories (genres, the words of a title).
     TokenSeq {
         /// Distinct values, sorted.
         vocabulary: Vec<String>,
-        /// Distinct indices a row, ascending.
+        /// For each row, its distinct indices, ascending.
         rows: Vec<Vec<u32>>,
     },
-    /// What of people may be kept: buckets that follow from one person's value
-    /// and the deployment's key, with no vocabulary (`data::buckets`).
+    /// User features that may be stored: buckets that depend on one user's
+    /// value and the deployment's key alone, without a vocabulary
+    /// (`data::buckets`).
     Buckets {
-        /// How many there are.
+        /// The number of buckets.
         count: u32,
-        /// How a field becomes buckets.
+        /// How a field is turned into buckets.
         cut: Cut,
-        /// Distinct buckets a row, ascending.
+        /// For each row, its distinct buckets, ascending.
         rows: Vec<Vec<u32>>,
     },
-    /// Numbers: a title's embedding, an age.
+    /// Numbers, such as the embedding of a title, or an age.
     Dense {
-        /// Numbers a row.
+        /// Numbers in a row.
         width: usize,
         /// Row-major values. Kept outside JSON (see [`Catalog::dense`](super::Catalog::dense)).
         #[serde(skip)]
@@ -55,7 +56,7 @@ pub enum Values {
 }
 
 impl Values {
-    /// How many rows the feature has.
+    /// The number of rows.
     pub fn len(&self) -> usize {
         match self {
             Self::Token { rows, .. } => rows.len(),
@@ -64,7 +65,8 @@ impl Values {
         }
     }
 
-    /// The vocabulary's size and the values of some rows as text, for hashing.
+    /// The size of the vocabulary and the values of some rows as text, for
+    /// hashing.
     pub(crate) fn describe(&self, rows: impl IntoIterator<Item = u32>) -> String {
         let mut text = match self {
             Self::Token { vocabulary, .. } | Self::TokenSeq { vocabulary, .. } => format!("{}:", vocabulary.len()),

@@ -1,4 +1,5 @@
-//! Which column says who, what and when: by its name, or as a person says.
+//! Chooses the columns of users, items and times: by their headings, or as the
+//! options say.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,26 +7,26 @@ use std::str::FromStr;
 use super::super::reader::quote;
 use super::times::looks_like_times;
 
-/// What a column of a table of records means.
+/// The role of a column in a table of records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Role {
-    /// Who.
+    /// The user.
     User,
-    /// What.
+    /// The item.
     Item,
-    /// When.
+    /// The time.
     Time,
-    /// What kind of event.
+    /// The type of event.
     Event,
-    /// How good, or how often.
+    /// A rating or an amount.
     Value,
 }
 
 impl Role {
-    /// Every role, in the order in which people say them.
+    /// Every role, in the order in which they are listed in messages.
     pub const ALL: [Self; 5] = [Self::User, Self::Item, Self::Time, Self::Event, Self::Value];
 
-    /// The word that `--columns` takes.
+    /// The name of the role in `--columns`.
     pub fn name(self) -> &'static str {
         match self {
             Self::User => "user",
@@ -36,8 +37,8 @@ impl Role {
         }
     }
 
-    /// Usual names of such a column, in lower case without signs. A name of an
-    /// earlier list wins over one of a later list.
+    /// Usual headings of such a column, in lower case without punctuation. A
+    /// heading of the first list wins over one of the second.
     fn usual(self) -> [&'static str; 2] {
         match self {
             Self::User => [
@@ -69,20 +70,21 @@ impl Role {
         }
     }
 
-    /// How well a name fits: the list that it is in.
+    /// The index of the list of usual headings that contains a heading; lower
+    /// is better.
     fn rank(self, heading: &str) -> Option<usize> {
         let plain = plain(heading);
         self.usual().iter().position(|names| is_among(names, &plain))
     }
 }
 
-/// Whether a name is in a list of names between spaces.
+/// Whether a name is in a list of names that spaces separate.
 pub(super) fn is_among(names: &str, name: &str) -> bool {
     names.split(' ').any(|known| known == name)
 }
 
-/// A heading in lower case without signs, and without the type that RecBole
-/// writes behind it.
+/// A heading in lower case without punctuation, and without the type that
+/// RecBole appends.
 pub(super) fn plain(heading: &str) -> String {
     let name = match heading.rsplit_once(':') {
         Some((name, "token" | "token_seq" | "float" | "float_seq")) => name,
@@ -91,13 +93,13 @@ pub(super) fn plain(heading: &str) -> String {
     name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
-/// How many of a row's fields are usual names of who, what or when.
+/// How many of the roles user, item and time have a usual heading in a row.
 pub fn usual_names(row: &[String]) -> usize {
     let roles = [Role::User, Role::Item, Role::Time];
     roles.iter().filter(|role| row.iter().any(|field| role.rank(field).is_some())).count()
 }
 
-/// The columns that a person names: `user=customer,item=sku,time=none`.
+/// The columns that the options name: `user=customer,item=sku,time=none`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Wishes(Vec<(Role, String)>);
 
@@ -107,12 +109,12 @@ impl Wishes {
         self.0.iter().find(|(known, _)| *known == role).map(|(_, column)| column.as_str())
     }
 
-    /// Whether nothing was named.
+    /// Whether no column was named.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The names, with what each is for.
+    /// The named columns with their roles.
     pub(super) fn iter(&self) -> impl Iterator<Item = (Role, &str)> {
         self.0.iter().map(|(role, column)| (*role, column.as_str()))
     }
@@ -143,14 +145,14 @@ impl FromStr for Wishes {
     }
 }
 
-/// What cannot be decided from a file: a person is asked.
+/// A question to the person who imports: a fact that the file does not decide.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Question {
-    /// The role without a column, where that is what is missing.
+    /// The role that has no column, if that is the question.
     pub role: Option<Role>,
-    /// What is not clear.
+    /// What is unclear.
     pub problem: String,
-    /// What to say.
+    /// How to answer it.
     pub hint: String,
 }
 
@@ -160,20 +162,20 @@ impl fmt::Display for Question {
     }
 }
 
-/// Which columns are read, by their places from 0.
+/// The chosen columns, as positions from 0.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Columns {
-    /// Who; `None` where everything is one person's.
+    /// The user column; `None` if all records belong to one person.
     pub user: Option<usize>,
-    /// What.
+    /// The item column.
     pub item: usize,
-    /// When, if the table knows.
+    /// The time column, if the table has one.
     pub time: Option<usize>,
-    /// What conditions look at, in their order.
+    /// The columns that the conditions read, in the order of the conditions.
     pub kept: Vec<usize>,
 }
 
-/// What is known of a table before its columns are chosen.
+/// The headings and first rows of a table, from which columns are chosen.
 #[derive(Debug, Clone, Copy)]
 pub struct Table<'a> {
     /// The names of the columns.
@@ -182,12 +184,12 @@ pub struct Table<'a> {
     pub sample: &'a [Vec<String>],
 }
 
-/// Chooses the columns: those that were named, else those with usual names.
-/// `one_person` says that no column need say who. `kept` are the columns that
+/// Chooses the columns: those that were named, else those with usual headings.
+/// `one_person` says that no user column is needed. `kept` are the columns that
 /// conditions name: `event`, `value`, or a heading.
 ///
 /// # Errors
-/// A [`Question`] when a column is missing, or two fit alike.
+/// A [`Question`] if a column is missing, or two fit equally well.
 pub fn choose(table: Table<'_>, wishes: &Wishes, one_person: bool, kept: &[&str]) -> Result<Columns, Question> {
     for (role, column) in wishes.iter() {
         if !(role == Role::Time && column == "none") {
@@ -215,8 +217,8 @@ pub fn choose(table: Table<'_>, wishes: &Wishes, one_person: bool, kept: &[&str]
     Ok(Columns { user, item, time, kept })
 }
 
-/// A column by its exact name, a name that differs in signs and case only, or
-/// its number from 1.
+/// Finds a column by its exact heading, by a heading that differs in
+/// punctuation and case only, or by its number from 1.
 fn find(headings: &[String], name: &str) -> Result<usize, Question> {
     let exact: Vec<usize> = (0..headings.len()).filter(|&place| headings[place] == name).collect();
     match exact.as_slice() {
@@ -251,7 +253,7 @@ fn by_role(table: Table<'_>, wishes: &Wishes, role: Role) -> Result<Option<usize
     if let Some(name) = wishes.of(role) {
         return find(table.headings, name).map(Some);
     }
-    // A column that was named for something else is not looked at again.
+    // A column that was named for another role is not considered.
     let taken: Vec<usize> = wishes.iter().filter_map(|(_, name)| find(table.headings, name).ok()).collect();
     let ranked = |place: usize| role.rank(&table.headings[place]).filter(|_| !taken.contains(&place));
     let Some(best) = (0..table.headings.len()).filter_map(ranked).min() else { return Ok(None) };
@@ -290,7 +292,7 @@ fn missing(table: Table<'_>, wishes: &Wishes, role: Role) -> Question {
     }
 }
 
-/// A table without a column of times that has one that looks like it.
+/// Fails if no column is known as the time but another column looks like one.
 fn ask_about_times(table: Table<'_>, user: Option<usize>, item: usize) -> Result<(), Question> {
     let looks = |place: &usize| {
         let values = table.sample.iter().filter_map(|row| row.get(*place)).map(String::as_str);
@@ -307,7 +309,7 @@ fn ask_about_times(table: Table<'_>, user: Option<usize>, item: usize) -> Result
     })
 }
 
-/// The option to write, with what is known already.
+/// The option to write, with the columns that are known already.
 fn write_columns(table: Table<'_>, wishes: &Wishes, asked: Option<Role>) -> String {
     let part = |role: Role| {
         if Some(role) == asked {
@@ -331,7 +333,7 @@ fn by_role_quietly(table: Table<'_>, wishes: &Wishes, role: Role) -> Option<usiz
     fitting.next().filter(|_| fitting.next().is_none())
 }
 
-/// Names for people: the first dozen.
+/// Quoted names for messages: at most twelve.
 pub(super) fn list(names: &[String]) -> String {
     let shown: Vec<String> = names.iter().take(12).map(|name| quote(name)).collect();
     let more = if names.len() > 12 { format!(" and {} more", names.len() - 12) } else { String::new() };

@@ -1,4 +1,4 @@
-//! Tables as text: fields between delimiters, in quotes or not.
+//! Text tables with delimited fields, quoted or not.
 
 use std::io::{BufRead, ErrorKind};
 use std::ops::Range;
@@ -13,23 +13,23 @@ use super::heading::is_heading;
 use super::rows::{Field, Rows, Start, Visit, Wrong, note_wrong};
 use crate::Result;
 
-/// How much of a file is looked at before it is read.
+/// The size of the sample that is examined before a file is read, in bytes.
 const LOOK: u64 = 1 << 18;
 
-/// What a person says of a table of text; what is left out is recognised.
+/// What the options say of a text table; the rest is detected.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Layout {
-    /// Which column is which.
+    /// The columns that were named.
     pub columns: Wishes,
-    /// Whether the first row names the columns.
+    /// Whether the first row is a heading.
     pub heading: Option<bool>,
     /// The byte between two fields.
     pub delimiter: Option<u8>,
-    /// Whether double quotes hold fields together.
+    /// Whether double quotes enclose fields.
     pub quotes: Option<bool>,
 }
 
-/// A table of text.
+/// A text table with delimited fields.
 pub struct Delimited<'a> {
     start: Start,
     bytes: Box<dyn BufRead + 'a>,
@@ -44,11 +44,10 @@ impl std::fmt::Debug for Delimited<'_> {
 }
 
 impl<'a> Delimited<'a> {
-    /// Looks at the start of a file: its delimiter, and what its columns are
-    /// called.
+    /// Examines the start of a file: its delimiter and its headings.
     ///
     /// # Errors
-    /// When the file is empty or no text, or when it is not clear whether its
+    /// If the file is empty or is not text, or if it is unclear whether its
     /// first line is a heading.
     pub fn open(source: Source<'a>, layout: &Layout) -> Result<Self> {
         let (sample, source) = source.look(LOOK)?;
@@ -82,7 +81,7 @@ impl<'a> Delimited<'a> {
         Ok(Self { start: Start { file, headings, sample }, bytes, cut, has_heading })
     }
 
-    /// How the text is cut into fields.
+    /// How lines are split into fields.
     pub fn cut(&self) -> Cut {
         self.cut
     }
@@ -93,7 +92,7 @@ impl<'a> Delimited<'a> {
     }
 }
 
-/// The whole lines of a sample as text.
+/// The complete lines of a sample as text.
 fn sample_text<'s>(file: &str, sample: &'s [u8], whole: bool) -> Result<&'s str> {
     let end =
         if whole { sample.len() } else { sample.iter().rposition(|&b| b == b'\n').map_or(sample.len(), |at| at + 1) };
@@ -104,7 +103,8 @@ fn sample_text<'s>(file: &str, sample: &'s [u8], whole: bool) -> Result<&'s str>
     }
     match std::str::from_utf8(sample) {
         Ok(text) => Ok(text),
-        // A line further down is named when it is read.
+        // A fault in a later line is reported with its line number when that
+        // line is read.
         Err(error) => match sample[..error.valid_up_to()].iter().rposition(|&b| b == b'\n') {
             Some(end) => Ok(std::str::from_utf8(&sample[..=end]).unwrap_or_default()),
             None => Err(fault(file, 1, 0, "the line is not UTF-8 text", ENCODING)),
@@ -114,7 +114,7 @@ fn sample_text<'s>(file: &str, sample: &'s [u8], whole: bool) -> Result<&'s str>
 
 const ENCODING: &str = "Save the file as UTF-8, or say what it is: --encoding latin-1, windows-1252 or utf-16";
 
-/// One record in reused memory.
+/// One record in a reused buffer.
 #[derive(Default)]
 struct Record {
     bytes: Vec<u8>,
@@ -130,20 +130,20 @@ impl Record {
         start..self.ends[place]
     }
 
-    /// Whether it says what the heading says.
+    /// Whether the record repeats the heading.
     fn repeats(&self, headings: &[String]) -> bool {
         let is_same = |(place, name): (usize, &String)| self.bytes[self.field(place)].trim_ascii() == name.as_bytes();
         self.fields == headings.len() && headings.iter().enumerate().all(is_same)
     }
 }
 
-/// Reads records one after the other, in bounded memory, and knows the line
-/// on which each begins.
+/// Reads records one by one in bounded memory, and tracks the line on which
+/// each begins.
 struct Records<'r> {
     file: &'r str,
     input: &'r mut dyn BufRead,
     reader: Reader,
-    /// Line ends seen.
+    /// Line ends read so far.
     newlines: u64,
 }
 
@@ -155,7 +155,7 @@ impl Records<'_> {
             record.bytes.resize(4096, 0);
             record.ends.resize(64, 0);
         }
-        // Line ends before the record's first byte are not its own.
+        // Line ends before the first byte of a record do not belong to it.
         let mut leading = true;
         loop {
             let input = match self.input.fill_buf() {
@@ -228,7 +228,7 @@ impl Rows for Delimited<'_> {
 }
 
 fn skip_mark(bytes: &mut dyn BufRead) -> std::io::Result<()> {
-    // The sample is in memory, so a mark is not cut in two.
+    // The sample is in memory, so the mark is never split.
     if bytes.fill_buf()?.starts_with(b"\xef\xbb\xbf") {
         bytes.consume(3);
     }
@@ -270,7 +270,7 @@ fn check_and_visit(
     visit(record.line, fields)
 }
 
-/// Fields of a row that need no memory of their own.
+/// The number of fields of a row that fit on the stack.
 const MANY: usize = 8;
 
 #[cfg(test)]
@@ -314,7 +314,7 @@ mod tests {
         let (found, bad) = read(text, &Layout::default(), &[0, 1]);
         assert_eq!(found.len(), 2);
         assert!(bad.list()[0].to_string().starts_with("f.csv, line 3: the heading stands here again"));
-        // Where nothing is a heading, a row is a row.
+        // Without a heading no row is a repeated heading.
         let layout = Layout { heading: Some(false), columns: "user=1,item=2".parse().unwrap(), ..Layout::default() };
         assert_eq!(read(b"a,b\nc,d\na,b\n", &layout, &[0, 1]).0.len(), 3);
     }

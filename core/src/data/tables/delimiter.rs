@@ -1,18 +1,19 @@
-//! What stands between the fields of a table, and whether quotes are quotes.
+//! Detects the delimiter of a table, and whether double quotes enclose fields.
 
 use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
 
 use super::columns::usual_names;
 
-/// How many rows of a sample are looked at.
+/// The number of sample rows that are examined.
 pub(super) const SAMPLE_ROWS: usize = 200;
 
-/// How the text of a table is cut into fields.
+/// How the text of a table is split into fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cut {
     /// The byte between two fields.
     pub delimiter: u8,
-    /// Whether a field may stand in double quotes; else they are letters.
+    /// Whether double quotes may enclose a field; otherwise they are ordinary
+    /// characters.
     pub quotes: bool,
 }
 
@@ -21,7 +22,7 @@ impl Cut {
         ReaderBuilder::new().delimiter(self.delimiter).quoting(self.quotes).build()
     }
 
-    /// The delimiter, for people.
+    /// The name of the delimiter, for messages.
     pub fn name(self) -> &'static str {
         match self.delimiter {
             b',' => "comma",
@@ -33,11 +34,12 @@ impl Cut {
     }
 }
 
-/// The way of cutting that suits a sample of a table best; `None` when no
-/// delimiter cuts it into two fields or more.
+/// The way of splitting that fits a sample best; `None` if no delimiter gives
+/// two fields or more.
 ///
-/// What counts, in this order: usual names in the first row, how many lines
-/// have as many fields as it, how many fields that is.
+/// The criteria, in this order: the number of usual headings in the first row,
+/// the share of lines with as many fields as the first row, the number of its
+/// fields.
 pub fn recognise(sample: &str, delimiter: Option<u8>, quotes: Option<bool>) -> Option<Cut> {
     let delimiters = delimiter.map_or_else(|| b",;\t|".to_vec(), |only| vec![only]);
     let quotings = quotes.map_or_else(|| vec![true, false], |only| vec![only]);
@@ -47,12 +49,13 @@ pub fn recognise(sample: &str, delimiter: Option<u8>, quotes: Option<bool>) -> O
             let cut = Cut { delimiter, quotes };
             let rows = rows(sample, cut);
             let Some(first) = rows.first().filter(|row| row.len() > 1) else { continue };
-            // A field over several lines says that a quote may not be one.
+            // A field that spans several lines suggests that quotes do not
+            // enclose fields.
             let ends = |row: &Vec<String>| row.iter().map(|field| field.matches('\n').count()).sum::<usize>();
             let lines: usize = rows.iter().map(|row| 1 + ends(row)).sum();
             let alike = rows.iter().filter(|row| row.len() == first.len() && ends(row) == 0).count() * 1000 / lines;
             let fit = (usual_names(first), alike, first.len());
-            // The first of equals: with quotes.
+            // On a tie the first one is kept: the one with quotes.
             if best.as_ref().is_none_or(|(_, found)| fit > *found) {
                 best = Some((cut, fit));
             }
@@ -61,7 +64,7 @@ pub fn recognise(sample: &str, delimiter: Option<u8>, quotes: Option<bool>) -> O
     best.map(|(cut, _)| cut)
 }
 
-/// The first rows of a sample. Blank lines are passed over.
+/// The first rows of a sample. Blank lines are skipped.
 pub fn rows(sample: &str, cut: Cut) -> Vec<Vec<String>> {
     let mut reader = cut.reader();
     let mut input = sample.as_bytes();
@@ -77,7 +80,7 @@ pub fn rows(sample: &str, cut: Cut) -> Vec<Vec<String>> {
             match result {
                 ReadRecordResult::Record => break,
                 ReadRecordResult::End => return rows,
-                // Without input the next call ends the record.
+                // The next call gets no input and ends the record.
                 ReadRecordResult::InputEmpty => {}
                 ReadRecordResult::OutputFull | ReadRecordResult::OutputEndsFull => return rows,
             }

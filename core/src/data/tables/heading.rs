@@ -1,13 +1,14 @@
-//! Whether a table's first row names its columns or is data.
+//! Decides whether the first row of a table is a heading or data.
 
 use super::columns::{Question, Wishes, list, plain, usual_names};
 use super::times::{Times, is_number};
 
-/// Whether the first row is a heading. `declared` is what a person said.
+/// Whether the first row is a heading. `declared` is the answer of the options,
+/// if they give one.
 ///
 /// # Errors
-/// A [`Question`] when it may be either: a row of data is never taken for a
-/// heading in silence.
+/// A [`Question`] if it may be either: a row of data is never taken for a
+/// heading silently.
 pub fn is_heading(
     first: &[String],
     rest: &[Vec<String>],
@@ -49,12 +50,12 @@ pub fn is_heading(
     Err(Question { role: None, problem: format!("{what}: {}", list(first)), hint })
 }
 
-/// A number or a time.
+/// Whether a field is a number or a time.
 fn is_value(field: &str) -> bool {
     is_number(field.trim()) || Times::new(None).read(field, 0).is_ok()
 }
 
-/// Whether a field is a word above nothing but numbers and times.
+/// Whether a field is a word while all fields below it are numbers or times.
 fn differs<'a>(first: &str, rest: impl Iterator<Item = &'a String>) -> bool {
     let mut any = false;
     let mut rest = rest.filter(|field| !field.trim().is_empty());
@@ -65,8 +66,8 @@ fn differs<'a>(first: &str, rest: impl Iterator<Item = &'a String>) -> bool {
     any && all && !first.trim().is_empty() && !is_value(first) && first.chars().any(char::is_alphabetic)
 }
 
-/// Numbers for `--columns` that may fit: the last time is when, the first two
-/// others are who and what.
+/// Column numbers to suggest for `--columns`: the last time is the time, the
+/// first two other columns are user and item.
 fn example(first: &[String]) -> String {
     let time = (0..first.len()).rev().find(|&place| Times::new(None).read(&first[place], 0).is_ok() && place > 1);
     let mut others = (0..first.len()).filter(|place| Some(*place) != time).map(|place| place + 1);

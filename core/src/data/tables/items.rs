@@ -1,4 +1,4 @@
-//! A table of items: identifiers, names, and the features somebody chose.
+//! A table of items: identifiers, names and the chosen features.
 
 use super::super::import::ImportOptions;
 use super::super::movielens::title_and_year;
@@ -10,16 +10,16 @@ use super::columns::{Question, is_among, list, plain};
 use super::rows::{Field, Rows, Wrong, note_wrong};
 use crate::{Error, Result};
 
-/// How an item file is to be read.
+/// How an item file is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ItemStyle {
-    /// As its columns say.
+    /// By its headings.
     Plain,
-    /// MovieLens: a title ends in its year, genres stand between bars.
+    /// As MovieLens: a title ends with its year, and bars separate genres.
     MovieLens,
 }
 
-/// Usual names, the best list first.
+/// Usual headings, the best list first.
 const IDS: [&str; 3] = [
     "itemid productid sku movieid articleid asin parentasin isbn trackid songid bookid gameid contentid videoid \
      stockcode offerid recipeid venueid businessid productcode itemcode ean gtin",
@@ -27,26 +27,27 @@ const IDS: [&str; 3] = [
     "title name",
 ];
 const NAMES: [&str; 2] = ["title name itemname productname itemtitle movietitle shownname label", "description"];
-/// Categories, one or several between bars.
+/// Usual headings of category columns; a value may hold several categories
+/// between bars.
 const CATEGORIES: &str = "category categories genre genres tag tags kind type brand department artist author \
                           publisher producttype maincategory";
 
-/// A column that is read.
+/// A column that is read as a feature.
 struct Chosen {
     place: usize,
     name: String,
     kind: Kind,
 }
 
-/// Whether a heading is a usual one of names.
+/// Whether a heading is a usual one for names.
 pub(in crate::data) fn is_name(heading: &str) -> bool {
     is_among(NAMES[0], &plain(heading))
 }
 
-/// The columns of an item table that identify and name the items.
+/// The identifier column of an item table, and its name column if there is one.
 ///
 /// # Errors
-/// With a question when no column, or more than one, may identify them.
+/// A question, if no column or more than one may be the identifier.
 pub(super) fn identified(rows: &dyn Rows) -> Result<(usize, Option<usize>)> {
     let headings = rows.headings().to_vec();
     let id = match ranked(&headings, &IDS, None).as_deref() {
@@ -74,8 +75,8 @@ fn ranked(headings: &[String], lists: &[&str], but: Option<usize>) -> Option<Vec
     })
 }
 
-/// The rows of an item table, and the names of its features if somebody chose
-/// them.
+/// Reads the rows of an item table. The second value holds the names of the
+/// chosen features, if features were chosen.
 pub(super) fn read(
     rows: &mut dyn Rows,
     style: ItemStyle,
@@ -99,7 +100,7 @@ pub(super) fn read(
     let selected: Vec<usize> =
         std::iter::once(id).chain(text).chain(chosen.iter().map(|column| column.place)).collect();
     let first = 1 + usize::from(text.is_some());
-    // Values that could not be read: the rest of their line is good.
+    // Faulty values of good lines.
     let mut blamed: Vec<(u64, Wrong)> = Vec::new();
     let mut visit = |line: u64, fields: &[Field<'_>]| {
         let id = fields[0].text();
@@ -162,8 +163,9 @@ fn add_row(table: &mut Table, id: &str, line: u64) -> std::result::Result<(), Wr
     Ok(())
 }
 
-/// The columns that become features: those that somebody chose, each perhaps
-/// with a type as in `price:float`; else the name's words and the categories.
+/// The columns that become features. Chosen columns may carry a type, as in
+/// `price:float`. Without a choice they are the words of the name and the
+/// category columns.
 fn choose(
     headings: &[String],
     id: usize,

@@ -11,16 +11,16 @@ use super::delimiter::SAMPLE_ROWS;
 use super::rows::{Field, Rows, Start, Visit, Wrong, note_wrong};
 use crate::Result;
 
-/// How much of a file is looked at before it is read.
+/// The size of the sample that is examined before a file is read, in bytes.
 const LOOK: u64 = 1 << 18;
 
-/// How deep a column may lie: `customer.address.city`.
+/// The greatest depth of a nested key, such as `customer.address.city`.
 const DEPTH: usize = 4;
 
 type Object<'a> = HashMap<Cow<'a, str>, &'a RawValue>;
 
-/// A file of objects. Its columns are their keys; a key of an object within
-/// follows a dot. A number is the text that stands in the file.
+/// A file of JSON objects. Its columns are their keys; a dot joins the keys of
+/// nested objects. A number is read as the text in the file.
 pub struct JsonLines<'a> {
     source: Option<Source<'a>>,
     start: Start,
@@ -33,10 +33,10 @@ impl std::fmt::Debug for JsonLines<'_> {
 }
 
 impl<'a> JsonLines<'a> {
-    /// Looks at the first objects of a file: which keys they have.
+    /// Examines the first objects of a file: their keys are the columns.
     ///
     /// # Errors
-    /// When there is no object among them.
+    /// If there is no object among the first lines.
     pub fn open(source: Source<'a>) -> Result<Self> {
         let (sample, source) = source.look(LOOK)?;
         let file = source.name().to_owned();
@@ -66,7 +66,7 @@ impl<'a> JsonLines<'a> {
     }
 }
 
-/// The keys of an object that are not known yet, in no order that matters.
+/// Appends the keys of an object that are not in `found` yet, sorted.
 fn keys(object: &Object<'_>, before: &str, depth: usize, found: &mut Vec<String>) {
     let mut names: Vec<&Cow<'_, str>> = object.keys().collect();
     names.sort_unstable();
@@ -94,7 +94,7 @@ fn value<'a>(object: &Object<'a>, name: &str) -> Option<&'a RawValue> {
     value(&inner, rest)
 }
 
-/// A value as text: a list becomes its values between bars.
+/// A value as text; the values of a list are joined by bars.
 fn plain(raw: &RawValue) -> std::result::Result<String, String> {
     let text = raw.get();
     if !text.starts_with('[') {
@@ -105,8 +105,8 @@ fn plain(raw: &RawValue) -> std::result::Result<String, String> {
     Ok(texts?.join("|"))
 }
 
-/// A value that holds no others. Lists go no deeper, so a file decides nothing
-/// about how deep this program calls itself.
+/// A value that is not a list or an object. Lists are read one level deep, so a
+/// file cannot cause deep recursion.
 fn single(text: &str) -> std::result::Result<String, String> {
     match text.as_bytes().first() {
         Some(b'"') => serde_json::from_str(text).map_err(|error| reason(&error)),
@@ -172,7 +172,7 @@ fn read_line(text: &str, line: u64, names: &[&str], visit: &mut Visit<'_>) -> st
     visit(line, &fields)
 }
 
-/// The error without its place, which is of this line alone.
+/// The error message without the position, which counts within this line only.
 fn reason(error: &serde_json::Error) -> String {
     let text = error.to_string();
     text.split(" at line ").next().unwrap_or_default().to_owned()

@@ -1,4 +1,4 @@
-//! Which records count: `event in (buy, like)`, `value >= 4`.
+//! Conditions that select records: `event in (buy, like)`, `value >= 4`.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -30,16 +30,16 @@ enum Order {
 }
 
 impl Condition {
-    /// Records whose value is this or more.
+    /// The condition that `value` is at least this number.
     pub fn at_least(value: f64) -> Self {
         Self { column: "value".into(), test: Test::Number(Order::AtLeast, value) }
     }
 
-    /// Whether a record with this value counts.
+    /// Whether a record with this value meets the condition.
     ///
     /// # Errors
-    /// (problem, hint) when the condition asks for a number and the value is
-    /// none.
+    /// (problem, hint) if the condition compares numbers and the value is not a
+    /// number.
     pub fn holds(&self, value: &str) -> Result<bool, (String, String)> {
         match &self.test {
             Test::In(values) => Ok(values.contains(value)),
@@ -125,14 +125,14 @@ fn keyword<'a>(text: &'a str, word: &str) -> Option<&'a str> {
     (start.eq_ignore_ascii_case(word) && rest.starts_with([' ', '(', '\t'])).then_some(rest)
 }
 
-/// A text in single or double quotes, which may be empty.
+/// A text in single or double quotes; it may be empty.
 fn quoted(text: &str) -> Option<(String, &str)> {
     let mark = text.chars().next().filter(|c| matches!(c, '\'' | '"'))?;
     let (inside, rest) = text[1..].split_once(mark)?;
     Some((inside.to_owned(), rest))
 }
 
-/// A name or a value: in quotes, or up to a space or a sign.
+/// A name or a value: quoted, or up to a space or a punctuation mark.
 fn word(text: &str) -> Option<(String, &str)> {
     let text = text.trim_start();
     if text.starts_with(['\'', '"']) {
@@ -142,7 +142,7 @@ fn word(text: &str) -> Option<(String, &str)> {
     (end > 0).then(|| (text[..end].to_owned(), &text[end..]))
 }
 
-/// The values between parentheses.
+/// Parses the values between parentheses.
 fn values(text: &str) -> Option<BTreeSet<String>> {
     let mut rest = text.trim_start().strip_prefix('(')?;
     let mut found = BTreeSet::new();

@@ -1,10 +1,10 @@
-//! Tables as companies have them: CSV and its kin, JSON Lines, and whatever
-//! else gives [`Rows`].
+//! Tables in common formats: CSV and similar text, JSON Lines, and any other
+//! format that implements [`Rows`].
 //!
-//! Everything here is decided from text alone, so that a page in a browser
-//! decides as the command does: what cuts the fields ([`recognise`]), whether
-//! the first row is a heading ([`is_heading`]), which column says who, what
-//! and when ([`choose`]), and what a time is ([`Times`]).
+//! All decisions need the text alone, so that a page in a browser decides as
+//! the command line does: the delimiter ([`recognise`]), whether the first row
+//! is a heading ([`is_heading`]), the columns of users, items and times
+//! ([`choose`]), and how times are read ([`Times`]).
 
 mod columns;
 mod delimited;
@@ -38,17 +38,19 @@ use super::table::Table as Known;
 use super::{BadLines, atomic};
 use crate::{Error, Result};
 
-/// Sentences of single files that are kept; a folder may hold thousands.
+/// The greatest number of notes on single files; a folder may hold thousands of
+/// files.
 const NOTES: usize = 12;
 
-/// An import of tables: first the items, if a file lists them, then records.
+/// An import of tables: first the items, if a file lists them, then the
+/// records.
 pub struct Tables<'a> {
     options: &'a ImportOptions,
-    /// The same with the names of features as columns have them.
+    /// The same options, with feature names as the columns spell them.
     chosen: ImportOptions,
     gather: Gather<'a>,
     report: ImportReport,
-    /// Files with times, and without.
+    /// The numbers of files with and without times.
     timed: (usize, usize),
 }
 
@@ -59,7 +61,7 @@ impl std::fmt::Debug for Tables<'_> {
 }
 
 impl<'a> Tables<'a> {
-    /// Nothing yet.
+    /// An import that has read nothing yet.
     pub fn new(options: &'a ImportOptions) -> Self {
         let (users, items) = match &options.catalog {
             Some(catalog) => (Side::Frozen(&catalog.users), Side::Frozen(&catalog.items)),
@@ -73,7 +75,7 @@ impl<'a> Tables<'a> {
     /// Reads the items of a table: their names and features.
     ///
     /// # Errors
-    /// When its columns are not clear, or it lists no items.
+    /// If its columns are ambiguous, or it lists no items.
     pub fn items(&mut self, rows: &mut dyn Rows, style: ItemStyle, bad: &mut BadLines) -> Result<()> {
         if self.options.catalog.is_some() {
             return Ok(());
@@ -87,7 +89,7 @@ impl<'a> Tables<'a> {
     /// Reads the items of a RecBole `.item` file.
     ///
     /// # Errors
-    /// As for atomic files.
+    /// As [`super::read_atomic`] for the `.item` file.
     pub fn atomic_items(&mut self, source: Source<'_>, bad: &mut BadLines) -> Result<()> {
         if self.options.catalog.is_none() {
             self.gather.items = Side::Listed { table: atomic::table(source, "item", self.options, bad)? };
@@ -98,8 +100,8 @@ impl<'a> Tables<'a> {
     /// Reads the records of one file.
     ///
     /// # Errors
-    /// When its columns are not clear, or dates can be read in two ways and no
-    /// line decides.
+    /// If its columns are ambiguous, or dates can be read in two ways and no
+    /// line decides which.
     pub fn records(&mut self, rows: &mut dyn Rows, bad: &mut BadLines) -> Result<()> {
         let ImportOptions { layout, person, keep, dates, .. } = self.options;
         let kept: Vec<&str> = keep.iter().map(|condition| condition.column.as_str()).collect();
@@ -115,7 +117,8 @@ impl<'a> Tables<'a> {
         let time_at = columns.time.map(|_| 1 + usize::from(user_at.is_some()));
         let kept_at = selected.len() - keep.len();
         let mut times = Times::new(*dates);
-        // Records whose date no line has decided yet, and their other reading.
+        // Records whose date order is still undecided, with their second
+        // reading.
         let mut open: Vec<(usize, f64)> = Vec::new();
         let gather = &mut self.gather;
         let mut visit = |line: u64, fields: &[Field<'_>]| {
@@ -165,11 +168,12 @@ impl<'a> Tables<'a> {
         Ok(())
     }
 
-    /// What came in. `dense` are item features from elsewhere.
+    /// Assembles the imported data. `dense` holds item features from other
+    /// files.
     ///
     /// # Errors
-    /// When there are no records, more bad lines than may be left out, or
-    /// choices that do not fit.
+    /// If there are no records, if more lines are bad than may be skipped, or
+    /// if options do not fit the data.
     pub fn finish(mut self, dataset: String, dense: Vec<DenseFeature>, bad: &BadLines) -> Result<Imported> {
         if self.gather.records.is_empty() {
             bad.settle()?;

@@ -1,4 +1,4 @@
-//! A table of items that come to a catalogue later.
+//! Reads a table of items that are added to an existing catalogue.
 
 use super::super::{Entities, FeatureValue, ItemRow};
 use super::items::identified;
@@ -6,23 +6,25 @@ use super::rows::{Rows, Wrong};
 use crate::Result;
 use crate::data::BadLines;
 
-/// How a feature may be headed besides by its name: as the API nests it.
+/// Prefix that the API's form puts before a feature's name; a heading may have
+/// it.
 const NESTED: &str = "features.";
 
-/// What a table of new items holds.
+/// The contents of a table of new items.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ItemRows {
-    /// The items, each with its line.
+    /// The items, each with its line number.
     pub items: Vec<(u64, ItemRow)>,
-    /// Columns that are no feature of the catalogue and are passed over.
+    /// Headings of columns that are not a feature of the catalogue; they are
+    /// skipped.
     pub passed_over: Vec<String>,
 }
 
-/// Reads a table of new items. Columns are found as in an import; a feature is
-/// headed by its name, or `features.NAME`.
+/// Reads a table of new items. Columns are found as in an import; the heading
+/// of a feature is its name, or `features.NAME`.
 ///
 /// # Errors
-/// When no column identifies the items, or the file cannot be read.
+/// If no column identifies the items, or the file cannot be read.
 pub fn read_item_rows(rows: &mut dyn Rows, items: &Entities, bad: &mut BadLines) -> Result<ItemRows> {
     let headings = rows.headings().to_vec();
     let (id, name) = identified(rows)?;

@@ -1,4 +1,4 @@
-//! Times as people write them, in seconds since 1970.
+//! Parses times as they appear in files, to seconds since 1970.
 
 use chrono::NaiveDate;
 
@@ -8,16 +8,16 @@ use super::written::{DAY, Date, Written, century, days};
 /// Which part of a date such as 04/10/22 comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DateOrder {
-    /// 4 October.
+    /// Day first: 4 October 2022.
     DayFirst,
-    /// 10 April.
+    /// Month first: 10 April 2022.
     MonthFirst,
-    /// In 2004.
+    /// Year first: 22 October 2004.
     YearFirst,
 }
 
 impl DateOrder {
-    /// The word that `--dates` takes.
+    /// The name of the order in `--dates`.
     pub fn name(self) -> &'static str {
         match self {
             Self::DayFirst => "day-first",
@@ -27,25 +27,25 @@ impl DateOrder {
     }
 }
 
-/// What a number counts since 1970.
+/// The unit of a number that counts time since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unit {
     /// Seconds.
     Seconds,
-    /// Thousandths.
+    /// Milliseconds.
     Milliseconds,
-    /// Millionths.
+    /// Microseconds.
     Microseconds,
-    /// Billionths.
+    /// Nanoseconds.
     Nanoseconds,
 }
 
 impl Unit {
-    /// Every unit, the greatest first.
+    /// Every unit, the largest first.
     pub const ALL: [Self; 4] = [Self::Seconds, Self::Milliseconds, Self::Microseconds, Self::Nanoseconds];
 
-    /// The unit in which a number of this size is a time between 1973 and the
-    /// year 5138; smaller ones are seconds.
+    /// Guesses the unit of a number: the one in which it is a time between 1973
+    /// and the year 5138. Smaller numbers are seconds.
     pub fn of(number: f64) -> Self {
         match number.abs() {
             size if size < 1e11 => Self::Seconds,
@@ -55,7 +55,7 @@ impl Unit {
         }
     }
 
-    /// How many are a second.
+    /// The number of these units in a second.
     pub fn a_second(self) -> f64 {
         match self {
             Self::Seconds => 1.0,
@@ -65,7 +65,7 @@ impl Unit {
         }
     }
 
-    /// For people.
+    /// The name of the unit, for messages.
     pub fn name(self) -> &'static str {
         match self {
             Self::Seconds => "seconds",
@@ -76,29 +76,29 @@ impl Unit {
     }
 }
 
-/// A time that was read.
+/// A time that was parsed.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Moment {
     /// Seconds since 1970.
     At(f64),
-    /// A date that no line has decided yet.
+    /// A date that can be read in two ways, with no line so far that decides.
     Either {
-        /// With the day first.
+        /// Seconds since 1970 if the day comes first.
         day_first: f64,
-        /// With the month first.
+        /// Seconds since 1970 if the month comes first.
         month_first: f64,
     },
 }
 
-/// Reads the times of one file, and remembers how they were written.
+/// Parses the times of one file, and keeps how they were written.
 #[derive(Debug, Clone, Default)]
 pub struct Times {
     declared: Option<DateOrder>,
-    /// What decided the order: which, where, and the text.
+    /// The date that decided the order: the order, the line and the text.
     decided: Option<(DateOrder, u64, String)>,
     /// The first date that can be read in two ways.
     open: Option<(u64, String)>,
-    /// How many numbers of each unit, and the first line of each.
+    /// For each unit, the count of numbers in it and the line of the first one.
     units: [(u64, u64); 4],
     zoneless: u64,
 }
@@ -107,15 +107,16 @@ const HINT: &str = "Write seconds, milliseconds or microseconds since 1970, or a
                     2010-04-16 09:02 or a date";
 
 impl Times {
-    /// Times whose dates are of this order; without one the file decides.
+    /// A parser for one file. `declared` is the order of dates; without it the
+    /// file decides.
     pub fn new(declared: Option<DateOrder>) -> Self {
         Self { declared, ..Self::default() }
     }
 
-    /// Reads one time. `line` is where it stands.
+    /// Parses one time. `line` is its line number.
     ///
     /// # Errors
-    /// (problem, hint) when it is no time.
+    /// (problem, hint) if the text is not a time.
     pub fn read(&mut self, text: &str, line: u64) -> Result<Moment, (String, String)> {
         let text = text.trim();
         if text.is_empty() {
@@ -149,7 +150,8 @@ impl Times {
         }
     }
 
-    /// A number of seconds, milliseconds, microseconds or nanoseconds.
+    /// Converts a number in seconds, milliseconds, microseconds or nanoseconds
+    /// to seconds.
     pub fn scaled(&mut self, number: f64, line: u64) -> f64 {
         let unit = Unit::of(number);
         let (count, first) = &mut self.units[Unit::ALL.iter().position(|u| *u == unit).unwrap_or_default()];
@@ -208,12 +210,13 @@ impl Times {
         }
     }
 
-    /// The order of dates that the file or a person decided.
+    /// The order of dates, if it was declared or a line decided it.
     pub fn order(&self) -> Option<DateOrder> {
         self.declared.or(self.decided.as_ref().map(|(order, ..)| *order))
     }
 
-    /// The line and text of a date that nothing decides.
+    /// The line and text of the first ambiguous date, if no line decided the
+    /// order.
     pub fn undecided(&self) -> Option<(u64, &str)> {
         match self.order() {
             None => self.open.as_ref().map(|(line, text)| (*line, text.as_str())),
@@ -221,7 +224,7 @@ impl Times {
         }
     }
 
-    /// Sentences about how the times were written.
+    /// Notes on how the times were written, for the person who imports.
     pub fn notes(&self, file: &str) -> Vec<String> {
         let mut notes = Vec::new();
         let used: Vec<String> = Unit::ALL
@@ -248,7 +251,7 @@ impl Times {
     }
 }
 
-/// Both readings of a date, for people: (day first, month first).
+/// Both readings of a date, for messages: (day first, month first).
 pub fn readings(text: &str) -> Option<(String, String)> {
     let Date::Open { first, second, third } = Written::parse(text.trim())?.date else { return None };
     let year = if third.short { century(third.value) } else { third.value };
@@ -258,8 +261,8 @@ pub fn readings(text: &str) -> Option<(String, String)> {
     Some((shown(second, first)?, shown(first, second)?))
 }
 
-/// Whether values are all times of the years 1990 to 2100, so that a column
-/// of them would hardly be anything else.
+/// Whether all values are times of the years 1990 to 2100. A column of such
+/// values is very likely a time column.
 pub(super) fn looks_like_times<'a>(values: impl Iterator<Item = &'a str>) -> bool {
     let mut times = Times::new(None);
     let mut any = false;
@@ -278,8 +281,8 @@ pub(super) fn looks_like_times<'a>(values: impl Iterator<Item = &'a str>) -> boo
     any
 }
 
-/// Whether a text is one number as programs write them: no sign before but a
-/// minus, digits, a fraction, an exponent.
+/// Whether a text is a number as programs write it: an optional minus, digits,
+/// an optional fraction and exponent.
 pub(super) fn is_number(text: &str) -> bool {
     let digits = text.strip_prefix('-').unwrap_or(text);
     digits.starts_with(|c: char| c.is_ascii_digit())

@@ -1,52 +1,54 @@
-//! A date and a time of day as people write them, before it is known which
-//! number of the date is which.
+//! Parses a date and a time of day before it is known which number is the day,
+//! the month or the year.
 
 use chrono::NaiveDate;
 
-/// Seconds of a day.
+/// Seconds in a day.
 pub(super) const DAY: f64 = 86_400.0;
 
-/// Days since 1970 of a date of the calendar.
+/// The number of days from 1970-01-01 to a date; `None` if the date does not
+/// exist.
 pub(super) fn days(year: u32, month: u32, day: u32) -> Option<f64> {
     let date = NaiveDate::from_ymd_opt(i32::try_from(year).ok()?, month, day)?;
     Some(date.signed_duration_since(NaiveDate::default()).num_days() as f64)
 }
 
-/// The year of two digits: 69 to 99 are of the last century.
+/// The full year of a two-digit year: 69 to 99 are 1969 to 1999.
 pub(super) fn century(year: u32) -> u32 {
     year + if year < 69 { 2000 } else { 1900 }
 }
 
-/// A number of a date.
+/// A number within a date.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Number {
     pub(super) value: u32,
-    /// Of two digits.
+    /// Whether it has two digits.
     pub(super) short: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Date {
-    /// Its parts say what they are.
+    /// The parts are known.
     Fixed { year: u32, month: u32, day: u32 },
-    /// Three numbers, the last a year unless the order is year-first.
+    /// Three numbers whose order is not known. The last is the year unless the
+    /// order is year-first.
     Open { first: u32, second: u32, third: Number },
 }
 
-/// A date and a time of day as they were written.
+/// A parsed date and time of day.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Written {
     pub(super) date: Date,
-    /// Seconds from the date's midnight in UTC.
+    /// Seconds from midnight UTC of the date.
     pub(super) seconds: f64,
-    /// Whether a time of day was written.
+    /// Whether the text gave a time of day.
     pub(super) clock: bool,
-    /// Seconds east of UTC, where a zone was written.
+    /// Seconds east of UTC, if the text gave a zone.
     pub(super) offset: Option<i32>,
 }
 
 impl Written {
-    /// Reads a text that is nothing but a date, perhaps with a time of day.
+    /// Parses a text that consists of a date and an optional time of day.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let mut rest = Rest(text);
         rest.weekday();
@@ -82,7 +84,7 @@ const MONTHS: [&str; 12] = [
 ];
 const WEEKDAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
 
-/// What is left of a text while it is read.
+/// The unread rest of a text.
 struct Rest<'a>(&'a str);
 
 impl<'a> Rest<'a> {
@@ -96,7 +98,8 @@ impl<'a> Rest<'a> {
         Some((value, length))
     }
 
-    /// A word's place in a list, by three letters or more of it.
+    /// The number of a word in a list, from 1; three or more of its letters
+    /// suffice.
     fn word(&mut self, words: &[&str]) -> Option<u32> {
         let length = self.0.bytes().take_while(u8::is_ascii_alphabetic).count();
         let word = self.0[..length].to_ascii_lowercase();
@@ -145,7 +148,7 @@ impl<'a> Rest<'a> {
         }
     }
 
-    /// The year after a day and the name of a month.
+    /// Reads the year that follows a day and the name of a month.
     fn fixed(&mut self, day: u32, month: u32) -> Option<Date> {
         let (year, width) = self.number()?;
         match width {
@@ -178,7 +181,8 @@ impl<'a> Rest<'a> {
         (hours < 24 && minutes < 60 && width == 2).then(|| f64::from(hours * 3600 + minutes * 60) + seconds)
     }
 
-    /// The zone at the end: seconds east of UTC; none where none is written.
+    /// Reads the zone at the end: seconds east of UTC. The inner `None` means
+    /// that no zone is given, the outer that the rest is not a zone.
     fn zone(&mut self) -> Option<Option<i32>> {
         match self.0 {
             "" => return Some(None),
