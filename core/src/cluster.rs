@@ -1,14 +1,14 @@
-//! Algorithm 3: people in clusters, one adapted model a cluster.
+//! Algorithm 3: users are clustered, and each cluster has one adapted model.
 //!
-//! Users are clustered in each shard by their vectors; two users are alike in
-//! the share of shards that put them together (Eq 9); that co-association is
-//! clustered once more. Its N x N matrix is never made: its rows lie in a space
-//! of at most S K dimensions, into which [`coassociation`] maps them without
-//! changing any distance, so k-means takes the same course.
+//! Each shard clusters the users by their embeddings. The similarity of two
+//! users is the share of shards that put them into one cluster (Eq 9). This
+//! co-association is clustered once more. Its N x N matrix is never built: its
+//! rows lie in a space of at most S K dimensions, and [`coassociation()`] maps
+//! them into it without changing any distance, so k-means takes the same steps.
 //!
-//! Labels are learned from records. They are made anew after every deletion,
-//! from starts that no data decides: labels of shards that did not change are
-//! the same then, and nothing else is carried over.
+//! Labels are learned from records. They are recomputed after every deletion,
+//! from starts that depend on no data. The labels of unchanged shards are then
+//! the same, and nothing else is carried over.
 
 mod batch;
 mod coassociation;

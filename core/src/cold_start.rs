@@ -1,29 +1,30 @@
-//! Where an item stands in a model that was trained before the item came.
+//! Cold start: parameters for an item that was added after a model was trained.
 //!
-//! Until its shard is trained with it, an item takes the mean of what the model
-//! knows of the items most like it by their categories; a category that few
-//! share counts for more. What the model reads of features it has anyhow. An
-//! item that shares no category with another has nothing, and the least common
-//! item's bias: it comes at the end of lists. None of this is stored.
+//! Until its shard is retrained with it, a new item gets the weighted mean of
+//! the parameters of the most similar known items. Similarity counts shared
+//! categories; a category that few items share counts more. Parameters of
+//! features need no replacement. An item that shares no category with a known
+//! item gets zeros, and the lowest bias of all items: it comes at the end of
+//! lists. None of this is stored.
 
 use crate::data::{Entities, UNKNOWN, Values};
 use crate::model::TensorMap;
 use crate::model::USER_ROWS;
 
-/// How many items another is taken to be like at most.
+/// The greatest number of similar items for a new item.
 const MOST_ALIKE: usize = 20;
 
-/// Biases: nothing is not the middle of them.
+/// The tensor of item biases, for which zero is not a neutral value.
 const BIAS: &str = "item.bias";
 
-/// Items with shares that sum to 1; none where nothing is alike.
+/// Similar items with shares that sum to 1; empty if no item is similar.
 type Alike = Vec<(usize, f32)>;
 
-/// Makes a model's tensors those of a catalogue with more items. `full` has
-/// the shapes that a model of that catalogue has. Returns how many items the
-/// model was trained without.
+/// Extends a model's tensors to a catalogue with more items. `full` holds the
+/// tensors of a model of that catalogue, whose shapes are wanted. Returns the
+/// number of items that the model was not trained on.
 pub fn stand_in(tensors: &mut TensorMap, full: &TensorMap, items: &Entities) -> usize {
-    // Perhaps with a row for the unknown.
+    // A table may have one more row, for unknown items.
     let of_items = |size: usize| size == items.len() || size == items.len() + 1;
     let came = tensors
         .iter()
@@ -49,10 +50,10 @@ pub fn stand_in(tensors: &mut TensorMap, full: &TensorMap, items: &Entities) -> 
     came
 }
 
-/// A tensor with one more row along an axis for each item that came.
+/// Extends a tensor along an axis by one row for each new item.
 fn longer(values: &[f32], shape: &[usize], axis: usize, known: usize, alike: &[Alike], is_bias: bool) -> Vec<f32> {
     let inner: usize = shape[axis + 1..].iter().product();
-    // A table may begin with a row for the unknown.
+    // A table may begin with a row for unknown items.
     let first = shape[axis] - known;
     let block = shape[axis] * inner;
     let mut all = Vec::with_capacity(values.len() / shape[axis].max(1) * (shape[axis] + alike.len()));
@@ -71,7 +72,7 @@ fn longer(values: &[f32], shape: &[usize], axis: usize, known: usize, alike: &[A
     all
 }
 
-/// The items that each of those behind the `known` first ones is like.
+/// The similar items of each item after the first `known` ones.
 fn alike(items: &Entities, known: usize) -> Vec<Alike> {
     let mut scores = vec![std::collections::BTreeMap::<usize, f64>::new(); items.len() - known];
     for column in items.columns.iter() {
@@ -109,13 +110,13 @@ mod tests {
     #[test]
     fn items_that_came_later_stand_where_their_like_stand() {
         let ids = ["a", "b", "c", "d", "e"].map(String::from).to_vec();
-        // d is like a and b, e like nobody.
+        // d shares a category with a and b, e with no item.
         let rows = vec![vec![0], vec![0], vec![1], vec![0], vec![]];
         let values = Values::TokenSeq { vocabulary: vec!["x".into(), "y".into()], rows };
         let items = Entities::new(ids, vec![], vec![Column { name: "genre".into(), values }]).unwrap();
         let tensor = |shape: &[usize], values: &[f32]| (shape.to_vec(), values.to_vec());
         let mut tensors: TensorMap = [
-            // One row for the unknown, then items.
+            // The first row is for unknown items, then items follow.
             ("item.id.table".to_owned(), tensor(&[4, 2], &[9.0, 9.0, 1.0, 2.0, 3.0, 6.0, 7.0, 7.0])),
             (BIAS.to_owned(), tensor(&[3], &[1.0, 3.0, -2.0])),
             ("ease.weights".to_owned(), tensor(&[3, 3], &[0.0, 1.0, 2.0, 3.0, 0.0, 4.0, 5.0, 6.0, 0.0])),

@@ -1,5 +1,5 @@
-//! One shard's model, whatever its kind: what training, adaptation, ranking,
-//! files and comparison need of it.
+//! One shard's model of any kind: the interface for training, adaptation,
+//! ranking, files and comparison.
 
 use std::sync::Arc;
 
@@ -14,39 +14,39 @@ use crate::tensor::{Device, is_wide};
 use crate::{Error, Result};
 
 /// One shard's model.
-// A handful exist at a time.
+// Few of these exist at a time.
 #[allow(clippy::large_enum_variant)]
 #[derive(Debug, Clone)]
 pub enum ShardModel {
-    /// The default: item vectors trained by episodes in order.
+    /// The default: item embeddings trained by episodes in order of time.
     Episodes(EpisodeModel),
-    /// A shard's own kernel, where records have no times.
+    /// A shard's own item-to-item kernel, for records without times.
     Kernel(Kernel),
     /// EASE.
     Ease(Ease),
-    /// The paper's: towers or DeepFM, adapted by low-rank steps.
+    /// The paper's models: two-tower or DeepFM, adapted by low-rank steps.
     LowRank(Recommender),
 }
 
-/// What ranking shares between people: made once a model.
+/// The tensors of ranking that all users share, computed once for each model.
 #[allow(clippy::large_enum_variant)]
 #[derive(Debug, Clone)]
 pub enum ItemBase {
-    /// Of [`ShardModel::Episodes`].
+    /// For [`ShardModel::Episodes`].
     Episodes(episodes::ItemBase),
-    /// Of [`ShardModel::Kernel`].
+    /// For [`ShardModel::Kernel`].
     Kernel(Arc<KernelBase>),
-    /// Of [`ShardModel::Ease`]: nothing.
+    /// For [`ShardModel::Ease`], which needs none.
     Ease,
-    /// Of [`ShardModel::LowRank`].
+    /// For [`ShardModel::LowRank`].
     LowRank(model::ItemBase),
 }
 
 impl ShardModel {
-    /// A model at its start.
+    /// An untrained model.
     ///
     /// # Errors
-    /// When the configuration cannot be used.
+    /// If the configuration is invalid.
     pub fn new(catalog: &Catalog, config: &Config, key: &Key, shard: u32, device: &Device) -> Result<Self> {
         Ok(match config.model.kind {
             ModelKind::Episodes => {
@@ -60,7 +60,7 @@ impl ShardModel {
         })
     }
 
-    /// What an optimiser moves; nothing in a closed form.
+    /// The parameters that an optimiser trains; `None` for a closed form.
     pub fn parameters(&self) -> Option<&Parameters> {
         match self {
             Self::Episodes(model) => Some(model.parameters()),
@@ -69,7 +69,7 @@ impl ShardModel {
         }
     }
 
-    /// What an optimiser moves; nothing in a closed form.
+    /// The parameters that an optimiser trains; `None` for a closed form.
     pub fn parameters_mut(&mut self) -> Option<&mut Parameters> {
         match self {
             Self::Episodes(model) => Some(model.parameters_mut()),
@@ -78,10 +78,10 @@ impl ShardModel {
         }
     }
 
-    /// The paper's model, for what only it has.
+    /// The paper's model, for functions that only it has.
     ///
     /// # Errors
-    /// When this is another.
+    /// If the model is of another kind.
     pub fn low_rank(&self) -> Result<&Recommender> {
         match self {
             Self::LowRank(model) => Ok(model),
@@ -91,7 +91,7 @@ impl ShardModel {
         }
     }
 
-    /// Every tensor by name: what is stored, compared and hashed.
+    /// Every tensor by name, for storing, comparing and hashing.
     ///
     /// # Errors
     /// When the device fails.
@@ -104,10 +104,10 @@ impl ShardModel {
         }
     }
 
-    /// Sets every tensor by name: all of them, or none.
+    /// Sets every tensor by name. On an error nothing changes.
     ///
     /// # Errors
-    /// When a name is missing or left over, or a shape differs.
+    /// If a tensor is missing, unexpected or of another shape.
     pub fn set(&mut self, values: &TensorMap) -> Result<()> {
         match self {
             Self::Episodes(model) => model.set(values),
@@ -117,27 +117,27 @@ impl ShardModel {
         }
     }
 
-    /// The work on items that people share.
+    /// Computes the tensors of ranking that all users share.
     ///
     /// # Errors
     /// When the device fails.
     pub async fn item_base(&self) -> Result<ItemBase> {
         Ok(match self {
             Self::Episodes(model) => ItemBase::Episodes(model.item_base().await?),
-            // Both are made on the CPU.
+            // Both are computed on the CPU.
             Self::Kernel(model) => ItemBase::Kernel(Arc::new(model.prepare(&Device::Flex(Default::default())))),
             Self::Ease(_) => ItemBase::Ease,
             Self::LowRank(model) => ItemBase::LowRank(model.item_base()),
         })
     }
 
-    /// Whether its device wants many people at once.
+    /// Whether its device needs many users at once to be busy.
     pub(crate) fn is_wide(&self) -> bool {
         self.parameters().is_some_and(|parameters| is_wide(&parameters.device()))
     }
 
-    /// The records that adapt this model to a person, newest first, with their
-    /// weights; none for a low-rank model, which adapts with pairs.
+    /// The records that adapt this model to a user, newest first, with their
+    /// weights; empty for a low-rank model, which is adapted with pairs.
     #[must_use]
     pub fn support(&self, base: &ItemBase, past: &UserHistory, adapt: &AdaptConfig) -> Vec<(u32, f32)> {
         match (self, base) {
@@ -148,11 +148,12 @@ impl ShardModel {
         }
     }
 
-    /// The scores of all items for some people, each model adapted to each of
-    /// them. `pairs` is what a low-rank model adapts with, by person.
+    /// The scores of all items for several users, with the model adapted to
+    /// each of them. `pairs` holds each user's adaptation pairs, which only a
+    /// low-rank model reads.
     ///
     /// # Errors
-    /// When a row is unknown to the model, or the device fails.
+    /// If the model lacks a row, or the device fails.
     pub async fn scores(
         &self,
         base: &ItemBase,
@@ -185,9 +186,10 @@ impl ShardModel {
         }
     }
 
-    /// How similar every item is to one of them: the cosine of their vectors,
-    /// 0 where one of the two is nothing (no person of the shard has it). Of
-    /// EASE, which has no vectors, the weight from the item to each other.
+    /// The similarity of every item to the given one: the cosine of their
+    /// embeddings, and 0 if one of the embeddings is zero (no user of the shard
+    /// has the item). EASE has no embeddings: it gives the weight from the item
+    /// to each other item.
     ///
     /// # Errors
     /// When the device fails.

@@ -1,5 +1,5 @@
-//! Rows of people: the one tensor of the paper's models that is theirs row by
-//! row, kept in a file of its own.
+//! The user table: the one tensor of the paper's models in which each row
+//! belongs to one user. It is stored in a file of its own.
 
 use crate::cold_start;
 use crate::data::Entities;
@@ -8,20 +8,20 @@ pub use crate::model::USER_ROWS;
 use crate::shard_model::ShardModel;
 use crate::{Error, Result};
 
-/// A model's tensors as two files: what every browser gets, and people's rows,
-/// of which each gets their own only.
+/// Splits a model's tensors into two files: the part that every browser gets,
+/// and the user rows, of which each user gets their own only.
 pub fn split_user_rows(mut tensors: TensorMap) -> (TensorMap, TensorMap) {
     let rows = tensors.remove_entry(USER_ROWS).into_iter().collect();
     (tensors, rows)
 }
 
-/// Puts the two files' tensors together again. People admitted since have no
-/// row yet: theirs is the start that training would have left untouched, taken
-/// from `fresh`, the same model at its start. Items that came since stand where
-/// their like stand ([`cold_start`]).
+/// Joins the tensors of the two files. Users who were admitted later have no
+/// row yet: they get the initial row, which training would have left unchanged,
+/// from `fresh`, an untrained model of this kind. Items that were added later
+/// get the parameters of similar items ([`cold_start`]).
 ///
 /// # Errors
-/// When the files do not belong to this model.
+/// If the files do not belong to this model.
 pub async fn join_user_rows(
     shared: TensorMap,
     rows: TensorMap,

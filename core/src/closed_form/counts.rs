@@ -1,8 +1,8 @@
-//! Integer counts of what people did together. Nothing else of a closed form
-//! is kept, so its state does not depend on the order of additions.
+//! Integer co-occurrence counts of items. A closed-form model keeps nothing
+//! else, so its state does not depend on the order in which records were added.
 
-/// How many people did both of two items, row-major [items, items]; on the
-/// diagonal, how many did the item.
+/// For each pair of items, how many users have both: row-major [items, items].
+/// The diagonal holds how many users have the item.
 #[must_use]
 pub(super) fn together(histories: &[&[u32]], items: usize) -> Vec<u32> {
     let mut counts = vec![0u32; items * items];
@@ -15,8 +15,9 @@ pub(super) fn together(histories: &[&[u32]], items: usize) -> Vec<u32> {
     counts
 }
 
-/// How many people did the second item within `reach` places after the first,
-/// row-major [items, items]. Histories are in order.
+/// For each pair of items, how many users have the second within `reach`
+/// positions after the first: row-major [items, items]. Histories are in order
+/// of time.
 #[must_use]
 pub(super) fn after(histories: &[&[u32]], items: usize, reach: usize) -> Vec<u32> {
     let mut counts = vec![0u32; items * items];

@@ -1,8 +1,9 @@
-//! EASE: a score is the sum of one weight for each thing that somebody did.
+//! EASE: the score of an item is the sum of one weight for each item in the
+//! user's history.
 //!
 //! The weights are B = I - P / diag(P) with P = (G + lambda I)^-1 and G the
-//! counts of people who did both (Steck 2019). Computing it again is
-//! retraining it.
+//! co-occurrence counts of users (Steck 2019). To retrain EASE is to compute
+//! this again.
 
 use crate::adapt::UserHistory;
 use crate::config::AdaptConfig;
@@ -16,18 +17,20 @@ use serde::{Deserialize, Serialize};
 
 const WEIGHTS: &str = "ease.weights";
 
-/// The most items that EASE takes: its weights are a square of them.
+/// The greatest number of items for EASE: the number of its weights is the
+/// square of it.
 const MOST_ITEMS: usize = 20_000;
 
 /// Settings of EASE.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct EaseConfig {
-    /// Ridge lambda.
+    /// Ridge parameter lambda.
     pub ridge: f64,
-    /// Records have an order in time.
+    /// Whether records have an order in time.
     pub timed: bool,
-    /// A record with n newer ones counts exp(-n / fading); 0 for all alike.
+    /// Decay: a record with n newer ones has weight exp(-n / fading); 0 gives
+    /// all records the same weight.
     pub fading: f32,
 }
 
@@ -41,7 +44,7 @@ impl EaseConfig {
     /// Checks every value.
     ///
     /// # Errors
-    /// With the first value that cannot be used, and what it may be.
+    /// The first value that cannot be used, and which values are allowed.
     pub fn check(&self) -> Result<()> {
         if !(self.ridge > 0.0 && self.ridge.is_finite()) {
             return Err(Error::Config("ease: ridge must be a positive number".into()));
@@ -53,20 +56,21 @@ impl EaseConfig {
     }
 }
 
-/// One shard's weights from item to item.
+/// One shard's item-to-item weights.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ease {
     config: EaseConfig,
     items: usize,
-    /// B, row-major [items, items]: from what was done to what is scored.
+    /// B, row-major [items, items]: the row is the item of the history, the
+    /// column the item that is scored.
     weights: Vec<f32>,
 }
 
 impl Ease {
-    /// A model that knows nothing yet.
+    /// An untrained model: all weights are zero.
     ///
     /// # Errors
-    /// When the catalogue is too large.
+    /// If a setting is invalid or the catalogue has too many items.
     pub fn new(catalog: &Catalog, config: &EaseConfig) -> Result<Self> {
         config.check()?;
         let items = catalog.items.len();
@@ -82,7 +86,7 @@ impl Ease {
     /// Computes the weights of a shard.
     ///
     /// # Errors
-    /// When the counts cannot be inverted.
+    /// If the matrix of counts cannot be inverted.
     #[cfg(feature = "linear-algebra")]
     pub fn fit(&mut self, shard: &ShardData) -> Result<()> {
         use faer::{Mat, Side, linalg::solvers::DenseSolveCore};
@@ -106,7 +110,8 @@ impl Ease {
         Ok(())
     }
 
-    /// Without the linear algebra, as in a browser, nothing can be solved.
+    /// A build without the linear algebra, such as a browser's, cannot solve
+    /// for the weights.
     ///
     /// # Errors
     /// Always.
@@ -115,16 +120,16 @@ impl Ease {
         Err(Error::Config("this program cannot train EASE; train it with eemu".into()))
     }
 
-    /// Its tensor.
+    /// Its weights as a tensor map.
     #[must_use]
     pub fn values(&self) -> TensorMap {
         [(WEIGHTS.to_owned(), (vec![self.items, self.items], self.weights.clone()))].into()
     }
 
-    /// Sets its tensor.
+    /// Sets its weights from a tensor map.
     ///
     /// # Errors
-    /// When another tensor is there, or it has another shape.
+    /// If there is another tensor, or the shape differs.
     pub fn set(&mut self, values: &TensorMap) -> Result<()> {
         match values.get(WEIGHTS) {
             Some((shape, numbers))
@@ -137,20 +142,21 @@ impl Ease {
         }
     }
 
-    /// The records of a person that count, newest first, with their weights.
+    /// The records of a user that the score reads, newest first, with their
+    /// weights.
     #[must_use]
     pub fn support(&self, past: &UserHistory, adapt: &AdaptConfig) -> Vec<(u32, f32)> {
         let timed = self.config.timed && self.config.fading > 0.0;
         support(past, adapt, timed, self.config.fading)
     }
 
-    /// The score of every item for one person.
+    /// The score of every item for one user.
     #[must_use]
     pub fn scores(&self, past: &UserHistory, adapt: &AdaptConfig) -> Vec<f32> {
         self.sum(self.support(past, adapt))
     }
 
-    /// [`Ease::scores`] of a whole history with another fading than the
+    /// [`Ease::scores`] of a whole history, with another decay than the
     /// configuration's.
     #[must_use]
     pub fn scores_fading(&self, past: &UserHistory, fading: f32) -> Vec<f32> {

@@ -1,24 +1,27 @@
-//! A shard's own kernel between items, as a product of item vectors.
+//! A shard's own item-to-item kernel, as a product of item vectors.
 //!
-//! With X [people, items] of zeros and ones, c the people of each item, a
-//! ridge L_i = lambda c_i^power and A = X L^-1/2, EASE's inverse is
+//! Let X [users, items] be the binary matrix of interactions, c the number of
+//! users of each item, L_i = lambda c_i^power a ridge and A = X L^-1/2. EASE's
+//! inverse is
 //!
 //! ```text
 //! (X'X + L)^-1 = L^-1/2 (I - Z Z') L^-1/2,   Z = A' V / sqrt(1 + e),   A A' = V e V'
 //! ```
 //!
-//! so off its diagonal EASE's weight from item i to item j is
-//! L_i^-1/2 z_i . z_j L_j^1/2 / (1 - |z_j|^2). The diagonal never matters: what
-//! somebody has is not recommended. The division by (1 - |z_j|^2) is raised to
-//! a power of its own: with 0 the kernel is symmetric but for the ridge, which
-//! suits sparse records and loses little when only the largest eigenvalues are
-//! kept. A person's scores are one sum of vectors over what they did. Where only
-//! those are computed (`spectrum`), |z_j|^2 is of the kept ones too.
+//! so off its diagonal EASE's weight from item i to item j is L_i^-1/2 z_i .
+//! z_j L_j^1/2 / (1 - |z_j|^2). The diagonal does not matter, because items of
+//! the history are not recommended. The division by (1 - |z_j|^2) is raised to
+//! a power of its own. With power 0 the kernel is symmetric except for the
+//! ridge. This suits sparse records and loses little if only the largest
+//! eigenvalues are kept. A user's scores need one sum of vectors over the
+//! history. If only the largest eigenvalues are computed (`spectrum`), |z_j|^2
+//! is computed from these too.
 //!
-//! Categories of items (an author, a publisher) may stand below the people as
-//! further rows of X: one that n items share holds each of them sqrt(weight /
-//! n), so that rare categories tie their items and common ones hardly do. This
-//! is what sparse shards lack: items that few people have.
+//! Categories of items (an author, a publisher) may be added as further rows of
+//! X below the users. A category that n items share gives each of them the
+//! value sqrt(weight / n), so that rare categories relate their items strongly
+//! and common ones hardly. Sparse shards need this, because few users have
+//! their items.
 
 use serde::{Deserialize, Serialize};
 
@@ -40,20 +43,22 @@ const GIVEN: &str = "kernel.given";
 const ASKED: &str = "kernel.asked";
 const COMMON: &str = "kernel.common";
 
-/// The most rows, people and categories, that are decomposed as a whole. Above,
-/// only the vectors that are kept are computed: the time of a whole
-/// decomposition grows with the third power of its rows.
+/// The greatest number of rows (users and categories) for a full decomposition.
+/// With more rows only the eigenvectors that are kept are computed, because the
+/// time of a full decomposition grows with the cube of the rows.
 #[cfg(feature = "linear-algebra")]
 const MOST_ROWS: usize = 8192;
-/// An item counts less as a support the more people have it: c^-0.1.
+/// The factor c^-0.1 by which an item of the history counts less the more users
+/// have it.
 #[cfg(feature = "linear-algebra")]
 const RARITY: f64 = 0.1;
-/// People whose scores say how large the kernel's are.
+/// The number of users on whose scores the scale of the kernel is computed.
 #[cfg(feature = "linear-algebra")]
 const SCALED_ON: usize = 128;
 
-/// The items of each category that several share, the largest categories
-/// where there are more than `most`. Of the catalogue alone, in its order.
+/// The items of each category that several items share; if there are more than
+/// `most` categories, the largest ones. The result depends on the catalogue
+/// alone.
 #[cfg(feature = "linear-algebra")]
 fn categories(catalog: &Catalog, most: usize) -> Vec<Vec<u32>> {
     let mut all = Vec::new();
@@ -65,27 +70,28 @@ fn categories(catalog: &Catalog, most: usize) -> Vec<Vec<u32>> {
         }
         all.extend(alike.into_iter().filter(|alike| alike.len() > 1));
     }
-    // Stable: equal ones stay in the catalogue's order.
+    // The sort is stable: categories of equal size stay in the catalogue's
+    // order.
     all.sort_by_key(|alike| std::cmp::Reverse(alike.len()));
     all.truncate(most);
     all
 }
 
-/// Settings of the kernel.
+/// Settings of the kernel model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct KernelConfig {
-    /// Columns of an item's vector: the eigenvalues that are kept.
+    /// Components of an item vector: the number of eigenvalues that are kept.
     pub width: usize,
-    /// Ridge lambda.
+    /// Ridge parameter lambda.
     pub ridge: f64,
-    /// How the ridge grows with an item's people.
+    /// Exponent by which the ridge grows with the number of an item's users.
     pub power: f64,
-    /// Power of 1 / (1 - |z|^2) at the item that is scored; 1 is EASE.
+    /// Exponent of 1 / (1 - |z|^2) at the item that is scored; 1 is EASE.
     pub diagonal: f64,
-    /// Records have an order in time.
+    /// Whether records have an order in time.
     pub timed: bool,
-    /// A record with n newer ones counts exp(-n / fading).
+    /// Decay: a record with n newer ones has weight exp(-n / fading).
     pub fading: f32,
     /// Weight of the items' categories; 0 for records alone.
     pub categories: f64,
@@ -98,7 +104,7 @@ impl Default for KernelConfig {
 }
 
 impl KernelConfig {
-    /// For records without an order in time.
+    /// Settings for records without an order in time.
     #[must_use]
     pub fn timeless() -> Self {
         Self { width: 512, diagonal: 0.0, timed: false, categories: 5.0, ..Self::default() }
@@ -107,7 +113,7 @@ impl KernelConfig {
     /// Checks every value.
     ///
     /// # Errors
-    /// With the first value that cannot be used, and what it may be.
+    /// The first value that cannot be used, and which values are allowed.
     pub fn check(&self) -> Result<()> {
         let refuse = |text: &str| Err(Error::Config(format!("kernel: {text}")));
         if self.width == 0 || self.width > 4096 {
@@ -133,26 +139,26 @@ pub struct Kernel {
     items: usize,
     /// z, row-major [items, width].
     vectors: Vec<f32>,
-    /// Each item's factor where somebody did it.
+    /// The factor of each item of the history.
     given: Vec<f32>,
-    /// Each item's factor where it is scored: scores have a standard deviation
-    /// of about 1 over the catalogue.
+    /// The factor of each item that is scored. It is scaled so that scores have
+    /// a standard deviation of about 1 over the catalogue.
     asked: Vec<f32>,
-    /// log(1 + people), for somebody who did nothing yet.
+    /// log(1 + users) of each item: the scores for a user without records.
     common: Vec<f32>,
 }
 
-/// A kernel that is ready to rank.
+/// A kernel with its item matrices prepared for ranking.
 #[derive(Debug, Clone)]
 pub struct KernelBase {
-    /// What records add, [items, width].
+    /// Vectors of the items of a history, [items, width].
     given: Vec<f32>,
-    /// What is scored, [items, width].
+    /// Vectors of the items that are scored, [items, width].
     asked: Tensor<2>,
 }
 
 impl Kernel {
-    /// A kernel that knows nothing yet.
+    /// An untrained kernel: all values are zero.
     ///
     /// # Errors
     /// When the configuration cannot be used.
@@ -176,7 +182,8 @@ impl Kernel {
     #[cfg(feature = "linear-algebra")]
     pub fn fit(&mut self, catalog: &Catalog, shard: &ShardData) -> Result<()> {
         let (items, width) = (self.items, self.config.width);
-        // People in an order that no index decides: sums run along it.
+        // Users are sorted by identifier, not by index, because sums depend on
+        // this order.
         let mut cells: Vec<_> = shard.cells.iter().filter(|cell| !cell.support.is_empty()).collect();
         cells.sort_by_key(|cell| catalog.users.ids[cell.user as usize].as_str());
         let people = cells.len();
@@ -184,7 +191,8 @@ impl Kernel {
         if people == 0 {
             return Ok(());
         }
-        // What holds each item, and by how much: people first, then categories.
+        // The rows of X that hold each item, with their values: users first,
+        // then categories.
         let mut holders: Holders = vec![Vec::new(); items];
         for (person, cell) in cells.iter().enumerate() {
             cell.support.iter().for_each(|&item| holders[item as usize].push((person, 1.0)));
@@ -220,7 +228,8 @@ impl Kernel {
             self.asked[item] = (root * (1.0 - square).max(1e-6).powf(-self.config.diagonal)) as f32;
             self.common[item] = (1.0 + held[item] as f32).ln();
         }
-        // One number a shard brings scores to a deviation of 1.
+        // One factor for the whole shard scales scores to a standard deviation
+        // of 1.
         let step = people.div_ceil(SCALED_ON);
         let base = self.prepare(&Device::Flex(Default::default()));
         let mut deviations = Vec::new();
@@ -245,7 +254,8 @@ impl Kernel {
         Ok(())
     }
 
-    /// Without the linear algebra, as in a browser, nothing is decomposed.
+    /// A build without the linear algebra, such as a browser's, cannot
+    /// decompose the counts.
     ///
     /// # Errors
     /// Always.
@@ -259,7 +269,7 @@ impl Kernel {
         &self.vectors
     }
 
-    /// Columns of z.
+    /// Components of z.
     pub(crate) fn width(&self) -> usize {
         self.config.width
     }
@@ -280,7 +290,7 @@ impl Kernel {
             .collect()
     }
 
-    /// Takes its tensors out of a map.
+    /// Removes its tensors from a map and reads them.
     fn take(&mut self, values: &mut TensorMap) -> Result<()> {
         let mut found = self.shapes().into_iter().map(|(name, shape)| match values.remove(name) {
             Some((own, numbers)) if own == shape && numbers.len() == shape.iter().product::<usize>() => Ok(numbers),
@@ -292,10 +302,10 @@ impl Kernel {
         Ok(())
     }
 
-    /// Sets its tensors by name: all of them, or none.
+    /// Sets its tensors by name. On an error nothing changes.
     ///
     /// # Errors
-    /// When a name is missing or left over, or a shape differs.
+    /// If a tensor is missing, unexpected or of another shape.
     pub fn set(&mut self, values: &TensorMap) -> Result<()> {
         let (mut values, mut own) = (values.clone(), self.clone());
         own.take(&mut values)?;
@@ -306,7 +316,7 @@ impl Kernel {
         Ok(())
     }
 
-    /// The work on items that people share.
+    /// Computes the item matrices, which all users share.
     #[must_use]
     pub fn prepare(&self, device: &Device) -> KernelBase {
         let width = self.config.width;
@@ -317,13 +327,14 @@ impl Kernel {
         KernelBase { given: times(&self.given), asked: from_vec(times(&self.asked), [self.items, width], device) }
     }
 
-    /// The records of a person that count, newest first, with their weights.
+    /// The records of a user that the score reads, newest first, with their
+    /// weights.
     #[must_use]
     pub fn support(&self, past: &UserHistory, adapt: &AdaptConfig) -> Vec<(u32, f32)> {
         support(past, adapt, self.config.timed, self.config.fading)
     }
 
-    /// The sum of a person's records.
+    /// The weighted sum of the vectors of a user's records.
     fn gather(&self, base: &KernelBase, past: &UserHistory, adapt: &AdaptConfig) -> Vec<f32> {
         let width = self.config.width;
         let mut sum = vec![0.0f32; width];
@@ -334,8 +345,8 @@ impl Kernel {
         sum
     }
 
-    /// The scores of all items for some people. Somebody without records gets
-    /// what is common in the shard.
+    /// The scores of all items for several users. A user without records gets
+    /// scores by popularity in the shard.
     ///
     /// # Errors
     /// When the device fails.
@@ -366,7 +377,7 @@ mod tests {
     use crate::shard::UserSlice;
 
     /// Six items: two authors with two items each, one item without an author,
-    /// one by an author of its own.
+    /// and one author with a single item.
     fn catalog() -> Catalog {
         let rows = vec![0, 0, 1, 1, UNKNOWN, 2];
         let authors = Values::Token { vocabulary: ["a", "b", "c"].map(str::to_owned).to_vec(), rows };

@@ -1,14 +1,15 @@
-//! What can be computed from counts in one go: EASE, ItemKNN, transitions.
+//! Models that are computed from counts in closed form: EASE, the kernel,
+//! ItemKNN and transitions.
 //!
-//! Each is a fixed function of integer counts, so retraining is computing it
-//! again, and its bytes follow from the records alone.
+//! Each is a fixed function of integer counts. To retrain a model is to compute
+//! it again, and its bytes depend on the records (and the catalogue) alone.
 //!
 //! | file | idea |
 //! |---|---|
-//! | `counts` | who did both, what came after what: integers |
+//! | `counts` | co-occurrence and transition counts: integers |
 //! | `ease` | EASE, a model that can be deployed |
-//! | `kernel` | a shard's own kernel between items, as a product of vectors |
-//! | `spectrum` | the eigenvectors that a kernel is made of |
+//! | `kernel` | a shard's own item-to-item kernel, as a product of vectors |
+//! | `spectrum` | the eigenvectors of which a kernel is made |
 //! | `neighbours` | ItemKNN and transitions, for comparison |
 
 mod counts;

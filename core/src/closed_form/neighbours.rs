@@ -1,17 +1,18 @@
-//! ItemKNN and transitions: similarities of items computed from counts by one
-//! fixed function, for comparison.
+//! ItemKNN and transitions: item similarities computed from counts by one fixed
+//! function, for comparison.
 
 use super::counts;
 use crate::adapt::UserHistory;
 use crate::config::AdaptConfig;
 use crate::episodes::support;
 
-/// Neighbours of an item that count.
+/// The number of nearest neighbours that ItemKNN keeps for an item.
 const NEIGHBOURS: usize = 100;
-/// Places within which a transition counts.
+/// The greatest distance in positions at which a transition counts.
 const REACH: usize = 5;
 
-/// Similarities from what was done to what is scored.
+/// Item-to-item similarities: from an item of the history to the item that is
+/// scored.
 #[derive(Debug, Clone)]
 pub struct Neighbours {
     items: usize,
@@ -19,7 +20,8 @@ pub struct Neighbours {
 }
 
 impl Neighbours {
-    /// ItemKNN: cosine of two items' people, of each item's hundred nearest.
+    /// ItemKNN: the cosine of two items' user sets, kept for each item's
+    /// hundred nearest neighbours.
     #[must_use]
     pub fn of_people(histories: &[&[u32]], items: usize) -> Self {
         let counts = counts::together(histories, items);
@@ -32,8 +34,9 @@ impl Neighbours {
         own
     }
 
-    /// Transitions: how often one item comes within five places after another,
-    /// over the root of how often each comes.
+    /// Transitions: how often the second item comes within five positions after
+    /// the first, divided by the square root of the product of the two items'
+    /// degrees.
     #[must_use]
     pub fn in_order(histories: &[&[u32]], items: usize) -> Self {
         Self::cosine(&counts::after(histories, items, REACH), &degrees(histories, items), items)
@@ -52,7 +55,8 @@ impl Neighbours {
         Self { items, similarities }
     }
 
-    /// The score of every item for one person.
+    /// The score of every item for one user; `fading` is the decay, and 0 turns
+    /// it off.
     #[must_use]
     pub fn scores(&self, past: &UserHistory, fading: f32) -> Vec<f32> {
         let mut scores = vec![0.0f32; self.items];

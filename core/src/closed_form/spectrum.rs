@@ -1,24 +1,24 @@
 //! Eigenvectors of A A' for the sparse matrix A of a shard's kernel: all of
-//! them where rows are few, the largest where they are many.
+//! them if A has few rows, the largest if it has many.
 
 use faer::{Mat, Side};
 
 use crate::random::Key;
 use crate::{Error, Result};
 
-/// The columns of A: the rows that hold each item, and by how much.
+/// The columns of A: for each item, the rows that hold it, with their values.
 pub(super) type Holders = Vec<Vec<(usize, f64)>>;
 
-/// Vectors that are carried along beside those asked for, so that those
+/// Additional vectors that the iteration carries so that the wanted ones
 /// converge.
 const SPARE: usize = 16;
-/// Times that A A' is applied to all of them.
+/// The number of subspace iterations.
 const ROUNDS: usize = 6;
 
-/// Eigenvalues of A A' and their vectors, the largest first.
+/// Eigenvalues of A A' with their eigenvectors, largest first.
 pub(super) struct Spectrum {
     pub(super) values: Vec<f64>,
-    /// [rows, values].
+    /// Eigenvectors as columns, [rows, eigenvalues].
     pub(super) vectors: Mat<f64>,
 }
 
@@ -28,15 +28,16 @@ fn failed(why: impl std::fmt::Debug) -> Error {
 
 fn eigen(matrix: &Mat<f64>) -> Result<Spectrum> {
     let eigen = matrix.self_adjoint_eigen(Side::Lower).map_err(failed)?;
-    // Ascending there.
+    // The library gives them in ascending order.
     let values = eigen.S().column_vector().iter().rev().copied().collect();
     Ok(Spectrum { values, vectors: eigen.U().reverse_cols().to_owned() })
 }
 
-/// All of them. The column of item i is divided by the root of `ridges[i]`.
+/// All eigenvalues and eigenvectors. The column of item i is divided by the
+/// square root of `ridges[i]`.
 ///
 /// # Errors
-/// When the decomposition does not converge.
+/// If the decomposition does not converge.
 pub(super) fn whole(holders: &Holders, ridges: &[f64], rows: usize) -> Result<Spectrum> {
     let mut gram = vec![0.0f64; rows * rows];
     for (own, ridge) in holders.iter().zip(ridges) {
@@ -47,9 +48,9 @@ pub(super) fn whole(holders: &Holders, ridges: &[f64], rows: usize) -> Result<Sp
     eigen(&Mat::from_fn(rows, rows, |i, j| gram[i.max(j) * rows + i.min(j)]))
 }
 
-/// The `count` largest, by subspace iteration from random vectors that are the
-/// same for every shard. Time grows with the entries of A, memory with its
-/// rows.
+/// The `count` largest eigenvalues and their eigenvectors, by subspace
+/// iteration. It starts from random vectors with one fixed seed. Time grows
+/// with the non-zero entries of A, memory with its rows.
 ///
 /// # Errors
 /// When the decomposition does not converge.
@@ -66,7 +67,7 @@ pub(super) fn largest(holders: &Holders, ridges: &[f64], rows: usize, count: usi
     for _ in 0..ROUNDS {
         basis = orthonormal(&applied(holders, ridges, &basis), rows, columns);
     }
-    // The best vectors in their span.
+    // Rayleigh-Ritz: the best eigenvectors within the subspace.
     let image = applied(holders, ridges, &basis);
     let image = Mat::from_fn(rows, columns, |row, column| image[row * columns + column]);
     let small = basis.transpose() * &image;
@@ -93,7 +94,7 @@ fn applied(holders: &Holders, ridges: &[f64], basis: &Mat<f64>) -> Vec<f64> {
     after
 }
 
-/// sum += factor * row, as far as the shorter of both.
+/// sum += factor * row, up to the length of the shorter one.
 fn add(sum: &mut [f64], row: &[f64], factor: f64) {
     sum.iter_mut().zip(row).for_each(|(sum, value)| *sum += factor * value);
 }
@@ -108,7 +109,8 @@ mod tests {
 
     #[test]
     fn the_largest_are_those_of_the_whole() {
-        // Rows in groups that like items of their group, so that a few values stand out.
+        // Rows of one group like the items of that group, so that a few
+        // eigenvalues stand out.
         let (rows, items, count) = (60, 90, 5);
         let mut stream = Key::from_seed(3).stream("likes", &[]);
         let holders: Holders = (0..items)

@@ -1,4 +1,4 @@
-//! Serving by cluster: one adapted model a cluster and shard.
+//! Recommending by cluster: one adapted model for each cluster and shard.
 
 use super::{KMeans, Labels, coassociation, kmeans};
 use crate::adapt::{UserContext, adaptation_pairs};
@@ -9,21 +9,23 @@ use crate::model::{AdaptedParams, EntityRef, Parameters, Task};
 use crate::shard_model::ShardModel;
 use crate::{Error, Result};
 
-/// The final clusters, and those of each shard that they came from.
+/// The final clusters, and the clusters of each shard from which they were
+/// computed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Clusters {
-    /// C_s of each shard.
+    /// C_s of each shard: the users' clusters in the shard.
     pub shards: Vec<Labels>,
-    /// C_final.
+    /// C_final: the users' final clusters.
     pub users: Labels,
 }
 
-/// Algorithm 3 lines 1 to 6: k-means in each shard on the users' vectors at
-/// theta, then on their co-association. A pure function of models and seed:
-/// after a deletion it gives what a system that never had the record would have.
+/// Algorithm 3 lines 1 to 6: k-means in each shard on the users' embeddings at
+/// theta, then on their co-association. The result is a function of models and
+/// seed alone: after a deletion it equals the result of a system that never had
+/// the record.
 ///
 /// # Errors
-/// When there are no users or a vector is not a number.
+/// If there are no users or an embedding is not finite.
 pub fn cluster_users(dataset: &Dataset, vectors: &Vectors, config: KMeans) -> Result<Clusters> {
     let shards = (0u32..)
         .zip(&vectors.shards)
@@ -37,13 +39,13 @@ pub fn cluster_users(dataset: &Dataset, vectors: &Vectors, config: KMeans) -> Re
     Ok(Clusters { shards, users })
 }
 
-/// Scores of all items for people of one cluster: every shard's model takes
-/// the step on the union of all `members`' adaptation pairs (one step on the
-/// mean loss), and serves `people`, who are members. Adapted models exist only
-/// in here.
+/// Scores of all items for `people`, who are members of one cluster. Every
+/// shard's model is adapted on the adaptation pairs of all `members` (each step
+/// on the mean loss) and then scores for `people`. Adapted models exist only
+/// within this function.
 ///
 /// # Errors
-/// When a row is unknown to a model, a score is not a number or the device fails.
+/// If a model lacks a row, a score is NaN or the device fails.
 pub async fn scores_by_cluster(
     dataset: &Dataset,
     models: &[ShardModel],
@@ -66,7 +68,7 @@ pub async fn scores_by_cluster(
             let mut before: Option<(f32, Parameters)> = None;
             for _ in 0..adapt.steps {
                 let (gradient, loss) = own.joint_gradient(&tasks).await?;
-                // As in `Recommender::inner_steps`.
+                // The same early stop as in `Recommender::inner_steps`.
                 if let Some((_, earlier)) = before.take_if(|(before, _)| own.ran_away(*before, loss)) {
                     *own.parameters_mut() = earlier;
                     break;

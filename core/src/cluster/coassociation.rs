@@ -7,8 +7,8 @@
 
 use super::Labels;
 
-/// f_i for every user, row-major [users, rank], and the rank. `labels` has one
-/// clustering of all users a shard.
+/// f_i for every user, row-major [users, rank], and the rank. `labels` holds
+/// one clustering of all users for each shard.
 pub fn coassociation(labels: &[Labels]) -> (Vec<f64>, usize) {
     let users = labels.first().map_or(0, |l| l.of.len());
     let shards = labels.len();

@@ -3,21 +3,21 @@
 use crate::random::{Key, Stream};
 use crate::{Error, Result};
 
-/// How clusters are sought.
+/// Settings of k-means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KMeans {
-    /// K, at most the number of rows.
+    /// Number of clusters K; at most as many as rows are used.
     pub clusters: usize,
-    /// Starts, of which the one with the least inertia stays.
+    /// Number of random starts; the result with the least inertia is kept.
     pub starts: usize,
-    /// Iterations at most.
+    /// The greatest number of iterations.
     pub iterations: usize,
 }
 
-/// Which cluster each row is in.
+/// The cluster of each row.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Labels {
-    /// One label a row, below the number of clusters.
+    /// One label for each row, below the number of clusters.
     pub of: Vec<u32>,
     /// Number of clusters; some may be empty.
     pub clusters: usize,
@@ -41,10 +41,10 @@ fn distance(a: &[f64], b: &[f64]) -> f64 {
 }
 
 /// The best of several k-means++ starts. `rows` is row-major [n, width];
-/// streams are named by `purpose`.
+/// `purpose` names the random streams.
 ///
 /// # Errors
-/// When there is no row, no cluster, or a value is not a number.
+/// If there is no row or no cluster, or a value is not finite.
 pub fn kmeans(rows: &[f64], width: usize, config: KMeans, key: &Key, purpose: &[u8]) -> Result<Labels> {
     let count = rows.len() / width.max(1);
     if count == 0 || config.clusters == 0 {
@@ -54,7 +54,7 @@ pub fn kmeans(rows: &[f64], width: usize, config: KMeans, key: &Key, purpose: &[
         return Err(Error::NotANumber("a value to be clustered".into()));
     }
     let clusters = config.clusters.min(count);
-    // A row for each cluster: nothing to seek.
+    // Each row is a cluster of its own: nothing to search for.
     if clusters == count {
         return Ok(Labels { of: (0..count as u32).collect(), clusters, inertia: 0.0 });
     }
@@ -70,8 +70,8 @@ pub fn kmeans(rows: &[f64], width: usize, config: KMeans, key: &Key, purpose: &[
     best.ok_or_else(|| Error::Config("clusters: no start".into()))
 }
 
-/// k-means++: each further centre is a row, drawn by its squared distance to
-/// the nearest centre so far.
+/// k-means++: each further centre is a row, drawn with a probability
+/// proportional to its squared distance to the nearest centre so far.
 fn seeds(rows: &[f64], width: usize, clusters: usize, stream: &mut Stream) -> Vec<f64> {
     let count = rows.len() / width;
     let row = |place: usize| &rows[place * width..(place + 1) * width];
@@ -83,7 +83,8 @@ fn seeds(rows: &[f64], width: usize, clusters: usize, stream: &mut Stream) -> Ve
             left -= d;
             left < 0.0
         });
-        // All rows are centres already, or rounding left a crumb.
+        // If all rows are centres already, or rounding left a rest, the last
+        // row is taken.
         let chosen = row(drawn.unwrap_or(count - 1)).to_vec();
         for (place, nearest) in nearest.iter_mut().enumerate() {
             *nearest = nearest.min(distance(row(place), &chosen));
@@ -93,8 +94,8 @@ fn seeds(rows: &[f64], width: usize, clusters: usize, stream: &mut Stream) -> Ve
     centres
 }
 
-/// Lloyd's iterations from given centres until no label moves. Ties go to the
-/// lower label; an emptied cluster keeps its centre.
+/// Lloyd's iterations from given centres until no label changes. Ties go to the
+/// lower label; an empty cluster keeps its centre.
 pub fn lloyd(rows: &[f64], width: usize, mut centres: Vec<f64>, iterations: usize) -> Labels {
     let clusters = centres.len() / width;
     let count = rows.len() / width;

@@ -1,56 +1,57 @@
-//! DeepFM for many adapted users at once.
+//! DeepFM for a batch of adapted users.
 //!
 //! With fields v_f (embeddings) of the user and of the item, w_g the items'
 //! first-order terms and MLP the deep part over all fields side by side,
 //!
 //! SF(u, i) = sum_g w_g + 1/2 (|sum_f v_f|^2 - sum_f |v_f|^2) + MLP(v)
-//!
-//! Write P for the sum of the user's fields and Q for that of the item's, and
-//! cut the deep part's first matrix into the rows that read the user and those
+//! Write P for the sum of the user's fields and Q for that of the item's
+//! fields. Cut the deep part's first matrix into the rows that read the user
+//! and those that read the item, W_1 = [A; B]. Then
 //! that read the item, W_1 = [A; B]. Then
 //!
 //! SF(u, i) = s(i) + P . Q(i) + upper(A^T e(u) + B^T e(i) + b_1)
 //! s(i)     = sum_g w_g(i) + 1/2 (|Q(i)|^2 - sum_g |v_g(i)|^2)
 //!
-//! but for the constant, the user's first-order terms and the user's own
-//! second-order term. Those add one number to all items of a user: they leave
-//! every pair's difference, every gradient and every ranking as they are, so
-//! this model has none of them. A first-order term is one more column of its
-//! item feature's table, which the deep part does not read.
+//! except for the constant, the user's first-order terms and the user's own
+//! second-order term. These add one number to all scores of a user. They change
+//! no pair's difference, no gradient and no ranking, so this model omits them.
+//! A first-order term is one more column of its item feature's table, which the
+//! deep part does not read.
 //!
-//! So a user is, to the items, two vectors: P, and A^T e(u), which is for them
-//! a bias of the first deep layer. Users have an encoder of one layer, A; items
-//! have one whose layers are the deep part.
+//! To the items, a user therefore consists of two vectors: P, and A^T e(u),
+//! which acts as a bias of the first deep layer. The user encoder has one
+//! layer, A; the layers of the item encoder are the deep part.
 //!
 //! # The inner step
 //!
 //! Let c_j be the gradient of the loss at the score of row j of a task, and D_l
 //! the rows of gradients at the deep part's pre-activations, which the ordinary
-//! backward pass gives from c. The score is linear in w_g, and
-//! dSF/dv_g(i) = P + Q(i) - v_g(i) outside of the deep part (a field meets all
-//! others but not itself), dSF/dP = Q(i). Hence the gradient that reaches
+//! backward pass gives from c. The score is linear in w_g. Outside of the deep
+//! part dSF/dv_g(i) = P + Q(i) - v_g(i) (a field interacts with all fields but
+//! itself) and dSF/dP = Q(i). Hence the gradients are
 //!
-//! * item field g of row j:  c_j (P + Q_j - v_g(j)) + D_1\[j\] B_g^T, and c_j in
-//!   the first-order column;
-//! * user field f:           sum_j c_j Q_j + (sum_j D_1\[j\]) A_f^T;
-//! * B: sum_j e(j)^T D_1\[j\];  A: e(u)^T sum_j D_1\[j\], of rank one;
-//! * the later layers: X_l^T D_l, as in any tower.
+//! * at item field g of row j:  c_j (P + Q_j - v_g(j)) + D_1\[j\] B_g^T, and c_j
+//!   in the first-order column;
+//! * at user field f:           sum_j c_j Q_j + (sum_j D_1\[j\]) A_f^T;
+//! * at B: sum_j e(j)^T D_1\[j\];  at A: e(u)^T sum_j D_1\[j\], of rank one;
+//! * at the later layers: X_l^T D_l, as in any tower.
 //!
-//! All of it is rows, of which no weight gradient is made: the same [`LowRankStep`]s
-//! as those of the towers, read by the same code. At theta_u an item's fields
-//! are e(i) + sum_j <f(i), f(j)> F_j, and everything above holds again with
-//! P, Q, A and B at theta_u, so several steps stack.
+//! All of these are kept as rows; no weight gradient is built. They are the
+//! same [`LowRankStep`]s as those of the towers, and the same code reads them.
+//! At theta_u an item's fields are e(i) + sum_j <f(i), f(j)> F_j. The formulas
+//! above hold again with P, Q, A and B at theta_u, so several steps can be
+//! stacked.
 //!
 //! # Ranking all items
 //!
-//! e(i) B, Q(i) and s(i) are made once for the catalogue. A user adds to the
-//! first layer the terms of [`Encoder::rank`], and with d_g(i) =
-//! sum_j <f_g(i), f_g(j)> F_g(j) (d the embedding's columns, d' the first-order
-//! one) and d(i) = sum_g d_g(i), expanding the squares of s and P . Q gives
+//! e(i) B, Q(i) and s(i) are computed once for the catalogue. A user adds the
+//! terms of [`Encoder::rank`] to the first layer. With d_g(i) = sum_j <f_g(i),
+//! f_g(j)> F_g(j) (d in the embedding's columns, d' in the first-order column)
+//! and d(i) = sum_g d_g(i), expanding the squares of s and P . Q gives
 //!
 //! P . Q(i) + s(i) + sum_g \[ d'_g + d_g . (P + Q(i) - v_g(i)) - 1/2 |d_g|^2 \] + 1/2 |d(i)|^2
 //!
-//! in which only fields that share something with a step's rows appear.
+//! in which only fields appear whose overlap with a step's rows is not zero.
 
 use crate::Result;
 use crate::data::Catalog;
@@ -65,7 +66,7 @@ use crate::model::recommender::{AdaptedParams, LowRankUpdate, Pass, Recommender,
 use crate::model::step::{Deltas, LowRankStep};
 use crate::tensor::{Device, Product, Tensor, from_vec, indices, read};
 
-/// Both sides over a catalogue, and their parameters.
+/// The encoders of both sides for a catalogue, and their parameters.
 pub(super) fn encoders(catalog: &Catalog, config: &ModelConfig, device: &Device) -> (Encoder, Encoder, Vec<Declared>) {
     let inputs = |columns: usize| (columns + usize::from(config.identifiers)) * config.width;
     let hidden = &config.deep_hidden;
@@ -85,9 +86,9 @@ pub(super) fn encoders(catalog: &Catalog, config: &ModelConfig, device: &Device)
     (user, item, declared)
 }
 
-/// The embeddings of items, taken apart.
+/// Parts of the embeddings of items.
 struct Fields {
-    /// v_g side by side, [rows, fields * width]: what the deep part reads.
+    /// v_g concatenated, [rows, fields * width]: the input of the deep part.
     read: Tensor<2>,
     /// Q, [rows, width].
     sum: Tensor<2>,
@@ -108,13 +109,13 @@ impl Fields {
     }
 }
 
-/// The sum of the fields of width `width` that stand side by side.
+/// The sum of the concatenated fields of width `width`.
 fn field_sum(fields: &Tensor<2>, width: usize) -> Tensor<2> {
     let [rows, columns] = fields.dims();
     fields.clone().reshape([rows, columns / width, width]).sum_dim(1).reshape([rows, width])
 }
 
-/// A forward pass of rows of items, each with its task's user.
+/// A forward pass of item rows, each with the user of its task.
 struct Forward {
     user: Trace,
     /// P, [tasks, width].
@@ -144,8 +145,8 @@ fn forward(
     Forward { user, p, fields, deep, scores }
 }
 
-/// Forward and backward of all tasks at theta_u, with its weight times the
-/// gradient of each task's mean loss.
+/// Forward and backward pass of all tasks at theta_u. The gradient of each
+/// task's mean loss is multiplied by the task's weight.
 pub(super) async fn pass(
     model: &Recommender,
     tasks: &[Task],
@@ -178,8 +179,8 @@ pub(super) async fn pass(
     Ok(Pass { losses, moves: backward(model, forward, rows, &picked, c, layout, adapted) })
 }
 
-/// The passes of both sides from c, the gradient at the scores of the `picked`
-/// rows of a forward pass.
+/// The backward pass of both sides from c, the gradient at the scores of the
+/// `picked` rows of a forward pass.
 fn backward(
     model: &Recommender,
     forward: Forward,
@@ -219,14 +220,15 @@ fn backward(
     LowRankUpdate { user: vec![user], item: vec![item], folds: Vec::new() }
 }
 
-/// P with a one for s, and A^T e(u), from the pass of the users' side.
+/// P with a one appended for s, and A^T e(u), from the forward pass of the
+/// users' side.
 pub(super) fn user_side(user: &Encoder, trace: Trace) -> UserSide {
     let p = field_sum(&trace.inputs[0], user.width());
     let one = Tensor::ones([p.dims()[0], 1], &p.device());
     UserSide { vectors: Tensor::cat(vec![p, one], 1), beside: Some(trace.output) }
 }
 
-/// What all users share: e(i), e(i) B, and \[Q(i), s(i)\].
+/// The parts that all users share: e(i), e(i) B, and \[Q(i), s(i)\].
 pub(super) fn item_base(model: &Recommender) -> ItemBase {
     let rows: Vec<EntityRef> = (0..model.items).map(EntityRef::Known).collect();
     let fields = Fields::of(&model.item, model.item.embed(model.parameters(), &rows));
@@ -243,7 +245,7 @@ pub(super) async fn tile(
 ) -> Result<Vec<Vec<f32>>> {
     let users = own.vectors.dims()[0];
     let overlaps = model.item.overlaps_with_all(steps, users, model.items as usize);
-    // The deep part ends in one number, which nothing folds into.
+    // The deep part ends in one number, so no vector is folded into it.
     let ones = Tensor::ones([users, 1, 1], &own.vectors.device());
     let mut scores = model.item.rank(model.parameters(), base, steps, &overlaps, &ones, own.beside.as_ref()).await?;
     let shared = own.vectors.clone().product(base.vectors.clone().transpose());
@@ -255,7 +257,8 @@ pub(super) async fn tile(
     Ok(scores)
 }
 
-/// What the users' steps change in P . Q(i) + s(i) with P at theta_u, [users, items].
+/// The change of P . Q(i) + s(i) by the users' steps, with P at theta_u:
+/// [users, items].
 fn changes(
     model: &Recommender,
     base: &ItemBase,

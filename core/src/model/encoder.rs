@@ -1,11 +1,11 @@
-//! One tower: features, then Linear, LayerNorm, GELU layers,
-//! at the shared parameters theta or at a user's adapted theta_u.
+//! An encoder of one side: features, then layers of Linear, LayerNorm and GELU,
+//! at the shared parameters theta or at a user's adapted parameters theta_u.
 //!
-//! theta_u never exists. It is theta plus a stack of [`LowRankStep`]s: after a
-//! gradient step every weight is "shared matrix minus a rank-n term", so a
+//! theta_u is never stored. It is theta plus a stack of [`LowRankStep`]s: after
+//! a gradient step every weight is the shared matrix minus a rank-n term, so a
 //! forward or backward pass at theta_u is the shared pass plus thin products.
-//! The same two functions serve the inner step, the
-//! outer gradient, evaluation, serving and the browser.
+//! The same two functions serve the inner step, the outer gradient, evaluation,
+//! the server and the browser.
 
 use crate::data::Entities;
 use crate::model::ModelConfig;
@@ -19,9 +19,10 @@ use crate::tensor::{Device, Product, Tensor, from_vec, indices};
 #[derive(Debug, Clone)]
 struct Layer {
     weight: usize,
-    /// Left out where another tower's layer has it.
+    /// Absent if another tower's layer has it.
     bias: Option<usize>,
-    /// Scale of the norm; the shift follows. The output layer has none.
+    /// Parameter index of the norm's gamma; beta follows. The output layer has
+    /// none.
     norm: Option<usize>,
 }
 
@@ -30,58 +31,59 @@ struct Layer {
 pub(crate) struct Encoder {
     features: Vec<Feature>,
     layers: Vec<Layer>,
-    /// Columns a feature.
+    /// Columns of a feature's embedding.
     width: usize,
-    /// Columns a feature that the tower reads: the first ones.
+    /// Columns of a feature's embedding that the tower reads: the first ones.
     read: usize,
 }
 
-/// The layers above one side's features.
+/// The layers above the features of one side.
 pub(crate) struct Tower<'a> {
-    /// Part of the parameters' names.
+    /// Its part of the parameters' names.
     pub(crate) name: &'a str,
-    /// Columns of the hidden layers.
+    /// Widths of the hidden layers.
     pub(crate) hidden: &'a [usize],
-    /// Columns of the last layer.
+    /// Width of the last layer.
     pub(crate) output: usize,
     /// Columns of a feature that the tower does not read.
     pub(crate) unread: usize,
-    /// Inputs of the first layer that the other side's tower holds.
+    /// Inputs of the first layer that belong to the other side's tower.
     pub(crate) elsewhere: usize,
     /// Whether the layers have biases of their own.
     pub(crate) biased: bool,
 }
 
-/// What enters the layers.
+/// Input of the layers.
 pub(crate) struct Input {
-    /// Whose features they are.
+    /// The entity of each row.
     pub(crate) rows: Vec<EntityRef>,
     /// Input of the first layer, [rows, in].
     pub(crate) x: Tensor<2>,
-    /// What another tower adds to the first, hidden layer: [tasks, out].
+    /// The addition of another tower to the first, hidden layer: [tasks, out].
     pub(crate) beside: Option<Tensor<2>>,
 }
 
-/// A forward pass, kept for the backward pass: [rows, columns] throughout.
+/// The saved values of a forward pass, for the backward pass: [rows, columns]
+/// throughout.
 #[derive(Debug, Clone)]
 pub(crate) struct Trace {
     rows: Vec<EntityRef>,
     /// X_l: the input of each layer.
     pub(crate) inputs: Vec<Tensor<2>>,
     saved: Vec<Saved>,
-    /// The norm's scale of each hidden layer, [1 or tasks, h].
+    /// The norm's gamma of each hidden layer, [1 or tasks, h].
     scales: Vec<Tensor<2>>,
     pub(crate) output: Tensor<2>,
 }
 
 impl Trace {
-    /// Some of the trace's rows: inputs of every layer.
+    /// The inputs of every layer, for the picked rows.
     pub(crate) fn picked_inputs(&self, picked: &[u32]) -> Vec<Tensor<2>> {
         let index = indices(picked.iter().copied(), &self.output.device());
         self.inputs.iter().map(|x| x.clone().select(0, index.clone())).collect()
     }
 
-    /// Some of the trace's rows: outputs.
+    /// The outputs of the picked rows.
     pub(crate) fn picked_output(&self, picked: &[u32]) -> Tensor<2> {
         self.output.clone().select(0, indices(picked.iter().copied(), &self.output.device()))
     }
@@ -141,8 +143,8 @@ impl Encoder {
         Tensor::cat(self.features.iter().map(|f| f.embed(parameters, rows)).collect(), 1)
     }
 
-    /// What a step changes in the embeddings of rows:
-    /// sum_j <f(q), f(j)> F_j, [rows, width of all].
+    /// The change of the rows' embeddings by a step: sum_j <f(q), f(j)> F_j,
+    /// [rows, width of all].
     fn embedding_change(
         &self,
         parameters: &Parameters,
@@ -152,13 +154,14 @@ impl Encoder {
     ) -> Option<Tensor<2>> {
         let device = parameters.device();
         let count = self.features.len();
-        // One product a block for all features, then one a feature for all blocks.
+        // One product a block for all features, then one a feature for all
+        // blocks.
         let mut parts: Vec<Vec<Tensor<2>>> = vec![Vec::new(); count];
         let mut met = vec![false; count];
         for (number, block) in layout.blocks().iter().enumerate() {
             let (tasks, m) = (block.tasks, block.rows);
             let rows = &rows[block.first_row..][..tasks * m];
-            // A tensor without rows is no tensor to every device.
+            // Not every device accepts a tensor without rows.
             if m == 0 {
                 continue;
             }
@@ -191,8 +194,8 @@ impl Encoder {
         Some(Tensor::cat(columns.collect(), 1))
     }
 
-    /// (x A^T) B for every task with its own A and B: two thin products in
-    /// place of a matrix a task. `None` where no task has rows.
+    /// (x A^T) B for every task with its own A and B: two thin products instead
+    /// of a matrix for each task. `None` if no task has step rows.
     fn low_rank<'a>(
         x: &Tensor<2>,
         layout: &Layout,
@@ -224,17 +227,17 @@ impl Encoder {
         self.weight(parameters, 0).narrow(0, feature * self.read, self.read)
     }
 
-    /// Columns a feature has in the embeddings.
+    /// Columns of a feature's embedding.
     pub(crate) fn width(&self) -> usize {
         self.width
     }
 
-    /// Number of the parameter that holds a layer's W.
+    /// Index of the parameter that holds a layer's W.
     pub(crate) fn weight_parameter(&self, layer: usize) -> usize {
         self.layers[layer].weight
     }
 
-    /// How many layers the tower has.
+    /// The number of layers.
     pub(crate) fn depth(&self) -> usize {
         self.layers.len()
     }
@@ -244,7 +247,7 @@ impl Encoder {
         parameters.get(self.layers[layer].weight).clone()
     }
 
-    /// b of a layer at theta_u, [1 or tasks, out]; zero where it has none.
+    /// b of a layer at theta_u, [1 or tasks, out]; zero if the layer has none.
     pub(crate) fn bias_of(&self, parameters: &Parameters, layer: usize, steps: &[LowRankStep]) -> Tensor<2> {
         let Some(index) = self.layers[layer].bias else {
             let columns = parameters.get(self.layers[layer].weight).dims()[1];
@@ -253,7 +256,8 @@ impl Encoder {
         steps.iter().fold(parameters.get(index).clone(), |bias, step| bias + step.bias[layer].clone())
     }
 
-    /// A hidden layer's vectors at theta_u; `index` is its scale's parameter.
+    /// Bias, gamma and beta of a hidden layer at theta_u; `index` is the
+    /// parameter index of gamma.
     fn norm_of(&self, parameters: &Parameters, layer: usize, index: usize, steps: &[LowRankStep]) -> Norm {
         let (scale, shift) = (parameters.get(index).clone(), parameters.get(index + 1).clone());
         let (scale, shift) = steps.iter().fold((scale, shift), |(scale, shift), step| {
@@ -263,7 +267,7 @@ impl Encoder {
         Norm { bias: self.bias_of(parameters, layer, steps), scale, shift }
     }
 
-    /// The vectors of every hidden layer at theta_u.
+    /// Bias, gamma and beta of every hidden layer at theta_u.
     pub(crate) fn norms(&self, parameters: &Parameters, steps: &[LowRankStep]) -> Vec<Norm> {
         let hidden = self.layers.iter().enumerate().filter_map(|(layer, l)| Some((layer, l.norm?)));
         hidden.map(|(layer, index)| self.norm_of(parameters, layer, index, steps)).collect()
@@ -344,9 +348,10 @@ impl Encoder {
         Trace { rows, inputs, saved: all_saved, scales, output: x }
     }
 
-    /// Backward from the gradient at the output, [rows, out], at the
-    /// parameters the trace was made with. `picked` addresses rows of the
-    /// trace; without it row r belongs to row r. At theta itself F is left out.
+    /// Backward pass from the gradient at the output, [rows, out], at the
+    /// parameters of the trace. `picked` gives the trace's row of each row;
+    /// without it they correspond one to one. At theta itself the gradient at
+    /// the features (F) is left out.
     pub(crate) fn backward(
         &self,
         parameters: &Parameters,
@@ -374,7 +379,7 @@ impl Encoder {
         Deltas { layers, norms, features }
     }
 
-    /// D W_u^T: the gradient at a layer's input.
+    /// D W_u^T: the gradient at the input of a layer.
     pub(crate) fn pull(
         &self,
         parameters: &Parameters,
@@ -392,7 +397,7 @@ impl Encoder {
         changes.fold(shared, |sum, change| sum + change)
     }
 
-    /// The parameter gradient that passes add up to, times `factor`: X^T D for
+    /// The sum of the passes' parameter gradients, times `factor`: X^T D for
     /// every layer over all rows at once.
     pub(crate) fn accumulate(
         &self,
@@ -408,7 +413,7 @@ impl Encoder {
             [part] => of(part),
             parts => Tensor::cat(parts.iter().map(of).collect(), 0),
         };
-        // Most callers want the plain sum: then nothing is multiplied.
+        // Most callers want the plain sum, without a multiplication.
         let scaled = |t: Tensor<2>| if factor == 1.0 { t } else { t * factor };
         for (number, layer) in self.layers.iter().enumerate() {
             let inputs = all(&|p| p.inputs[number].clone());

@@ -1,5 +1,5 @@
-//! Features to embedding columns, and the inner products that let an adapted
-//! embedding be read without ever being written.
+//! Turns features into embedding columns, and computes the inner products by
+//! which an adapted embedding is read without being stored.
 //!
 //! Every feature is a linear layer of a one-hot, multi-hot or dense input, so
 //! after a gradient step e_u(q) = e(q) - alpha * sum_j <f(q), f(j)> F_j, with
@@ -15,14 +15,14 @@ use crate::model::parameters::{Declared, Gradient, Parameters, Start};
 use crate::model::ranking::Overlap;
 use crate::tensor::{Device, Product, Tensor, from_vec, indices};
 
-/// Whose features a row reads.
+/// The entity whose features a row reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum EntityRef {
     /// A row of the catalogue.
     Known(u32),
-    /// A row of the catalogue whose identifier is taken as unknown.
+    /// A row of the catalogue whose identifier is treated as unknown.
     Unnamed(u32),
-    /// Nobody known: every feature is unknown.
+    /// No entity: every feature is unknown.
     Nobody,
 }
 
@@ -39,26 +39,28 @@ impl EntityRef {
 enum Kind {
     /// The identifier: the row number itself.
     Identifier { size: usize },
-    /// A category a row.
+    /// One category for each row.
     Token { values: Vec<u32>, size: usize },
-    /// A set of categories a row; embedded as their sum.
+    /// A set of categories for each row; the embedding is the sum of theirs.
     Bag { rows: Vec<Vec<u32>>, size: usize },
-    /// Numbers a row, [rows + 1, width]; the last row is zero, for nobody.
+    /// Numbers for each row, [rows + 1, width]; the last row is zero, for
+    /// `Nobody`.
     Dense { table: Tensor<2>, host: Arc<Vec<f32>>, width: usize },
 }
 
-/// One feature of one side.
+/// A feature of users or of items.
 #[derive(Debug, Clone)]
 pub(crate) struct Feature {
     kind: Kind,
-    /// Table row 0 stands for the unknown value.
+    /// Whether table row 0 stands for the unknown value.
     unknown_row: bool,
-    /// Parameter number of the table or weight; a dense feature's bias follows.
+    /// Index of the parameter with the table or weight; a dense feature's bias
+    /// follows.
     parameter: usize,
 }
 
-/// The features of one side: the identifier, then the catalogue's columns,
-/// each with `width` columns in the embedding.
+/// The features of one side: the identifier, then the catalogue's columns. Each
+/// has `width` columns in the embedding.
 pub(crate) fn of(
     side: &str,
     entities: &Entities,
@@ -125,8 +127,8 @@ pub(crate) fn of(
 }
 
 impl Feature {
-    /// Whether this feature of the row can be embedded: it is known, or the
-    /// table has a row for the unknown.
+    /// Whether this feature of the row can be embedded: its value is known, or
+    /// the table has a row for unknown values.
     pub(crate) fn takes(&self, row: EntityRef) -> bool {
         match (&self.kind, row) {
             (Kind::Identifier { .. }, EntityRef::Unnamed(_) | EntityRef::Nobody)
@@ -138,9 +140,9 @@ impl Feature {
         }
     }
 
-    /// The table row a token feature reads: row 0 where the value is unknown
-    /// and the table has a row for that, else none. An item that came later may
-    /// have a category that the catalogue does not know.
+    /// The table row that a token feature reads: row 0 if the value is unknown
+    /// and the table has a row for that, otherwise none. A new item may have a
+    /// category that the catalogue does not know.
     fn token(&self, row: EntityRef) -> Option<u32> {
         let value = match (&self.kind, row) {
             (Kind::Identifier { .. }, EntityRef::Known(row)) => row,
@@ -188,8 +190,8 @@ impl Feature {
         }
     }
 
-    /// Puts the gradient of this feature's parameters, given `upstream`
-    /// [rows, width] at the rows' embeddings.
+    /// Adds the gradient of this feature's parameters, given `upstream` [rows,
+    /// width], the gradient at the rows' embeddings.
     pub(crate) fn accumulate(&self, gradients: &mut Gradient, rows: &[EntityRef], upstream: Tensor<2>) {
         if let Kind::Dense { table, .. } = &self.kind {
             let inputs = Self::dense_rows(table, rows);
@@ -204,8 +206,8 @@ impl Feature {
         gradients.put(self.parameter, scatter_rows(upstream, &shares, self.tokens()));
     }
 
-    /// <f(q), f(j)> of one task's rows and step rows, [rows, steps]. Whether
-    /// any is not zero.
+    /// <f(q), f(j)> of one task's rows and step rows, [rows, steps]. Returns
+    /// whether any is not zero.
     pub(crate) fn overlap(&self, rows: &[EntityRef], steps: &[EntityRef], overlaps: &mut [f32]) -> bool {
         let mut any = false;
         for (&row, overlaps) in rows.iter().zip(overlaps.chunks_mut(steps.len().max(1))) {
@@ -244,8 +246,8 @@ impl Feature {
         }
     }
 
-    /// What rows are read from: the table of a token feature at theta, the
-    /// inputs of a dense one.
+    /// The table that rows are read from: the embeddings of a token feature at
+    /// theta, the inputs of a dense feature.
     pub(super) fn table<'a>(&'a self, parameters: &'a Parameters) -> Table<'a> {
         match &self.kind {
             Kind::Dense { table, host, .. } => Table { values: table, host: Some(host) },
@@ -258,12 +260,12 @@ impl Feature {
         matches!(self.kind, Kind::Dense { .. }).then(|| parameters.get(self.parameter))
     }
 
-    /// The parameter that holds the table or W.
+    /// Index of the parameter that holds the table or W.
     pub(super) fn parameter(&self) -> usize {
         self.parameter
     }
 
-    /// How many rows the table of a token feature has.
+    /// The number of rows in the table of a token feature.
     pub(super) fn tokens(&self) -> usize {
         match &self.kind {
             Kind::Identifier { size } | Kind::Token { size, .. } => size + usize::from(self.unknown_row),
@@ -272,17 +274,17 @@ impl Feature {
         }
     }
 
-    /// The rows of [`Feature::table`] that a row reads.
+    /// Calls `of` with the rows of [`Feature::table`] that a row reads.
     pub(super) fn each_read(&self, row: EntityRef, mut of: impl FnMut(u32)) {
         match &self.kind {
             Kind::Identifier { .. } | Kind::Token { .. } => self.token(row).into_iter().for_each(of),
             Kind::Bag { .. } => self.bag(row).iter().for_each(|&token| of(token)),
-            // Nobody's inputs are zero.
+            // The inputs of `Nobody` are zero.
             Kind::Dense { .. } => row.index().into_iter().for_each(|item| of(item as u32)),
         }
     }
 
-    /// The items that read each token of a token feature.
+    /// For each token of a token feature, the items that read it.
     fn readers(&self, items: usize) -> Vec<Vec<u32>> {
         let mut readers = vec![Vec::new(); self.tokens()];
         for item in 0..items as u32 {

@@ -1,12 +1,12 @@
 //! LayerNorm followed by GELU, forward and backward, fused for the CPU.
 //!
-//! On the CPU a chain of tensor operations would cross memory a dozen times
-//! and call a scalar erf for every element, which costs as much as the matrix
-//! products. The fused loops cross it once. Every other device runs the same
-//! formulas as tensor operations; a test holds the two together.
+//! On the CPU a chain of tensor operations would pass through memory a dozen
+//! times and call a scalar erf for every element, which costs as much as the
+//! matrix products. The fused loops pass through memory once. Other devices
+//! compute the same formulas as tensor operations; a test compares the two.
 //!
-//! Sums over a row run in sixteen fixed lanes, so that neither the width of
-//! the processor's registers nor the number of threads changes a byte.
+//! Sums over a row use sixteen fixed lanes, so that neither the width of the
+//! processor's registers nor the number of threads changes a byte.
 
 use std::sync::Arc;
 
@@ -19,11 +19,12 @@ use crate::tensor::{Tensor, from_vec, indices, on_cpu};
 /// LayerNorm's epsilon.
 pub(crate) const EPSILON: f32 = 1e-5;
 
-/// What the backward pass of one hidden layer needs, rows flattened:
-/// normalised values z-hat [rows, h], 1 / sigma [rows, 1], and GELU's slope at
-/// the normed value [rows, h].
+/// The values that the backward pass of a hidden layer needs, rows flattened:
+/// normalised values z-hat [rows, h], 1 / sigma [rows, 1], and the derivative
+/// of GELU at the normed value [rows, h].
 #[derive(Debug, Clone)]
-// Few exist at a time, and boxing would cost an allocation a layer.
+// Few of these exist at a time, and boxing would cost an allocation for each
+// layer.
 #[allow(clippy::large_enum_variant)]
 pub(crate) enum Saved {
     /// On the CPU: plain values, shared without copying.
@@ -36,9 +37,9 @@ pub(crate) enum Saved {
 pub(crate) struct NormGradients {
     /// Gradient at the pre-activation, [rows, h].
     pub(crate) delta: Tensor<2>,
-    /// Per task: gradient of the norm's scale, [tasks, h].
+    /// For each task, the gradient of the norm's gamma, [tasks, h].
     pub(crate) scale: Tensor<2>,
-    /// Per task: gradient of the norm's shift, [tasks, h].
+    /// For each task, the gradient of the norm's beta, [tasks, h].
     pub(crate) shift: Tensor<2>,
 }
 
@@ -47,14 +48,14 @@ pub(crate) struct NormGradients {
 pub(crate) struct Norm {
     /// Added to the pre-activation.
     pub(crate) bias: Tensor<2>,
-    /// LayerNorm's scale.
+    /// LayerNorm's gamma.
     pub(crate) scale: Tensor<2>,
-    /// LayerNorm's shift.
+    /// LayerNorm's beta.
     pub(crate) shift: Tensor<2>,
 }
 
-/// a = GELU(LayerNorm(z + shared + bias)), `z` [rows, h]. `shared` is
-/// [rows a task, h], the same for every task of a one-block layout.
+/// a = GELU(LayerNorm(z + shared + bias)), with `z` [rows, h]. `shared` [rows
+/// of a task, h] is the same for every task of a one-block layout.
 pub(crate) fn norm_gelu(
     z: Tensor<2>,
     shared: Option<&Tensor<2>>,
@@ -76,7 +77,7 @@ pub(crate) fn add_bias(z: Tensor<2>, bias: &Tensor<2>, layout: &Layout) -> Tenso
 }
 
 /// The gradient through [`norm_gelu`]. `upstream` is [rows, h]; row r uses row
-/// `picked[r]` of `saved` (row r itself when `picked` is `None`).
+/// `picked[r]` of `saved` (row r itself if `picked` is `None`).
 pub(crate) fn norm_gelu_backward(
     upstream: Tensor<2>,
     saved: &Saved,
@@ -97,7 +98,7 @@ pub(crate) fn norm_gelu_backward(
     }
 }
 
-/// A row that is added to another, times a factor.
+/// Adds row `from`, times a factor, to row `to`.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Share {
     pub(crate) from: u32,
@@ -105,19 +106,21 @@ pub(crate) struct Share {
     pub(crate) factor: f32,
 }
 
-/// A table of `size` rows in which row `to` sums the rows `from` of `values`,
-/// each times its factor. Every row is written in one place and in the order
-/// of the shares, so the sums do not depend on threads.
+/// A table of `size` rows: row `to` is the sum of the rows `from` of `values`,
+/// each times its factor. One thread sums each row in the order of the shares,
+/// so the sums do not depend on the number of threads.
 pub(crate) fn scatter_rows(values: Tensor<2>, shares: &[Share], size: usize) -> Tensor<2> {
     if on_cpu(&values) { lanes::scatter_rows(values, shares, size) } else { composed_scatter(values, shares, size) }
 }
 
-/// Rows that many tasks read a few of: parameters, or inputs of a feature.
+/// A table of rows of which each task reads a few: parameters, or inputs of a
+/// feature.
 #[derive(Clone, Copy)]
 pub(crate) struct Table<'a> {
     /// [rows, columns].
     pub(crate) values: &'a Tensor<2>,
-    /// The same values, where the host holds them (its last rows may be left out).
+    /// The same values on the host, if they are there (the last rows may be
+    /// absent).
     pub(crate) host: Option<&'a [f32]>,
 }
 
@@ -126,8 +129,8 @@ impl Table<'_> {
         self.values.clone().select(0, indices(rows, &self.values.device()))
     }
 
-    /// The inner product of each row read with its reader's vector, [reads, 1]:
-    /// `reads` are (task, row), `vectors` [tasks, columns].
+    /// The inner product of each row in `reads` with the vector of its task,
+    /// [reads, 1]. `reads` holds (task, row), `vectors` is [tasks, columns].
     pub(crate) fn dots(&self, reads: &[(u32, u32)], vectors: Tensor<2>) -> Tensor<2> {
         if !on_cpu(&vectors) {
             let own = vectors.clone().select(0, indices(reads.iter().map(|r| r.0), &vectors.device()));
@@ -136,7 +139,8 @@ impl Table<'_> {
         match self.host {
             Some(host) => lanes::dots(host, reads, vectors),
             None => {
-                // Picking copies the rows that are read; taking the table would copy all.
+                // This copies only the rows that are read; taking the table
+                // would copy all of it.
                 let picked = lanes::take(self.picked(reads.iter().map(|r| r.1)));
                 let reads: Vec<_> = (0..).zip(reads).map(|(row, read)| (read.0, row)).collect();
                 lanes::dots(lanes::slice(&picked), &reads, vectors)
@@ -144,7 +148,7 @@ impl Table<'_> {
         }
     }
 
-    /// [`scatter_rows`] of the table's rows into one row a task.
+    /// [`scatter_rows`] of the table's rows into one row for each task.
     pub(crate) fn blend(&self, shares: &[Share], tasks: usize) -> Tensor<2> {
         if !on_cpu(self.values) {
             return composed_scatter(self.values.clone(), shares, tasks);
@@ -172,7 +176,7 @@ fn composed_scatter(values: Tensor<2>, shares: &[Share], size: usize) -> Tensor<
     zeros.select_assign(0, indices(shares.iter().map(|s| s.to), &device), picked, IndexingUpdateOp::Add)
 }
 
-/// A vector a task (or one for all) to a vector a row.
+/// Expands one vector for each task (or one for all) to one for each row.
 fn spread(vectors: &Tensor<2>, layout: &Layout) -> Tensor<2> {
     if vectors.dims()[0] == 1 {
         return vectors.clone();

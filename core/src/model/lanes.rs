@@ -1,6 +1,7 @@
-//! The CPU's fused loops: plain slices, sixteen lanes, rows shared out to threads.
+//! CPU kernels: fused loops over plain slices in sixteen lanes, with rows
+//! divided among threads.
 
-// Indices keep several slices in step, which is what the compiler vectorises.
+// Indices keep several slices in step, which the compiler can vectorise.
 #![allow(clippy::needless_range_loop)]
 
 use burn::tensor::TensorData;
@@ -12,10 +13,11 @@ use crate::tensor::{Device, Tensor, from_vec};
 const LANES: usize = 16;
 /// 1 / sqrt(2 pi).
 pub(crate) const INV_SQRT_TAU: f32 = 0.398_942_3;
-/// Elements of work below which a second thread costs more than it brings.
+/// The number of elements below which a second thread does not pay.
 const BLOCK: usize = 16 * 1024;
 
-/// Owned values of a CPU tensor; no copy when nobody else holds it.
+/// The values of a CPU tensor; no copy is made if the tensor has no other
+/// owner.
 pub(crate) fn take<const D: usize>(tensor: Tensor<D>) -> TensorData {
     tensor.into_data()
 }
@@ -31,7 +33,8 @@ pub(crate) fn slice_mut(data: &mut TensorData) -> &mut [f32] {
     data.as_mut_slice().expect("f32 tensor")
 }
 
-/// Runs independent pieces of work, on several threads where there are some.
+/// Runs independent pieces of work, on several threads if threads are
+/// available.
 pub(crate) fn each<T: Send>(pieces: Vec<T>, work: impl Fn(T) + Sync + Send) {
     #[cfg(feature = "threads")]
     if pieces.len() > 1 {
@@ -63,12 +66,13 @@ fn sum(values: &[f32], mut term: impl FnMut(usize, f32) -> f32) -> f32 {
     total
 }
 
-/// The inner product of two vectors of one length.
+/// The inner product of two vectors of equal length.
 pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
     sum(a, |place, value| value * b[place])
 }
 
-/// exp(x) for x <= 0, to 2 ulp: range reduction and a polynomial, no branch.
+/// exp(x) for x <= 0, to 2 ulp: range reduction and a polynomial, without a
+/// branch.
 #[inline(always)]
 pub(crate) fn exp_negative(x: f32) -> f32 {
     const ROUND: f32 = 12_582_912.0; // 1.5 * 2^23: adding it rounds to an integer
@@ -83,7 +87,7 @@ pub(crate) fn exp_negative(x: f32) -> f32 {
     let p = p * r + 1.666_666_5e-1;
     let p = p * r + 5e-1;
     let value = p * r * r + r + 1.0;
-    // The integer sits in the low bits of the shifted sum.
+    // The integer is in the low bits of the shifted sum.
     let exponent = (shifted.to_bits() << 23).wrapping_add(127 << 23);
     value * f32::from_bits(exponent)
 }
@@ -108,7 +112,7 @@ pub(crate) struct Kept {
     pub(crate) normal: Vec<f32>,
     /// 1 / sigma, [rows].
     pub(crate) inverse: Vec<f32>,
-    /// GELU's slope, [rows, h].
+    /// The derivative of GELU, [rows, h].
     pub(crate) slope: Vec<f32>,
 }
 
@@ -159,14 +163,14 @@ struct ForwardRows<'a> {
     slopes: &'a mut [f32],
     inverses: &'a mut [f32],
     shared: Option<&'a [f32]>,
-    /// First row of every task, and the end.
+    /// The first row of every task, and the end.
     segments: &'a [usize],
     bias: PerTask<'a>,
     scale: PerTask<'a>,
     shift: PerTask<'a>,
 }
 
-/// Vectors of h values, one for all tasks or one a task.
+/// Vectors of h values: one for all tasks, or one for each task.
 #[derive(Clone, Copy)]
 struct PerTask<'a> {
     values: &'a [f32],
@@ -185,8 +189,8 @@ impl<'a> PerTask<'a> {
     }
 }
 
-// A type of its own, not a closure: only an `inline(always)` body is compiled
-// for the widest registers that the processor has.
+// This is a type instead of a closure, because only an `inline(always)` body is
+// compiled for the widest registers of the processor.
 impl pulp::NullaryFnOnce for ForwardRows<'_> {
     type Output = ();
 
@@ -365,10 +369,11 @@ pub(crate) fn scatter_rows(values: Tensor<2>, shares: &[Share], size: usize) -> 
     blend(slice(&values), width, shares, size, &device)
 }
 
-/// Row `to` of the result sums the rows `from` of `table`, each times its
-/// factor: [size, width].
+/// Row `to` of the result is the sum of the rows `from` of `table`, each times
+/// its factor: [size, width].
 pub(crate) fn blend(table: &[f32], width: usize, shares: &[Share], size: usize, device: &Device) -> Tensor<2> {
-    // The library's own memory: a vector would be copied for its alignment.
+    // Uses memory of the tensor library: a vector would be copied for its
+    // alignment.
     let mut blended = take(Tensor::<2>::zeros([size, width], device));
     let sums = slice_mut(&mut blended);
     for &Share { from, to, factor } in shares {
@@ -409,7 +414,7 @@ mod tests {
             let (distribution, density) = normal(x);
             let exact_density = (-0.5 * f64::from(x) * f64::from(x)).exp() / std::f64::consts::TAU.sqrt();
             assert!((f64::from(density) - exact_density).abs() < 1e-6, "{x}");
-            // Against the derivative: the distribution's slope is the density.
+            // The distribution's slope must be the density.
             let ahead = normal(x + 0.01).0;
             let slope = f64::from(ahead - distribution) / 0.01;
             assert!((slope - exact_density).abs() < 3e-3, "{x}: {slope} {exact_density}");

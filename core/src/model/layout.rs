@@ -1,31 +1,32 @@
-//! How the rows of a batch stand: tasks in blocks of equally many rows, so
-//! that what all rows share is one product over all of them, and what each
-//! task owns is one batched product a block.
+//! The layout of the rows of a batch: tasks are grouped in blocks with equal
+//! numbers of rows. A part that all rows share is then one product over all
+//! rows; a part that each task owns is one batched product for each block.
 
 use crate::tensor::Tensor;
 
 /// Tasks whose numbers of rows differ by no more than this factor share a
-/// block: padding costs little, and a long history costs its own rows.
+/// block. Padding then costs little, and a long history costs its own rows
+/// only.
 const BLOCK_RATIO: f64 = 2.0;
 
-/// Consecutive tasks with equally many rows.
+/// Consecutive tasks with equal numbers of rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Block {
     pub(crate) first_task: usize,
     pub(crate) tasks: usize,
     pub(crate) first_row: usize,
-    /// Rows a task.
+    /// Rows of each task.
     pub(crate) rows: usize,
 }
 
-/// The rows of a batch.
+/// The layout of the rows of a batch.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Layout {
     blocks: Vec<Block>,
 }
 
 impl Layout {
-    /// Blocks of (tasks, rows a task), one after another.
+    /// Builds consecutive blocks of (tasks, rows of each task).
     pub(crate) fn new(blocks: impl IntoIterator<Item = (usize, usize)>) -> Self {
         let (mut first_task, mut first_row) = (0, 0);
         let blocks = blocks
@@ -40,7 +41,8 @@ impl Layout {
         Self { blocks }
     }
 
-    /// Rows of no task in particular, in pieces that threads can share.
+    /// A layout of rows that belong to no task, in pieces that threads can
+    /// divide among themselves.
     pub(crate) fn shared(rows: usize) -> Self {
         const PIECE: usize = 64;
         Self::new([(rows / PIECE, PIECE), (1, rows % PIECE)].into_iter().filter(|(tasks, rows)| tasks * rows > 0))
@@ -97,8 +99,8 @@ impl Block {
     }
 }
 
-/// Orders tasks by size, cuts them into blocks, and returns the order and the
-/// number of tasks of each block.
+/// Sorts tasks by size and groups them into blocks. Returns the order, and the
+/// number of tasks in each block.
 pub(crate) fn by_size(sizes: &[usize]) -> (Vec<usize>, Vec<usize>) {
     let mut order: Vec<usize> = (0..sizes.len()).collect();
     order.sort_by_key(|&task| (sizes[task], task));

@@ -1,17 +1,17 @@
-//! Two towers whose items' side has one layer: nothing stands between an
-//! item's features and its score, so everything folds.
+//! Two towers whose item tower has one layer. The score is then linear in an
+//! item's features, so the layer can be folded into the user's vector.
 //!
 //! With x the user's vector and q = W x, cut by feature into q_k,
 //!
 //! score(i) = sum_k e_k(i) . q_k + b . x
 //!
-//! so a task's items are read and never computed. What a pass changes folds as
-//! well: with c_j the gradient at the score of item j, its move of W is
-//! (sum_j c_j e(j)) x^T and its move of feature k's table
-//! (sum_j c_j f_k(j)) q_k^T, one row a task however many pairs it has. The
-//! pairs' coefficients add up to zero, so b and the dense features' biases,
-//! which all items share, never move: they are left out of passes, and no
-//! rounding stands in for their gradient.
+//! so the outputs of a task's items are never computed. The update of a pass
+//! folds as well: with c_j the gradient at the score of item j, the update of W
+//! is (sum_j c_j e(j)) x^T and that of feature k's table is (sum_j c_j f_k(j))
+//! q_k^T: one row a task, however many pairs it has. A task's coefficients c_j
+//! sum to zero, so b and the dense features' biases, which all items share,
+//! have a gradient of zero. They are left out of passes, so that no rounding
+//! error stands in for this gradient.
 
 use crate::Result;
 use crate::model::encoder::Encoder;
@@ -23,14 +23,16 @@ use crate::model::ranking::ItemBase;
 use crate::model::recommender::{AdaptedParams, LowRankUpdate, Pass, Recommender};
 use crate::tensor::{Product, Tensor, from_vec, read};
 
-/// (j, c_j) of one task's items.
+/// The items j of one task with their coefficients c_j.
 type Weighted = Vec<(u32, f32)>;
 
-/// The items' side of a pass of every task. With an upstream scaled by -alpha
-/// it is an inner step, as a [`super::step::LowRankStep`] is.
+/// The item side of a pass of every task, as a low-rank update. With an
+/// upstream gradient scaled by -alpha it is an inner step, as a
+/// [`super::step::LowRankStep`] is.
 #[derive(Debug, Clone)]
 pub(crate) struct FoldedUpdate {
-    /// The items of each task on which the loss depends.
+    /// The items of each task on which the loss depends, with their
+    /// coefficients.
     rows: Vec<Weighted>,
     /// sum_j c_j e(j), [tasks, columns].
     inputs: Tensor<2>,
@@ -38,12 +40,13 @@ pub(crate) struct FoldedUpdate {
     vectors: Tensor<2>,
     /// q, [tasks, columns].
     pulled: Tensor<2>,
-    /// sum_j c_j f_k(j) of each dense feature, [tasks, inputs].
+    /// sum_j c_j f_k(j) for each dense feature, [tasks, inputs].
     dense: Vec<Option<Tensor<2>>>,
 }
 
 impl FoldedUpdate {
-    /// The same pass with every task's upstream times a factor of its own.
+    /// The same pass with each task's upstream gradient multiplied by its own
+    /// factor.
     pub(super) fn scaled(&self, factors: &[f32]) -> Self {
         let by_task: Tensor<2> = from_vec(factors.to_vec(), [factors.len(), 1], &self.inputs.device());
         let scaled = |t: &Tensor<2>| t.clone() * by_task.clone();
@@ -58,18 +61,19 @@ impl FoldedUpdate {
     }
 }
 
-/// Users' vectors meeting the items' side at theta_u = theta plus `folds`.
+/// Scores items for users' vectors at theta_u = theta plus `folds`.
 struct FoldedScorer<'a> {
     item: &'a Encoder,
     parameters: &'a Parameters,
     folds: &'a [FoldedUpdate],
     x: Tensor<2>,
     q: Tensor<2>,
-    /// q_k of each fold times q_k here, [tasks, features].
+    /// For each fold, the inner product of its q_k with the q_k of this scorer,
+    /// [tasks, features].
     along: Vec<Tensor<2>>,
 }
 
-/// Inner products of rows, [rows, 1].
+/// Inner products of corresponding rows, [rows, 1].
 fn along(a: &Tensor<2>, b: &Tensor<2>) -> Tensor<2> {
     (a.clone() * b.clone()).sum_dim(1)
 }
@@ -90,13 +94,14 @@ impl<'a> FoldedScorer<'a> {
         self.item.features().iter().enumerate()
     }
 
-    /// One feature's columns.
+    /// The columns of one feature.
     fn of(&self, columns: &Tensor<2>, place: usize) -> Tensor<2> {
         columns.clone().narrow(1, place * self.item.width(), self.item.width())
     }
 
-    /// What an item's inputs of a dense feature are read along: W_k q_k and
-    /// what the folds changed in W_k, [tasks, inputs].
+    /// The vector whose inner product with an item's dense inputs gives the
+    /// score of the feature: W_k q_k plus the changes of W_k by the folds,
+    /// [tasks, inputs].
     fn toward(&self, place: usize, weight: &Tensor<2>) -> Tensor<2> {
         let shared = self.of(&self.q, place).product(weight.clone().transpose());
         self.folds.iter().zip(&self.along).fold(shared, |sum, (fold, along)| match &fold.dense[place] {
@@ -105,19 +110,21 @@ impl<'a> FoldedScorer<'a> {
         })
     }
 
-    /// q_k of every fold times q_k here, on the host: [folds][tasks][features].
+    /// The values of `along` for one fold and task, from values on the host:
+    /// [folds][tasks][features].
     fn along_of<'v>(&self, values: &'v [f32], fold: usize, task: usize) -> &'v [f32] {
         let features = self.item.features().len();
         &values[(fold * self.x.dims()[0] + task) * features..][..features]
     }
 
-    /// The folds' inner products as one column.
+    /// All folds' inner products as one column.
     fn flat(&self) -> Option<Tensor<2>> {
         let flat = |t: &Tensor<2>| t.clone().reshape([t.dims()[0] * t.dims()[1], 1]);
         (!self.along.is_empty()).then(|| Tensor::cat(self.along.iter().map(flat).collect(), 0))
     }
 
-    /// The scores of every task's own items, but for what all items share.
+    /// The scores of every task's own items, without the terms that all items
+    /// share.
     async fn scores(&self, items: &[&[u32]]) -> Result<Vec<Vec<f32>>> {
         let mut places: Vec<Vec<(u32, u32)>> = Vec::new();
         let mut parts = Vec::new();
@@ -168,7 +175,8 @@ impl<'a> FoldedScorer<'a> {
         Ok(scores)
     }
 
-    /// The pass with the given coefficients, and the gradient at the users' vectors.
+    /// The update for the given coefficients, and the gradient at the users'
+    /// vectors.
     fn fold(self, rows: Vec<Weighted>) -> (FoldedUpdate, Tensor<2>) {
         let (tasks, device) = (rows.len(), self.x.device());
         let (mut columns, mut kept) = (Vec::new(), Vec::new());
@@ -194,7 +202,8 @@ impl<'a> FoldedScorer<'a> {
     }
 }
 
-/// What tasks read of a feature's table, times the coefficients.
+/// The table rows that each task reads for a feature, with the coefficients as
+/// factors.
 fn reads(feature: &Feature, rows: &[Weighted]) -> Vec<Share> {
     let mut shares = Vec::new();
     for (to, rows) in (0..).zip(rows) {
@@ -205,7 +214,7 @@ fn reads(feature: &Feature, rows: &[Weighted]) -> Vec<Share> {
     shares
 }
 
-/// <sum_i c_i f(i), sum_j c_j f(j)> of a token feature, one a task.
+/// <sum_i c_i f(i), sum_j c_j f(j)> of a token feature, for each task.
 fn overlaps(feature: &Feature, rows: &[Weighted], others: &[Weighted]) -> Vec<f32> {
     let mut tally = TokenAccumulator::new(feature);
     let overlap = |(rows, others): (&Weighted, &Weighted)| {
@@ -217,7 +226,7 @@ fn overlaps(feature: &Feature, rows: &[Weighted], others: &[Weighted]) -> Vec<f3
     rows.iter().zip(others).map(overlap).collect()
 }
 
-/// A sum of c_j f(j) over the tokens of one feature.
+/// Accumulates sum_j c_j f(j) over the tokens of one feature.
 struct TokenAccumulator<'a> {
     feature: &'a Feature,
     sums: Vec<f32>,
@@ -238,7 +247,8 @@ impl<'a> TokenAccumulator<'a> {
         }
     }
 
-    /// <f(i), the sum>.
+    /// <f(i), sum>: the inner product of an item's tokens with the accumulated
+    /// sum.
     fn of(&self, item: u32) -> f32 {
         let mut sum = 0.0;
         self.feature.each_read(EntityRef::Known(item), |token| sum += self.sums[token as usize]);
@@ -250,8 +260,8 @@ impl<'a> TokenAccumulator<'a> {
     }
 }
 
-/// Forward and backward of all tasks at theta_u, with its weight times the
-/// gradient of each task's mean loss.
+/// Forward and backward pass of all tasks at theta_u. The gradient of each
+/// task's mean loss is multiplied by the task's weight.
 pub(super) async fn pass(
     model: &Recommender,
     tasks: &[Task],
@@ -287,7 +297,7 @@ pub(super) async fn pass(
     Ok(Pass { losses, moves: LowRankUpdate { user: vec![user], item: Vec::new(), folds: vec![fold] } })
 }
 
-/// The gradient of the items' side that folds add up to, times `factor`.
+/// The sum of the folds' gradients of the item side, times `factor`.
 pub(super) fn accumulate(model: &Recommender, gradient: &mut Gradient, folds: &[FoldedUpdate], factor: f32) {
     let item = &model.item;
     let all = |of: &dyn Fn(&FoldedUpdate) -> Tensor<2>| match folds {
@@ -322,9 +332,9 @@ pub(super) fn accumulate(model: &Recommender, gradient: &mut Gradient, folds: &[
     }
 }
 
-/// Scores of all items for users with vectors `x` [users, output]: a user
-/// costs one row of a product with the items' embeddings, and one with each
-/// dense feature, however many pairs they were adapted with.
+/// Scores of all items for users with vectors `x` [users, output]. A user costs
+/// one row of a product with the items' embeddings and one with each dense
+/// feature, whatever the number of adaptation pairs.
 pub(super) async fn rank(
     model: &Recommender,
     base: &ItemBase,

@@ -3,26 +3,26 @@
 use crate::model::EntityRef;
 use crate::{Error, Result};
 
-/// One positive with one negative.
+/// A positive item paired with a negative one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pair {
     /// An item of the user.
     pub positive: u32,
-    /// An item that is not.
+    /// An item that the user does not have.
     pub negative: u32,
 }
 
-/// One user with pairs: what a step or a gradient is made from. No pairs is
-/// ordinary: the task then moves nothing.
+/// One user with pairs, from which a step or a gradient is computed. A task
+/// without pairs is allowed: it changes nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Task {
-    /// Whose features the user tower reads.
+    /// The entity whose features the user tower reads.
     pub user: EntityRef,
     /// The loss is the mean over these.
     pub pairs: Vec<Pair>,
 }
 
-/// A task's distinct items, and its pairs as places among them.
+/// The distinct items of a task, and its pairs as indices into them.
 pub(crate) struct TaskItems {
     pub(crate) items: Vec<u32>,
     pub(crate) pairs: Vec<(u32, u32)>,
@@ -39,8 +39,8 @@ impl TaskItems {
     }
 
     /// The mean hinge loss max(0, s- - s+ + margin), and its gradient at the
-    /// score of each item, times `weight`. At and beyond the margin the
-    /// gradient is zero. `scores` may be longer than the items (padding).
+    /// score of each item, times `weight`. A pair that reaches the margin has a
+    /// gradient of zero. `scores` may be longer than the items (padding).
     pub(crate) fn hinge(&self, scores: &[f32], margin: f32, weight: f32) -> Result<(f32, Vec<f32>)> {
         let mut gradient = vec![0.0; scores.len()];
         let share = weight / self.pairs.len().max(1) as f32;

@@ -1,18 +1,18 @@
 //! Models: features, towers, and the score of a user and an item.
 //!
-//! | file | idea |
+//! | file | content |
 //! |---|---|
 //! | `features` | a feature is a linear layer of a one-hot, multi-hot or dense input |
-//! | `recommender` | one shard's model: all that the other modules need of it |
+//! | `recommender` | one shard's model: the interface for all other modules |
 //! | `two_tower` | two towers and their dot product |
 //! | `deep_fm` | a factorization machine and a deep part over the same fields |
-//! | `encoder` | a tower at theta or at a user's theta_u, which never exists |
+//! | `encoder` | a tower at theta or at a user's theta_u, which is never stored |
 //! | `ranking` | a tower's scores of all items for many adapted users |
-//! | `linear` | passes and ranking where the items' tower has one layer and all folds |
+//! | `linear` | passes and ranking for item towers of one layer, folded |
 //! | `loss` | pairs and the margin loss |
-//! | `step`, `layout` | theta_u as the rows a step was made of; how they stand |
-//! | `kernel`, `lanes` | LayerNorm and GELU, fused for the CPU |
-//! | `parameters` | named tensors, their starts, files and hashes |
+//! | `step`, `layout` | theta_u as the rows of the steps that made it; their layout |
+//! | `kernel`, `lanes` | LayerNorm and GELU; `lanes` holds the CPU kernels |
+//! | `parameters` | named tensors: initial values, files and hashes |
 //! | `sparse` | a batch's gradient, of whole tensors or of some rows |
 
 mod deep_fm;
@@ -49,7 +49,7 @@ use crate::{Error, Result};
 /// The tensor whose rows belong to people one by one.
 pub const USER_ROWS: &str = "user.id.table";
 
-/// What a model is.
+/// The kind of a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ModelKind {
@@ -59,11 +59,11 @@ pub enum ModelKind {
     /// A factorization machine and a deep part over the same fields.
     #[serde(rename = "deepfm")]
     DeepFm,
-    /// Item vectors that are trained by episodes in order; the default of a
+    /// Item embeddings trained by episodes in order of time; the default of a
     /// new state ([`crate::episodes`]).
     Episodes,
-    /// A shard's own kernel, a closed form ([`crate::closed_form`]); the
-    /// default where records have no times.
+    /// A shard's own item-to-item kernel, a closed form
+    /// ([`crate::closed_form`]); the default for records without times.
     Kernel,
     /// EASE, a closed form ([`crate::closed_form`]).
     Ease,
@@ -74,26 +74,26 @@ impl ModelKind {
         *self == Self::default()
     }
 
-    /// Whether a shard reads its people's records in their order, and has no
-    /// parameters of people.
+    /// Whether the model reads histories in order and has no user table: a
+    /// model of items alone.
     #[must_use]
     pub fn is_of_items(self) -> bool {
         matches!(self, Self::Episodes | Self::Kernel | Self::Ease)
     }
 }
 
-/// Shape and start of a model.
+/// Shape and initial values of a model.
 ///
-/// A setting that came after the first states were made is written only where
-/// it is not at its default, here and in [`std::fmt::Debug`]: a configuration
-/// without it keeps its bytes, and with them its hashes.
+/// A field that was added after the first states were written is serialised
+/// only if it differs from its default, here and in [`std::fmt::Debug`]. A
+/// configuration without it then keeps its bytes, and so its hashes.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ModelConfig {
-    /// What it is.
+    /// The kind of model.
     #[serde(skip_serializing_if = "ModelKind::is_default")]
     pub kind: ModelKind,
-    /// Each side's identifier is a feature.
+    /// Whether each side's identifier is a feature.
     pub identifiers: bool,
     /// Columns of each feature's embedding.
     pub width: usize,
@@ -108,9 +108,9 @@ pub struct ModelConfig {
     pub output: usize,
     /// Margin Delta of the hinge loss.
     pub margin: f32,
-    /// Each table has a row for unknown values, starting at zero.
+    /// Whether each table has a row for unknown values, which starts at zero.
     pub unknown_rows: bool,
-    /// Standard deviation of the tables' start.
+    /// Standard deviation of the tables' initial values.
     pub table_scale: f64,
 }
 
@@ -166,9 +166,9 @@ impl ModelConfig {
         }
     }
 
-    /// This configuration as DeepFM. A deep part that nobody chose has the user
-    /// tower's hidden layers where there are any: the paper's are 512, 256, 128
-    /// and 64.
+    /// This configuration as DeepFM. Unless the deep part was configured, it
+    /// gets the hidden layers of the user tower if there are any: the paper's
+    /// are 512, 256, 128 and 64.
     #[must_use]
     pub fn deep_fm(mut self) -> Self {
         self.kind = ModelKind::DeepFm;
@@ -178,7 +178,7 @@ impl ModelConfig {
         self
     }
 
-    /// Hidden layers that run for every item.
+    /// Widths of the hidden layers that are computed for every item.
     pub fn item_layers(&self) -> &[usize] {
         match self.kind {
             ModelKind::DeepFm => &self.deep_hidden,
@@ -186,15 +186,15 @@ impl ModelConfig {
         }
     }
 
-    /// A narrow model for demonstrations on two cores.
+    /// A narrow model for demonstrations on two CPU cores.
     pub fn small() -> Self {
         Self { width: 32, output: 32, ..Self::default() }
     }
 
-    /// Checks that every size can be used.
+    /// Checks that every size is valid.
     ///
     /// # Errors
-    /// When a size is zero or the margin is not a positive number.
+    /// If a size is zero or too large, or the margin is not a positive number.
     pub fn check(&self) -> Result<()> {
         let towers = self.user_hidden.iter().chain(&self.item_hidden).chain(&self.deep_hidden);
         let sizes = towers.chain([&self.width, &self.output]);

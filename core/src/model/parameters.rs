@@ -9,32 +9,35 @@ use crate::random::Key;
 use crate::tensor::{Device, Tensor, from_vec, read};
 use crate::{Error, Result};
 
-/// Tensors on the host: name to (shape, row-major values), in name order.
+/// Tensors on the host: name to (shape, row-major values), sorted by name.
 pub type TensorMap = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
 
-/// How a parameter starts.
+/// The initial values of a parameter.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Start {
     /// Normal with this standard deviation.
     Normal(f64),
-    /// Uniform in plus or minus this bound.
+    /// Uniform between minus and plus this bound.
     Uniform(f64),
     /// One value everywhere.
     Constant(f32),
-    /// From one value in the first column to the other in the last.
+    /// Linear from the first value in the first column to the second in the
+    /// last.
     Between(f32, f32),
-    /// This value on the diagonal, and normal with this deviation everywhere.
+    /// This value on the diagonal, plus normal noise with this deviation
+    /// everywhere.
     Diagonal(f32, f64),
 }
 
-/// Name, shape and start of a parameter. Vectors have one dimension; on the
-/// device every parameter is a matrix (a vector is [1, n]).
+/// Name, shape and initial values of a parameter. Vectors have one dimension;
+/// on the device every parameter is a matrix (a vector is [1, n]).
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Declared {
     pub(crate) name: String,
     pub(crate) shape: Vec<usize>,
     pub(crate) start: Start,
-    /// The first row starts at zero: the unknown row of a table.
+    /// Whether the first row starts at zero: the row of a table for unknown
+    /// values.
     pub(crate) first_row_zero: bool,
 }
 
@@ -54,7 +57,8 @@ impl Declared {
                 values.extend(std::iter::repeat_n(0.0, columns));
                 continue;
             }
-            // The unknown row must not move the others: rows count without it.
+            // The row for unknown values must not shift the others' streams, so
+            // rows are numbered without it.
             let number = (row - usize::from(self.first_row_zero)) as u64;
             let mut stream =
                 key.stream("initial", &[&shard.to_le_bytes(), self.name.as_bytes(), &number.to_le_bytes()]);
@@ -72,7 +76,7 @@ impl Declared {
     }
 }
 
-/// The parameters of one model, or anything shaped like them (gradients,
+/// The parameters of one model, or tensors of the same shapes (gradients,
 /// Adam's moments).
 #[derive(Debug, Clone)]
 pub struct Parameters {
@@ -80,7 +84,7 @@ pub struct Parameters {
     tensors: Vec<Tensor<2>>,
 }
 
-/// A gradient in the making, by parameter number.
+/// A gradient under construction, by parameter index.
 pub(crate) struct Gradient(Vec<Option<Tensor<2>>>);
 
 impl Gradient {
@@ -107,7 +111,7 @@ impl Parameters {
         &self.tensors[index]
     }
 
-    /// A gradient's tensors, zero where nothing was put.
+    /// The gradient's tensors, with zeros where none was put.
     pub(crate) fn filled(&self, gradient: Gradient) -> Self {
         let tensors = self.tensors.iter().zip(gradient.0).map(|(own, put)| put.unwrap_or_else(|| own.zeros_like()));
         Self { declared: self.declared.clone(), tensors: tensors.collect() }
@@ -121,7 +125,7 @@ impl Parameters {
         &self.tensors
     }
 
-    /// Moves every parameter by `factor` times `other`'s.
+    /// Adds `factor` times `other` to every parameter.
     #[must_use]
     pub fn moved(&self, other: &Self, factor: f32) -> Self {
         let tensors = self.tensors.iter().zip(&other.tensors).map(|(a, b)| a.clone() + b.clone() * factor).collect();
@@ -139,28 +143,31 @@ impl Parameters {
         self.declared.iter().map(|d| (d.name.as_str(), d.shape.as_slice()))
     }
 
-    /// Which of them are tables: a row an item, a person or a value.
+    /// For each parameter, whether it is a table: one row for each item, user
+    /// or value.
     pub(crate) fn tables(&self) -> Vec<bool> {
         self.declared.iter().map(|d| d.name.ends_with(".table")).collect()
     }
 
-    /// Which of them are scalars of an adaptation: steps, fadings, scales.
+    /// For each parameter, whether it is a scalar of the adaptation: a step
+    /// size, a decay or a scale.
     pub(crate) fn scalars(&self) -> Vec<bool> {
         let scalar = |d: &Declared| d.name.starts_with("log_") || (d.name.starts_with("tower.") && d.shape.len() == 1);
         self.declared.iter().map(scalar).collect()
     }
 
-    /// How many numbers the model has.
+    /// The number of scalar values in the model.
     pub fn count(&self) -> usize {
         self.declared.iter().map(|d| d.shape.iter().product::<usize>()).sum()
     }
 
-    /// The device the tensors live on.
+    /// The device that holds the tensors.
     pub fn device(&self) -> Device {
         self.tensors[0].device()
     }
 
-    /// Reads every parameter: name to (shape, row-major values), by name.
+    /// Reads every parameter: name to (shape, row-major values), sorted by
+    /// name.
     ///
     /// # Errors
     /// When the device fails.
@@ -172,10 +179,10 @@ impl Parameters {
         Ok(values)
     }
 
-    /// Sets every parameter from values by name: all of them, or none.
+    /// Sets every parameter by name. On an error nothing changes.
     ///
     /// # Errors
-    /// When a name is missing or left over, or a shape differs.
+    /// If a tensor is missing, unexpected or of another shape.
     pub fn set(&mut self, values: &TensorMap) -> Result<()> {
         let device = self.device();
         if let Some(name) = values.keys().find(|name| !self.declared.iter().any(|d| d.name == **name)) {
@@ -198,10 +205,10 @@ impl Parameters {
     }
 }
 
-/// Tensors by name as a safetensors file.
+/// Serialises tensors as a safetensors file.
 ///
 /// # Errors
-/// When a shape does not fit its values.
+/// If a shape does not fit its values.
 pub fn to_safetensors(values: &TensorMap) -> Result<Vec<u8>> {
     let bytes: Vec<(&String, &Vec<usize>, Vec<u8>)> = values
         .iter()
@@ -222,7 +229,7 @@ pub fn to_safetensors(values: &TensorMap) -> Result<Vec<u8>> {
 /// Reads a safetensors file of f32 tensors.
 ///
 /// # Errors
-/// When the bytes are no such file.
+/// If the bytes are not such a file.
 pub fn from_safetensors(bytes: &[u8]) -> Result<TensorMap> {
     let file = SafeTensors::deserialize(bytes).map_err(|e| Error::Model(format!("not a safetensors file: {e}")))?;
     file.iter()

@@ -1,10 +1,10 @@
-//! The scores of all items for many users at their own theta_u.
+//! Scores of all items for many users, each at their own theta_u.
 //!
 //! Layer 1, two thirds of the work, is shared: x W_1 is computed once for all
 //! items, and a user adds a rank-n term whose coefficients are inner products
-//! of the items' inputs. The small later layers are made for one tile of users
-//! at a time, and the last is folded into the user's vector:
-//! score = a . (W x_u) + b . x_u.
+//! of the items' inputs. The small later layers are computed for one tile of
+//! users at a time. The last layer is folded into the user's vector: score = a
+//! . (W x_u) + b . x_u.
 
 use crate::Result;
 use crate::model::encoder::Encoder;
@@ -14,27 +14,30 @@ use crate::model::parameters::Parameters;
 use crate::model::step::LowRankStep;
 use crate::tensor::{Device, Product, Tensor, from_vec, is_wide, read};
 
-/// Users and items of a tile, where later layers are made for each user: small
-/// enough for a core's cache, or enough to keep a GPU's cores busy.
+/// The numbers of users and of items in a tile of the later layers. They are
+/// small enough for a core's cache, or large enough to keep a GPU busy.
 pub(super) fn tile_of(device: &Device) -> (usize, usize) {
     if is_wide(device) { (64, 4096) } else { (4, 512) }
 }
 
-/// What ranking shares between users: made once a model.
+/// The tensors of ranking that all users share, computed once for each model.
 #[derive(Debug, Clone)]
 pub struct ItemBase {
-    /// What the first layer reads of all items at theta, [items, columns].
+    /// The first layer's input of all items at theta, [items, columns].
     pub(super) embedded: Tensor<2>,
-    /// The items' part of its pre-activations at theta, [items, h].
+    /// The items' part of the first layer's pre-activations at theta, [items,
+    /// h].
     pub(super) first: Tensor<2>,
-    /// What meets a user's vector at theta: y_i, or DeepFM's \[Q, s\]; [items, width].
+    /// The items' vectors at theta for the dot product with a user's vector:
+    /// y_i, or DeepFM's \[Q, s\]; [items, width].
     pub(super) vectors: Tensor<2>,
 }
 
 impl ItemBase {
-    /// The items' vectors at theta, row-major [items, width]. Their dot
-    /// products with users' are the scores where the model folds
-    /// ([`super::Recommender::folds`]), and DeepFM's without its deep part.
+    /// The items' vectors at theta, row-major [items, width]. If the model
+    /// folds ([`super::Recommender::folds`]), their dot products with users'
+    /// vectors are the scores; for DeepFM they are the scores without the deep
+    /// part.
     ///
     /// # Errors
     /// When the device fails.
@@ -42,7 +45,7 @@ impl ItemBase {
         read(self.vectors.clone()).await
     }
 
-    /// Columns of the items' vectors.
+    /// Components of the items' vectors.
     pub(crate) fn width(&self) -> usize {
         self.vectors.dims()[1]
     }
@@ -69,7 +72,8 @@ impl Encoder {
         if let (Some(norm), Some(beside)) = (norms.first_mut(), beside) {
             norm.bias = norm.bias.clone() + beside.clone();
         }
-        // The last layer folded into the user's vector: toward [users, h, 1], offset [users, 1].
+        // Folds the last layer into the user's vector: `toward` [users, h, 1]
+        // and `offset` [users, 1].
         let toward = self.own_weight(parameters, last, steps).product(x.clone().transpose());
         let last_bias = self.bias_of(parameters, last, steps).expand([users, x.dims()[2]]);
         let last_bias = last_bias.reshape([users, 1, x.dims()[2]]);
@@ -104,7 +108,8 @@ impl Encoder {
         Ok(scores)
     }
 
-    /// W_u of a later layer, [users, in, out]: small, and only for a tile of users.
+    /// W_u of a later layer, [users, in, out]; it is small, and built for a
+    /// tile of users only.
     fn own_weight(&self, parameters: &Parameters, layer: usize, steps: &[LowRankStep]) -> Tensor<3> {
         let shared = self.weight(parameters, layer).unsqueeze::<3>();
         steps.iter().fold(shared, |weight, step| {
@@ -113,7 +118,7 @@ impl Encoder {
     }
 
     /// The rank-n terms of the first layer. With X a step's inputs, D its
-    /// moves and F_k its moves at feature k:
+    /// deltas and F_k its deltas at feature k:
     ///
     /// z_1(i) = e(i) W_1 + b_u + (e(i) X^T) D + sum_k <f_k(i), f_k(j)> F_k W_1u
     fn first_terms(&self, parameters: &Parameters, steps: &[LowRankStep]) -> FirstTerms {
@@ -129,7 +134,8 @@ impl Encoder {
                         let moves = own.feature_moves(place, self.width(), &part);
                         let [users, n, width] = moves.dims();
                         let outputs = part.dims()[1];
-                        // F_k W_1u: the shared block, and what every step changed in it.
+                        // F_k W_1u: the shared block, plus the change of each
+                        // step.
                         let shared = moves.clone().reshape([users * n, width]).product(part);
                         inputs.iter().zip(&along).fold(
                             shared.reshape([users, n, outputs]),
@@ -145,7 +151,8 @@ impl Encoder {
         FirstTerms { inputs, along, features }
     }
 
-    /// <f_k(i), f_k(j)> of every item with every step row, a step and feature.
+    /// <f_k(i), f_k(j)> of every item with every step row, for each step and
+    /// feature.
     pub(super) fn overlaps_with_all(&self, steps: &[LowRankStep], users: usize, items: usize) -> Vec<Vec<Overlap>> {
         steps
             .iter()
@@ -154,13 +161,14 @@ impl Encoder {
     }
 }
 
-/// Inner products of one feature with all items.
-// Few exist at a time.
+/// Inner products of one feature's step rows with all items.
+// Few of these exist at a time.
 #[allow(clippy::large_enum_variant)]
 pub(super) enum Overlap {
-    /// Known on the host: [users, items, step rows].
+    /// Computed on the host: [users, items, step rows].
     Host { values: Vec<f32>, users: usize, rows: usize, items: usize },
-    /// A dense feature: all items' inputs [items, width] and the rows' [users, rows, width].
+    /// For a dense feature: all items' inputs [items, width] and the step rows'
+    /// inputs [users, rows, width].
     Dense { table: Tensor<2>, rows: Tensor<3> },
 }
 
@@ -171,8 +179,8 @@ struct FirstTerms {
 }
 
 impl FirstTerms {
-    /// Coefficients [users, items of the tile, terms] and terms [users, terms,
-    /// h]; `None` without steps.
+    /// The coefficients [users, items of the tile, terms] and the terms [users,
+    /// terms, h]; `None` without steps.
     fn with(
         &self,
         e: &Tensor<2>,
@@ -200,7 +208,7 @@ impl FirstTerms {
 
 impl Overlap {
     /// The inner products of a tile of items, [users, items of the tile, step
-    /// rows]; `None` where all are zero.
+    /// rows]; `None` if all are zero.
     pub(super) fn tile(&self, start: usize, count: usize, device: &Device) -> Option<Tensor<3>> {
         match self {
             Self::Dense { table, rows } => {
@@ -212,7 +220,8 @@ impl Overlap {
                     .chunks(*items * *rows)
                     .flat_map(|own| own[start * rows..(start + count) * rows].iter().copied())
                     .collect();
-                // An identifier meets itself in one tile only; the others skip it.
+                // An identifier overlaps with itself in one tile only; the
+                // other tiles skip it.
                 tile.iter().any(|v| *v != 0.0).then(|| from_vec(tile, [*users, count, *rows], device))
             }
         }

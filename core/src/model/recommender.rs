@@ -1,6 +1,6 @@
-//! One shard's model, of either kind: what training, adaptation, ranking,
-//! measuring and files need of it. Nothing outside this folder asks which kind
-//! it is, but for the configuration and for what is blended
+//! One shard's low-rank model of either kind: the interface for training,
+//! adaptation, ranking, evaluation and files. Code outside this folder does not
+//! depend on the kind, except for the configuration and for the aggregators
 //! ([`Recommender::folds`]).
 
 use crate::data::Catalog;
@@ -31,25 +31,26 @@ pub struct Recommender {
 /// How a model is computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Form {
-    /// Two towers with a hidden layer on the items' side.
+    /// Two towers, with a hidden layer in the item tower.
     Towers,
-    /// Two towers, the items' of one layer.
+    /// Two towers, with an item tower of one layer.
     Linear,
     DeepFm,
 }
 
-/// What passes leave, as the rows they were made of: theta_u is theta plus
-/// these, and a gradient is their sum.
+/// The low-rank update of one or several passes, as the rows of which they were
+/// made: theta_u is theta plus these, and a gradient is their sum.
 #[derive(Debug, Clone, Default)]
 pub(super) struct LowRankUpdate {
     pub(super) user: Vec<LowRankStep>,
     pub(super) item: Vec<LowRankStep>,
-    /// In place of `item` where the items' tower has one layer.
+    /// Used instead of `item` if the item tower has one layer.
     pub(super) folds: Vec<FoldedUpdate>,
 }
 
 impl LowRankUpdate {
-    /// Every step with every task's upstream times a factor of its own.
+    /// Every step with each task's upstream gradient multiplied by its own
+    /// factor.
     fn scaled(&self, factors: &[f32]) -> Self {
         Self {
             user: self.user.iter().map(|step| step.scaled(factors)).collect(),
@@ -58,7 +59,7 @@ impl LowRankUpdate {
         }
     }
 
-    /// Takes the last step out.
+    /// Removes and returns the last step.
     fn pop(&mut self) -> Self {
         let last = |steps: &mut Vec<LowRankStep>| steps.pop().into_iter().collect();
         Self { user: last(&mut self.user), item: last(&mut self.item), folds: self.folds.pop().into_iter().collect() }
@@ -71,16 +72,17 @@ impl LowRankUpdate {
     }
 }
 
-/// Adapted parameters of a batch of tasks, held as low-rank steps on the
-/// shared ones. Exists only between a request and its answer (exactness rule 8).
+/// Adapted parameters of a batch of tasks, stored as low-rank steps on the
+/// shared ones. They exist only between a request and its answer (exactness
+/// rule 8).
 #[derive(Debug, Clone)]
 pub struct AdaptedParams {
-    /// Places in the batch, smallest task first.
+    /// Indices of the batch's tasks, smallest task first.
     pub(super) order: Vec<usize>,
-    /// How many tasks of that order stand in each block.
+    /// The number of tasks of that order in each block.
     pub(super) blocks: Vec<usize>,
     pub(super) moves: LowRankUpdate,
-    /// The first step as it was before any was taken back.
+    /// The first step, before any step was taken back.
     first: LowRankUpdate,
     /// The loss of each task at the parameters before the first step.
     pub losses: Vec<f32>,
@@ -92,7 +94,7 @@ impl AdaptedParams {
         Self::standing((0..tasks).collect(), vec![tasks])
     }
 
-    /// Tasks in order of size, standing at theta.
+    /// No adaptation yet, with the tasks sorted by size.
     fn at_theta(items: &[TaskItems]) -> Self {
         let (order, blocks) = by_size(&items.iter().map(|t| t.items.len()).collect::<Vec<_>>());
         Self::standing(order, blocks)
@@ -103,12 +105,12 @@ impl AdaptedParams {
         Self { order, blocks, moves: LowRankUpdate::default(), first: LowRankUpdate::default(), losses }
     }
 
-    /// One row a task.
+    /// A layout of one row for each task.
     pub(super) fn user_layout(&self) -> Layout {
         Layout::new([(self.order.len(), 1)])
     }
 
-    /// Rows of every task padded to the longest of its block.
+    /// The rows of every task, padded to the longest task of its block.
     pub(super) fn padded<T: Copy>(&self, of: impl Fn(usize) -> Vec<T>, filler: T) -> (Vec<T>, Layout) {
         let (mut rows, mut blocks, mut first) = (Vec::new(), Vec::new(), 0);
         for &tasks in &self.blocks {
@@ -126,26 +128,29 @@ impl AdaptedParams {
     }
 }
 
-/// A forward and backward pass of all tasks: each task's loss, and what moves;
-/// nothing where no score moves the loss.
+/// The result of a forward and backward pass of all tasks: each task's loss and
+/// the update, which is empty if no score affects the loss.
 pub(super) struct Pass {
     pub(super) losses: Vec<f32>,
     pub(super) moves: LowRankUpdate,
 }
 
-/// What ranking reads of users at their theta_u, in the order of an [`AdaptedParams`].
+/// The users' part of ranking at their theta_u, in the order of an
+/// [`AdaptedParams`].
 pub(super) struct UserSide {
-    /// What meets the items' vectors in a dot product, [tasks, width].
+    /// The users' vectors for the dot product with the items' vectors, [tasks,
+    /// width].
     pub(super) vectors: Tensor<2>,
-    /// What is added to the items' first layer, [tasks, out].
+    /// The addition to the items' first layer, [tasks, out].
     pub(super) beside: Option<Tensor<2>>,
 }
 
 impl Recommender {
-    /// A model at its start: every value a function of (seed, shard, tensor, row).
+    /// An untrained model: every initial value is a function of (seed, shard,
+    /// tensor, row).
     ///
     /// # Errors
-    /// When the configuration cannot be used.
+    /// If the configuration is invalid.
     pub fn new(catalog: &Catalog, config: &ModelConfig, key: &Key, shard: u32, device: &Device) -> Result<Self> {
         config.check()?;
         let (user, item, declared) = match config.kind {
@@ -155,7 +160,8 @@ impl Recommender {
                 return Err(Error::Config("model: this is for towers and DeepFM only; see --model".into()));
             }
         };
-        // A second tensor of a name would be lost when the model is saved.
+        // Of two tensors with one name, one would be lost when the model is
+        // saved.
         let mut names: Vec<&str> = declared.iter().map(|d| d.name.as_str()).collect();
         names.sort_unstable();
         if let Some(twice) = names.windows(2).find(|w| w[0] == w[1]) {
@@ -181,10 +187,11 @@ impl Recommender {
         &mut self.parameters
     }
 
-    /// Whether a user row can be read by this model.
+    /// Checks that this model can read a user row.
     ///
     /// # Errors
-    /// When it has an unknown value and the model has no unknown rows.
+    /// If the row has an unknown value and the model has no rows for unknown
+    /// values.
     pub fn check_row(&self, row: EntityRef) -> Result<()> {
         if self.user.features().iter().all(|feature| feature.takes(row)) {
             Ok(())
@@ -198,13 +205,13 @@ impl Recommender {
     /// `steps` inner steps of every task: theta_u <- theta_u - alpha * grad of
     /// the mean hinge loss over the task's pairs (Eq 1, Algorithm 1 line 6).
     ///
-    /// Scores are products of what moves, so one step too long for a task
-    /// makes the next longer, soon beyond f32. A step after which the loss is
-    /// more than twice what it was and a margin is taken back when the next
-    /// one sees it, and its task stays there.
+    /// Scores are products of updated factors, so a step that is too long for a
+    /// task makes the next one longer, and soon exceeds f32. A step is taken
+    /// back if the loss after it is greater than twice the loss before plus the
+    /// margin. The next step detects this, and the task stays where it was.
     ///
     /// # Errors
-    /// When a score is not a number or the device fails.
+    /// If a score is NaN or the device fails.
     pub async fn inner_steps(&self, tasks: &[Task], alpha: f32, steps: usize) -> Result<AdaptedParams> {
         let items: Vec<TaskItems> = tasks.iter().map(TaskItems::new).collect();
         let mut adapted = self.standing(&items);
@@ -212,7 +219,7 @@ impl Recommender {
             return Ok(adapted);
         }
         let mut weights = vec![-alpha; tasks.len()];
-        // The dot product lets everything of the first step be shared.
+        // With a dot product the whole first step can be shared between tasks.
         if self.form == Form::Towers {
             two_tower::first_step(self, tasks, &items, alpha, &mut adapted).await?;
         } else {
@@ -242,21 +249,21 @@ impl Recommender {
         Ok(adapted)
     }
 
-    /// Whether a step ran away, by a task's loss before and after it: more than
-    /// twice what it was and a margin. Steps that swing about their goal, as
-    /// long ones may, stay within that.
+    /// Whether a step diverged, by a task's loss before and after it: the loss
+    /// is greater than twice the loss before plus the margin. Long steps that
+    /// oscillate around their goal stay below that.
     pub(crate) fn ran_away(&self, before: f32, after: f32) -> bool {
         after > 2.0 * before + self.margin
     }
 
-    /// Tasks standing at theta. Only where rows are computed they stand in
-    /// blocks by size.
+    /// Unadapted parameters of the tasks. They are sorted into blocks by size
+    /// only if rows are computed.
     fn standing(&self, items: &[TaskItems]) -> AdaptedParams {
         if self.form == Form::Linear { AdaptedParams::none(items.len()) } else { AdaptedParams::at_theta(items) }
     }
 
-    /// Forward and backward of all tasks at theta_u, with its weight times the
-    /// gradient of each task's mean loss.
+    /// Forward and backward pass of all tasks at theta_u. The gradient of each
+    /// task's mean loss is multiplied by the task's weight.
     async fn pass(
         &self,
         tasks: &[Task],
@@ -271,12 +278,12 @@ impl Recommender {
         }
     }
 
-    /// The gradient of the tasks' losses at theta_u, summed over tasks with
-    /// the given weight each, to be applied to theta (Algorithm 1 lines 8 and
-    /// 10, first order). `adapted` must come from as many tasks.
+    /// The gradient of the tasks' losses at theta_u, summed over the tasks with
+    /// the given weight for each, to be applied to theta (Algorithm 1 lines 8
+    /// and 10, first order). `adapted` must come from the same number of tasks.
     ///
     /// # Errors
-    /// When a score is not a number or the device fails.
+    /// If a score is NaN or the device fails.
     pub async fn outer_gradient(
         &self,
         tasks: &[Task],
@@ -290,11 +297,11 @@ impl Recommender {
 
     /// [`Recommender::outer_gradient`] of the query tasks, each with `weight`,
     /// plus `support_weight` times [`Recommender::joint_gradient`] of the
-    /// support tasks that were `adapted` with step `alpha`: the first inner
-    /// step was made of that gradient, so it is not computed again.
+    /// support tasks, which were `adapted` with step `alpha`. The first inner
+    /// step holds that gradient, so it is not computed again.
     ///
     /// # Errors
-    /// When a score is not a number or the device fails.
+    /// If a score is NaN or the device fails.
     pub async fn meta_gradient(
         &self,
         (query, weight): (&[Task], f32),
@@ -314,10 +321,10 @@ impl Recommender {
     }
 
     /// The gradient of the mean loss over all pairs of all tasks at theta
-    /// itself: ordinary training.
+    /// itself, for ordinary training.
     ///
     /// # Errors
-    /// When a score is not a number or the device fails.
+    /// If a score is NaN or the device fails.
     pub async fn joint_gradient(&self, tasks: &[Task]) -> Result<(Parameters, f32)> {
         let items: Vec<TaskItems> = tasks.iter().map(TaskItems::new).collect();
         if self.form == Form::Towers {
@@ -331,7 +338,7 @@ impl Recommender {
         Ok((self.gradient_of(&pass.moves, 1.0), loss))
     }
 
-    /// The parameter gradient that passes of both sides add up to.
+    /// The parameter gradient that is the sum of both sides' passes.
     fn gradient_of(&self, moves: &LowRankUpdate, factor: f32) -> Parameters {
         let mut gradient = Gradient::of(&self.parameters);
         self.user.accumulate(&self.parameters, &mut gradient, &moves.user, factor);
@@ -340,7 +347,7 @@ impl Recommender {
         self.parameters.filled(gradient)
     }
 
-    /// The mean move of Reptile: (1/B) sum_u (phi_u - theta).
+    /// The mean update of Reptile: (1/B) sum_u (phi_u - theta).
     pub fn mean_move(&self, adapted: &AdaptedParams) -> Parameters {
         self.gradient_of(&adapted.moves, 1.0 / adapted.losses.len().max(1) as f32)
     }
@@ -355,8 +362,8 @@ impl Recommender {
         }
     }
 
-    /// Each user's vector at theta_u, in the tasks' order: what meets the
-    /// items' vectors ([`ItemBase::vectors`]) in a dot product.
+    /// Each user's vector at theta_u, in the order of `users`: the one for the
+    /// dot product with the items' vectors ([`ItemBase::vectors`]).
     ///
     /// # Errors
     /// When the device fails.
@@ -370,12 +377,13 @@ impl Recommender {
         Ok(vectors)
     }
 
-    /// Whether a score is the dot product of the two vectors and nothing else.
+    /// Whether a score is exactly the dot product of the user's and the item's
+    /// vectors.
     pub fn folds(&self) -> bool {
         self.form != Form::DeepFm
     }
 
-    /// What ranking shares between users, over the whole catalogue.
+    /// The tensors of ranking that all users share, over the whole catalogue.
     pub fn item_base(&self) -> ItemBase {
         match self.form {
             Form::Towers | Form::Linear => two_tower::item_base(self),
@@ -383,7 +391,8 @@ impl Recommender {
         }
     }
 
-    /// SF(u, i; theta_u) for every user and every item, one row of scores a user.
+    /// SF(u, i; theta_u) for every user and every item: one list of scores for
+    /// each user.
     ///
     /// # Errors
     /// When the device fails.

@@ -1,7 +1,7 @@
 //! A batch's gradient: of whole tensors, or of the rows that the batch read.
 //!
-//! Where a batch reads a few of many items, the gradients of the tables with a
-//! row an item are zero everywhere else. Those rows are left out, so that
+//! If a batch reads few of many items, the gradients of tables with one row for
+//! each item are zero in all other rows. Those rows are left out, so that
 //! neither the gradient nor the optimiser's step grows with the catalogue.
 
 use crate::Result;
@@ -11,18 +11,19 @@ use crate::tensor::Tensor;
 /// The gradient of a batch at every parameter.
 #[derive(Debug, Clone)]
 pub struct BatchGradient {
-    /// Shaped like the parameters; of a sparse one, the rows that were read.
+    /// Shaped like the parameters; a sparse parameter holds only the rows that
+    /// were read.
     pub(crate) parts: Parameters,
     pub(crate) sparse: Option<Sparse>,
 }
 
-/// Which rows of which parameters a gradient has.
+/// The rows and parameters in which a gradient is sparse.
 #[derive(Debug, Clone)]
 pub(crate) struct Sparse {
-    /// Ascending.
+    /// The rows, ascending.
     pub(crate) rows: Vec<u32>,
-    /// Numbers of the parameters that have a row for each item; a vector has a
-    /// number for each.
+    /// Indices of the parameters that have a row (or, for a vector, a value)
+    /// for each item.
     pub(crate) parameters: Vec<usize>,
 }
 
@@ -33,13 +34,13 @@ impl From<Parameters> for BatchGradient {
 }
 
 impl BatchGradient {
-    /// What was put, with zeros elsewhere. Each parameter of `sparse` must
-    /// have been put.
+    /// The gradients that were put, with zeros for the others. Each parameter
+    /// of `sparse` must have been put.
     pub(crate) fn new(parameters: &Parameters, gradient: Gradient, sparse: Option<Sparse>) -> Self {
         Self { parts: parameters.filled(gradient), sparse }
     }
 
-    /// The gradient and, where it has some rows alone, their numbers, by parameter.
+    /// The gradient of each parameter and, if it is sparse, the row indices.
     pub(crate) fn by_parameter(&mut self) -> impl Iterator<Item = (&mut Tensor<2>, Option<&[u32]>)> {
         let sparse = &self.sparse;
         self.parts.tensors_mut().iter_mut().enumerate().map(move |(number, tensor)| {
@@ -48,8 +49,8 @@ impl BatchGradient {
         })
     }
 
-    /// Reads the gradient of every parameter, whole: name to (shape, row-major
-    /// values), by name.
+    /// Reads the whole gradient of every parameter: name to (shape, row-major
+    /// values), sorted by name.
     ///
     /// # Errors
     /// When the device fails.

@@ -1,38 +1,40 @@
-//! theta_u without theta_u: the rows an inner step was made of.
+//! Represents theta_u without storing it: the rows of which an inner step was
+//! made.
 
 use crate::model::features::EntityRef;
 use crate::model::layout::{Block, Layout};
 use crate::tensor::{Product, Tensor, from_vec};
 
-/// A backward pass: the gradient at every layer's pre-activation, one row a
-/// row; no weight gradient is formed.
+/// The result of a backward pass: the gradient at every layer's pre-activation
+/// for each row. No weight gradient is built.
 #[derive(Debug, Clone)]
 pub(crate) struct Deltas {
     /// D_l, [rows, out_l].
     pub(crate) layers: Vec<Tensor<2>>,
-    /// Gradient of each norm's scale and shift, summed by task: [tasks, h].
+    /// Gradients of each norm's gamma and beta, summed by task: [tasks, h].
     pub(crate) norms: Vec<(Tensor<2>, Tensor<2>)>,
-    /// F: gradient at the concatenated features, [rows, width of all]. Left
-    /// out of a first step, where it is D_1 W_1^T and seldom needed row by row.
+    /// F: the gradient at the concatenated features, [rows, width of all]. It
+    /// is omitted for a first step, where it equals D_1 W_1^T and is seldom
+    /// needed row by row.
     pub(crate) features: Option<Tensor<2>>,
 }
 
-/// A pass of every task of a batch, as the rows it was made of. With an
-/// upstream scaled by -alpha it is an inner step: theta_u = theta - alpha * grad
-/// is theta plus these rows, and every use of them is a plain sum.
+/// A pass of every task of a batch, as the rows of which it was made. With an
+/// upstream gradient scaled by -alpha it is an inner step: theta_u = theta -
+/// alpha * grad is theta plus these rows, and every use of them is a plain sum.
 #[derive(Debug, Clone)]
 pub(crate) struct LowRankStep {
     pub(crate) rows: Vec<EntityRef>,
     layout: Layout,
     /// X_l, [rows, in_l].
     pub(crate) inputs: Vec<Tensor<2>>,
-    /// D_l and what belongs to it.
+    /// D_l and the other gradients of the pass.
     pub(crate) moves: Deltas,
     /// sum_j D_l[j], [tasks, out_l].
     pub(crate) bias: Vec<Tensor<2>>,
 }
 
-/// A block of a step, for a batched product.
+/// One block of a step, for a batched product.
 pub(crate) struct StepBlock<'a> {
     step: &'a LowRankStep,
     block: Block,
@@ -44,7 +46,8 @@ impl LowRankStep {
         Self { rows, layout, inputs, moves, bias }
     }
 
-    /// The same pass with every task's upstream times a factor of its own.
+    /// The same pass with each task's upstream gradient multiplied by its own
+    /// factor.
     pub(crate) fn scaled(&self, factors: &[f32]) -> Self {
         let device = self.inputs[0].device();
         let column = |of: Vec<f32>| -> Tensor<2> {
@@ -68,8 +71,8 @@ impl LowRankStep {
         }
     }
 
-    /// `count` tasks of one block, from its task `first` on, as a step of
-    /// their own. `None` when the block has no rows: nothing moved.
+    /// `count` tasks of one block, from its task `first` on, as a separate
+    /// step. `None` if the block has no rows, and so no update.
     pub(crate) fn cut(&self, block: usize, first: usize, count: usize) -> Option<Self> {
         let block = self.layout.blocks()[block];
         let (task, row, rows) = (block.first_task + first, block.first_row + first * block.rows, count * block.rows);
@@ -88,7 +91,7 @@ impl LowRankStep {
         })
     }
 
-    /// Columns of [`StepBlock::changes`].
+    /// The number of columns of [`StepBlock::changes`].
     pub(crate) fn change_columns(&self, width: usize) -> usize {
         if self.moves.features.is_some() { width } else { self.moves.layers[0].dims()[1] }
     }
@@ -124,16 +127,16 @@ impl StepBlock<'_> {
         }
     }
 
-    /// F_j of one feature with all its columns, [tasks, rows, width], where F
-    /// was kept.
+    /// F_j of one feature with all its columns, [tasks, rows, width]; `None` if
+    /// F was omitted.
     pub(crate) fn kept_moves(&self, feature: usize, width: usize) -> Option<Tensor<3>> {
         Some(self.block.of(self.step.moves.features.as_ref()?).narrow(2, feature * width, width))
     }
 
-    /// sum_j <f(q), f(j)> F_j of each feature, given the inner products
-    /// [tasks, features * q, rows]: [tasks * q, width]. Where F was left out,
-    /// sum_j <f(q), f(j)> D_1[j] instead, [tasks * q, out_1], narrower work
-    /// that W_1^T turns into the same.
+    /// sum_j <f(q), f(j)> F_j for each feature, given the inner products
+    /// [tasks, features * q, rows]: [tasks * q, width]. If F was omitted, the
+    /// result is sum_j <f(q), f(j)> D_1[j], [tasks * q, out_1], which is
+    /// cheaper; multiplied by W_1^T it is the same.
     pub(crate) fn changes(&self, overlaps: Tensor<3>, features: usize, width: usize) -> Vec<Tensor<2>> {
         let tasks = self.block.tasks;
         let q = overlaps.dims()[1] / features;

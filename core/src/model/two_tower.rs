@@ -1,5 +1,5 @@
-//! The two-tower model: SF(u, i) = x_u . y_i, its inner
-//! step and its outer gradient for many users at once.
+//! The two-tower model: SF(u, i) = x_u . y_i, with its inner step and its outer
+//! gradient for a batch of users.
 
 use crate::Result;
 use crate::data::Catalog;
@@ -14,7 +14,7 @@ use crate::model::recommender::{AdaptedParams, LowRankUpdate, Pass, Recommender}
 use crate::model::step::LowRankStep;
 use crate::tensor::{Device, Product, Tensor, from_vec, read};
 
-/// Both towers over a catalogue, and their parameters.
+/// Both towers for a catalogue, and their parameters.
 pub(super) fn encoders(catalog: &Catalog, config: &ModelConfig, device: &Device) -> (Encoder, Encoder, Vec<Declared>) {
     let tower = |hidden| Tower { name: "tower", hidden, output: config.output, unread: 0, elsewhere: 0, biased: true };
     let (user, mut declared) = Encoder::new("user", &catalog.users, config, &tower(&config.user_hidden), 0, device);
@@ -24,8 +24,9 @@ pub(super) fn encoders(catalog: &Catalog, config: &ModelConfig, device: &Device)
     (user, item, declared)
 }
 
-/// The first step: every task stands at theta, so the towers run once on
-/// the distinct items of the batch and once per user.
+/// The first inner step. Every task starts at theta, so the item tower runs
+/// once on the distinct items of the batch, and the user tower once for each
+/// user.
 pub(super) async fn first_step(
     model: &Recommender,
     tasks: &[Task],
@@ -75,8 +76,8 @@ pub(super) async fn first_step(
     Ok(())
 }
 
-/// Forward and backward of all tasks at theta_u, with its weight times the
-/// gradient of each task's mean loss.
+/// Forward and backward pass of all tasks at theta_u. The gradient of each
+/// task's mean loss is multiplied by the task's weight.
 pub(super) async fn pass(
     model: &Recommender,
     tasks: &[Task],
@@ -111,8 +112,8 @@ pub(super) async fn pass(
     Ok(Pass { losses, moves: LowRankUpdate { user: vec![user], item: vec![item], folds: Vec::new() } })
 }
 
-/// The mean loss over all pairs of all tasks at theta itself, where the towers
-/// run once on the distinct items of the batch, and what moves.
+/// The mean loss over all pairs of all tasks at theta itself, and the update.
+/// The item tower runs once on the distinct items of the batch.
 pub(super) async fn joint_pass(
     model: &Recommender,
     tasks: &[Task],
@@ -191,7 +192,8 @@ pub(super) async fn scores_of(model: &Recommender, user: EntityRef, items: &[u32
     read(y.product(x.transpose())).await
 }
 
-/// The distinct items of a batch, ascending, and each task's places among them.
+/// The distinct items of a batch, ascending, and the indices of each task's
+/// items among them.
 fn distinct_items(items: &[TaskItems]) -> (Vec<u32>, Vec<Vec<u32>>) {
     let mut distinct: Vec<u32> = items.iter().flat_map(|t| t.items.iter().copied()).collect();
     distinct.sort_unstable();
@@ -201,8 +203,8 @@ fn distinct_items(items: &[TaskItems]) -> (Vec<u32>, Vec<Vec<u32>>) {
     (distinct, places)
 }
 
-/// The gradient at both towers' outputs of sum_j c_j (x . y_j), where every
-/// task has its own x: sum_j c_j y_j for the user, c_j x for each item.
+/// The gradient of sum_j c_j (x . y_j) at both towers' outputs, with x the
+/// vector of each task's user: sum_j c_j y_j for the user, c_j x for each item.
 fn coupled(weights: &[f32], x: &Tensor<2>, y: &Tensor<2>, layout: &Layout) -> (Tensor<2>, Tensor<2>) {
     let [rows, width] = y.dims();
     let weights = from_vec(weights.to_vec(), [rows, 1], &y.device());
