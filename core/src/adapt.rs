@@ -1,39 +1,41 @@
-//! Who is asking, and the adaptation set that tunes every shard's model to
-//! them (Eq 7, Algorithm 2 line 1).
+//! The user who asks for a recommendation, and the adaptation set that adapts
+//! every shard's model to this user (Eq 7, Algorithm 2 line 1).
 
 use crate::config::{AdaptConfig, Sampling};
 use crate::model::{EntityRef, Pair, Task};
 use crate::random::{Key, Stream};
 
-/// A person to recommend to.
+/// A user to recommend to, as the models see the user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UserContext {
-    /// Name of the person's random streams: the external identifier, or
-    /// anything fixed for a visitor.
+    /// Name of the user's random streams: the external identifier, or any fixed
+    /// bytes for a visitor.
     pub stream: Vec<u8>,
-    /// Whose features each shard's model reads, one row a shard.
+    /// The user-feature row that each shard's model reads, one row a shard.
     pub rows: Vec<EntityRef>,
-    /// H(u): what the adaptation set is drawn from.
+    /// H(u): the history from which the adaptation set is drawn.
     pub history: UserHistory,
 }
 
-/// H(u), with what is known of its order in time.
+/// H(u): a user's items, with their order in time as far as it is known.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct UserHistory {
     items: Vec<u32>,
     ages: Vec<u32>,
-    /// How many records are newer, records of one time in the order given.
+    /// For each item, how many of the user's records are newer. Records of one
+    /// time count in the order given.
     order: Vec<u32>,
 }
 
 impl UserHistory {
-    /// A history of (item, time), in the person's order. Without times every
-    /// record is of one age; among others one without orders as time 0 does,
-    /// as in `Interactions`.
+    /// Builds a history from (item, time) in the user's order. If no record has
+    /// a time, all have the same age. If only some have times, a record without
+    /// a time counts as one of time 0, as in [`crate::data::Interactions`].
     pub fn new(records: impl IntoIterator<Item = (u32, Option<f64>)>) -> Self {
         let mut records: Vec<(u32, f64, usize)> =
             records.into_iter().enumerate().map(|(place, (item, time))| (item, time.unwrap_or(0.0), place)).collect();
-        // Of an item that comes twice the earlier stays, likewise.
+        // If an item comes twice, the earlier record stays, as in
+        // `Interactions`.
         records.sort_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)).then(a.2.cmp(&b.2)));
         records.dedup_by_key(|(item, ..)| *item);
         let mut times: Vec<(f64, usize)> = records.iter().map(|&(_, time, place)| (time, place)).collect();
@@ -52,18 +54,20 @@ impl UserHistory {
         past
     }
 
-    /// Whether anything is known of the order of the records.
+    /// Whether the order of the records in time is known.
     #[must_use]
     pub fn is_timed(&self) -> bool {
         self.ages.iter().any(|age| *age > 0)
     }
 
-    /// The `count` newest records, newest first: item, and how many are newer.
+    /// The `count` newest records, newest first: the item, and how many records
+    /// are newer.
     pub fn newest(&self, count: usize) -> impl Iterator<Item = (u32, u32)> + '_ {
         let mut places: Vec<u32> = (0..self.items.len() as u32).collect();
         if self.is_timed() {
             let newer = |place: &u32| self.order[*place as usize];
-            // Few of many: the others need no order among themselves.
+            // If only a few of many records are wanted, the others need not be
+            // sorted.
             if count < places.len() {
                 places.select_nth_unstable_by_key(count, newer);
                 places.truncate(count);
@@ -79,7 +83,8 @@ impl UserHistory {
         &self.items
     }
 
-    /// The `count` newest records alone; `None` where there are fewer.
+    /// A history of the `count` newest records alone; `None` if there are
+    /// fewer.
     #[must_use]
     pub fn latest(&self, count: usize) -> Option<Self> {
         let mut places: Vec<usize> = (0..self.items.len()).collect();
@@ -91,16 +96,18 @@ impl UserHistory {
         (places.len() == count).then_some(latest)
     }
 
-    /// For each of the items, how many of the person's records are newer.
+    /// For each item, how many of the user's records have a later time.
+    /// Parallel to [`UserHistory::items`].
     #[must_use]
     pub fn ages(&self) -> &[u32] {
         &self.ages
     }
 }
 
-/// Probabilities of Eq 7 over a history, faded with age: p_i proportional to
-/// exp((1/d_i) / temperature - age_i / recency); uniform sampling leaves the
-/// first term out, a recency of 0 the second.
+/// The probabilities of Eq 7 over a history, decayed with age: p_i is
+/// proportional to exp((1/d_i) / temperature - age_i / recency), with d_i the
+/// degree of item i. Uniform sampling leaves out the first term; a recency of 0
+/// leaves out the second.
 pub fn probabilities(past: &UserHistory, degrees: &[u32], config: &AdaptConfig) -> Vec<f64> {
     let logits: Vec<f64> = past
         .items
@@ -121,8 +128,8 @@ pub fn probabilities(past: &UserHistory, degrees: &[u32], config: &AdaptConfig) 
     weights.into_iter().map(|w| w / total).collect()
 }
 
-/// Draws the adaptation set. With replacement an item may come several times;
-/// without, at most the whole history comes.
+/// Draws the adaptation set. With replacement an item may be drawn several
+/// times; without it, each item of the history is drawn at most once.
 pub fn adaptation_set(stream: &mut Stream, past: &UserHistory, degrees: &[u32], config: &AdaptConfig) -> Vec<u32> {
     let history = past.items();
     if history.is_empty() {
@@ -137,7 +144,8 @@ pub fn adaptation_set(stream: &mut Stream, past: &UserHistory, degrees: &[u32], 
                     left -= p;
                     left < 0.0
                 });
-                // Rounding can leave a crumb: it belongs to the likeliest item.
+                // Rounding can leave a small rest of probability: the likeliest
+                // item takes it.
                 let likeliest = || (0..p.len()).max_by(|a, b| p[*a].total_cmp(&p[*b])).unwrap_or(0);
                 history[place.unwrap_or_else(likeliest)]
             })
@@ -150,9 +158,10 @@ pub fn adaptation_set(stream: &mut Stream, past: &UserHistory, degrees: &[u32], 
     keyed.into_iter().take(config.size).map(|(_, item)| item).collect()
 }
 
-/// The pairs every shard's model is adapted with: each drawn item with one
-/// uniform item outside the history. Keyed by (seed, person, request), so that
-/// every shard, and a browser, draws the same.
+/// The (positive, negative) pairs that adapt every shard's model: each drawn
+/// item is paired with one uniform item outside the history. The streams are
+/// keyed by (seed, user, request), so that every shard, and a browser, draws
+/// the same pairs.
 pub fn adaptation_pairs(
     key: &Key,
     person: &UserContext,
@@ -173,7 +182,7 @@ pub fn adaptation_pairs(
         .collect()
 }
 
-/// One shard's tasks for people whose pairs are drawn.
+/// One shard's adaptation tasks for users whose pairs are already drawn.
 pub(crate) fn tasks(people: &[UserContext], pairs: &[Vec<Pair>], shard: usize) -> Vec<Task> {
     people.iter().zip(pairs).map(|(person, pairs)| Task { user: person.rows[shard], pairs: pairs.clone() }).collect()
 }
@@ -268,7 +277,8 @@ mod tests {
         for (older, newer) in p.iter().zip(&p[1..]) {
             assert!((older / newer - (-0.5f64).exp()).abs() < 1e-12, "{p:?}");
         }
-        // Without times, and with a recency of 0, all are alike.
+        // Without times, or with a recency of 0, all records are equally
+        // likely.
         let alike = [0.25; 4];
         assert_eq!(probabilities(&timeless(0..4), &[1; 4], &fading), alike);
         assert_eq!(probabilities(&past, &[1; 4], &AdaptConfig { recency: 0.0, ..fading }), alike);

@@ -1,8 +1,9 @@
-//! What a browser gets of a model, and the model it makes of it.
+//! The part of a model that a browser downloads, and the model that it builds
+//! from that part.
 //!
-//! Everybody gets a shard's shared parameters (f32 or f16), and a person gets
-//! their own row of each shard's user table beside them; nobody gets anybody
-//! else's. Server and browser use the same functions, so they cannot differ.
+//! Everybody gets a shard's shared parameters (f32 or f16). A user also gets
+//! their own row of each shard's user table, and nobody else's. Server and
+//! browser use the same functions, so their results cannot differ.
 
 use half::f16;
 use safetensors::SafeTensors;
@@ -30,9 +31,9 @@ pub enum Precision {
     F16,
 }
 
-/// The catalogue as everybody may read it: items whole, and of people only
-/// those named. A model that reads people's features needs their columns and
-/// vocabularies; of people beside any other model nothing is published.
+/// The catalogue as everybody may read it: all items, and only those users who
+/// are named in `users`. A model that reads user features needs their columns
+/// and vocabularies; for every other model no user column is published.
 #[must_use]
 pub fn client_catalog(catalog: &Catalog, config: &Config, users: &[u32]) -> Catalog {
     let mut named = catalog.users.only(users);
@@ -42,12 +43,13 @@ pub fn client_catalog(catalog: &Catalog, config: &Config, users: &[u32]) -> Cata
     Catalog { dataset: catalog.dataset.clone(), version: catalog.version, users: named, items: catalog.items.clone() }
 }
 
-/// The rows of the user table that belong to nobody: the unknown row.
+/// The number of rows of the user table that belong to no user: the row of
+/// unknown users, if there is one.
 fn shared_rows(config: &ModelConfig) -> usize {
     usize::from(config.unknown_rows)
 }
 
-/// What everybody gets of a shard's tensors: all but people's own rows.
+/// The tensors of a shard that everybody gets: all except users' own rows.
 pub fn client_tensors(tensors: &TensorMap, config: &ModelConfig) -> TensorMap {
     let mut shared = tensors.clone();
     if let Some((shape, values)) = shared.remove(USER_ROWS) {
@@ -60,10 +62,11 @@ pub fn client_tensors(tensors: &TensorMap, config: &ModelConfig) -> TensorMap {
     shared
 }
 
-/// A person's own row of a shard's user table; empty when the model has none.
+/// A user's own row of a shard's user table; empty if the model has no user
+/// table.
 ///
 /// # Errors
-/// When the model has no such user.
+/// If the model has no row for this user.
 pub fn own_row(tensors: &TensorMap, config: &ModelConfig, user: u32) -> Result<Vec<f32>> {
     let Some((shape, values)) = tensors.get(USER_ROWS) else { return Ok(Vec::new()) };
     let width = shape.get(1).copied().unwrap_or(0);
@@ -72,10 +75,10 @@ pub fn own_row(tensors: &TensorMap, config: &ModelConfig, user: u32) -> Result<V
     row.map(<[f32]>::to_vec).ok_or_else(|| Error::Model("the model has no row for this user".into()))
 }
 
-/// A client file: safetensors in the given precision.
+/// Serialises a client file: safetensors in the given precision.
 ///
 /// # Errors
-/// When a shape does not fit its values.
+/// If a shape does not fit its values.
 pub fn client_file(tensors: &TensorMap, precision: Precision) -> Result<Vec<u8>> {
     if precision == Precision::F32 {
         return to_safetensors(tensors);
@@ -103,7 +106,7 @@ fn unfit(error: &safetensors::SafeTensorError) -> Error {
 /// Reads a client file of either precision.
 ///
 /// # Errors
-/// When the bytes are no such file.
+/// If the bytes are not such a file.
 pub fn read_client_file(bytes: &[u8]) -> Result<TensorMap> {
     let file = SafeTensors::deserialize(bytes).map_err(|e| Error::Model(format!("not a safetensors file: {e}")))?;
     file.iter()
@@ -118,11 +121,12 @@ pub fn read_client_file(bytes: &[u8]) -> Result<TensorMap> {
         .collect()
 }
 
-/// A shard's model of a client file and the rows of the people in `catalog`
-/// (made by [`client_catalog`]): none for a visitor, one's own for a person.
+/// Builds a shard's model from a client file and the rows of the users in
+/// `catalog` (made by [`client_catalog`]): no row for a visitor, the user's own
+/// row for a user.
 ///
 /// # Errors
-/// When file, rows, catalogue and configuration do not belong together.
+/// If file, rows, catalogue and configuration do not belong together.
 pub fn client_model(
     catalog: &Catalog,
     config: &Config,
@@ -131,7 +135,7 @@ pub fn client_model(
     rows: &[Vec<f32>],
     device: &Device,
 ) -> Result<ShardModel> {
-    // Its start is overwritten whole, so any key will do.
+    // All starting values are overwritten, so any key will do.
     let mut model = ShardModel::new(catalog, config, &Key::from_bytes([0; 32]), shard, device)?;
     if config.model.identifiers && !config.model.kind.is_of_items() {
         let (shape, values) = tensors.entry(USER_ROWS.to_owned()).or_insert((vec![0, config.model.width], Vec::new()));
@@ -153,9 +157,9 @@ pub fn client_model(
     Ok(model)
 }
 
-/// A person as the client's models see them: `known` says for each shard
-/// whether it holds records of theirs (all false for a visitor, who has no
-/// `id`).
+/// A user as the client's models see the user. `known` says for each shard
+/// whether it holds records of the user; all are false for a visitor, who has
+/// no `id`.
 pub fn client_person(config: &Config, id: Option<&str>, known: &[bool], history: UserHistory) -> UserContext {
     let row = |&known: &bool| match id {
         None => EntityRef::Nobody,
@@ -170,9 +174,9 @@ pub fn client_person(config: &Config, id: Option<&str>, known: &[bool], history:
     }
 }
 
-/// The class of an item's degree: the greatest power of 1.5 not above it.
-/// Degrees 0 and 1 share class 0; one record more or less moves a degree by
-/// at most one class.
+/// The class of an item's degree: the exponent of the greatest power of 1.5
+/// that is not above it. Degrees 0 and 1 share class 0. One record more or less
+/// changes the class by at most one.
 pub fn degree_class(degree: u32) -> u8 {
     let mut class = 0;
     let mut power = 1.5f64;
@@ -183,7 +187,7 @@ pub fn degree_class(degree: u32) -> u8 {
     class
 }
 
-/// The degree that stands for a class.
+/// The representative degree of a class.
 pub fn class_degree(class: u8) -> u32 {
     1.5f64.powi(i32::from(class)).round() as u32
 }

@@ -1,4 +1,4 @@
-//! Everything a deployment decides: model, training, adaptation.
+//! The whole configuration of a deployment: model, training, adaptation.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,58 +9,62 @@ use crate::model::{EntityRef, ModelConfig, ModelKind};
 use crate::shard::{ShardBy, ShardConfig, Slicing};
 use crate::{Error, Result};
 
-/// How a shard learns.
+/// The meta-learning method of a shard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Meta {
     /// First-order MAML (Algorithm 1).
     Maml,
-    /// Reptile: several inner steps, then a move towards their end.
+    /// Reptile: several inner steps, then a step towards their end.
     Reptile,
     /// No meta-learning: ordinary training on pairs.
     None,
 }
 
-/// How shards are cut and trained. A constant of the deployment: nothing here
-/// comes from data (exactness rules 4 and 5).
+/// How shards are cut and trained. The values are constant for a deployment,
+/// and none of them depends on data (exactness rules 4 and 5).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TrainConfig {
-    /// Seed of every hash, start and draw.
+    /// Seed of every hash, initial value and random draw.
     pub seed: u64,
     /// Number of shards S.
     pub shards: u32,
-    /// How a shard learns.
+    /// The meta-learning method.
     pub meta: Meta,
-    /// Passes over a shard's users. Fixed, never chosen on other data.
+    /// Passes over a shard's users. The number is fixed and never tuned on
+    /// other data.
     pub epochs: u32,
-    /// Users a mini-batch.
+    /// Users in a mini-batch.
     pub users_per_batch: usize,
-    /// Inner step alpha.
+    /// Learning rate alpha of the inner step.
     pub inner_step: f32,
-    /// Inner steps k; MAML takes 1, Reptile needs 2 or more.
+    /// Number k of inner steps; MAML takes 1, Reptile needs 2 or more.
     pub inner_steps: usize,
-    /// Outer step beta: Adam's rate, or Reptile's fraction of the mean move.
+    /// Learning rate beta of the outer step: Adam's rate, or Reptile's fraction
+    /// of the mean change.
     pub outer_step: f32,
-    /// The outer step falls linearly to zero over the epochs.
+    /// Whether the outer learning rate falls linearly to zero over the epochs.
     pub decay: bool,
-    /// Query records q a cell.
+    /// Number q of query records in a user's slice of a shard.
     pub query_length: usize,
-    /// Cells are sliced anew each epoch, by a hash of the epoch and the
-    /// record, so that every record is a query in its turn. The paper slices
-    /// once.
+    /// Whether each epoch splits a user's records into support and query anew,
+    /// by a hash of the epoch and the record, so that every record is a query
+    /// in some epoch. The paper splits once.
     pub fresh_slices: bool,
-    /// Negatives a positive drawn uniformly from the frozen catalogue.
+    /// Negatives for each positive, drawn uniformly from the frozen catalogue.
     pub uniform_negatives: usize,
-    /// Negatives a positive drawn from the other users of the mini-batch, and
-    /// so by popularity: each takes some of an item's popularity out of its score.
+    /// Negatives for each positive, drawn from the other users of the
+    /// mini-batch, and so in proportion to popularity: each lowers the
+    /// influence of popularity on the scores.
     pub in_batch_negatives: usize,
     /// Weight of the plain support loss at theta in the outer step, beside the
-    /// query loss at theta_u. The paper's is 0.
+    /// query loss at theta_u. It is 0 in the paper.
     pub support_weight: f32,
-    /// Share of tasks in which every user feature is unknown.
+    /// Share of tasks in which all features of the user are masked as unknown.
     pub unknown_share: f64,
-    /// Share of tasks in which the user's identifier alone is unknown.
+    /// Share of tasks in which the user's identifier alone is masked as
+    /// unknown.
     pub unnamed_share: f64,
 }
 
@@ -91,30 +95,30 @@ impl Default for TrainConfig {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Sampling {
-    /// Rare items first (Eq 7 with a temperature).
+    /// Rare items are likelier (Eq 7 with a temperature).
     Biased,
-    /// Every item alike.
+    /// Every item is equally likely.
     Random,
 }
 
-/// How a person's models are adapted at inference (Algorithm 2).
+/// How the models are adapted to a user at inference (Algorithm 2).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AdaptConfig {
-    /// Size A of the adaptation set; 0 means no adaptation.
+    /// Size A of the adaptation set; 0 turns adaptation off.
     pub size: usize,
     /// How it is drawn.
     pub sampling: Sampling,
-    /// Temperature of Eq 7; 1 is the printed equation, nearly uniform.
+    /// Temperature of Eq 7; 1 is the printed equation, which is nearly uniform.
     pub temperature: f64,
-    /// How slowly older records fade: one with n newer ones weighs exp(-n / recency)
-    /// beside Eq 7. 0, as in the paper, for all ages alike, and so in a
-    /// configuration that was written before this was a choice.
+    /// Decay with age: a record with n newer ones is weighted by exp(-n /
+    /// recency) on top of Eq 7. 0 gives all ages the same weight, as in the
+    /// paper and in configurations that lack this field.
     #[serde(default)]
     pub recency: f64,
-    /// Draw with replacement.
+    /// Whether items are drawn with replacement.
     pub replacement: bool,
-    /// Step size; for models of items alone a factor on the learned one.
+    /// Step size; for models of items alone a factor of the learned step size.
     pub step: f32,
     /// Number of steps.
     pub steps: usize,
@@ -135,55 +139,58 @@ impl Default for AdaptConfig {
 }
 
 impl AdaptConfig {
-    /// What suits records: recent ones where any has a time.
+    /// Settings that fit the records: recent records first if any record has a
+    /// time.
     #[must_use]
     pub fn fitting(timed: bool) -> Self {
         if timed { Self::default() } else { Self::timeless() }
     }
 
-    /// For data without times, where nobody knows what is recent: many pairs
-    /// and one step, since a few drawn at random say little of a person.
+    /// Settings for data without times, where it is unknown which records are
+    /// recent: many pairs and one step, since a few random records say little
+    /// about a user.
     #[must_use]
     pub fn timeless() -> Self {
         Self { size: 40, recency: 0.0, step: 0.5, steps: 1, ..Self::default() }
     }
 
-    /// For models of items alone: everything that the person did, one step of
-    /// the learned size.
+    /// Settings for models of items alone: the whole history, one step of the
+    /// learned size.
     #[must_use]
     pub fn whole_history() -> Self {
         Self { size: 1000, recency: 0.0, step: 1.0, steps: 1, ..Self::default() }
     }
 
-    /// Seven draws with replacement at the published code's temperature, at
-    /// which one rare item often comes seven times.
+    /// The paper's settings: seven draws with replacement at the published
+    /// code's temperature, at which one rare item is often drawn seven times.
     #[must_use]
     pub fn paper() -> Self {
         Self { size: 7, temperature: 0.01, recency: 0.0, replacement: true, step: 0.01, steps: 1, ..Self::default() }
     }
 }
 
-/// The configuration of a state.
+/// The configuration of a stored state.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// Which records are held out.
     pub holdout: Holdout,
-    /// How records are cut into shards. States from before this was a choice
-    /// are cut by record.
+    /// How records are assigned to shards. States that were written before this
+    /// field existed are sharded by record.
     #[serde(default = "ShardConfig::by_record")]
     pub shard: ShardConfig,
-    /// The model: its kind, and what low-rank models are shaped like.
+    /// The model: its kind, and the shape of low-rank models.
     pub model: ModelConfig,
-    /// The default model.
+    /// Settings of the default model.
     pub episodes: EpisodesConfig,
-    /// A shard's own kernel, alone or as the start of the default model.
+    /// Settings of a shard's own kernel, alone or as the start of the default
+    /// model.
     pub kernel: KernelConfig,
-    /// EASE.
+    /// Settings of EASE.
     pub ease: EaseConfig,
-    /// Training.
+    /// Settings of training.
     pub train: TrainConfig,
-    /// Adaptation at inference.
+    /// Settings of adaptation at inference.
     pub adapt: AdaptConfig,
 }
 
@@ -203,22 +210,23 @@ impl Default for Config {
 }
 
 impl Config {
-    /// The defaults for records of which any has a time, or none: what `import`
-    /// sets up.
+    /// The defaults that `import` sets up; `timed` says whether any record has
+    /// a time.
     #[must_use]
     pub fn fitting(holdout: Holdout, timed: bool) -> Self {
         let mut config = Self { holdout, ..Self::default() };
         (config.episodes.timed, config.ease.timed) = (timed, timed);
         if !timed {
-            // Nobody knows what comes next, and meta-training adds nothing to the kernel.
+            // The next item cannot be predicted without times, and
+            // meta-training does not improve the kernel.
             config.model.kind = ModelKind::Kernel;
             config.kernel = KernelConfig::timeless();
         }
         config
     }
 
-    /// This configuration with the model and the steps that low-rank models
-    /// are deployed with, cut by record.
+    /// This configuration with the low-rank model as it is deployed, sharded by
+    /// record.
     #[must_use]
     pub fn low_rank(mut self, timed: bool) -> Self {
         self.shard = ShardConfig::by_record();
@@ -238,20 +246,20 @@ impl Config {
         self
     }
 
-    /// What a person's records in a shard are to training.
+    /// How training splits a user's records in a shard into support and query.
     #[must_use]
     pub fn slicing(&self) -> Slicing {
         if self.model.kind.is_of_items() { Slicing::InOrder } else { Slicing::Hashed(self.train.query_length) }
     }
 
-    /// Whether models read features of people.
+    /// Whether the model reads user features.
     #[must_use]
     pub fn reads_people(&self) -> bool {
         !self.model.kind.is_of_items() || self.model.kind == ModelKind::Episodes && self.episodes.people
     }
 
-    /// Whose features a model of items alone reads of a person: nobody's,
-    /// unless it knows people.
+    /// The user-feature row that a model of items alone reads for a user: none,
+    /// unless the model reads user features.
     #[must_use]
     pub fn row_of_items_model(&self, user: u32) -> EntityRef {
         if self.model.kind == ModelKind::Episodes && self.episodes.people {
@@ -261,7 +269,7 @@ impl Config {
         }
     }
 
-    /// Passes over a shard: a closed form takes one.
+    /// Passes over a shard: a closed-form model takes one.
     #[must_use]
     pub fn epochs(&self) -> u32 {
         if matches!(self.model.kind, ModelKind::Ease | ModelKind::Kernel) { 1 } else { self.train.epochs }
@@ -270,7 +278,7 @@ impl Config {
     /// Checks every value.
     ///
     /// # Errors
-    /// With the first value that cannot be used, and what it may be.
+    /// The first value that cannot be used, and which values are allowed.
     pub fn check(&self) -> Result<()> {
         self.model.check()?;
         self.episodes.check()?;
@@ -330,7 +338,8 @@ impl Config {
         Ok(())
     }
 
-    /// The algorithm as written: 1,530,720 parameters on MovieLens-1M.
+    /// The algorithm as the paper describes it: 1,530,720 parameters on
+    /// MovieLens-1M.
     #[must_use]
     pub fn paper(mut self) -> Self {
         self.shard = ShardConfig { by: ShardBy::Record };

@@ -1,6 +1,6 @@
-//! Products of matrices on the CPU, on plain slices and one thread: `faer`'s,
-//! which use what the processor has. Their order of sums is fixed by their
-//! shapes, so bytes do not depend on who calls them or beside what.
+//! Matrix products on the CPU, on plain slices and one thread, computed by
+//! `faer` with the instructions of the processor. The order of sums depends on
+//! the shapes alone, so bytes do not depend on the caller or on other work.
 
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
@@ -19,7 +19,7 @@ pub(crate) fn plain(out: &mut [f32], a: &[f32], b: &[f32], k: usize) {
     matmul(MatMut::from_row_major_slice_mut(out, m, n), Accum::Replace, a, b, 1.0, Par::Seq);
 }
 
-/// out = a b of the first `kept` columns of b, with `a` [m, k], `b` [k, n],
+/// out = a b for the first `kept` columns of b, with `a` [m, k], `b` [k, n],
 /// `out` [m, kept], row-major.
 pub(crate) fn plain_of_first(out: &mut [f32], a: &[f32], b: &[f32], k: usize, kept: usize) {
     let (m, n) = (a.len() / k.max(1), b.len() / k.max(1));
@@ -28,7 +28,7 @@ pub(crate) fn plain_of_first(out: &mut [f32], a: &[f32], b: &[f32], k: usize, ke
     matmul(out, Accum::Replace, a, b.subcols(0, kept), 1.0, Par::Seq);
 }
 
-/// out += a' b in the first `kept` columns, with `a` [m, k], `b` [m, n], `out`
+/// out += a' b for the first `kept` columns, with `a` [m, k], `b` [m, n], `out`
 /// [k, n], row-major.
 pub(crate) fn add_transposed_to_first(out: &mut [f32], a: &[f32], b: &[f32], m: usize, kept: usize) {
     let (k, n) = (a.len() / m.max(1), b.len() / m.max(1));

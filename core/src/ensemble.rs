@@ -1,7 +1,8 @@
-//! A trained system: what is known, and one model a shard.
+//! A trained system: a data set, and one model a shard.
 //!
-//! This is EEMU in one place, for programs that use the crate as a library.
-//! The server does the same steps one by one, since it keeps each of them.
+//! This is the whole of EEMU for programs that use the crate as a library. The
+//! server takes the same steps one by one, because it stores the result of
+//! each.
 
 use crate::adapt::UserContext;
 use crate::dataset::Dataset;
@@ -13,7 +14,7 @@ use crate::train::train;
 use crate::unlearn;
 use crate::{Error, Result};
 
-/// One model a shard, and the records that they were trained on.
+/// One model a shard, and the data set on which they were trained.
 #[derive(Debug, Clone)]
 pub struct Ensemble {
     dataset: Dataset,
@@ -22,10 +23,10 @@ pub struct Ensemble {
 }
 
 impl Ensemble {
-    /// Trains every shard from nothing.
+    /// Trains every shard from scratch.
     ///
     /// # Errors
-    /// When the configuration cannot be used or the device fails.
+    /// If the configuration is invalid or the device fails.
     pub async fn train(dataset: Dataset, device: &Device) -> Result<Self> {
         let mut models = Vec::with_capacity(dataset.config.train.shards as usize);
         for shard in dataset.shards() {
@@ -34,18 +35,18 @@ impl Ensemble {
         Ok(Self { dataset, models, device: device.clone() })
     }
 
-    /// What is known.
+    /// The data set.
     #[must_use]
     pub fn dataset(&self) -> &Dataset {
         &self.dataset
     }
 
-    /// The k best items for somebody, without what they had: every shard that
-    /// has records adapts to their history, and the scores are averaged
-    /// (Algorithm 2).
+    /// The k best items for a user, without the items of the user's history.
+    /// Every shard with records adapts to the history, and the scores are
+    /// averaged (Algorithm 2).
     ///
     /// # Errors
-    /// When the device fails.
+    /// If the device fails.
     pub async fn recommend(&self, person: &UserContext, k: usize) -> Result<Vec<Ranked>> {
         let voices: Vec<_> =
             self.models.iter().enumerate().filter(|(shard, _)| self.dataset.has_voice(*shard as u32)).collect();
@@ -57,12 +58,12 @@ impl Ensemble {
         Ok(scored.first().map_or_else(Vec::new, |scored| top_k(&scored.mean, &masked, k)))
     }
 
-    /// Forgets records, (user, item) by index, as if they had never been there:
-    /// the shards that held them are trained anew. Returns those shards. When
-    /// it fails, nothing has changed.
+    /// Unlearns records, (user, item) by index, exactly: the shards that held
+    /// them are retrained from scratch. Returns these shards. On an error
+    /// nothing has changed.
     ///
     /// # Errors
-    /// When one of them is not there, or the device fails.
+    /// If one of the records does not exist, or the device fails.
     pub async fn forget(&mut self, records: &[(u32, u32)]) -> Result<Vec<u32>> {
         let plan = unlearn::plan(&self.dataset, records);
         if let Some((user, item)) = records.iter().find(|record| !plan.removed.contains(record)) {
@@ -84,11 +85,11 @@ impl Ensemble {
         Ok(plan.shards)
     }
 
-    /// What must be equal to that of a system which never had what was
-    /// forgotten.
+    /// The learned state, which must equal that of a system that never had the
+    /// unlearned records.
     ///
     /// # Errors
-    /// When the device fails.
+    /// If the device fails.
     pub async fn learned_state(&self) -> Result<LearnedState> {
         let mut tensors = Vec::with_capacity(self.models.len());
         for model in &self.models {

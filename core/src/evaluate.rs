@@ -1,4 +1,4 @@
-//! Full ranking: HR@k and NDCG@k with intervals.
+//! Evaluation over the full ranking: HR@k and NDCG@k with confidence intervals.
 
 use crate::adapt::{UserContext, UserHistory};
 use crate::data::Role;
@@ -6,13 +6,14 @@ use crate::dataset::{Dataset, History};
 use crate::recommend::Ranker;
 use crate::{Error, Result};
 
-/// Ranks from 0 of the held-out items (validation or test) of a range of users
-/// under the mean of the ranker's models, by ascending user. What came before
-/// the items is the person's history, and is masked: training records, and
-/// before a test item validation records too.
+/// Ranks, from 0, of the held-out items (validation or test) of a range of
+/// users, by ascending user. Scores are the mean over the ranker's models. The
+/// records before the held-out ones are the user's history, and are masked:
+/// training records, and for test items the validation records too. `seen` is
+/// called with the numbers of users done and of all users.
 ///
 /// # Errors
-/// When a score is not a number or the device fails.
+/// If a score is NaN or the device fails.
 pub async fn ranks(
     dataset: &Dataset,
     ranker: &Ranker<'_>,
@@ -36,10 +37,10 @@ pub async fn ranks(
     Ok(ranks)
 }
 
-/// The same ranks under scores that are a function of a history alone.
+/// As [`ranks`], for scores that are a function of the history alone.
 ///
 /// # Errors
-/// When a score is not a number.
+/// If a score is NaN.
 pub fn ranks_by(
     dataset: &Dataset,
     role: Role,
@@ -56,7 +57,8 @@ pub fn ranks_by(
     Ok(ranks)
 }
 
-/// The rank of each held-out item of one person, the others left out.
+/// The rank of each held-out item of one user; the user's other held-out items
+/// are masked.
 fn ranks_of(targets: &[u32], scores: &[f32], known: &[u32]) -> Result<Vec<usize>> {
     targets
         .iter()
@@ -69,26 +71,28 @@ fn ranks_of(targets: &[u32], scores: &[f32], known: &[u32]) -> Result<Vec<usize>
         .collect()
 }
 
-/// The same ranks by popularity: training interactions per item.
+/// As [`ranks_by`], with popularity as the score: the training interactions of
+/// each item.
 ///
 /// # Errors
-/// Never: counts are numbers.
+/// Never: counts are not NaN.
 pub fn popularity_ranks(dataset: &Dataset, role: Role) -> Result<Vec<(u32, usize)>> {
     let scores: Vec<f32> = dataset.degrees.iter().map(|&d| d as f32).collect();
     ranks_by(dataset, role, 0..dataset.interactions.users(), |_| scores.clone())
 }
 
-/// Users with held-out items of this role, and the items.
+/// Users with held-out items of this role, with these items.
 fn targets(dataset: &Dataset, role: Role, mut users: std::ops::Range<u32>) -> Vec<(u32, Vec<u32>)> {
     users.end = users.end.min(dataset.interactions.users());
     users.map(|user| (user, dataset.items(user, role))).filter(|(_, items)| !items.is_empty()).collect()
 }
 
-/// The rank from 0 of `target` among the unmasked items: items with a greater
-/// score, and equal ones of lower index, come first.
+/// The rank, from 0, of `target` among the unmasked items. Items with a greater
+/// score, and items with an equal score and a lower index, come first. `masked`
+/// is sorted.
 ///
 /// # Errors
-/// When a score is not a number: it must never count as a hit.
+/// If a score is NaN: such a score must never count as a hit.
 pub fn rank_of(target: u32, scores: &[f32], masked: &[u32]) -> Result<usize> {
     let own = scores[target as usize];
     if scores.iter().any(|s| s.is_nan()) {
@@ -103,17 +107,17 @@ pub fn rank_of(target: u32, scores: &[f32], masked: &[u32]) -> Result<usize> {
         .count())
 }
 
-/// A mean over users with its 95% interval.
+/// A mean over users with its 95% confidence interval.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Estimate {
     /// The mean.
     pub mean: f64,
-    /// Half the width of the normal 95% interval over users.
+    /// Half the width of the normal 95% confidence interval over users.
     pub margin: f64,
 }
 
 impl Estimate {
-    /// The mean of one value a user.
+    /// The mean and its interval from one value a user.
     pub fn of(values: &[f64]) -> Self {
         let n = values.len().max(1) as f64;
         let mean = values.iter().sum::<f64>() / n;
@@ -122,7 +126,7 @@ impl Estimate {
     }
 }
 
-/// What a rank from 0 is worth at k: hit, and discounted gain.
+/// The hit and the discounted gain at k of a rank from 0.
 pub fn gains(rank: usize, k: usize) -> (f64, f64) {
     if rank < k { (1.0, 1.0 / (rank as f64 + 2.0).log2()) } else { (0.0, 0.0) }
 }

@@ -1,5 +1,5 @@
-//! What the bytes of a model depend on besides its input: compared before any
-//! bytes are (exactness rule 10).
+//! The environment on which the bytes of a model depend besides its input.
+//! Fingerprints are compared before any bytes are (exactness rule 10).
 
 use serde::{Deserialize, Serialize};
 
@@ -38,8 +38,8 @@ impl Fingerprint {
     }
 }
 
-/// A short name for people and fingerprints.
-// Which devices there are depends on features.
+/// A short name of a device, for display and for fingerprints.
+// The variants of `Device` depend on features.
 #[allow(clippy::match_wildcard_for_single_variants)]
 pub fn device_name(device: &Device) -> String {
     match device {

@@ -1,23 +1,23 @@
-//! What things cost in arithmetic: the paper's convention, recovered to the
-//! digit, and an honest count beside it.
+//! Computing costs: the paper's convention, which reproduces its printed
+//! numbers, and a realistic count beside it.
 //!
-//! The convention is that of fvcore: a multiply-add is 1, LayerNorm is 5 an
-//! element, table look-ups, biases, GELU and dot products are nothing. Requests
-//! count the forward pass only; training counts six row-forwards a record
-//! (a positive and two negatives, forward and backward once each).
+//! The convention is that of fvcore: a multiply-add counts 1 and LayerNorm 5
+//! per element; table look-ups, biases, GELU and dot products count nothing.
+//! Requests count the forward pass only. Training counts six row-forwards a
+//! record (a positive and two negatives, forward and backward once each).
 
 use crate::data::{Catalog, Entities, Values};
 use crate::model::{ModelConfig, ModelKind};
 
-/// RecEraser's attention an entity, as Table 5 implies it: 33 x 128^2. The
-/// inner sizes behind it cannot be told from the number.
+/// The cost of RecEraser's attention for one entity, as Table 5 implies it: 33
+/// x 128^2. The inner sizes cannot be derived from this number.
 pub const PAPER_ATTENTION: u64 = 540_672;
 
-/// Row-forwards a training record.
+/// Row-forwards for each training record.
 const ROWS_PER_RECORD: u64 = 6;
 
-/// Multiply-adds of one evaluation of a model's parts. Of DeepFM the user's
-/// part is its half of the first deep layer, and the item's the rest.
+/// Multiply-adds of one evaluation of a model's parts. For DeepFM the user's
+/// part is its half of the first deep layer, and the item's part is the rest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Costs {
     /// u: the user tower.
@@ -26,20 +26,21 @@ pub struct Costs {
     pub item: u64,
     /// f: multi-hot and dense features of one user and one item.
     pub maps: u64,
-    /// Numbers in a tower's output.
+    /// Components of a tower's output.
     pub output: u64,
-    /// Columns of the first item layer's output, and its input.
+    /// Columns of the first item layer's output, and of its input.
     first: (u64, u64),
-    /// Layers above the one that both sides enter, which even unadapted are run
-    /// for every user and item. Two towers have none.
+    /// Cost of the layers above the one that both sides enter: even without
+    /// adaptation they are computed for every user and item. Two-tower models
+    /// have none.
     above: u64,
-    /// Item features.
+    /// Number of item features.
     item_features: u64,
 }
 
 impl Costs {
-    /// A model over sides of so many features, whose multi-hot and dense ones
-    /// have `inputs` columns in all.
+    /// The costs of a model with these numbers of features. `inputs` is the
+    /// number of input columns of all multi-hot and dense features.
     pub fn new(model: &ModelConfig, user_features: usize, item_features: usize, inputs: usize) -> Self {
         let tower = |features: usize, hidden: &[usize], output: usize| {
             let mut sizes = vec![features * model.width];
@@ -50,7 +51,8 @@ impl Costs {
         };
         let first = model.item_layers().first().copied().unwrap_or(model.output);
         let (user, item, output) = match model.kind {
-            // The paper counts towers; the others have costs of their own.
+            // The paper counts towers. For the other kinds these numbers are
+            // not their real costs.
             ModelKind::TwoTower | ModelKind::Episodes | ModelKind::Kernel | ModelKind::Ease => (
                 tower(user_features, &model.user_hidden, model.output),
                 tower(item_features, &model.item_hidden, model.output),
@@ -73,7 +75,7 @@ impl Costs {
         }
     }
 
-    /// The costs of a model over a catalogue.
+    /// The costs of a model on a catalogue.
     pub fn of(catalog: &Catalog, model: &ModelConfig) -> Self {
         let features = |side: &Entities| side.columns.len() + usize::from(model.identifiers);
         let inputs = |side: &Entities| -> usize {
@@ -91,17 +93,18 @@ impl Costs {
         Self::new(model, features(users), features(items), inputs(users) + inputs(items))
     }
 
-    /// u + t + f: one user and one item, end to end.
+    /// u + t + f: one user and one item, from features to score.
     pub fn row(&self) -> u64 {
         self.user + self.item + self.maps
     }
 
-    /// Table 5, Static: one shard answers one user about `items` items.
+    /// Table 5, Static: one shard scores `items` items for one user.
     pub fn request(&self, items: u64) -> u64 {
         self.user + items * self.item
     }
 
-    /// Table 5, EEMU: one positive and one negative more, forward only.
+    /// Table 5, EEMU: a request, plus one positive and one negative, forward
+    /// only.
     pub fn adapted_request(&self, items: u64) -> u64 {
         self.request(items) + self.user + 2 * self.item
     }
@@ -111,8 +114,9 @@ impl Costs {
         self.request(items) + PAPER_ATTENTION * (items + 1)
     }
 
-    /// Figure 3: an epoch of one model on so many training records. First-order
-    /// MAML visits each record once, in support or query, so it costs the same.
+    /// Figure 3: an epoch of one model on this many training records.
+    /// First-order MAML visits each record once, as support or query, so it
+    /// costs the same.
     pub fn epoch(&self, records: u64) -> u64 {
         ROWS_PER_RECORD * self.row() * records
     }
@@ -122,35 +126,37 @@ impl Costs {
         users * self.adapted_request(items)
     }
 
-    /// Figure 7d: every user by one unadapted model that runs its items once.
+    /// Figure 7d: every user with one unadapted model, whose item tower runs
+    /// once.
     pub fn shared_items(&self, users: u64, items: u64) -> u64 {
         users * self.user + items * self.item
     }
 
-    /// Figure 7d: one item pass a cluster, one user pass and one adaptation
-    /// (as Table 5 counts it) a user.
+    /// Figure 7d: one pass over all items for each cluster; one user pass and
+    /// one adaptation (as Table 5 counts it) for each user.
     pub fn clustered(&self, users: u64, items: u64, clusters: u64) -> u64 {
         clusters * items * self.item + users * (2 * self.user + 2 * self.item)
     }
 
-    /// An unadapted request over all shards that keep their item vectors: user
-    /// towers and dot products.
+    /// Realistic count: an unadapted request over all shards, which store their
+    /// item embeddings. It takes user towers and dot products.
     pub fn honest_request(&self, items: u64, shards: u64) -> u64 {
         shards * (self.user + (self.output + self.above) * items)
     }
 
-    /// An adapted request over all shards with `size` positives: forward and
-    /// backward (three forwards) on each pair's two rows, then every item with
-    /// its feature maps, then dot products.
+    /// Realistic count: an adapted request over all shards with `size`
+    /// positives. It takes forward and backward passes (three forwards) on each
+    /// pair's two rows, then every item with its feature maps, then dot
+    /// products.
     pub fn honest_adapted(&self, items: u64, shards: u64, size: u64) -> u64 {
         let adaptation = 3 * 2 * size * self.row();
         shards * (adaptation + self.user + items * (self.item + self.maps + self.output))
     }
 
-    /// The same request in this program's batch mode, where the first item
-    /// layer is shared by all users and each adds a term of rank `2 size`;
-    /// the last layer is folded into the
-    /// user's vector. Exact: no clusters.
+    /// The same request in this program's batch mode. The first item layer is
+    /// shared by all users, and each user adds a term of rank `2 size`; the
+    /// last layer is folded into the user's vector. The result is exact: no
+    /// clusters are used.
     pub fn low_rank_request(&self, items: u64, shards: u64, size: u64, item_hidden: &[usize]) -> u64 {
         let rows = 2 * size;
         let (outputs, inputs) = self.first;
@@ -163,29 +169,29 @@ impl Costs {
     }
 }
 
-/// A data set as Table 2 prints it, with its features as the towers read them.
+/// A data set as Table 2 prints it, with the features that the towers read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PaperSet {
     /// Its name in the tables.
     pub name: &'static str,
-    /// Its folder's name.
+    /// Name of its folder.
     pub folder: &'static str,
-    /// N.
+    /// Number of users N.
     pub users: u64,
-    /// M.
+    /// Number of items M.
     pub items: u64,
-    /// All interactions; two a user are held out.
+    /// All interactions; two of each user are held out.
     pub interactions: u64,
-    /// Features of a user, the identifier among them.
+    /// Features of a user, including the identifier.
     pub user_features: usize,
-    /// Features of an item, the identifier among them.
+    /// Features of an item, including the identifier.
     pub item_features: usize,
     /// Columns of multi-hot and dense features.
     pub inputs: usize,
 }
 
 impl PaperSet {
-    /// Training interactions: all but two a user.
+    /// Training interactions: all except two for each user.
     pub fn training(&self) -> u64 {
         self.interactions - 2 * self.users
     }
@@ -312,7 +318,7 @@ mod tests {
         let set = PAPER_SETS[0];
         let c = set.costs();
         assert_eq!(format!("{:.2}", giga(c.shared_items(set.users, set.items))), "2.89");
-        // Every user in a cluster of their own costs as much as one by one.
+        // If every user is a cluster, the cost equals that of one by one.
         assert_eq!(c.clustered(set.users, set.items, set.users), c.one_by_one(set.users, set.items));
         assert_eq!(format!("{:.1}", c.honest_request(set.items, 8) as f64 / 1e6), "7.0");
         assert_eq!(format!("{:.1}", (3 * 14 * c.row()) as f64 / 1e6), "23.9");

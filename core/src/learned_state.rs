@@ -1,10 +1,11 @@
-//! Learned state: what must be equal, and its one canonical form.
+//! The learned state in one canonical form: two systems are equal if and only
+//! if their learned states are.
 //!
-//! Records, their split, shard and slice, item degrees, and every shard's
-//! tensors, written so that neither the order in which records arrived nor a
-//! container's layout shows. `verify`, the twin test and the properties P1 to
-//! P3 all compare this. Receipts, version counters and database pages are not
-//! learned state.
+//! It holds the records with their split, shard and slice, the item degrees,
+//! and every shard's tensors. It depends neither on the order in which records
+//! arrived nor on the layout of a file. `verify`, the twin test and the
+//! properties P1 to P3 all compare it. Receipts, version counters and database
+//! pages are not part of it.
 
 use crate::data::Role;
 use crate::dataset::Dataset;
@@ -13,7 +14,8 @@ use crate::model::{TensorMap, model_blake3};
 /// Learned state in canonical form.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LearnedState {
-    /// Records by (user, item) identifiers, with rank, role, shard and slice.
+    /// Records by (user, item) identifiers, with position in the user's order,
+    /// role, shard and slice.
     records: Vec<u8>,
     /// Item degrees.
     degrees: Vec<u8>,
@@ -22,7 +24,7 @@ pub struct LearnedState {
 }
 
 impl LearnedState {
-    /// The state of a dataset with one trained model a shard.
+    /// The state of a data set with the tensors of one trained model a shard.
     pub fn new(dataset: &Dataset, shards: Vec<TensorMap>) -> Self {
         let mut degrees = Vec::new();
         for (id, degree) in dataset.catalog.items.ids.iter().zip(&dataset.degrees) {
@@ -32,8 +34,8 @@ impl LearnedState {
         Self { records: records(dataset), degrees, shards }
     }
 
-    /// One serialisation of everything. Whatever has no fixed size comes after
-    /// its size, so different states never have the same bytes.
+    /// Serialises the state. Every part of variable size is preceded by its
+    /// size, so different states never have the same bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
         for part in [&self.records, &self.degrees] {
@@ -59,8 +61,9 @@ impl LearnedState {
         self.shards.iter().map(model_blake3).collect()
     }
 
-    /// Where two states differ, byte for byte: "records", "degrees",
-    /// "shard 3: item.tower.0.weight (17 of 98304 values)". Empty when equal.
+    /// The differences between two states, bit for bit: "records", "degrees",
+    /// "shard 3: item.tower.0.weight (17 of 98304 values)". Empty if they are
+    /// equal.
     pub fn differences(&self, other: &Self) -> Vec<String> {
         let mut found = Vec::new();
         for (name, own, theirs) in
@@ -138,7 +141,8 @@ fn records(dataset: &Dataset) -> Vec<u8> {
 mod tests {
     use super::*;
 
-    /// The same numbers cut otherwise are another state.
+    /// The same numbers with another division into shards or shapes are another
+    /// state.
     #[test]
     fn bytes_tell_states_apart() {
         let tensor = |name: &str, shape: &[usize]| (name.to_owned(), (shape.to_vec(), vec![0.0f32; 2]));

@@ -1,6 +1,7 @@
 //! EEMU: exact machine unlearning for recommender systems.
 //!
-//! The science and nothing else: no sockets, no paths, no database, no clock.
+//! This crate holds the algorithms only: no sockets, no paths, no database, no
+//! clock.
 //!
 //! ```
 //! use eemu_core::{Dataset, Ensemble, dataset::History, tensor::Device};
@@ -20,39 +21,39 @@
 //! # Ok(()) }) }
 //! ```
 //!
-//! The modules stand in the order in which data moves through them.
+//! The modules are listed in the order in which data moves through them.
 //!
-//! | module | what it answers |
+//! | module | content |
 //! |---|---|
-//! | [`data`] | the catalogue and the interactions, and the files that they are read from |
-//! | [`dataset`] | one system's knowledge, and all that is derived from it |
-//! | [`shard`] | who trains on what: keyed assignment, support and query |
-//! | [`episodes`] | what scores by default: items alone, trained by episodes in order |
-//! | [`closed_form`] | what is computed from counts: EASE, ItemKNN, transitions |
-//! | [`model`], [`meta`] | the paper's: towers and DeepFM, MAML and Reptile |
-//! | [`shard_model`] | one shard's model, whatever its kind |
-//! | [`train`] | one shard, start to end |
-//! | [`adapt`] | the adaptation set of one person (Eq 7) |
+//! | [`data`] | the catalogue, the interactions, and the readers of files |
+//! | [`dataset`] | the data set of one system, and all values derived from it |
+//! | [`shard`] | sharding: keyed assignment of records, support and query |
+//! | [`episodes`] | the default model: items alone, trained by episodes in order of time |
+//! | [`closed_form`] | models computed from counts: EASE, ItemKNN, transitions |
+//! | [`model`], [`meta`] | the paper's models (two-tower, DeepFM) and training (MAML, Reptile) |
+//! | [`shard_model`] | one shard's model of any kind |
+//! | [`train`] | the training of one shard, start to end |
+//! | [`adapt`] | the adaptation set of one user (Eq 7) |
 //! | [`recommend`] | adapt every shard, average, mask, top k (Algorithm 2); similar items |
-//! | [`rules`] | what may stand in a list, besides what the models say |
-//! | [`popularity`] | how many people have each item, and since when |
+//! | [`rules`] | rules that restrict a list, besides the models' scores |
+//! | [`popularity`] | for each item, how many users have it, and since when |
 //! | [`evaluate`] | HR@k and NDCG@k |
-//! | [`aggregate`] | the paper's baselines: other ways to blend the shards |
-//! | [`cluster`] | Algorithm 3: one adapted model for many people |
-//! | [`cold_start`] | where an item stands in a model trained before it came |
+//! | [`aggregate`] | the paper's baselines: other ways to combine the shards' scores |
+//! | [`cluster`] | Algorithm 3: one adapted model for a cluster of users |
+//! | [`cold_start`] | parameters for items that are newer than a model |
 //! | [`ensemble`] | a trained system: train, recommend, forget |
-//! | [`learned_state`] | what must be equal, in canonical form |
-//! | [`unlearn`] | which shards retrain, and what is left |
-//! | [`receipt`] | what a deletion leaves behind, and the log it stands in |
-//! | [`client`] | what a browser gets of a model, and the model made of it |
+//! | [`learned_state`] | the learned state, in canonical form |
+//! | [`unlearn`] | which shards a deletion retrains, and the records that remain |
+//! | [`receipt`] | the receipt of a deletion, and the log that holds it |
+//! | [`client`] | the part of a model that a browser gets, and the model built from it |
 //! | [`api`] | the wire types of the HTTP API |
 //!
-//! Beside them: [`flops`] (what things cost, as the paper counts and honestly),
-//! [`fingerprint`] (what bytes depend on besides their input),
-//! [`mistakes`] (how to get it wrong, for tests and lessons), [`config`] (what
-//! a deployment decides), [`random`] (every draw is a named stream), [`tensor`]
-//! (the tensor library behind one alias).
-
+//! Helpers: [`flops`] (computing costs, by the paper's convention and realistic),
+//! [`fingerprint`] (the environment on which a model's bytes depend),
+//! [`mistakes`] (deliberate mistakes, for tests and lessons), [`config`] (the
+//! configuration of a deployment), [`random`] (every random draw comes from a
+//! named stream), [`user_rows`] (rows of the user table), [`tensor`] (the
+//! tensor library behind one alias).
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod adapt;

@@ -1,7 +1,7 @@
 //! Mistakes of real systems, for tests, the Lab and `eemu reproduce` only.
 //!
-//! Each breaks one rule of exactness. A test of a rule must be shown to fail
-//! under its mistake; nothing that serves people may name this module.
+//! Each breaks one rule of exactness. A test of a rule must fail under its
+//! mistake. Code that serves users must not use this module.
 
 pub mod published;
 
@@ -17,35 +17,38 @@ use crate::shard_model::ShardModel;
 use crate::tensor::Device;
 use crate::train::Trainer;
 
-/// A way to do it wrong.
+/// A deliberate mistake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mistake {
-    /// Negatives exclude the user's items of all shards:
-    /// a shard learns from records it does not hold.
+    /// Negatives exclude the user's items of all shards, so a shard learns from
+    /// records that it does not hold.
     GlobalNegatives,
-    /// Shards are dealt like cards: remove one and every later one moves (row 10).
+    /// Records are dealt to shards in turn: removing one moves every later one
+    /// to another shard.
     OrderedSharding,
-    /// All shards keep the epoch that scores best on everybody's validation
-    /// items (row 17).
+    /// All shards keep the epoch that scores best on all users' validation
+    /// items.
     SharedEpochChoice,
-    /// The weights that blend the shards were fitted on everybody's data and
-    /// are kept (K.4 item 16). The shards themselves are trained rightly.
+    /// The weights that combine the shards were fitted on all data and are kept
+    /// after a deletion. The shards themselves are trained correctly.
     KeptAggregator,
-    /// A retrained shard starts from its old parameters (K.4 item 13).
+    /// A retrained shard starts from its old parameters.
     WarmStart,
-    /// A resumed run starts with fresh Adam moments.
+    /// A resumed run starts with Adam moments of zero.
     ForgottenMoments,
-    /// Items' biases start at everybody's counts: a normaliser over all people.
+    /// The item biases start from counts over all shards: a normaliser over all
+    /// users.
     SharedPopularity,
-    /// The fading starts at everybody's mean number of records: it looks into
-    /// other shards.
+    /// The decay with age starts from the mean number of records over all
+    /// shards: it depends on other shards' data.
     SharedFading,
-    /// Streams are named by people's places in a table and not by their
-    /// identifiers: whoever leaves moves everybody behind them.
+    /// Random streams are named by users' positions in a table instead of their
+    /// identifiers: deleting a user changes the streams of all users after
+    /// them.
     NumberedPeople,
 }
 
-/// The shards of a dataset under a mistake.
+/// The shards of a data set under a mistake.
 pub fn shards(dataset: &Dataset, mistake: Mistake) -> Vec<ShardData> {
     if mistake != Mistake::OrderedSharding {
         return dataset.shards();
@@ -80,24 +83,24 @@ fn trainer<'a>(dataset: &'a Dataset, shard: &'a ShardData, mistake: Mistake, dev
     Trainer::with_exclusions(&dataset.catalog, &dataset.config, shard, Exclusions::new(everywhere), device)
 }
 
-/// All shards in training side by side, rightly or under a mistake.
+/// The training of all shards in parallel, correctly or under a mistake.
 pub struct Run<'a> {
     dataset: &'a Dataset,
     mistake: Option<Mistake>,
     trainers: Vec<Trainer<'a>>,
     best: f64,
-    /// The models of the epoch that everybody's validation items chose.
+    /// The models of the epoch that all users' validation items chose.
     kept: Vec<ShardModel>,
-    /// That epoch, from 1.
+    /// The number of that epoch, from 1.
     chosen: Option<usize>,
 }
 
 impl<'a> Run<'a> {
-    /// Every shard at its start. `data` are the shards to train: those of
-    /// [`shards`] under this mistake.
+    /// Every shard before its first epoch. `data` holds the shards to train:
+    /// those of [`shards`] under this mistake.
     ///
     /// # Errors
-    /// When the configuration cannot be used.
+    /// If the configuration is invalid.
     pub fn new(dataset: &'a Dataset, data: &'a [ShardData], mistake: Option<Mistake>, device: &Device) -> Result<Self> {
         let start = |shard| match mistake {
             Some(mistake) => trainer(dataset, shard, mistake, device),
@@ -107,7 +110,7 @@ impl<'a> Run<'a> {
         Ok(Self { dataset, mistake, trainers, best: f64::NEG_INFINITY, kept: Vec::new(), chosen: None })
     }
 
-    /// Whether every epoch is done.
+    /// Whether every epoch is finished.
     pub fn is_done(&self) -> bool {
         self.trainers.iter().all(Trainer::is_done)
     }
@@ -117,7 +120,8 @@ impl<'a> Run<'a> {
         self.trainers.iter().map(|trainer| trainer.losses().to_vec()).collect()
     }
 
-    /// One epoch of one shard, counted from 0 among the shards given.
+    /// Trains one epoch of one shard, whose index counts from 0 in the data
+    /// given.
     ///
     /// # Errors
     /// As [`crate::train::train`].
@@ -125,10 +129,11 @@ impl<'a> Run<'a> {
         self.trainers[shard].epoch(|_| ()).await
     }
 
-    /// After an epoch of every shard: the mistake that looks at all of them.
+    /// Must be called after an epoch of every shard: carries out the mistake
+    /// that compares all shards.
     ///
     /// # Errors
-    /// When a score is not a number or the device fails.
+    /// If a score is NaN or the device fails.
     pub async fn look_around(&mut self) -> Result<()> {
         if self.mistake == Some(Mistake::SharedEpochChoice) {
             let score = validation(self.dataset, &self.trainers).await?;
@@ -141,7 +146,7 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// The epoch, from 1, whose models are kept; `None` where none is chosen.
+    /// The epoch, from 1, whose models are kept; `None` if none was chosen.
     pub fn chosen(&self) -> Option<usize> {
         self.chosen
     }
@@ -177,8 +182,8 @@ pub async fn train_all(dataset: &Dataset, mistake: Mistake, device: &Device) -> 
     Ok(tensors)
 }
 
-/// What everybody's validation items say: hits, and the reciprocal ranks that
-/// break their ties.
+/// The score of all users' validation items: the hit rate, plus the mean
+/// reciprocal rank to break ties.
 async fn validation(dataset: &Dataset, trainers: &[Trainer<'_>]) -> Result<f64> {
     let models: Vec<(usize, &ShardModel)> = trainers.iter().map(Trainer::model).enumerate().collect();
     let ranker = Ranker::new(&models, &dataset.key, &dataset.degrees, &dataset.config.adapt).await?;
@@ -202,8 +207,8 @@ pub async fn warm_start(dataset: &Dataset, shard: &ShardData, old: &TensorMap, d
     trainer.finish().0.values().await
 }
 
-/// Trains a shard with an interruption after its first epoch, from which it
-/// goes on with fresh Adam moments.
+/// Trains a shard with an interruption after its first epoch, and resumes with
+/// Adam moments of zero.
 ///
 /// # Errors
 /// As [`crate::train::train`].

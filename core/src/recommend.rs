@@ -1,6 +1,6 @@
-//! Algorithm 2: adapt every shard's model to the person, average the scores,
-//! mask what they know, take the top k. Evaluation and serving use this path.
-//! Beside it, what is similar to an item.
+//! Algorithm 2: adapt every shard's model to the user, average the scores, mask
+//! the user's items, take the top k. Evaluation and the server use this code.
+//! Also: items similar to an item.
 
 use crate::adapt::{UserContext, adaptation_pairs};
 use crate::config::AdaptConfig;
@@ -9,7 +9,7 @@ use crate::random::Key;
 use crate::shard_model::{ItemBase, ShardModel};
 use crate::{Error, Result};
 
-/// The shards' models that take part in the mean, ready to rank.
+/// The models of the shards that take part in the mean, prepared for ranking.
 pub struct Ranker<'a> {
     models: Vec<(usize, &'a ShardModel, ItemBase)>,
     key: Key,
@@ -17,17 +17,17 @@ pub struct Ranker<'a> {
     config: &'a AdaptConfig,
 }
 
-/// The scores of all items for one person.
+/// The scores of all items for one user.
 #[derive(Debug, Clone)]
 pub struct Scored {
     /// Mean over the shards.
     pub mean: Vec<f32>,
-    /// Each shard's own scores, when asked for.
+    /// Each shard's own scores, if requested.
     pub per_shard: Vec<Vec<f32>>,
-    /// The pairs that low-rank models were adapted with.
+    /// The pairs with which low-rank models were adapted.
     pub pairs: Vec<Pair>,
-    /// What models of items alone were adapted to, newest first: records and
-    /// their weights as the first of the models fades them.
+    /// The records to which models of items alone were adapted, newest first,
+    /// with their weights in the first model.
     pub support: Vec<(u32, f32)>,
 }
 
@@ -43,13 +43,14 @@ pub struct Ranked {
 }
 
 impl<'a> Ranker<'a> {
-    /// Runs every model's item tower once. Each model comes with its shard, for
-    /// a mean over some of the shards only.
+    /// Computes the shared tensors of every model once. Each model comes with
+    /// its shard index, so that the mean can run over some of the shards only.
     ///
-    /// `degrees` are d_i, training interactions per item over all shards.
+    /// `degrees` are d_i, the training interactions of each item over all
+    /// shards.
     ///
     /// # Errors
-    /// When the device fails.
+    /// If the device fails.
     pub async fn new(
         models: &[(usize, &'a ShardModel)],
         key: &Key,
@@ -63,7 +64,8 @@ impl<'a> Ranker<'a> {
         Ok(Self { models: ready, key: key.clone(), degrees, config })
     }
 
-    /// [`Ranker::new`] with the work on items done before, for serving.
+    /// [`Ranker::new`] with item tensors that were computed before, for a
+    /// server.
     pub fn with_bases(
         models: &[(usize, &'a ShardModel, ItemBase)],
         key: &Key,
@@ -73,18 +75,19 @@ impl<'a> Ranker<'a> {
         Self { models: models.to_vec(), key: key.clone(), degrees, config }
     }
 
-    /// How many people are best ranked at once: enough to keep the device busy,
-    /// and few enough to bound the memory of their adapted state.
+    /// How many users to rank at once: enough to keep the device busy, and few
+    /// enough to bound the memory of their adapted state.
     pub fn people_together(&self) -> usize {
         let wide = self.models.first().is_some_and(|(_, model, _)| model.is_wide());
         if wide { 512 } else { 64 }
     }
 
-    /// Mean scores of all items for each person; adapted models exist only in
-    /// here. Give people in tiles: memory grows with their number.
+    /// Mean scores of all items for each user. Adapted models exist only within
+    /// this function. Pass users in tiles, because memory grows with their
+    /// number.
     ///
     /// # Errors
-    /// When a row is unknown to a model, a score is not a number or the device fails.
+    /// If a model lacks a row, a score is NaN or the device fails.
     pub async fn scores(&self, people: &[UserContext], request: u64, per_shard: bool) -> Result<Vec<Scored>> {
         // Only low-rank models adapt with pairs.
         let paired = self.models.iter().any(|(_, model, _)| model.low_rank().is_ok());
@@ -110,7 +113,7 @@ impl<'a> Ranker<'a> {
                 if per_shard {
                     scored.per_shard.push(scores.clone());
                 }
-                // The first shard's become the sum.
+                // The first shard's scores become the sum.
                 if scored.mean.is_empty() {
                     scored.mean = scores;
                 } else {
@@ -124,7 +127,8 @@ impl<'a> Ranker<'a> {
             if self.models.len() > 1 {
                 scored.mean.iter_mut().for_each(|mean| *mean *= share);
             }
-            // All are looked at: a loop that may stop early is several times slower.
+            // This checks all scores: a loop that may stop early is several
+            // times slower.
             if scored.mean.iter().fold(false, |found, score| found | score.is_nan()) {
                 return Err(Error::NotANumber("a score".into()));
             }
@@ -132,13 +136,13 @@ impl<'a> Ranker<'a> {
         Ok(scored)
     }
 
-    /// How similar every item is to one of them: the mean over the shards of
-    /// [`ShardModel::similar`]. Vectors of two shards stand in no common space,
-    /// so it is similarities that are averaged. It follows from the models
-    /// alone: what no model saw leaves no trace in it.
+    /// The similarity of every item to the given one: the mean over the shards
+    /// of [`ShardModel::similar`]. Embeddings of two shards have no common
+    /// space, so the similarities are averaged. They depend on the models
+    /// alone, so records that no model saw do not affect them.
     ///
     /// # Errors
-    /// When the device fails, or a similarity is not a number.
+    /// If the device fails, or a similarity is NaN.
     pub async fn similar(&self, item: u32) -> Result<Vec<f32>> {
         let mut mean = vec![0.0f32; self.degrees.len()];
         for (_, model, base) in &self.models {
@@ -154,12 +158,13 @@ impl<'a> Ranker<'a> {
     }
 }
 
-/// Lists up to this long are kept in order while the scores are passed once.
+/// Lists up to this length are kept in order during one pass over the scores.
 const SHORT: usize = 128;
-/// Scores that are compared with the list's last at once: most such blocks
-/// hold nothing for a short list, and of others most parts do not.
+/// The number of scores that are compared at once with the last one of the
+/// list. Most such blocks hold no candidate for a short list.
 const BLOCK: usize = 64;
-/// Scores of such a part.
+/// The number of scores in a part of a block; most parts hold no candidate
+/// either.
 const PART: usize = 8;
 
 /// The k best items outside `masked` (sorted), ties by item index.
@@ -172,8 +177,8 @@ pub fn top_k(scores: &[f32], masked: &[u32], k: usize) -> Vec<Ranked> {
     let mut best: Vec<(u32, f32)> = Vec::new();
     if k <= SHORT {
         let full = |best: &[(u32, f32)]| best.len() >= k;
-        // Items come by index, so an equal one goes behind; a NaN is not below
-        // anything, and is looked at.
+        // Items come in index order, so an equal score goes behind. A NaN is
+        // not below any score, so its block is examined.
         let below = |best: &[(u32, f32)], scores: &[f32]| {
             let last = best.last().map_or(f32::NEG_INFINITY, |(_, last)| *last);
             full(best) && scores.iter().fold(true, |below, &score| below & (score < last))

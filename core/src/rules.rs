@@ -1,49 +1,51 @@
-//! Rules of whoever asks for a list: what may stand in it, besides what the
-//! models say. One meaning for the API, batches, the command line and browsers.
+//! Rules of a request: which items may appear in a list, besides the models'
+//! scores. They mean the same in the API, in batches, on the command line and
+//! in browsers.
 //!
-//! Rules close items; they come between the scores and the top k. What a model
-//! is adapted to is what the person did, whatever the rules: the scores of the
-//! items that stay open are those of a list without rules.
+//! Rules exclude items; they apply between the scores and the top k. A model is
+//! always adapted to the user's whole history, so rules do not change the
+//! scores of the remaining items.
 
 use serde::{Deserialize, Serialize};
 
 use crate::data::{Catalog, Column, UNKNOWN, Values};
 use crate::{Error, Result};
 
-/// What may stand in a list.
+/// Which items may appear in a list.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Rules {
-    /// Items that may not, by identifier.
+    /// Identifiers of items that may not.
     pub exclude: Vec<String>,
-    /// The only items that may, by identifier; any when left out.
+    /// Identifiers of the only items that may; any item if absent.
     pub only: Option<Vec<String>>,
-    /// `COLUMN=VALUE` of the items' columns of categories. Of one column any of
-    /// the values will do; every column that is named must hold.
+    /// `COLUMN=VALUE` of the items' category columns. An item needs any of the
+    /// values that are given for a column, and it must satisfy every column
+    /// that is named.
     pub category: Vec<String>,
-    /// Whether what the person has may stand in it, too.
+    /// Whether items of the user's history may appear, too.
     pub include_seen: bool,
 }
 
-/// Rules, understood: which items are closed to a list.
+/// Resolved rules: which items are excluded from a list.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
-    /// Places of the closed items, ascending.
+    /// Indices of the excluded items, ascending.
     closed: Vec<u32>,
     include_seen: bool,
     /// Names that the catalogue does not hold, as they were given: items, and
-    /// `COLUMN=VALUE` where no item has the value.
+    /// `COLUMN=VALUE` if no item has the value.
     pub unknown: Vec<String>,
 }
 
 impl Rules {
-    /// Understands the rules. `closed` are places of items that are in no list
-    /// at all: taken down, or hidden. Costs what the rules name, and with
-    /// `only` or a category one look at each item.
+    /// Resolves the rules. `closed` holds the indices of items that no list may
+    /// contain: taken down, or hidden. The cost grows with the rules; with
+    /// `only` or a category every item is visited once.
     ///
     /// # Errors
-    /// When a category is not `COLUMN=VALUE` or its column is not one of
-    /// categories; the message names those there are.
+    /// If a category is not `COLUMN=VALUE`, or its column is not a category
+    /// column; the message lists the category columns.
     pub fn filter(&self, catalog: &Catalog, closed: &[u32]) -> Result<Filter> {
         let mut unknown = Vec::new();
         let mut closed = closed.to_vec();
@@ -62,7 +64,7 @@ impl Rules {
         Ok(Filter { closed, include_seen: self.include_seen, unknown })
     }
 
-    /// Refuses rules that cannot be followed, before anything is computed.
+    /// Checks that the rules are valid, before anything is computed.
     ///
     /// # Errors
     /// As [`Rules::filter`].
@@ -70,7 +72,7 @@ impl Rules {
         self.columns(catalog).map(drop)
     }
 
-    /// The columns that are named, and the values of each.
+    /// The columns that are named, with the values of each.
     fn columns<'a>(&'a self, catalog: &'a Catalog) -> Result<Vec<(&'a Column, Vec<&'a str>)>> {
         let mut columns: Vec<(&Column, Vec<&str>)> = Vec::new();
         for text in &self.category {
@@ -87,8 +89,8 @@ impl Rules {
 }
 
 impl Filter {
-    /// The items that are in no list for somebody with this history
-    /// (ascending), as [`crate::recommend::top_k`] takes them: ascending.
+    /// The items to mask for a user with this history (ascending), in ascending
+    /// order as [`crate::recommend::top_k`] requires.
     #[must_use]
     pub fn masked(&self, history: &[u32]) -> Vec<u32> {
         if self.include_seen || history.is_empty() {
@@ -101,8 +103,8 @@ impl Filter {
     }
 }
 
-/// The places of the identifiers that the catalogue holds; the others become
-/// `unknown`.
+/// The indices of the identifiers that the catalogue holds; the others are
+/// added to `unknown`.
 fn known(catalog: &Catalog, ids: &[String], unknown: &mut Vec<String>) -> Vec<u32> {
     let place = |id: &String| {
         let found = catalog.items.find(id);
@@ -114,7 +116,7 @@ fn known(catalog: &Catalog, ids: &[String], unknown: &mut Vec<String>) -> Vec<u3
     ids.iter().filter_map(place).collect()
 }
 
-/// A column of categories of the items.
+/// Finds a category column of the items.
 fn of_categories<'a>(catalog: &'a Catalog, name: &str) -> Result<&'a Column> {
     let is_token = |column: &&Column| matches!(column.values, Values::Token { .. } | Values::TokenSeq { .. });
     let there = catalog.items.columns.iter().filter(is_token);
@@ -125,7 +127,7 @@ fn of_categories<'a>(catalog: &'a Catalog, name: &str) -> Result<&'a Column> {
     })
 }
 
-/// Which items have one of the values in a column.
+/// For each item, whether it has one of the values in a column.
 fn holders(column: &Column, values: &[&str], unknown: &mut Vec<String>) -> Vec<bool> {
     let mut places = |vocabulary: &[String]| -> Vec<bool> {
         let mut wanted = vec![false; vocabulary.len()];
@@ -146,7 +148,7 @@ fn holders(column: &Column, values: &[&str], unknown: &mut Vec<String>) -> Vec<b
             let wanted = places(vocabulary);
             rows.iter().map(|own| own.iter().any(|token| wanted[*token as usize])).collect()
         }
-        // No column of categories: see `of_categories`.
+        // Not a category column: see `of_categories`.
         Values::Buckets { .. } | Values::Dense { .. } => vec![true; column.values.len()],
     }
 }
@@ -176,7 +178,7 @@ impl Pick {
         }
     }
 
-    /// The time, where one is known.
+    /// The time, if it is known.
     #[must_use]
     pub fn time(&self) -> Option<f64> {
         match self {
@@ -186,14 +188,14 @@ impl Pick {
     }
 }
 
-/// A visitor's picks: those that the catalogue holds as a history, by place
-/// and time; and the names of the others.
+/// A visitor's picks: the known items as a history of (index, time), and the
+/// names of the unknown ones.
 pub type Picked = (Vec<(u32, Option<f64>)>, Vec<String>);
 
-/// Looks a visitor's picks up.
+/// Looks up a visitor's picks in the catalogue.
 ///
 /// # Errors
-/// When a time is not a finite number.
+/// If a time is not a finite number.
 pub fn picked(catalog: &Catalog, picks: &[Pick]) -> Result<Picked> {
     if picks.iter().filter_map(Pick::time).any(|time| !time.is_finite()) {
         return Err(Error::Rule("the time of a pick is not a finite number; give one, or leave it out".into()));
@@ -276,7 +278,8 @@ mod tests {
         let picks: Vec<Pick> = serde_json::from_str(r#"["a", {"item": "b", "time": 2}]"#).unwrap();
         assert_eq!(picks, [Pick::Item("a".into()), Pick::At { item: "b".into(), time: 2.0 }]);
         assert_eq!(serde_json::to_string(&picks).unwrap(), r#"["a",{"item":"b","time":2.0}]"#);
-        // A misspelt field is no pick at all, rather than one without a time.
+        // An object with a misspelt field is refused instead of being read as a
+        // pick without a time.
         assert!(serde_json::from_str::<Pick>(r#"{"item": "b", "when": 2}"#).is_err());
     }
 }

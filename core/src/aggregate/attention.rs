@@ -1,5 +1,6 @@
-//! RecEraser's attention over the shards' vectors (RecEraser_BPR.py):
-//! an affine map a shard, shared by users and items, then one attention for users and one for items. Fitted with BPR, as published.
+//! RecEraser's attention over the shards' embeddings (RecEraser_BPR.py): one
+//! affine map a shard, shared by users and items, then one attention for users
+//! and one for items. It is fitted with BPR, as published.
 
 use burn::tensor::activation::{log_sigmoid, relu, softmax};
 
@@ -12,21 +13,23 @@ use crate::random::{Key, Stream};
 use crate::tensor::{Device, Tensor, from_vec, read};
 use crate::{Error, Result};
 
-/// How it is fitted; the defaults are the published ones.
+/// How the attention is fitted; the defaults are the published ones.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct AttentionConfig {
     /// Passes over as many samples as there are training records.
     pub epochs: u32,
-    /// Stops after so many epochs without a better HR@10 on validation (the
-    /// published code looks at test).
+    /// Stops after this many epochs without a better HR@10 on the validation
+    /// set (the published code uses the test set).
     pub patience: u32,
-    /// Users a step, each with one positive and one uniform negative.
+    /// Samples in a step, each a user with one positive and one uniform
+    /// negative.
     pub batch: usize,
-    /// Adagrad's rate.
+    /// Learning rate of Adagrad.
     pub rate: f32,
-    /// Weight of half the squared norm of the maps.
+    /// Weight of half the squared norm of the affine maps in the loss.
     pub penalty: f32,
-    /// Share of a user vector's numbers that a step keeps.
+    /// Probability that dropout keeps a component of a user embedding in a
+    /// step.
     pub keep: f64,
 }
 
@@ -36,7 +39,7 @@ impl Default for AttentionConfig {
     }
 }
 
-/// The blended vectors: x_u and y_i, whose dot product is the score.
+/// The blended embeddings: x_u and y_i, whose dot product is the score.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Attention {
     users: Vec<f32>,
@@ -46,19 +49,22 @@ pub struct Attention {
     pub epochs: u32,
 }
 
-/// W_s, b_s, then W, b, h of the users' attention and of the items'.
+/// The tensors W_s and b_s, then W, b and h of the users' attention and of the
+/// items' attention.
 const TENSORS: usize = 8;
 
 impl Attention {
-    /// Learned numbers of an aggregator for vectors of `width` over `shards`.
+    /// The number of learned parameters, for embeddings of `width` and `shards`
+    /// shards.
     pub fn parameters(width: usize, shards: usize) -> usize {
         shapes(width, shards).iter().map(|shape| shape.iter().product::<usize>()).sum()
     }
 
-    /// Fits from a start that no data decides.
+    /// Fits the attention from a random start that depends on no data.
     ///
     /// # Errors
-    /// When there is nothing to fit on, a number is no number or the device fails.
+    /// If there is no training record, a value is not finite or the device
+    /// fails.
     pub async fn fit(
         vectors: &Vectors,
         dataset: &Dataset,
@@ -149,7 +155,7 @@ fn shapes(width: usize, shards: usize) -> [Vec<usize>; TENSORS] {
     [vec![shards * width, width], vec![shards, width], w, b, h, v, c, g]
 }
 
-/// One step's users, positives and negatives.
+/// Users, positives and negatives of one step.
 struct Batch {
     users: Vec<u32>,
     positives: Vec<u32>,
@@ -163,7 +169,7 @@ impl Batch {
             let user = active[stream.below(active.len())];
             let own = &histories[user as usize];
             let positive = own[stream.below(own.len())];
-            // Somebody who has everything has no negative.
+            // A user who has every item has no negative.
             if let Some(negative) = stream.below_outside(items, own) {
                 users.push(user);
                 positives.push(positive);
@@ -174,7 +180,7 @@ impl Batch {
     }
 }
 
-/// The learned maps.
+/// The learned parameters, with Adagrad's sums of squared gradients.
 struct Net {
     tensors: [Tensor<2>; TENSORS],
     squares: [Tensor<2>; TENSORS],
@@ -191,7 +197,7 @@ impl Net {
                 // The scoring vector h.
                 1 => vec![0.01; rows],
                 _ if rows == 1 => vec![0.0; columns],
-                // Maps and their biases: Xavier.
+                // The maps and their biases start with Xavier's values.
                 _ if columns == width => {
                     let inputs = if rows == shards { shards } else { width };
                     let bound = (6.0 / (inputs + columns) as f64).sqrt();
@@ -209,7 +215,7 @@ impl Net {
         Self { tensors, squares, width, shards }
     }
 
-    /// The blend of entities given as [shards, rows, width]: [rows, width].
+    /// Blends embeddings [shards, rows, width] to [rows, width].
     fn blended(&self, of: Tensor<3>, attention: usize) -> Tensor<2> {
         let (shards, width) = (self.shards, self.width);
         let rows = of.dims()[1];
@@ -231,7 +237,7 @@ impl Net {
         self.blended(vectors.stacked(shards, rows, device), 5)
     }
 
-    /// One Adagrad step on BPR and the maps' penalty.
+    /// One step of Adagrad on BPR and the penalty on the maps.
     fn step(&mut self, vectors: &Vectors, batch: &Batch, mask: Vec<f32>, config: &AttentionConfig, device: &Device) {
         let count = batch.users.len();
         if count == 0 {
@@ -252,7 +258,7 @@ impl Net {
         }
     }
 
-    /// Every user's and item's blended vector.
+    /// Computes the blended embedding of every user and item.
     async fn blend(&self, vectors: &Vectors, epochs: u32, device: &Device) -> Result<Attention> {
         const TILE: usize = 1024;
         let count = |table: &[f32]| (table.len() / self.width) as u32;
@@ -271,7 +277,7 @@ impl Net {
     }
 }
 
-/// A normal draw within two standard deviations.
+/// A draw from a normal distribution, truncated at two standard deviations.
 fn truncated(stream: &mut Stream, spread: f64) -> f32 {
     loop {
         let draw = stream.normal();

@@ -1,9 +1,9 @@
-//! ItemC: each shard counts as much as it holds of the user's records.
+//! ItemC: the weight of a shard is its share of the user's training records.
 
 use super::{Aggregator, Refit, Seen, weighted};
 use crate::{Error, Result};
 
-/// w_{u,s} = |D_s(u)| / n_u, read from the counts as they are now.
+/// w_{u,s} = |D_s(u)| / n_u, read from the present counts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ItemCount;
 
@@ -16,7 +16,7 @@ impl Aggregator for ItemCount {
         Refit::Counts
     }
 
-    /// Nobody known: every shard counts alike.
+    /// Without a user every shard has the same weight.
     fn combine(&self, per_shard: &[Vec<f32>]) -> Result<Vec<f32>> {
         super::Mean.combine(per_shard)
     }

@@ -1,8 +1,8 @@
-//! Adam on a handful of numbers: how the small aggregators are fitted.
+//! Adam for a few numbers: the optimiser of the small aggregators.
 
 use crate::{Error, Result};
 
-/// Moments of a run, from nothing.
+/// The state of Adam: first and second moments, from zero.
 pub(super) struct Descent {
     first: Vec<f64>,
     second: Vec<f64>,
@@ -15,7 +15,7 @@ impl Descent {
         Self { first: vec![0.0; weights], second: vec![0.0; weights], steps: 0, rate }
     }
 
-    /// One step against a gradient.
+    /// One step of gradient descent.
     pub(super) fn step(&mut self, weights: &mut [f64], gradient: &[f64]) {
         self.steps += 1;
         for (place, (weight, gradient)) in weights.iter_mut().zip(gradient).enumerate() {
@@ -29,10 +29,10 @@ impl Descent {
     }
 }
 
-/// How many shards the examples are of, one number a shard each.
+/// The number of shards in the examples. Each example holds one number a shard.
 ///
 /// # Errors
-/// When there is no example, or a number is none.
+/// If there is no example, or a number is not finite.
 pub(super) fn shards_of<'a>(mut examples: impl Iterator<Item = &'a Vec<f64>>) -> Result<usize> {
     let Some(first) = examples.next() else {
         return Err(Error::Config("aggregation: there is no pair to fit the weights on".into()));

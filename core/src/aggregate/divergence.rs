@@ -1,6 +1,6 @@
-//! JS_Div: a shard counts the more, the nearer its items' popularity is to
-//! that of all records. The paper does not say which distribution is compared;
-//! this is the items'.
+//! JS_Div: the weight of a shard grows with the similarity of its item
+//! popularity to the item popularity of all records. The paper does not say
+//! which distributions are compared; this code compares those of items.
 
 use super::{Aggregator, Refit, weighted};
 use crate::Result;
@@ -13,7 +13,8 @@ pub struct Divergence {
 }
 
 /// Jensen-Shannon divergence of two count vectors, in bits: 0 for equal
-/// distributions, 1 for disjoint ones. 1 where one of them is empty.
+/// distributions, 1 for disjoint ones. The divergence is 1 if one of them is
+/// empty.
 pub fn jensen_shannon(a: &[u32], b: &[u32]) -> f64 {
     let total = |counts: &[u32]| counts.iter().map(|&c| f64::from(c)).sum::<f64>();
     let (in_a, in_b) = (total(a), total(b));
@@ -32,7 +33,7 @@ pub fn jensen_shannon(a: &[u32], b: &[u32]) -> f64 {
 }
 
 impl Divergence {
-    /// Counts the items of all records and of each shard's.
+    /// Counts the items of all records and of each shard's records.
     pub fn of(degrees: &[u32], shards: &[ShardData]) -> Self {
         let similarities: Vec<f64> = shards
             .iter()
@@ -45,7 +46,8 @@ impl Divergence {
             })
             .collect();
         let total: f64 = similarities.iter().sum();
-        // Shards with nothing in common with the whole: there is none to prefer.
+        // If no shard has anything in common with all records, the weights are
+        // equal.
         let share = |s: f64| if total > 0.0 { s / total } else { 1.0 / similarities.len() as f64 };
         Self { weights: similarities.iter().map(|&s| share(s)).collect() }
     }

@@ -1,15 +1,16 @@
-//! UltraRE's combination as the paper describes it: a logistic regression of
-//! the shards' scores, one set of weights for all users.
+//! UltraRE's combination as the paper describes it: a logistic regression on
+//! the shards' scores, with one set of weights for all users.
 
 use super::descent::{Descent, shards_of};
 use super::vectors::{SampledPairs, Vectors};
 use super::{Aggregator, Refit, weighted};
 use crate::Result;
 
-/// How the regression is fitted. The published code has none; these are ours.
+/// How the regression is fitted. The published code has no regression, so these
+/// defaults are our own.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LogisticConfig {
-    /// Adam's rate.
+    /// Learning rate of Adam.
     pub rate: f64,
     /// Steps over all examples.
     pub steps: i32,
@@ -26,15 +27,17 @@ impl Default for LogisticConfig {
 /// Weights of the standardised shard scores.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Logistic {
-    /// w_s over the standard deviation of shard s's scores: what ranks.
+    /// w_s divided by the standard deviation of shard s's scores: the weight of
+    /// the raw score.
     weights: Vec<f64>,
 }
 
 impl Logistic {
-    /// Fits on pairs: label 1 for the positive, 0 for the negative.
+    /// Fits on (positive, negative) pairs: label 1 for the positive, 0 for the
+    /// negative.
     ///
     /// # Errors
-    /// When there is no pair, a score is not a number or the device fails.
+    /// If there is no pair, a score is not finite or the device fails.
     pub async fn fit(vectors: &Vectors, sample: &SampledPairs, config: &LogisticConfig) -> Result<Self> {
         let mut examples = Vec::with_capacity(2 * sample.pairs.len());
         for [positive, negative] in sample.scores(vectors).await? {
@@ -54,7 +57,7 @@ impl Logistic {
             examples.iter_mut().for_each(|(s, _)| s[shard] = (s[shard] - mean) / spread);
             spreads.push(spread);
         }
-        // The last weight is the bias, which the penalty leaves alone.
+        // The last weight is the bias. The penalty leaves it out.
         let mut weights = vec![0.0; shards + 1];
         let mut descent = Descent::new(shards + 1, config.rate);
         for _ in 0..config.steps {
@@ -68,7 +71,8 @@ impl Logistic {
             }
             descent.step(&mut weights, &gradient);
         }
-        // Means and bias move every item of a user alike: they do not rank.
+        // Means and bias shift all of a user's scores by the same amount, so
+        // they do not change the ranking.
         Ok(Self { weights: weights.iter().zip(&spreads).map(|(w, spread)| w / spread).collect() })
     }
 

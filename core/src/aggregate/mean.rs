@@ -1,4 +1,4 @@
-//! The paper's own: the plain mean (Algorithm 2 line 5).
+//! The paper's own aggregator: the plain mean (Algorithm 2 line 5).
 
 use super::{Aggregator, Refit, weighted};
 use crate::Result;

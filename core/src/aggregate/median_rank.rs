@@ -1,4 +1,5 @@
-//! MRA: items by the median of their ranks in the shards (Fagin et al. 2003).
+//! MRA: orders items by the median of their ranks in the shards (Fagin et al.
+//! 2003).
 
 use super::{Aggregator, Refit, Seen};
 use crate::{Error, Result};
@@ -8,12 +9,12 @@ use crate::{Error, Result};
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct MedianRank;
 
-/// Twice the median and the sum of each item's ranks, from 1 among the
-/// unmasked items; ties within a shard go to the lower index. Masked items
-/// stay at zero.
+/// For each item, twice the median and the sum of its ranks. Ranks start at 1
+/// and count unmasked items only. Ties within a shard go to the lower index.
+/// Both numbers are zero for masked items.
 ///
 /// # Errors
-/// When the lists are not of one length or a score is not a number.
+/// If the lists differ in length or a score is NaN.
 pub fn median_ranks(per_shard: &[Vec<f32>], masked: &[u32]) -> Result<Vec<(u64, u64)>> {
     let items = per_shard.first().map_or(0, Vec::len);
     if per_shard.iter().any(|scores| scores.len() != items) {
@@ -55,7 +56,7 @@ impl Aggregator for MedianRank {
         self.combine_for(&Seen { user: 0, masked: &[], counts: &[], scores: per_shard })
     }
 
-    /// Minus the place in the final order, so that greater is better.
+    /// The negated position in the final order, so that greater is better.
     fn combine_for(&self, seen: &Seen<'_>) -> Result<Vec<f32>> {
         let ranks = median_ranks(seen.scores, seen.masked)?;
         let mut order: Vec<u32> =

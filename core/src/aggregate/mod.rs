@@ -1,18 +1,19 @@
-//! How the shards' scores become one score: the paper's baselines beside the
-//! mean.
+//! How the scores of all shards are combined to one score: the mean, and the
+//! paper's baselines.
 //!
 //! An aggregator that was fitted on data is learned state like any model. It
-//! may serve beside exact shards only if whatever [`Aggregator::after_deletion`]
-//! names is done anew at every deletion, from a start that no data decided.
+//! may serve beside exactly unlearned shards only if the step that
+//! [`Aggregator::after_deletion`] names is redone at every deletion, from a
+//! start that depends on no data.
 //!
 //! | file | idea |
 //! |---|---|
-//! | `registry` | every method by name: what it refits, what it weighs, how it is made |
-//! | `mean`, `counts`, `divergence` | weights that are counted, not fitted: Mean, ItemC, JS |
+//! | `registry` | every method by name: what it refits, its number of parameters, how it is built |
+//! | `mean`, `counts`, `divergence` | weights from counts, without fitting: Mean, ItemC, JS |
 //! | `median_rank` | MRA: the median of the shards' ranks |
 //! | `simplex`, `logistic`, `attention` | fitted: GraphEraser, UltraRE, RecEraser |
-//! | `descent` | Adam on a handful of numbers |
-//! | `vectors` | every shard's user and item vectors at theta, which all of them read |
+//! | `descent` | Adam for a few numbers |
+//! | `vectors` | every shard's user and item embeddings at theta, which the fitted methods read |
 
 mod attention;
 mod counts;
@@ -37,26 +38,26 @@ pub use vectors::{SampledPairs, ShardVectors, Vectors};
 
 use crate::{Error, Result};
 
-/// What has to be done anew when a record has left.
+/// The part of an aggregator that must be recomputed after a record is deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refit {
-    /// Nothing: no number of the aggregator comes from data.
+    /// Nothing: no number of the aggregator depends on data.
     Nothing,
-    /// The user's record counts, which are read live.
+    /// The user's record counts, which are always read anew.
     Counts,
-    /// Statistics of all remaining records; no model is read.
+    /// Statistics of all remaining records; no model is needed.
     Statistics,
-    /// Everything: its weights are a function of every remaining record and
-    /// of every shard's model.
+    /// Everything: the weights depend on every remaining record and on every
+    /// shard's model.
     Everything,
 }
 
-/// What an aggregator may know of one person besides the shards' scores.
+/// The inputs that an aggregator may read for one user.
 #[derive(Debug, Clone, Copy)]
 pub struct Seen<'a> {
     /// Index of the user.
     pub user: u32,
-    /// Items that are not ranked, sorted.
+    /// Items that are left out of the ranking, sorted.
     pub masked: &'a [u32],
     /// |D_s(u)|: the user's training records in each shard.
     pub counts: &'a [usize],
@@ -64,23 +65,23 @@ pub struct Seen<'a> {
     pub scores: &'a [Vec<f32>],
 }
 
-/// One way to blend the shards' scores.
+/// A way to combine the scores of all shards.
 pub trait Aggregator: Send + Sync {
-    /// Its name in tables.
+    /// Its name in the paper's tables.
     fn name(&self) -> &'static str;
 
-    /// What a deletion makes stale.
+    /// What must be recomputed after a deletion.
     fn after_deletion(&self) -> Refit;
 
-    /// The blended score of every item from each shard's scores of all items,
-    /// one list a shard.
+    /// The combined score of every item. `per_shard` holds one list of all
+    /// items' scores a shard.
     ///
     /// # Errors
-    /// When the lists are not of one length, or not as many as expected.
+    /// If the lists differ in length, or their number is not the expected one.
     fn combine(&self, per_shard: &[Vec<f32>]) -> Result<Vec<f32>>;
 
-    /// [`Aggregator::combine`] for a person of whom more is known. Methods
-    /// that read the scores alone leave it as it is.
+    /// [`Aggregator::combine`] for a known user. Methods that read nothing but
+    /// the scores keep this default.
     ///
     /// # Errors
     /// As [`Aggregator::combine`].

@@ -1,4 +1,4 @@
-//! Every method of the paper's tables in one place.
+//! Every aggregation method of the paper's tables.
 
 use super::{
     Aggregator, Attention, AttentionConfig, Divergence, FitConfig, ItemCount, Logistic, LogisticConfig, Mean,
@@ -8,35 +8,35 @@ use crate::Result;
 use crate::dataset::Dataset;
 use crate::tensor::Device;
 
-/// A way to blend shards, by the paper's name.
+/// An aggregation method, under the paper's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Method {
     /// Median rank aggregation.
     MedianRank,
-    /// Shards count as much as they hold of the user's records.
+    /// A shard weighs as much as its share of the user's records.
     ItemCount,
-    /// Shards count by their likeness to all records.
+    /// A shard weighs more the more similar its records are to all records.
     Divergence,
-    /// Shards count alike: Algorithm 2's own.
+    /// All shards weigh the same, as in Algorithm 2.
     Mean,
-    /// Fitted weights on the simplex.
+    /// Fitted weights on the probability simplex.
     GraphEraser,
-    /// Fitted attention over the shards' vectors.
+    /// Fitted attention over the shards' embeddings.
     RecEraser,
     /// Fitted logistic regression of the shards' scores.
     UltraRe,
 }
 
-/// How much work fitting may be.
+/// Settings of the methods that are fitted.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Effort {
-    /// Of GraphEraser.
+    /// Settings of GraphEraser.
     pub simplex: FitConfig,
-    /// Of RecEraser.
+    /// Settings of RecEraser.
     pub attention: AttentionConfig,
-    /// Of UltraRE.
+    /// Settings of UltraRE.
     pub logistic: LogisticConfig,
-    /// Share of the training records that UltraRE is fitted on.
+    /// Share of the training records on which UltraRE is fitted.
     pub logistic_share: f64,
 }
 
@@ -76,7 +76,7 @@ impl Method {
         }
     }
 
-    /// What a deletion makes stale besides the shard's model.
+    /// What must be recomputed after a deletion, besides the shard's model.
     pub fn after_deletion(self) -> Refit {
         match self {
             Self::Mean | Self::MedianRank => Refit::Nothing,
@@ -86,7 +86,8 @@ impl Method {
         }
     }
 
-    /// Numbers that are learned from data and kept, for vectors of `width`.
+    /// The number of parameters that are learned from data, for embeddings of
+    /// `width`.
     pub fn parameters(self, width: usize, shards: usize) -> usize {
         match self {
             Self::Mean | Self::MedianRank | Self::ItemCount => 0,
@@ -96,10 +97,10 @@ impl Method {
         }
     }
 
-    /// The aggregator itself where it keeps nothing of any record, and so may
-    /// stay as it is when a record goes. The others have to be made anew by
-    /// [`Method::fitted`] at every deletion, or the deleted record lives on in
-    /// their weights.
+    /// The aggregator, if it stores nothing of any record and so may stay as it
+    /// is after a deletion. The other methods must be rebuilt by
+    /// [`Method::fitted`] at every deletion: otherwise their weights still
+    /// depend on the deleted record.
     pub fn exact(self) -> Option<Box<dyn Aggregator>> {
         match self {
             Self::Mean => Some(Box::new(Mean)),
@@ -109,10 +110,11 @@ impl Method {
         }
     }
 
-    /// Makes the aggregator for these models and records, from nothing.
+    /// Builds the aggregator for these models and records from scratch.
     ///
     /// # Errors
-    /// When there is nothing to fit on, a score is not a number or the device fails.
+    /// If there is nothing to fit on, a score is not finite or the device
+    /// fails.
     pub async fn fitted(
         self,
         dataset: &Dataset,
@@ -145,8 +147,8 @@ impl Method {
 mod tests {
     use super::*;
 
-    /// A kept aggregator is exact only if none of its numbers come from data;
-    /// whatever a deletion makes stale cannot be had without fitting.
+    /// A kept aggregator is exact only if none of its numbers depend on data. A
+    /// method that a deletion makes stale is available through fitting only.
     #[test]
     fn what_learns_from_records_cannot_be_had_without_them() {
         for method in Method::ALL {

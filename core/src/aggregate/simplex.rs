@@ -1,8 +1,9 @@
-//! GraphEraser's learned aggregator, for ranking: one weight
-//! a shard on the simplex, fitted on training pairs of all shards.
+//! GraphEraser's learned aggregator, for ranking: one weight a shard on the
+//! probability simplex, fitted on training pairs of all shards.
 //!
-//! The weights know every shard's data. Kept after a deletion they remember
-//! what was deleted, though every shard's model has forgotten it.
+//! The weights depend on every shard's data. Weights that are kept after a
+//! deletion still depend on the deleted records, although every shard's model
+//! has unlearned them.
 
 use super::descent::{Descent, shards_of};
 use super::{Aggregator, Refit, weighted};
@@ -12,15 +13,16 @@ use crate::random::Key;
 /// How the weights are fitted; the defaults are GraphEraser's.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct FitConfig {
-    /// Share of the training records whose pairs are fitted on, by keyed hash.
+    /// Share of the training records whose pairs are used, chosen by keyed
+    /// random draws.
     pub share: f64,
-    /// Adam's rate.
+    /// Learning rate of Adam.
     pub rate: f64,
     /// Passes over the pairs.
     pub epochs: u32,
-    /// Pairs a step.
+    /// Pairs in a step.
     pub batch: usize,
-    /// Weight lambda of the weights' norm in the loss.
+    /// Weight lambda of the norm of the weights in the loss.
     pub penalty: f64,
 }
 
@@ -30,33 +32,34 @@ impl Default for FitConfig {
     }
 }
 
-/// For each sampled pair ([`super::SampledPairs::margins`]): every shard's score of the positive minus its score
-/// of the negative.
+/// For each sampled pair ([`super::SampledPairs::margins`]), every shard's
+/// score of the positive minus its score of the negative.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Margins(Vec<Vec<f64>>);
 
 impl Margins {
-    /// One list of S numbers a pair.
+    /// Takes one list of S numbers for each pair.
     #[must_use]
     pub fn new(margins: Vec<Vec<f64>>) -> Self {
         Self(margins)
     }
 }
 
-/// Weights on the simplex.
+/// Weights on the probability simplex.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Simplex {
     weights: Vec<f64>,
 }
 
 impl Simplex {
-    /// Fits the weights, from equal ones: mean max(0, Delta - sum_s a_s
-    /// margin_s) + lambda ||a||, Adam, negatives clamped to zero after every
-    /// step, the epoch with the least total loss kept, scaled to sum to one.
-    /// Starts over from nothing each time: the same input gives the same bytes.
+    /// Fits the weights with Adam, from equal ones. The loss is mean max(0,
+    /// Delta - sum_s a_s margin_s) + lambda ||a||. Negative weights are clamped
+    /// to zero after every step. The epoch with the least total loss is kept
+    /// and scaled to sum to one. Each fit starts from scratch: the same input
+    /// gives the same bytes.
     ///
     /// # Errors
-    /// When there is no pair, or a margin is not a number.
+    /// If there is no pair, or a margin is not finite.
     pub fn fit(margins: &Margins, delta: f64, key: &Key, config: &FitConfig) -> Result<Self> {
         let shards = shards_of(margins.0.iter())?;
         let mut weights = vec![1.0 / shards as f64; shards];
@@ -88,7 +91,7 @@ impl Simplex {
             }
         }
         let sum: f64 = kept.iter().sum();
-        // All at zero says nothing about any shard.
+        // If all weights are zero, no shard is preferred.
         let scaled = |w: f64| if sum > 0.0 { w / sum } else { 1.0 / shards as f64 };
         Ok(Self { weights: kept.into_iter().map(scaled).collect() })
     }
@@ -134,13 +137,14 @@ mod tests {
         let fitted = fit(&[[2.0, 0.0, -2.0]; 40]);
         assert!((fitted.weights().iter().sum::<f64>() - 1.0).abs() < 1e-12, "{fitted:?}");
         assert!(fitted.weights().iter().all(|w| *w >= 0.0));
-        // The norm's weight takes what helps no pair to zero.
+        // The penalty takes a weight to zero if its shard helps no pair.
         assert!(fitted.weights()[0] > 0.9, "{fitted:?}");
     }
 
     #[test]
     fn fitting_anew_gives_the_same_bytes_and_one_pair_more_does_not() {
-        // Every shard ranks well on the whole, or the norm would take all weights to zero.
+        // Every shard ranks well on average; otherwise the penalty takes all
+        // weights to zero.
         let pair = |n: i32| [2.0 + f64::from(n).sin(), 2.0 + f64::from(n).cos(), 1.5];
         let mut margins: Vec<[f64; 3]> = (0..50).map(pair).collect();
         let fitted = fit(&margins);

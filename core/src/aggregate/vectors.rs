@@ -1,6 +1,6 @@
-//! Every shard's user and item vectors at theta: what unadapted scores, and
-//! all fitted aggregators, are made of. Where a score is more than a dot
-//! product (DeepFM's deep part), the models themselves stand beside.
+//! Every shard's user and item embeddings at theta: the input of unadapted
+//! scores and of all fitted aggregators. If a score is more than a dot product
+//! (DeepFM's deep part), the models themselves are kept too.
 
 use super::simplex::Margins;
 use crate::Result;
@@ -9,7 +9,7 @@ use crate::model::{AdaptedParams, EntityRef, ItemBase, Recommender};
 use crate::shard_model::ShardModel;
 use crate::tensor::{Device, Tensor, from_vec};
 
-/// One shard's vectors at theta.
+/// One shard's embeddings at theta.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ShardVectors {
     /// x_u, row-major [users, width].
@@ -18,18 +18,19 @@ pub struct ShardVectors {
     pub items: Vec<f32>,
 }
 
-/// All shards' vectors.
+/// All shards' embeddings.
 #[derive(Debug, Clone)]
 pub struct Vectors {
-    /// One a shard.
+    /// One entry a shard.
     pub shards: Vec<ShardVectors>,
-    /// Numbers a vector.
+    /// Components of an embedding.
     pub width: usize,
-    /// The models, where vectors alone are not the score; none where they are.
+    /// The models, if the dot product of embeddings is not the score; empty
+    /// otherwise.
     scorers: Vec<Scorer>,
 }
 
-/// A shard's model and what it reads of every user.
+/// A shard's model and the feature row that it reads for every user.
 #[derive(Debug, Clone)]
 struct Scorer {
     model: Recommender,
@@ -37,16 +38,17 @@ struct Scorer {
     users: Vec<EntityRef>,
 }
 
-/// Training pairs that aggregators are fitted on: each record with one uniform
-/// negative outside the user's training items, by a stream of its own.
+/// Training pairs on which aggregators are fitted: each record with one uniform
+/// negative outside the user's training items. Each record has its own random
+/// stream.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SampledPairs {
-    /// User, positive, negative.
+    /// (user, positive, negative).
     pub pairs: Vec<(u32, u32, u32)>,
 }
 
 impl SampledPairs {
-    /// Pairs of a keyed share of all training records.
+    /// Draws pairs for a random share of all training records.
     pub fn of(dataset: &Dataset, share: f64) -> Self {
         let mut pairs = Vec::new();
         for user in 0..dataset.interactions.users() {
@@ -67,7 +69,8 @@ impl SampledPairs {
         Self { pairs }
     }
 
-    /// Each pair's score of the positive minus that of the negative, a shard.
+    /// Each shard's score of the positive minus its score of the negative, for
+    /// each pair.
     ///
     /// # Errors
     /// When the device fails.
@@ -135,7 +138,7 @@ impl Vectors {
         row as usize * self.width..(row as usize + 1) * self.width
     }
 
-    /// The same rows of every shard's table, [shards, rows, width].
+    /// The same rows of every shard's table: [shards, rows, width].
     pub(super) fn stacked<'a>(
         &self,
         tables: impl Iterator<Item = &'a [f32]>,
@@ -147,7 +150,7 @@ impl Vectors {
         from_vec(values, [self.shards.len(), rows.len(), self.width], device)
     }
 
-    /// The dot product of one shard's vectors.
+    /// The dot product of one shard's user and item embeddings.
     fn score(&self, shard: &ShardVectors, user: u32, item: u32) -> f32 {
         dot(&shard.users[self.row(user)], &shard.items[self.row(item)])
     }
@@ -186,7 +189,8 @@ impl Vectors {
     }
 }
 
-/// Eight sums side by side, so that the processor can keep them in one register.
+/// A dot product with eight partial sums, so that the processor can keep them
+/// in one register.
 pub(super) fn dot(x: &[f32], y: &[f32]) -> f32 {
     let mut sums = [0.0f32; 8];
     let (mut left, mut right) = (x.chunks_exact(8), y.chunks_exact(8));

@@ -1,14 +1,14 @@
-//! Many records, or many items, in one request: one JSON object a line in, one
-//! answer a line out, in the same order.
+//! Many records or items in one request: each line of the request is a JSON
+//! object, and each gets one line of the answer, in the same order.
 
 use serde::{Deserialize, Serialize};
 
 use crate::data::ItemOutcome;
 
-/// What JSON Lines are sent as.
+/// The media type of JSON Lines.
 pub const JSON_LINES: &str = "application/x-ndjson";
 
-/// Lines of one request at most.
+/// The greatest number of lines in a request.
 pub const MOST_LINES: usize = 100_000;
 
 /// A record to add: one line of a bulk request.
@@ -57,12 +57,12 @@ pub struct LineAnswer {
 }
 
 impl LineAnswer {
-    /// An answer that says nothing else.
+    /// An answer with a status alone.
     pub fn new(line: u64, status: LineStatus) -> Self {
         Self { line, status, problem: None, unknown: Vec::new() }
     }
 
-    /// What became of an item that was to come.
+    /// The answer for an item that the request wanted to add.
     pub fn of_item(line: u64, outcome: ItemOutcome) -> Self {
         match outcome {
             ItemOutcome::Added { unknown, .. } => Self { unknown, ..Self::new(line, LineStatus::Added) },

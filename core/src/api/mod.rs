@@ -1,5 +1,5 @@
-//! The wire types of the HTTP API, version 1: shared by the server and the
-//! browser app, so that they cannot drift apart.
+//! The wire types of the HTTP API, version 1. The server and the browser app
+//! share them, so that they cannot diverge.
 //!
 //! | file | idea |
 //! |---|---|
@@ -9,8 +9,8 @@
 //! | `bulk` | many records or items in one request |
 //! | `operating` | what operators and administrators see |
 //!
-//! Identifiers of people and items travel in bodies only, never in a path or
-//! a query, so that no proxy's log holds them.
+//! Identifiers of users and items travel in bodies only, never in a path or a
+//! query string, so that no proxy writes them to its log.
 
 mod bulk;
 mod operating;
@@ -40,7 +40,7 @@ pub use recommending::{
 
 use serde::{Deserialize, Serialize};
 
-/// Where the API begins.
+/// Path prefix of the API.
 pub const PREFIX: &str = "/api/v1";
 
 /// What went wrong: the body of every answer that is not a success.

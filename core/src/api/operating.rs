@@ -1,5 +1,5 @@
-//! What operators and administrators see of a service: one answer for a page,
-//! tokens, backups. It names shards and counts, and nobody.
+//! What operators and administrators see of a service: the state for one page,
+//! tokens and backups. It names shards and counts, but no user.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,4 @@
-//! A person's own data, deletions, and what becomes of them.
+//! A user's own data, deletion requests and their progress.
 
 use serde::{Deserialize, Serialize};
 

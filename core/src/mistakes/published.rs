@@ -1,14 +1,15 @@
-//! The dynamics of the published code, to measure
-//! how far its printed figures are from the written algorithm. It can never be
-//! deployed: shards see each other's records and the validation items through
-//! their negatives, the epoch is chosen on everybody's test items, and shards
-//! are cut by position.
+//! The training procedure of the published code, to measure how far its printed
+//! figures are from the algorithm in the paper. It must never be deployed:
+//! shards see each other's records and the validation items through their
+//! negatives, the epoch is chosen on the test items, and shards are cut by
+//! position.
 //!
-//! What it does: one Adam takes the support step of each user from the batch's
-//! start, and then, with the same moments, the query step from where the last
-//! user left off; half of the positives meet uniform negatives only, the other
-//! half in-batch ones only; adaptation is the first step of a fresh Adam, which
-//! is a step along the gradient's sign.
+//! The procedure: one Adam optimiser takes the support step of each user from
+//! the batch's start; then, with the same moments, it takes the query step from
+//! the parameters after the last user. Half of the positives are paired with
+//! uniform negatives only, the other half with in-batch negatives only.
+//! Adaptation is the first step of a new Adam optimiser, which is a step along
+//! the sign of the gradient.
 
 use std::collections::HashMap;
 
@@ -24,11 +25,11 @@ use crate::shard::{ShardData, UserSlice, partition_by};
 use crate::shard_model::ShardModel;
 use crate::tensor::Device;
 
-/// The learning rate of everything.
+/// The learning rate of all steps.
 pub const RATE: f32 = 2e-4;
 
-/// Shards as the published code cuts them: each user's list, shuffled, in
-/// pieces of which the first are the larger ones.
+/// Shards as the published code cuts them: each user's list is shuffled and cut
+/// into pieces, the larger ones first.
 pub fn shards(dataset: &Dataset) -> Vec<ShardData> {
     let count = dataset.config.train.shards;
     let mut places: HashMap<(u32, u32), u32> = HashMap::new();
@@ -57,7 +58,7 @@ pub fn shards(dataset: &Dataset) -> Vec<ShardData> {
     )
 }
 
-/// One shard in training.
+/// The training of one shard.
 pub struct Published<'a> {
     catalog: &'a Catalog,
     config: &'a Config,
@@ -71,10 +72,10 @@ pub struct Published<'a> {
 }
 
 impl<'a> Published<'a> {
-    /// A shard at its start.
+    /// A shard before its first epoch.
     ///
     /// # Errors
-    /// When the configuration cannot be used.
+    /// If the configuration is invalid.
     pub fn new(dataset: &'a Dataset, shard: &'a ShardData, rate: f32, device: &Device) -> Result<Self> {
         let everything = |cell: &UserSlice| {
             let mut items = dataset.items(cell.user, Role::Train);
@@ -98,15 +99,15 @@ impl<'a> Published<'a> {
         })
     }
 
-    /// The model as it stands.
+    /// The present model.
     pub fn model(&self) -> &Recommender {
         &self.model
     }
 
-    /// One epoch. Returns the mean query loss.
+    /// Trains one epoch. Returns the mean query loss.
     ///
     /// # Errors
-    /// When a score is not a number or the device fails.
+    /// If a score is NaN or the device fails.
     pub async fn epoch(&mut self) -> Result<f32> {
         let mut order: Vec<usize> = (0..self.shard.cells.len()).collect();
         self.key
@@ -157,7 +158,8 @@ impl<'a> Published<'a> {
     }
 }
 
-/// Positives p1, p1, p2, p2 ... against all uniform and then all in-batch negatives.
+/// Pairs positives p1, p1, p2, p2 ... first with all uniform and then with all
+/// in-batch negatives.
 fn misalign(pairs: &mut [Pair]) {
     let positives: Vec<u32> = pairs.iter().map(|pair| pair.positive).collect();
     let half = pairs.len() / 2;
@@ -169,11 +171,11 @@ fn misalign(pairs: &mut [Pair]) {
     }
 }
 
-/// Mean scores of all items for one person, every model after a sign step on
-/// the person's adaptation set.
+/// Mean scores of all items for one user. Every model first takes a sign step
+/// on the user's adaptation set.
 ///
 /// # Errors
-/// When a score is not a number or the device fails.
+/// If a score is NaN or the device fails.
 pub async fn scores(dataset: &Dataset, models: &[ShardModel], person: &UserContext, rate: f32) -> Result<Vec<f32>> {
     let pairs = adaptation_pairs(&dataset.key, person, &dataset.degrees, &dataset.config.adapt, 0);
     let mut mean = vec![0.0f32; dataset.catalog.items.len()];

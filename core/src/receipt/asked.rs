@@ -1,40 +1,40 @@
-//! Which request a receipt answers, for the asker alone.
+//! Proves to the requester which request a receipt answers.
 //!
-//! A receipt holds a commitment to what was asked for, keyed by the request's
-//! name. The name is random and known to the asker alone: the service keeps
-//! its hash only. Whoever has the name and knows what was asked can show that
-//! the receipt answers it; nobody else can tell, not even by trying all
-//! requests that there could be.
+//! A receipt holds a commitment to the requested deletion, keyed by the
+//! request's name. The name is random and known to the requester alone: the
+//! service stores its hash only. Whoever has the name and knows the request can
+//! show that the receipt answers it. Nobody else can tell, not even by trying
+//! all possible requests.
 
 use serde::{Deserialize, Serialize};
 
 use super::{Receipt, commitment};
 
-/// What a request asked to be forgotten.
+/// The deletion that a request asks for.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Asked {
-    /// Its parts; their order does not count.
+    /// Its parts, in any order.
     pub parts: Vec<AskedPart>,
 }
 
-/// One part of a request: one record, what somebody did before a time, all
-/// that somebody did, an account, or an item for everybody.
+/// One part of a request: one record, a user's records before a time, all of a
+/// user's records, an account, or an item for all users.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AskedPart {
-    /// Whose; absent for an item that is taken down for everybody.
+    /// The user; absent for an item that is taken down for everybody.
     pub user: Option<String>,
-    /// Which item; absent for all.
+    /// The item; absent for all items.
     pub item: Option<String>,
-    /// Only what is earlier than this, in the data's own unit.
+    /// Only records earlier than this, in the data's own unit.
     pub before: Option<f64>,
-    /// The account too.
+    /// Whether the account is deleted too.
     pub account: bool,
 }
 
 impl AskedPart {
-    /// The bytes that are committed to: lengths before texts, so that no two
-    /// parts have the same.
+    /// The bytes of the commitment. Lengths precede texts, so that no two
+    /// different parts have the same bytes.
     fn bytes(&self) -> Vec<u8> {
         let mut bytes = vec![u8::from(self.account)];
         for text in [&self.user, &self.item] {
@@ -59,7 +59,7 @@ impl AskedPart {
 }
 
 impl Asked {
-    /// The commitment to this under a request's name, hex.
+    /// The commitment to this request under the request's name, hex.
     pub fn committed(&self, name: &str) -> String {
         let mut parts: Vec<Vec<u8>> = self.parts.iter().map(AskedPart::bytes).collect();
         parts.sort_unstable();
@@ -74,12 +74,13 @@ impl Asked {
 }
 
 impl Receipt {
-    /// Whether this answers the request of a name.
+    /// Whether this receipt answers the request with this name.
     pub fn answers(&self, name: &str) -> bool {
         self.place(name).is_some()
     }
 
-    /// Whether this answers the request of a name, and that asked for this.
+    /// Whether this receipt answers the request with this name, and the request
+    /// asked for `asked`.
     pub fn answers_what(&self, name: &str, asked: &Asked) -> bool {
         let committed = self.place(name).and_then(|place| self.asked.get(place));
         committed.is_some_and(|committed| *committed == asked.committed(name))

@@ -1,5 +1,4 @@
-//! A receipt as people keep it: one file that can be checked without asking
-//! anybody.
+//! A receipt as one file, which can be checked without any server.
 
 use serde::{Deserialize, Serialize};
 
@@ -25,11 +24,11 @@ pub struct ReceiptFile {
 }
 
 impl ReceiptFile {
-    /// Checks everything that the file says, and returns the receipt. Whether
-    /// the key is the server's, only who knows that key can say.
+    /// Checks the whole file and returns the receipt. It cannot check that the
+    /// key is the server's: for that the caller must know the server's key.
     ///
     /// # Errors
-    /// When anything was changed.
+    /// If anything was changed.
     pub fn verify(&self) -> Result<Receipt> {
         if self.format != 1 {
             return Err(Error::Log(format!("format {} is not known: use the eemu that wrote it", self.format)));

@@ -1,8 +1,8 @@
-//! The append-only log of what was published and forgotten: its entries, and
-//! checkpoints signed with ed25519 over the tree of [`super::tree`].
+//! The append-only log of publications and deletions: its entries, and
+//! checkpoints that sign the tree of [`super::tree`] with ed25519.
 //!
-//! Everything here is pure, so that a browser checks what the server says with
-//! the same code.
+//! All functions here are pure, so that a browser checks the server's answers
+//! with the same code.
 
 use ct_merkle::{ConsistencyProof, InclusionProof, RootHash};
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
@@ -12,11 +12,11 @@ use sha2::Sha256;
 use super::{Receipt, ShardStatement};
 use crate::{Error, Result};
 
-/// No log is longer; bounds what a hostile proof can ask for.
+/// The greatest size of a log; it bounds the work for a malicious proof.
 const LONGEST: u64 = 1 << 40;
 
-/// One line of the log. The line's bytes as written are the leaf: they are
-/// kept and sent as text, never written anew.
+/// One line of the log. The bytes of the line are the leaf of the tree: they
+/// are stored and sent as text and never serialised again.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 // Entries are read and written one at a time.
@@ -24,9 +24,9 @@ const LONGEST: u64 = 1 << 40;
 pub enum Entry {
     /// A deletion was carried out.
     Deletion(Receipt),
-    /// Model versions went live.
+    /// Model versions were published.
     Published(Published),
-    /// From here on another key signs.
+    /// Another key signs from this entry on.
     Key(KeyEntry),
 }
 
@@ -63,10 +63,10 @@ pub struct Rotation {
 }
 
 impl Entry {
-    /// The line as it is written.
+    /// The line of the entry.
     ///
     /// # Errors
-    /// When it cannot be written as JSON.
+    /// If it cannot be written as JSON.
     pub fn to_line(&self) -> Result<String> {
         serde_json::to_string(self).map_err(|e| wrong(format!("cannot be written: {e}")))
     }
@@ -74,7 +74,7 @@ impl Entry {
     /// Reads a line.
     ///
     /// # Errors
-    /// When it is no entry.
+    /// If it is not an entry.
     pub fn from_line(line: &str) -> Result<Self> {
         serde_json::from_str(line).map_err(|_| wrong("a line is no entry that this program knows".into()))
     }
@@ -95,7 +95,8 @@ impl KeyEntry {
         Self { format: 1, public_key: public_key(key), rotation: None }
     }
 
-    /// `next` takes over from `previous` (secret keys), with its consent.
+    /// The entry by which key `next` replaces key `previous` (secret keys),
+    /// with the consent of `previous`.
     pub fn rotated(origin: &str, previous: &[u8; 32], next: &[u8; 32]) -> Self {
         let new = public_key(next);
         let signature = sign(previous, &handover(origin, &new));
@@ -120,12 +121,13 @@ fn check_signature(key: &str, message: &str, signature: &str) -> Result<()> {
     let key = VerifyingKey::from_bytes(&bytes::<32>("public key", key)?);
     let key = key.map_err(|_| wrong("the public key is no ed25519 key".into()))?;
     let signature = Signature::from_bytes(&bytes::<64>("signature", signature)?);
-    // Strict: a signature has one form only, so that no byte of it can change.
+    // Strict: a signature has only one valid form, so that none of its bytes
+    // can be changed.
     key.verify_strict(message.as_bytes(), &signature)
         .map_err(|_| wrong("the signature is not the key's, or what it signs was changed".into()))
 }
 
-/// Exactly `N` bytes of lower-case hexadecimal.
+/// Parses exactly `N` bytes of lower-case hexadecimal.
 fn bytes<const N: usize>(name: &str, text: &str) -> Result<[u8; N]> {
     let mut bytes = [0; N];
     let fits = hex::decode_to_slice(text, &mut bytes).is_ok() && !text.bytes().any(|b| b.is_ascii_uppercase());
@@ -154,7 +156,7 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// Signs a state of a log.
+    /// Signs the state of a log.
     pub fn sign(origin: &str, size: u64, root: &str, secret: &[u8; 32]) -> Self {
         let mut checkpoint = Self {
             origin: origin.to_owned(),
@@ -174,7 +176,7 @@ impl Checkpoint {
     /// Checks the signature.
     ///
     /// # Errors
-    /// When it is not the key's.
+    /// If the signature is not valid for the key.
     pub fn verify(&self) -> Result<()> {
         if self.size > LONGEST || self.origin.contains('\n') {
             return Err(wrong("the checkpoint is no checkpoint of a log".into()));
@@ -193,10 +195,10 @@ fn joined(proof: &[String]) -> Result<Vec<u8>> {
     Ok(hashes.concat())
 }
 
-/// Checks that a line stands at `index` of the log that the checkpoint signs.
+/// Checks that a line is entry `index` of the log that the checkpoint signs.
 ///
 /// # Errors
-/// When anything is not as signed.
+/// If the line, the proof or the checkpoint does not match.
 pub fn verify_inclusion(line: &str, index: u64, proof: &[String], checkpoint: &Checkpoint) -> Result<()> {
     checkpoint.verify()?;
     let malformed = || wrong("the inclusion proof does not lead from the entry to the signed root".into());
@@ -204,11 +206,12 @@ pub fn verify_inclusion(line: &str, index: u64, proof: &[String], checkpoint: &C
     checkpoint.root_hash()?.verify_inclusion(&line, index, &proof).map_err(|_| malformed())
 }
 
-/// Checks that the later checkpoint's log begins with the earlier one's. Both
-/// must be of one origin; keys may differ when the log holds the rotation.
+/// Checks that the later checkpoint's log begins with the earlier one's log.
+/// Both must have the same origin; keys may differ if the log holds the
+/// rotation.
 ///
 /// # Errors
-/// When the log was rewritten, or anything is not as signed.
+/// If the log was rewritten, or a checkpoint or the proof does not match.
 pub fn verify_consistency(earlier: &Checkpoint, later: &Checkpoint, proof: &[String]) -> Result<()> {
     earlier.verify()?;
     later.verify()?;
@@ -223,11 +226,11 @@ pub fn verify_consistency(earlier: &Checkpoint, later: &Checkpoint, proof: &[Str
     later.root_hash()?.verify_consistency(&earlier.root_hash()?, &proof).map_err(|_| rewritten())
 }
 
-/// The key that signs at the end of these lines, after checking that each key
-/// consented to the next; `None` without any.
+/// The signing key after these lines, after checking that each key consented to
+/// the next; `None` if the lines hold no key.
 ///
 /// # Errors
-/// When a rotation lacks the consent of the key before.
+/// If a rotation lacks the consent of the previous key.
 pub fn current_key<L: AsRef<str>>(origin: &str, lines: impl IntoIterator<Item = L>) -> Result<Option<String>> {
     let mut current: Option<String> = None;
     for line in lines {

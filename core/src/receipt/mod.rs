@@ -1,17 +1,17 @@
-//! What a deletion leaves behind: a statement that names no record and no
-//! model hash.
+//! The receipt of a deletion: a statement that names no record and no model
+//! hash.
 //!
-//! Exact training makes a plain model hash a membership oracle: whoever knows
-//! the rest of the data can train with and without a guess and compare. So a
-//! receipt holds only keyed commitments, whose nonce and salt live and die
-//! with the model version they speak of (exactness rule 11).
+//! With exact training a plain model hash is a membership oracle: whoever knows
+//! the rest of the data can train with and without a guessed record and
+//! compare. So a receipt holds only keyed commitments. Their nonce and salt are
+//! destroyed together with the model version (exactness rule 11).
 //!
 //! | file | idea |
 //! |---|---|
-//! | `log` | the append-only log: entries, signed checkpoint |
-//! | `tree` | the Merkle tree over the log, and proofs |
-//! | `asked` | which request a receipt answers, for the asker alone |
-//! | `file` | a receipt that can be checked from its file alone |
+//! | `log` | the append-only log: entries, signed checkpoints |
+//! | `tree` | the Merkle tree over the log, and its proofs |
+//! | `asked` | proves to the requester which request a receipt answers |
+//! | `file` | a receipt as a file that can be checked without a server |
 
 mod asked;
 mod file;
@@ -104,7 +104,8 @@ pub struct ShardStatement {
 }
 
 impl ShardStatement {
-    /// Commits to a model and its data with the secrets of its version.
+    /// Commits to a model and its training input with the secret keys of its
+    /// version.
     pub fn new(
         shard: u32,
         version: u64,
@@ -122,22 +123,22 @@ impl ShardStatement {
         }
     }
 
-    /// The same with the version of the catalogue that it was trained with.
+    /// The same statement with the version of the catalogue used in training.
     #[must_use]
     pub fn of_catalog(self, catalog_version: Option<u32>) -> Self {
         Self { catalog_version, ..self }
     }
 }
 
-/// A keyed commitment: says nothing to whoever lacks the key.
+/// A keyed commitment: it reveals nothing without the key.
 pub fn commitment(key: &[u8; 32], value: &[u8]) -> String {
     blake3::keyed_hash(key, value).to_hex().to_string()
 }
 
-/// BLAKE3 of a configuration, in the form it is stored in.
+/// BLAKE3 of a configuration, in its stored form.
 ///
 /// # Errors
-/// When it cannot be written as JSON.
+/// If it cannot be written as JSON.
 pub fn config_blake3(config: &crate::config::Config) -> crate::Result<String> {
     let text = serde_json::to_string(config)
         .map_err(|e| crate::Error::Config(format!("cannot be written: {e}; report it")))?;

@@ -1,8 +1,8 @@
 //! The Merkle tree over the log, as in RFC 6962, with proofs for every size
 //! that the log ever had.
 //!
-//! Hashes of whole subtrees are kept, level by level: appending adds about two
-//! of them, and a root or a proof reads about as many as the tree is deep.
+//! Hashes of complete subtrees are stored, level by level. Appending adds about
+//! two of them; a root or a proof reads about as many as the tree has levels.
 
 use std::sync::Arc;
 
@@ -11,8 +11,8 @@ use sha2::{Digest, Sha256};
 
 type Hash = [u8; 32];
 
-/// A log's entries with the tree over them. A clone shares everything with its
-/// original, so that readers keep one while the log grows.
+/// The entries of a log with the tree over them. A clone shares all data with
+/// its original, so that readers can keep one while the log grows.
 #[derive(Debug, Clone, Default)]
 pub struct Log {
     lines: Vector<Arc<str>>,
@@ -30,14 +30,14 @@ fn parent(left: &Hash, right: &Hash) -> Hash {
     Sha256::new().chain_update([1]).chain_update(left).chain_update(right).finalize().into()
 }
 
-/// How many of `size` entries (2 or more) the left half holds: the greatest
-/// power of two that is less.
+/// How many of `size` entries (2 or more) are in the left half: the greatest
+/// power of two below `size`.
 fn left_half(size: u64) -> u64 {
     1 << (size - 1).ilog2()
 }
 
 impl Log {
-    /// The log of these lines.
+    /// Builds the log of these lines.
     pub fn new(lines: impl IntoIterator<Item = impl Into<Arc<str>>>) -> Self {
         let mut log = Self::default();
         lines.into_iter().for_each(|line| log.push(line));
@@ -62,22 +62,22 @@ impl Log {
         }
     }
 
-    /// How many entries there are.
+    /// The number of entries.
     pub fn len(&self) -> u64 {
         self.lines.len() as u64
     }
 
-    /// Whether there are none.
+    /// Whether there are no entries.
     pub fn is_empty(&self) -> bool {
         self.lines.is_empty()
     }
 
-    /// The line at a place, from 0.
+    /// The line at an index, from 0.
     pub fn line(&self, index: u64) -> Option<&str> {
         self.lines.get(usize::try_from(index).ok()?).map(|line| &**line)
     }
 
-    /// At most `count` lines from a place on, in order.
+    /// At most `count` lines, from an index on, in order.
     pub fn lines(&self, from: u64, count: u64) -> impl DoubleEndedIterator<Item = &str> {
         let to = from.saturating_add(count).min(self.len());
         (from..to.max(from)).filter_map(|index| self.line(index))
@@ -88,14 +88,13 @@ impl Log {
         hex::encode(self.range(0, self.len()))
     }
 
-    /// The root when there were `size` entries, hex; `None` when there never
-    /// were so many.
+    /// The root of the first `size` entries, hex; `None` if the log is shorter.
     pub fn root_at(&self, size: u64) -> Option<String> {
         (size <= self.len()).then(|| hex::encode(self.range(0, size)))
     }
 
     /// Proof that the entry at `index` (from 0) was in the log when it had
-    /// `size` entries: hashes, hex. `None` when it was not.
+    /// `size` entries, as hex hashes. `None` if it was not.
     pub fn inclusion(&self, index: u64, size: u64) -> Option<Vec<String>> {
         if index >= size || size > self.len() {
             return None;
@@ -115,15 +114,16 @@ impl Log {
         Some(written(proof))
     }
 
-    /// Proof that the log of `later` entries goes on from what it was at
-    /// `earlier` (1 or more): hashes, hex. `None` when it had no such sizes.
+    /// Proof that the log of `later` entries continues the log of `earlier`
+    /// entries (1 or more), as hex hashes. `None` if the log never had these
+    /// sizes.
     pub fn consistency(&self, earlier: u64, later: u64) -> Option<Vec<String>> {
         if earlier == 0 || earlier > later || later > self.len() {
             return None;
         }
         let mut proof = Vec::new();
         let (mut from, mut to) = (0, later);
-        // Down to where the earlier log ends at the end of a subtree.
+        // Descends until the earlier log ends at the end of a subtree.
         while to != earlier {
             let middle = from + left_half(to - from);
             if earlier <= middle {
@@ -134,15 +134,15 @@ impl Log {
                 from = middle;
             }
         }
-        // What whoever asks knows by the earlier root need not be sent.
+        // This hash is omitted if the verifier knows it as the earlier root.
         if from > 0 {
             proof.push(self.range(from, to));
         }
         Some(written(proof))
     }
 
-    /// The hash over the entries from `from`, which is where a subtree of at
-    /// least this size begins, to before `to`.
+    /// The hash over the entries from `from` to before `to`. A subtree of at
+    /// least this size must begin at `from`.
     fn range(&self, from: u64, to: u64) -> Hash {
         let size = to.saturating_sub(from);
         if size == 0 {
@@ -157,7 +157,7 @@ impl Log {
     }
 }
 
-/// From the bottom up, as proofs are read.
+/// Hex hashes from the bottom up, in the order in which proofs are verified.
 fn written(proof: Vec<Hash>) -> Vec<String> {
     proof.into_iter().rev().map(hex::encode).collect()
 }
@@ -194,8 +194,8 @@ mod tests {
         proof.chunks(32).map(hex::encode).collect()
     }
 
-    /// Roots and proofs for every size that a log had are those of a tree of
-    /// that size in another's code.
+    /// Roots and proofs for every size of the log equal those of an independent
+    /// implementation.
     #[test]
     fn proofs_are_those_of_another_tree() {
         let log = Log::new((0..67).map(line));
@@ -216,8 +216,8 @@ mod tests {
         assert_eq!((log.consistency(0, 5), log.consistency(6, 5), log.consistency(5, 68)), (None, None, None));
     }
 
-    /// A million entries: every proof holds, for every size that is asked for,
-    /// and none reads more of the tree than twenty levels have.
+    /// A million entries: every proof verifies, for every tested size, and none
+    /// reads more of the tree than its twenty levels.
     #[test]
     fn proofs_of_a_million_entries_read_little() {
         const ENTRIES: u64 = 1_000_000;
@@ -245,7 +245,7 @@ mod tests {
         assert!(HASHED.get() <= 60, "an entry costs {} hashes", HASHED.get());
     }
 
-    /// What a reader holds does not move when the log grows.
+    /// The log of a reader does not change when the original grows.
     #[test]
     fn a_clone_stays_as_it_was() {
         let mut log = Log::new((0..5).map(line));
