@@ -1,5 +1,6 @@
-//! A real browser and its driver: both start here, on ports of their own, and
-//! end with the test. It is Chromium, or Firefox where `EEMU_BROWSER` says so.
+//! A real browser and its driver. Both start here, on ports of their own, and
+//! end with the test. The browser is Chromium, or Firefox if `EEMU_BROWSER`
+//! says so.
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -13,29 +14,30 @@ use fantoccini::{Client, ClientBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
 
-/// The longest that a page may take for one thing on a busy machine.
+/// The longest time that a page may take for one step on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Gives a browser a WebGPU adapter on machines without a GPU: a software one.
+/// Gives the browser a software WebGPU adapter on machines without a GPU.
 pub const WEBGPU: &[&str] = &["--enable-unsafe-webgpu"];
 
-/// Names the browser: `chromium`, which is the default, or `firefox`.
+/// The variable that names the browser: `chromium`, which is the default, or
+/// `firefox`.
 pub const BROWSER: &str = "EEMU_BROWSER";
 
-/// Which browser is driven.
+/// The browser that is driven.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Engine {
-    /// Chromium by chromedriver.
+    /// Chromium, by chromedriver.
     Chromium,
-    /// Firefox by geckodriver.
+    /// Firefox, by geckodriver.
     Firefox,
 }
 
 impl Engine {
-    /// The one that the environment names.
+    /// The browser that the environment names.
     ///
     /// # Errors
-    /// When it names another.
+    /// If it names an unknown one.
     pub fn chosen() -> Result<Self> {
         match std::env::var(BROWSER).as_deref() {
             Err(_) | Ok("" | "chromium") => Ok(Self::Chromium),
@@ -59,7 +61,7 @@ impl Engine {
         }
     }
 
-    /// The port in a line that a driver prints once it listens.
+    /// The port in the line that a driver prints when it listens.
     fn port(self, line: &str) -> Option<u16> {
         match self {
             Self::Chromium if line.contains("successfully") => {
@@ -71,17 +73,17 @@ impl Engine {
     }
 }
 
-/// The built app.
+/// The folder of the built app.
 pub fn dist() -> PathBuf {
     root().join("dist")
 }
 
-/// The golden cases' runner, built beside it.
+/// The folder of the built runner of the golden cases.
 pub fn dist_cases() -> PathBuf {
     root().join("dist-cases")
 }
 
-/// The checkout.
+/// The root of the repository.
 pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
@@ -96,9 +98,9 @@ pub fn drive(test: impl Future<Output = ()>) {
 
 /// One browser with a fresh profile.
 pub struct Browser {
-    /// For whatever has no method here.
+    /// For commands that have no method here.
     pub client: Client,
-    /// Where the pages are, `http://127.0.0.1:port`.
+    /// The address of the pages, `http://127.0.0.1:port`.
     pub base: String,
     served: Option<Served>,
     driver: Child,
@@ -119,10 +121,10 @@ impl WebDriverCompatibleCommand for Devtools {
 }
 
 impl Browser {
-    /// Starts everything and serves `folder`.
+    /// Starts a browser, and a server for `folder`.
     ///
     /// # Errors
-    /// When the app is not built or a program does not start.
+    /// If the app is not built or a program does not start.
     pub async fn start(folder: &Path) -> Result<Self> {
         Self::start_with(folder, &[]).await
     }
@@ -130,7 +132,7 @@ impl Browser {
     /// [`Browser::start`] with more arguments for the browser.
     ///
     /// # Errors
-    /// When the app is not built or a program does not start.
+    /// If the app is not built or a program does not start.
     pub async fn start_with(folder: &Path, more: &[&str]) -> Result<Self> {
         if !folder.join("index.html").is_file() {
             bail!("{} is not built: run `cargo xtask web` first", folder.display());
@@ -180,7 +182,7 @@ impl Browser {
                 capabilities.insert("goog:loggingPrefs".into(), json!({ "browser": "ALL" }));
             }
             Engine::Firefox => {
-                // The driver makes a fresh profile itself.
+                // The driver creates a fresh profile itself.
                 let arguments = json!(["-headless", "--width=1440", "--height=900"]);
                 let binary = std::env::var("EEMU_FIREFOX").unwrap_or_else(|_| "firefox-esr".into());
                 let options = json!({ "args": arguments, "binary": which(&binary) });
@@ -203,12 +205,12 @@ impl Browser {
     /// The folder that [`Browser::start`] serves.
     ///
     /// # Panics
-    /// When it looks at another server.
+    /// If the browser was started for another server.
     pub fn served(&self) -> &Served {
         self.served.as_ref().unwrap_or_else(|| panic!("this browser looks at a server of its own"))
     }
 
-    /// Opens a page anew, even where only its fragment is another.
+    /// Opens a page anew, even if only the fragment differs.
     ///
     /// # Errors
     /// When the browser does not answer.
@@ -228,15 +230,17 @@ impl Browser {
     /// Waits until a script's value is neither null nor false, and returns it.
     ///
     /// # Errors
-    /// When it never is; says what the page shows then.
+    /// If that does not happen in time; the error contains the text of the
+    /// page.
     pub async fn until(&self, what: &str, script: &str) -> Result<Value> {
         self.until_for(what, script, 1).await
     }
 
-    /// [`Browser::until`] with so many times the patience.
+    /// [`Browser::until`] with `times` times the patience.
     ///
     /// # Errors
-    /// When it never is; says what the page shows then.
+    /// If that does not happen in time; the error contains the text of the
+    /// page.
     pub async fn until_for(&self, what: &str, script: &str, times: u32) -> Result<Value> {
         let began = Instant::now();
         loop {
@@ -248,17 +252,17 @@ impl Browser {
                 let shown = self.run("return document.body.innerText").await?;
                 bail!("waited in vain for {what}; the page shows:\n{}", shown.as_str().unwrap_or_default());
             }
-            // One frame of the page's own clock: no fixed wait.
+            // Waits for one frame of the page instead of a fixed time.
             self.client
                 .execute_async("const done = arguments[0]; requestAnimationFrame(() => setTimeout(done, 0))", vec![])
                 .await?;
         }
     }
 
-    /// Clicks what a selector finds.
+    /// Clicks the element of a selector.
     ///
     /// # Errors
-    /// When there is no such element.
+    /// If there is no such element.
     pub async fn click(&self, selector: &str) -> Result<()> {
         let quoted = serde_json::to_string(selector)?;
         self.until(selector, &format!("const e = document.querySelector({quoted}); return !!e && !e.disabled")).await?;
@@ -266,7 +270,7 @@ impl Browser {
         Ok(())
     }
 
-    /// The text of what a selector finds; empty when nothing is there.
+    /// The text of the element of a selector; empty if there is none.
     ///
     /// # Errors
     /// When the browser does not answer.
@@ -275,7 +279,7 @@ impl Browser {
         Ok(self.run(&script).await?.as_str().unwrap_or_default().to_owned())
     }
 
-    /// Sends keys to whatever has the focus.
+    /// Sends keys to the element with the focus.
     ///
     /// # Errors
     /// When the browser does not answer.
@@ -286,15 +290,16 @@ impl Browser {
         Ok(())
     }
 
-    /// One command of the browser's own debugging protocol.
+    /// Sends one command of the browser's own debugging protocol.
     ///
     /// # Errors
-    /// When it is refused.
+    /// If it is refused.
     pub async fn devtools(&self, command: &'static str, parameters: Value) -> Result<Value> {
         Ok(self.client.issue_cmd(Devtools(command, parameters)).await?)
     }
 
-    /// Width and height of the page, its theme, and whether motion is reduced.
+    /// Sets the width and height of the page and its theme, and turns reduced
+    /// motion on.
     ///
     /// # Errors
     /// When the browser refuses.
@@ -310,7 +315,8 @@ impl Browser {
         Ok(())
     }
 
-    /// Writes a picture of the whole page where `EEMU_SHOTS` says, if it does.
+    /// Writes a picture of the page to the folder that `EEMU_SHOTS` names, if
+    /// it names one.
     ///
     /// # Errors
     /// When the picture cannot be taken or written.
@@ -332,21 +338,22 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // Ends the browser too: it is the driver's child.
+        // This ends the browser too, because it is the driver's child.
         let _ = self.driver.kill();
         let _ = self.driver.wait();
     }
 }
 
-/// Where a program is.
+/// Finds a program on the PATH.
 fn which(program: &str) -> String {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let found = std::env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file());
     found.map_or_else(|| program.to_owned(), |file| file.display().to_string())
 }
 
-/// A driver that listens, and where. It takes any port of IPv4 and then the same
-/// one of IPv6, which somebody else may hold: it ends, and another is tried.
+/// Starts a driver; returns it with its port. The driver takes any port of IPv4
+/// and then the same port of IPv6. If another program holds that one, the
+/// driver ends, and another attempt is made.
 fn driver(engine: Engine) -> Result<(Child, u16)> {
     let mut tries = 0;
     loop {
@@ -373,7 +380,7 @@ fn port(driver: &mut Child, engine: Engine) -> Result<u16> {
     for line in lines.by_ref() {
         let line = line?;
         if let Some(port) = engine.port(&line) {
-            // Read on, or a full pipe would stop the driver.
+            // Keeps reading, because a full pipe would stop the driver.
             std::thread::spawn(move || lines.for_each(drop));
             return Ok(port);
         }

@@ -1,5 +1,5 @@
-//! A small server that speaks as much S3 as models need: objects in memory,
-//! listing, and whether the bucket keeps versions.
+//! A small server that implements the part of S3 that models need: objects in
+//! memory, listing, and the bucket's versioning status.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,25 +13,25 @@ use axum::response::{IntoResponse, Response};
 
 /// The bucket's name.
 pub const BUCKET: &str = "models";
-/// Its key.
+/// The access key that a request must name.
 const KEY: &str = "test-key";
-/// Bodies at most.
+/// The greatest size of a body.
 const LARGEST: usize = 64 << 20;
 
-/// Whether the bucket keeps versions, as it answers.
+/// How the bucket answers a request for its versioning status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Versions {
-    /// It never did.
+    /// Versioning was never on.
     Never,
-    /// It does.
+    /// Versioning is on.
     Enabled,
-    /// It did.
+    /// Versioning was on and is suspended.
     Suspended,
-    /// It does not know what that is.
+    /// The server does not implement versioning.
     Unknown,
-    /// The key may not ask.
+    /// The key may not ask for it.
     Forbidden,
-    /// It says never, and gives objects versions all the same.
+    /// It answers that versioning was never on, but gives objects versions.
     Secretly,
 }
 
@@ -41,7 +41,7 @@ struct Inside {
     unsigned: usize,
 }
 
-/// A bucket over loopback.
+/// A bucket server on loopback.
 pub struct Bucket {
     inside: Arc<Mutex<Inside>>,
     address: String,
@@ -53,10 +53,10 @@ fn open(inside: &Mutex<Inside>) -> std::sync::MutexGuard<'_, Inside> {
 }
 
 impl Bucket {
-    /// Starts one.
+    /// Starts a server.
     ///
     /// # Errors
-    /// When there is no port.
+    /// If no port is free.
     pub fn start(versions: Versions) -> Result<Self> {
         let inside = Arc::new(Mutex::new(Inside { versions, objects: BTreeMap::new(), unsigned: 0 }));
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
@@ -67,7 +67,7 @@ impl Bucket {
         Ok(Self { inside, address, _runtime: runtime })
     }
 
-    /// The environment that leads to it.
+    /// The environment variables that point to it.
     pub fn environment(&self) -> Vec<(&'static str, String)> {
         vec![
             ("AWS_ENDPOINT", self.address.clone()),
@@ -77,12 +77,12 @@ impl Bucket {
         ]
     }
 
-    /// Names of the objects.
+    /// The names of the objects.
     pub fn names(&self) -> Vec<String> {
         open(&self.inside).objects.keys().cloned().collect()
     }
 
-    /// Puts an object there, as somebody else would.
+    /// Stores an object, as another client would.
     pub fn put(&self, name: &str, bytes: &[u8]) {
         open(&self.inside).objects.insert(name.into(), Bytes::copy_from_slice(bytes));
     }
@@ -92,7 +92,7 @@ impl Bucket {
         open(&self.inside).objects.get(name).cloned()
     }
 
-    /// Requests that nobody had signed.
+    /// The number of unsigned requests.
     pub fn unsigned(&self) -> usize {
         open(&self.inside).unsigned
     }

@@ -1,6 +1,6 @@
-//! The real command, asked for one thing at a time.
+//! Runs the real command, one call at a time.
 
-// This is a test's body: it stops where something is wrong.
+// This code is part of tests: it panics if something is wrong.
 #![allow(clippy::unwrap_used)]
 
 use std::path::{Path, PathBuf};
@@ -10,14 +10,14 @@ use serde_json::Value;
 
 use crate::program;
 
-/// Variables of a process.
+/// Environment variables of a process.
 pub type Environment<'a> = &'a [(&'a str, &'a str)];
 
-/// Runs the command; exit code (none when a signal ended it), what it wrote,
-/// what it said.
+/// Runs the command. Returns its exit code (none if a signal ended it), its
+/// standard output and its standard error.
 ///
 /// # Panics
-/// When it cannot be started.
+/// If it cannot be started.
 pub fn run(args: &[&str], environment: Environment<'_>) -> (Option<i32>, String, String) {
     let mut command = Command::new(program().unwrap());
     for name in ["EEMU_STATE", "EEMU_DATABASE", "EEMU_MODELS", "EEMU_FAIL_AT", "EEMU_TOMBSTONES"] {
@@ -28,20 +28,20 @@ pub fn run(args: &[&str], environment: Environment<'_>) -> (Option<i32>, String,
     (output.status.code(), text(output.stdout), text(output.stderr))
 }
 
-/// Runs what must succeed; its JSON, or null.
+/// Runs a command that must succeed. Returns its JSON, or null.
 ///
 /// # Panics
-/// When it does not, with what it said.
+/// If it does not succeed, with its standard error.
 pub fn done(args: &[&str], environment: Environment<'_>) -> Value {
     let (code, out, err) = run(args, environment);
     assert_eq!(code, Some(0), "{args:?}: {err}");
     serde_json::from_str(&out).unwrap_or(Value::Null)
 }
 
-/// Runs what must be refused; what it said.
+/// Runs a command that must be refused. Returns its standard error.
 ///
 /// # Panics
-/// When it is not.
+/// If it is not refused.
 pub fn refused(args: &[&str], environment: Environment<'_>) -> String {
     let (code, _, said) = run(args, environment);
     assert_eq!(code, Some(2), "{args:?}: {said}");
@@ -51,12 +51,12 @@ pub fn refused(args: &[&str], environment: Environment<'_>) -> String {
 /// A path as an argument.
 ///
 /// # Panics
-/// When it is no text.
+/// If it is not valid text.
 pub fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
-/// A small data set as a file: 10 readers, 13 books.
+/// Writes a small data set to a file: 10 readers, 13 books.
 ///
 /// # Panics
 /// When the folder cannot be written to.
@@ -70,7 +70,7 @@ pub fn books(dir: &Path) -> PathBuf {
     file
 }
 
-/// Trains in no time.
+/// Options of a model that trains very fast.
 pub const TINY: [&str; 10] = [
     "--set",
     "model.width=4",
@@ -84,7 +84,7 @@ pub const TINY: [&str; 10] = [
     "3",
 ];
 
-/// The hash of each shard's model, as `info --json` says.
+/// The hash of each shard's model, from `info --json`.
 ///
 /// # Panics
 /// When a shard has none.

@@ -1,5 +1,5 @@
 //! A small OpenID Connect issuer: it publishes its configuration and its keys,
-//! and signs what a test wants signed.
+//! and signs the claims of a test.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,7 +15,8 @@ use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
 
-/// A private key of this file alone, which protects nothing: PKCS #1, base64.
+/// A private key for these tests alone, which protects nothing: PKCS #1,
+/// base64.
 const RSA: &str = "\
     MIIEpAIBAAKCAQEA00tVG8amNTP93HVKi8eWRXcu5db6tQmJD8KdFW9DWc2ztX6dCgf+pTrXX/XaLRQw/ui93nV2C5KHI484oeIp \
     LYNKbBTY59isq1r0evMYaIVFxur7Y2wFbyQO5m5HawyjQyqX/MSx1lwh9yJr52AH0tMDnYGQj8gOZUaHI0BKuz1dC7ZcALpGq5nl \
@@ -36,9 +37,9 @@ const RSA: &str = "\
 
 /// A key pair with a name.
 pub struct Pair {
-    /// The name that its tokens give it.
+    /// The name (`kid`) that its tokens carry.
     pub name: String,
-    /// How it signs.
+    /// Its signature algorithm.
     pub algorithm: Algorithm,
     key: EncodingKey,
 }
@@ -71,7 +72,7 @@ impl Pair {
         Ok(jsonwebtoken::encode(&header, claims, &self.key)?)
     }
 
-    /// What an issuer publishes of it.
+    /// The public key, as an issuer publishes it.
     ///
     /// # Errors
     /// When the key is damaged.
@@ -82,7 +83,7 @@ impl Pair {
     }
 }
 
-/// PKCS #8 in its first version, without the public half.
+/// A new key in PKCS #8 version 1, without the public half.
 fn ed25519() -> Result<Vec<u8>> {
     let mut der = hex::decode("302e020100300506032b657004220420")?;
     let mut secret = [0; 32];
@@ -104,16 +105,16 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 /// The issuer, on loopback until the process ends.
 pub struct Issuer {
-    /// Its address, which its tokens name.
+    /// Its address, which its tokens name as issuer.
     pub address: String,
     shared: Arc<Shared>,
 }
 
 impl Issuer {
-    /// One that publishes these keys.
+    /// Starts an issuer that publishes these keys.
     ///
     /// # Errors
-    /// When no port can be had.
+    /// If no port is free.
     pub fn start(pairs: &[&Pair]) -> Result<Self> {
         let shared = Arc::new(Shared::default());
         let about = |State(shared): State<Arc<Shared>>| async move {
@@ -134,7 +135,7 @@ impl Issuer {
         Ok(issuer)
     }
 
-    /// Publishes these keys from now on; with none it answers 503.
+    /// Publishes these keys from now on; without keys it answers 503.
     ///
     /// # Errors
     /// When a key is damaged.
@@ -143,12 +144,12 @@ impl Issuer {
         Ok(())
     }
 
-    /// How often its keys were asked for.
+    /// How often its keys were requested.
     pub fn asked(&self) -> usize {
         self.shared.asked.load(Ordering::SeqCst)
     }
 
-    /// Claims of a token for somebody, good for five minutes.
+    /// Claims of a token for a person, valid for five minutes.
     pub fn claims(&self, audience: &str, person: &str, scopes: &str) -> Value {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
         json!({"iss": self.address, "aud": audience, "sub": person, "scope": scopes, "iat": now, "exp": now + 300})

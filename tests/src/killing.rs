@@ -1,7 +1,7 @@
-//! Killing a service at named steps and at random moments, and what must hold
-//! of it all the same.
+//! Kills a service at named steps and at random moments, and checks the
+//! properties that must hold nevertheless.
 
-// This is a test's body: it stops where something is wrong.
+// This code is part of tests: it panics if something is wrong.
 #![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeSet;
@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use crate::service::{Process, learned, make_state};
 use crate::worlds::{Recipe, train_all};
 
-/// Steps at which the process aborts, in deletions, publications, receipts.
+/// Steps of deletions, publications and receipts at which the process aborts.
 const STEPS: [&str; 17] = [
     "remove.deleted",
     "remove.committed",
@@ -43,7 +43,7 @@ const STEPS: [&str; 17] = [
 
 type Record = (String, String);
 
-/// What the test was promised.
+/// The changes that the service acknowledged.
 #[derive(Default)]
 struct Promised {
     gone: BTreeSet<Record>,
@@ -51,15 +51,16 @@ struct Promised {
     accounts: BTreeSet<String>,
 }
 
-/// What may be asked of a live service: each fails when the connection does,
-/// which is not a promise.
+/// Requests a random change of a live service. Returns `None` if the connection
+/// fails, which is not an acknowledgement.
 fn change(process: &Process, admin: &str, stream: &mut Stream, promised: &mut Promised) -> Option<()> {
     let user = format!("user-{}", stream.below(14));
     let item = format!("item-{}", stream.below(18));
     let record = (user.clone(), item.clone());
     match stream.below(12) {
         0 if promised.accounts.len() < 3 => {
-            // Whether this holds is open until it is answered.
+            // Until the answer comes, it is unknown whether this change was
+            // made.
             promised.there.retain(|(owner, _)| *owner != user);
             let (status, _) = process.post("/api/v1/account/delete", admin, &json!({"user": user})).ok()?;
             if status == 202 {
@@ -74,7 +75,8 @@ fn change(process: &Process, admin: &str, stream: &mut Stream, promised: &mut Pr
             }
         }
         _ => {
-            // Whether this holds is open until it is answered.
+            // Until the answer comes, it is unknown whether this change was
+            // made.
             promised.there.remove(&record);
             let body = json!({"user": user, "items": [item]});
             let (status, _) = process.post("/api/v1/interactions/delete", admin, &body).ok()?;
@@ -86,7 +88,8 @@ fn change(process: &Process, admin: &str, stream: &mut Stream, promised: &mut Pr
     Some(())
 }
 
-/// Every line of a log, page by page; `None` when it does not answer.
+/// Reads every line of a log, page by page; `None` if the service does not
+/// answer.
 pub fn whole_log(get: impl Fn(&str) -> Option<Value>) -> Option<Vec<String>> {
     let mut lines = Vec::new();
     loop {
@@ -99,11 +102,11 @@ pub fn whole_log(get: impl Fn(&str) -> Option<Value>) -> Option<Vec<String>> {
     }
 }
 
-/// Every version that a manifest lists is committed to in a log that was asked
-/// for later. Says how many there are.
+/// Checks that a log, which was read later, commits to every version that a
+/// manifest lists. Returns the number of these versions.
 ///
 /// # Panics
-/// When one is not.
+/// If a version is missing.
 pub fn assert_logged(manifest: &Value, log: &[String]) -> usize {
     let shards = manifest["shards"].as_array().unwrap();
     let logged = shards.iter().filter_map(|shard| {
@@ -117,14 +120,14 @@ pub fn assert_logged(manifest: &Value, log: &[String]) -> usize {
     logged.count()
 }
 
-/// Everything that holds of a live service at any moment.
+/// Checks the properties that hold for a live service at any moment.
 fn check(process: &Process, admin: &str, promised: &Promised) -> Option<()> {
     let manifest = process.json("/api/v1/manifest", "").ok()?;
     let log = whole_log(|path| process.json(path, "").ok())?;
     for shard in manifest["shards"].as_array().unwrap() {
         for file in shard["files"].as_array().unwrap() {
             let (status, bytes) = process.get(file["address"].as_str().unwrap(), "").ok()?;
-            // A newer version may have taken its place since the manifest.
+            // A newer version may have replaced it since the manifest was read.
             if status == 200 {
                 assert_eq!(
                     blake3::hash(&bytes).to_hex().as_str(),
@@ -146,10 +149,10 @@ fn check(process: &Process, admin: &str, promised: &Promised) -> Option<()> {
     Some(())
 }
 
-/// Every model that is said to be of the present records is: it was trained on
-/// exactly what is there now. What comes later may retrain a shard, so this is
-/// looked at after each death and not at the end alone.
-/// How many there were.
+/// Checks every model that is marked as trained on the present records: its
+/// input must equal the present records. A later change may retrain a shard, so
+/// this is checked after each death and not only at the end. Returns the number
+/// of models checked.
 fn consistent(location: &Location) -> usize {
     let deployment = Deployment::open(location, Access::Read).unwrap();
     let (dataset, mut looked) = (&deployment.dataset, 0);
@@ -169,11 +172,11 @@ fn files(dir: &Path) -> BTreeSet<String> {
     names.filter(|name| name.ends_with(".safetensors") || name.ends_with(".tmp")).collect()
 }
 
-/// Kills of one world. After many more most of it is deleted, what is deleted
-/// cannot be asked for again, and kills find nothing under way.
+/// Kills in one state. After many more kills most of its records are deleted,
+/// deletions find nothing to do, and kills interrupt nothing.
 const KILLS: usize = 20;
 
-/// What a service died of.
+/// How often a service died, by cause.
 #[derive(Debug, Clone, Copy)]
 pub struct Deaths {
     /// Aborted at a named step.
@@ -182,18 +185,18 @@ pub struct Deaths {
     pub by_kill: usize,
 }
 
-/// How many worlds to kill in, and for how long at most.
+/// How many states to test with kills, and the time limit.
 #[derive(Debug, Clone, Copy)]
 pub struct Extent {
-    /// Worlds, each anew.
+    /// Number of states, each created anew.
     pub rounds: usize,
-    /// No round begins after this long.
+    /// No round begins after this time.
     pub limit: Duration,
 }
 
 impl Extent {
-    /// One round of twenty kills; with `EEMU_LONG` fifty, within
-    /// `EEMU_KILL_MINUTES` (20 when it is not set).
+    /// One round of twenty kills. With `EEMU_LONG` set, fifty rounds within
+    /// `EEMU_KILL_MINUTES` minutes (20 if it is not set).
     pub fn of_environment() -> Self {
         if std::env::var_os("EEMU_LONG").is_none() {
             return Self { rounds: 1, limit: Duration::MAX };
@@ -202,11 +205,11 @@ impl Extent {
         Self { rounds: 50, limit: Duration::from_secs_f64(60.0 * minutes.unwrap_or(20.0)) }
     }
 
-    /// Plays the rounds, each of which gets its number, and says how many.
+    /// Runs the rounds, each with its number, and prints the totals.
     ///
     /// # Panics
-    /// When hardly any death of all of them was of one kind: a slow machine may
-    /// not come to a step in one round.
+    /// If hardly any death in all rounds was of one of the two kinds. In a
+    /// single round a slow machine may not reach a step.
     pub fn play(self, mut round: impl FnMut(usize) -> Deaths) {
         let began = Instant::now();
         let rounds = (0..self.rounds).take_while(|_| began.elapsed() <= self.limit);
@@ -222,11 +225,12 @@ impl Extent {
     }
 }
 
-/// Kills a service over and over during additions, deletions, publications,
-/// and checks everything that it promises. Every round draws its own course.
+/// Kills a service again and again during additions, deletions and
+/// publications, and checks all its guarantees. Every round draws different
+/// changes.
 ///
 /// # Panics
-/// When something does not hold.
+/// If a guarantee is broken.
 pub fn kill_in_a_loop(location: &Location, environment: &[(&str, &str)], round: usize) -> Deaths {
     let dir = &location.dir;
     let recipe = Recipe { users: 14, items: 18, epochs: 20, ..Recipe::default() };
@@ -240,12 +244,14 @@ pub fn kill_in_a_loop(location: &Location, environment: &[(&str, &str)], round: 
     let (mut aborted, mut killed, mut looked) = (0, 0, 0);
     let args = ["--settle", "0.02", "--additions", "0.05", "--train-jobs", "2"];
     for kill in 0..KILLS {
-        // Every other one dies at a step; the rounds go on through the steps.
+        // Every second process dies at a named step; the rounds continue
+        // through the list of steps.
         let step = (kill % 2 == 0).then(|| STEPS[(round * KILLS / 2 + kill / 2) % STEPS.len()]);
         let failing = step.map(|step| ("EEMU_FAIL_AT", step));
         let all: Vec<(&str, &str)> = environment.iter().copied().chain(failing).collect();
         let Ok(process) = Process::start(dir, &args, &all) else {
-            // It finished what the last death left, and died of that.
+            // At its start it finished the work of the last death, and died in
+            // that.
             assert!(step.is_some(), "a start failed without a failure point");
             aborted += 1;
             continue;
@@ -258,7 +264,7 @@ pub fn kill_in_a_loop(location: &Location, environment: &[(&str, &str)], round: 
                     break;
                 }
             }
-            // Some die in what they do after answering.
+            // Some die in the work after the answer.
             std::thread::sleep(Duration::from_millis(stream.below(120) as u64));
         }
         let alive = process.get("/healthz", "").is_ok();

@@ -1,5 +1,5 @@
-//! Checks that cross rooms: golden cases, a slow reference, worlds to test in,
-//! a service, a browser.
+//! Tests that need several crates: golden cases, a slow reference
+//! implementation, data sets for tests, a service, a browser.
 
 pub mod browser;
 pub mod bucket;
@@ -24,12 +24,13 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
-/// The program, built beside this test.
+/// The program, which was built beside this test.
 ///
 /// # Errors
 /// When it was not built.
 pub fn program() -> Result<PathBuf> {
-    // Beside a program of this crate, or above a test.
+    // In the same folder as a program of this crate, or one folder above a
+    // test.
     let own = std::env::current_exe()?;
     let named = |folder: &Path| folder.join("eemu").with_extension(std::env::consts::EXE_EXTENSION);
     let program = own.ancestors().skip(1).take(2).map(named).find(|program| program.is_file());
@@ -37,10 +38,10 @@ pub fn program() -> Result<PathBuf> {
     Ok(program)
 }
 
-/// What a benchmark's `--only` chooses of its figures.
+/// The figures of a benchmark that `--only` chooses.
 ///
 /// # Errors
-/// With the first that is not one of them.
+/// The first name that is not one of them.
 pub fn chosen(only: &str, figures: &[&str]) -> Result<Vec<String>> {
     if let Some(unknown) = only.split(',').find(|figure| !figures.contains(figure)) {
         bail!("--only {unknown} is not understood; known: {}", figures.join(", "));
@@ -48,7 +49,7 @@ pub fn chosen(only: &str, figures: &[&str]) -> Result<Vec<String>> {
     Ok(only.split(',').map(str::to_owned).collect())
 }
 
-/// Copies a folder.
+/// Copies a folder with its contents.
 ///
 /// # Errors
 /// When it cannot be read or written.
@@ -66,7 +67,7 @@ pub fn copy(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-/// One figure of a benchmark on standard output: an object a line.
+/// Prints one figure of a benchmark to standard output, as one object a line.
 pub fn say(what: &str, figures: &Value) {
     let mut line = json!({"what": what});
     if let (Some(line), Some(figures)) = (line.as_object_mut(), figures.as_object()) {

@@ -1,13 +1,14 @@
-//! Somebody whom the service asks over loopback: an issuer, a collector.
+//! Serves a router over loopback, for servers that the service calls: an
+//! issuer, a collector.
 
 use anyhow::Result;
 use axum::Router;
 
-/// Answers on a port of its own until the process ends; its address,
+/// Answers on a port of its own until the process ends. Returns its address,
 /// `http://127.0.0.1:port`.
 ///
 /// # Errors
-/// When no port can be had.
+/// If no port is free.
 pub fn serve(router: Router) -> Result<String> {
     let listener = std::net::TcpListener::bind(("127.0.0.1", 0))?;
     listener.set_nonblocking(true)?;

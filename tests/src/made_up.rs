@@ -1,13 +1,13 @@
-//! Made-up records, as many as one likes.
+//! Made-up records in any number.
 
 use std::collections::HashSet;
 use std::io::Read;
 
 use eemu_core::random::Key;
 
-/// Made-up records as the text of an interactions file: every user has about
-/// a hundred different items by a Zipf-like popularity, each user from a stream of
-/// their own.
+/// Made-up records as the text of an interactions file. Every user has about a
+/// hundred different items by a Zipf-like popularity, drawn from a random
+/// stream of the user's own.
 #[derive(Debug)]
 pub struct Lines {
     key: Key,
@@ -20,7 +20,7 @@ pub struct Lines {
 }
 
 impl Lines {
-    /// So many records of so many items.
+    /// This many records of this many items.
     #[must_use]
     pub fn new(records: usize, items: usize) -> Self {
         let text = b"user_id:token\titem_id:token\ttimestamp:float\n".to_vec();
@@ -38,7 +38,8 @@ impl Read for Lines {
             let own = self.records * (self.user + 1) / self.users - self.records * self.user / self.users;
             let mut seen = HashSet::with_capacity(own);
             while seen.len() < own {
-                // 1 / x has a logarithm for its integral: popularity falls as 1 / rank.
+                // 1 / x has a logarithm for its integral, so popularity falls
+                // as 1 / rank.
                 let item = ((self.items as f64).powf(stream.unit()) as usize).min(self.items) - 1;
                 if seen.insert(item) {
                     self.text.extend(format!("u{}\ti{item}\t{}\n", self.user, seen.len()).bytes());

@@ -1,5 +1,5 @@
-//! An S3 server that others wrote: moto, from PyPI. It knows versioning,
-//! listing in pages and what else buckets do; it checks no signature.
+//! An independent S3 server: moto, from PyPI. It implements versioning, listing
+//! in pages and more; it checks no signature.
 
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
@@ -9,7 +9,7 @@ use reqwest::blocking::Client;
 
 use crate::service::PATIENCE;
 
-/// A server over loopback, with no bucket yet.
+/// A server on loopback, without buckets at first.
 pub struct Moto {
     address: String,
     client: Client,
@@ -23,7 +23,7 @@ impl Moto {
     /// When it is not there, or does not answer.
     pub fn start() -> Result<Self> {
         let program = std::env::var_os("EEMU_TEST_MOTO").unwrap_or_else(|| "moto_server".into());
-        // Free a moment ago; whoever is first has it.
+        // The port was free a moment ago; another program may still take it.
         let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let mut command = Command::new(program);
         command.args(["-H", "127.0.0.1", "-p", &port.to_string()]);
@@ -43,7 +43,7 @@ impl Moto {
         Ok(server)
     }
 
-    /// The environment that leads to it.
+    /// The environment variables that point to it.
     pub fn environment(&self) -> Vec<(&'static str, String)> {
         vec![
             ("AWS_ENDPOINT", self.address.clone()),
@@ -53,7 +53,7 @@ impl Moto {
         ]
     }
 
-    /// Puts a bucket or an object there.
+    /// Creates a bucket or an object.
     ///
     /// # Errors
     /// When the server refuses.
@@ -63,8 +63,8 @@ impl Moto {
         Ok(())
     }
 
-    /// Makes a bucket; with `versioning` ("Enabled", "Suspended") it keeps
-    /// versions, or did.
+    /// Creates a bucket; with `versioning` ("Enabled" or "Suspended")
+    /// versioning is set to this status.
     ///
     /// # Errors
     /// When the server refuses.
@@ -78,7 +78,7 @@ impl Moto {
         self.put(&format!("{name}?versioning="), &says)
     }
 
-    /// Names of a bucket's objects under a prefix, up to a thousand.
+    /// The names of a bucket's objects with a prefix, up to a thousand.
     ///
     /// # Errors
     /// When the server refuses.
@@ -92,7 +92,7 @@ impl Moto {
 
 impl Drop for Moto {
     fn drop(&mut self) {
-        // Killing what ended already does nothing.
+        // Killing an ended process does nothing.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -1,5 +1,5 @@
-//! A PostgreSQL server of the test's own, from the machine's packages, or one
-//! that `EEMU_TEST_POSTGRES` names.
+//! A PostgreSQL server for tests: one that is started from the machine's
+//! packages, or the one that `EEMU_TEST_POSTGRES` names.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -13,15 +13,15 @@ use crate::service::PATIENCE;
 
 const CERTIFICATE: &str = "server.crt";
 
-/// A server with room for databases.
+/// A PostgreSQL server on which tests create databases.
 pub struct Postgres {
-    /// Address of a database whose user may make others.
+    /// Address of a database whose user may create others.
     base: String,
     child: Option<Child>,
     kept: Option<tempfile::TempDir>,
 }
 
-/// Where Debian and others keep the programs.
+/// The folder of the programs, on Debian or on the PATH.
 fn programs() -> Result<PathBuf> {
     let debian = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let mut folders: Vec<PathBuf> = debian.map(|entry| entry.path().join("bin")).collect();
@@ -31,7 +31,7 @@ fn programs() -> Result<PathBuf> {
     found.context("there is no PostgreSQL: install Debian's package postgresql, or set EEMU_TEST_POSTGRES")
 }
 
-/// PostgreSQL does not run as root: then as its own user.
+/// PostgreSQL does not run as root; it then runs as its own user.
 fn command(program: &Path, root: bool) -> Command {
     if !root {
         return Command::new(program);
@@ -49,15 +49,15 @@ fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// Makes key and certificate in `kept`, and lets nobody in without TLS; the
-/// settings that say so.
+/// Creates a key and a certificate in `kept`, and configures the server to
+/// refuse connections without TLS. Returns the settings for it.
 fn certify(kept: &Path, data: &Path, root: bool) -> Result<Vec<String>> {
     let (certificate, key) = (kept.join(CERTIFICATE), kept.join("server.key"));
     let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()])?;
     std::fs::write(&certificate, made.cert.pem())?;
     std::fs::write(&key, made.signing_key.serialize_pem())?;
     std::fs::write(data.join("pg_hba.conf"), "hostssl all all 127.0.0.1/32 trust\n")?;
-    // PostgreSQL wants its key to be its own.
+    // PostgreSQL requires that only its own user can read the key.
     run(Command::new("chmod").arg("600").arg(&key))?;
     if root {
         run(Command::new("chown").arg("postgres").arg(&key))?;
@@ -67,10 +67,10 @@ fn certify(kept: &Path, data: &Path, root: bool) -> Result<Vec<String>> {
 }
 
 impl Postgres {
-    /// Starts a server, or takes the one that is named.
+    /// Starts a server, or uses the one that the environment names.
     ///
     /// # Errors
-    /// When there is none, or it does not start.
+    /// If PostgreSQL is not installed, or does not start.
     pub fn start() -> Result<Self> {
         if let Ok(base) = std::env::var("EEMU_TEST_POSTGRES") {
             return Ok(Self { base, child: None, kept: None });
@@ -78,10 +78,11 @@ impl Postgres {
         Self::of_our_own(false)
     }
 
-    /// Starts a server that lets nobody in without TLS. Its certificate, for
-    /// 127.0.0.1 and signed by itself, is [`Postgres::certificate`].
+    /// Starts a server that refuses connections without TLS. Its self-signed
+    /// certificate, for 127.0.0.1, is [`Postgres::certificate`].
     ///
     /// # Errors
+    /// If PostgreSQL is not installed, or does not start.
     /// When there is none, or it does not start.
     pub fn start_with_tls() -> Result<Self> {
         Self::of_our_own(true)
@@ -114,7 +115,7 @@ impl Postgres {
             vec!["listen_addresses=127.0.0.1", "unix_socket_directories=", "fsync=off", "max_connections=50"];
         let files = if tls { certify(kept.path(), &data, root)? } else { Vec::new() };
         settings.extend(files.iter().map(String::as_str));
-        // Free a moment ago; whoever is first has it.
+        // The port was free a moment ago; another program may still take it.
         let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let mut server = command(&bin.join("postgres"), root);
         server.arg("-D").arg(&data).args(["-p", &port.to_string()]);
@@ -143,7 +144,7 @@ impl Postgres {
         })
     }
 
-    /// A new, empty database; its address.
+    /// Creates a new, empty database; returns its address.
     ///
     /// # Errors
     /// When the server refuses.
@@ -157,13 +158,13 @@ impl Postgres {
     }
 }
 
-/// A folder, a database of its own, and the server that it is on.
+/// A folder, a database of its own, and the server with that database.
 pub struct Setting {
-    /// Holds directories.
+    /// Holds the directories.
     pub kept: tempfile::TempDir,
     /// The database's address.
     pub database: String,
-    /// Its server, with room for more.
+    /// Its server, on which more databases can be created.
     pub server: Postgres,
 }
 
@@ -182,13 +183,13 @@ impl Setting {
         self.kept.path().join(name)
     }
 
-    /// The state, seen from a directory.
+    /// The location of the state, with one of the directories.
     pub fn from(&self, name: &str) -> Location {
         located(&self.dir(name), &self.database)
     }
 }
 
-/// A state in a database, seen from one process's directory.
+/// The location of a state in a database, with the directory of one process.
 pub fn located(dir: &Path, database: &str) -> Location {
     Location { dir: dir.to_owned(), database: Some(DatabaseUrl(database.to_owned())), models: None }
 }
@@ -196,7 +197,7 @@ pub fn located(dir: &Path, database: &str) -> Location {
 impl Drop for Postgres {
     fn drop(&mut self) {
         if let Some(child) = &mut self.child {
-            // Its own processes end with it.
+            // This ends the server's own processes too.
             let _ = child.kill();
             let _ = child.wait();
         }

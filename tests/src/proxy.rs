@@ -1,5 +1,5 @@
-//! Somebody between browser and server: writes down what is asked, damages
-//! model files, cuts the line.
+//! A proxy between browser and server: it records requests, damages model
+//! files, and cuts the connection.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex};
 
 use anyhow::{Context, Result};
 
-/// A request as it passed: what a server, or anybody between, can know.
+/// A request as it passed: the information that a server, or anyone between,
+/// can see.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Asked {
     /// Method and path with its query.
@@ -20,29 +21,30 @@ pub struct Asked {
 /// A proxy on loopback until the process ends.
 #[derive(Debug, Clone)]
 pub struct Proxy {
-    /// Where, `http://127.0.0.1:port`.
+    /// Its address, `http://127.0.0.1:port`.
     pub address: String,
     log: Arc<Mutex<Vec<Asked>>>,
     down: Arc<AtomicBool>,
     damage: Arc<AtomicBool>,
     host: Arc<Mutex<String>>,
-    /// Model files that pass before one is held back half way.
+    /// How many model files pass before one is held back half way.
     hold: Arc<AtomicUsize>,
-    /// Whether answers come packed, as a browser asks for them.
+    /// Whether answers may be compressed, as a browser asks for.
     packed: Arc<AtomicBool>,
-    /// Bytes that went to the browser.
+    /// The number of bytes sent to the browser.
     sent: Arc<AtomicUsize>,
-    /// Answers of its own: part of a request's line, status, body.
+    /// Answers that the proxy gives itself: part of a request's line, status,
+    /// body.
     own: Arc<Mutex<Vec<(String, u16, String)>>>,
-    /// The path that it is reached below; nothing else is there.
+    /// The path below which the proxy is reached; other paths do not exist.
     below: Arc<Mutex<String>>,
 }
 
 impl Proxy {
-    /// Stands before `server` (`http://host:port`).
+    /// Starts a proxy for `server` (`http://host:port`).
     ///
     /// # Errors
-    /// When no port can be had.
+    /// If no port is free.
     pub fn before(server: &str) -> Result<Self> {
         let host = server.strip_prefix("http://").context("not an http address")?.to_owned();
         let listener = TcpListener::bind(("127.0.0.1", 0))?;
@@ -64,7 +66,8 @@ impl Proxy {
             for stream in listener.incoming().flatten() {
                 let proxy = shared.clone();
                 std::thread::spawn(move || {
-                    // Whoever hangs up first is nobody's fault.
+                    // Either side may close the connection first; this is not
+                    // an error.
                     let _ = proxy.pass(&stream);
                 });
             }
@@ -72,7 +75,7 @@ impl Proxy {
         Ok(proxy)
     }
 
-    /// Everything that passed so far, in order.
+    /// All requests so far, in order.
     ///
     /// # Panics
     /// When a thread of the proxy panicked.
@@ -80,17 +83,17 @@ impl Proxy {
         self.log.lock().map(|log| log.clone()).unwrap_or_else(|_| panic!("the proxy failed"))
     }
 
-    /// How many model files were asked for so far.
+    /// How many model files were requested so far.
     pub fn downloads(&self) -> usize {
         self.asked().iter().filter(|asked| asked.line.contains("/api/v1/models/")).count()
     }
 
-    /// Cuts the line, or mends it.
+    /// Cuts the connection, or restores it.
     pub fn cut(&self, cut: bool) {
         self.down.store(cut, Ordering::SeqCst);
     }
 
-    /// Stands before another server from now on.
+    /// Forwards to another server from now on.
     ///
     /// # Panics
     /// When a thread of the proxy panicked.
@@ -99,19 +102,19 @@ impl Proxy {
         self.host.lock().map(|mut now| *now = host).unwrap_or_else(|_| panic!("the proxy failed"));
     }
 
-    /// Lets so many more model files pass, and holds the next back half way
-    /// until there is another number.
+    /// Lets this many more model files pass, then holds the next one back half
+    /// way until another number is set.
     pub fn hold_after(&self, files: usize) {
         self.hold.store(files, Ordering::SeqCst);
     }
 
-    /// Lets answers come packed from now on.
+    /// Allows compressed answers from now on.
     pub fn pack(&self) {
         self.packed.store(true, Ordering::SeqCst);
     }
 
-    /// Answers by itself whatever has this in its line, as a server would that
-    /// does not do what it says.
+    /// Answers every request whose line contains `line` by itself, to imitate a
+    /// server that does not do what it says.
     ///
     /// # Panics
     /// When a thread of the proxy panicked.
@@ -120,7 +123,7 @@ impl Proxy {
         own.insert(0, (line.to_owned(), status, body.to_owned()));
     }
 
-    /// Answers nothing by itself any more.
+    /// Stops answering by itself.
     ///
     /// # Panics
     /// When a thread of the proxy panicked.
@@ -128,8 +131,8 @@ impl Proxy {
         self.own.lock().unwrap_or_else(|_| panic!("the proxy failed")).clear();
     }
 
-    /// Is reached below a path alone (`/apps/eemu`), which the server never
-    /// hears of.
+    /// Makes the proxy reachable below a path only (`/apps/eemu`). The path is
+    /// not forwarded to the server.
     ///
     /// # Panics
     /// When a thread of the proxy panicked.
@@ -137,12 +140,12 @@ impl Proxy {
         *self.below.lock().unwrap_or_else(|_| panic!("the proxy failed")) = path.to_owned();
     }
 
-    /// Bytes that went to the browser so far, headers included.
+    /// The number of bytes sent to the browser so far, headers included.
     pub fn sent(&self) -> usize {
         self.sent.load(Ordering::SeqCst)
     }
 
-    /// Whether this model file is to be held back; counts it.
+    /// Whether this model file must be held back; counts it.
     fn holds(&self) -> bool {
         let counted = self.hold.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| {
             Some(if left == usize::MAX { left } else { left.saturating_sub(1) })
@@ -150,7 +153,7 @@ impl Proxy {
         counted == Ok(0)
     }
 
-    /// Changes one bit of every model file from now on, or no longer.
+    /// Changes one bit of every model file from now on, or stops doing so.
     pub fn damage(&self, damage: bool) {
         self.damage.store(damage, Ordering::SeqCst);
     }
@@ -221,7 +224,7 @@ impl Proxy {
             }
             return Ok(out.write_all(&all[all.len() / 2..])?);
         }
-        // Events pass as they come.
+        // Events pass as soon as they come.
         let mut piece = [0; 16 * 1024];
         loop {
             let got = server.read(&mut piece)?;

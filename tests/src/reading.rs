@@ -1,7 +1,7 @@
-//! People who read books, trained in one process, to compare with whatever
-//! trains the same shards elsewhere.
+//! A data set of people who read books, trained in one process, to compare with
+//! shards that are trained elsewhere.
 
-// This is a test's body: it stops where something is wrong.
+// This code is part of tests: it panics if something is wrong.
 #![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeSet;
@@ -15,25 +15,26 @@ use tempfile::TempDir;
 use crate::command::{done, text};
 use crate::copy;
 
-/// People and books with features, and who read what; a place for states.
+/// A folder with a data set of readers and books with features, and with
+/// states.
 pub struct Shop {
     dir: TempDir,
 }
 
-/// How many people.
+/// The number of readers.
 pub const READERS: usize = 24;
 
-/// A person's identifier, which is part of no other.
+/// A reader's identifier, which is not part of any other identifier.
 #[must_use]
 pub fn reader(n: usize) -> String {
     format!("reader-{n:02}.")
 }
 
 impl Shop {
-    /// Writes the data.
+    /// Writes the data set.
     ///
     /// # Panics
-    /// When the system gives no folder.
+    /// If the system gives no folder.
     pub fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let mut users = "user_id:token\tage:token\tyears:float\n".to_owned();
@@ -53,15 +54,16 @@ impl Shop {
         Self { dir }
     }
 
-    /// A path of the place.
+    /// A path in the folder.
     pub fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
-    /// A state that was trained in one process, with these flags.
+    /// A state that was trained in one process, with these flags of `eemu
+    /// train`.
     ///
     /// # Panics
-    /// When it cannot be.
+    /// If it cannot be created.
     pub fn trained(&self, name: &str, flags: &[&str]) -> PathBuf {
         let state = self.path(name);
         let data = self.path("data");
@@ -72,9 +74,9 @@ impl Shop {
         state
     }
 
-    /// A copy of a state.
+    /// Copies a state.
     ///
-    /// # Panics
+    /// If the copy fails.
     /// When it cannot be made.
     pub fn copy(&self, from: &Path, name: &str) -> PathBuf {
         let to = self.path(name);
@@ -82,9 +84,9 @@ impl Shop {
         to
     }
 
-    /// A copy without models.
+    /// Copies a state without its models.
     ///
-    /// # Panics
+    /// If the copy fails.
     /// When it cannot be made.
     pub fn untrained(&self, from: &Path, name: &str) -> PathBuf {
         let to = self.copy(from, name);
@@ -103,7 +105,7 @@ impl Default for Shop {
     }
 }
 
-/// The names of model files, which are hashes of their bytes.
+/// The names of the model files, which are hashes of their bytes.
 ///
 /// # Panics
 /// When there is no state.
@@ -117,7 +119,7 @@ pub fn files(state: &Path) -> BTreeSet<String> {
 /// When the folder cannot be read.
 pub fn holders(folder: &Path, needle: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
-    // What is deleted meanwhile holds nothing.
+    // A file that is deleted meanwhile holds nothing.
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let path = entry.path();
         if path.is_dir() {

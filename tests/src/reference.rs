@@ -1,22 +1,23 @@
-//! The reference of the book, written from what the program itself says: the
-//! command line from its arguments, the API from its document, the settings
-//! from their table. `cargo xtask book` puts it beside the chapters.
+//! Generates the reference chapters of the book from the program itself: the
+//! command line from its arguments, the API from its OpenAPI document, the
+//! settings from their table. `cargo xtask book` puts them beside the other
+//! chapters.
 
 use std::fmt::Write as _;
 
 use serde_json::Value;
 
-/// The pages: a file's name and its text.
+/// The pages: file name and text.
 pub fn pages() -> Vec<(&'static str, String)> {
     vec![("commands.md", commands()), ("api.md", api()), ("settings.md", settings())]
 }
 
-/// One line, so that it stands in a table.
+/// Text on one line, for a cell of a table.
 fn cell(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ").replace('|', "\\|")
 }
 
-/// The command line.
+/// The page of the command line.
 fn commands() -> String {
     let mut root = eemu_server::cli::command();
     root.build();
@@ -36,7 +37,7 @@ fn describe(command: &clap::Command, before: &str, depth: usize, page: &mut Stri
     }
     let name = format!("{before} {}", command.get_name());
     let about = command.get_long_about().or_else(|| command.get_about()).map(ToString::to_string).unwrap_or_default();
-    // Text into a string does not fail.
+    // Writing to a string cannot fail.
     let _ = write!(page, "\n{} {name}\n\n{}\n", "#".repeat(depth), cell(&about));
     let shown = |argument: &&clap::Arg| !argument.is_hide_set() && argument.get_id() != "help";
     let arguments: Vec<&clap::Arg> = command.get_arguments().filter(shown).collect();
@@ -90,7 +91,7 @@ fn meaning(argument: &clap::Arg) -> String {
     text
 }
 
-/// The API.
+/// The page of the API.
 fn api() -> String {
     let document = serde_json::to_value(eemu_server::serve::http::openapi()).unwrap_or_default();
     let mut page = "# API\n\nThe same as a machine reads it: `/api/v1/openapi.json` of a running service, and \
@@ -148,7 +149,7 @@ fn route(method: &str, path: &str, operation: &Value, page: &mut String) {
     }
 }
 
-/// What a schema is, with a link to its own part.
+/// The kind of a schema, with a link to its own section.
 fn kind(schema: &Value) -> String {
     if let Some(name) = schema["$ref"].as_str().and_then(|name| name.rsplit('/').next()) {
         return format!("[{name}](#{})", name.to_lowercase());
@@ -171,7 +172,7 @@ fn kind(schema: &Value) -> String {
     }
 }
 
-/// The settings of `eemu serve`.
+/// The page of the settings of `eemu serve`.
 fn settings() -> String {
     format!(
         "# Settings\n\nOf `eemu serve`. Flags win over the environment, the environment over the file (`--config FILE`, \

@@ -28,13 +28,13 @@ use tower::ServiceExt;
 use crate::program;
 use crate::worlds::{Recipe, cpu};
 
-/// How long anything may take before a test gives up.
+/// How long a test waits for anything before it gives up.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Makes a state of a recipe's world, trained unless told otherwise.
+/// Creates a state with a recipe's data set, and trains it if `trained` is set.
 ///
 /// # Errors
-/// When the server refuses.
+/// If the server refuses.
 pub fn make_state(location: impl Into<Location>, recipe: &Recipe, trained: bool) -> Result<()> {
     let imported = Imported { catalog: recipe.catalog()?, records: recipe.records(), report: ImportReport::default() };
     let deployment = Deployment::create(location, &imported, &recipe.config(), false)?;
@@ -53,7 +53,7 @@ pub fn token(dir: &Path, scope: Scope) -> Result<String> {
     Ok(Tokens::open(dir)?.create(scope, None)?.0)
 }
 
-/// An answer.
+/// The answer to a request.
 #[derive(Debug, Clone)]
 pub struct Reply {
     /// Its status.
@@ -65,7 +65,7 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// The body as JSON; null when it is none.
+    /// The body as JSON; null if it is not JSON.
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.bytes).unwrap_or(Value::Null)
     }
@@ -75,13 +75,13 @@ impl Reply {
 pub struct Place {
     /// Folder of the state.
     pub dir: PathBuf,
-    /// The service.
+    /// A handle of the service.
     pub service: Handle,
     /// Its store.
     pub state: Arc<State>,
-    /// A token for everything.
+    /// An administrator's token.
     pub admin: String,
-    /// A token for metrics and batches.
+    /// An operator's token, for metrics and batches.
     pub operator: String,
     router: Router,
     runtime: tokio::runtime::Runtime,
@@ -89,7 +89,7 @@ pub struct Place {
     _kept: Option<tempfile::TempDir>,
 }
 
-/// Settles at once, trains one shard at a time.
+/// Options of a service that retrains almost at once, one shard at a time.
 pub fn quick() -> ServiceOptions {
     ServiceOptions {
         settle: Duration::from_millis(20),
@@ -104,13 +104,13 @@ pub fn quick() -> ServiceOptions {
     }
 }
 
-/// [`quick`], but nothing is retrained while a test looks.
+/// [`quick`], but the service retrains nothing during a test.
 pub fn patient() -> ServiceOptions {
     ServiceOptions { settle: Duration::from_secs(3600), ..quick() }
 }
 
 impl Place {
-    /// A trained world in service.
+    /// Serves a trained state.
     ///
     /// # Errors
     /// When the server refuses.
@@ -118,7 +118,7 @@ impl Place {
         Self::with(recipe, quick(), &HttpOptions { rate: 0, ..HttpOptions::default() })
     }
 
-    /// The same with options.
+    /// [`Place::new`] with options.
     ///
     /// # Errors
     /// When the server refuses.
@@ -131,7 +131,7 @@ impl Place {
         Ok(place)
     }
 
-    /// A state that is there already.
+    /// Serves an existing state.
     ///
     /// # Errors
     /// When the server refuses.
@@ -148,7 +148,7 @@ impl Place {
         Ok(Self { dir: dir.clone(), service, state, admin, operator, router, runtime, threads, _kept: None })
     }
 
-    /// Stops it, and its directory is in service again with other options.
+    /// Stops the service, and serves its directory again with other options.
     ///
     /// # Errors
     /// When the server refuses.
@@ -161,10 +161,10 @@ impl Place {
         Ok(place)
     }
 
-    /// What is known, with everybody's records at hand as the store has them
-    /// now: the service keeps none in memory.
+    /// The data set with all users' records in memory, as the store has them
+    /// now. The service itself keeps none in memory.
     pub fn dataset(&self) -> Dataset {
-        // Without records whatever a test looks for is missed.
+        // Without records the test's own checks fail.
         let records = self.state.interactions().unwrap_or_default();
         self.service.view().dataset.with_people(records)
     }
@@ -177,17 +177,18 @@ impl Place {
         Ok(self.service.tokens().create(Scope::Subject(user), None)?.0)
     }
 
-    /// The router, to be asked many things at once.
+    /// The router, for concurrent requests.
     pub fn router(&self) -> Router {
         self.router.clone()
     }
 
-    /// Runs something that waits.
+    /// Runs a future to its end.
     pub fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
         self.runtime.block_on(work)
     }
 
-    /// Sends a request and goes on; its answer is waited for later.
+    /// Sends a request in the background; the caller waits for its answer
+    /// later.
     pub fn begin(&self, request: Request<Body>) -> tokio::task::JoinHandle<Reply> {
         self.runtime.spawn(ask(self.router(), request))
     }
@@ -197,10 +198,10 @@ impl Place {
         self.runtime.block_on(ask(self.router(), request))
     }
 
-    /// Gets an address.
+    /// Sends a GET request.
     ///
     /// # Panics
-    /// When the address is none.
+    /// If the address is invalid.
     pub fn get(&self, path: &str, token: &str) -> Reply {
         self.send(request("GET", path, token, None))
     }
@@ -208,15 +209,15 @@ impl Place {
     /// Posts a JSON body.
     ///
     /// # Panics
-    /// When the address is none.
+    /// If the address is invalid.
     pub fn post(&self, path: &str, token: &str, body: &Value) -> Reply {
         self.send(request("POST", path, token, Some(body)))
     }
 
-    /// What the metrics say of one without labels.
+    /// The value of a metric without labels.
     ///
     /// # Panics
-    /// When there is none of this name.
+    /// If there is no such metric.
     pub fn metric(&self, name: &str) -> f64 {
         let text = String::from_utf8_lossy(&self.get("/metrics", &self.operator).bytes).into_owned();
         let value = text.lines().filter_map(|line| line.split_once(' ')).find(|(found, _)| *found == name);
@@ -246,7 +247,7 @@ impl Place {
     pub fn stop(&mut self) {
         self.service.stop();
         for thread in self.threads.drain(..) {
-            // What panicked there is seen elsewhere.
+            // A panic in such a thread is detected elsewhere.
             let _ = thread.join();
         }
     }
@@ -261,7 +262,7 @@ impl Drop for Place {
 /// Builds a request; an empty token sends none.
 ///
 /// # Panics
-/// When the address is none.
+/// If the address is invalid.
 pub fn request(method: &str, path: &str, token: &str, body: Option<&Value>) -> Request<Body> {
     let mut builder = Request::builder().method(method).uri(path);
     if !token.is_empty() {
@@ -271,7 +272,7 @@ pub fn request(method: &str, path: &str, token: &str, body: Option<&Value>) -> R
     builder.header("content-type", "application/json").body(body).unwrap_or_else(|e| panic!("{path}: {e}"))
 }
 
-/// Asks a router and reads the whole answer.
+/// Sends a request to a router and reads the whole answer.
 pub async fn ask(router: Router, request: Request<Body>) -> Reply {
     let response = match router.oneshot(request).await {
         Ok(response) => response,
@@ -285,7 +286,7 @@ pub async fn ask(router: Router, request: Request<Body>) -> Reply {
 pub struct Process {
     /// Its address, `http://127.0.0.1:port`.
     pub address: String,
-    /// Asks it things.
+    /// The HTTP client for requests to it.
     pub client: reqwest::blocking::Client,
     child: Child,
     log: Option<JoinHandle<String>>,
@@ -295,7 +296,7 @@ impl Process {
     /// Starts it and waits until it listens.
     ///
     /// # Errors
-    /// When it ends before, with what it said.
+    /// If it ends before that, with its log.
     pub fn start(state: &Path, args: &[&str], environment: &[(&str, &str)]) -> Result<Self> {
         let mut command = Command::new(program()?);
         command.arg("serve").arg("--state").arg(state).args(["--listen", "127.0.0.1:0", "--rate", "0"]).args(args);
@@ -308,30 +309,30 @@ impl Process {
         let mut errors = child.stderr.take().context("no log")?;
         let log = std::thread::spawn(move || {
             let mut text = String::new();
-            // A killed process may end in the middle of a letter.
+            // A killed process may end in the middle of a character.
             let _ = errors.read_to_string(&mut text);
             text
         });
         let mut lines = BufReader::new(child.stdout.take().context("no output")?).lines();
         let Some(Ok(line)) = lines.next() else {
-            // It is gone or going: wait for it and hand on what it said.
+            // It has ended or is ending: wait for it and report its log.
             let _ = child.kill();
             let _ = child.wait();
             bail!("it did not start: {}", log.join().unwrap_or_default());
         };
         let address = line.rsplit(' ').next().unwrap_or_default().to_owned();
-        // Read on, so that it never waits for somebody to read.
+        // Keeps reading, so that the process never waits for a reader.
         std::thread::spawn(move || lines.for_each(drop));
-        // The server's choice of TLS is compiled in here too.
+        // The server's choice of a TLS library is compiled in here too.
         eemu_server::tls::choose();
-        // It drops idle connections before the service does (15 s): no request
-        // goes into one that is being closed.
+        // The client drops idle connections before the service does (15 s), so
+        // that no request uses a connection that is being closed.
         let client =
             reqwest::blocking::Client::builder().timeout(PATIENCE).pool_idle_timeout(Duration::from_secs(5)).build()?;
         Ok(Self { address, client, child, log: Some(log) })
     }
 
-    /// Posts a JSON body; status and JSON answer.
+    /// Posts a JSON body. Returns the status and the JSON answer.
     ///
     /// # Errors
     /// When the connection fails.
@@ -342,7 +343,7 @@ impl Process {
         Ok((status, serde_json::from_slice(&answer.bytes()?).unwrap_or(Value::Null)))
     }
 
-    /// Gets an address; status and body.
+    /// Sends a GET request. Returns the status and the body.
     ///
     /// # Errors
     /// When the connection fails.
@@ -355,22 +356,22 @@ impl Process {
         Ok((answer.status().as_u16(), answer.bytes()?.to_vec()))
     }
 
-    /// Gets JSON.
+    /// Sends a GET request for JSON.
     ///
     /// # Errors
-    /// When the connection fails or the answer is no JSON.
+    /// If the connection fails or the answer is not JSON.
     pub fn json(&self, path: &str, token: &str) -> Result<Value> {
         Ok(serde_json::from_slice(&self.get(path, token)?.1)?)
     }
 
-    /// The process's number.
+    /// The process id.
     pub fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// Ends it at once, and keeps what is known of it.
+    /// Ends the process at once; its log is kept.
     pub fn stop(&mut self) {
-        // Killing what ended already does nothing.
+        // Killing an ended process does nothing.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -401,7 +402,7 @@ impl Process {
         }
     }
 
-    /// Waits until every shard has its model again and no request waits.
+    /// Waits until every shard has a model of the present records.
     ///
     /// # Errors
     /// When it takes too long.
@@ -410,7 +411,8 @@ impl Process {
         loop {
             let manifest = self.json("/api/v1/manifest", "")?;
             let shards = manifest["shards"].as_array().context("no shards")?;
-            // A shard whose records are all deleted has a model and no voice.
+            // A shard whose records are all deleted has a model, but takes no
+            // part in recommending.
             let is_there = |s: &Value| s["files"].as_array().is_some_and(|files| !files.is_empty());
             if shards.iter().all(|s| is_there(s) && s["stale"] == false) {
                 return Ok(manifest);
@@ -429,8 +431,8 @@ impl Drop for Process {
     }
 }
 
-/// The learned state of a place, in canonical form; for reading beside
-/// nobody.
+/// The learned state of a location, in canonical form. No service may run on
+/// it.
 ///
 /// # Errors
 /// When a shard has no model.
@@ -441,7 +443,7 @@ pub fn learned(location: impl Into<Location>) -> Result<eemu_core::learned_state
     Ok(eemu_core::learned_state::LearnedState::new(&deployment.dataset, tensors))
 }
 
-/// What deleting some items of a user asks.
+/// The body of a request to delete some items of a user.
 pub fn delete_items(user: &str, items: &[&str]) -> Value {
     json!({"user": user, "items": items})
 }

@@ -1,5 +1,5 @@
-//! A trained service over the built-in purchases, as the demonstration has it:
-//! trained once a program, copied for each test.
+//! A trained service with the built-in purchases, like the demonstration:
+//! trained once for each test program, copied for each test.
 
 use std::path::Path;
 use std::sync::OnceLock;
@@ -21,22 +21,22 @@ use crate::proxy::Proxy;
 use crate::service::{Process, token};
 use crate::worlds::cpu;
 
-/// In a page's script: a whole list of ten is shown.
+/// A script for the page: whether a whole list of ten is shown.
 pub const LIST: &str =
     "return document.querySelectorAll('#rows li').length === 10 && !document.querySelector('.lead .tag')";
 
-/// What the models of a shop are.
+/// The kind of a shop's models.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Goods {
-    /// The paper's, narrow: with rows of people.
+    /// The paper's model, narrow: with a user table.
     LowRank,
-    /// The default: of items alone.
+    /// The default model: items alone.
     Items,
-    /// The default with features of people, as buckets.
+    /// The default model with user features, as buckets.
     ItemsAndPeople,
 }
 
-/// One trained state a kind.
+/// One trained state for each kind.
 static TRAINED: [OnceLock<tempfile::TempDir>; 3] = [OnceLock::new(), OnceLock::new(), OnceLock::new()];
 
 /// The default model, narrow, with every record in training and one epoch.
@@ -80,15 +80,15 @@ fn train(goods: Goods) -> Result<tempfile::TempDir> {
     Ok(kept)
 }
 
-/// A service of its own state, with a proxy before it.
+/// A service with its own state, behind a proxy.
 pub struct Shop {
-    /// The real command.
+    /// The real command, serving.
     pub process: Process,
-    /// Between it and the browser.
+    /// The proxy between it and the browser.
     pub proxy: Proxy,
-    /// A token for everything.
+    /// An administrator's token.
     pub admin: String,
-    /// A token for the page Operate.
+    /// An operator's token, for the page Operate.
     pub operator: String,
     /// How long deletions wait before a shard retrains.
     settle: &'static str,
@@ -96,7 +96,7 @@ pub struct Shop {
 }
 
 impl Shop {
-    /// Starts it with a demonstration's three households.
+    /// Starts a service with the demonstration's three households.
     ///
     /// # Errors
     /// When anything does not start.
@@ -107,7 +107,7 @@ impl Shop {
         Self::with("1", Goods::LowRank)
     }
 
-    /// One with other models.
+    /// [`Shop::open`] with other models.
     ///
     /// # Errors
     /// As [`Shop::open`].
@@ -115,8 +115,8 @@ impl Shop {
         Self::with("1", goods)
     }
 
-    /// One that retrains nothing until it is told to ([`Shop::retrain`]), so that
-    /// a page may take its time to show what waits.
+    /// A service that retrains nothing until [`Shop::retrain`] is called, so
+    /// that a page has time to show the waiting requests.
     ///
     /// # Errors
     /// As [`Shop::open`].
@@ -124,10 +124,10 @@ impl Shop {
         Self::with("3600", Goods::LowRank)
     }
 
-    /// Retrains what waits.
+    /// Retrains all shards that wait.
     ///
     /// # Panics
-    /// When the service does not take it.
+    /// If the service refuses.
     pub fn retrain(&self) {
         let answer = aside(|| self.process.post("/api/v1/retrain", &self.operator, &serde_json::json!({})));
         assert!(answer.as_ref().is_ok_and(|(status, _)| *status == 202), "{answer:?}");
@@ -145,8 +145,8 @@ impl Shop {
         Ok(Self { process, proxy, admin, operator, settle, kept })
     }
 
-    /// Stops the server, copies its state, and serves the copy at the same
-    /// address once `change` is through with it.
+    /// Stops the server, copies its state, applies `change` to the copy, and
+    /// serves it at the same address.
     ///
     /// # Errors
     /// When anything does not start.
@@ -174,7 +174,7 @@ fn serve(state: &Path, settle: &str) -> Result<Process> {
     Process::start(state, &["--web", web, "--demo", "3", "--settle", settle], &[])
 }
 
-/// Asks the server directly: a client that blocks needs a thread of its own
+/// Calls the server directly. A blocking client needs a thread of its own
 /// beside a test's runtime.
 ///
 /// # Panics
@@ -183,9 +183,9 @@ pub fn aside<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     std::thread::scope(|scope| scope.spawn(work).join().unwrap_or_else(|_| panic!("asking the server failed")))
 }
 
-/// Opens For you and signs in as the first household.
+/// Opens the page For you and signs in as the first household.
 ///
-/// # Panics
+/// If the page offers no household.
 /// When the page does not offer one.
 pub async fn sign_in(browser: &Browser) {
     browser.open("").await.unwrap_or_else(|why| panic!("the page does not open: {why:#}"));

@@ -1,8 +1,9 @@
-//! The slow way: one user at a time, a copy of every parameter for each, and
-//! reverse-mode differentiation of the plain network. Nothing of it is clever, so that it can judge what is.
+//! The slow reference implementation: one user at a time, a copy of every
+//! parameter for each, and reverse-mode differentiation of the plain network.
+//! It uses no optimisation, so that the fast code can be tested against it.
 //!
 //! It shares with the core the catalogue, the configuration and the names of
-//! the parameters; how features become inputs is written again here.
+//! the parameters. The way from features to inputs is implemented here again.
 
 pub mod episodes;
 
@@ -18,11 +19,12 @@ use eemu_core::tensor::{Device, Tensor, from_vec, indices};
 /// LayerNorm's epsilon.
 const EPSILON: f32 = 1e-5;
 
-/// One graph at a time: a backward pass of Burn 0.21 drops steps of graphs that
-/// other threads are building, and their gradients with them (tracel-ai/burn#5573).
+/// Lets one thread at a time build a graph: a backward pass of Burn 0.21 drops
+/// steps of graphs that other threads are building, and so their gradients
+/// (tracel-ai/burn#5573).
 static GRAPH: Mutex<()> = Mutex::new(());
 
-/// The plain network over one catalogue: two towers, or DeepFM.
+/// The plain network for one catalogue: two towers, or DeepFM.
 pub struct Slow {
     device: Device,
     tracking: Device,
@@ -46,16 +48,17 @@ struct Feature {
 }
 
 enum Input {
-    /// One category a row. `personal` is the identifier, which an unnamed row lacks.
+    /// One category for each row. `personal` marks the identifier, which an
+    /// unnamed row lacks.
     Category { rows: Vec<Option<u32>>, size: usize, personal: bool },
-    /// Numbers a row, and a last row of zeros for nobody.
+    /// Numbers for each row, and a last row of zeros for `Nobody`.
     Numbers { matrix: Tensor<2>, weight: &'static str, biased: bool },
 }
 
-/// One user's own copy of every parameter.
+/// A user's own copy of every parameter.
 pub struct Theta(BTreeMap<String, Tensor<2>>);
 
-/// A gradient: parameters that the loss does not reach are left out.
+/// A gradient; parameters that do not affect the loss are absent.
 pub type Gradient = BTreeMap<String, Tensor<2>>;
 
 /// The loss of one task and its gradient.
@@ -64,7 +67,8 @@ pub struct Judged {
     pub loss: f32,
     /// Its gradient at the parameters it was taken at.
     pub gradient: Gradient,
-    /// How near a pair comes to the hinge, where the gradient jumps.
+    /// The smallest distance of a pair from the hinge, where the gradient
+    /// jumps.
     pub nearest: f32,
 }
 
@@ -72,12 +76,12 @@ pub struct Judged {
 pub struct Adapted {
     /// theta_u.
     pub theta: Theta,
-    /// What each step that stayed went against.
+    /// The loss and gradient of each step that was kept.
     pub steps: Vec<Judged>,
-    /// Whether the step after those ran away.
+    /// Whether the step after those diverged and was taken back.
     pub taken_back: bool,
-    /// How near anything came to where it jumps: a pair to the hinge, a loss
-    /// to running away.
+    /// The smallest distance from a discontinuity: of a pair from the hinge, or
+    /// of a loss from the limit of divergence.
     pub nearest: f32,
 }
 
@@ -127,7 +131,7 @@ impl Theta {
         self.0.get(name).cloned().with_context(|| format!("no parameter '{name}'"))
     }
 
-    /// The same values outside of any graph.
+    /// The same values outside any graph.
     fn plain(&self) -> Self {
         Self(self.0.iter().map(|(name, value)| (name.clone(), value.clone().inner())).collect())
     }
@@ -159,7 +163,7 @@ impl Slow {
         }
     }
 
-    /// A user's own copy of all parameters.
+    /// Copies all parameters for a user.
     pub fn copy(&self, values: &TensorMap) -> Theta {
         let copies = values.iter().map(|(name, (shape, numbers))| {
             let columns = shape.last().copied().unwrap_or(1).max(1);
@@ -169,8 +173,8 @@ impl Slow {
         Theta(copies.collect())
     }
 
-    /// The embeddings of rows, one a feature. `tracked` says whether theta is
-    /// part of a graph.
+    /// The embeddings of rows, one tensor for each feature. `tracked` says
+    /// whether theta is part of a graph.
     fn embed(&self, side: &Side, theta: &Theta, rows: &[EntityRef], tracked: bool) -> Result<Vec<Tensor<2>>> {
         let mut parts = Vec::with_capacity(side.features.len());
         for feature in &side.features {
@@ -178,7 +182,8 @@ impl Slow {
             parts.push(match &feature.input {
                 Input::Category { rows: known, size, personal } => {
                     let table = parameter("table")?;
-                    // A table longer than its vocabulary starts with the unknown value.
+                    // A table that is longer than its vocabulary begins with
+                    // the row for unknown values.
                     let extra = table.dims()[0] - size;
                     let places = rows
                         .iter()
@@ -209,7 +214,8 @@ impl Slow {
         Ok(parts)
     }
 
-    /// The layers from number `first` on, `name` being their parameters' prefix.
+    /// The layers from number `first` on; `name` is the prefix of their
+    /// parameters.
     fn layers(theta: &Theta, name: &str, first: usize, mut x: Tensor<2>) -> Result<Tensor<2>> {
         for layer in first.. {
             let parameter = |what: &str| theta.get(&format!("{name}.{layer}.{what}"));
@@ -220,7 +226,7 @@ impl Slow {
         Ok(x)
     }
 
-    /// A tower's outputs of rows.
+    /// The outputs of a tower for rows.
     fn tower(&self, side: &Side, theta: &Theta, rows: &[EntityRef], tracked: bool) -> Result<Tensor<2>> {
         let x = Tensor::cat(self.embed(side, theta, rows, tracked)?, 1);
         Self::layers(theta, &format!("{}.tower", side.name), 0, x)
@@ -237,8 +243,8 @@ impl Slow {
         }
     }
 
-    /// DeepFM by the book: every row is a user and an item with all their
-    /// fields, the user's own second-order term among the others.
+    /// DeepFM by its definition: every row is a user and an item with all their
+    /// fields, including the user's own second-order term.
     fn deep_fm(&self, theta: &Theta, user: EntityRef, rows: &[EntityRef], tracked: bool) -> Result<Tensor<2>> {
         let mut fields = self.embed(&self.users, theta, &vec![user; rows.len()], tracked)?;
         let mut first_order = fields[0].clone().narrow(1, 0, 1) * 0.0;
@@ -263,7 +269,7 @@ impl Slow {
     /// The mean hinge loss of a task's pairs, and its gradient at theta.
     ///
     /// # Errors
-    /// When theta lacks a parameter, or the task names what it has no row for.
+    /// If theta lacks a parameter, or the task names a value without a row.
     pub fn judge(&self, theta: &Theta, task: &Task) -> Result<Judged> {
         let count = task.pairs.len();
         if count == 0 {
@@ -285,8 +291,8 @@ impl Slow {
         Ok(Judged { loss: read(loss.inner())?[0], gradient, nearest })
     }
 
-    /// Copies theta for one user and takes plain gradient steps on the task,
-    /// until one runs away: that one is taken back.
+    /// Copies theta for one user and takes plain gradient steps on the task. A
+    /// step that diverges is taken back, and no other follows.
     ///
     /// # Errors
     /// As [`Slow::judge`].
@@ -313,7 +319,8 @@ impl Slow {
         Ok(adapted)
     }
 
-    /// x_u at theta; of DeepFM the sum of the user's fields, and a one.
+    /// x_u at theta; for DeepFM the sum of the user's fields, with a one
+    /// appended.
     ///
     /// # Errors
     /// As [`Slow::judge`].
@@ -346,11 +353,13 @@ fn normed_gelu(x: Tensor<2>, scale: Tensor<2>, shift: Tensor<2>) -> Tensor<2> {
     let centred = x.clone() - x.mean_dim(1);
     let variance = centred.clone().powi_scalar(2).mean_dim(1);
     let normed = centred / (variance + EPSILON).sqrt() * scale + shift;
-    // Not Burn's own GELU: its derivative is that of an approximation.
+    // Burn's own GELU is not used, because its derivative is that of an
+    // approximation.
     normed.clone() * ((normed / std::f32::consts::SQRT_2).erf() + 1.0) * 0.5
 }
 
-/// A tensor's values. Blocks, as nothing in a browser may.
+/// Reads a tensor's values. This blocks the thread, which is not possible in a
+/// browser.
 ///
 /// # Errors
 /// When the device fails.

@@ -1,5 +1,5 @@
-//! Small random systems to test in: a catalogue with every kind of feature and
-//! a handful of people, all from one seed, trained in milliseconds.
+//! Small random data sets for tests: a catalogue with every kind of feature and
+//! a handful of users, all from one seed. Training takes milliseconds.
 
 use anyhow::{Context, Result, anyhow};
 use eemu_core::closed_form::{EaseConfig, KernelConfig};
@@ -20,40 +20,40 @@ use proptest::prelude::*;
 /// Whether and how records have times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Times {
-    /// None has one.
+    /// No record has a time.
     Absent,
-    /// A few values that many share.
+    /// A few values that many records share.
     Tied,
-    /// Hardly two alike.
+    /// Hardly two records have the same time.
     Spread,
 }
 
-/// What a world is made from.
+/// The recipe of a random data set and its configuration.
 #[derive(Debug, Clone)]
 pub struct Recipe {
-    /// Of the data and of the deployment.
+    /// Seed of the data and of the deployment.
     pub seed: u64,
-    /// People.
+    /// Number of users.
     pub users: u32,
-    /// Things, 14 or more so that nobody has everything.
+    /// Number of items; 14 or more, so that no user has every item.
     pub items: u32,
     /// Number of shards.
     pub shards: u32,
-    /// What decides a record's shard.
+    /// The unit by which records are assigned to shards.
     pub by: ShardBy,
-    /// What is held out.
+    /// Which records are held out.
     pub holdout: Holdout,
     /// Times of records.
     pub times: Times,
-    /// How shards learn.
+    /// The meta-learning method.
     pub meta: Meta,
     /// Passes over a shard; a closed form takes one.
     pub epochs: u32,
-    /// Query records a cell.
+    /// Query records in a user slice.
     pub query_length: usize,
-    /// Cells are sliced anew each epoch.
+    /// Whether slices are drawn anew each epoch.
     pub fresh_slices: bool,
-    /// What the model is.
+    /// The kind of model.
     pub model: ModelKind,
 }
 
@@ -81,8 +81,8 @@ impl Recipe {
         Key::from_seed(self.seed).stream("world of a test", &[purpose.as_bytes()])
     }
 
-    /// A model of a few dozen numbers, and steps large enough that every
-    /// record leaves a trace.
+    /// A model with a few dozen values, and steps so large that every record
+    /// affects it.
     pub fn config(&self) -> Config {
         let mut config = Config { holdout: self.holdout, ..Config::default().low_rank(are_timed(&self.records())) };
         config.shard.by = self.by;
@@ -105,7 +105,7 @@ impl Recipe {
         config.train.outer_step = if self.meta == Meta::Reptile { 0.5 } else { 0.02 };
         config.train.query_length = self.query_length;
         config.train.fresh_slices = self.fresh_slices;
-        // Both kinds of negatives, with and without the plain support loss.
+        // Both kinds of negatives; with and without the plain support loss.
         config.train.in_batch_negatives = 1;
         config.train.support_weight = if self.seed.is_multiple_of(2) { 1.0 } else { 0.0 };
         if self.model.is_of_items() {
@@ -119,8 +119,8 @@ impl Recipe {
         config
     }
 
-    /// Episodes of every shape, by the seed: towers, steps, orders, features,
-    /// the whole catalogue and shared negatives.
+    /// Settings of the default model that vary with the seed: towers, steps,
+    /// orders, features, the whole catalogue or shared negatives.
     fn episodes(&self, timed: bool) -> EpisodesConfig {
         let mut stream = self.stream("episodes");
         let tower = [Tower::None, Tower::Table, Tower::Map][stream.below(3)];
@@ -145,10 +145,11 @@ impl Recipe {
         }
     }
 
-    /// Both sides have a category with blanks, a set of words and numbers.
+    /// A catalogue in which both sides have a category with blanks, a set of
+    /// words, and numbers.
     ///
     /// # Errors
-    /// Never, unless the catalogue refuses what is made here.
+    /// Never, unless the catalogue refuses this data.
     pub fn catalog(&self) -> Result<Catalog> {
         let mut stream = self.stream("catalogue");
         let mut side = |kind: &str, count: u32| {
@@ -171,13 +172,13 @@ impl Recipe {
         Ok(Catalog { dataset: "small".into(), version: 1, users, items })
     }
 
-    /// Each person's 1 to 12 distinct records, in no order in particular.
+    /// Each user's 1 to 12 distinct records, in random order.
     pub fn records(&self) -> Vec<Interaction> {
         let mut stream = self.stream("records");
         let mut records = Vec::new();
         for user in 0..self.users {
             let mut items: Vec<u32> = (0..self.items).collect();
-            // As many short histories as long ones.
+            // Short histories are as frequent as long ones.
             let count = if stream.below(2) == 0 { 1 + stream.below(4) } else { 1 + stream.below(12) };
             stream.choose(&mut items, count);
             for &item in &items[..count] {
@@ -193,7 +194,7 @@ impl Recipe {
         records
     }
 
-    /// The whole system.
+    /// The whole data set.
     ///
     /// # Errors
     /// When core refuses it.
@@ -201,7 +202,7 @@ impl Recipe {
         self.world_of(self.records())
     }
 
-    /// The system that only ever had these records.
+    /// The data set that only ever had these records.
     ///
     /// # Errors
     /// When core refuses it.
@@ -209,8 +210,8 @@ impl Recipe {
         Ok(Dataset::new(self.catalog()?, records, self.config())?.0)
     }
 
-    /// The system that never had some records (user, item), its other records
-    /// brought in another order.
+    /// The data set that never had some records (user, item), with its other
+    /// records in another order.
     ///
     /// # Errors
     /// When core refuses it.
@@ -221,8 +222,8 @@ impl Recipe {
         self.world_of(records)
     }
 
-    /// The system that never had a person: they stand in no table, and the
-    /// others stand in another order.
+    /// The data set that never had a user: the user is not in the catalogue,
+    /// and the other users are in another order.
     ///
     /// # Errors
     /// When core refuses it.
@@ -243,7 +244,7 @@ impl Recipe {
     }
 }
 
-/// Recipes of all kinds.
+/// Random recipes of all kinds.
 pub fn recipes() -> impl Strategy<Value = Recipe> {
     let holdout = prop_oneof![Just(Holdout::None), Just(Holdout::LeaveOneOut)];
     let times = prop_oneof![Just(Times::Absent), Just(Times::Tied), Just(Times::Spread)];
@@ -275,12 +276,12 @@ pub fn recipes() -> impl Strategy<Value = Recipe> {
     )
 }
 
-/// The device whose bytes are promised.
+/// The device whose bytes are reproducible.
 pub fn cpu() -> Device {
     Device::Flex(Default::default())
 }
 
-/// One shard from scratch.
+/// Trains one shard from scratch.
 ///
 /// # Errors
 /// When training fails.
@@ -289,7 +290,7 @@ pub fn train_one(dataset: &Dataset, shard: &ShardData) -> Result<TensorMap> {
     Ok(pollster::block_on(model.values())?)
 }
 
-/// Every shard from scratch: rightly, or under a mistake.
+/// Trains every shard from scratch, correctly or under a deliberate mistake.
 ///
 /// # Errors
 /// When training fails.
@@ -303,15 +304,15 @@ pub fn train_all(dataset: &Dataset, mistake: Option<Mistake>) -> Result<Vec<Tens
 /// A trained system.
 #[derive(Debug, Clone)]
 pub struct System {
-    /// What it knows.
+    /// Its data set.
     pub dataset: Dataset,
-    /// What it learned, shard by shard.
+    /// Its trained tensors, shard by shard.
     pub tensors: Vec<TensorMap>,
     mistake: Option<Mistake>,
 }
 
 impl System {
-    /// Trains a world.
+    /// Trains a data set.
     ///
     /// # Errors
     /// When training fails.
@@ -319,8 +320,9 @@ impl System {
         Ok(Self { tensors: train_all(&dataset, mistake)?, dataset, mistake })
     }
 
-    /// Forgets as the server does: trains the shards that `plan` names, and
-    /// keeps the others. Returns them and how many records went.
+    /// Deletes records as the server does: retrains the shards that `plan`
+    /// names, and keeps the others. Returns these shards and the number of
+    /// removed records.
     ///
     /// # Errors
     /// When training fails.
@@ -337,7 +339,7 @@ impl System {
                 };
             }
         } else {
-            // A mistake may be made across shards, so all of them are trained.
+            // A mistake may involve several shards, so all of them are trained.
             let mut trained = train_all(&self.dataset, self.mistake)?;
             for &index in &plan.shards {
                 self.tensors[index as usize] = std::mem::take(&mut trained[index as usize]);
@@ -352,15 +354,16 @@ impl System {
     }
 }
 
-/// Runs work on so many threads.
+/// Runs work on this many threads.
 ///
 /// # Errors
-/// When the threads cannot be had, or the work fails.
+/// If the threads cannot be started, or the work fails.
 pub fn on_threads<T: Send>(threads: usize, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
     rayon::ThreadPoolBuilder::new().num_threads(threads).build().context("no threads")?.install(work)
 }
 
-/// Where two states differ, and that their bytes say the same.
+/// The differences between two states, after checking that their bytes agree
+/// with them.
 ///
 /// # Errors
 /// When the list of differences and the bytes contradict each other.

@@ -1,13 +1,15 @@
-//! What the browser app costs, in headless Chromium against the real command:
+//! Measures the cost of the browser app, in headless Chromium against the real
+//! command:
 //!
 //!     bench_web --state DIR [--lists N] [--only FIGURE,FIGURE]
 //!
-//! A list here is every shard adapted and the whole catalogue ranked, once with
-//! and once without adaptation, for the household with most records: natively,
-//! in the browser's CPU backend, and on its WebGPU (a software adapter where
-//! the machine has no other). Beside it: bytes of two visits, milliseconds from
-//! the visit to its first list, tasks of the page's own thread over 50 ms, and
-//! the Lab's training. One JSON object a figure goes to standard output.
+//! A list means that every shard is adapted and the whole catalogue is ranked,
+//! once with and once without adaptation, for the first household. It is
+//! measured natively, with the browser's CPU backend, and on its WebGPU (a
+//! software adapter if the machine has no other). The program also measures the
+//! bytes of two visits, the milliseconds from the visit to its first list,
+//! tasks of the page's own thread over 50 ms, and the Lab's training. One JSON
+//! object for each figure goes to standard output.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -31,7 +33,7 @@ struct Args {
     only: Vec<String>,
 }
 
-/// What `--only` may name.
+/// The figures that `--only` may name.
 const FIGURES: [&str; 4] = ["native", "cpu", "lab", "webgpu"];
 
 fn main() -> ExitCode {
@@ -81,7 +83,7 @@ fn bench(args: &Args) -> Result<()> {
     })
 }
 
-/// The first, and the median of the later ones.
+/// The first time, and the median of the later ones.
 fn spread(times: &[f64]) -> Value {
     let mut later: Vec<f64> = times.iter().skip(1).copied().collect();
     later.sort_by(f64::total_cmp);
@@ -89,7 +91,7 @@ fn spread(times: &[f64]) -> Value {
     json!({ "lists": times.len(), "first_ms": times.first().map(|ms| round(*ms)), "median_ms": later.get(later.len() / 2).map(|ms| round(*ms)) })
 }
 
-/// The browser's own code, compiled natively.
+/// Runs the browser's own code, compiled natively.
 async fn native(address: &str, lists: u64) -> Result<()> {
     let api = Api::new(address);
     let households = api.demo().await?;
@@ -123,9 +125,10 @@ async fn native(address: &str, lists: u64) -> Result<()> {
     Ok(())
 }
 
-/// Runs before the page: signs in as the first household as soon as it can,
-/// and notes the moment of the first list, tasks over 50 ms (the browser tells
-/// of no others), and which calls were long in frames that took over 50 ms.
+/// A script that runs before the page. It signs in as the first household as
+/// soon as possible. It notes the time of the first list, tasks over 50 ms (the
+/// browser does not report shorter ones), and long calls in frames that took
+/// over 50 ms.
 const NOTES: &str = "
     window.notes = { list: null, tasks: [], scripts: [], asked: false };
     new PerformanceObserver((list) => {
@@ -160,15 +163,17 @@ async fn visit(browser: &Browser, proxy: &Proxy, what: &str) -> Result<()> {
     tasks(browser, what).await
 }
 
-/// What kept the page's thread for longer than 50 ms since the last look.
+/// Reports the tasks that blocked the page's thread for longer than 50 ms since
+/// the last call.
 async fn tasks(browser: &Browser, after: &str) -> Result<()> {
     let notes = browser.run("const now = { tasks_ms: notes.tasks, scripts: notes.scripts }; notes.tasks = []; notes.scripts = []; return now").await?;
     say("long_tasks", &json!({ "after": after, "notes": notes }));
     Ok(())
 }
 
-/// Lists made anew, one after the other: milliseconds each, as the worker took
-/// them. Their length changes, which is no work of the models.
+/// Requests new lists, one after the other. Returns the milliseconds of each,
+/// as the worker measured them. Their length alternates, which costs the models
+/// no work.
 async fn lists(browser: &Browser, count: u64) -> Result<Vec<f64>> {
     let mut times = Vec::new();
     let millis = "return document.querySelector('#rows').dataset.millis";
@@ -201,7 +206,7 @@ async fn cpu_visits(proxy: &Proxy, count: u64) -> Result<()> {
 
 async fn webgpu(proxy: &Proxy, count: u64) -> Result<()> {
     let browser = Browser::at_with(&proxy.address, WEBGPU).await?;
-    // Wanted from the start, so that there is no trial.
+    // The device is chosen at the start, so that no trial runs.
     browser.open("").await?;
     browser.run("sessionStorage.setItem('device', JSON.stringify(['Gpu', null]))").await?;
     prepared(&browser).await?;

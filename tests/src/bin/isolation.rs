@@ -1,12 +1,13 @@
-//! What isolation costs in quality. In shard s a negative may be an item that
-//! the user took in another shard, because s must not know. This trains an
-//! ensemble by that rule and again with negatives that look into every shard,
-//! which breaks exactness, and compares the two user by user:
+//! Measures the cost of isolation in accuracy. In shard s a negative may be an
+//! item that the user has in another shard, because shard s must not know it.
+//! This program trains an ensemble by that rule, and again with negatives that
+//! exclude the items of all shards, which breaks exactness. It compares the two
+//! user by user:
 //!
 //!     isolation [--data DIR] [--first N] [--epochs N]
 //!
-//! `--data` takes what `eemu import` takes; without it the built-in data set is
-//! used. `--first` trains and averages the first N shards only.
+//! `--data` takes the same path as `eemu import`; without it the built-in data
+//! set is used. `--first` trains and averages the first N shards only.
 
 use std::path::{Path, PathBuf};
 
@@ -53,13 +54,14 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// The paper's model: the default one draws no negatives a person.
+/// Uses the low-rank two-tower model, because the default model draws no
+/// negatives for each user.
 fn dataset(data: Option<&Path>, epochs: Option<u32>) -> Result<Dataset> {
     let mut options = import::ImportOptions::default();
     let imported = match data {
         None => import::built_in_with(&ImportOptions::default())?,
         Some(path) => {
-            // The paper's user features, where the data has them.
+            // The paper's user features, if the data has them.
             let wanted = ["age", "gender", "occupation"].map(str::to_owned).to_vec();
             options.choices.user_features = Some(wanted);
             match import::open(path, &options) {
@@ -74,7 +76,7 @@ fn dataset(data: Option<&Path>, epochs: Option<u32>) -> Result<Dataset> {
     Ok(Dataset::new(imported.catalog, imported.records, config)?.0)
 }
 
-/// Test ranks of every user, without adaptation and with.
+/// The test ranks of every user, without and with adaptation.
 fn measured(dataset: &Dataset, mistake: Option<Mistake>, first: usize) -> Result<[Vec<(u32, usize)>; 2]> {
     let mut shards = dataset.shards();
     shards.truncate(first);

@@ -1,10 +1,11 @@
-//! A picture of each page for the README and the book, taken in a headless
-//! Chromium of the real app beside the real server:
+//! Takes a picture of each page for the README and the book, in a headless
+//! Chromium of the real app with the real server:
 //!
 //!     pictures DIR
 //!
-//! For you after a purchase is forgotten, Operate once its shard is back, and
-//! the Lab with a twin world beside it; each in light and dark.
+//! The pictures show For you after a purchase was deleted, Operate when all
+//! shards are back, and the Lab with a twin system next to it; each in light
+//! and dark.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -14,7 +15,8 @@ use eemu_tests::browser::{Browser, dist};
 use eemu_tests::shop::{Goods, LIST, Shop, aside};
 use fantoccini::Locator;
 
-/// As wide as a README shows it without shrinking letters away.
+/// The width at which a README shows a picture without shrinking the letters
+/// too far.
 const SIZE: (u32, u32) = (1280, 800);
 
 fn main() -> ExitCode {
@@ -73,7 +75,7 @@ async fn operate(shop: &Shop, file: &Path, dark: bool) -> Result<()> {
     browser.client.find(Locator::Css("#operator")).await?.send_keys(&shop.operator).await?;
     browser.click(".token button").await?;
     browser.until("the log", "return !!document.querySelector('#leave')").await?;
-    // All shards are back when nothing waits; the picture is of that.
+    // All shards are back when no request waits; the picture shows that state.
     aside(|| shop.process.wait_clean())?;
     browser.until("all shards", "return document.querySelector('h1').innerText.startsWith('All eight')").await?;
     shoot(&browser, file).await?;

@@ -1,4 +1,4 @@
-//! Writes the reference of the book: `reference DIR`.
+//! Writes the reference chapters of the book: `reference DIR`.
 
 use std::process::ExitCode;
 

@@ -1,6 +1,6 @@
-//! The default model by its definition: every place of a history with its own
-//! sum over the records that it may read, and reverse-mode differentiation
-//! through all of it. No recurrence, no formula of a gradient.
+//! The default model by its definition: every position of a history has its own
+//! sum over the records that it may read, with reverse-mode differentiation
+//! through all of it. It uses no recurrence and no formula of a gradient.
 
 use anyhow::Result;
 use burn::tensor::activation::{log_softmax, softmax};
@@ -12,37 +12,38 @@ use std::sync::PoisonError;
 
 use super::{GRAPH, Gradient, Slow, Theta, read};
 
-/// The plain model over one catalogue.
+/// The plain model for one catalogue.
 pub struct SlowEpisodes {
     config: EpisodesConfig,
     items: Slow,
     people: Slow,
 }
 
-/// What a batch comes to.
+/// The result of a batch.
 pub struct Outer {
     /// Mean cross-entropy of the queries.
     pub loss: f32,
-    /// Its gradient; parameters that the loss does not reach are left out.
+    /// Its gradient; parameters that do not affect the loss are absent.
     pub gradient: Gradient,
-    /// The places' vectors, row by row.
+    /// The vectors of the query positions, row by row.
     pub adapted: Vec<f32>,
 }
 
-/// Some queries of one history.
+/// Some query positions of one history.
 pub struct Places<'a> {
-    /// Whose it is.
+    /// The user of the history.
     pub person: EntityRef,
     /// The whole history.
     pub records: &'a [u32],
-    /// Which of them are asked for.
+    /// The query positions among them.
     pub asked: std::ops::Range<usize>,
-    /// Factors of dropout at the records' vectors and at the tower's,
-    /// [records, width]; no dropout where one is empty.
+    /// Factors of dropout for the records' embeddings and for the tower's,
+    /// [records, width]; an empty list means no dropout.
     pub kept: [Vec<f32>; 2],
 }
 
-/// A faded sum at each place, with the root of each place's weight.
+/// The decayed sum at each position, with the square root of each position's
+/// weight.
 struct Faded {
     sums: Tensor<2>,
     roots: Tensor<2>,
@@ -67,13 +68,13 @@ impl SlowEpisodes {
         Ok(Self { config: config.clone(), items: Slow::new(&of_items, &tables, device), people })
     }
 
-    /// A number that is no parameter.
+    /// A value that is not a parameter.
     fn constant(&self, values: Vec<f32>, shape: [usize; 2]) -> Tensor<2> {
         Tensor::from_inner(from_vec(values, shape, &self.items.device))
     }
 
-    /// Before which record of each place how many others stand: `None` where
-    /// the place does not read the record.
+    /// For each position and record, how many newer records precede the
+    /// position: `None` if the position does not read the record.
     fn ages(&self, places: &Places<'_>) -> Vec<Option<f32>> {
         let records = 0..places.records.len();
         let age = |place: usize, record: usize| match self.config.timed {
@@ -83,8 +84,8 @@ impl SlowEpisodes {
         places.asked.clone().flat_map(|place| records.clone().map(move |record| age(place, record))).collect()
     }
 
-    /// `rows` [records, width] summed for each place, faded at rates 1 / tau
-    /// [1, parts] that are mixed by `shares` [1, parts].
+    /// Sums `rows` [records, width] for each position. They are decayed at
+    /// rates 1 / tau [1, parts], which `shares` [1, parts] mixes.
     fn faded(&self, places: &Places<'_>, rows: Tensor<2>, fading: Option<(Tensor<2>, Option<Tensor<2>>)>) -> Faded {
         let shape = [places.asked.len(), places.records.len()];
         let ages = self.ages(places);
@@ -114,9 +115,9 @@ impl SlowEpisodes {
         Faded { sums: weights.matmul(rows) / roots.clone(), roots }
     }
 
-    /// The loss of some places, all alike, and its gradient. With `sample`
-    /// places choose among those items only, each with the chance it had to be
-    /// there.
+    /// The mean loss of some query positions, and its gradient. With `sample`
+    /// only those items are scored, each with its probability of being in the
+    /// sample.
     ///
     /// # Errors
     /// When a parameter is missing.
@@ -158,10 +159,10 @@ impl SlowEpisodes {
             }
             let mut x = x.repeat_dim(0, places.asked.len());
             for number in 0..self.config.steps {
-                // Minus the gradient of the support's loss at x.
+                // The negative gradient of the support loss at x.
                 let mean = softmax(logits(&x), 1).matmul(choices.clone());
                 let inner = faded.sums.clone() - mean * faded.roots.clone();
-                // First order: the inner gradient is taken for a constant.
+                // First order: the inner gradient is treated as a constant.
                 let inner = if self.config.second_order { inner } else { inner.detach() };
                 x = x + inner * step.clone();
                 if number == 0
@@ -201,7 +202,7 @@ impl SlowEpisodes {
         Ok(Outer { loss: read(loss.inner())?[0], gradient, adapted })
     }
 
-    /// What the history tower adds at each place.
+    /// The addition of the history tower at each position.
     fn tower(&self, theta: &Theta, y: &Tensor<2>, places: &Places<'_>) -> Result<Option<Tensor<2>>> {
         let table = match self.config.tower {
             Tower::None => return Ok(None),

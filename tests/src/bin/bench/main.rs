@@ -1,20 +1,21 @@
-//! How fast one shard trains and ranks:
+//! Measures how fast one shard trains and ranks:
 //!
 //!     bench [--data DIR] [--threads N] [--seconds S] [--model default|two-tower|paper]
 //!           [--device cpu|cuda|wgpu|auto] [--tile PEOPLE] [--batch USERS]
 //!     bench --synthetic RECORDS [--items N] [--threads N] [--model default|two-tower]
 //!
-//! A table for people goes to standard error, one JSON object a figure to
-//! standard output (`cargo xtask bench` reads those). `--data` takes what
-//! `eemu import` takes; without it the built-in data set is used. The default
-//! model counts places (queries of training) and says what share of the
-//! processor's products it reaches. The low-rank models count users, beside the
-//! naive loop that does the same one user at a time; their user features are
-//! those of the paper (age, gender, occupation) where the data has them.
-//! `--seconds` bounds each measurement (20), `--device` is where both sides
-//! compute (cpu), `--tile` how many people are ranked together (as in
-//! evaluation), `--batch` how many users a low-rank batch has. `--synthetic`
-//! measures what made-up records cost from import to one epoch of one shard.
+//! A table goes to standard error, and one JSON object for each figure to
+//! standard output (`cargo xtask bench` reads those). `--data` takes the same
+//! path as `eemu import`; without it the built-in data set is used. The default
+//! model counts query positions of training, and prints which share of the
+//! processor's peak for matrix products it reaches. The low-rank models count
+//! users, next to a naive loop that does the same one user at a time; their
+//! user features are those of the paper (age, gender, occupation) if the data
+//! has them. `--seconds` limits each measurement (20), `--device` is where both
+//! sides compute (cpu), `--tile` is how many users are ranked together (as in
+//! evaluation), `--batch` is how many users a low-rank batch has. `--synthetic`
+//! measures the cost of made-up records from the import to one epoch of one
+//! shard.
 
 mod of_items;
 
@@ -44,21 +45,22 @@ use eemu_tests::made_up::Lines;
 use eemu_tests::slow::{Gradient, Slow, read};
 use pollster::block_on;
 
-// The server's allocator: batches take and free the same large blocks.
+// The server's allocator: batches allocate and free the same large blocks.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// People of a loop before its clock starts: a GPU compiles its programs.
+/// Users that a loop processes before its clock starts, because a GPU compiles
+/// its programs first.
 const WARM: usize = 2;
 
 /// Which model is measured.
 #[derive(Clone, Copy, PartialEq)]
 enum Choice {
-    /// Item vectors trained by episodes.
+    /// Item embeddings trained by episodes.
     Default,
-    /// Two towers with the steps of a deployment.
+    /// Two towers with the training settings of a deployment.
     TwoTower,
-    /// The paper's towers, negatives and seven pairs.
+    /// The paper's towers, negatives and seven adaptation pairs.
     Paper,
 }
 
@@ -70,15 +72,15 @@ struct Args {
     items: Option<usize>,
     model: Choice,
     device: DeviceChoice,
-    /// People ranked together, if not as many as evaluation takes.
+    /// Users ranked together; as many as evaluation takes if absent.
     tile: Option<usize>,
-    /// Users a batch of training, if not as many as usual.
+    /// Users in a training batch; as many as configured if absent.
     batch: Option<usize>,
 }
 
 fn main() -> ExitCode {
     let result = arguments().and_then(|args| {
-        // 0 leaves the number to RAYON_NUM_THREADS and the machine.
+        // 0 leaves the number of threads to RAYON_NUM_THREADS and the machine.
         let pool = rayon::ThreadPoolBuilder::new().num_threads(args.threads).build()?;
         pool.install(|| match args.synthetic {
             Some(records) => synthetic(records, &args),
@@ -142,7 +144,7 @@ fn positive(text: &str) -> Result<usize> {
     Ok(number)
 }
 
-/// Prints one flat JSON object. Values are JSON already.
+/// Prints one flat JSON object. The values must be valid JSON.
 fn figure(what: &str, fields: &[(&str, String)]) {
     let mut line = format!("{{\"what\": \"{what}\"");
     for (name, value) in fields {
@@ -152,14 +154,14 @@ fn figure(what: &str, fields: &[(&str, String)]) {
     println!("{line}, \"threads\": {}}}", rayon::current_num_threads());
 }
 
-/// A line of /proc/self/status in MB; `None` where there is no such file.
+/// A line of /proc/self/status in MB; `None` if there is no such file.
 fn memory(line: &str) -> Option<f64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|l| l.strip_prefix(line)?.strip_prefix(':'))?;
     Some(line.trim().strip_suffix("kB")?.trim().parse::<f64>().ok()? / 1024.0)
 }
 
-/// Something a second, by the clock and by the processor.
+/// A rate per second, by the clock and by processor time.
 struct Speed {
     clock: f64,
     processor: Option<f64>,
@@ -231,7 +233,8 @@ fn bench(args: &Args) -> Result<()> {
     let theta = block_on(model.values())?;
     let train_slow = train_slowly(&dataset, &shard, &slow, &theta, args.seconds)?;
     let rank_slow = rank_slowly(&dataset, &people, &slow, &theta, args.seconds)?;
-    // Judged on the CPU: a GPU's own products are the coarser ones.
+    // Compared on the CPU, because a GPU's own matrix products are less
+    // precise.
     let judge = Slow::new(&dataset.catalog, &dataset.config.model, &device::cpu());
     let worst = worst_difference(&dataset, &people, &judge, &theta, &scores)?;
     figure("check", &[("worst_difference", format!("{worst:.2e}"))]);
@@ -251,12 +254,13 @@ fn bench(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// Trains a few batches to warm up, then one epoch, or as much of one as fits.
+/// Trains a few batches to warm up, then one epoch, or the part of one that
+/// fits the time.
 fn train(dataset: &Dataset, shard: &ShardData, seconds: f64, device: &Device) -> Result<(ShardModel, Speed)> {
     let batch = dataset.config.train.users_per_batch;
     let warm = first(shard, 8 * batch);
     let mut trainer = Trainer::new(&dataset.catalog, &dataset.config, &warm, device)?;
-    // A GPU compiles its programs the first time.
+    // A GPU compiles its programs in the first epoch.
     block_on(trainer.epoch(|_| ()))?;
     let start = Instant::now();
     block_on(trainer.epoch(|_| ()))?;
@@ -299,13 +303,13 @@ fn train(dataset: &Dataset, shard: &ShardData, seconds: f64, device: &Device) ->
     Ok((trainer.finish().0, Speed::new(part.cells.len(), took, processor)))
 }
 
-/// Ranks tiles of people until the time is up. Returns the first tile's
-/// scores too, for the loop to be held against.
+/// Ranks tiles of users until the time is up. Returns the first tile's scores
+/// too, for the comparison with the loop.
 fn rank(dataset: &Dataset, people: &[UserContext], model: &ShardModel, args: &Args) -> Result<(Speed, Vec<Vec<f32>>)> {
     let ranker = block_on(Ranker::new(&[(0, model)], &dataset.key, &dataset.degrees, &dataset.config.adapt))?;
     let together = args.tile.unwrap_or_else(|| ranker.people_together());
     let tile = &people[..together.min(people.len())];
-    // Warm-up, and what the loop must find as well.
+    // Warm-up; its scores are compared with the loop's.
     let scores = block_on(ranker.scores(tile, 0, false))?.into_iter().map(|s| s.mean).collect();
     let (mut ranked, mut request, watch) = (0, 1, Watch::start());
     'time: loop {
@@ -334,7 +338,7 @@ fn rank(dataset: &Dataset, people: &[UserContext], model: &ShardModel, args: &Ar
     Ok((Speed::new(ranked, took, processor), scores))
 }
 
-/// One positive with one negative of each kind, drawn off the clock.
+/// Pairs each positive with one negative of each kind. This is not timed.
 fn loop_task(stream: &mut Stream, shard: &ShardData, cell: &UserSlice, items: usize, positives: &[u32]) -> Task {
     let own: Vec<u32> = cell.items().collect();
     let mut pairs = Vec::with_capacity(2 * positives.len());
@@ -350,9 +354,9 @@ fn loop_task(stream: &mut Stream, shard: &ShardData, cell: &UserSlice, items: us
     Task { user: EntityRef::Known(cell.user), pairs }
 }
 
-/// Algorithm 1 as written: for each user a copy of every parameter, an inner
-/// step on all of it, the query gradient there; one outer step a batch. The
-/// outer step is plain, not Adam, which leans towards the loop.
+/// Algorithm 1 as written: each user gets a copy of every parameter, an inner
+/// step on all of it, and the query gradient there; each batch takes one outer
+/// step. The outer step is plain instead of Adam, which favours the loop.
 fn train_slowly(dataset: &Dataset, shard: &ShardData, slow: &Slow, theta: &TensorMap, seconds: f64) -> Result<Speed> {
     let config = &dataset.config.train;
     let items = dataset.catalog.items.len();
@@ -445,7 +449,8 @@ fn scores_slowly(dataset: &Dataset, task: &Task, slow: &Slow, theta: &TensorMap)
     slow.scores(&adapted.theta, task.user)
 }
 
-/// How far the first people's scores are from the loop's, of their norm.
+/// The greatest difference between the first users' scores and the loop's,
+/// relative to the norm.
 fn worst_difference(
     dataset: &Dataset,
     people: &[UserContext],

@@ -1,5 +1,6 @@
-//! The default model: places a second in training, adapted rankings a second,
-//! and what share of the processor's products both reach.
+//! The default model: query positions per second in training, adapted rankings
+//! per second, and the share of the processor's peak for matrix products that
+//! both reach.
 
 use std::time::Instant;
 
@@ -19,7 +20,8 @@ use rayon::prelude::*;
 
 use super::{Args, figure, json_megabytes, json_seconds, megabytes, memory};
 
-/// Records that a ranking is adapted to, as the peers': the newest.
+/// The newest records to which a ranking is adapted, as many as for the
+/// programs it is compared with.
 const SUPPORT: usize = 20;
 
 pub(super) fn bench(args: &Args) -> Result<()> {
@@ -45,13 +47,13 @@ pub(super) fn bench(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// Places of a shard: every record but each person's first.
+/// Query positions of a shard: every record except each user's first.
 fn places(shard: &ShardData) -> usize {
     shard.cells.iter().map(|cell| cell.support.len().saturating_sub(1)).sum()
 }
 
-/// Multiplications and additions of large square products, in 10^9 a second:
-/// what the processor can do at best.
+/// Multiplications and additions of large square matrix products, in 10^9 per
+/// second: the processor's peak.
 fn products(seconds: f64) -> f64 {
     const SIDE: usize = 768;
     let threads = rayon::current_num_threads();
@@ -69,8 +71,8 @@ fn products(seconds: f64) -> f64 {
     (0..threads).into_par_iter().map(run).sum()
 }
 
-/// Trains as many shards at once as there are threads, an epoch each at least,
-/// until the time is up. The start of a shard is timed by itself.
+/// Trains as many shards at once as there are threads, at least one epoch each,
+/// until the time is up. The initialisation of the shards is timed separately.
 fn train(dataset: &Dataset, shards: &[ShardData], args: &Args, peak: f64) -> Result<ShardModel> {
     let device = device::open(args.device)?;
     let threads = rayon::current_num_threads().min(shards.len());
@@ -95,8 +97,8 @@ fn train(dataset: &Dataset, shards: &[ShardData], args: &Args, peak: f64) -> Res
         .sum::<Result<usize>>()?;
     let (took, processor) = (watch.seconds(), watch.processor());
     let (items, width) = (dataset.catalog.items.len(), dataset.config.episodes.width);
-    // Three products of places, items and columns (the bias is one): scores,
-    // and the gradients of places and of items.
+    // Three products of query positions, items and columns (the bias is one
+    // column): the scores, and the gradients of positions and of items.
     let flop = 6.0 * items as f64 * (width + 1) as f64;
     let rate = done as f64 / took;
     let share = rate * flop / 1e9 / peak;
@@ -122,8 +124,8 @@ fn train(dataset: &Dataset, shards: &[ShardData], args: &Args, peak: f64) -> Res
     Ok(trained.finish().0)
 }
 
-/// Adapts one shard to tiles of people, scores all items and takes the ten
-/// best, on every thread.
+/// Adapts one shard to tiles of users, scores all items and takes the ten best,
+/// on every thread.
 fn rank(dataset: &Dataset, model: &ShardModel, args: &Args, peak: f64) -> Result<()> {
     let mut adapt = dataset.config.adapt.clone();
     adapt.size = SUPPORT;
@@ -173,14 +175,14 @@ fn rank(dataset: &Dataset, model: &ShardModel, args: &Args, peak: f64) -> Result
         "rank  {rate:>10.0} adapted rankings of {items} items/s, one shard; {:.0}% of its products",
         100.0 * share
     );
-    // One person by themselves: what a request costs.
+    // One user alone: the cost of a single request.
     let single = AloneTime::of(&ranker, &people, args.seconds.min(5.0))?;
     figure("episodes-alone", &[("milliseconds", format!("{:.4}", single.milliseconds))]);
     eprintln!("one person alone, one shard: {:.3} ms", single.milliseconds);
     Ok(())
 }
 
-/// The median time of one person's scores from one shard, on one thread.
+/// The median time of one user's scores from one shard, on one thread.
 struct AloneTime {
     milliseconds: f64,
 }

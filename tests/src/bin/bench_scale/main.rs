@@ -1,19 +1,22 @@
-//! What a change costs a service as its data grow, over loopback with the real
-//! command:
+//! Measures how the cost of a change grows with the data of a service, over
+//! loopback with the real command:
 //!
 //!     bench_scale [--records N,N,...] [--changes N] [--at DIR] [--bulk N]
 //!                 [--postgres yes]
 //!     bench_scale --whole yes [--records N,N,...] [--items N] [--at DIR]
 //!
-//! For each number of records it makes a state of random ones (a hundred a
-//! person, 20,000 items, eight shards with the default model, untrained, since
-//! no training is measured), serves it, and measures: memory; the median time
-//! to the answer and the bytes written of single deletions, whole accounts and
-//! additions; and how many records a second come in through bulk requests. One
-//! JSON object a size goes to standard output. What it made it deletes.
-//! With `--postgres yes` records are in a PostgreSQL server that it starts (or
-//! the one that EEMU_TEST_POSTGRES names); bytes written are then not measured.
-//! `--whole yes` measures the other way of many records ([`whole`]).
+//! For each number of records the program creates a state of random records and
+//! serves it. A state has a hundred records for each user, 20,000 items and
+//! eight shards with the default model, untrained, because training is not
+//! measured. The program measures memory, the median time to the answer and the
+//! bytes written for single deletions, whole accounts and additions, and how
+//! many records per second bulk requests add. One JSON object for each size
+//! goes to standard output. The states are deleted at the end.
+//!
+//! With `--postgres yes` the records are in a PostgreSQL server that the
+//! program starts (or the one that EEMU_TEST_POSTGRES names); bytes written are
+//! then not measured. `--whole yes` measures the whole way of many records
+//! ([`whole`]).
 
 mod whole;
 
@@ -40,7 +43,7 @@ use serde_json::{Value, json};
 const ITEMS: u32 = 20_000;
 const A_PERSON: u32 = 100;
 const SHARDS: u32 = 8;
-/// Lines of a bulk request.
+/// Lines in a bulk request.
 const LINES: usize = 10_000;
 
 struct Args {
@@ -51,7 +54,7 @@ struct Args {
     postgres: bool,
     whole: bool,
     items: Option<usize>,
-    /// The input of a shard, of which this process trains one epoch.
+    /// The input of a shard; this process trains one epoch of it.
     epoch_of: Option<PathBuf>,
 }
 
@@ -108,7 +111,8 @@ fn arguments() -> Result<Args> {
     Ok(args)
 }
 
-/// The item of somebody's nth record: no two the same, spread over all.
+/// The item of a user's nth record: different for each n, and spread over all
+/// items.
 fn item(user: u32, nth: u32) -> u32 {
     (user.wrapping_mul(7919) % ITEMS + nth * 197) % ITEMS
 }
@@ -137,7 +141,7 @@ fn make(place: &Location, records: u64) -> Result<u32> {
     Ok(users)
 }
 
-/// Gives every shard its model as it starts.
+/// Publishes an untrained model for every shard.
 fn publish_untrained(place: &Location) -> Result<()> {
     let deployment = Deployment::open_away(place.clone(), Access::Write)?;
     let dataset = &deployment.dataset;
@@ -229,7 +233,7 @@ fn rounded(number: f64) -> f64 {
     (number * 10.0).round() / 10.0
 }
 
-/// The median time of some changes, and the bytes written for each.
+/// The median time of some changes, and the bytes written for each of them.
 fn measured(process: &Process, count: usize, change: impl Fn(usize) -> Result<f64>) -> Result<Value> {
     let before = written(process)?;
     let mut times = (0..count).map(change).collect::<Result<Vec<_>>>()?;
@@ -239,7 +243,7 @@ fn measured(process: &Process, count: usize, change: impl Fn(usize) -> Result<f6
     Ok(json!({"ms": rounded(median * 1e3), "kb_written": bytes / 1024}))
 }
 
-/// Records a second through bulk requests, half of them of people who are new.
+/// Records per second through bulk requests; half of them belong to new users.
 fn bulk(process: &Process, admin: &str, count: usize, users: u32) -> Result<Value> {
     let stream = Key::from_seed(3).stream("bulk", &[]);
     let mut stream = stream;
@@ -279,14 +283,14 @@ fn bulk(process: &Process, admin: &str, count: usize, users: u32) -> Result<Valu
     }))
 }
 
-/// A figure of the process's memory, in MB.
+/// A memory figure of the process, in MB.
 fn memory(process: &Process, name: &str) -> Option<u64> {
     let text = std::fs::read_to_string(format!("/proc/{}/status", process.id())).ok()?;
     let line = text.lines().find(|line| line.starts_with(name))?.to_owned();
     line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kb| kb / 1024)
 }
 
-/// Bytes that the process has had written so far.
+/// The bytes that the process has written so far.
 fn written(process: &Process) -> Result<u64> {
     let text = std::fs::read_to_string(format!("/proc/{}/io", process.id()))?;
     let line = text.lines().find_map(|line| line.strip_prefix("write_bytes: ")).context("no figure of writing")?;

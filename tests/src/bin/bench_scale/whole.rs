@@ -1,7 +1,7 @@
-//! The way of many records through the real command, step by step: a table is
-//! imported, one shard packed and trained for one epoch, one record deleted
-//! from a running service. Each step is a process of its own, so that its
-//! memory is its own.
+//! Measures the way of many records through the real command, step by step: a
+//! table is imported, one shard is packed and trained for one epoch, and one
+//! record is deleted from a running service. Each step runs in a process of its
+//! own, so that its memory can be measured.
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, BufWriter, Write as _};
@@ -21,12 +21,12 @@ use serde_json::{Value, json};
 
 use super::{Args, ITEMS, memory, publish_untrained, rounded};
 
-/// Items of so many records: no more than there are records for.
+/// The number of items for a number of records.
 fn items(args: &Args, records: u64) -> usize {
     args.items.unwrap_or_else(|| (records as usize / 100).clamp(ITEMS as usize, 1_000_000))
 }
 
-/// All steps; one JSON object a step to standard output.
+/// Runs all steps; prints one JSON object for each.
 pub(super) fn bench(args: &Args, records: u64) -> Result<()> {
     let kept = tempfile::tempdir_in(&args.at)?;
     let (table, state) = (kept.path().join("made-up.inter"), kept.path().join("state"));
@@ -83,7 +83,7 @@ pub(super) fn bench(args: &Args, records: u64) -> Result<()> {
     Ok(())
 }
 
-/// One epoch of a packed shard, in this process.
+/// Trains one epoch of a packed shard in this process.
 pub(super) fn epoch_of(input: &Path) -> Result<()> {
     let unit = Input::read(input)?.unit;
     let device = Device::Flex(Default::default());
@@ -100,7 +100,7 @@ pub(super) fn epoch_of(input: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Runs a step: its seconds, and the memory that it had at most (MB).
+/// Runs a step. Returns its seconds and its peak memory in MB.
 fn watched(command: &mut Command) -> Result<(f64, Option<u64>)> {
     let began = Instant::now();
     let mut child = command.stdin(Stdio::null()).spawn()?;

@@ -1,5 +1,5 @@
 //! Serving for a long time: recommendations, deletions and additions at a
-//! steady pace. Afterwards every receipt is checked against what was asked, and
+//! steady pace. At the end every receipt is checked against its request, and
 //! the state is verified.
 
 use std::sync::Mutex;
@@ -15,14 +15,14 @@ use serde_json::{Value, json};
 
 use super::{Bench, memory};
 
-/// Of recommendations, a second.
+/// Recommendations per second.
 const LISTS: f64 = 50.0;
-/// Of deletions and of additions, a minute.
+/// Deletions and additions per minute.
 const DELETIONS: f64 = 5.0;
 const ADDITIONS: f64 = 50.0;
 
-/// Does something at a steady pace until the time is over. What comes late is
-/// done at once, so that none is left out.
+/// Calls `work` at a steady pace until the time is over. Late calls are made at
+/// once, so that none is omitted.
 fn paced(seconds: f64, a_second: f64, mut work: impl FnMut(usize) -> Result<()>) -> Result<()> {
     let start = Instant::now();
     for number in 0.. {
@@ -36,7 +36,7 @@ fn paced(seconds: f64, a_second: f64, mut work: impl FnMut(usize) -> Result<()>)
     Ok(())
 }
 
-/// Times in milliseconds at shares of all.
+/// Percentiles of times, in milliseconds.
 fn spread(mut times: Vec<f64>) -> Value {
     times.sort_by(f64::total_cmp);
     let at = |share: f64| times.get((times.len() as f64 * share) as usize).map(|t| (t * 1e4).round() / 10.0);
@@ -44,14 +44,15 @@ fn spread(mut times: Vec<f64>) -> Value {
 }
 
 impl Bench<'_> {
-    /// As the module says, for `--seconds`.
+    /// Runs the load that the module describes, for `--seconds`.
     pub(super) fn endurance(&mut self) -> Result<()> {
         let seconds = self.args.seconds;
         let (lists, deletions, additions) = (Mutex::default(), Mutex::default(), Mutex::default());
         let (requests, resident) = (Mutex::new(Vec::new()), Mutex::new(Vec::new()));
         let degraded = AtomicU64::new(0);
         let note = |times: &Mutex<Vec<f64>>, start: Instant| keep(times, start.elapsed().as_secs_f64());
-        // Three ask for lists in turn: one slow answer does not hold up the rest.
+        // Three clients ask for lists in turn, so that one slow answer does not
+        // delay the others.
         let asking = |client: usize| {
             let mut stream = Key::from_seed(client as u64).stream("endurance", &[]);
             paced(seconds, LISTS / 3.0, |_| {
@@ -81,7 +82,7 @@ impl Bench<'_> {
         let adding = || {
             let mut stream = Key::from_seed(9).stream("additions", &[]);
             paced(seconds, ADDITIONS / 60.0, |number| {
-                // Every fifth is of somebody new.
+                // Every fifth addition is for a new user.
                 let user = match number % 5 {
                     0 => format!("new person {number}"),
                     _ => self.data.users[stream.below(self.data.users.len())].clone(),
@@ -123,7 +124,7 @@ impl Bench<'_> {
         self.check(&requests.into_inner().unwrap_or_default())
     }
 
-    /// Every receipt, and the state at the end.
+    /// Checks every receipt, and the state at the end.
     fn check(&mut self, requests: &[(String, (String, String))]) -> Result<()> {
         for (id, (user, item)) in requests {
             self.wait(id)?;
@@ -138,7 +139,7 @@ impl Bench<'_> {
         say("receipts", &json!({"checked": requests.len(), "wrong": 0}));
         self.process.stop();
         let dir = text(&self.dir);
-        // Additions wait for their schedule: now all of it is trained.
+        // Additions wait for their schedule: this trains all of them.
         done(&["train", "-q", "--state", dir], &[]);
         let verdict = done(&["verify", "-q", "--json", "--state", dir], &[]);
         say("verify", &json!({"equal": verdict["equal"], "seconds": verdict["seconds"]}));
@@ -150,6 +151,6 @@ impl Bench<'_> {
 }
 
 fn keep<T>(list: &Mutex<Vec<T>>, value: T) {
-    // A list is whole between any two pushes.
+    // The list is in a valid state between any two pushes.
     list.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(value);
 }

@@ -1,18 +1,25 @@
-//! What serving costs, over loopback with the real command:
+//! Measures the cost of serving, over loopback with the real command:
 //!
 //!     bench_serve --state DIR [--seconds S] [--clients N] [--deletions N]
 //!                 [--only FIGURE,FIGURE] [--set KEY=VALUE]...
 //!
-//! Measured on a copy of a trained state, its settings changed by `--set`:
-//! recommendations a second and their p99, alone and beside a retraining; seconds from a deletion to its acknowledgement and to the
-//! published model, beside retraining every shard; deletions absorbed in an
-//! hour of asking without a pause, and what is sustained; memory. One JSON
-//! object a figure goes to standard output. Only where `--only endurance` asks
-//! for it: 50 lists a second, 5 deletions and 50 additions a minute for
-//! `--seconds`, then every receipt checked and the state verified.
+//! The program measures on a copy of a trained state, whose settings `--set`
+//! changes. It measures:
 //!
-//! A state whose shards another build trained is served as it is; what
-//! retrains is of this build. How many those are is said first.
+//! - recommendations per second and their p99, alone and during a retraining;
+//! - seconds from a deletion to its acknowledgement and to the published model,
+//!   and the time to retrain every shard;
+//! - deletions absorbed in an hour of requests without a pause, and the rate
+//!   that is sustained;
+//! - memory.
+//!
+//! One JSON object for each figure goes to standard output. With `--only
+//! endurance`: 50 lists per second, 5 deletions and 50 additions per minute for
+//! `--seconds`; then every receipt is checked and the state is verified.
+//!
+//! If another build trained the state's shards, they are served as they are;
+//! retrained shards are of this build. The first line says how many were
+//! trained by another build.
 
 mod endurance;
 
@@ -34,9 +41,9 @@ use eemu_tests::worlds::cpu;
 use eemu_tests::{chosen, copy, say};
 use serde_json::{Value, json};
 
-/// What can be measured, in this order.
+/// The figures that can be measured, in this order.
 const FIGURES: [&str; 6] = ["alone", "deletion", "beside", "absorbed", "everything", ENDURANCE];
-/// Not measured unless it is asked for.
+/// Measured on request only.
 const ENDURANCE: &str = "endurance";
 
 struct Args {
@@ -79,13 +86,13 @@ fn arguments() -> Result<Args> {
     Ok(Args { state, seconds, clients, deletions: deletions.max(1), only, set })
 }
 
-/// People and records to ask about.
+/// Users and records for the requests.
 struct Data {
     users: Vec<String>,
     records: Vec<(String, String)>,
 }
 
-/// The copy in service, and what is asked of it.
+/// The served copy, with the data for requests to it.
 struct Bench<'a> {
     args: &'a Args,
     dir: PathBuf,
@@ -139,8 +146,8 @@ fn bench(args: &Args) -> Result<()> {
 }
 
 impl Bench<'_> {
-    /// From a deletion to its acknowledgement, and to the published model; and
-    /// the rate that is sustained with that.
+    /// The time from a deletion to its acknowledgement and to the published
+    /// model, and the rate of deletions that can be sustained with these times.
     fn deletion(&self) -> Result<()> {
         let (mut acknowledged, mut published) = (Vec::new(), Vec::new());
         for record in self.data.records.iter().take(self.args.deletions) {
@@ -166,8 +173,8 @@ impl Bench<'_> {
         Ok(())
     }
 
-    /// Recommendations while deletions come one after the other, so that
-    /// something always trains.
+    /// Recommendations while deletions follow one another, so that a shard is
+    /// always training.
     fn beside(&self) -> Result<()> {
         let stop = AtomicBool::new(false);
         let beside = std::thread::scope(|scope| -> Result<Value> {
@@ -208,7 +215,7 @@ impl Bench<'_> {
         Ok(())
     }
 
-    /// The widest account makes every shard retrain.
+    /// Deletes the account whose records are in the most shards.
     fn everything(&self) -> Result<()> {
         let start = Instant::now();
         let body = json!({"user": widest(&self.data)});
@@ -261,7 +268,7 @@ fn widest(data: &Data) -> &str {
     counts.into_iter().max_by_key(|(user, count)| (*count, *user)).map_or("", |(user, _)| user)
 }
 
-/// A figure of the process's memory, in MB; null where the system has none.
+/// A memory figure of the process, in MB; null if the system gives none.
 fn memory(process: &Process, name: &str) -> Option<u64> {
     let status = Command::new("cat").arg(format!("/proc/{}/status", process.id())).output().ok()?;
     let text = String::from_utf8(status.stdout).ok()?;
@@ -269,7 +276,7 @@ fn memory(process: &Process, name: &str) -> Option<u64> {
     line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kb| kb / 1024)
 }
 
-/// So many clients asking without a pause.
+/// The load of several clients that ask without a pause.
 fn load(bench: &Bench<'_>) -> Result<Value> {
     let Bench { args, process, admin, data, .. } = bench;
     let start = Instant::now();
