@@ -1,6 +1,6 @@
-//! An account that is forgotten leaves no trace: what is left is what a plain
-//! import of the other people's files gives, without anything of the first
-//! import (no `--catalog`), in another order of lines.
+//! Deleting an account leaves no trace: the result equals a plain import of the
+//! other users' files, which uses nothing of the first import (no `--catalog`)
+//! and has the lines in another order.
 
 #![allow(clippy::unwrap_used)]
 
@@ -16,8 +16,8 @@ use eemu_tests::command::{done, hashes, run, text};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// Twelve people and fifteen items; the items have a file of their own, since a
-/// catalogue belongs to the operator and not to people.
+/// Twelve users and fifteen items. The items have a file of their own, because
+/// their catalogue belongs to the operator and not to users.
 fn files(dir: &std::path::Path, timed: bool, without: Option<&str>) {
     fs::create_dir_all(dir).unwrap();
     let mut lines: Vec<String> = Vec::new();
@@ -36,7 +36,7 @@ fn files(dir: &std::path::Path, timed: bool, without: Option<&str>) {
         if timed { "user_id:token\titem_id:token\ttimestamp:float\n" } else { "user_id:token\titem_id:token\n" };
     fs::write(dir.join("x.inter"), format!("{heading}{}", lines.concat())).unwrap();
     let items: String = (0..15).map(|n| format!("item-{n}\tkind-{}\n", n % 3)).collect();
-    // Whoever leaves is alone in a group, and the oldest by far.
+    // The user to delete is alone in a group, and the oldest by far.
     let people = (0..12).map(|n| format!("person-{n}")).filter(|person| without != Some(person.as_str()));
     let of = |person: &str| if person == "person-7" { ("alone", 99) } else { ("many", 20 + person.len()) };
     let people: String = people.map(|person| format!("{person}\t{}\t{}\n", of(&person).0, of(&person).1)).collect();
@@ -44,7 +44,7 @@ fn files(dir: &std::path::Path, timed: bool, without: Option<&str>) {
     fs::write(dir.join("x.item"), format!("item_id:token\tkind:token\n{items}")).unwrap();
 }
 
-/// A state of these files, trained; the hash of each shard's model.
+/// A trained state of these files; returns its path.
 fn state(dir: &TempDir, name: &str, kind: &str, people: bool) -> String {
     let (data, place) = (dir.path().join(name), dir.path().join(format!("{name}-state")));
     let features: &[&str] =
@@ -83,10 +83,11 @@ fn an_account_leaves_no_trace_in_a_plain_import() {
         let (code, out, err) = run(&["verify", "--state", &had], &[]);
         assert_eq!(code, Some(0), "{out}{err}");
         if people {
-            // Features are read: without them models are others.
+            // The models depend on the features: without them the models
+            // differ.
             assert_ne!(before, models(&state(&dir, "all-again", kind, false)));
         }
-        // Nothing of the name is left in what a server would show or keep.
+        // The name must not be left in any file of the state or in its output.
         for file in fs::read_dir(&had).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file()) {
             let bytes = fs::read(&file).unwrap();
             assert!(!bytes.windows(8).any(|part| part == b"person-7"), "{} names it", file.display());
@@ -96,8 +97,9 @@ fn an_account_leaves_no_trace_in_a_plain_import() {
     }
 }
 
-/// A person's features are read by the training of their shard, so the input's
-/// name covers them: a model of other features is not taken for this one's.
+/// Training a shard reads its users' features, so the input hash includes them:
+/// a model that was trained on other features is not accepted as the model of
+/// this input.
 #[test]
 fn features_of_people_are_part_of_an_input() {
     let dir = TempDir::new().unwrap();
@@ -123,8 +125,8 @@ fn features_of_people_are_part_of_an_input() {
     assert_eq!(changed, holding.map(|shard| shard.index).collect::<Vec<_>>());
 }
 
-/// What the rule against vocabularies is for: with one, the account's only word
-/// shapes a table that outlives it, and the twin has another.
+/// Shows why users have no vocabulary: the word that only the deleted account
+/// had would shape a table that outlives it, and the twin has another table.
 #[test]
 fn a_vocabulary_of_people_would_leave_a_trace() {
     let dir = TempDir::new().unwrap();

@@ -1,5 +1,6 @@
-//! `eemu recommend --all`: everybody's list as one file, the same as one by one,
-//! there whole or not at all, gone on with after a kill.
+//! `eemu recommend --all`: the lists of all users in one file. They equal the
+//! lists requested one by one, the file is complete or absent, and a killed run
+//! is resumed.
 
 #![allow(clippy::unwrap_used)]
 
@@ -55,7 +56,7 @@ fn of_parquet(path: &Path) -> Vec<Row> {
     .collect()
 }
 
-/// Nothing of the making is left in a folder.
+/// Whether no temporary file is left in a folder.
 fn is_tidy(folder: &Path) -> bool {
     let hidden = |entry: std::io::Result<std::fs::DirEntry>| {
         let name = entry.unwrap().file_name().into_string().unwrap();
@@ -86,7 +87,7 @@ fn every_form_holds_what_is_said_one_by_one() {
         for (place, row) in rows.iter().enumerate() {
             let item = &one["items"][place];
             assert_eq!((row.1, row.2.as_str()), (place as u32 + 1, item["item_id"].as_str().unwrap()), "{person}");
-            // Sums over several people are taken in another order.
+            // Sums for several users are taken in another order.
             assert!((f64::from(row.3) - item["score"].as_f64().unwrap()).abs() < 1e-4);
             assert_ne!(row.2, "book-1");
         }
@@ -97,13 +98,13 @@ fn every_form_holds_what_is_said_one_by_one() {
         let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(out("lists.csv")).unwrap().permissions());
         assert_eq!(mode & 0o077, 0, "others can read everybody's lists");
     }
-    // Nobody has a list of nothing, and the file says so with its heading.
+    // A list without items has no rows, so the file holds its heading only.
     let (code, ..) = all(&state, &out("none.csv"), &["--only", "no such", "-q"]);
     assert_eq!((code, of_csv(&out("none.csv"))), (Some(0), Vec::new()));
 }
 
-/// Killed in the middle it goes on, and comes to the same; with other rules,
-/// or after a deletion, nothing of before is taken over.
+/// A killed run is resumed and gives the same file. With other rules, or after
+/// a deletion, the earlier lists are not used.
 #[test]
 fn a_killed_run_goes_on() {
     let (kept, state) = trained();

@@ -1,4 +1,4 @@
-// One golden case a message, in a worker as the app computes in one.
+// Runs one golden case for each message, in a worker, as the app does.
 import init, { run_case } from "./eemu_cases.js";
 
 await init({ module_or_path: new URL("./eemu_cases_bg.wasm", import.meta.url) });

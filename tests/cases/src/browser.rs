@@ -1,12 +1,13 @@
-//! What a test's worker calls in a browser.
+//! The functions that a test's worker calls in a browser.
 
 use eemu_core::tensor::Device;
 use wasm_bindgen::prelude::*;
 
-/// Runs one case on the CPU backend or on WebGPU: `{"error": .., "quantity": ".."}`.
+/// Runs one case on the CPU backend or on WebGPU. Returns `{"error": ..,
+/// "quantity": ".."}`.
 ///
 /// # Errors
-/// With the sentence that the native runner would give.
+/// The message that the native runner would give.
 #[wasm_bindgen]
 pub async fn run_case(text: String, gpu: bool) -> Result<String, JsValue> {
     let device = if gpu { webgpu().await? } else { Device::Flex(Default::default()) };

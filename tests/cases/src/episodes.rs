@@ -1,5 +1,5 @@
-//! Golden cases of the default model: adapted vectors, loss, both gradients
-//! and a person's scores, against float64 autograd.
+//! Golden cases of the default model: adapted vectors, loss, both gradients and
+//! a user's scores, compared with float64 autograd.
 
 use anyhow::{Context, Result, bail};
 use eemu_core::adapt::UserHistory;
@@ -50,7 +50,7 @@ fn narrow(values: impl IntoIterator<Item = f64>) -> Vec<f32> {
 /// Runs one case and returns its worst relative error.
 ///
 /// # Errors
-/// When the file is no case, or a quantity has another shape.
+/// If the file is not a golden case, or a quantity has another shape.
 pub(crate) async fn run(text: &str, device: &Device) -> Result<Worst> {
     let case: Case = serde_json::from_str(text).context("not a golden case of episodes")?;
     let side = |count: usize| Entities::new((0..count).map(|n| n.to_string()).collect(), Vec::new(), Vec::new());

@@ -1,4 +1,4 @@
-//! Golden cases: float64 results of per-user autograd, held against the
+//! Golden cases: float64 results of per-user autograd, compared with the
 //! low-rank form in f32.
 
 use std::collections::BTreeMap;
@@ -13,7 +13,8 @@ use serde_json::Value;
 
 use crate::episodes;
 
-/// The largest difference allowed, relative to the norm of what is compared.
+/// The greatest difference allowed, relative to the norm of the expected
+/// values.
 pub const TOLERANCE: f64 = 1e-4;
 
 #[derive(Deserialize)]
@@ -70,12 +71,12 @@ struct ExpectedTask {
     adapted_scores: Value,
 }
 
-/// The worst relative error of one case, and of which quantity.
+/// The worst relative error of one case, and its quantity.
 #[derive(Debug, Clone, Default)]
 pub struct Worst {
-    /// Largest difference over the norm of the expected values.
+    /// The greatest difference, divided by the norm of the expected values.
     pub error: f64,
-    /// What was compared.
+    /// The quantity that was compared.
     pub quantity: String,
 }
 
@@ -86,7 +87,8 @@ impl Worst {
         }
         let difference = got.iter().zip(expected).map(|(g, e)| (f64::from(*g) - e).powi(2)).sum::<f64>().sqrt();
         let norm = expected.iter().map(|e| e * e).sum::<f64>().sqrt();
-        // What is zero up to float64 rounding must be zero up to f32 rounding.
+        // A value that is zero up to float64 rounding must be zero up to f32
+        // rounding.
         let error = if norm < 1e-9 { difference } else { difference / norm };
         if !error.is_finite() {
             bail!("{quantity}: not a number");
@@ -180,7 +182,7 @@ async fn see_parameters(
 /// Runs one case and returns its worst relative error.
 ///
 /// # Errors
-/// When the file is no case, or a quantity has another shape.
+/// If the file is not a golden case, or a quantity has another shape.
 pub async fn run(text: &str, device: &Device) -> Result<Worst> {
     #[derive(Deserialize)]
     struct Kind {

@@ -1,6 +1,6 @@
-//! The golden cases' runner. Natively `eemu-tests` calls it; compiled to wasm
-//! it is a module that a browser test loads, so that the same code meets the
-//! same expectations there.
+//! The runner of the golden cases. `eemu-tests` calls it natively. Compiled to
+//! wasm it is a module that a browser test loads, so that the same code is
+//! checked against the same expectations there.
 
 #[cfg(target_arch = "wasm32")]
 pub mod browser;
