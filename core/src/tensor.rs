@@ -1,5 +1,5 @@
-//! The tensor library behind one alias: the device is a value, so no type
-//! carries a backend parameter.
+//! The tensor library behind one alias. The device is a value, so no type has a
+//! backend parameter.
 
 use burn::tensor::{FloatDType, Int, TensorData};
 
@@ -11,7 +11,7 @@ pub type Backend = burn::Dispatch;
 pub type Tensor<const D: usize> = burn::tensor::Tensor<Backend, D>;
 /// Row numbers on a device.
 pub type Indices = burn::tensor::Tensor<Backend, 1, Int>;
-/// Where a tensor lives.
+/// The device that holds a tensor.
 pub type Device = burn::DispatchDevice;
 
 /// A tensor of the given shape from row-major values.
@@ -26,9 +26,10 @@ pub fn indices(rows: impl IntoIterator<Item = u32>, device: &Device) -> Indices 
     Indices::from_data(TensorData::new(rows, [count]), device)
 }
 
-/// Matrix products that keep what f32 holds.
+/// Matrix products with the precision of f32.
 pub(crate) trait Product {
-    /// The matrix product, on every device to about 1e-5 of its factors' size.
+    /// The matrix product, accurate on every device to about 1e-5 of the size
+    /// of its factors.
     #[must_use]
     fn product(self, other: Self) -> Self;
 }
@@ -39,9 +40,9 @@ impl<const D: usize> Product for Tensor<D> {
     }
 }
 
-/// Whether the device is a GPU with tensor cores: thousands of lanes to keep
-/// busy, and products of its own that round their factors to ten bits (TF32),
-/// more than the golden cases allow.
+/// Whether the device is a GPU with tensor cores. Such a device needs large
+/// batches, and its own matrix products round their factors to ten bits (TF32),
+/// which exceeds the tolerance of the golden cases.
 pub(crate) fn is_wide(device: &Device) -> bool {
     #[cfg(feature = "cuda")]
     if matches!(device, Device::Cuda(_)) {
@@ -51,9 +52,9 @@ pub(crate) fn is_wide(device: &Device) -> bool {
     false
 }
 
-/// A product of which no factor needs more than ten bits but for one that is
-/// small: each factor is a coarse part of eight bits and the rest. What the
-/// rests' own product would add is below f32's rounding of most sums.
+/// A product in which no large factor needs more than ten bits. Each factor is
+/// split into a coarse part of eight bits and a rest. The product of the two
+/// rests is omitted, because it is below f32's rounding of most sums.
 fn in_parts<const D: usize>(a: Tensor<D>, b: Tensor<D>) -> Tensor<D> {
     let coarse = |t: &Tensor<D>| t.clone().cast(FloatDType::BF16).cast(FloatDType::F32);
     let (coarse_a, coarse_b) = (coarse(&a), coarse(&b));
@@ -61,8 +62,8 @@ fn in_parts<const D: usize>(a: Tensor<D>, b: Tensor<D>) -> Tensor<D> {
     rest_a.matmul(coarse_b.clone()) + coarse_a.clone().matmul(rest_b) + coarse_a.matmul(coarse_b)
 }
 
-/// Reads a tensor's values, row-major. Asynchronous: in a browser nothing
-/// else is possible.
+/// Reads a tensor's values, row-major. It is asynchronous, because a browser
+/// allows nothing else.
 ///
 /// # Errors
 /// When the device fails.
@@ -71,11 +72,12 @@ pub async fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>> {
     data.into_vec::<f32>().map_err(|e| Error::Device(format!("{e:?}")))
 }
 
-/// Opens the browser's WebGPU device; nothing else of it may be touched
-/// before. `lost` hears when it is gone, and then nothing can be read any more.
+/// Opens the browser's WebGPU device. No other code may touch the device
+/// before. `lost` is called when the device is lost; after that nothing can be
+/// read.
 ///
 /// # Panics
-/// When there is no adapter: ask the browser for one first.
+/// If there is no adapter: ask the browser for one first.
 #[cfg(all(feature = "wgpu", target_family = "wasm"))]
 pub async fn open_webgpu(lost: impl Fn() + Send + 'static) -> Device {
     let place = burn_wgpu::WgpuDevice::DefaultDevice;
@@ -84,7 +86,7 @@ pub async fn open_webgpu(lost: impl Fn() + Send + 'static) -> Device {
     Device::Wgpu(place)
 }
 
-/// Whether the tensor lives on the CPU backend, whose bytes are promised.
+/// Whether the tensor is on the CPU backend, whose bytes are reproducible.
 pub(crate) fn on_cpu<const D: usize>(tensor: &Tensor<D>) -> bool {
     matches!(tensor.device(), Device::Flex(_))
 }

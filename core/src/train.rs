@@ -1,6 +1,6 @@
-//! One shard from start to end: an idempotent unit whose bytes depend on the
+//! Trains one shard from start to end. The bytes of the model depend on the
 //! shard's records, the frozen catalogue and the configuration, and on nothing
-//! else; resumable after any epoch.
+//! else, so training can be repeated. It can be resumed after any epoch.
 
 use serde::{Deserialize, Serialize};
 
@@ -17,7 +17,7 @@ use crate::shard_model::ShardModel;
 use crate::tensor::Device;
 use crate::{Error, Result};
 
-/// A shard in training.
+/// The training of one shard.
 pub struct Trainer<'a> {
     catalog: &'a Catalog,
     config: &'a Config,
@@ -25,10 +25,11 @@ pub struct Trainer<'a> {
     shard: &'a ShardData,
     exclusions: Exclusions,
     model: ShardModel,
-    /// `None` where nothing is learned in steps.
+    /// `None` for a closed form, which needs no optimiser.
     adam: Option<Adam>,
     losses: Vec<f32>,
-    /// Streams are named by places in the table of people: a mistake.
+    /// Whether random streams are named by users' indices: a deliberate
+    /// mistake.
     numbered: bool,
 }
 
@@ -39,10 +40,10 @@ struct Progress {
 }
 
 impl<'a> Trainer<'a> {
-    /// A shard at its start.
+    /// A shard before its first epoch.
     ///
     /// # Errors
-    /// When the configuration cannot be used.
+    /// If the configuration is invalid.
     pub fn new(catalog: &'a Catalog, config: &'a Config, shard: &'a ShardData, device: &Device) -> Result<Self> {
         Self::with_exclusions(catalog, config, shard, Exclusions::local(shard), device)
     }
@@ -65,12 +66,12 @@ impl<'a> Trainer<'a> {
         Ok(Self { catalog, config, key, shard, exclusions, model, adam, losses: Vec::new(), numbered: false })
     }
 
-    /// Epochs done.
+    /// The number of finished epochs.
     pub fn epochs_done(&self) -> u32 {
         self.losses.len() as u32
     }
 
-    /// Whether every epoch is done.
+    /// Whether every epoch is finished.
     pub fn is_done(&self) -> bool {
         self.epochs_done() >= self.config.epochs()
     }
@@ -80,12 +81,13 @@ impl<'a> Trainer<'a> {
         &self.losses
     }
 
-    /// The model as it stands.
+    /// The present model.
     pub fn model(&self) -> &ShardModel {
         &self.model
     }
 
-    /// Spoils the start, or the names of streams; for `core::mistakes` only.
+    /// Applies a deliberate mistake to the initial values or to the names of
+    /// streams; for `core::mistakes` only.
     pub(crate) fn mistaken(&mut self, mistake: Mistake, dataset: &Dataset) -> Result<()> {
         let ShardModel::Episodes(model) = &mut self.model else { return Ok(()) };
         match mistake {
@@ -100,7 +102,7 @@ impl<'a> Trainer<'a> {
         Ok(())
     }
 
-    /// The model, to be spoiled; for `core::mistakes` only.
+    /// The model, for deliberate mistakes; for `core::mistakes` only.
     pub(crate) fn model_mut(&mut self) -> &mut ShardModel {
         &mut self.model
     }
@@ -115,10 +117,11 @@ impl<'a> Trainer<'a> {
         (self.model, self.losses)
     }
 
-    /// Runs one epoch. `seen` is told the share of the epoch that is done.
+    /// Trains one epoch. Returns its mean loss. `seen` is called with the share
+    /// of the epoch that is done.
     ///
     /// # Errors
-    /// When the model diverges or the device fails.
+    /// If the model diverges or the device fails.
     pub async fn epoch(&mut self, seen: impl FnMut(f64)) -> Result<f32> {
         let loss = match (&mut self.model, &mut self.adam) {
             (ShardModel::Ease(model), _) => model.fit(self.shard).map(|()| 0.0)?,
@@ -172,7 +175,7 @@ impl<'a> Trainer<'a> {
         Ok((total / batches.max(1) as f64) as f32)
     }
 
-    /// The outer step after a share of the current epoch.
+    /// The learning rate of the outer step after a share of the current epoch.
     fn rate(&self, share: f32) -> f32 {
         let train = &self.config.train;
         let done = (self.epochs_done() as f32 + share) / train.epochs as f32;
@@ -195,8 +198,8 @@ impl<'a> Trainer<'a> {
         }
     }
 
-    /// Cells by h(seed, shard, epoch, user): a user who leaves moves nobody
-    /// else's place relative to the others.
+    /// The user slices in order of h(seed, shard, epoch, user), so that
+    /// deleting a user does not change the order of the others.
     fn user_order(&self, epoch: u64) -> Vec<usize> {
         let mut order: Vec<(u64, usize)> = self
             .shard
@@ -212,7 +215,8 @@ impl<'a> Trainer<'a> {
         order.into_iter().map(|(_, place)| place).collect()
     }
 
-    /// The state after the last epoch: parameters, Adam's moments, losses.
+    /// The state after the last epoch, to resume from: parameters, Adam's
+    /// moments, losses.
     ///
     /// # Errors
     /// When the device fails.
@@ -232,11 +236,11 @@ impl<'a> Trainer<'a> {
         Ok(bytes)
     }
 
-    /// Takes up a checkpoint of the same input.
+    /// Resumes from a checkpoint of the same input.
     ///
     /// # Errors
-    /// When the bytes are damaged or belong to another model; the trainer then
-    /// stands as before.
+    /// If the bytes are damaged or belong to another model; the trainer then
+    /// does not change.
     pub fn resume(&mut self, bytes: &[u8]) -> Result<()> {
         let damaged = || Error::Model("the checkpoint is damaged".into());
         let head: [u8; 8] = bytes.get(..8).and_then(|h| h.try_into().ok()).ok_or_else(damaged)?;
@@ -260,19 +264,20 @@ impl<'a> Trainer<'a> {
     }
 }
 
-/// The optimiser's state at the start; `None` where nothing is learned in steps.
+/// The optimiser's initial state; `None` for a closed form.
 fn moments(model: &ShardModel) -> Option<Adam> {
     let parameters = model.parameters()?;
     Some(match model {
-        // A few hundred steps in all: the second moment keeps up.
+        // There are a few hundred steps in all, so the second moment must adapt
+        // quickly.
         ShardModel::Episodes(_) => Adam::with(parameters, 0.99, 10.0),
         _ => Adam::new(parameters),
     })
 }
 
-/// The name of a training run's input: whatever its bytes depend on besides
-/// the fingerprint. People's features count where the shard holds them, so
-/// that somebody admitted later changes nothing.
+/// The hash of a training run's input: all that its bytes depend on, besides
+/// the fingerprint. Features of users are included only for users of the shard,
+/// so that a user who is admitted later changes nothing.
 pub fn input_hash(catalog: &Catalog, config: &Config, shard: &ShardData) -> [u8; 32] {
     let mut hasher = blake3::Hasher::new();
     let mut part = |bytes: &[u8]| {
@@ -281,7 +286,8 @@ pub fn input_hash(catalog: &Catalog, config: &Config, shard: &ShardData) -> [u8;
     };
     match config.model.kind {
         ModelKind::TwoTower | ModelKind::DeepFm => part(format!("{:?} {:?}", config.model, config.train).as_bytes()),
-        // Only what such a model reads: the rest may change without a trace.
+        // Only the settings that this kind of model reads, so that other
+        // settings may change.
         ModelKind::Episodes => {
             let own = (config.train.seed, config.train.shards, config.train.epochs);
             part(format!("episodes {own:?} {:?} {:?}", config.episodes, config.kernel).as_bytes());
@@ -309,7 +315,7 @@ pub fn input_hash(catalog: &Catalog, config: &Config, shard: &ShardData) -> [u8;
 /// Trains a shard from start to end.
 ///
 /// # Errors
-/// When the configuration cannot be used, the model diverges or the device fails.
+/// If the configuration is invalid, the model diverges or the device fails.
 pub async fn train(
     catalog: &Catalog,
     config: &Config,

@@ -1,9 +1,9 @@
-//! A shard's histories in pieces, and the order in which an epoch sees them.
+//! Cuts a shard's histories into pieces, and orders them for an epoch.
 //!
-//! Every place of every history is a query once an epoch. Long histories are
-//! cut into pieces, elsewhere in each epoch, so that no person fills a batch.
-//! All is keyed by (seed, shard, epoch, person): nobody has a say in where
-//! another's pieces are cut.
+//! Every position of every history is a query once in an epoch. Long histories
+//! are cut into pieces, at other positions in each epoch, so that no user fills
+//! a batch. All of this is keyed by (seed, shard, epoch, user): no user affects
+//! where another user's history is cut.
 
 use crate::Result;
 use crate::data::Catalog;
@@ -15,7 +15,7 @@ use crate::model::EntityRef;
 use crate::random::{Key, Stream};
 use crate::shard::{ShardData, UserSlice};
 
-/// One piece of an epoch: whose, and which of theirs.
+/// One piece of a history, as one entry in the order of an epoch.
 #[derive(Debug)]
 pub(super) struct Turn<'a> {
     cell: &'a UserSlice,
@@ -23,14 +23,15 @@ pub(super) struct Turn<'a> {
     pub(super) piece: Piece<'a>,
 }
 
-/// The names of a shard's streams in one epoch.
+/// The keys of a shard's random streams in one epoch.
 #[derive(Clone, Copy)]
 pub(super) struct Names<'a> {
     pub(super) key: &'a Key,
     pub(super) catalog: &'a Catalog,
     pub(super) shard: u32,
     pub(super) epoch: u64,
-    /// People are named by their place in the table: a mistake.
+    /// Whether users are keyed by their index instead of their identifier: a
+    /// deliberate mistake.
     pub(super) numbered: bool,
 }
 
@@ -47,13 +48,14 @@ impl Names<'_> {
         self.key.number(purpose, &self.parts(cell, number).each_ref().map(Vec::as_slice))
     }
 
-    /// The stream of one piece.
+    /// The random stream of one piece.
     pub(super) fn stream(&self, purpose: &str, turn: &Turn<'_>) -> Stream {
         self.key.stream(purpose, &self.parts(turn.cell, turn.number).each_ref().map(Vec::as_slice))
     }
 
-    /// The items that a batch draws for all its places, ascending, with the
-    /// targets among them, and the chance of each to be there.
+    /// Draws the sampled items that all query positions of a batch share,
+    /// ascending, with the targets among them. The second list holds each
+    /// item's probability of being in the sample.
     pub(super) fn sample(&self, items: usize, negatives: usize, batch: u64, targets: &[u32]) -> (Vec<u32>, Vec<f32>) {
         let parts =
             [self.shard.to_le_bytes().to_vec(), self.epoch.to_le_bytes().to_vec(), batch.to_le_bytes().to_vec()];
@@ -65,7 +67,8 @@ impl Names<'_> {
         drawn.sort_unstable();
         drawn.dedup();
         drawn.retain(|item| sure.binary_search(item).is_err());
-        // Targets are there for certain; the others stand for all the rest.
+        // Targets are in the sample for certain; each other item represents the
+        // rest of the catalogue.
         let share = drawn.len().max(1) as f32 / (items - sure.len()).max(1) as f32;
         let mut chosen: Vec<(u32, f32)> = sure.into_iter().map(|item| (item, 1.0)).collect();
         chosen.extend(drawn.into_iter().map(|item| (item, share)));
@@ -74,7 +77,7 @@ impl Names<'_> {
     }
 }
 
-/// The pieces of an epoch, in its order.
+/// The pieces of an epoch, in its random order.
 pub(super) fn turns<'a>(names: Names<'_>, shard: &'a ShardData, config: &EpisodesConfig) -> Vec<Turn<'a>> {
     let mut turns: Vec<(u64, Turn<'a>)> = Vec::new();
     for cell in &shard.cells {
@@ -85,7 +88,7 @@ pub(super) fn turns<'a>(names: Names<'_>, shard: &'a ShardData, config: &Episode
         let mut from = usize::from(config.timed);
         let places = records.len() - from;
         let mut number = 0;
-        // The first piece is shorter, by another number each epoch.
+        // The first piece is shorter, by a number that changes with the epoch.
         let mut size = match places > config.piece {
             true => 1 + (names.number("cut", cell, 0) % config.piece as u64) as usize,
             false => config.piece,
@@ -109,17 +112,18 @@ pub(crate) struct Epoch<'a> {
     pub(crate) key: &'a Key,
     pub(crate) catalog: &'a Catalog,
     pub(crate) shard: &'a ShardData,
-    /// Epochs done before.
+    /// The number of finished epochs.
     pub(crate) number: u32,
-    /// Of how many.
+    /// The number of all epochs.
     pub(crate) epochs: u32,
-    /// People are named by their place in the table: a mistake.
+    /// Whether users are keyed by their index instead of their identifier: a
+    /// deliberate mistake.
     pub(crate) numbered: bool,
 }
 
 impl Epoch<'_> {
-    /// Runs it. Returns the mean loss of its places; `seen` is told the share
-    /// that is done.
+    /// Runs the epoch. Returns the mean loss over its query positions; `seen`
+    /// is called with the share that is done.
     ///
     /// # Errors
     /// When the device fails.
@@ -163,18 +167,20 @@ impl Epoch<'_> {
         }
     }
 
-    /// Adam's rate after a share of this epoch: down a cosine.
+    /// Adam's learning rate after a share of this epoch: it falls along a
+    /// cosine.
     fn rate(&self, config: &EpisodesConfig, share: f32) -> f32 {
         let done = (self.number as f32 + share) / self.epochs as f32;
         config.rate * (0.5 * (1.0 + (std::f32::consts::PI * done).cos())).max(0.02)
     }
 }
 
-/// One mini-batch and what it draws.
+/// One mini-batch with its random streams and sample.
 struct Batch<'a> {
     pieces: Vec<Piece<'a>>,
     streams: Vec<Stream>,
-    /// The items that places choose among and their chances; all when `None`.
+    /// The sampled items that are scored for each query, with their
+    /// probabilities; all items if `None`.
     sample: Option<(Vec<u32>, Vec<f32>)>,
 }
 
@@ -206,13 +212,14 @@ mod tests {
     use crate::tensor::Device;
     use pollster::block_on;
 
-    /// How a batch's gradient is stepped down.
+    /// How the optimiser applies a batch's gradient.
     #[derive(Clone, Copy, PartialEq)]
     enum Steps {
         Lazy,
-        /// At every row, most of which have a gradient of zero.
+        /// At every row, although most have a gradient of zero.
         Dense,
-        /// At the rows that were read, and nothing is made up for: a mistake.
+        /// At the rows that were read, without catching up on the steps
+        /// between: a deliberate mistake.
         Forgetful,
     }
 
@@ -244,8 +251,8 @@ mod tests {
         block_on(model.values()).unwrap()
     }
 
-    /// Epochs over samples end nearly where dense steps down the same gradients
-    /// end; rows that are not made up for end elsewhere.
+    /// Sampled epochs end close to dense steps with the same gradients; rows
+    /// that do not catch up end elsewhere.
     #[test]
     fn lazy_steps_end_where_dense_ones_do() {
         let device = Device::Flex(Default::default());

@@ -1,12 +1,12 @@
-//! Products of places with the whole catalogue: softmax, cross-entropy, the
-//! mean item, and their gradients, one tile of places at a time.
+//! Products of query vectors with the whole catalogue: softmax, cross-entropy,
+//! the mean item embedding, and their gradients, one tile of queries at a time.
 //!
-//! Item i is the row [y_i, b_i] and a place the row [x, 1], so that one
-//! product gives the logits and one gives the gradients of vectors and biases.
-//! Natively on the CPU a tile's logits are turned into exponentials while they
-//! are in the cache, and everything else of the softmax is folded into small
-//! factors (`host`); other devices compose the same of tensor operations
-//! (`composed`). A test holds the two together.
+//! Item i is the row [y_i, b_i] and a query the row [x, 1], so that one product
+//! gives the logits and one gives the gradients of embeddings and biases. On
+//! the CPU a tile's logits become exponentials while they are in the cache, and
+//! the other factors of the softmax are applied to small matrices (`host`).
+//! Other devices compute the same with tensor operations (`composed`). A test
+//! compares the two.
 
 mod composed;
 #[cfg(feature = "linear-algebra")]
@@ -18,18 +18,18 @@ use crate::model::{Share, scatter_rows};
 use crate::tensor::read;
 use crate::tensor::{Device, Tensor, from_vec, indices};
 
-/// The items that a place chooses among.
+/// The items that are scored for each query.
 #[derive(Debug, Clone)]
 pub(super) struct Catalogue {
     /// [y_i, b_i], [items, width + 1].
     items: Tensor<2>,
-    /// The same on the host, where products run there.
+    /// The same values on the host, if products run there.
     #[cfg(feature = "linear-algebra")]
     host: Option<std::sync::Arc<Vec<f32>>>,
     device: Device,
 }
 
-/// A gradient in the making, at the rows of a [`Catalogue`].
+/// A gradient under construction, at the rows of a [`Catalogue`].
 #[derive(Debug)]
 pub(super) struct AtItems(Option<Tensor<2>>);
 
@@ -46,17 +46,17 @@ impl AtItems {
     }
 }
 
-/// What the outer loss comes to.
+/// The outer loss and its gradient at the queries.
 #[derive(Debug)]
 pub(super) struct Judged {
-    /// Mean cross-entropy over the places.
+    /// Mean cross-entropy over the queries.
     pub(super) loss: f64,
-    /// Its gradient at the places' vectors, [places, width].
+    /// Its gradient at the query vectors, [queries, width].
     pub(super) at_places: Vec<f32>,
 }
 
 impl Catalogue {
-    /// Of the rows [y_i, b_i].
+    /// From the rows [y_i, b_i].
     ///
     /// # Errors
     /// When the device fails.
@@ -73,9 +73,9 @@ impl Catalogue {
         })
     }
 
-    /// A sample of the items, each of which stands for `1 / chance` of the
+    /// A sample of the items. Each represents `1 / chance` items of the
     /// catalogue: log(1 / chance) is added to its logit, so that the sum of
-    /// exponentials estimates that of all items.
+    /// exponentials estimates the sum over all items.
     ///
     /// # Errors
     /// When the device fails.
@@ -89,7 +89,7 @@ impl Catalogue {
         Self::new(rows + from_vec(corrections, [chosen.len(), width + 1], &self.device)).await
     }
 
-    /// How many items.
+    /// The number of items.
     pub(super) fn len(&self) -> usize {
         self.items.dims()[0]
     }
@@ -98,7 +98,7 @@ impl Catalogue {
         self.items.dims()[1] - 1
     }
 
-    /// Logits of all items at each place, [places, items], row-major.
+    /// Logits of all items for each query, [queries, items], row-major.
     ///
     /// # Errors
     /// When the device fails.
@@ -110,7 +110,8 @@ impl Catalogue {
         self.composed_scores(rows).await
     }
 
-    /// The mean item under each place's softmax, sum_k p_k y_k, [places, width].
+    /// The mean item embedding under each query's softmax, sum_k p_k y_k,
+    /// [queries, width].
     ///
     /// # Errors
     /// When the device fails.
@@ -122,8 +123,8 @@ impl Catalogue {
         self.composed_mean_items(rows).await
     }
 
-    /// The gradient through [`Catalogue::mean_items`], `upstream` [places,
-    /// width]: at the places, and added at the items.
+    /// The gradient through [`Catalogue::mean_items`], from `upstream`
+    /// [queries, width]: returned for the queries, and added for the items.
     ///
     /// # Errors
     /// When the device fails.
@@ -142,7 +143,7 @@ impl Catalogue {
         self.composed_back_through_means(rows, upstream, at_items).await
     }
 
-    /// The mean cross-entropy of places with these targets, and its gradient.
+    /// The mean cross-entropy of queries with these targets, and its gradient.
     ///
     /// # Errors
     /// When the device fails.
@@ -162,7 +163,8 @@ impl Catalogue {
         self.composed_judge(rows, targets, smoothing, at_items).await
     }
 
-    /// The gradient at all `items` rows; those of a sample go to their places.
+    /// The gradient at all `items` rows; the rows of a sample are moved to
+    /// their items' indices.
     pub(super) fn at_all(&self, at: AtItems, sample: Option<&[u32]>, items: usize) -> Tensor<2> {
         let own = at.0.unwrap_or_else(|| self.items.zeros_like());
         match sample {
@@ -175,7 +177,7 @@ impl Catalogue {
     }
 }
 
-/// Rows [x, last].
+/// Appends a column with the value `last`: rows [x, last].
 fn widened(rows: &[f32], width: usize, last: f32) -> Vec<f32> {
     let mut wide = Vec::with_capacity(rows.len() / width * (width + 1));
     for row in rows.chunks_exact(width) {
@@ -185,7 +187,7 @@ fn widened(rows: &[f32], width: usize, last: f32) -> Vec<f32> {
     wide
 }
 
-/// Rows without their last column.
+/// The rows without their last column.
 fn narrowed(rows: &[f32], width: usize) -> impl Iterator<Item = f32> + '_ {
     rows.chunks_exact(width + 1).flat_map(move |row| &row[..width]).copied()
 }
@@ -195,7 +197,8 @@ mod tests {
     use super::*;
     use crate::random::Key;
 
-    /// The two ways of one catalogue, on enough places for several tiles.
+    /// Both implementations on one catalogue, with enough queries for several
+    /// tiles.
     #[test]
     fn host_is_composed() {
         let device = Device::Flex(Default::default());

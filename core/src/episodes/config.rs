@@ -1,15 +1,16 @@
-//! What a deployment decides about the default model.
+//! Settings of the default model.
 
 use serde::{Deserialize, Serialize};
 
 use crate::{Error, Result};
 
-/// The second way in which a person's records move their vector: a faded sum
-/// of vectors that only the support reads.
+/// The history tower: the second way in which a user's records change the
+/// user's vector. It adds a decayed sum of item vectors that serve the history
+/// only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Tower {
-    /// The inner step alone.
+    /// No history tower: the inner step alone.
     None,
     /// A second table of item vectors P. Suits dense data.
     Table,
@@ -17,51 +18,55 @@ pub enum Tower {
     Map,
 }
 
-/// Settings of a shard's model that is trained by episodes in order.
+/// Settings of a shard's model that is trained by episodes in order of time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct EpisodesConfig {
-    /// Columns of an item's vector.
+    /// Components of an item's embedding.
     pub width: usize,
-    /// An item's vector is its own plus what its features add: categories,
-    /// words, numbers such as a title's embedding. Otherwise its own alone.
+    /// Whether an item's embedding is the sum of its own embedding and those of
+    /// its features: categories, words, numbers such as a title's embedding.
+    /// Otherwise it is its own alone.
     pub features: bool,
-    /// A person's vector starts at x_0 plus what the buckets of their features
-    /// add, where the data has such features.
+    /// Whether a user's vector starts at x_0 plus the embeddings of the buckets
+    /// of the user's features, if the data has such features.
     pub people: bool,
-    /// Records have an order in time: the support of a place is what came
-    /// before it, faded by age. Otherwise it is everything else, unfaded.
+    /// Whether records have an order in time. If so, the support of a query is
+    /// the records before it, decayed by age. Otherwise it is all other
+    /// records, without decay.
     pub timed: bool,
     /// The history tower.
     pub tower: Tower,
     /// Inner steps in training; 0 for the history tower alone.
     pub steps: usize,
-    /// The outer gradient goes through the inner step.
+    /// Whether the outer gradient includes the derivative of the inner step.
     pub second_order: bool,
-    /// Where the step alpha starts; it is learned.
+    /// Initial value of the step size alpha, which is learned.
     pub step: f32,
-    /// Where the fading tau starts, in records; it is learned.
+    /// Initial value of the decay time tau, in records, which is learned.
     pub fading: f32,
-    /// Standard deviation of the item vectors' start.
+    /// Standard deviation of the item embeddings' initial values.
     pub table_scale: f64,
-    /// Adam's rate at the beginning; it falls to zero along a cosine.
+    /// Adam's initial learning rate; it falls to zero along a cosine.
     pub rate: f32,
     /// Decoupled weight decay of every matrix.
     pub weight_decay: f32,
-    /// Share of the numbers of a support record's vectors that are dropped.
+    /// Probability that dropout removes a component of a support record's
+    /// embedding.
     pub dropout: f32,
     /// Label smoothing of the outer loss.
     pub smoothing: f32,
-    /// Places of one person that are queries together.
+    /// Query positions of one user in one piece.
     pub piece: usize,
-    /// Pieces of histories a mini-batch.
+    /// Pieces of histories in a mini-batch.
     pub pieces_per_batch: usize,
-    /// Catalogues with more items use shared negatives in training.
+    /// Catalogues with more items than this use sampled shared negatives in
+    /// training.
     pub whole_catalogue: usize,
-    /// How many shared negatives a mini-batch then draws.
+    /// The number of shared negatives that a mini-batch then draws.
     pub negatives: usize,
-    /// Item vectors start at those of the shard's own kernel
-    /// ([`crate::closed_form::Kernel`]), times this; at random with 0.
+    /// Item embeddings start at the vectors of the shard's own kernel
+    /// ([`crate::closed_form::Kernel`]) times this; 0 starts them at random.
     pub kernel_start: f32,
 }
 
@@ -95,7 +100,7 @@ impl EpisodesConfig {
     /// Checks every value.
     ///
     /// # Errors
-    /// With the first value that cannot be used, and what it may be.
+    /// The first value that cannot be used, and which values are allowed.
     pub fn check(&self) -> Result<()> {
         let refuse = |text: &str| Err(Error::Config(format!("episodes: {text}")));
         let positive = |v: f32| v > 0.0 && v.is_finite();

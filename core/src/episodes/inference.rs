@@ -1,5 +1,5 @@
-//! One person at inference: the inner step on what they did, and the scores of
-//! all items (Algorithm 2 with a support of the newest records).
+//! Inference for one user: the inner step on the user's history, and the scores
+//! of all items (Algorithm 2, with the newest records as support).
 
 use std::sync::Arc;
 
@@ -13,8 +13,8 @@ use crate::episodes::support::{Fading, add, root};
 use crate::model::EntityRef;
 use crate::tensor::read;
 
-/// What adaptation and ranking share between people: made once a model, and
-/// cheap to hand on.
+/// The tensors of adaptation and ranking that all users share. They are
+/// computed once for each model; a clone is cheap.
 #[derive(Debug, Clone)]
 pub struct ItemBase(Arc<Shared>);
 
@@ -25,7 +25,7 @@ struct Shared {
     vectors: Vec<f32>,
     /// P, [items, width].
     tower: Option<Vec<f32>>,
-    /// The mean item at x_0.
+    /// The mean item embedding at x_0.
     start_mean: Vec<f32>,
     scalars: Scalars,
 }
@@ -36,12 +36,12 @@ impl ItemBase {
         &self.0.vectors
     }
 
-    /// Columns of y.
+    /// Components of y.
     pub(crate) fn width(&self) -> usize {
         self.0.scalars.start.len()
     }
 
-    /// The records of a person that the inner step reads, newest first, with
+    /// The records of a user that the inner step reads, newest first, with
     /// their weights.
     #[must_use]
     pub fn support(&self, past: &UserHistory, adapt: &AdaptConfig) -> Vec<(u32, f32)> {
@@ -50,16 +50,16 @@ impl ItemBase {
     }
 }
 
-/// Somebody who asks for a list.
+/// A user to rank for: the user's feature row and history.
 #[derive(Debug, Clone, Copy)]
 pub struct Asking<'a> {
-    /// Whose features a model that knows people reads.
+    /// The feature row that a model with user features reads.
     pub row: EntityRef,
-    /// What they did.
+    /// The user's history.
     pub past: &'a UserHistory,
 }
 
-/// The support of a person: which records count, and how much.
+/// The support of a user: the records that the score reads, with their weights.
 #[must_use]
 pub fn support(past: &UserHistory, adapt: &AdaptConfig, timed: bool, fading: f32) -> Vec<(u32, f32)> {
     let fading = if timed && past.is_timed() { Fading::single(fading.ln()) } else { Fading::Alike };
@@ -67,7 +67,7 @@ pub fn support(past: &UserHistory, adapt: &AdaptConfig, timed: bool, fading: f32
 }
 
 impl EpisodeModel {
-    /// Runs the item tower once.
+    /// Computes the item embeddings once.
     ///
     /// # Errors
     /// When the device fails.
@@ -88,7 +88,7 @@ impl EpisodeModel {
         })))
     }
 
-    /// The adapted vectors of some people, [people, width].
+    /// The adapted vectors of several users, [users, width].
     ///
     /// # Errors
     /// When the device fails.
@@ -136,7 +136,7 @@ impl EpisodeModel {
         Ok(vectors)
     }
 
-    /// The scores of all items for some people at their own vectors.
+    /// The scores of all items for several users, at their adapted vectors.
     ///
     /// # Errors
     /// When the device fails.

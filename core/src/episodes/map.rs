@@ -1,6 +1,5 @@
-//! The history tower's linear map of the item vectors, P = Y L: natively on the
-//! CPU with products that use what the processor has, elsewhere as the
-//! device's.
+//! The history tower's linear map of the item embeddings, P = Y L: on the CPU
+//! with the products of `dense`, on other devices with their own.
 
 #[cfg(feature = "linear-algebra")]
 use crate::dense::{add_transposed, by_rows, plain};
@@ -23,7 +22,7 @@ pub(super) fn forward(vectors: Tensor<2>, map: Tensor<2>) -> Tensor<2> {
     vectors.product(map)
 }
 
-/// The gradient at the vectors and at the map, given what stands at P.
+/// The gradients at the embeddings and at the map, given the gradient at P.
 pub(super) fn backward(vectors: Tensor<2>, map: Tensor<2>, at_tower: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
     #[cfg(feature = "linear-algebra")]
     if on_cpu(&vectors) {

@@ -1,5 +1,5 @@
-//! One shard's model: vectors and biases of items, a start, a step and a
-//! fading. Nothing in it belongs to a person.
+//! One shard's model: item embeddings and biases, a start vector, a step size
+//! and a decay. It has no parameters of users.
 
 use crate::Result;
 use crate::closed_form::{Kernel, KernelConfig};
@@ -14,9 +14,9 @@ use crate::random::Key;
 use crate::shard::ShardData;
 use crate::tensor::{Device, Tensor, from_vec, indices, read};
 
-/// Fadings with which the history tower starts, in records.
+/// Initial decay times of the history tower, in records.
 const TOWER_FADINGS: [f32; 2] = [3.0, 20.0];
-/// The tower's scale at its start.
+/// Initial scale of the history tower.
 const TOWER_SCALE: f32 = 3.0;
 
 /// One shard's model.
@@ -24,18 +24,18 @@ const TOWER_SCALE: f32 = 3.0;
 pub struct EpisodeModel {
     pub(super) config: EpisodesConfig,
     pub(super) parameters: Parameters,
-    /// The item tower: a vector is the sum of its features' embeddings.
+    /// Features of an item; its embedding is the sum of theirs.
     pub(super) features: Vec<Feature>,
-    /// What a person's features add to x_0; empty by default.
+    /// Features of a user, whose embeddings are added to x_0; empty by default.
     pub(super) people: Vec<Feature>,
-    /// Numbers of the parameters that are no features.
+    /// Indices of the parameters that do not belong to features.
     pub(super) at: Numbers,
-    /// Of the kernel that item vectors start at.
+    /// Settings of the kernel from which item embeddings start.
     kernel: KernelConfig,
     pub(super) items: usize,
 }
 
-/// Numbers of parameters.
+/// Indices of parameters.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Numbers {
     pub(super) bias: usize,
@@ -45,24 +45,24 @@ pub(super) struct Numbers {
     pub(super) tower: Option<TowerNumbers>,
 }
 
-/// Numbers of the tower's parameters.
+/// Indices of the history tower's parameters.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct TowerNumbers {
-    /// P, or L.
+    /// The table P, or the map L.
     pub(super) table: usize,
     pub(super) scale: usize,
-    /// Log fadings and the mixture's logits, where there is an order.
+    /// Log decay times and the mixture's logits, if records have an order.
     pub(super) fadings: Option<(usize, usize)>,
 }
 
 /// The scalars and small vectors of a model, on the host.
 #[derive(Debug, Clone)]
 pub(super) struct Scalars {
-    /// x_0.
+    /// The start vector x_0.
     pub(super) start: Vec<f32>,
-    /// alpha.
+    /// The step size alpha.
     pub(super) step: f32,
-    /// tau, as it fades.
+    /// The decay with time tau.
     pub(super) fading: Fading,
     pub(super) tower: Option<TowerScalars>,
 }
@@ -75,10 +75,11 @@ pub(super) struct TowerScalars {
 }
 
 impl EpisodeModel {
-    /// A model at its start: every value a function of (seed, shard, tensor, row).
+    /// An untrained model: every initial value is a function of (seed, shard,
+    /// tensor, row).
     ///
     /// # Errors
-    /// When the configuration cannot be used.
+    /// If the configuration is invalid.
     pub fn new(
         catalog: &Catalog,
         config: &EpisodesConfig,
@@ -107,7 +108,8 @@ impl EpisodeModel {
                 let tables = ModelConfig { identifiers: false, ..tables };
                 let first = declared.len();
                 let (people, more) = features::of("user", &catalog.users, &tables, config.width, first, device);
-                // At first a person's features say nothing.
+                // User features start at zero, so that they have no effect at
+                // first.
                 let flat = |more: Declared| Declared { start: Start::Constant(0.0), ..more };
                 declared.extend(more.into_iter().map(flat));
                 people
@@ -146,21 +148,22 @@ impl EpisodeModel {
         Ok(Self { config: config.clone(), parameters, features, people, at, kernel: kernel.clone(), items })
     }
 
-    /// What is learned, for an optimiser.
+    /// The parameters, for an optimiser.
     pub fn parameters(&self) -> &Parameters {
         &self.parameters
     }
 
-    /// What is learned, for an optimiser or a loader.
+    /// The parameters, for an optimiser or a loader.
     pub fn parameters_mut(&mut self) -> &mut Parameters {
         &mut self.parameters
     }
 
-    /// Starts at what can be computed of a shard's records: item vectors at
-    /// those of its kernel, biases at the log of how many people have each item.
+    /// Sets initial values that are computed from a shard's records: item
+    /// embeddings from its kernel, biases from the log of each item's number of
+    /// users.
     ///
     /// # Errors
-    /// When the shard is too large for a kernel.
+    /// If the shard is too large for a kernel.
     pub(crate) fn begin(&mut self, catalog: &Catalog, shard: &ShardData) -> Result<()> {
         if self.config.kernel_start > 0.0 {
             let shape = KernelConfig { width: self.config.width, ..self.kernel.clone() };
@@ -177,7 +180,7 @@ impl EpisodeModel {
         Ok(())
     }
 
-    /// Biases at the log of how many people have each item.
+    /// Sets the biases to the log of each item's number of users, centred.
     pub(crate) fn start_biases(&mut self, counts: &[u32]) {
         let logs: Vec<f32> = counts.iter().map(|&count| (count as f32 + 0.5).ln()).collect();
         let mean = logs.iter().sum::<f32>() / logs.len().max(1) as f32;
@@ -186,7 +189,7 @@ impl EpisodeModel {
         self.parameters.tensors_mut()[self.at.bias] = from_vec(biases, [1, self.items], &device);
     }
 
-    /// The fading starts at so many records; for `core::mistakes` only.
+    /// Sets the initial decay time, in records; for `core::mistakes` only.
     pub(crate) fn start_fading(&mut self, records: f32) {
         if let Some(fading) = self.at.fading {
             let device = self.parameters.device();
@@ -202,20 +205,20 @@ impl EpisodeModel {
         self.parameters.values().await
     }
 
-    /// Sets every tensor by name: all of them, or none.
+    /// Sets every tensor by name. On an error nothing changes.
     ///
     /// # Errors
-    /// When a name is missing or left over, or a shape differs.
+    /// If a tensor is missing, unexpected or of another shape.
     pub fn set(&mut self, values: &TensorMap) -> Result<()> {
         self.parameters.set(values)
     }
 
-    /// The vectors of all items, [items, width].
+    /// The embeddings of all items, [items, width].
     pub(super) fn vectors(&self) -> Tensor<2> {
         self.vectors_of(None)
     }
 
-    /// The vectors of some items, or of all, [items, width].
+    /// The embeddings of some items, or of all: [items, width].
     pub(super) fn vectors_of(&self, items: Option<&[u32]>) -> Tensor<2> {
         let rows = self.rows(items);
         let mut embedded = self.features.iter().map(|feature| feature.embed(&self.parameters, &rows));
@@ -232,15 +235,15 @@ impl EpisodeModel {
         }
     }
 
-    /// Numbers of the parameters that have a row, or a number, for each item.
+    /// Indices of the parameters that have a row, or a value, for each item.
     pub(super) fn of_items(&self) -> Vec<usize> {
         let table = self.at.tower.map(|tower| tower.table).filter(|_| self.config.tower == Tower::Table);
         // The identifier's table is the first parameter.
         [0, self.at.bias].into_iter().chain(table).collect()
     }
 
-    /// Where people's vectors start, [people, width]: x_0, and what their
-    /// features add.
+    /// The start vectors of users, [users, width]: x_0 plus the embeddings of
+    /// their features.
     ///
     /// # Errors
     /// When the device fails.
@@ -253,14 +256,14 @@ impl EpisodeModel {
         Ok(starts)
     }
 
-    /// Whether people start at different vectors.
+    /// Whether users start at different vectors.
     pub(super) fn knows_people(&self) -> bool {
         !self.people.is_empty()
     }
 
-    /// The gradient of the features' parameters, given what stands at the
-    /// vectors of all items, or of some. The identifiers' table then gets a
-    /// gradient at those rows alone.
+    /// Adds the gradient of the features' parameters, given the gradient at the
+    /// embeddings of all items, or of some. With some items, the identifiers'
+    /// table gets a gradient at those rows only.
     pub(super) fn accumulate(&self, gradient: &mut Gradient, at_vectors: &Tensor<2>, items: Option<&[u32]>) {
         let rows = self.rows(items);
         for (number, feature) in self.features.iter().enumerate() {
@@ -271,7 +274,7 @@ impl EpisodeModel {
         }
     }
 
-    /// What places choose among, given the vectors of all items, or of some.
+    /// The catalogue to score, from the embeddings of all items, or of some.
     ///
     /// # Errors
     /// When the device fails.
@@ -280,8 +283,8 @@ impl EpisodeModel {
         Catalogue::new(Tensor::cat(vec![vectors, bias], 1)).await
     }
 
-    /// The vectors that the tower sums, of all items or of some, whose vectors
-    /// are given, [items, width]; `None` without a tower.
+    /// The vectors that the history tower sums, [items, width], of all items or
+    /// of those whose embeddings are given; `None` without a tower.
     pub(super) fn tower_vectors(&self, vectors: &Tensor<2>, items: Option<&[u32]>) -> Option<Tensor<2>> {
         let table = self.parameters.get(self.at.tower?.table);
         Some(match self.config.tower {
@@ -290,7 +293,7 @@ impl EpisodeModel {
         })
     }
 
-    /// Start, step, fadings.
+    /// Reads the start vector, step size and decays.
     ///
     /// # Errors
     /// When the device fails.

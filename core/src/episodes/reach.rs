@@ -1,19 +1,20 @@
-//! The items that a batch reads, and their places among them.
+//! The items that a batch reads, and their positions in that list.
 
 use std::borrow::Cow;
 
 use crate::episodes::training::Piece;
 
-/// All items, or those of a sample and of the histories.
+/// All items, or those of a sample and of the batch's histories.
 pub(super) struct Reach {
-    /// Ascending; all items when `None`.
+    /// Ascending; all items if `None`.
     some: Option<Vec<u32>>,
-    /// How many items there are at all.
+    /// The number of all items in the catalogue.
     all: usize,
 }
 
 impl Reach {
-    /// Of some pieces, with an order or without, whose places choose among `sample`, or among all items.
+    /// From the pieces of a batch, timed or not, that score the items of
+    /// `sample`, or all items.
     pub(super) fn new(pieces: &[Piece<'_>], timed: bool, sample: Option<&[u32]>, all: usize) -> Self {
         let some = sample.map(|sample| {
             let read = pieces.iter().flat_map(|piece| piece.read(timed));
@@ -25,23 +26,23 @@ impl Reach {
         Self { some, all }
     }
 
-    /// How many.
+    /// The number of items that are read.
     pub(super) fn len(&self) -> usize {
         self.some.as_ref().map_or(self.all, Vec::len)
     }
 
-    /// Which; all when `None`.
+    /// The items; all if `None`.
     pub(super) fn items(&self) -> Option<&[u32]> {
         self.some.as_deref()
     }
 
-    /// Which; all when `None`.
+    /// The items; all if `None`.
     pub(super) fn into_items(self) -> Option<Vec<u32>> {
         self.some
     }
 
-    /// Where each of some items stands among those that are read. All of them
-    /// must be.
+    /// The position of each given item in the list of items that are read. All
+    /// of them must be in the list.
     pub(super) fn places<'a>(&self, items: &'a [u32]) -> Cow<'a, [u32]> {
         match &self.some {
             None => items.into(),

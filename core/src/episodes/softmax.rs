@@ -1,13 +1,13 @@
-//! Softmax over rows, and what cross-entropy leaves of it: fused on the CPU,
-//! so that a tile's logits are crossed while they are in the cache; composed
-//! of tensor operations elsewhere. A test holds the two together.
+//! Softmax over rows, and the residual of cross-entropy. On the CPU both are
+//! fused, so that a tile's logits are read while they are in the cache;
+//! elsewhere they are tensor operations. A test compares the two.
 
 use crate::Result;
 use crate::model::{each, exp_negative, slice_mut, take};
 use crate::tensor::{Tensor, from_vec, on_cpu, read};
 
 const LANES: usize = 16;
-/// Rows that one thread takes together.
+/// Rows that one thread processes together.
 const ROWS: usize = 16;
 
 /// The largest value, in fixed lanes.
@@ -49,7 +49,7 @@ fn exponentials(row: &mut [f32], highest: f32) -> f32 {
 struct Rows<'a> {
     width: usize,
     values: &'a mut [f32],
-    /// Targets, smoothing, factor and losses of the cross-entropy's residual.
+    /// Targets, smoothing, factor and losses for the residual of cross-entropy.
     judged: Option<(&'a [u32], f32, f32, &'a mut [f32])>,
 }
 
@@ -85,7 +85,8 @@ impl pulp::NullaryFnOnce for Rows<'_> {
     }
 }
 
-/// Logits that become exponentials: e = exp(z - highest), and 1 / sum e a row.
+/// Turns logits into exponentials e = exp(z - highest), and computes 1 / sum e
+/// for each row.
 #[cfg(feature = "linear-algebra")]
 pub(super) struct Exponentials<'a> {
     /// Columns.
@@ -94,7 +95,7 @@ pub(super) struct Exponentials<'a> {
     pub(super) values: &'a mut [f32],
     /// 1 / sum e, by row.
     pub(super) factors: &'a mut [f32],
-    /// Targets, smoothing, and the place for each row's cross-entropy.
+    /// Targets, smoothing, and the output for each row's cross-entropy.
     pub(super) judged: Option<(&'a [u32], f32, &'a mut [f32])>,
 }
 
@@ -120,7 +121,7 @@ impl pulp::NullaryFnOnce for Exponentials<'_> {
     }
 }
 
-/// The sum of rows, each times its factor, added to `sums`.
+/// Adds the sum of rows, each times its factor, to `sums`.
 #[cfg(feature = "linear-algebra")]
 pub(super) struct Sums<'a> {
     /// [rows, width].
@@ -175,8 +176,8 @@ pub(super) fn centred(chances: Tensor<2>, along: Tensor<2>) -> Tensor<2> {
 }
 
 /// The gradient of the cross-entropy at the logits, `factor` times (softmax -
-/// target), and each row's loss. With smoothing the target is 1 - smoothing,
-/// and smoothing spread over the row.
+/// target), and each row's loss. With label smoothing the target distribution
+/// has 1 - smoothing at the target, and smoothing spread over the row.
 ///
 /// # Errors
 /// When the device fails.

@@ -1,23 +1,24 @@
-//! The support of every place of a history, as one faded sum of vectors.
+//! The support of every position of a history, as one decayed sum of vectors.
 //!
-//! With w(k) = sum_f c_f rho_f^k, place n of a history in order takes
+//! With w(k) = sum_f c_f rho_f^k, position n of a history in order of time gets
 //!
 //! ```text
 //! H_n = sum_{j<n} w(n-1-j) e_j / sqrt(sum_{j<n} w(n-1-j))
 //! ```
 //!
-//! where e_j is the vector of record j. Without an order it takes the sum of
-//! all other records over the root of their number. Both are recurrences over
-//! the history, forward and backward: no matrix of places by places exists.
+//! where e_j is the vector of record j. Without an order it gets the sum of all
+//! other records divided by the square root of their number. Both are
+//! recurrences over the history, forward and backward: no matrix of positions
+//! by positions is built.
 
 use crate::model::dot;
 
-/// How records fade with age, in records.
+/// How the weights of records decay with age, in records.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Fading {
-    /// No order: every other record counts alike.
+    /// No order: every other record has the same weight.
     Alike,
-    /// The mean of several exponentials: (share c, kept per record rho).
+    /// A mixture of exponentials: (share c, factor rho for each newer record).
     Mixed(Vec<(f32, f32)>),
 }
 
@@ -27,7 +28,7 @@ impl Fading {
         Self::Mixed(vec![(1.0, kept(log_tau))])
     }
 
-    /// Several, mixed by a softmax.
+    /// Several exponentials, mixed by a softmax.
     pub(super) fn mixed(log_taus: &[f32], mix: &[f32]) -> Self {
         let shares = softmax(mix);
         Self::Mixed(shares.into_iter().zip(log_taus).map(|(share, &log_tau)| (share, kept(log_tau))).collect())
@@ -54,20 +55,22 @@ pub(super) fn softmax(values: &[f32]) -> Vec<f32> {
     weights.into_iter().map(|w| w / total).collect()
 }
 
-/// The faded sums at some places of one history.
+/// The decayed sums at some positions of one history.
 #[derive(Debug)]
 pub(super) struct Faded {
     width: usize,
     from: usize,
-    /// Records that are read: the last place's support, or the whole history.
+    /// The number of records that are read: those before the last position, or
+    /// the whole history.
     records: usize,
-    /// H, [places, width].
+    /// H, [positions, width].
     pub(super) sums: Vec<f32>,
-    /// The sum of weights W of each place.
+    /// The sum of weights W of each position.
     pub(super) weights: Vec<f32>,
-    /// Of each exponential: A^f before each record, [records + 1, width].
+    /// For each exponential, the state A^f before each record, [records + 1, width].
     states: Vec<Vec<f32>>,
-    /// Of each exponential: B^f before each record.
+    /// For each exponential, its sum A^f before each record, [records + 1,
+    /// width].
     counts: Vec<Vec<f32>>,
 }
 
@@ -76,14 +79,14 @@ pub(super) struct Faded {
 pub(super) struct FadedGradient {
     /// At each record's vector, [records, width].
     pub(super) records: Vec<f32>,
-    /// At each exponential: its share c, and its log tau.
+    /// At each exponential's share c and log tau.
     pub(super) fadings: Vec<(f64, f64)>,
 }
 
 impl Faded {
-    /// The sums at places `from..to` of a history whose vectors are `rows`
-    /// [records, width]. With an order a place's support is what stands before
-    /// it; place `records` is the one after the last.
+    /// The sums at positions `from..to` of a history whose vectors are `rows`
+    /// [records, width]. With an order, a position's support is the records
+    /// before it; position `records` is the one after the last.
     pub(super) fn new(fading: &Fading, rows: &[f32], width: usize, from: usize, to: usize) -> Self {
         let all = rows.len() / width;
         let mut faded = Self {
@@ -148,8 +151,8 @@ impl Faded {
         }
     }
 
-    /// The gradient, given what stands at the sums ([places, width]) and, as a
-    /// further path, at the root of each place's weight.
+    /// The gradient, given the gradient at the sums ([positions, width]) and,
+    /// optionally, at the square root of each position's weight.
     pub(super) fn backward(&self, fading: &Fading, upstream: &[f32], at_roots: Option<&[f32]>) -> FadedGradient {
         match fading {
             Fading::Alike => self.back_to_others(upstream),
@@ -195,7 +198,7 @@ impl Faded {
             let mut flow = vec![0.0f32; width];
             let mut flow_count = 0.0f32;
             for place in (1..=self.records).rev() {
-                // What comes from later places, one record older there.
+                // The gradient from later positions, decayed by one record.
                 flow.iter_mut().for_each(|v| *v *= rho);
                 flow_count *= rho;
                 if place >= self.from && place - self.from < places {
@@ -221,7 +224,7 @@ impl Faded {
     }
 }
 
-/// 1 / sqrt(weight); 0 where there is no support.
+/// 1 / sqrt(weight); 0 without support.
 pub(super) fn root(weight: f32) -> f32 {
     if weight > 0.0 { 1.0 / weight.sqrt() } else { 0.0 }
 }

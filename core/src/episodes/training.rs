@@ -1,8 +1,10 @@
-//! One mini-batch of episodes: places of several histories, adapted, judged,
-//! and the gradient of every parameter, through the inner step.
+//! One mini-batch of episodes: query positions of several histories are adapted
+//! and scored, and the gradient of every parameter is computed through the
+//! inner step.
 //!
-//! Over a sample of the catalogue all work is at the items that the batch
-//! reads, the sample and the histories; it does not grow with the catalogue.
+//! With a sampled catalogue all work is at the items that the batch reads,
+//! those of the sample and of the histories; it does not grow with the
+//! catalogue.
 
 use std::borrow::Cow;
 
@@ -17,22 +19,22 @@ use crate::model::{BatchGradient, EntityRef, Gradient, Sparse};
 use crate::random::Stream;
 use crate::tensor::{from_vec, read};
 
-/// A piece of one history: places `from..to` are queries, each judged with
-/// what the support rule gives it of `records`.
+/// A piece of one history. Positions `from..to` are queries; each is predicted
+/// from its support in `records`.
 #[derive(Debug, Clone)]
 pub struct Piece<'a> {
-    /// Whose it is, for features of people.
+    /// The user, for user features.
     pub person: EntityRef,
     /// The whole history in this shard, items in order.
     pub records: &'a [u32],
-    /// First query, from 0; with an order 1 or more.
+    /// The first query position, from 0; with an order 1 or more.
     pub from: usize,
-    /// One past the last query.
+    /// One past the last query position.
     pub to: usize,
 }
 
 impl Piece<'_> {
-    /// The records that are read: with an order, those before the last query.
+    /// The records that are read; with an order, those before the last query.
     pub(super) fn read(&self, timed: bool) -> &[u32] {
         match timed {
             false => self.records,
@@ -41,35 +43,35 @@ impl Piece<'_> {
     }
 }
 
-/// What a batch may leave out or draw.
+/// The random parts of a batch: dropout and the sample of items.
 pub struct Chance<'a> {
-    /// Share of numbers of support vectors that are dropped.
+    /// Probability that dropout removes a component of a support vector.
     pub dropout: f32,
-    /// One stream a piece, for dropout.
+    /// One random stream for each piece, for dropout.
     pub streams: Vec<Stream>,
-    /// The items that places choose among, with the chance of each to be
-    /// drawn; all of them when `None`.
+    /// The sampled items that are scored for each query, with their
+    /// probabilities; all items if `None`.
     pub sample: Option<(&'a [u32], &'a [f32])>,
 }
 
-/// What one batch came to.
+/// The result of one batch.
 #[derive(Debug)]
 pub struct Outcome {
     /// Mean cross-entropy of the queries.
     pub loss: f64,
     /// Its gradient at every parameter.
     pub gradient: BatchGradient,
-    /// The places' vectors.
+    /// The adapted vectors of the queries.
     pub adapted: Vec<f32>,
 }
 
-/// The faded sums of one piece and what they were made of.
+/// The decayed sums of one piece, with the dropout that they used.
 struct Summed {
-    /// Of y, for the step.
+    /// Sums of y, for the inner step.
     step: Faded,
-    /// Of P, for the tower.
+    /// Sums of P, for the history tower.
     tower: Option<Faded>,
-    /// Factors of dropout, [records, width]; empty without.
+    /// Factors of dropout, [records, width]; empty without dropout.
     kept: [Vec<f32>; 2],
 }
 
@@ -78,7 +80,7 @@ fn row(table: &[f32], width: usize, item: u32) -> &[f32] {
     &table[item as usize * width..][..width]
 }
 
-/// The vectors of records, with dropout.
+/// The vectors of records, after dropout.
 fn gather(table: &[f32], width: usize, records: &[u32], dropout: f32, stream: Option<&mut Stream>) -> [Vec<f32>; 2] {
     let mut rows = Vec::with_capacity(records.len() * width);
     records.iter().for_each(|&item| rows.extend_from_slice(row(table, width, item)));
@@ -95,15 +97,15 @@ impl EpisodeModel {
         Reach::new(pieces, self.config.timed, Some(sample), self.items).into_items().unwrap_or_default()
     }
 
-    /// The loss and its gradient over the pieces of a batch (each query counts
-    /// alike).
+    /// The loss over the pieces of a batch, and its gradient. All queries have
+    /// the same weight.
     ///
     /// # Errors
     /// When the device fails.
     pub async fn outer(&self, pieces: &[Piece<'_>], mut chance: Chance<'_>) -> Result<Outcome> {
         let width = self.config.width;
         let scalars = self.scalars().await?;
-        // Of a sample, what the batch reads, and nothing of any other item.
+        // With a sample, only the items that the batch reads are computed.
         let reach = Reach::new(pieces, self.config.timed, chance.sample.map(|(chosen, _)| chosen), self.items);
         let vectors = self.vectors_of(reach.items());
         let whole = self.catalogue(vectors.clone(), reach.items()).await?;
@@ -117,8 +119,8 @@ impl EpisodeModel {
             None => None,
             Some(table) => Some(read(table).await?),
         };
-        // Everybody starts at x_0, so that one mean item serves them all;
-        // with features of people every piece has a start of its own.
+        // All users start at x_0, so that one mean item embedding serves them
+        // all; with user features every piece has its own start.
         let people: Vec<EntityRef> = pieces.iter().map(|piece| piece.person).collect();
         let starts = match self.knows_people() {
             false => scalars.start.clone(),
@@ -161,7 +163,7 @@ impl EpisodeModel {
             let towers = summed.iter().filter_map(|s| s.tower.as_ref()).flat_map(|t| &t.sums);
             x.iter_mut().zip(towers).for_each(|(x, sum)| *x += tower.scale * sum);
         }
-        // Further steps read the mean item of each place.
+        // Further steps need the mean item embedding of each query.
         let mut stations: Vec<(Vec<f32>, Vec<f32>)> = Vec::new();
         for _ in 1..self.config.steps {
             let means = catalogue.mean_items(&x).await?;
@@ -181,7 +183,8 @@ impl EpisodeModel {
         let mut at_items = AtItems::none();
         let judged = catalogue.judge(&x, &targets, self.config.smoothing, &mut at_items).await?;
 
-        // Backwards through the steps. `upstream` stands at x before each.
+        // Backward through the steps. `upstream` is the gradient at x before
+        // each step.
         let mut upstream = judged.at_places;
         let mut at_sums = vec![0.0f32; places * width];
         let mut at_roots = vec![0.0f32; places];
@@ -227,7 +230,8 @@ impl EpisodeModel {
         let mut at_start = vec![0.0f32; width];
         at_starts.chunks_exact(width).for_each(|at| add(&mut at_start, at, 1.0));
 
-        // At the records' vectors: a scatter in the order of the pieces.
+        // Scatters the gradients at the records' vectors, in the order of the
+        // pieces.
         let device = vectors.device();
         let mut at_vectors = vec![0.0f32; reach.len() * width];
         let mut at_tower = p.as_ref().map(|_| vec![0.0f32; reach.len() * width]);
@@ -258,7 +262,7 @@ impl EpisodeModel {
             first += count;
         }
 
-        // Every parameter.
+        // Collects the gradient of every parameter.
         let mut gradient = Gradient::of(&self.parameters);
         let at_rows = catalogue.at_all(at_items, chosen.as_deref(), reach.len());
         let mut at_y = at_rows.clone().narrow(1, 0, width) + from_vec(at_vectors, [reach.len(), width], &device);
@@ -303,8 +307,8 @@ fn dot(a: &[f32], b: &[f32]) -> f32 {
     crate::model::dot(a, b)
 }
 
-/// Adds each record's gradient to its item's row, in order; what was dropped
-/// gets none.
+/// Adds each record's gradient to its item's row, in order; components that
+/// dropout removed get none.
 fn scatter(table: &mut [f32], width: usize, records: &[u32], at_records: &[f32], kept: &[f32]) {
     for (place, &item) in records.iter().enumerate() {
         let own = place * width..(place + 1) * width;

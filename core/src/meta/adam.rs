@@ -1,5 +1,5 @@
-//! Adam: 0.9, 0.999 unless said otherwise, eps 1e-8. Dense over every
-//! parameter, or at the rows that a gradient has (`lazy`).
+//! Adam with betas 0.9 and 0.999 (unless set otherwise) and epsilon 1e-8. It
+//! runs over every parameter, or at the rows that a gradient has (`lazy`).
 
 mod lazy;
 
@@ -15,18 +15,18 @@ const BETA1: f32 = 0.9;
 const BETA2: f32 = 0.999;
 const EPSILON: f32 = 1e-8;
 
-/// The outer optimiser's state. Discarded when the shard is done.
+/// The outer optimiser's state. It is discarded when the shard is trained.
 #[derive(Debug, Clone)]
 pub struct Adam {
     first: Parameters,
     second: Parameters,
     steps: u32,
-    /// Share of the second moment that a step keeps.
+    /// Decay rate of the second moment.
     beta2: f32,
-    /// Factor on the rate of scalars.
+    /// Factor of the learning rate for scalars.
     scalars: f32,
-    /// How many steps each row of the lazy parameters has had; none waits when
-    /// empty. Never kept: see [`Adam::settle`].
+    /// For each row of the lazy parameters, how many steps it has had; empty if
+    /// no row is behind. It is never stored: see [`Adam::settle`].
     had: Vec<u32>,
 }
 
@@ -36,8 +36,8 @@ impl Adam {
         Self::with(parameters, BETA2, 1.0)
     }
 
-    /// Moments of zero, the second one kept to this share; scalars (a step, a
-    /// fading) move so much faster than tables.
+    /// Moments of zero. `beta2` is the decay rate of the second one; `scalars`
+    /// is the factor of the learning rate for scalars (a step size, a decay).
     pub(crate) fn with(parameters: &Parameters, beta2: f32, scalars: f32) -> Self {
         Self {
             first: parameters.zeros_like(),
@@ -49,8 +49,9 @@ impl Adam {
         }
     }
 
-    /// Moves `parameters` one step down the gradient. `decay` pulls every
-    /// table towards zero (decoupled weight decay); all else stays.
+    /// Updates `parameters` by one step down the gradient. `decay` shrinks
+    /// every table towards zero (decoupled weight decay); other parameters do
+    /// not decay.
     pub fn step(&mut self, parameters: &mut Parameters, gradient: impl Into<BatchGradient>, rate: f32, decay: f32) {
         let mut gradient: BatchGradient = gradient.into();
         self.steps += 1;
@@ -66,7 +67,7 @@ impl Adam {
         for (((parameter, (gradient, rows)), (first, second)), (table, scalar)) in zipped {
             let rate = if scalar { rate * faster } else { rate };
             let kept = if table { 1.0 - rate * decay } else { 1.0 };
-            // Taken out so that the buffers are moved, not copied.
+            // Taken out so that the buffers are moved and not copied.
             let empty = || Tensor::<2>::empty([0, 0], &gradient.device());
             let taken = [
                 std::mem::replace(parameter, empty()),
@@ -103,10 +104,10 @@ impl Adam {
         Ok((self.steps, values))
     }
 
-    /// Takes the state from a checkpoint.
+    /// Sets the state from a checkpoint.
     ///
     /// # Errors
-    /// When it belongs to another model.
+    /// If it belongs to another model.
     pub fn set(&mut self, steps: u32, values: &TensorMap) -> Result<()> {
         for (name, moments) in [("first/", &mut self.first), ("second/", &mut self.second)] {
             let own = values.iter().filter_map(|(k, v)| Some((k.strip_prefix(name)?.to_owned(), v.clone()))).collect();
@@ -145,7 +146,7 @@ fn update([p, m, v]: [&mut [f32]; 3], g: &[f32], [kept, rate, beta2]: [f32; 3], 
     }
 }
 
-/// [`fused`] at some rows; no other number is read.
+/// [`fused`] at some rows; the other rows are not read.
 fn fused_rows(
     taken: [Tensor<2>; 3],
     gradient: Tensor<2>,
@@ -205,7 +206,8 @@ mod tests {
     use super::*;
     use crate::tensor::{Device, from_vec};
 
-    /// Rows of a lazy step are those of the dense one; others stay as they are.
+    /// A lazy step updates its rows as the dense step does; the other rows do
+    /// not change.
     #[test]
     fn a_lazy_step_is_the_dense_one_at_its_rows() {
         let device = Device::Flex(Default::default());
@@ -245,7 +247,8 @@ mod tests {
             let (a, b) = (a.into_data().into_vec::<f32>().unwrap(), b.into_data().into_vec::<f32>().unwrap());
             assert!(a.iter().zip(&b).all(|(x, y)| (x - y).abs() < 1e-6), "{a:?} {b:?}");
         }
-        // First step of Adam from zero: the rate times the gradient's sign.
+        // The first step of Adam from zero moments: the rate times the sign of
+        // the gradient.
         let zero = from_vec(vec![0.0; 6], [2, 3], &device);
         let [p, _, _] = fused(
             [zero.clone(), zero.clone(), zero],

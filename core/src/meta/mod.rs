@@ -1,16 +1,16 @@
-//! How a model learns to adapt: tasks, the inner step, the outer step.
+//! Meta-learning: tasks, the inner step, the outer step.
 //!
-//! | file | idea |
+//! | file | content |
 //! |---|---|
-//! | `tasks` | a mini-batch of users becomes tasks; shard-local negatives |
-//! | `maml` | one outer step: adapt every user, judge, move theta (Algorithm 1) |
-//! | `reptile` | one outer step: adapt every user, move theta towards them |
+//! | `tasks` | turns a mini-batch of users into tasks, with shard-local negatives |
+//! | `maml` | one outer step: adapt every user, evaluate, update theta (Algorithm 1) |
+//! | `reptile` | one outer step: adapt every user, move theta towards the results |
 //! | `standard` | ordinary training on pairs, for the baselines |
 //! | `second_order` | MAML with the inner step's derivative, for an ablation |
 //! | `adam` | the outer optimiser |
 //!
 //! The inner step itself is [`crate::model::Recommender::inner_steps`]: the one
-//! implementation for training, evaluation, serving and the browser.
+//! implementation for training, evaluation, the server and the browser.
 
 mod adam;
 mod maml;

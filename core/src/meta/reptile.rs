@@ -1,12 +1,12 @@
 //! Reptile: every user takes several inner steps on all of D_s(u), and theta
-//! moves towards the mean of where they went.
+//! moves towards the mean of the resulting parameters.
 
 use crate::Result;
 use crate::config::TrainConfig;
 use crate::meta::Batch;
 use crate::model::{Parameters, Recommender};
 
-/// The mean move of one batch, and the mean loss before it. Apply it with
+/// The mean update of one batch, and the mean loss before it. Apply it with
 /// [`Parameters::moved`] and the outer step as the factor.
 pub(crate) async fn reptile_step(
     model: &Recommender,

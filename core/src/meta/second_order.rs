@@ -1,10 +1,10 @@
 //! MAML with the derivative of the inner step (Eq 2 as printed), for an
-//! ablation on small data: what the first-order form leaves out.
+//! ablation on small data that shows what the first-order form omits.
 //!
 //! With q = grad L_query(theta_u), the outer gradient is (I - alpha H) q, where
 //! H is the Hessian of the support loss at theta. H q is a finite difference of
-//! support gradients along q, two more gradients a user, with dense copies of
-//! the parameters; nothing here is made to be fast.
+//! support gradients along q. It costs two more gradients for each user, with
+//! dense copies of the parameters; this code is not optimised for speed.
 
 use super::{Adam, Batch, Exclusions};
 use crate::Result;
@@ -14,7 +14,8 @@ use crate::random::Key;
 use crate::shard::ShardData;
 use crate::tensor::{Device, read};
 
-/// How far along q the support gradient is taken, as a length of theta.
+/// The distance along q at which the support gradient is taken, as a length in
+/// theta.
 const REACH: f32 = 1e-2;
 
 /// One shard in second-order training: one inner step, one configuration,
@@ -30,10 +31,10 @@ pub struct SecondOrder<'a> {
 }
 
 impl<'a> SecondOrder<'a> {
-    /// A shard at its start.
+    /// A shard before its first epoch.
     ///
     /// # Errors
-    /// When the configuration cannot be used.
+    /// If the configuration is invalid.
     pub fn new(dataset: &'a Dataset, shard: &'a ShardData, device: &Device) -> Result<Self> {
         dataset.config.check()?;
         let key = Key::from_seed(dataset.config.train.seed);
@@ -147,15 +148,16 @@ mod tests {
         Task { user: EntityRef::Known(0), pairs }
     }
 
-    /// The query loss after the inner step, which is what is differentiated.
+    /// The query loss after the inner step: the function that is
+    /// differentiated.
     fn loss(model: &Recommender, alpha: f32) -> f64 {
         let (support, query) = (task([(0, 1), (2, 3)]), task([(4, 5), (1, 2)]));
         let adapted = pollster::block_on(model.inner_steps(&[support], alpha, 1)).unwrap();
         f64::from(pollster::block_on(model.outer_gradient(&[query], &adapted, 1.0)).unwrap().1[0])
     }
 
-    /// The slope of the adapted query loss along the gradient is the gradient's
-    /// square; first order misses it.
+    /// The slope of the adapted query loss along a direction is its inner
+    /// product with the gradient; the first-order gradient misses it.
     #[test]
     fn the_gradient_is_that_of_the_loss_after_the_inner_step() {
         let (model, alpha) = (model(), 0.3);

@@ -1,6 +1,6 @@
-//! Ordinary training on pairs, without tasks: what the baselines do.
-//! Mini-batches are of users with all their records, so
-//! that each tower runs once on the distinct users and items of a batch.
+//! Ordinary training on pairs, without tasks, for the baselines. A mini-batch
+//! is a set of users with all their records, so that each tower runs once on
+//! the distinct users and items of a batch.
 
 use crate::Result;
 use crate::meta::Batch;

@@ -1,22 +1,23 @@
-//! A mini-batch of users becomes tasks with shard-local negatives.
+//! Turns a mini-batch of users into tasks with shard-local negatives.
 //!
-//! Per positive one out-of-batch negative (uniform over the frozen catalogue)
-//! and one in-batch negative (from the other users of the mini-batch, so
-//! weighted by popularity), fresh each epoch. In shard s only D_s(u) is
-//! excluded: what the user did in other shards is unknown here, which is the
-//! price of isolation (the local-negative rule).
+//! Each positive gets uniform negatives over the frozen catalogue and in-batch
+//! negatives from the other users of the mini-batch (and so by popularity),
+//! drawn anew each epoch. In shard s only D_s(u) is excluded: the user's
+//! records in other shards are unknown here, which is the price of isolation
+//! (the local-negative rule).
 
 use crate::data::Catalog;
 use crate::model::{EntityRef, Pair, Task};
 use crate::random::{Key, Stream};
 use crate::shard::{ShardData, UserSlice};
 
-/// The items that are never a user's negatives, sorted, one list a cell.
+/// The items that are never a user's negatives, sorted: one list for each user
+/// slice.
 #[derive(Debug, Clone)]
 pub(crate) struct Exclusions(Vec<Vec<u32>>);
 
 impl Exclusions {
-    /// The rule: only the user's records in this shard.
+    /// The correct rule: only the user's records in this shard.
     pub(crate) fn local(shard: &ShardData) -> Self {
         Self::new(shard.cells.iter().map(|cell| cell.items().collect()).collect())
     }
@@ -32,7 +33,7 @@ impl Exclusions {
     }
 }
 
-/// What a batch's draws are keyed by.
+/// A mini-batch of users, with the keys of its random draws.
 #[derive(Clone, Copy)]
 pub(crate) struct Batch<'a> {
     pub(crate) key: &'a Key,
@@ -40,19 +41,21 @@ pub(crate) struct Batch<'a> {
     pub(crate) shard: &'a ShardData,
     pub(crate) exclusions: &'a Exclusions,
     pub(crate) epoch: u64,
-    /// Cells of this batch.
+    /// Indices of the batch's user slices.
     pub(crate) cells: &'a [usize],
-    /// Shares of tasks whose user, and whose identifier alone, is unknown.
+    /// Share of tasks in which the user is unknown; below, the share in which
+    /// the identifier alone is unknown.
     pub(crate) unknown_share: f64,
     pub(crate) unnamed_share: f64,
-    /// Slice cells anew this epoch.
+    /// Whether users' records are split into support and query anew this epoch.
     pub(crate) fresh_slices: bool,
-    /// Negatives a positive: uniform over the catalogue, and of the mini-batch.
+    /// Number of uniform negatives for each positive; below, of in-batch
+    /// negatives.
     pub(crate) uniform_negatives: usize,
     pub(crate) in_batch_negatives: usize,
 }
 
-/// Every item so many times, one round after another.
+/// Every item `times` times, one round after another.
 fn repeated(items: &[u32], times: usize) -> impl Iterator<Item = u32> {
     std::iter::repeat_n(items, times).flatten().copied()
 }
@@ -63,8 +66,9 @@ impl Batch<'_> {
         self.key.stream(purpose, &[&self.shard.index.to_le_bytes(), &self.epoch.to_le_bytes(), user])
     }
 
-    /// Whose features the task reads: in keyed shares nobody's, or those of a
-    /// user without an identifier, so that the unknown rows learn.
+    /// The feature row of a user's task. For random shares of the tasks it is
+    /// nobody's row, or the row without the identifier, so that the rows for
+    /// unknown values are trained.
     pub(crate) fn row(&self, cell: &UserSlice) -> EntityRef {
         if self.unknown_share + self.unnamed_share <= 0.0 {
             return EntityRef::Known(cell.user);
@@ -77,8 +81,8 @@ impl Batch<'_> {
         }
     }
 
-    /// Pairs of some of a cell's items with fresh negatives. `pool` is the
-    /// batch's items with the cell each belongs to.
+    /// Pairs some of a user's items with fresh negatives. `pool` holds the
+    /// batch's items, each with the slice that it belongs to.
     pub(crate) fn pairs(&self, cell: usize, positives: &[u32], pool: &[(usize, u32)], purpose: &str) -> Vec<Pair> {
         if positives.is_empty() {
             return Vec::new();
@@ -116,7 +120,7 @@ impl Batch<'_> {
         pairs
     }
 
-    /// Support and query of a cell in this epoch.
+    /// The support and query of a user in this epoch.
     fn slices(&self, cell: &UserSlice) -> (Vec<u32>, Vec<u32>) {
         if !self.fresh_slices {
             return (cell.support.clone(), cell.query.clone());
@@ -135,12 +139,12 @@ impl Batch<'_> {
         (items.collect(), query)
     }
 
-    /// The items of the batch's users, each with its owner.
+    /// The items of the batch's users, each with the index of its slice.
     pub(crate) fn pool(&self) -> Vec<(usize, u32)> {
         self.cells.iter().flat_map(|&c| self.shard.cells[c].items().map(move |item| (c, item))).collect()
     }
 
-    /// One task a user with all of D_s(u): support and query together.
+    /// One task for each user with all of D_s(u): support and query together.
     pub(crate) fn whole_tasks(&self) -> Vec<Task> {
         let (support, query) = self.tasks();
         support

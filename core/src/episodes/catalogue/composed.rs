@@ -1,12 +1,12 @@
-//! The catalogue's products as tensor operations, on any device.
+//! The catalogue's products as tensor operations, for any device.
 
 use super::{AtItems, Catalogue, Judged, narrowed, widened};
 use crate::Result;
 use crate::episodes::softmax;
 use crate::tensor::{Product, Tensor, from_vec, is_wide, read};
 
-/// Logits of a tile on the CPU: what a core's cache holds, and enough rows for
-/// a product to be worth its call.
+/// Logits of a tile on the CPU: they fit a core's cache, with enough rows for
+/// an efficient product.
 const CPU_TILE: usize = 1 << 18;
 /// Logits of a tile on a GPU.
 const WIDE_TILE: usize = 1 << 24;

@@ -1,11 +1,11 @@
-//! The catalogue's products natively on the CPU.
+//! The catalogue's products on the CPU.
 //!
 //! A tile's logits become exponentials in place. With e the exponentials of a
-//! row and t their sum, the softmax is e / t, so its factors 1 / t go to the
-//! small side of each product, and what cross-entropy subtracts at the target
-//! is one row: the tile itself is crossed twice and no more. Biases stay out of
-//! the large products of the outer gradient: their column would fill a register
-//! of its own beside the full ones of the vectors.
+//! row and t their sum, the softmax is e / t, so its factors 1 / t are applied
+//! to the small side of each product. The subtraction of cross-entropy at the
+//! target affects one row only. The tile itself is read twice and no more.
+//! Biases are left out of the large products of the outer gradient: their
+//! single column would need a register of its own.
 
 use super::{Judged, narrowed, widened};
 use crate::dense::{add_transposed, add_transposed_to_first, by_rows, plain, plain_of_first};
@@ -13,10 +13,11 @@ use crate::episodes::softmax::{Exponentials, Sums, mean_of};
 use crate::episodes::support::add;
 use crate::model::each;
 
-/// Places of a tile: its logits stay in a core's second cache.
+/// Queries in a tile: its logits stay in a core's second-level cache.
 const TILE: usize = 64;
-/// Places are shared out to so many threads at most; sums run within a part
-/// and then over parts in order, so their number must not follow the machine.
+/// The number of parts into which the queries are divided for threads. Sums run
+/// within a part and then over parts in order, so this number must not depend
+/// on the machine.
 const PARTS: usize = 4;
 
 /// The items, [items, width + 1].
@@ -25,7 +26,7 @@ pub(super) struct Host<'a> {
     pub(super) width: usize,
 }
 
-/// One part of the places and what it comes to.
+/// One part of the queries, with its results.
 struct Part<'a> {
     rows: &'a [f32],
     upstream: &'a [f32],
@@ -44,7 +45,7 @@ impl Host<'_> {
         &self.items[item as usize * (self.width + 1)..][..self.width + 1]
     }
 
-    /// Places cut into parts, whole tiles each.
+    /// Divides the queries into parts of whole tiles.
     fn parts<'a>(&self, rows: &'a [f32], upstream: &'a [f32], targets: &'a [u32], gradients: bool) -> Vec<Part<'a>> {
         let places = rows.len() / self.width;
         let share = places.div_ceil(TILE).div_ceil(PARTS).max(1) * TILE;
@@ -190,17 +191,17 @@ fn scale(rows: &mut [f32], width: usize, factors: &[f32]) {
     }
 }
 
-/// What a tile needs, kept from one to the next.
+/// The working memory of a tile, reused for the next one.
 #[derive(Default)]
 struct Buffers {
-    /// [x, 1], [places, width + 1].
+    /// [x, 1], [queries, width + 1].
     places: Vec<f32>,
-    /// Logits, then their exponentials, [places, items].
+    /// Logits, then their exponentials, [queries, items].
     logits: Vec<f32>,
-    /// 1 / t by place.
+    /// 1 / t for each query.
     factors: Vec<f32>,
     losses: Vec<f32>,
-    /// [places, width + 1].
+    /// [queries, width + 1].
     products: Vec<f32>,
 }
 

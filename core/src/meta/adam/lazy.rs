@@ -1,9 +1,10 @@
-//! Adam where a gradient has some rows of the tables of items alone:
-//! those rows move as in a dense step, and the others wait. A dense step would
-//! move these too, along their fading moments and their decay. That is made up
-//! for in closed form when a row is read next ([`Adam::catch_up`]), and for all
-//! rows at the end of an epoch, so that nothing waits in a checkpoint. With
-//! r = beta1 / sqrt(beta2), k steps without a gradient come to
+//! Adam for gradients that have only some rows of the item tables. Those rows
+//! are updated as in a dense step, and the others wait. A dense step would
+//! update these too, by their decaying moments and the weight decay. The missed
+//! steps are made up for in closed form when a row is read next
+//! ([`Adam::catch_up`]), and for all rows at the end of an epoch, so that no
+//! row is behind in a checkpoint. With r = beta1 / sqrt(beta2), k steps without
+//! a gradient amount to
 //!
 //! ```text
 //! p -> (1 - rate decay)^k (p - rate m^ / (sqrt(v^) + eps) r (1 - r^k) / (1 - r))
@@ -11,12 +12,12 @@
 //! v -> beta2^k v
 //! ```
 //!
-//! with m^ and v^ corrected. It differs from k dense steps in that rate and
-//! corrections are those of the end, epsilon fades with v, and what m moves is
-//! decayed from the first step on; the rate hardly changes in as few steps as a
-//! moment lives. So
-//! a step costs what it touches, and its bytes are a function of the gradients
-//! and rates so far alone.
+//! with m^ and v^ corrected. This differs from k dense steps in three points:
+//! rate and corrections are those of the last step, epsilon decays with v, and
+//! the update by m is weight-decayed from the first step on. The rate hardly
+//! changes within the few steps in which a moment decays. The cost of a step
+//! therefore grows with the rows that it reads, and its bytes are a function of
+//! the previous gradients and rates alone.
 
 use burn::tensor::IndexingUpdateOp;
 
@@ -24,12 +25,12 @@ use super::{Adam, BETA1, EPSILON};
 use crate::model::{Parameters, slice_mut, take};
 use crate::tensor::{Tensor, from_vec, indices, on_cpu};
 
-/// The rows of some parameters that a lazy step is about.
+/// The parameters and factors of lazy steps.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Lazy<'a> {
-    /// Numbers of the parameters that have a row, or a number, for each item.
+    /// Indices of the parameters that have a row, or a value, for each item.
     pub(crate) parameters: &'a [usize],
-    /// How many items there are.
+    /// The number of items.
     pub(crate) items: usize,
     /// As for [`Adam::step`].
     pub(crate) rate: f32,
@@ -37,8 +38,8 @@ pub(crate) struct Lazy<'a> {
     pub(crate) decay: f32,
 }
 
-/// What some steps without a gradient do to a row: factors of the parameter
-/// and of both moments, and how far it goes along its first moment.
+/// The effect of some steps without a gradient on a row: factors of the
+/// parameter and of both moments, and the step along its first moment.
 #[derive(Debug, Clone, Copy)]
 struct Waited {
     kept: f32,
@@ -48,9 +49,8 @@ struct Waited {
 }
 
 impl Adam {
-    /// Moves rows to where the steps since they were last read would have
-    /// brought them. To be called with the rows of the next step before they
-    /// are read.
+    /// Applies the steps that rows missed since they were last read. Call it
+    /// with the rows of the next step before they are read.
     pub(crate) fn catch_up(&mut self, parameters: &mut Parameters, lazy: Lazy<'_>, rows: &[u32]) {
         if self.had.is_empty() {
             self.had = vec![self.steps; lazy.items];
@@ -100,7 +100,8 @@ impl Adam {
         }
     }
 
-    /// [`Adam::catch_up`] of every row: at the end of an epoch.
+    /// Applies the missed steps of all rows; to be called at the end of an
+    /// epoch.
     pub(crate) fn settle(&mut self, parameters: &mut Parameters, lazy: Lazy<'_>) {
         if !self.had.is_empty() {
             let all: Vec<u32> = (0..lazy.items as u32).collect();
@@ -110,7 +111,7 @@ impl Adam {
     }
 }
 
-/// Steps without a gradient at some rows; no other number is read.
+/// Steps without a gradient at some rows; the other rows are not read.
 fn fused_wait(taken: [Tensor<2>; 3], late: &[(u32, Waited)], items: usize, [c1, c2]: [f32; 2]) -> [Tensor<2>; 3] {
     let device = taken[0].device();
     let mut held = taken.map(take);
@@ -157,8 +158,8 @@ mod tests {
     use super::*;
     use crate::tensor::Device;
 
-    /// A row that waited is where dense steps with no gradient bring it, late in
-    /// training, when the corrections stand still.
+    /// A row that caught up equals a row after dense steps without a gradient,
+    /// late in training, when the corrections are constant.
     #[test]
     fn a_row_that_waited_is_where_dense_steps_bring_it() {
         let device = Device::Flex(Default::default());
