@@ -1,4 +1,4 @@
-//! Files that are there whole or not at all.
+//! Writes files atomically: a file is there whole or not at all.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -9,11 +9,12 @@ use super::error::{IoContext, Result, absent_is_fine};
 /// Ending of a file that is still being written; swept when a state opens.
 pub(super) const TEMPORARY: &str = ".tmp";
 
-/// Writes beside, makes durable, renames. After a crash the path holds the
-/// old bytes or the new ones.
+/// Writes a temporary file in the same folder, syncs it to disk, and renames it. After
+/// a crash the path holds the old bytes or the new ones.
 pub(super) fn write(path: &Path, parts: &[&[u8]]) -> Result<()> {
     let folder = folder_of(path);
-    // Named after what it will be, so that others can tell whose it is.
+    // The temporary name begins with the final one, so that others can tell which file it
+    // belongs to.
     let name = path.file_name().map(std::ffi::OsString::from).unwrap_or_default();
     let mut builder = tempfile::Builder::new();
     let file = builder.prefix(&name).suffix(TEMPORARY).tempfile_in(folder);
@@ -28,35 +29,35 @@ pub(super) fn write(path: &Path, parts: &[&[u8]]) -> Result<()> {
 
 /// The folder that a file is in.
 fn folder_of(path: &Path) -> &Path {
-    // A name alone has a parent of no name.
+    // The parent of a bare file name is the empty path.
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Deletes what processes that died left half written of a file.
+/// Deletes the temporary files that crashed processes left for this path.
 pub(super) fn delete_halves(path: &Path) -> Result<()> {
-    // Without a name, every such file of the folder would seem to be its half.
+    // With an empty name, every temporary file of the folder would match.
     let Some(name) = path.file_name() else { return Ok(()) };
     let (folder, name) = (folder_of(path), name.to_string_lossy());
     let half = |found: &String| {
         let chance = found.strip_prefix(&*name).and_then(|rest| rest.strip_suffix(TEMPORARY));
-        // As tempfile draws them: another file's name may begin with this one's.
+        // Matches exactly the suffix that tempfile draws, since another file's name may begin
+        // with this one's.
         chance.is_some_and(|chance| chance.len() == 6 && chance.bytes().all(|byte| byte.is_ascii_alphanumeric()))
     };
     delete(&list(folder)?.into_iter().filter(half).map(|name| folder.join(name)).collect::<Vec<_>>())
 }
 
-/// Makes the names in a folder durable.
+/// Syncs a folder, so that new and renamed entries survive a crash.
 pub(super) fn sync_folder(folder: &Path) -> Result<()> {
-    // Only Unix lets a program open a folder to sync it; elsewhere the file
-    // system orders the names itself.
+    // Only Unix lets a program open a folder to sync it. Elsewhere the file system keeps
+    // the order of renames itself.
     if cfg!(unix) {
         File::open(folder).and_then(|f| f.sync_all()).context("make durable", folder)?;
     }
     Ok(())
 }
 
-/// The plain files of a folder with their names, in order; none if there is
-/// no such folder.
+/// The plain files of a folder by name, sorted; none if the folder does not exist.
 pub(super) fn list(folder: &Path) -> Result<Vec<String>> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
@@ -76,7 +77,7 @@ pub(super) fn list(folder: &Path) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// Deletes files; those already gone are fine.
+/// Deletes files. A file that does not exist is no error.
 pub(super) fn delete(paths: &[PathBuf]) -> Result<()> {
     for path in paths {
         absent_is_fine(fs::remove_file(path)).context("delete", path)?;

@@ -1,32 +1,33 @@
-//! Who asked what kind of thing, and when. Names no item and no person: a
-//! token's short name, what it may do, a word for the kind, the answer's status.
+//! The audit log: who made what kind of request, and when. An entry names no item and
+//! no person. It has the token's short name, the token's scope, a word for the kind of
+//! request, and the status of the response.
 
 use super::State;
 use super::database::{Db, on, quietly};
 use super::error::Result;
 use crate::clock::now_exactly;
 
-/// An entry to be written.
+/// An entry to be appended.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewAudit {
     /// The token's short name; `command` for the command line.
     pub token: String,
-    /// What it may do.
+    /// The token's scope.
     pub scope: &'static str,
-    /// What kind of thing was asked.
+    /// The kind of request.
     pub kind: &'static str,
-    /// The answer's HTTP status.
+    /// The HTTP status of the response.
     pub status: u16,
 }
 
 impl NewAudit {
-    /// Something that the command line did.
+    /// An entry for a command of the command line.
     pub(crate) fn by_command(kind: &'static str) -> Self {
         Self { token: "command".to_owned(), scope: "admin", kind, status: 200 }
     }
 }
 
-/// A stored entry: its number, its time, and what it says.
+/// A stored entry: number, time, and the fields of [`NewAudit`].
 type Row = (i64, f64, String, String, String, i64);
 
 /// Appends entries. Part of a transaction.
@@ -80,7 +81,7 @@ impl State {
         Ok(rows.into_iter().map(entry).collect())
     }
 
-    /// Forgets entries that are older than `since` (seconds since 1970).
+    /// Deletes entries that are older than `since` (seconds since 1970).
     ///
     /// # Errors
     /// When the database refuses.

@@ -1,7 +1,7 @@
-//! Resumable training state, one file a shard under `checkpoints/`.
+//! Training checkpoints: one file per shard under `checkpoints/`.
 //!
-//! A checkpoint counts only for the very input and the very shard version it
-//! was made for; any other is removed where it is met.
+//! A checkpoint is valid only for the training input and the shard version that it was
+//! written for. Any other checkpoint is deleted when it is found.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -30,8 +30,8 @@ pub(super) fn write(dir: &Path, ticket: Ticket, input_hash: &[u8; 32], body: &[u
     )
 }
 
-/// The body, if it is whole and for this ticket and input. Anything else is
-/// removed.
+/// The body of the checkpoint, if it is undamaged and for this ticket and input. Any
+/// other checkpoint is deleted.
 pub(super) fn read(dir: &Path, ticket: Ticket, input_hash: &[u8; 32]) -> Result<Option<Vec<u8>>> {
     let path = path(dir, ticket.shard);
     let mut bytes = match fs::read(&path) {
@@ -57,7 +57,7 @@ fn version(bytes: &[u8]) -> Option<i64> {
     bytes[8..16].try_into().ok().map(i64::from_le_bytes)
 }
 
-/// The checkpoints that no shard can take up any more.
+/// The checkpoints that no shard can resume from any more.
 pub(super) fn outdated(dir: &Path, shards: &[Shard]) -> Result<Vec<PathBuf>> {
     use std::io::Read;
     let current: BTreeMap<PathBuf, i64> =

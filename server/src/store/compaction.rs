@@ -1,15 +1,14 @@
-//! Clearing the database of stale copies, a few pages at a time.
+//! Removes stale copies from the database, a few pages at a time.
 //!
-//! A deleted row is overwritten at once (`secure_delete`). But when SQLite
-//! moves rows from one page to another to balance its tree, the place where
-//! they were stays as it was, between a page's index of rows and its rows; a
-//! copy there outlives the row. So all pages are looked at, in steps that are
-//! each a short transaction, and what no row accounts for is overwritten with
-//! zeros. A change that comes meanwhile waits for one step at most.
+//! SQLite overwrites a deleted row at once (`secure_delete`). But when it moves rows
+//! between pages to balance its tree, their old bytes stay in the unallocated space of
+//! the page, and such a copy outlives the row. A compaction therefore reads all pages,
+//! in steps that are each a short transaction, and overwrites every byte that belongs
+//! to no row with zeros. A change that arrives meanwhile waits for one step at most.
 //!
-//! Pages are read and written by SQLite itself (`sqlite_dbpage`, which
-//! `.cargo/config.toml` turns on), so that its cache and its log stay true. A
-//! build without it rebuilds the whole database in one go (VACUUM).
+//! SQLite itself reads and writes the pages (`sqlite_dbpage`, which
+//! `.cargo/config.toml` turns on), so that its cache and its log stay consistent. A
+//! build without it rebuilds the whole database at once (VACUUM).
 
 use std::time::{Duration, Instant};
 
@@ -19,16 +18,15 @@ use super::schema::{clear_meta, meta, set_meta};
 use super::{State, erase, requests};
 use crate::clock::now_exactly;
 
-/// Until when stale copies must be gone, in seconds since 1970.
+/// Key of the deadline by which stale copies must be gone, in seconds since 1970.
 pub(super) const DUE: &str = "compaction-due";
-/// When the last one was finished.
+/// Key of the time when the last compaction finished.
 const DONE: &str = "compaction-done";
 
-/// Pages a step: some milliseconds.
+/// Pages per step; a step takes some milliseconds.
 const STEP: i64 = 512;
 
-/// A compaction under way. What is deleted after its beginning waits for the
-/// next one.
+/// A compaction in progress. Rows deleted after its start wait for the next compaction.
 #[derive(Debug)]
 pub struct Compaction {
     began: f64,
@@ -36,22 +34,22 @@ pub struct Compaction {
     rewritten: u64,
 }
 
-/// When stale copies go, and went.
+/// When stale copies must be gone, and when they last were.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Compacted {
-    /// Until when they must be gone; none when none can be left.
+    /// The deadline, in seconds since 1970; `None` when there can be no stale copy.
     pub due: Option<f64>,
-    /// When they last went.
+    /// When the last compaction finished, in seconds since 1970.
     pub done: Option<f64>,
     /// When something was last overwritten, in seconds since 1970.
     pub overwritten: Option<f64>,
 }
 
-/// When stale copies go, and went.
+/// Reads the times of [`Compacted`].
 pub(super) async fn stands(db: &mut Db) -> Result<Compacted> {
     let mut at = async |key| {
         let text = meta(db, key).await?;
-        // An unreadable time is one that is over.
+        // An unreadable deadline counts as passed.
         Ok::<_, StoreError>(text.map(|text| text.parse::<f64>().unwrap_or(0.0)))
     };
     let (due, done) = (at(DUE).await?, at(DONE).await?);
@@ -59,13 +57,13 @@ pub(super) async fn stands(db: &mut Db) -> Result<Compacted> {
     Ok(Compacted { due, done, overwritten })
 }
 
-/// Notes until when stale copies must be gone. An earlier time stays.
+/// Sets the deadline by which stale copies must be gone. An earlier deadline stays.
 pub(super) async fn note_due(db: &mut Db, due: f64) -> Result<()> {
     let known = stands(db).await?.due;
     set_meta(db, DUE, &known.map_or(due, |known| known.min(due)).to_string()).await
 }
 
-/// Notes that none is left of what was overwritten by `since`.
+/// Records that no stale copy is left of what was overwritten by `since`.
 pub(super) async fn note_done(db: &mut Db, since: f64) -> Result<()> {
     let now = now_exactly();
     requests::note_compacted(db, since, now).await?;
@@ -73,14 +71,14 @@ pub(super) async fn note_done(db: &mut Db, since: f64) -> Result<()> {
     clear_meta(db, DUE).await
 }
 
-/// Whether pages can be written one by one.
+/// Whether this build can write single pages.
 async fn is_stepwise(db: &mut Db) -> Result<bool> {
     let sql = "SELECT count(*) FROM pragma_module_list WHERE name = 'sqlite_dbpage'";
     let found: i64 = on!(db, c => sqlx::query_scalar(sql).fetch_one(c).await?);
     Ok(found > 0)
 }
 
-/// Overwrites what no row accounts for in some pages. Returns how many pages
+/// Overwrites the bytes that belong to no row in some pages. Returns how many pages
 /// were rewritten, and whether these were the last.
 async fn step(db: &mut Db, first: i64) -> Result<(u64, bool)> {
     let pages: i64 = on!(db, c => sqlx::query_scalar("PRAGMA page_count").fetch_one(c).await?);
@@ -99,8 +97,8 @@ async fn step(db: &mut Db, first: i64) -> Result<(u64, bool)> {
     Ok((rewritten, last >= pages))
 }
 
-/// Overwrites the bytes of a page of a tree that are no part of it. Returns
-/// whether there were any. What does not look like such a page is left alone.
+/// Overwrites the unallocated bytes of a B-tree page. Returns whether there were any
+/// that were not zero. A page that does not look like a B-tree page is left as it is.
 fn clear(page: &mut [u8], is_first: bool) -> bool {
     let start = if is_first { 100 } else { 0 };
     let header = match page.get(start) {
@@ -121,7 +119,8 @@ fn clear(page: &mut [u8], is_first: bool) -> bool {
         return false;
     }
     let mut changed = zero(&mut page[free..content]);
-    // Free places between rows, each with its next and its length.
+    // The free blocks between rows; each begins with the offset of the next and its own
+    // length.
     let (mut at, mut before) = (number(page, start + 1), 0);
     while at > before && at + 4 <= page.len() {
         let end = (at + number(page, at + 2)).min(page.len());
@@ -142,7 +141,7 @@ fn zero(bytes: &mut [u8]) -> bool {
 }
 
 impl State {
-    /// When stale copies of what was deleted go, and went.
+    /// When stale copies must be gone, and when they last were.
     ///
     /// # Errors
     /// When the database refuses.
@@ -150,7 +149,7 @@ impl State {
         self.read(stands)
     }
 
-    /// Begins a compaction; nothing where none is due at all.
+    /// Starts a compaction; `None` where no compaction is needed.
     ///
     /// # Errors
     /// When the database refuses.
@@ -162,8 +161,8 @@ impl State {
         Ok(due.map(|_| Compaction { began: now_exactly(), next: 1, rewritten: 0 }))
     }
 
-    /// One step of a compaction: short, so that changes between two steps do
-    /// not wait. Returns whether it was the last.
+    /// Runs one step of a compaction. A step is short, so that changes do not wait for the
+    /// whole. Returns whether it was the last.
     ///
     /// # Errors
     /// When the database refuses; the step may be tried again.
@@ -182,8 +181,8 @@ impl State {
             if !is_last {
                 return Ok(false);
             }
-            // The pages as they were may still stand in the log. A reader in
-            // the way is not waited for: deletions would wait with us.
+            // The log may still hold the pages as they were. The step does not wait for a reader
+            // that is in the way, since deletions would have to wait too.
             if !erase::truncate_at_once(db).await? {
                 compaction.next = first;
                 return Ok(false);
@@ -194,8 +193,7 @@ impl State {
         })
     }
 
-    /// Notes the end of a compaction; what was deleted since its beginning
-    /// waits for another one.
+    /// Records the end of a compaction. Rows deleted since its start wait for the next one.
     async fn finish_compaction(&self, db: &mut Db, began: f64) -> Result<()> {
         let again = began + self.erase_within().as_secs_f64();
         quietly(db, async |db| {
@@ -208,7 +206,7 @@ impl State {
         .await
     }
 
-    /// A whole compaction at once.
+    /// Runs a whole compaction at once.
     ///
     /// # Errors
     /// When the database refuses.
@@ -233,12 +231,12 @@ impl State {
 }
 
 impl Compaction {
-    /// The page that comes next.
+    /// The next page.
     pub fn at(&self) -> i64 {
         self.next
     }
 
-    /// How many pages held something that no row accounted for.
+    /// How many pages held bytes that belonged to no row.
     pub fn rewritten(&self) -> u64 {
         self.rewritten
     }
@@ -251,7 +249,7 @@ mod tests {
     #[test]
     fn what_no_row_accounts_for_is_cleared() {
         let mut page = vec![7u8; 512];
-        // A leaf with two rows, from 400; a free place of 12 bytes at 420.
+        // A leaf page with two rows, from byte 400; a free block of 12 bytes at 420.
         page[..8].copy_from_slice(&[0x0d, 1, 164, 0, 2, 1, 144, 0]);
         page[8..12].copy_from_slice(&[1, 144, 1, 200]);
         page[420..424].copy_from_slice(&[0, 0, 0, 12]);
@@ -272,7 +270,8 @@ mod tests {
             assert!(!clear(&mut page, false));
             assert_eq!(page, before);
         }
-        // More rows than there is room for, and a free place that leads back.
+        // A page with more rows than it has room for, and a free block that leads back to
+        // itself.
         let mut page = vec![0u8; 512];
         page[..8].copy_from_slice(&[0x0d, 0, 0, 255, 255, 1, 0, 0]);
         assert!(!clear(&mut page, false));

@@ -1,4 +1,4 @@
-//! The blocking door to the database.
+//! A blocking connection to the database.
 
 use tokio::runtime::{Builder, Runtime};
 
@@ -7,7 +7,7 @@ use super::database::Db;
 use super::error::{Result, StoreError};
 use super::schema;
 
-/// A connection that is made again when it was lost.
+/// A connection that is opened again when it was lost.
 #[derive(Debug)]
 pub(super) struct Inner {
     runtime: Runtime,
@@ -45,13 +45,13 @@ impl Inner {
 impl Drop for Inner {
     fn drop(&mut self) {
         if let Some(db) = self.db.take() {
-            // Nothing is lost if closing fails: what was acknowledged is durable.
+            // A failure to close loses nothing: committed changes are durable.
             let _ = self.runtime.block_on(db.close());
         }
     }
 }
 
-/// Drives what waits, on the thread that asks.
+/// A runtime that runs futures on the calling thread.
 pub(super) fn runtime() -> Result<Runtime> {
     let runtime = Builder::new_current_thread().enable_all().build();
     runtime.map_err(|reason| StoreError::Io { doing: "start the input and output of", path: "eemu".into(), reason })

@@ -1,9 +1,9 @@
-//! Which database a state is kept in, and one way to talk to both.
+//! The two databases that a state may be in, and one way to use both.
 //!
-//! [`on!`] writes a statement once for SQLite and PostgreSQL; [`transaction`]
-//! is the only way to change anything. Writers of one database come one after
-//! the other: SQLite's own lock, or a lock on the `meta` table that PostgreSQL
-//! drops when its holder dies.
+//! [`on!`] writes a statement once for SQLite and PostgreSQL. [`transaction`] is the
+//! only way to change anything. Transactions that write to one database run one after
+//! the other: under SQLite's own lock, or under a lock on the `meta` table, which
+//! PostgreSQL releases when its holder dies.
 
 use sqlx::{PgConnection, SqliteConnection};
 
@@ -14,13 +14,13 @@ use super::schema::{meta, set_meta};
 #[derive(Debug)]
 pub(super) struct Db {
     pub(super) driver: Driver,
-    /// A transaction that was begun and not ended: a panic came between.
+    /// Whether a transaction was begun and not ended, because of a panic.
     open: bool,
-    /// What the present transaction moved.
+    /// Which counts the present transaction raises.
     moved: Moved,
 }
 
-/// To which database.
+/// The connection itself.
 #[derive(Debug)]
 pub(super) enum Driver {
     Sqlite(SqliteConnection),
@@ -45,25 +45,25 @@ macro_rules! on {
 }
 pub(super) use on;
 
-/// How far a state has come. Each count only rises.
+/// The version of a state, as three counts that only rise.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Head {
-    /// Every transaction.
+    /// Number of transactions.
     pub changes: u64,
-    /// Changes of records or catalogue: of what models are trained on.
+    /// Number of changes of records or catalogue, which are what models are trained on.
     pub records: u64,
-    /// Changes after which no earlier answer may be given.
+    /// Number of changes after which no earlier recommendation may be served.
     pub deletions: u64,
 }
 
 const HEAD: &str = "head";
 
-/// How far the state has come.
+/// Reads the version of the state.
 pub(super) async fn head(db: &mut Db) -> Result<Head> {
-    // A state that was never changed has none.
+    // A state that was never changed has no row.
     let Some(text) = meta(db, HEAD).await? else { return Ok(Head::default()) };
     let counts: Option<Vec<u64>> = text.split(' ').map(|count| count.parse().ok()).collect();
-    // An earlier program wrote fewer counts.
+    // Earlier versions of the program wrote fewer counts.
     match counts.as_deref() {
         Some([changes, rest @ ..]) if rest.len() < 3 => {
             let at = |place: usize| rest.get(place).copied().unwrap_or(0);
@@ -78,22 +78,22 @@ impl Db {
         Self { driver, open: false, moved: Moved::default() }
     }
 
-    /// Whether others may write to this database, too.
+    /// Whether other processes may write to this database too.
     pub(super) fn is_shared(&self) -> bool {
         matches!(self.driver, Driver::Postgres(_))
     }
 
-    /// Notes that the present transaction changes what models are trained on.
+    /// Records that the present transaction changes what models are trained on.
     pub(super) fn records_moved(&mut self) {
         self.moved.records = true;
     }
 
-    /// Notes that after the present transaction no earlier answer may be given.
+    /// Records that after the present transaction no earlier recommendation may be served.
     pub(super) fn something_deleted(&mut self) {
         self.moved = Moved { records: true, deletions: true, nothing: false };
     }
 
-    /// Notes that the present transaction came to nothing.
+    /// Records that the present transaction changed nothing.
     pub(super) fn nothing_changed(&mut self) {
         self.moved.nothing = true;
     }
@@ -101,9 +101,10 @@ impl Db {
     async fn begin(&mut self) -> Result<()> {
         self.settle().await?;
         let begin = match self.driver {
-            // At once, instead of failing half way when two meet.
+            // Takes the write lock at once, so that two transactions that meet do not fail half
+            // way.
             Driver::Sqlite(_) => "BEGIN IMMEDIATE",
-            // Readers go on; whoever else writes waits here.
+            // Readers continue; other writers wait here.
             Driver::Postgres(_) => "BEGIN; LOCK TABLE meta IN SHARE ROW EXCLUSIVE MODE",
         };
         self.open = true;
@@ -118,10 +119,10 @@ impl Db {
         Ok(())
     }
 
-    /// Rolls back what a panic left.
+    /// Rolls back a transaction that a panic left open.
     pub(super) async fn settle(&mut self) -> Result<()> {
         if self.open {
-            // It may have failed to begin: then there is nothing to end.
+            // The transaction may have failed to begin; then there is nothing to roll back.
             let _ = self.end("ROLLBACK").await;
             self.open = false;
         }
@@ -138,7 +139,7 @@ impl Db {
     }
 }
 
-/// Makes a change: whole or not at all. Returns how far the state is then.
+/// Runs a change, whole or not at all. Returns the version of the state after it.
 pub(super) async fn transaction<T>(db: &mut Db, work: impl AsyncFnOnce(&mut Db) -> Result<T>) -> Result<(T, Head)> {
     db.begin().await?;
     let result = async {
@@ -159,7 +160,7 @@ pub(super) async fn transaction<T>(db: &mut Db, work: impl AsyncFnOnce(&mut Db) 
             Ok((value, head))
         }
         Err(error) => {
-            // The first error is the one to tell.
+            // The first error is the one to report.
             let _ = db.end("ROLLBACK").await;
             db.open = false;
             Err(error)
@@ -167,8 +168,8 @@ pub(super) async fn transaction<T>(db: &mut Db, work: impl AsyncFnOnce(&mut Db) 
     }
 }
 
-/// Notes something about the state itself, whole or not at all, which changes
-/// nothing for whoever watches it.
+/// Writes a value about the state itself, whole or not at all, without raising the
+/// version that other processes poll.
 pub(super) async fn quietly<T>(db: &mut Db, work: impl AsyncFnOnce(&mut Db) -> Result<T>) -> Result<T> {
     db.begin().await?;
     let result = work(db).await;
@@ -179,7 +180,7 @@ pub(super) async fn quietly<T>(db: &mut Db, work: impl AsyncFnOnce(&mut Db) -> R
     Ok(value)
 }
 
-/// Reads several things of one moment.
+/// Reads several things from one snapshot.
 pub(super) async fn picture<T>(db: &mut Db, work: impl AsyncFnOnce(&mut Db) -> Result<T>) -> Result<T> {
     db.settle().await?;
     let begin = match db.driver {

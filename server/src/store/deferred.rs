@@ -1,9 +1,9 @@
-//! Deletions that are accepted and carried out later, together.
+//! Deletion requests that are accepted now and carried out later, in batches.
 //!
-//! What is to be deleted must be kept until then. It is sealed with a key that
-//! is drawn with the first such request and destroyed with the last: from then
-//! on no copy of a row that is left anywhere can be read. Each row carries the
-//! hash of its request's name, which the seal covers.
+//! What a request wants deleted must be stored until then. It is encrypted with a key
+//! that is drawn with the first waiting request and destroyed with the last; after that
+//! no remaining copy of a row can be read. Each row also has the hash of its request's
+//! name, which the encryption authenticates.
 
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
@@ -16,30 +16,30 @@ use super::schema::{clear_meta, meta, set_meta};
 use crate::clock::random;
 
 const KEY: &str = "deferred-key";
-/// Bytes of a nonce, which stand before what is sealed.
+/// Bytes of the nonce, which stands before the ciphertext.
 const NONCE: usize = 24;
 
-/// A request to be kept.
+/// A request to be deferred.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewDeferred {
     /// BLAKE3 of the request's name.
     pub id_hash: [u8; 32],
-    /// When it was asked, in seconds since 1970.
+    /// When it was received, in seconds since 1970.
     pub asked: f64,
-    /// Until when it is to be carried out.
+    /// By when it must be carried out, in seconds since 1970.
     pub due: f64,
-    /// What is to be kept secret: the request itself.
+    /// The request itself, which is encrypted.
     pub secret: Vec<u8>,
 }
 
-/// A request that is kept.
+/// A deferred request.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Deferred {
     /// BLAKE3 of the request's name.
     pub id_hash: [u8; 32],
-    /// When it was asked, in seconds since 1970.
+    /// When it was received, in seconds since 1970.
     pub asked: f64,
-    /// Until when it is to be carried out.
+    /// By when it must be carried out, in seconds since 1970.
     pub due: f64,
 }
 
@@ -65,8 +65,8 @@ fn unseal(key: &[u8; 32], id_hash: &[u8; 32], sealed: &[u8]) -> Result<Vec<u8>> 
     XChaCha20Poly1305::new(&(*key).into()).decrypt(&XNonce::from(*nonce), payload).map_err(|_| wrong())
 }
 
-/// Removes requests that are carried out, and the key with the last of them.
-/// Part of the removing transaction; its erasure overwrites them.
+/// Deletes requests that are carried out, and the key with the last of them. Part of
+/// the deleting transaction, whose erasure overwrites them.
 ///
 /// # Errors
 /// [`StoreError::Moved`] when another process has carried one of them out.
@@ -100,7 +100,7 @@ async fn rows(db: &mut Db) -> Result<Vec<(Deferred, Vec<u8>)>> {
         .collect()
 }
 
-/// Seals requests and keeps them, as a part of a transaction.
+/// Encrypts requests and stores them. Part of a transaction.
 pub(super) async fn keep(db: &mut Db, requests: &[NewDeferred]) -> Result<()> {
     if requests.is_empty() {
         return Ok(());
@@ -129,10 +129,10 @@ pub(super) async fn keep(db: &mut Db, requests: &[NewDeferred]) -> Result<()> {
 }
 
 impl State {
-    /// Keeps requests until they are carried out.
+    /// Stores requests until they are carried out.
     ///
     /// # Errors
-    /// When the database refuses: none of them is kept then.
+    /// When the database refuses; then none of them is stored.
     pub fn defer(&self, requests: &[NewDeferred], who: &[NewAudit]) -> Result<()> {
         self.write(async |db| {
             let keep = async |db: &mut Db| {
@@ -143,7 +143,7 @@ impl State {
         })
     }
 
-    /// The requests that wait to be carried out, those that are due first.
+    /// The requests that wait to be carried out, those with the earliest deadline first.
     ///
     /// # Errors
     /// When the database refuses.
@@ -151,10 +151,10 @@ impl State {
         Ok(self.read(rows)?.into_iter().map(|(request, _)| request).collect())
     }
 
-    /// The same with what each asks for, as it was given to [`State::defer`].
+    /// As [`State::deferred`], with each request as it was given to [`State::defer`].
     ///
     /// # Errors
-    /// When the database refuses, or a row cannot be read with the key.
+    /// When the database refuses, or a row cannot be decrypted.
     pub fn deferred_secrets(&self) -> Result<Vec<(Deferred, Vec<u8>)>> {
         let (key, rows) = self.read(async |db| Ok((meta(db, KEY).await?, rows(db).await?)))?;
         let Some(key) = key.map(|key| parse(&key)).transpose()? else {

@@ -1,23 +1,29 @@
-//! Making a deletion physical, and tidying up after a crash.
+//! Erases deleted bytes from the disk, and cleans up after a crash.
 //!
-//! A deleted row leaves bytes behind in three places: in the write-ahead log
-//! (older images of its page), in free space inside the database, and in
-//! files derived from it. So: delete the files; move the log into the database
-//! and truncate it to nothing. `secure_delete` has overwritten the row itself
-//! by then. What may be left are copies of rows where they stood before SQLite
-//! moved them to balance a page: those go with a compaction
-//! ([`super::compaction`]), within a time that is set, whose cost grows with
-//! the database. With a time of 0 they go before this returns: the database is
-//! rebuilt with VACUUM, which copies live rows only, and the log truncated
-//! again, since VACUUM writes through it.
-//! In PostgreSQL none of that is in our hands: old row versions live until its
-//! own VACUUM, and in its log, replicas and archives for as long as the operator
-//! keeps them. There erasure is logical, and everything that speaks of it says so.
-//! The promise is about the bytes of every file of the directory. What a
-//! drive keeps of overwritten blocks is below any program's reach.
+//! A deleted row leaves bytes in three places:
 //!
-//! The transaction that deletes sets a flag that holds no data; it is cleared
-//! when all of that is done. A state that opens with the flag set finishes.
+//! * in the write-ahead log, as older images of its page;
+//! * in free space inside the database;
+//! * in files derived from the row, such as models and checkpoints.
+//!
+//! So an erasure deletes those files, moves the log into the database, and truncates
+//! the log to nothing. `secure_delete` has overwritten the row itself by then.
+//!
+//! Copies may remain where SQLite moved rows to balance a page. A compaction
+//! ([`super::compaction`]) removes them within a time that the operator sets. Its cost
+//! grows with the database. With a time of 0 they are removed before this returns:
+//! VACUUM rebuilds the database from live rows only, and the log is truncated again,
+//! because VACUUM writes through it.
+//!
+//! PostgreSQL keeps old row versions until its own VACUUM, and its log, replicas and
+//! archives for as long as its operator does. There erasure is logical, and every
+//! receipt says so.
+//!
+//! The promise covers the bytes of every file of the directory. What a drive keeps of
+//! overwritten blocks is beyond any program's reach.
+//!
+//! The deleting transaction sets a flag that contains no data; it is cleared when the
+//! erasure is done. A state that is opened with the flag set finishes the erasure.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -31,13 +37,13 @@ use super::{atomic_file, catalog, checkpoint, compaction, launched, models, requ
 use crate::clock::now_exactly;
 
 const PENDING: &str = "erasure-pending";
-/// When something was last overwritten.
+/// Key of the time when something was last overwritten.
 const LAST: &str = "erasure-last";
 
 /// How long readers may keep the log from being truncated.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Notes that an erasure is under way. Part of the deleting transaction.
+/// Records that an erasure is in progress. Part of the deleting transaction.
 pub(super) async fn begin(db: &mut Db) -> Result<()> {
     set_meta(db, PENDING, "1").await
 }
@@ -52,10 +58,10 @@ pub(super) async fn last(db: &mut Db) -> Result<f64> {
     Ok(meta(db, LAST).await?.and_then(|text| text.parse().ok()).unwrap_or(0.0))
 }
 
-/// Finishes an erasure: when this returns, the rows are overwritten, and no
-/// stale copy of one outlives `within`. With a time of 0 none is left.
+/// Finishes an erasure. When this returns the rows are overwritten, and stale copies of
+/// them have at most the time `within` left. With 0 none is left.
 pub(super) async fn finish(db: &mut Db, dir: &Path, files: &Files, within: Duration) -> Result<()> {
-    // A file that cannot be deleted keeps nothing else from being overwritten.
+    // A file that cannot be deleted does not stop the rest from being overwritten.
     let swept = sweep(db, dir, files).await;
     failpoint("erase.swept");
     if !db.is_shared() {
@@ -73,7 +79,7 @@ pub(super) async fn finish(db: &mut Db, dir: &Path, files: &Files, within: Durat
     quietly(db, async |db| note(db, within).await).await
 }
 
-/// Notes that an erasure is finished, and what of it may be left. Part of a
+/// Records that an erasure is finished and by when stale copies must be gone. Part of a
 /// transaction.
 async fn note(db: &mut Db, within: Duration) -> Result<()> {
     if !db.is_shared() {
@@ -88,7 +94,7 @@ async fn note(db: &mut Db, within: Duration) -> Result<()> {
     clear_meta(db, PENDING).await
 }
 
-/// Writes the whole database anew, live rows only.
+/// Rebuilds the whole database from live rows only.
 pub(super) async fn rebuild(db: &mut Db, deadline: Instant) -> Result<()> {
     while let Err(error) = on!(db, c => sqlx::raw_sql("VACUUM").execute(c).await.map(drop)) {
         if !is_busy(&error) {
@@ -99,8 +105,7 @@ pub(super) async fn rebuild(db: &mut Db, deadline: Instant) -> Result<()> {
     Ok(())
 }
 
-/// Moves the log into the database and truncates it, as soon as no reader
-/// needs it.
+/// Moves the log into the database and truncates it, as soon as no reader needs it.
 pub(super) async fn truncate_log(db: &mut Db, deadline: Instant) -> Result<()> {
     while !try_truncate_log(db).await? {
         pause(deadline).await?;
@@ -114,7 +119,7 @@ async fn try_truncate_log(db: &mut Db) -> Result<bool> {
     Ok(busy == 0)
 }
 
-/// The same without waiting for anybody. Returns whether the log is empty.
+/// As [`truncate_log`], without waiting for readers. Returns whether the log is empty.
 pub(super) async fn truncate_at_once(db: &mut Db) -> Result<bool> {
     on!(db, c => sqlx::raw_sql("PRAGMA busy_timeout = 0").execute(c).await.map(drop))?;
     let truncated = try_truncate_log(db).await;
@@ -137,10 +142,10 @@ async fn pause(deadline: Instant) -> Result<()> {
     Ok(())
 }
 
-/// Files of the directory that no row accounts for: half-written ones, and
-/// checkpoints of records that have changed. Tokens are written by whoever
-/// makes one, at any moment, so their halves are not ours to delete: the next
-/// who writes tokens does, under their lock.
+/// Files of the directory that no row refers to: temporary files, and checkpoints of
+/// records that have changed. Temporary files of tokens are not among them, because a
+/// token may be written at any moment. The next process that writes tokens deletes
+/// those, under the tokens' lock.
 async fn leftovers(db: &mut Db, dir: &Path) -> Result<Vec<PathBuf>> {
     let mut paths = checkpoint::outdated(dir, &models::shards(db).await?)?;
     let names = atomic_file::list(dir)?;
@@ -149,13 +154,13 @@ async fn leftovers(db: &mut Db, dir: &Path) -> Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-/// Deletes the files that no row accounts for.
+/// Deletes the files that no row refers to.
 pub(super) async fn sweep(db: &mut Db, dir: &Path, files: &Files) -> Result<()> {
     atomic_file::delete(&leftovers(db, dir).await?)?;
     let launched = sweep_launched(db, dir).await;
     if db.is_shared() {
-        // As a writer, so that nobody announces a file between our look and
-        // its deletion.
+        // In a write transaction, so that nobody announces a file between the listing and its
+        // deletion.
         let swept = async |db: &mut Db| sweep_models(db, files).await;
         transaction(db, swept).await?;
     } else {
@@ -164,8 +169,8 @@ pub(super) async fn sweep(db: &mut Db, dir: &Path, files: &Files) -> Result<()> 
     launched
 }
 
-/// Removes what is elsewhere of shards that have changed: all that can be, and
-/// then says what could not.
+/// Deletes the launch folders of shards that have changed. It deletes all that it can,
+/// and then returns an error for the rest.
 async fn sweep_launched(db: &mut Db, dir: &Path) -> Result<()> {
     let folders = launched::outdated(dir, &models::shards(db).await?)?;
     let removed: Vec<Result<()>> = folders.iter().map(|folder| launched::remove(folder)).collect();
@@ -177,7 +182,7 @@ async fn sweep_models(db: &mut Db, files: &Files) -> Result<()> {
     files.delete(&files.unaccounted(&kept).await?).await
 }
 
-/// Whether a crash, or a writer at work, has left something to do.
+/// Whether a crash, or a running writer, has left something to clean up.
 pub(super) async fn needed(db: &mut Db, dir: &Path, files: &Files) -> Result<bool> {
     let kept = models::accounted(db).await?;
     Ok(pending(db).await?
@@ -189,12 +194,12 @@ pub(super) async fn needed(db: &mut Db, dir: &Path, files: &Files) -> Result<boo
         || (!files.is_bucket() && !files.unaccounted(&kept).await?.is_empty()))
 }
 
-/// Whether stale copies should be gone by now: nobody was there to see to it.
+/// Whether the deadline for stale copies has passed while no process ran.
 async fn is_overdue(db: &mut Db) -> Result<bool> {
     Ok(!db.is_shared() && compaction::stands(db).await?.due.is_some_and(|due| due <= now_exactly()))
 }
 
-/// Finishes whatever a crash left. Needs the lock.
+/// Cleans up whatever a crash left. Needs the lock.
 pub(super) async fn recover(db: &mut Db, dir: &Path, files: &Files) -> Result<()> {
     catalog::settle(db, dir).await?;
     if pending(db).await? || is_overdue(db).await? {
@@ -202,8 +207,8 @@ pub(super) async fn recover(db: &mut Db, dir: &Path, files: &Files) -> Result<()
     }
     sweep(db, dir, files).await?;
     if !db.is_shared() {
-        // Frames of a transaction that never ended; if a reader is in the way,
-        // the next opening sees to it.
+        // The log may hold frames of a transaction that never ended. If a reader is in the
+        // way, the next opening truncates it.
         try_truncate_log(db).await?;
     }
     Ok(())

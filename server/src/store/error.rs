@@ -1,4 +1,4 @@
-//! What the store refuses, and what a person can do about it.
+//! The store's errors, with what a person can do about each.
 
 use std::path::{Path, PathBuf};
 
@@ -14,23 +14,23 @@ pub enum StoreError {
         doing: &'static str,
         /// On which file or directory.
         path: PathBuf,
-        /// The system's reason. Said once, so it is no source.
+        /// The system's reason. The message contains it, so it is not a source as well.
         reason: std::io::Error,
     },
     /// The database refused.
     #[error("the state's database: {}. {}", .0, way_out(.0))]
     Database(sqlx::Error),
-    /// The address of a PostgreSQL database cannot be used. It is not shown:
-    /// it may hold a password.
+    /// The address of a PostgreSQL database cannot be used. It is not printed, since it may
+    /// hold a password.
     #[error("the database: {0}. Give --database postgres://USER@HOST/NAME, and see that it answers")]
     BadDatabase(String),
-    /// The state is in PostgreSQL, and it was not said in which.
+    /// The state is in PostgreSQL, but no address was given.
     #[error("the records of {} are in PostgreSQL. Name it with --database, or in EEMU_DATABASE", dir.display())]
     NeedsDatabase {
         /// The state directory.
         dir: PathBuf,
     },
-    /// The place of the models cannot be used.
+    /// The location of the models cannot be used.
     #[error("models in {0}")]
     BadModels(String),
     /// A bucket refused.
@@ -43,7 +43,7 @@ pub enum StoreError {
         /// The bucket's reason.
         problem: String,
     },
-    /// The folder of what a command needs cannot be used.
+    /// The folder for launched training cannot be used.
     #[error("{} {problem}, or name another --launch-dir", dir.display())]
     LaunchFolder {
         /// The folder.
@@ -51,10 +51,10 @@ pub enum StoreError {
         /// What is wrong with it, and what else can be done.
         problem: &'static str,
     },
-    /// Another server or trainer changed records since they were read.
+    /// Another server or trainer changed records since this process read them.
     #[error("another process changed the records meanwhile. Nothing was changed; repeat the command")]
     Moved,
-    /// The change is made and stays made; what follows it is not finished.
+    /// The change is made and stays made; its work on disk is not finished.
     #[error("the change is made and need not be asked for again, but it is not finished: {0}")]
     Unfinished(Box<StoreError>),
     /// Another process writes to this state.
@@ -83,7 +83,7 @@ pub enum StoreError {
         /// The directory as given.
         dir: PathBuf,
     },
-    /// A database is named, and the directory holds a state of its own.
+    /// A database was given, but the directory holds a state of its own.
     #[error("{} holds a state of its own. Leave out the database (--database, EEMU_DATABASE), or name another directory with --state", dir.display())]
     OwnState {
         /// The directory as given.
@@ -108,7 +108,7 @@ pub enum StoreError {
         /// Format this program writes.
         supported: i64,
     },
-    /// A change was asked of a state opened for reading.
+    /// A change of a state that was opened for reading.
     #[error("the state was opened for reading. Open it for writing to change it")]
     ReadOnly,
     /// A shard that the state does not have.
@@ -143,24 +143,25 @@ pub enum StoreError {
         /// What is wrong with it.
         problem: String,
     },
-    /// A row that this program did not write.
+    /// A row that this program cannot have written.
     #[error("the state's database holds {0}, which no eemu wrote. Restore the directory from a backup")]
     DamagedRow(String),
-    /// A record that cannot be stored. It is not named: errors reach logs.
+    /// A record that cannot be stored. The message does not name it, since errors are
+    /// logged.
     #[error("a record {0}. Nothing was stored; correct it and send all of them again")]
     BadRecord(&'static str),
-    /// Readers kept the log from being emptied: the change is made, its
-    /// erasure is not.
+    /// Readers kept the log from being truncated: the change is made, its erasure is not
+    /// finished.
     #[error(
         "the change is made, but a reader has kept the database's log from being emptied for {seconds} s, so bytes of \
          what was deleted may still be on disk. Close other programs that read this state; the next command that \
          writes finishes the erasure"
     )]
     ErasureBusy {
-        /// How long it was tried, in seconds.
+        /// How long it waited, in seconds.
         seconds: u64,
     },
-    /// A catalogue that core refuses.
+    /// A catalogue that core rejects.
     #[error(transparent)]
     Core(#[from] eemu_core::Error),
     /// The operating system gave no random bytes.
@@ -169,7 +170,7 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Says of an error that the change before it is made.
+    /// Marks an error as coming after the change was made.
     pub(super) fn after_commit(self) -> Self {
         match self {
             Self::ErasureBusy { .. } | Self::Unfinished(_) => self,
@@ -177,12 +178,12 @@ impl StoreError {
         }
     }
 
-    /// Whether the change that was asked for is made all the same.
+    /// Whether the requested change is made although there was an error.
     pub fn is_made(&self) -> bool {
         matches!(self, Self::ErasureBusy { .. } | Self::Unfinished(_))
     }
 
-    /// Whether the connection to the database is of no more use.
+    /// Whether the connection to the database is unusable.
     pub(super) fn lost_connection(&self) -> bool {
         match self {
             Self::Database(error) => {
@@ -198,11 +199,11 @@ impl StoreError {
     }
 }
 
-/// The store's result.
+/// A result with the store's error.
 pub type Result<T> = std::result::Result<T, StoreError>;
 
 impl From<sqlx::Error> for StoreError {
-    /// What the database says is said once: it is no source.
+    /// The message contains what the database says, so it is not a source as well.
     fn from(error: sqlx::Error) -> Self {
         Self::Database(error)
     }
@@ -255,7 +256,7 @@ impl<T> IoContext<T> for std::io::Result<T> {
     }
 }
 
-/// Treats "not there" as done: for deletions that may be repeated.
+/// Treats a file that does not exist as deleted, since deletions may be repeated.
 pub(super) fn absent_is_fine(result: std::io::Result<()>) -> std::io::Result<()> {
     match result {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),

@@ -1,10 +1,10 @@
-//! A testing aid: stop the process dead at a named step.
+//! A testing aid that stops the process at a named step.
 //!
-//! `EEMU_FAIL_AT=remove.committed` aborts where that step is passed the first
-//! time, `EEMU_FAIL_AT=remove.committed:3` the third time. Nothing is flushed
-//! or unwound, as after `kill -9`. Only a build with the feature `failpoints`
-//! has it, which the tests turn on (`cargo build --workspace`); in what is
-//! deployed (`--package eemu-server`) a step is nothing.
+//! `EEMU_FAIL_AT=remove.committed` aborts when that step is passed for the first time,
+//! `EEMU_FAIL_AT=remove.committed:3` the third time. Nothing is flushed or unwound, as
+//! after `kill -9`. Only a build with the feature `failpoints` contains this; the tests
+//! turn it on (`cargo build --workspace`). In the deployed build (`--package
+//! eemu-server`) a step does nothing.
 
 #[cfg(feature = "failpoints")]
 use std::sync::OnceLock;
@@ -40,8 +40,8 @@ pub const STEPS: &[&str] = &[
     "lists.portion",
 ];
 
-/// Fails if `EEMU_TROUBLE_AT` names this step, each time it is passed. A
-/// testing aid for what must hold although something fails.
+/// Fails each time the step that `EEMU_TROUBLE_AT` names is passed. A testing aid for
+/// what must hold although something fails.
 ///
 /// # Errors
 /// When the variable names the step.

@@ -1,7 +1,7 @@
-//! Where model files are: a folder, or a bucket that speaks S3.
+//! Stores model files: in a folder, or in a bucket that speaks S3.
 //!
-//! Files are named by the hash of their bytes, so who reads one can tell
-//! whether it is whole, and writing one twice is writing it once.
+//! A file's name is the hash of its bytes. So a reader can tell whether it is
+//! undamaged, and writing a file twice is the same as writing it once.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,15 +11,15 @@ use super::bucket::Bucket;
 use super::error::{IoContext, Result, StoreError, absent_is_fine};
 use super::models::Accounted;
 
-/// Names the deployment that a place outside the state directory belongs to.
+/// Name of the file that says which deployment a location outside the state directory
+/// belongs to.
 pub(super) const OWNER: &str = "eemu-deployment";
 const ENDING: &str = ".safetensors";
 
 /// The model files of a state.
 #[derive(Debug)]
 pub(super) enum Files {
-    /// A folder; `own` when it is inside the state directory and nobody
-    /// else's.
+    /// A folder; `own` when it is inside the state directory and no other state uses it.
     Folder { path: PathBuf, own: bool },
     /// A bucket.
     Bucket(Bucket),
@@ -30,7 +30,7 @@ pub(super) fn named(hash: &str) -> String {
     format!("{hash}{ENDING}")
 }
 
-/// Whether a name is one that this program gives, whole or half written.
+/// Whether a name is one that this program writes, final or temporary.
 fn is_ours(name: &str) -> bool {
     let hash = name.get(..64).filter(|hash| hash.bytes().all(|b| b.is_ascii_hexdigit()));
     hash.is_some_and(|hash| name.starts_with(&named(hash)))
@@ -42,7 +42,7 @@ impl Files {
         Self::Folder { path, own: true }
     }
 
-    /// Refuses what can be no place, and makes nothing.
+    /// Refuses text that cannot be a location. Creates nothing.
     pub(super) fn check(place: &str) -> Result<()> {
         match place.split_once("://") {
             Some(("s3", _)) => Bucket::open(place).map(drop),
@@ -51,7 +51,7 @@ impl Files {
         }
     }
 
-    /// Opens a place: `s3://bucket/prefix`, or a folder, which is made.
+    /// Opens a location: `s3://bucket/prefix`, or a folder, which is created.
     pub(super) fn open(place: &str) -> Result<Self> {
         Self::check(place)?;
         if place.starts_with("s3://") {
@@ -62,7 +62,7 @@ impl Files {
         Ok(Self::Folder { path, own: false })
     }
 
-    /// Where it is, for people.
+    /// The location, for messages.
     pub(super) fn shown(&self) -> String {
         match self {
             Self::Folder { path, .. } => path.display().to_string(),
@@ -70,18 +70,18 @@ impl Files {
         }
     }
 
-    /// Where a file is, for people.
+    /// The path of a file, for messages.
     pub(super) fn path(&self, name: &str) -> PathBuf {
         Path::new(&self.shown()).join(name)
     }
 
-    /// Whether the place keeps earlier bytes of its own accord.
+    /// Whether the files are in a bucket, which may keep deleted bytes.
     pub(super) fn is_bucket(&self) -> bool {
         matches!(self, Self::Bucket(_))
     }
 
-    /// Sees to it that nobody else's models are here, and that what is deleted
-    /// here is deleted.
+    /// Checks that the location belongs to this deployment, and that it really deletes
+    /// files.
     pub(super) async fn claim(&self, deployment: &str) -> Result<()> {
         match self {
             Self::Folder { own: true, .. } => return Ok(()),
@@ -99,7 +99,7 @@ impl Files {
         }
     }
 
-    /// Writes a file: there whole or not at all.
+    /// Writes a file, whole or not at all.
     pub(super) async fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
         match self {
             Self::Folder { path, .. } => atomic_file::write(&path.join(name), &[bytes]),
@@ -107,7 +107,7 @@ impl Files {
         }
     }
 
-    /// The bytes of a file; none when it is not there.
+    /// The bytes of a file; `None` when it does not exist.
     pub(super) async fn read(&self, name: &str) -> Result<Option<Vec<u8>>> {
         match self {
             Self::Folder { path, .. } => {
@@ -122,8 +122,8 @@ impl Files {
         }
     }
 
-    /// The names here that `kept` does not account for. What is half written
-    /// under a name that is announced is left alone; so is what is not ours.
+    /// The names of files that `kept` does not list. A temporary file of an announced name
+    /// is left alone, and so is any file that this program did not write.
     pub(super) async fn unaccounted(&self, kept: &Accounted) -> Result<Vec<String>> {
         let (names, own) = match self {
             Self::Folder { path, own } => (atomic_file::list(path)?, *own),
@@ -136,7 +136,7 @@ impl Files {
         Ok(names.into_iter().filter(|name| !accounted(name) && (own || is_ours(name))).collect())
     }
 
-    /// Deletes files; those already gone are fine.
+    /// Deletes files. A file that does not exist is no error.
     pub(super) async fn delete(&self, names: &[String]) -> Result<()> {
         match self {
             Self::Folder { path, .. } => {

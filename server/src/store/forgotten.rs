@@ -1,16 +1,16 @@
-//! What was forgotten, by name, so that data which comes in again leaves it
-//! out.
+//! The names of what was forgotten, so that data which are imported again leave it out.
 //!
-//! A mark is a hash of a person's name, or of that and an item's, keyed with a
-//! secret of the state. No name, item or time is stored. The key lies beside
-//! the marks: whoever holds the state can try names and learn which were
-//! forgotten. Unlike tombstones, which end with the backups that need them and
-//! name places in one catalogue, marks stay until the person is readmitted, or
-//! the record is added again by itself: then it is wanted again.
+//! A mark is a hash of a user's name, or of a user's and an item's, keyed with a secret
+//! of the state. No name, item or time is stored. The key lies beside the marks, so
+//! whoever holds the state can try names and learn which were forgotten.
 //!
-//! Where a whole account was forgotten and its name comes back, the account's
-//! mark stays, so that data of old bring nothing of it; each record that was
-//! added since has a mark of its own, which lets it in.
+//! Tombstones refer to indices in one catalogue and end with the backups that need
+//! them. Marks stay until the user is readmitted, or until the record is added again by
+//! itself, which shows that it is wanted.
+//!
+//! When a whole account was forgotten and its name comes back, the account's mark
+//! stays, so that old data bring nothing of it. Each record that is added afterwards
+//! has a mark of its own, which lets it in.
 
 use std::collections::BTreeSet;
 
@@ -24,14 +24,14 @@ use crate::clock::random;
 
 const KEY: &str = "forgotten-key";
 const MARK: &str = "forgotten:";
-/// A record that was added after its account was forgotten.
+/// Prefix of the marks of records that were added after their account was forgotten.
 const RETURNED: &str = "returned:";
-/// Marks that are looked for at once.
+/// Marks per query.
 const CHUNK: usize = 400;
-/// In the place of an item's hash: everything of the person.
+/// Takes the position of an item's hash in the mark of a whole account.
 const ACCOUNT: &str = "account";
 
-/// A person, and the item that was forgotten; without one the whole account.
+/// A user's name and a forgotten item's name; without an item, the whole account.
 pub type Name = (String, Option<String>);
 
 /// Marks of what was forgotten.
@@ -44,7 +44,7 @@ pub struct Forgotten {
 }
 
 impl Forgotten {
-    /// Whether nothing was.
+    /// Whether there is no mark.
     pub fn is_empty(&self) -> bool {
         self.marks.is_empty()
     }
@@ -54,14 +54,14 @@ impl Forgotten {
         self.marks.len() + self.returned.len()
     }
 
-    /// Whether a person's account was forgotten and nothing came since.
+    /// Whether a user's account was forgotten and no record was added since.
     pub fn holds_user(&self, user: &str) -> bool {
         let Some(key) = self.key() else { return false };
         let (first, end) = (format!("{}:", person(&key, user)), format!("{};", person(&key, user)));
         self.marks.contains(&mark(&key, user, None)) && self.returned.range(first..end).next().is_none()
     }
 
-    /// Whether a person's record of an item was, by itself or with the account.
+    /// Whether a user's record of an item was forgotten, by itself or with the account.
     pub fn holds_record(&self, user: &str, item: &str) -> bool {
         let Some(key) = self.key() else { return false };
         let own = mark(&key, user, Some(item));
@@ -72,8 +72,7 @@ impl Forgotten {
         hex::decode(self.key.as_ref()?).ok()?.try_into().ok()
     }
 
-    /// Lifts everything that was forgotten of a person. Whether there was
-    /// something.
+    /// Removes every mark of a user. Returns whether there was any.
     pub fn readmit(&mut self, user: &str) -> bool {
         let Some(key) = self.key() else { return false };
         let person = format!("{}:", person(&key, user));
@@ -100,7 +99,7 @@ fn mark(key: &[u8; 32], user: &str, item: Option<&str>) -> String {
     format!("{}:{what}", person(key, user))
 }
 
-/// Marks what is forgotten. Part of the deleting transaction.
+/// Adds marks for what is forgotten. Part of the deleting transaction.
 pub(super) async fn note(db: &mut Db, names: &[Name]) -> Result<()> {
     if names.is_empty() {
         return Ok(());
@@ -134,8 +133,8 @@ async fn key(db: &mut Db) -> Result<Option<[u8; 32]>> {
     read.map(Some).ok_or_else(|| StoreError::DamagedRow("an unreadable key of what was forgotten".into()))
 }
 
-/// Lifts what was forgotten of records that are added again. Part of the adding
-/// transaction. Costs nothing where nothing was ever forgotten.
+/// Removes the marks of records that are added again. Part of the adding transaction.
+/// Costs nothing where nothing was ever forgotten.
 pub(super) async fn lift<'a>(db: &mut Db, records: impl Iterator<Item = (&'a str, &'a str)>) -> Result<()> {
     let Some(key) = key(db).await? else { return Ok(()) };
     let records: Vec<(String, String)> =
@@ -174,7 +173,7 @@ pub(super) async fn all(db: &mut Db) -> Result<Forgotten> {
     Ok(Forgotten { key: meta(db, KEY).await?, marks: of(MARK), returned: of(RETURNED) })
 }
 
-/// Puts marks in the place of those that are there.
+/// Replaces all marks by these.
 pub(super) async fn set(db: &mut Db, forgotten: &Forgotten) -> Result<()> {
     let sql = "DELETE FROM meta WHERE key LIKE 'forgotten:%' OR key LIKE 'returned:%' OR key = 'forgotten-key'";
     on!(db, c => sqlx::query(sql).execute(c).await.map(drop))?;
@@ -190,7 +189,7 @@ pub(super) async fn set(db: &mut Db, forgotten: &Forgotten) -> Result<()> {
 }
 
 impl State {
-    /// What was forgotten, by name.
+    /// Reads the marks of what was forgotten.
     ///
     /// # Errors
     /// When the database refuses.

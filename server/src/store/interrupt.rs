@@ -1,4 +1,4 @@
-//! Ctrl-C while a state is being made: nothing half made is left behind.
+//! Handles Ctrl-C while a state is being created, so that nothing half made is left.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ fn building() -> MutexGuard<'static, Option<PathBuf>> {
     BUILDING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A directory on its way to become a state.
+/// A guard for a directory that is becoming a state.
 pub(super) struct Making;
 
 impl Making {
@@ -23,7 +23,7 @@ impl Making {
         Self
     }
 
-    /// Keeps signals waiting while directories change places.
+    /// Delays signals while directories are renamed.
     pub(super) fn hold(&self) -> Placing {
         Placing(building())
     }
@@ -31,28 +31,28 @@ impl Making {
 
 impl Drop for Making {
     fn drop(&mut self) {
-        // Whoever holds it drops first.
+        // Whoever holds the lock releases it first.
         if let Ok(mut dir) = BUILDING.try_lock() {
             *dir = None;
         }
     }
 }
 
-/// Held while directories change places.
+/// A guard that delays signals while directories are renamed.
 pub(super) struct Placing(MutexGuard<'static, Option<PathBuf>>);
 
 impl Placing {
-    /// The new state is in its place.
+    /// The new state has its final name.
     pub(super) fn done(mut self) {
         *self.0 = None;
     }
 }
 
-/// From now on SIGINT and SIGTERM end the process, and what it has built of a
-/// state by then is deleted.
+/// Installs a handler: SIGINT and SIGTERM end the process, and delete the half-made
+/// state that it has built.
 ///
 /// # Errors
-/// When the system gives no thread or no signals.
+/// When the system cannot start a thread or does not deliver signals.
 pub fn end_cleanly() -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
     let runtime = runtime.context("watch signals for", Path::new("this process"))?;
@@ -65,7 +65,7 @@ pub fn end_cleanly() -> Result<()> {
                     delete(dir);
                 }
                 eprintln!("error: interrupted; nothing was imported");
-                // Nothing runs on: the directory cannot be written to again.
+                // The process ends here, so nothing writes to the directory again.
                 std::process::exit(130);
             }
         })

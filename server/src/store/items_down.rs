@@ -1,5 +1,5 @@
-//! Items taken down for everybody: a list of their places in the catalogue.
-//! That an item is down is no secret, unlike who had it.
+//! Items that were taken down: a list of their indices in the catalogue. That an item
+//! is down is no secret; who had it is.
 
 use super::database::Db;
 use super::error::{Result, StoreError};
@@ -13,7 +13,8 @@ pub(super) async fn all(db: &mut Db) -> Result<Vec<u32>> {
     serde_json::from_str(&text).map_err(|_| StoreError::DamagedRow("an unreadable list of items taken down".into()))
 }
 
-/// Takes items down. Returns whether any was not yet. Part of a transaction.
+/// Takes items down. Returns whether any of them was not down before. Part of a
+/// transaction.
 pub(super) async fn add(db: &mut Db, items: &[u32]) -> Result<bool> {
     if items.is_empty() {
         return Ok(false);

@@ -1,5 +1,5 @@
-//! What of a state goes on when other data take its place: everything but the
-//! data and what was learned from them.
+//! What survives in a state when other data replace its own: everything but the data
+//! and what was learned from them.
 
 use std::path::Path;
 
@@ -8,32 +8,32 @@ use super::error::{Result, StoreError};
 use super::schema::{DATABASE, set_meta};
 use super::{Forgotten, forgotten, items_down};
 
-/// Whether data took the place of others: then places in the catalogue are not
-/// those of earlier backups.
+/// Key of the value that says that the data were replaced. Indices in the catalogue
+/// then differ from those in earlier backups.
 pub(super) const REPLACED: &str = "replaced";
 
-/// Tables that are of the data.
+/// Tables that belong to the data.
 const DATA: [&str; 7] = ["catalog", "people", "interactions", "models", "shards", "uploads", "migrations"];
 
-/// Values that are of the data, or are set anew.
+/// Keys of values that belong to the data or are set anew.
 const VALUES: &str = "('settings', 'catalog', 'catalog-pending', 'trained', 'erasure-pending', 'note:tuning-key', \
                       'items-down')";
 
-/// What goes on.
+/// What survives.
 #[derive(Debug, Clone, Default)]
 pub struct Kept {
-    /// How many marks of what was forgotten the data were screened by.
+    /// How many marks of forgotten names the data were screened with.
     pub screened: usize,
     /// The marks that stay, without those that were lifted.
     pub forgotten: Forgotten,
-    /// Items that stay down, by their places in the new catalogue.
+    /// Indices in the new catalogue of items that stay down.
     pub down: Vec<u32>,
-    /// Files of the directory, with what is to be in them.
+    /// Files of the directory, with their contents.
     pub files: Vec<(String, Vec<u8>)>,
 }
 
-/// Makes the tables of a state that is replaced readable beside its
-/// successor's. Not within a transaction.
+/// Attaches the database of the replaced state, so that its tables can be read. Not
+/// within a transaction.
 pub(super) async fn attach(db: &mut Db, old: &Path) -> Result<()> {
     let path = old.join(DATABASE).to_string_lossy().into_owned();
     if let Driver::Sqlite(connection) = &mut db.driver {
@@ -42,8 +42,8 @@ pub(super) async fn attach(db: &mut Db, old: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Takes over what goes on. Part of the making transaction, before anything of
-/// the new data is written.
+/// Copies what survives. Part of the creating transaction, before any of the new data
+/// are written.
 pub(super) async fn carry_over(db: &mut Db, kept: &Kept) -> Result<()> {
     if let Driver::Sqlite(connection) = &mut db.driver {
         let sql = "SELECT name FROM old.sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'";
@@ -58,7 +58,7 @@ pub(super) async fn carry_over(db: &mut Db, kept: &Kept) -> Result<()> {
         let sql = format!("DELETE FROM meta WHERE key IN {VALUES}");
         on!(db, c => sqlx::query(sqlx::AssertSqlSafe(sql)).execute(c).await.map(drop))?;
     }
-    // Something forgotten since the data were screened would come back.
+    // Otherwise names that were forgotten since the screening would come back.
     if forgotten::all(db).await?.len() != kept.screened {
         return Err(StoreError::Moved);
     }

@@ -1,5 +1,5 @@
-//! What a deployment keeps beside its records: receipts, requests that wait
-//! for one, backups that are out, notes.
+//! What a deployment stores beside its records: receipts, requests without a receipt,
+//! backups, and named values.
 
 use std::path::PathBuf;
 
@@ -12,11 +12,11 @@ use super::{
 };
 use crate::clock::now_exactly;
 
-/// Commitments to the data that searches on this state read.
+/// Key of the commitments to the data that hyper-parameter searches read.
 const TUNED: &str = "note:tuned";
 
 impl State {
-    /// Appends a receipt (JSON) to the log; returns its id. It must hold no
+    /// Appends a receipt (JSON) to the log and returns its id. The receipt must contain no
     /// record and no plain model hash.
     ///
     /// # Errors
@@ -25,9 +25,9 @@ impl State {
         self.change(async |db| receipts::append(db, json).await)
     }
 
-    /// Appends a receipt and notes it as the answer to requests (by their
-    /// id's hash), in one transaction; returns its id. `None`, and nothing is
-    /// written, when somebody else has answered one of them.
+    /// Appends a receipt and stores it as the answer to requests, given by the hashes of
+    /// their names, in one transaction. Returns its id. Returns `None` and writes nothing
+    /// when another process has answered one of them.
     ///
     /// # Errors
     /// When the database refuses.
@@ -46,8 +46,7 @@ impl State {
         Ok(receipt)
     }
 
-    /// Every unlearning request, and forgets those that were made before
-    /// `since` (seconds since 1970) and are answered.
+    /// Every deletion request, after [`State::prune_requests`].
     ///
     /// # Errors
     /// When the database refuses.
@@ -58,8 +57,7 @@ impl State {
         })
     }
 
-    /// Forgets requests that were made before `since` (seconds since 1970) and
-    /// are answered.
+    /// Deletes answered requests that were made before `since` (seconds since 1970).
     ///
     /// # Errors
     /// When the database refuses.
@@ -67,7 +65,7 @@ impl State {
         self.write(async |db| requests::prune(db, since).await)
     }
 
-    /// The requests with these hashes of their names, as far as they are known.
+    /// Those requests that exist among these hashes of names.
     ///
     /// # Errors
     /// When the database refuses.
@@ -75,8 +73,8 @@ impl State {
         self.read(async |db| requests::of(db, ids).await)
     }
 
-    /// Notes a backup that is about to be made of a state, beside whoever
-    /// writes to it.
+    /// Stores that a backup of a state is about to be made, while another process may write
+    /// to the state.
     ///
     /// # Errors
     /// When there is no state of this program's format, or the database is
@@ -85,8 +83,8 @@ impl State {
         Self::beside(location.into(), async |db| tombstones::register(db, backup).await)
     }
 
-    /// Notes, beside whoever writes to the state, that a search read its
-    /// records: the commitment to them, and the key that opens it.
+    /// Stores that a search read the state's records: the commitment to them, and the key
+    /// that opens it. Another process may write to the state meanwhile.
     ///
     /// # Errors
     /// As [`State::register_backup`].
@@ -109,8 +107,8 @@ impl State {
         Ok(known.split_whitespace().map(str::to_owned).collect())
     }
 
-    /// The key of the latest search's commitment, hex; destroyed with the
-    /// first record that is deleted after it.
+    /// The key of the latest search's commitment, hex. The first deletion of a record after
+    /// the search destroys it.
     ///
     /// # Errors
     /// When the database refuses.
@@ -118,15 +116,15 @@ impl State {
         self.read(async |db| schema::meta(db, TUNING_KEY).await)
     }
 
-    /// A change that shapes nothing else, beside the writer of the directory:
-    /// the database itself orders the two.
+    /// Makes a small change beside the process that writes to the directory; the database
+    /// itself orders the two.
     fn beside(location: Location, work: impl AsyncFnOnce(&mut Db) -> Result<()>) -> Result<()> {
-        // Checks that there is a state, of this format.
+        // Checks that there is a state, of the present format.
         let state = Self::open(location, Access::Read)?;
         Inner::open(&state.location, true)?.run(async |db| transaction(db, work).await.map(drop))
     }
 
-    /// Backups that are out, oldest first.
+    /// Backups that exist, oldest first.
     ///
     /// # Errors
     /// When the database refuses.
@@ -134,7 +132,7 @@ impl State {
         self.read(tombstones::backups)
     }
 
-    /// What a restore needs to delete again.
+    /// What a restore needs, to delete again what was deleted since the backup.
     ///
     /// # Errors
     /// When the database refuses.
@@ -142,13 +140,11 @@ impl State {
         self.read(tombstones::all)
     }
 
-    /// The same of a state in PostgreSQL, beside whoever works on it. It takes
-    /// neither a directory nor the models, so that it can be asked when those
-    /// are lost.
+    /// As [`State::tombstones`], of a state in PostgreSQL. It needs neither the directory
+    /// nor the models, so that it works when those are lost.
     ///
     /// # Errors
-    /// When the database does not answer, or holds no state of this program's
-    /// format.
+    /// When the database does not answer, or holds no state of the present format.
     pub fn tombstones_in(database: &DatabaseUrl) -> Result<Tombstones> {
         let location = Location { dir: PathBuf::new(), database: Some(database.clone()), models: None };
         Inner::open(&location, false)?.run(async |db| {
@@ -158,8 +154,7 @@ impl State {
         })
     }
 
-    /// Forgets backups whose time is over, and erases the tombstones that only
-    /// they needed.
+    /// Removes backups that have expired, and erases the tombstones that only they needed.
     ///
     /// # Errors
     /// When the database or the disk refuses.
@@ -181,7 +176,7 @@ impl State {
         })
     }
 
-    /// A named value that is not learned state, such as the log's key.
+    /// A named value that is not learned from the data, such as the log's key.
     ///
     /// # Errors
     /// When the database refuses.
@@ -189,7 +184,7 @@ impl State {
         self.read(async |db| schema::meta(db, &format!("note:{key}")).await)
     }
 
-    /// Erases a named value, down to the bytes where those are in our hands.
+    /// Erases a named value, down to the bytes unless erasure is logical.
     ///
     /// # Errors
     /// When the database or the disk refuses.
@@ -205,8 +200,8 @@ impl State {
         })
     }
 
-    /// Changes a named value, beside whoever else does; nothing when `change`
-    /// gives nothing.
+    /// Changes a named value, while others may change it too. Nothing is written when
+    /// `change` returns `None`.
     ///
     /// # Errors
     /// When the database refuses.
@@ -222,8 +217,8 @@ impl State {
         Inner::open(&self.location, true)?.run(async |db| transaction(db, work).await.map(drop))
     }
 
-    /// Sets named values and appends a receipt, in one transaction, unless the
-    /// first of the values is there already.
+    /// Sets named values and appends a receipt, in one transaction, unless the first of the
+    /// values exists already.
     ///
     /// # Errors
     /// When the database refuses.
@@ -241,10 +236,10 @@ impl State {
         })
     }
 
-    /// Finishes an erasure that was cut short or in whose way somebody was.
+    /// Finishes an erasure that was cut short, or that a reader was in the way of.
     ///
     /// # Errors
-    /// When somebody still is, or the disk refuses.
+    /// When a reader still is in the way, or the disk refuses.
     pub fn finish_erasure(&self) -> Result<()> {
         self.write(async |db| if erase::pending(db).await? { self.tidy(db, true).await } else { Ok(()) })
     }

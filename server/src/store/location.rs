@@ -1,11 +1,11 @@
-//! Where a state is kept.
+//! The location of a state.
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use serde::Deserialize;
 
-/// Address of a database. It may hold a password, so it is not printed.
+/// Address of a database. It may hold a password, so `Debug` does not print it.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 pub struct DatabaseUrl(pub String);
 
@@ -23,23 +23,23 @@ impl std::fmt::Debug for DatabaseUrl {
     }
 }
 
-/// A state: its directory, and what of it is kept elsewhere.
+/// The location of a state: its directory, and the parts that are elsewhere.
 #[derive(Debug, Clone)]
 pub struct Location {
-    /// The directory. Of one process alone while it writes.
+    /// The directory. Only one process at a time writes to it.
     pub dir: PathBuf,
     /// PostgreSQL in place of `eemu.sqlite` in the directory.
     pub database: Option<DatabaseUrl>,
-    /// Folder or `s3://bucket/prefix` of the models, in place of what the
-    /// state remembers.
+    /// Folder or `s3://bucket/prefix` of the models, instead of the location that the state
+    /// stores.
     pub models: Option<String>,
 }
 
 impl Location {
-    /// Refuses addresses that can be none, and opens nothing.
+    /// Refuses addresses that cannot be valid, and opens nothing.
     ///
     /// # Errors
-    /// When the database or the place of the models is no address.
+    /// When the address of the database or of the models is malformed.
     pub fn check(&self) -> super::Result<()> {
         self.database.as_ref().map_or(Ok(()), |url| super::schema::address(url).map(drop))?;
         self.models.as_deref().map_or(Ok(()), super::files::Files::check)

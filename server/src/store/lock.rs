@@ -1,4 +1,4 @@
-//! One writer a state.
+//! The lock that allows one writer per state directory.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{Seek, Write};
@@ -8,8 +8,8 @@ use std::time::Duration;
 use super::error::{IoContext, Result, StoreError};
 use super::private;
 
-/// Name of the lock file. It stays; only the lock on it comes and goes, and
-/// the system drops that when its holder dies.
+/// Name of the lock file. The file stays; the operating system releases the lock on it
+/// when its holder dies.
 pub(super) const LOCK: &str = "lock";
 
 /// Held while a state may be written to.
@@ -19,7 +19,7 @@ pub(super) struct Lock {
 }
 
 impl Lock {
-    /// Takes the lock, waiting a moment for a reader that is tidying up.
+    /// Takes the lock, and waits a moment for a reader that is cleaning up.
     ///
     /// # Errors
     /// [`StoreError::Locked`] when another process keeps it.
@@ -46,7 +46,7 @@ impl Lock {
         if !is_at(&file, &path) {
             return Ok(None);
         }
-        // For the message of whoever comes second.
+        // The next process names this id in its error message.
         file.set_len(0).context("write", &path)?;
         file.rewind().context("write", &path)?;
         write!(file, "{}", std::process::id()).context("write", &path)?;

@@ -1,4 +1,4 @@
-//! Reading shards and their models back.
+//! Reads the rows of shards and their models.
 
 use sqlx::{ColumnIndex, Decode, FromRow, Row, Type};
 
@@ -15,7 +15,7 @@ pub(super) async fn shards(db: &mut Db) -> Result<Vec<Shard>> {
     rows.into_iter().map(Stored::read).collect()
 }
 
-/// A row, of whichever database.
+/// A row, as both databases return it.
 struct Stored {
     shard: (i64, i64, i64),
     live: Option<StoredModel>,

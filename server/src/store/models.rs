@@ -1,9 +1,9 @@
 //! Shards and their live models.
 //!
-//! A model is two content-addressed files ([`super::files`]) and one row. The
-//! row decides: a file that no row names does not count and is swept. Where
-//! several processes publish into one place, a row of `uploads` keeps the
-//! files of a publication that is under way.
+//! A model is two content-addressed files ([`super::files`]) and one row. The row
+//! decides: a file that no row names is not used and gets deleted. Where several
+//! processes publish to one location, a row of `uploads` protects the files of a
+//! publication in progress.
 
 use super::database::{Db, on};
 use super::error::{Result, StoreError};
@@ -13,7 +13,8 @@ pub(super) use super::model_rows::shards;
 use super::schema::{clear_meta, meta, next_version, set_meta};
 use crate::clock::random;
 
-/// 32 random bytes that live and die with a model version. Not printed.
+/// 32 random bytes that are created and destroyed with a model version. `Debug` does
+/// not print them.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Secret(pub [u8; 32]);
 
@@ -29,18 +30,18 @@ impl Secret {
     }
 }
 
-/// One shard: what it has been through, and its model if it has one.
+/// One shard: its version, and its model if it has one.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Shard {
     /// Which shard.
     pub index: u32,
-    /// Raised by every change of its records and every publication; never
-    /// the same twice in one state.
+    /// Raised by every change of the shard's records and by every publication. No value
+    /// occurs twice in one state.
     pub version: u64,
-    /// Whether its records changed since its model was trained (or it has no
-    /// model), so that it must be trained.
+    /// Whether the shard must be trained, because its records changed since its model was
+    /// trained or because it has no model.
     pub stale: bool,
-    /// The live model; absent from a removal until the shard is retrained.
+    /// The live model; `None` after a deletion until the shard is retrained.
     pub live: Option<Live>,
 }
 
@@ -71,12 +72,12 @@ pub struct Live {
     pub epochs: u32,
     /// Mean training loss of each epoch.
     pub losses: Vec<f64>,
-    /// Version of the catalogue that it was trained with; unknown of a model
-    /// that an earlier program trained.
+    /// Version of the catalogue that it was trained with; `None` for a model of an earlier
+    /// version of the program.
     pub catalog: Option<u32>,
 }
 
-/// What a training run hands over. Fields as in [`Live`].
+/// What a training run publishes. Fields as in [`Live`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Publication<'a> {
     /// BLAKE3 of the tensors, hex.
@@ -99,10 +100,10 @@ pub struct Publication<'a> {
     pub catalog: u32,
 }
 
-/// A model with its bytes, verified.
+/// A model with its bytes, checked against their hashes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LoadedModel {
-    /// What the row says.
+    /// The model's row.
     pub live: Live,
     /// The file of shared parameters.
     pub shared: Vec<u8>,
@@ -110,9 +111,9 @@ pub struct LoadedModel {
     pub user_rows: Vec<u8>,
 }
 
-/// The right to publish or checkpoint a shard as its records are now. Taken
-/// before the records are read; worthless once they change, so that a run
-/// which saw a removed record cannot bring it back.
+/// The right to publish or checkpoint a model of the shard's records as they are now.
+/// It must be taken before the records are read, and becomes invalid when they change.
+/// So a run that read a deleted record cannot publish what it learned from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ticket {
     pub(super) shard: u32,
@@ -120,7 +121,7 @@ pub struct Ticket {
 }
 
 impl Ticket {
-    /// The right to publish a shard whose records are of this version.
+    /// A ticket for the present version of a shard's records.
     pub(crate) fn of(shard: &Shard) -> Self {
         Self { shard: shard.index, version: shard.version as i64 }
     }
@@ -136,7 +137,8 @@ impl Ticket {
     }
 }
 
-/// Set by a deletion that drops models: there were some, and there shall be again.
+/// Key of the value that a deletion sets when it drops models: the state was trained
+/// and is to be trained again.
 const TRAINED: &str = "trained";
 
 /// The hashes of both files of a model.
@@ -145,8 +147,8 @@ pub(super) fn hashes(shared: &[u8], user_rows: &[u8]) -> (String, String) {
     (hash(shared), hash(user_rows))
 }
 
-/// Notes which files are about to be written for a shard, so that no other
-/// process sweeps them. Part of a transaction.
+/// Announces the files that are about to be written for a shard, so that no other
+/// process deletes them. Part of a transaction.
 pub(super) async fn announce(db: &mut Db, ticket: Ticket, (shared, user_rows): &(String, String)) -> Result<()> {
     check(db, ticket).await?;
     if db.is_shared() {
@@ -178,7 +180,7 @@ pub(super) async fn write_files(
     files.write(&named(user_rows_file), user_rows).await
 }
 
-/// Reads one file of a model and compares it with its name.
+/// Reads one file of a model and checks it against its name.
 pub(super) async fn read_file(files: &Files, shard: u32, hash: &str) -> Result<Vec<u8>> {
     let damaged = |problem| StoreError::DamagedModel { shard, path: files.path(&named(hash)), problem };
     let Some(bytes) = files.read(&named(hash)).await? else {
@@ -191,16 +193,16 @@ pub(super) async fn read_file(files: &Files, shard: u32, hash: &str) -> Result<V
     Ok(bytes)
 }
 
-/// Names of model files that are somebody's.
+/// Names of model files that some row refers to.
 #[derive(Debug, Default)]
 pub(super) struct Accounted {
-    /// Live, or about to be written.
+    /// Files of live models, and announced ones.
     pub(super) names: Vec<String>,
-    /// Those that may be half written now.
+    /// Announced files, which may be half written now.
     pub(super) half: Vec<String>,
 }
 
-/// The names of files that some row accounts for.
+/// The names of the files that some row refers to.
 pub(super) async fn accounted(db: &mut Db) -> Result<Accounted> {
     let live = shards(db).await?.into_iter().filter_map(|shard| shard.live);
     let mut names: Vec<String> =
@@ -215,8 +217,8 @@ pub(super) async fn accounted(db: &mut Db) -> Result<Accounted> {
     Ok(Accounted { names, half })
 }
 
-/// Makes exactly `count` shards, all without a model. Returns whether a model
-/// was dropped.
+/// Makes exactly `count` shards, all without a model. Returns whether a model was
+/// dropped.
 pub(super) async fn reset(db: &mut Db, count: u32) -> Result<bool> {
     db.something_deleted();
     let dropped = on!(db, c => sqlx::query("DELETE FROM models").execute(c).await?.rows_affected());
@@ -233,8 +235,8 @@ pub(super) async fn reset(db: &mut Db, count: u32) -> Result<bool> {
     Ok(dropped > 0)
 }
 
-/// Marks shards as having other records than their model; `drop_models` also
-/// deletes the model rows.
+/// Marks shards as stale: their records are no longer those of their model.
+/// `drop_models` also deletes the model rows.
 pub(super) async fn mark_stale(db: &mut Db, shards: &[u32], drop_models: bool) -> Result<()> {
     let version = next_version(db).await?;
     for &shard in shards {
@@ -244,7 +246,7 @@ pub(super) async fn mark_stale(db: &mut Db, shards: &[u32], drop_models: bool) -
         if marked == 0 {
             return Err(unknown(db, shard).await?);
         }
-        // What is being published of it is worthless now.
+        // A publication in progress is invalid now.
         forget_upload(db, shard).await?;
         if drop_models {
             let sql = "DELETE FROM models WHERE shard = $1";
@@ -282,8 +284,8 @@ async fn unknown(db: &mut Db, shard: u32) -> Result<StoreError> {
     Ok(StoreError::UnknownShard { shard, shards: shards as u32 })
 }
 
-/// Makes a model the live one of its shard, with fresh nonce and salt.
-/// Returns it, and whether it took another's place.
+/// Makes a model the live one of its shard, with a fresh nonce and salt. Returns the
+/// model, and whether it replaced another.
 pub(super) async fn switch(
     db: &mut Db,
     ticket: Ticket,
@@ -338,7 +340,7 @@ pub(super) async fn switch(
     Ok((live, replaced > 0))
 }
 
-/// Whether a shard has, or before a deletion had, a model since the last [`reset`].
+/// Whether a shard has a model, or had one before a deletion, since the last [`reset`].
 pub(super) async fn trained(db: &mut Db) -> Result<bool> {
     let sql = "SELECT count(*) FROM models";
     let models: i64 = on!(db, c => sqlx::query_scalar(sql).fetch_one(c).await?);

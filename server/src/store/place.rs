@@ -1,4 +1,4 @@
-//! Where the model files of a state are, and whose the place is.
+//! The location of a state's model files, and the deployment that owns it.
 
 use std::fs;
 
@@ -11,14 +11,15 @@ use crate::clock::random_hex;
 
 /// Folder of the model files inside a state directory.
 pub(super) const MODELS: &str = "models";
-/// Where the models are, when not in the directory.
+/// Key of the location of the models, when it is not in the directory.
 const PLACE: &str = "models";
-/// A random name, so that no two deployments share a place for models.
+/// Key of the deployment's random name, by which no two deployments share a location
+/// for models.
 pub(super) const DEPLOYMENT: &str = "deployment";
 
-/// A place for models outside the directory, claimed before anything is made,
-/// so that a place that cannot be used leaves everything as it was; given up
-/// again when the making fails.
+/// A location for models outside the directory. It is claimed before anything is
+/// created, so that an unusable location leaves everything as it was. When the creation
+/// fails the claim is released.
 pub(super) struct Place(Option<(Files, String)>, std::cell::Cell<bool>);
 
 impl Place {
@@ -35,7 +36,7 @@ impl Place {
         Ok(Self(Some((files, owner)), kept.into()))
     }
 
-    /// Writes down where it is and whose. Part of the making transaction.
+    /// Stores the location and its owner. Part of the creating transaction.
     pub(super) async fn note(&self, db: &mut Db) -> Result<()> {
         if let Some((files, owner)) = &self.0 {
             set_meta(db, PLACE, &files.shown()).await?;
@@ -44,7 +45,7 @@ impl Place {
         Ok(())
     }
 
-    /// The making succeeded.
+    /// Keeps the claim, because the creation succeeded.
     pub(super) fn keep(&self) {
         self.1.set(true);
     }
@@ -53,15 +54,15 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         if let (Some((Files::Folder { path, .. }, _)), false) = (&self.0, self.1.get()) {
-            // The first error is on its way already. In a bucket the name
-            // stays, and the next import there says so.
+            // The first error is reported already. In a bucket the owner's file stays, and the
+            // next import there says so.
             let _ = fs::remove_file(path.join(OWNER));
         }
     }
 }
 
-/// Opens the place of the models: as it was said now, or else at the import,
-/// or else in the directory.
+/// Opens the location of the models: the one given now, else the one of the import,
+/// else the directory's own.
 pub(super) async fn model_files(db: &mut Db, location: &Location, write: bool) -> Result<Files> {
     let remembered = meta(db, PLACE).await?;
     let Some(place) = location.models.clone().or(remembered) else {
@@ -74,7 +75,7 @@ pub(super) async fn model_files(db: &mut Db, location: &Location, write: bool) -
             None => {
                 let drawn = random_hex::<16>()?;
                 let note = async |db: &mut Db| {
-                    // Of two that come at once, the first names it.
+                    // When two processes arrive at once, the first draws the name.
                     if let Some(known) = meta(db, DEPLOYMENT).await? {
                         return Ok(known);
                     }

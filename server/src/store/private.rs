@@ -1,18 +1,19 @@
-//! Nobody but the state's owner reads its files.
+//! File permissions: only the state's owner can read its files.
 
 use std::fs::File;
 use std::path::Path;
 
 use super::error::{IoContext, Result};
 
-/// Makes a folder that is the owner's alone; one that is there becomes so.
+/// Creates a folder that only its owner can read; an existing folder gets the same
+/// permissions.
 pub(super) fn folder(dir: &Path) -> Result<()> {
     std::fs::create_dir_all(dir).context("create", dir)?;
     narrow(dir, 0o700)
 }
 
-/// Opens a file that is the owner's alone from its first moment; made when it
-/// is not there.
+/// Opens a file that only its owner can read, from its creation on; creates it when it
+/// does not exist.
 pub(crate) fn open(path: &Path) -> std::io::Result<File> {
     let mut options = File::options();
     options.read(true).write(true).create(true).truncate(false);
@@ -21,8 +22,8 @@ pub(crate) fn open(path: &Path) -> std::io::Result<File> {
     options.open(path)
 }
 
-/// Takes everything in a folder, and the folder, away from everybody but the
-/// owner. Links are left as they are.
+/// Removes the permissions of everybody but the owner from a folder and everything in
+/// it. Links are left as they are.
 pub(super) fn all(dir: &Path) -> Result<()> {
     narrow(dir, 0o700)?;
     for entry in std::fs::read_dir(dir).context("list", dir)? {
@@ -40,7 +41,7 @@ pub(super) fn all(dir: &Path) -> Result<()> {
 #[cfg(unix)]
 fn narrow(path: &Path, mode: u32) -> Result<()> {
     use std::os::unix::fs::PermissionsExt;
-    // What a writer replaced meanwhile is made anew with the right mode.
+    // A file that a writer replaced meanwhile was created with the right permissions.
     let meta = match std::fs::metadata(path) {
         Ok(meta) => meta,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),

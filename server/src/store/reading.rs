@@ -1,4 +1,4 @@
-//! Reading: everything of one moment, or a part of it.
+//! Reads a state: a whole snapshot, or a part of it.
 
 use std::time::Duration;
 
@@ -10,26 +10,25 @@ use super::models::Shard;
 use super::schema::{self, SETTINGS};
 use super::{State, catalog, items_down, models, records};
 
-/// Everything of one moment that the rest is derived from.
+/// A snapshot of the state: everything that the rest is derived from.
 #[derive(Debug)]
 pub struct Picture {
     /// Settings (JSON), as they were given.
     pub settings: String,
     /// The catalogue.
     pub catalog: Catalog,
-    /// Every record, by user and item; none in an outline.
+    /// Every record, by user and item; empty in an outline.
     pub interactions: Vec<Interaction>,
     /// Items taken down for everybody, ascending.
     pub down: Vec<u32>,
     /// Every shard.
     pub shards: Vec<Shard>,
-    /// How far the state had come.
+    /// The version of the state.
     pub head: Head,
 }
 
 impl State {
-    /// Everything of one moment, and which one: [`State::apply`] takes its
-    /// `head`.
+    /// Reads a snapshot of the state. [`State::apply`] takes its `head`.
     ///
     /// # Errors
     /// When the database refuses or something is damaged.
@@ -37,7 +36,7 @@ impl State {
         self.picture_with(true)
     }
 
-    /// The same without the records.
+    /// As [`State::picture`], without the records.
     ///
     /// # Errors
     /// As [`State::picture`].
@@ -68,7 +67,7 @@ impl State {
         })
     }
 
-    /// How far the state has come, and every shard, of one moment.
+    /// The version of the state and every shard, from one snapshot.
     ///
     /// # Errors
     /// When the database refuses.
@@ -100,9 +99,9 @@ impl State {
         again(|| Ok(self.read(async |db| catalog::read(db, &self.location.dir).await)))
     }
 
-    /// Everybody's whole history, one person after the other, of as many users
-    /// as there are. Not of one moment where others write: compare
-    /// [`State::moment`] before and after.
+    /// Visits the whole history of each of the first `users` users, one after the other. It
+    /// is no snapshot where other processes write: compare [`State::moment`] before and
+    /// after.
     ///
     /// # Errors
     /// When the database refuses.
@@ -115,20 +114,20 @@ impl State {
         Ok(())
     }
 
-    /// The whole histories of some users, by user and item.
+    /// The whole histories of these users, by user and item.
     ///
     /// # Errors
     /// When the database refuses.
     pub fn records_of(&self, users: &[u32]) -> Result<Vec<Interaction>> {
         let mut found = Vec::new();
-        // Whoever else needs the database comes in between.
+        // Between two chunks other threads may use the database.
         for some in users.chunks(records::CHUNK) {
             found.extend(self.read(async |db| records::of_people(db, some).await)?);
         }
         Ok(found)
     }
 
-    /// Everybody's records of one item, by user.
+    /// All records of one item, by user.
     ///
     /// # Errors
     /// When the database refuses.
@@ -153,8 +152,8 @@ impl State {
     }
 }
 
-/// Reads what may stand between two renames of a writer: an inner error is
-/// tried again, an outer one is not.
+/// Repeats a read that may have met a writer between its two renames. An inner error is
+/// retried, an outer one is not.
 fn again<T>(read: impl Fn() -> Result<Result<T>>) -> Result<T> {
     for _ in 1..5 {
         if let Ok(found) = read()? {

@@ -1,6 +1,6 @@
-//! Receipts: what outlives a version, so nothing in them may name a record
-//! or hold a plain model hash (exactness rule 11). The store keeps the
-//! text it is given; only the caller can keep that rule.
+//! Receipts. They outlive a model version, so they may contain no record and no plain
+//! model hash (exactness rule 11). The store keeps the text that it is given; the
+//! caller keeps that rule.
 
 use super::database::{Db, on};
 use super::error::Result;
@@ -8,7 +8,7 @@ use super::error::Result;
 /// One stored receipt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Receipt {
-    /// Its place in the log, from 1.
+    /// Its position in the log, from 1.
     pub id: u64,
     /// Its text (JSON).
     pub json: String,
@@ -16,7 +16,7 @@ pub struct Receipt {
 
 /// Appends a receipt; returns its id. Part of a transaction.
 pub(super) async fn append(db: &mut Db, json: &str) -> Result<u64> {
-    // Without gaps: the id is the place in the log.
+    // The ids have no gaps, since an id is the position in the log.
     let sql = "INSERT INTO receipts (id, receipt) SELECT coalesce(max(id), 0) + 1, $1 FROM receipts RETURNING id";
     let id: i64 = on!(db, c => sqlx::query_scalar(sql).bind(json).fetch_one(c).await?);
     Ok(id as u64)

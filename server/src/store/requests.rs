@@ -1,9 +1,9 @@
-//! Unlearning requests on their way: how to follow them, and never what they
-//! asked for.
+//! Deletion requests in progress: how to follow them, and never what they asked for.
 //!
-//! A row holds the hash of the request's random name, a commitment to its
-//! owner keyed by that name (so that the row alone leads to nobody), the
-//! shards it waits for, and at last the place of its receipt.
+//! A row has the hash of the request's random name and a commitment to the request's
+//! owner. The commitment is keyed by that name, so that the row alone leads to nobody.
+//! The row also has the shards that the request waits for, and in the end the id of its
+//! receipt.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -12,58 +12,57 @@ use super::error::{Result, StoreError};
 use super::models;
 use crate::clock::now_exactly;
 
-/// A request to be noted with the removal that answers it.
+/// A request to be stored by the deletion that answers it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewRequest {
     /// BLAKE3 of the request's name.
     pub id_hash: [u8; 32],
-    /// Commitment to its owner; none after an account's deletion.
+    /// Commitment to its owner; `None` after an account's deletion.
     pub owner: Option<[u8; 32]>,
-    /// Records it removed.
+    /// How many records it removed.
     pub removed: u64,
-    /// Shards it waits for.
+    /// The shards that it waits for.
     pub shards: Vec<u32>,
     /// When it was made, in seconds since 1970.
     pub created: f64,
 }
 
 impl NewRequest {
-    /// The request once it is noted, with what each shard's version was then.
+    /// The request as it is stored, with the version of each shard at that moment.
     pub fn noted(self, shards: Vec<(u32, u64)>) -> Request {
         let Self { id_hash, owner, removed, created, .. } = self;
         Request { id_hash, owner, removed, shards, created, ..Request::default() }
     }
 }
 
-/// A noted request.
+/// A stored request.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Request {
     /// BLAKE3 of the request's name.
     pub id_hash: [u8; 32],
-    /// Commitment to its owner; none after an account's deletion.
+    /// Commitment to its owner; `None` after an account's deletion.
     pub owner: Option<[u8; 32]>,
-    /// Records it removed.
+    /// How many records it removed.
     pub removed: u64,
-    /// Shards it waits for, each until it has a later version than this.
+    /// The shards that it waits for, each until its live model has a later version than
+    /// this.
     pub shards: Vec<(u32, u64)>,
     /// When it was made, in seconds since 1970.
     pub created: f64,
     /// The receipt's id, once there is one.
     pub receipt: Option<u64>,
-    /// When what it removed was overwritten on disk; none where erasure is
-    /// logical.
+    /// When the removed records were overwritten on disk; `None` where erasure is logical.
     pub overwritten: Option<f64>,
-    /// When the database was cleared of stale copies after that.
+    /// When a compaction removed the stale copies of them.
     pub compacted: Option<f64>,
-    /// When it was carried out; absent for those of earlier programs.
+    /// When it was carried out; `None` for a request of an earlier version of the program.
     pub carried_out: Option<f64>,
-    /// Commitment to what it asked for, hex; likewise.
+    /// Commitment to what it asked for, hex; `None` for a request of an earlier version.
     pub asked: Option<String>,
 }
 
 impl Request {
-    /// Whether every shard has a later live version than the request waits
-    /// for.
+    /// Whether every shard that the request waits for has a later live version.
     pub fn is_done(&self, live: &HashMap<u32, u64>) -> bool {
         self.shards.iter().all(|(shard, version)| live.get(shard).is_some_and(|now| now > version))
     }
@@ -74,8 +73,8 @@ impl Request {
     }
 }
 
-/// Notes requests, with commitments to what they asked for in their order.
-/// Part of the removing transaction, after shards were marked.
+/// Stores requests, with the commitments to what they asked for in the same order. Part
+/// of the deleting transaction, after shards were marked as stale.
 pub(super) async fn insert(db: &mut Db, requests: &[NewRequest], asked: &[String]) -> Result<()> {
     if requests.is_empty() {
         return Ok(());
@@ -116,7 +115,7 @@ pub(super) async fn open(db: &mut Db, ids: &[[u8; 32]]) -> Result<Vec<[u8; 32]>>
     Ok(found)
 }
 
-/// Notes the receipt that answers requests.
+/// Stores which receipt answers requests.
 pub(super) async fn answer(db: &mut Db, ids: &[[u8; 32]], receipt: u64) -> Result<()> {
     let sql = "UPDATE requests SET receipt = $1 WHERE id_hash = $2";
     for id in ids {
@@ -125,19 +124,19 @@ pub(super) async fn answer(db: &mut Db, ids: &[[u8; 32]], receipt: u64) -> Resul
     Ok(())
 }
 
-/// Forgets answered requests of long ago.
+/// Deletes requests that were answered long ago.
 pub(super) async fn prune(db: &mut Db, since: f64) -> Result<()> {
     let sql = "DELETE FROM requests WHERE created < $1 AND (receipt IS NOT NULL OR removed = 0)";
     Ok(on!(db, c => sqlx::query(sql).bind(since).execute(c).await.map(drop))?)
 }
 
-/// Notes that what requests removed is overwritten.
+/// Records that what requests removed is overwritten.
 pub(super) async fn note_overwritten(db: &mut Db, now: f64) -> Result<()> {
     let sql = "UPDATE requests SET overwritten = $1 WHERE compacted IS NULL AND overwritten IS NULL";
     Ok(on!(db, c => sqlx::query(sql).bind(now).execute(c).await.map(drop))?)
 }
 
-/// Notes that no stale copy is left of what was overwritten by `since`.
+/// Records that no stale copy is left of what was overwritten by `since`.
 pub(super) async fn note_compacted(db: &mut Db, since: f64, now: f64) -> Result<()> {
     let sql = "UPDATE requests SET compacted = $1 WHERE compacted IS NULL AND overwritten <= $2";
     Ok(on!(db, c => sqlx::query(sql).bind(now).bind(since).execute(c).await.map(drop))?)
@@ -162,7 +161,7 @@ pub(super) async fn list(db: &mut Db) -> Result<Vec<Request>> {
     rows.into_iter().map(read).collect()
 }
 
-/// Those of these requests that are known.
+/// Those of these requests that exist.
 pub(super) async fn of(db: &mut Db, ids: &[[u8; 32]]) -> Result<Vec<Request>> {
     let mut found = Vec::new();
     for id in ids {

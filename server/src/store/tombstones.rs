@@ -1,12 +1,12 @@
-//! Backups hold what is deleted later; tombstones make a restore delete it
-//! again.
+//! Tombstones: they let a restore delete again what was deleted after the backup was
+//! made.
 //!
-//! A tombstone is a hash of a record's place (or an account's) keyed with a
-//! secret of the state. The key lies beside the hashes, in the state and in an
-//! exported file: whoever holds either can try all places and learn which were
-//! deleted. So none is made unless a backup is out, and when the
-//! last backup that is older than it expires it is erased, and with the last
-//! of them the key.
+//! A tombstone is a hash of a record's user and item indices, or of a deleted account's
+//! index, keyed with a secret of the state. The key lies beside the hashes, in the
+//! state and in an exported file. So whoever holds either can try all indices and learn
+//! which records were deleted. For that reason a tombstone is made only while a backup
+//! exists. It is erased when the last backup that is older than it expires, and the key
+//! with the last tombstone.
 
 use serde::{Deserialize, Serialize};
 
@@ -18,43 +18,43 @@ use super::{Forgotten, forgotten};
 use crate::clock::{now_exactly, random};
 
 const KEY: &str = "tombstone-key";
-/// In the place of an item: the account itself.
+/// Takes the position of an item's index in the tombstone of an account.
 pub(crate) const ACCOUNT: u32 = u32::MAX;
 
-/// A backup that is out.
+/// A backup that exists.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Backup {
     /// Its name.
     pub id: String,
     /// When it was made, in seconds since 1970.
     pub created: f64,
-    /// When it must be destroyed.
+    /// When it must be destroyed, in seconds since 1970.
     pub expires: f64,
 }
 
-/// What a restore needs to delete again.
+/// What a restore needs, to delete again what was deleted since.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Tombstones {
-    /// Key of the hashes, hex; none when there are none.
+    /// Key of the hashes, hex; `None` when there are no hashes.
     pub key: Option<String>,
     /// Hashes, hex.
     pub hashes: std::collections::BTreeSet<String>,
-    /// Backups that are out: a restored state goes on deleting for them.
+    /// Backups that exist; a restored state makes tombstones for them too.
     pub backups: Vec<Backup>,
-    /// What was forgotten, by name.
+    /// Marks of the names of what was forgotten.
     #[serde(default, skip_serializing_if = "Forgotten::is_empty")]
     pub forgotten: Forgotten,
-    /// Whether other data took the place of those that a backup may hold, so
-    /// that names must tell what was forgotten since.
+    /// Whether the data were replaced since a backup. Then its indices are not those of the
+    /// state, and names must tell what was forgotten since.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub replaced: bool,
 }
 
 impl Tombstones {
-    /// Refuses tombstones that can be compared with nothing.
+    /// Refuses tombstones that cannot be compared with anything.
     ///
     /// # Errors
-    /// When there are hashes, and no key to make others with.
+    /// When there are hashes, but no key to compute others with.
     pub fn check(&self) -> Result<()> {
         let key = self.key.as_ref().and_then(|key| <[u8; 32]>::try_from(hex::decode(key).ok()?).ok());
         match self.hashes.is_empty() || key.is_some() {
@@ -82,14 +82,16 @@ fn hash(key: &[u8; 32], user: u32, item: u32) -> [u8; 32] {
     *blake3::keyed_hash(key, &place).as_bytes()
 }
 
-/// Notes what is deleted, if a backup is out. Part of the deleting transaction.
+/// Inserts tombstones for what is deleted, if a backup exists. Part of the deleting
+/// transaction.
 pub(super) async fn entomb(db: &mut Db, places: &[(u32, u32)]) -> Result<()> {
     let now = now_exactly();
-    // One whose time is over must be destroyed by now, noted or not.
+    // A backup that has expired must have been destroyed by now, whether or not it is
+    // still listed.
     if places.is_empty() || backups(db).await?.iter().all(|backup| backup.expires <= now) {
         return Ok(());
     }
-    // Places in this catalogue are others than in the backups'.
+    // The indices of this catalogue are not those of the backups.
     if meta(db, REPLACED).await?.is_some() {
         return Ok(());
     }
@@ -114,8 +116,8 @@ async fn put(db: &mut Db, hash: &[u8]) -> Result<()> {
     Ok(on!(db, c => sqlx::query(sql).bind(hash).bind(now_exactly()).execute(c).await.map(drop))?)
 }
 
-/// Takes over what another state knew: backups with their own times, and its
-/// tombstones as of now, so that each lasts as long as any of these backups.
+/// Takes over another state's backups with their expiry times, and its tombstones dated
+/// now, so that each lasts as long as any of these backups.
 pub(super) async fn carry_over(db: &mut Db, backups: &[Backup], tombstones: &Tombstones) -> Result<()> {
     for backup in backups {
         register(db, backup).await?;
@@ -132,14 +134,14 @@ pub(super) async fn carry_over(db: &mut Db, backups: &[Backup], tombstones: &Tom
     Ok(())
 }
 
-/// Notes a backup that is being made.
+/// Stores that a backup is being made.
 pub(super) async fn register(db: &mut Db, backup: &Backup) -> Result<()> {
     let sql = "INSERT INTO backups (id, created, expires) VALUES ($1, $2, $3)";
     let Backup { id, created, expires } = backup;
     Ok(on!(db, c => sqlx::query(sql).bind(id).bind(created).bind(expires).execute(c).await.map(drop))?)
 }
 
-/// Backups that are out, oldest first.
+/// Backups that exist, oldest first.
 pub(super) async fn backups(db: &mut Db) -> Result<Vec<Backup>> {
     let sql = "SELECT id, created, expires FROM backups ORDER BY created";
     let rows: Vec<(String, f64, f64)> = on!(db, c => sqlx::query_as(sql).fetch_all(c).await?);
@@ -156,8 +158,8 @@ pub(super) async fn all(db: &mut Db) -> Result<Tombstones> {
     Ok(Tombstones { key, hashes: hashes.into_iter().map(hex::encode).collect(), backups, forgotten, replaced })
 }
 
-/// Forgets backups whose time is over and the tombstones that no older backup
-/// needs. Returns whether anything went.
+/// Removes expired backups and the tombstones that no remaining backup needs. Returns
+/// whether anything was removed.
 pub(super) async fn expire(db: &mut Db) -> Result<bool> {
     let sql = "DELETE FROM backups WHERE expires <= $1";
     let gone = on!(db, c => sqlx::query(sql).bind(now_exactly()).execute(c).await?.rows_affected());

@@ -1,4 +1,4 @@
-//! What training asks of a state: shards, tickets, publication, checkpoints.
+//! What training needs of a state: shards, tickets, publication, checkpoints.
 
 use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
@@ -9,10 +9,10 @@ use super::failpoint::failpoint;
 use super::models::{self, Live, LoadedModel, Publication, Shard, Ticket};
 use super::{State, checkpoint, erase, launched, receipts};
 
-/// Class of the locks on shards in training; "eemu" as a number.
+/// Class of PostgreSQL's advisory locks on shards in training; "eemu" as a number.
 const CLAIMS: i32 = 0x6565_6d75;
 
-/// The sole right to train a shard, until it is dropped or the process dies.
+/// The exclusive right to train a shard, until it is dropped or the process dies.
 #[derive(Debug)]
 pub struct Claim<'a> {
     state: &'a State,
@@ -23,7 +23,7 @@ impl Drop for Claim<'_> {
     fn drop(&mut self) {
         if self.state.is_shared() {
             let sql = "SELECT pg_advisory_unlock($1, $2)";
-            // A connection that is lost has dropped it.
+            // A lost connection has released it already.
             let _ = self.state.read(async |db| claim(db, sql, self.shard).await);
         }
         self.state.claimed.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.shard);
@@ -44,8 +44,8 @@ impl State {
         self.read(models::shards)
     }
 
-    /// Whether a shard was published since [`super::Change::Reset`]; a deletion
-    /// that drops every model does not change that.
+    /// Whether a shard was published since [`super::Change::Reset`], even if a deletion has
+    /// dropped every model since.
     ///
     /// # Errors
     /// When the database refuses.
@@ -53,9 +53,8 @@ impl State {
         self.read(models::trained)
     }
 
-    /// The sole right to train a shard; `None` while somebody else has it,
-    /// here or in another process. It only saves work: what decides who may
-    /// publish is the [`Ticket`].
+    /// The exclusive right to train a shard; `None` while another thread or process has it.
+    /// It only avoids duplicate work: the [`Ticket`] decides who may publish.
     ///
     /// # Errors
     /// When the database refuses.
@@ -72,8 +71,8 @@ impl State {
         Ok(Some(Claim { state: self, shard }))
     }
 
-    /// The right to publish a shard trained on its records as they are now.
-    /// Take it first, then read the records.
+    /// A ticket to publish a model of the shard's records as they are now. Take it first,
+    /// then read the records.
     ///
     /// # Errors
     /// When there is no such shard.
@@ -81,10 +80,10 @@ impl State {
         self.read(async |db| models::ticket(db, shard).await)
     }
 
-    /// Makes a trained model the shard's live one, with a fresh nonce and
-    /// salt; the one before, its nonce and salt, and the checkpoint are
-    /// erased. `receipt` sees the new version and may give a receipt (JSON)
-    /// to be stored in the same transaction.
+    /// Makes a trained model the shard's live one, with a fresh nonce and salt. The
+    /// previous model, its nonce and salt, and the checkpoint are erased. `receipt`
+    /// receives the new version and may return a receipt (JSON) to be stored in the same
+    /// transaction.
     ///
     /// # Errors
     /// [`super::StoreError::Outdated`] when the shard's records changed since the
@@ -119,8 +118,8 @@ impl State {
             let ((live, replaced), _) = match transaction(db, switch).await {
                 Ok(done) => done,
                 Err(error) => {
-                    // Outdated meanwhile: its files are nobody's. If this
-                    // fails, the next sweep sees to them.
+                    // The ticket became invalid meanwhile, so nobody refers to the files. If deleting them
+                    // fails, the next sweep deletes them.
                     let _ = erase::sweep(db, self.dir(), &self.files).await;
                     return Err(error);
                 }
@@ -131,7 +130,7 @@ impl State {
         })
     }
 
-    /// The shard's live model, without its bytes.
+    /// The shard's live model, without the bytes of its files.
     ///
     /// # Errors
     /// When the database refuses.
@@ -139,7 +138,7 @@ impl State {
         Ok(self.shards()?.into_iter().find(|s| s.index == shard).and_then(|s| s.live))
     }
 
-    /// The shard's live model with its bytes, compared with their BLAKE3.
+    /// The shard's live model with the bytes of its files, checked against their BLAKE3.
     ///
     /// # Errors
     /// [`super::StoreError::DamagedModel`] when a file is not what was published.
@@ -154,7 +153,7 @@ impl State {
             match read {
                 (Ok(shared), Ok(user_rows)) => return Ok(Some(LoadedModel { live: found, shared, user_rows })),
                 (Err(error), _) | (_, Err(error)) => {
-                    // A writer may have published another meanwhile.
+                    // A writer may have published another model meanwhile.
                     live = self.live(shard)?;
                     if live.as_ref() == Some(&found) {
                         return Err(error);
@@ -164,7 +163,7 @@ impl State {
         }
     }
 
-    /// Keeps training state, opaque to the store, until the shard is
+    /// Stores a checkpoint, whose format the store does not know, until the shard is
     /// published or its records change.
     ///
     /// # Errors
@@ -176,8 +175,8 @@ impl State {
         })
     }
 
-    /// The training state kept for this ticket and this input; any other that
-    /// is found in its place is removed.
+    /// The checkpoint stored for this ticket and this input. Any other checkpoint of the
+    /// shard is deleted.
     ///
     /// # Errors
     /// When the disk refuses.
@@ -185,8 +184,8 @@ impl State {
         self.write(async |_| checkpoint::read(self.dir(), ticket, input_hash))
     }
 
-    /// Where shards are prepared that a command trains elsewhere: under this
-    /// folder, or in the state directory.
+    /// Sets and returns the folder for shards that a command trains: a folder below
+    /// `elsewhere`, or one in the state directory.
     ///
     /// # Errors
     /// When the disk refuses.
@@ -194,8 +193,8 @@ impl State {
         self.write(async |_| launched::place(self.dir(), elsewhere))
     }
 
-    /// A folder for whoever trains the shard elsewhere. It goes with all that
-    /// is in it when the shard's records change, before that is acknowledged.
+    /// Creates a folder for a command that trains the shard. It is deleted with its
+    /// contents when the shard's records change, before that change is acknowledged.
     ///
     /// # Errors
     /// [`super::StoreError::Outdated`] as in [`State::publish`].
@@ -206,7 +205,7 @@ impl State {
         })
     }
 
-    /// Such a folder is not needed any more.
+    /// Removes such a folder, which is not needed any more.
     ///
     /// # Errors
     /// When the disk refuses.

@@ -1,4 +1,4 @@
-//! Looking how far a shared state has come, beside whatever else goes on.
+//! Polls the version of a shared state, beside other work.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -6,7 +6,7 @@ use super::database::{Head, head};
 use super::error::Result;
 use super::{Inner, Location};
 
-/// A connection for looking only: never in the way of a change.
+/// A connection that only polls, and never blocks a change.
 #[derive(Debug)]
 pub struct Watch {
     inner: Mutex<Inner>,
@@ -17,15 +17,15 @@ impl Watch {
         Ok(Self { inner: Mutex::new(Inner::open(location, false)?) })
     }
 
-    /// How far the state has come: every change that was acknowledged before
-    /// this call is counted. Blocking: not to be called inside an async task.
+    /// The version of the state; it counts every change that was acknowledged before this
+    /// call. The call blocks: do not use it inside an async task.
     ///
     /// # Errors
     /// When the database does not answer.
     pub fn head(&self) -> Result<Head> {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         match inner.run(head) {
-            // A connection that broke while it was idle is made again once.
+            // A connection that broke while it was idle is opened again once.
             Err(error) if error.lost_connection() => inner.run(head),
             other => other,
         }

@@ -1,13 +1,12 @@
-//! Stale copies: what is left of deleted rows before a compaction, and that
-//! nothing is after one.
+//! Stale copies of deleted rows exist before a compaction and not after it.
 
 use std::time::Duration;
 
 use super::super::{Access, State};
 use super::*;
 
-/// A state whose records came in no order, so that pages were split and rows
-/// moved between them.
+/// A state whose records were inserted in random order, so that SQLite split pages and
+/// moved rows.
 fn shuffled(dir: &Path) -> (State, Vec<Interaction>) {
     let all = records();
     let state = create(dir, "old", &[], false).unwrap();
@@ -27,8 +26,8 @@ fn left(dir: &Path, removed: &[Interaction]) -> usize {
     removed.iter().filter(holds).count()
 }
 
-/// Thousands of records go one by one without the database being rebuilt; then
-/// all files are searched for all of them.
+/// Deletes thousands of records one by one without rebuilding the database; then
+/// searches all files for all of them.
 #[test]
 fn after_a_compaction_no_byte_is_left() {
     let folder = tempfile::tempdir().unwrap();
@@ -52,14 +51,14 @@ fn after_a_compaction_no_byte_is_left() {
     assert_eq!(state.record_count().unwrap() as usize, all.len() - removed.len());
     let kept: Vec<Interaction> = all.iter().copied().filter(|r| (r.user * 7 + r.item) % 3 == 0).collect();
     assert_eq!(left(&dir, &kept), kept.len(), "the search is blind");
-    // The tree is whole, and goes on being used.
+    // The tree is undamaged and can be written to.
     state.insert(&removed, &[], &keyed_id).unwrap();
     assert_eq!(state.record_count().unwrap() as usize, all.len());
     drop(state);
     assert_eq!(State::open(&dir, Access::Read).unwrap().interactions().unwrap().len(), all.len());
 }
 
-/// What is deleted while a compaction is under way waits for the next one.
+/// A row deleted during a compaction waits for the next one.
 #[test]
 fn a_deletion_meanwhile_waits_for_the_next_one() {
     let folder = tempfile::tempdir().unwrap();
@@ -75,8 +74,8 @@ fn a_deletion_meanwhile_waits_for_the_next_one() {
     assert!(state.compacted().unwrap().due.is_none());
 }
 
-/// A compaction that is due is in the state: a restart knows it, and one that
-/// comes too late does it before anything else.
+/// The deadline of a compaction is stored in the state. A restarted process knows it,
+/// and compacts first when it has passed.
 #[test]
 fn a_compaction_outlives_the_process() {
     let folder = tempfile::tempdir().unwrap();

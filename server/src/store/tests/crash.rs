@@ -1,4 +1,4 @@
-//! The process dies at every named step; one opening puts things right.
+//! The process dies at every named step, and opening the state once recovers it.
 
 use std::process::Command;
 
@@ -7,7 +7,7 @@ use eemu_core::data::ItemRow;
 use super::super::{Access, Deletion, NewRequest, STEPS, State};
 use super::*;
 
-/// What the child process does before it dies.
+/// The work that the child process does before it dies.
 const WORK: &str = "EEMU_STORE_TEST_WORK";
 const DIR: &str = "EEMU_STORE_TEST_DIR";
 
@@ -127,7 +127,7 @@ fn a_removal_that_dies_is_finished_by_one_opening() {
             drop(state);
             die(&dir, "remove", step);
             if step == "remove.committed" {
-                // The search has power: here the bytes are still on disk.
+                // Shows that the search can find something: here the bytes are still on disk.
                 assert_there(&dir, &planted());
             }
             let state = State::open(&dir, access).unwrap();
@@ -139,7 +139,7 @@ fn a_removal_that_dies_is_finished_by_one_opening() {
             } else {
                 assert_eq!(state.record_count().unwrap(), 3000, "{step}");
                 assert!(state.load(1).unwrap().is_some());
-                // The request was not acknowledged: it is made again.
+                // The request was not acknowledged, so the client repeats it.
                 drop(state);
                 assert!(command(&dir, "remove").output().unwrap().status.success());
                 assert_gone(&dir, &planted());
@@ -165,7 +165,7 @@ fn a_compaction_that_dies_is_done_again() {
     assert_gone(&dir, &planted());
 }
 
-/// The receipt and the request that it answers go together.
+/// The receipt and the request that it answers are written together.
 #[test]
 fn a_receipt_that_dies_is_there_whole_or_not() {
     for step in steps(&["receipt."]) {
@@ -224,7 +224,7 @@ fn an_import_that_dies_leaves_the_old_or_the_new() {
         assert_eq!(state.load(0).unwrap().is_some(), !new);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "{step}: something is left beside the state");
 
-        // The same where there was none.
+        // The same where there was no state before.
         let dir = folder.path().join("first");
         die(&dir, "create", step);
         assert_eq!(State::open(&dir, Access::Write).is_ok(), new, "{step}");
@@ -276,8 +276,7 @@ fn half_written_files_are_swept() {
     let _state = State::open(&dir, Access::Read).unwrap();
     let half = files(&dir).into_iter().filter(|(_, bytes)| bytes == b"half" || bytes == b"no header").count();
     assert_eq!(half, 0);
-    // Tokens are written beside, by another thread or process: theirs may be
-    // at work.
+    // Another thread or process may be writing tokens at this moment.
     let writing = dir.join("tokens.jsonAb12Cd.tmp");
     fs::write(&writing, "half").unwrap();
     drop(State::open(&dir, Access::Write).unwrap());

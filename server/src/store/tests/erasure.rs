@@ -1,4 +1,4 @@
-//! Removal leaves no byte.
+//! A deletion leaves no byte of the deleted records.
 
 use std::time::{Duration, Instant};
 
@@ -6,8 +6,8 @@ use super::super::database::{Db, picture};
 use super::super::{Access, State, StoreError, schema};
 use super::*;
 
-/// One record with a whole time, one with a fraction, and one whose user has
-/// it as the first.
+/// One record with a whole-number time, one with a fraction, and one that is its user's
+/// first.
 fn planted() -> Vec<Interaction> {
     let records = records();
     vec![records[1204], records[1237], records[10]]
@@ -23,7 +23,7 @@ fn remove_leaves_no_byte_in_any_file() {
     let dir = folder.path().join("run");
     let state = trained(&dir);
     let planted = planted();
-    // Derived files and rows hold them too: in a model, in a checkpoint.
+    // Derived files hold them too: a model and a checkpoint.
     let id = keyed_id(&planted[0]);
     publish(&state, 1, &id);
     let ticket = state.ticket(1).unwrap();
@@ -52,8 +52,8 @@ fn wherever_in_the_tree_they_were() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("run");
     let state = create(&dir, "old", &records(), false).unwrap();
-    // Spread over all pages, then everything of some users, so that pages
-    // are balanced and freed.
+    // Records spread over all pages, then all records of some users, so that SQLite
+    // balances and frees pages.
     let spread: Vec<Interaction> = records().into_iter().step_by(73).collect();
     let users: Vec<Interaction> = records().into_iter().filter(|r| (100..180).contains(&r.user)).collect();
     state.remove(&keys(&spread), &[]).unwrap();
@@ -66,7 +66,7 @@ fn wherever_in_the_tree_they_were() {
 fn whatever_order_they_came_in() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("run");
-    // Arriving in no order, records split pages and move between them.
+    // Inserted in random order, records split pages and move between them.
     let all = records();
     let state = create(&dir, "old", &[], false).unwrap();
     for start in 0..10 {

@@ -1,4 +1,4 @@
-//! A state as an earlier program wrote it, opened by this one.
+//! A state written by an earlier version of the program, opened by this one.
 
 use sqlx::AssertSqlSafe;
 
@@ -7,8 +7,8 @@ use super::super::private;
 use super::super::{Access, State, StoreError, runtime, schema};
 use super::*;
 
-/// The catalogue of that time: everybody stands in one list with the features,
-/// and a deleted account is a label.
+/// A catalogue of format 2: it lists the user identifiers with the features, and a
+/// deleted account is known only by its label.
 fn of_that_time() -> Catalog {
     let mut catalog = catalog("old");
     let label = |id: &String| if id == "u299" { "deleted-0123456789abcdef".to_owned() } else { id.clone() };
@@ -29,7 +29,7 @@ fn sql_of(bytes: &[u8]) -> String {
     format!("X'{}'", hex::encode(bytes))
 }
 
-/// Writes format 2: only with what that format had, by statements of its own.
+/// Writes format 2 with only what that format had, in SQL statements of its own.
 fn write_format_2(dir: &Path) {
     for folder in ["models", "checkpoints"] {
         private::folder(&dir.join(folder)).unwrap();
@@ -118,7 +118,7 @@ fn a_state_of_format_2_is_taken_over_whole() {
         assert_eq!(state.receipts().unwrap().len(), 1);
         let requests = state.requests(0.0).unwrap();
         assert_eq!((requests.len(), requests[0].removed), (1, 3));
-        // Taking it over overwrote whatever was left.
+        // The migration overwrote whatever was left.
         assert!(requests[0].overwritten.is_some());
         assert_eq!(state.backups().unwrap().len(), 1);
         assert!(!fs::read_to_string(dir.join("catalog.json")).unwrap().contains("u298"), "people are rows now");
@@ -128,7 +128,7 @@ fn a_state_of_format_2_is_taken_over_whole() {
         assert_eq!(found, 1);
     }
 
-    // And it works like any other: a removal leaves no byte.
+    // It works like any other state: a deletion leaves no byte.
     let state = State::open(&dir, Access::Write).unwrap();
     let gone: Vec<Interaction> = records_of_that_time().into_iter().filter(|r| r.user == 5).collect();
     let keys: Vec<(u32, u32)> = gone.iter().map(|r| (r.user, r.item)).collect();
