@@ -1,5 +1,5 @@
-//! Additions in the run loop, of one person's records or of many people's.
-//! Requests that come together are one transaction.
+//! Additions in the run loop: records of one user or of many. Requests that arrive
+//! together are one transaction.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +14,8 @@ use crate::adding::Collected;
 use crate::store::{NewAudit, StoreError};
 
 impl Coordinator {
-    /// Somebody's index; the request was let in by an earlier view than this.
+    /// A user's index. The request may have been accepted with an earlier view than the
+    /// present one.
     fn find(&self, user: &Whose) -> Option<u32> {
         match user {
             Whose::Known(user) => Some(*user),
@@ -22,26 +23,26 @@ impl Coordinator {
         }
     }
 
-    /// The system with everybody at hand whose records are to come, and who
-    /// that is.
+    /// The dataset with the records in memory of every user in the request, and the indices
+    /// of those users.
     fn at_hand(&self, records: &[Coming]) -> Result<(Dataset, Vec<u32>)> {
         let people: BTreeSet<u32> = records.iter().filter_map(|one| self.find(&one.user)).collect();
         let people: Vec<u32> = people.into_iter().collect();
         Ok((self.view.dataset.with_people(self.state.records_of(&people)?), people))
     }
 
-    /// Whether records of which nobody knew came, now that the store was read.
+    /// Whether each record of an undecided addition was added, now that the store was read.
     pub(super) fn was_made(&self, records: &[Coming]) -> Result<Vec<Came>> {
         let (dataset, _) = self.at_hand(records)?;
         let is_there = |one: &Coming| {
             let own = self.find(&one.user).map_or(&[][..], |user| dataset.interactions.of(user));
-            // Of duplicates the latest stays; None comes before every time.
+            // Of duplicates the latest stays; no time is earlier than every time.
             own.iter().any(|record| record.item == one.item && record.timestamp >= one.timestamp)
         };
         if records.iter().all(is_there) { Ok(vec![Came::Added; records.len()]) } else { Err(anyhow!(REFUSED)) }
     }
 
-    /// Takes additions.
+    /// Carries out additions.
     pub(super) fn add(&mut self, adds: Vec<Add>) {
         let all: Vec<Coming> = adds.iter().flat_map(|add| add.records.iter().cloned()).collect();
         let (dataset, mut touched) = match self.at_hand(&all) {
@@ -84,7 +85,7 @@ impl Coordinator {
         let done = match planned.apply(&self.state, self.deployment.head, &who) {
             Ok(done) => done,
             Err(StoreError::Moved) => {
-                // Another process came first: again on the records as they are.
+                // Another process changed the records first: try again on the new records.
                 self.put_off(adds.into_iter().map(|add| Command::Change(Change::Add(add))));
                 let (waiters, again, undecided) = (Vec::new(), Vec::new(), Vec::new());
                 self.begin_rereading(Alone::Rereading { waiters, again, undecided, tries: 0 });
@@ -99,7 +100,7 @@ impl Coordinator {
                 return;
             }
         };
-        // From here on the addition is made: nothing below returns an error.
+        // From here on the addition is made, so nothing below returns an error.
         let (count, people) = (planned.new.len(), planned.people.len());
         info!(records = count, people, shards = planned.stale.len(), "additions carried out");
         self.handle.metrics().added.inc_by(count as u64);
@@ -110,7 +111,7 @@ impl Coordinator {
         self.schedule_changes(self.handle.options().settle);
         self.put_in_place();
         reply(adds, &came);
-        // Files that no version needs any more go.
+        // Deletes the files that no version needs any more.
         self.finish(Made::default(), Some(done));
     }
 }

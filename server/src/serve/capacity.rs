@@ -1,54 +1,54 @@
-//! How many deletions a service sustains.
+//! How many deletions a service can carry out continuously.
 //!
-//! Deletions come one by one, `rate` a second, spread evenly over S shards, so
-//! μ = rate / S reach each. A shard in the mean leaves it with its next
-//! deletion, collects more of them for W seconds (`settle`), and trains for T;
-//! a deletion that comes meanwhile sends it back to collecting. A try comes to
-//! its end with probability exp(-μT), so a shard spends on average
-//! W exp(μT) + (exp(μT) - 1) / μ out of the mean and 1 / μ in it. That is where
-//! both formulas below are from; they leave out that shards wait for a trainer,
-//! which is why trainers may not be busy all the time.
+//! Deletions arrive one by one, `rate` a second, spread evenly over S shards, so μ =
+//! rate / S reach each shard. A shard whose model serves loses that model with its next
+//! deletion. It then collects further deletions for W seconds (`settle`) and trains for
+//! T seconds. A deletion that arrives during the training sends it back to collecting.
+//! So a training completes with probability exp(-μT), and a shard spends on average W
+//! exp(μT) + (exp(μT) - 1) / μ without a serving model and 1 / μ with one.
+//!
+//! Both formulas below follow from that. They ignore that shards wait for a free
+//! trainer; therefore trainers may not be busy all the time.
 
-/// The share of shards that is in the mean, at least.
+/// The least acceptable share of shards whose models serve.
 const IN_MEAN: f64 = 0.5;
-/// The share of their time that trainers are busy, at most: beyond it shards
+/// The greatest acceptable share of time that trainers are busy. Beyond it shards
 /// mostly wait for each other.
 const BUSY: f64 = 0.7;
 
-/// What the rate depends on.
+/// What the sustained rate depends on.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Capacity {
-    /// S, shards.
+    /// S, the number of shards.
     pub shards: u32,
-    /// Shards that train at once.
+    /// The number of shards that train at once.
     pub trainers: usize,
-    /// T, seconds to train a shard and put it in place.
+    /// T, the seconds from the start of a shard's training until its model serves.
     pub training: f64,
-    /// W, seconds that deletions are collected.
+    /// W, the seconds that a shard collects deletions.
     pub settle: f64,
 }
 
 impl Capacity {
-    /// The share of shards in the mean at `rate` deletions a second.
+    /// The share of shards whose models serve, at `rate` deletions a second.
     pub fn in_mean(&self, rate: f64) -> f64 {
         let each = rate / f64::from(self.shards.max(1));
         (-each * self.training).exp() / (1.0 + each * self.settle)
     }
 
-    /// The share of their time that trainers are busy at `rate` deletions a
-    /// second.
+    /// The share of time that trainers are busy, at `rate` deletions a second.
     pub fn busy(&self, rate: f64) -> f64 {
         let shards = f64::from(self.shards.max(1));
         let each = rate / shards;
         shards * (1.0 - (-each * self.training).exp()) / (1.0 + each * self.settle) / self.trainers.max(1) as f64
     }
 
-    /// Deletions an hour up to which half of the shards or more are in the
-    /// mean and trainers are busy 70% of their time or less.
+    /// The greatest number of deletions per hour at which the models of at least half of
+    /// the shards serve and trainers are busy at most 70% of the time.
     pub fn sustained(&self) -> f64 {
         let holds = |rate: f64| self.in_mean(rate) >= IN_MEAN && self.busy(rate) <= BUSY;
-        // Trainers are less busy again where shards collect for long, so the
-        // first rate that does not hold is sought from below.
+        // Above some rate shards mostly collect and trainers are less busy again. So this
+        // looks from below for the first rate that is too high.
         let rates = std::iter::successors(Some(1e-6), |rate| Some(rate * 1.001));
         rates.take_while(|rate| holds(*rate) && *rate < 1e6).last().unwrap_or(0.0) * 3600.0
     }
@@ -61,10 +61,10 @@ mod tests {
     #[test]
     fn what_limits_it() {
         let two = Capacity { shards: 8, trainers: 1, training: 120.0, settle: 30.0 };
-        // One trainer: 70% of the trainings that fit into an hour, and a
-        // little for what is collected.
+        // With one trainer: 70% of the trainings that fit into an hour, and a little more for
+        // deletions that share one.
         assert!((21.0..24.0).contains(&two.sustained()), "{}", two.sustained());
-        // Trainers enough: half of the shards.
+        // With enough trainers, the limit is that half of the shards serve.
         let many = Capacity { trainers: 100, ..two };
         let rate = many.sustained() / 3600.0;
         assert!((0.5..0.502).contains(&many.in_mean(rate)), "{}", many.in_mean(rate));

@@ -1,4 +1,4 @@
-//! What the run loop is asked to do, and what its jobs tell it.
+//! The commands that the run loop receives: requests for changes, and results of jobs.
 
 use std::sync::Arc;
 
@@ -14,32 +14,32 @@ use super::view::ShardModel;
 use crate::deployment::Derived;
 use crate::store::{Deferred, NewAudit, Request};
 
-/// A change of the records.
+/// A change of the dataset.
 #[derive(Debug)]
 pub enum Change {
-    /// Records of one user go.
+    /// Deletes records of one user.
     Forget(Forget),
-    /// Records come.
+    /// Adds records.
     Add(Add),
-    /// Items come to the catalogue.
+    /// Adds items to the catalogue.
     AddItems(AddItems),
 }
 
-/// Which records are to go.
+/// Which records are to be deleted.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Wanted {
-    /// Whose; nobody's in particular when items are taken down for everybody.
+    /// The user; `None` when items are taken down, whoever has records of them.
     pub user: Option<u32>,
-    /// Which items; `None` means all.
+    /// The items; `None` means all.
     pub items: Option<Vec<u32>>,
-    /// Only what is earlier than this; what has no time stays.
+    /// Only records earlier than this; records without a time stay.
     pub before: Option<f64>,
-    /// The account goes too.
+    /// Whether the account is deleted too.
     pub account: bool,
 }
 
 impl Wanted {
-    /// The records that this asks for.
+    /// The records that this selects.
     pub fn records(&self, dataset: &Dataset) -> Vec<(u32, u32)> {
         let Some(user) = self.user else {
             return self.items.iter().flatten().flat_map(|&item| everything_with(dataset, item)).collect();
@@ -51,7 +51,7 @@ impl Wanted {
         }
     }
 
-    /// The same by name, as the receipt commits to it.
+    /// The same by name; the receipt commits to it.
     pub fn asked(&self, dataset: &Dataset) -> Asked {
         let (users, items) = (&dataset.catalog.users.ids, &dataset.catalog.items.ids);
         let user = self.user.and_then(|user| users.get(user as usize)).cloned();
@@ -61,8 +61,8 @@ impl Wanted {
         Asked { parts }
     }
 
-    /// What was asked by name; `None` when the person is not there any more.
-    /// An item that is not there has no records to remove.
+    /// The selection that a request by name makes; `None` when the user does not exist any
+    /// more. An item that does not exist has no records to delete.
     pub fn of(asked: &Asked, dataset: &Dataset) -> Option<Self> {
         let first = asked.parts.first()?;
         let user = match &first.user {
@@ -78,72 +78,73 @@ impl Wanted {
     }
 }
 
-/// A deletion.
+/// A deletion request.
 #[derive(Debug)]
 pub struct Forget {
-    /// What is to go.
+    /// What is to be deleted.
     pub wanted: Wanted,
-    /// Who asked.
+    /// The audit entry of who asked.
     pub by: Option<NewAudit>,
-    /// Gets the request's name.
+    /// Receives the request's name.
     pub reply: oneshot::Sender<Result<String>>,
 }
 
-/// Whose records come.
+/// The user of a record to be added.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Whose {
-    /// Somebody's of the catalogue, by index.
+    /// A user of the catalogue, by index.
     Known(u32),
-    /// Somebody's who was in no table when this was asked, by identifier.
+    /// A user who was not in the catalogue when the request was accepted, by identifier.
     New(String),
 }
 
-/// A record that is to come.
+/// A record to be added.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Coming {
-    /// Whose.
+    /// Its user.
     pub user: Whose,
-    /// Which item.
+    /// Its item, by index.
     pub item: u32,
-    /// When. A record without a time gets none, from nowhere: it orders as time
-    /// 0 does, and among its like by hash.
+    /// Its time. A record without a time gets none. It sorts as if at time 0, and by hash
+    /// among records of the same time.
     pub timestamp: Option<f64>,
 }
 
-/// What became of a record that was to come.
+/// The outcome for a record to be added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Came {
-    /// It is there now.
+    /// It is added.
     Added,
-    /// It was there.
+    /// It was there already.
     Known,
-    /// The account was deleted meanwhile.
+    /// The user's account was deleted meanwhile.
     Gone,
 }
 
-/// An addition, of one person's records or of many people's.
+/// An addition of records, of one user or of many.
 #[derive(Debug)]
 pub struct Add {
-    /// What is to come.
+    /// The records.
     pub records: Vec<Coming>,
-    /// Who asked.
+    /// The audit entry of who asked.
     pub by: Option<NewAudit>,
-    /// Gets what became of each.
+    /// Receives the outcome for each record.
     pub reply: oneshot::Sender<Result<Vec<Came>>>,
 }
 
-/// Items that are to come.
+/// An addition of items to the catalogue.
 #[derive(Debug)]
 pub struct AddItems {
-    /// What is to come.
+    /// The items.
     pub items: Vec<ItemRow>,
-    /// Who asked.
+    /// The audit entry of who asked.
     pub by: Option<NewAudit>,
-    /// Gets what became of each.
+    /// Receives the outcome for each item.
     pub reply: oneshot::Sender<Result<Vec<ItemOutcome>>>,
 }
 
-/// Items worked out, and models that know them, loaded before they come.
+/// New items with their outcomes, and every live model loaded for the catalogue that
+/// has them.
 pub(super) struct Prepared {
     pub(super) adds: Vec<AddItems>,
     pub(super) dataset: Arc<Dataset>,
@@ -151,7 +152,7 @@ pub(super) struct Prepared {
     pub(super) models: Result<Vec<Arc<ShardModel>>>,
 }
 
-/// Everything that the store holds, read anew.
+/// The contents of the store, read again.
 #[derive(Debug)]
 pub(super) struct Reread {
     pub(super) derived: Derived,
@@ -159,38 +160,38 @@ pub(super) struct Reread {
     pub(super) deferred: Vec<Deferred>,
 }
 
-/// What the run loop does one after the other.
+/// A command of the run loop, which does one after the other.
 pub(super) enum Command {
-    /// Somebody asks for a change of the records.
+    /// Makes a change of the dataset.
     Change(Change),
-    /// Whatever waits for training is due now.
+    /// Makes everything that waits for training due now.
     RetrainNow,
-    /// Somebody did something that changes no record.
+    /// Writes an audit entry for a request that changed no record.
     Audit(NewAudit),
-    /// Everything up to this transaction is to be in the view.
+    /// Brings the view up to this transaction at least, then replies.
     Refresh(u64, oneshot::Sender<Result<()>>),
-    /// Another process has changed something: the state has come this far.
+    /// Another process has changed the state, up to this transaction.
     Moved(u64),
-    /// A shard is in this epoch, of so many.
+    /// A shard's training has reached an epoch: shard, epoch, number of epochs.
     Progress(u32, u32, u32),
-    /// A shard's new model is being put in place.
+    /// A shard's new model is being published.
     Publishing(u32),
     /// A training has ended.
     Trained(u32, Outcome),
-    /// A live model is loaded, or was none any more.
+    /// A job has loaded a shard's live model; `None` when the shard has none any more.
     Loaded(u32, Result<Option<Arc<ShardModel>>>),
-    /// The models know the items that are to come.
+    /// A job has loaded the models for the catalogue with new items.
     Prepared(Box<Prepared>),
-    /// What follows a change on disk is done; with the requests' times, and
-    /// when a compaction is due.
+    /// The work on disk after a change is done. With it come the requests' times, and when
+    /// a compaction is due.
     Finished(Result<()>, Result<(Vec<Request>, Option<f64>)>),
-    /// The store was read anew.
+    /// A job has read the store again.
     Reread(Box<Result<Reread>>),
-    /// A compaction has ended; with the requests' times and when another is
-    /// due. None when it was cut short.
+    /// A compaction has ended. With it come the requests' times, and when the next is due;
+    /// `None` when it was cut short.
     Compacted(Result<Option<(Vec<Request>, Option<f64>)>>),
-    /// What time brings about is done.
+    /// The periodic housekeeping is done.
     Tidied(Result<()>),
-    /// No change is taken any more; what was taken is carried out.
+    /// Accepts no more changes; those accepted are still carried out.
     Stop,
 }

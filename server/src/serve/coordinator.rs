@@ -1,10 +1,11 @@
-//! The run loop: one thread owns the state, the schedule, the requests and the
-//! log, and does one thing after the other. Whoever wants something sends it a
-//! [`Command`]; whoever reads looks at the [`View`] that it puts in place.
+//! The run loop: one thread owns the state, the schedule, the requests and the log, and
+//! does one thing after the other. Other threads send it a [`Command`], and read the
+//! [`View`] that it publishes.
 //!
-//! Nothing slow happens here. Overwriting what was deleted, reading the state
-//! anew, loading models, compaction: each is a job of its own thread that ends
-//! in a command. While a job has the store to itself, what needs the store
+//! The loop does nothing slow itself. Overwriting deleted bytes, reading the state
+//! again, loading models, and compaction are jobs: each runs on a thread of its own and
+//! ends in a command. While a job uses the store exclusively, commands that need the
+//! store wait in `later`.
 //! waits in `later`.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -29,57 +30,58 @@ use crate::forgetting;
 use crate::launch::Launcher;
 use crate::store::{NewAudit, State};
 
-/// Before a shard that failed is tried again.
+/// The time before a failed training is tried again.
 pub(super) const AFTER_FAILURE: Duration = Duration::from_secs(30);
-/// Before a shard that another process trains is looked at again.
+/// The time between two checks of a shard that another process trains.
 const AFTER_ANOTHER: Duration = Duration::from_secs(1);
-/// The loop looks at the clock at least this often.
+/// The longest time between two looks at the clock.
 const TICK: Duration = Duration::from_millis(250);
-/// Between two tries of what could not be done at once.
+/// The time between two attempts at work that could not be done at once.
 const AGAIN: Duration = Duration::from_millis(500);
-/// Commands that are taken together at most.
+/// The most commands that are taken together.
 const TOGETHER: usize = 20_000;
 
-/// Entries of the audit log that wait to be written at most.
+/// The most audit entries that wait to be written.
 const LONGEST_AUDIT: usize = 100_000;
 
-/// Gets word when the view is as new as was asked for.
+/// Receives a reply when the view is as new as was asked for.
 pub(super) type Waiter = oneshot::Sender<Result<()>>;
 
-/// A job that has the store to itself.
+/// A job that uses the store exclusively.
 pub(super) enum Alone {
-    /// What follows changes on disk, and who waits for it.
+    /// The work on disk after changes, and who waits for it.
     Finishing(Made),
-    /// The store is read anew, for these.
+    /// Reading the store again, and who waits for it.
     Rereading { waiters: Vec<Waiter>, again: Vec<Ask>, undecided: Vec<Undecided>, tries: u32 },
 }
 
-/// The owner of everything that changes.
+/// The run loop's own data: everything that changes.
 pub(super) struct Coordinator {
     pub(super) handle: Handle,
     pub(super) state: Arc<State>,
     pub(super) device: Device,
     pub(super) deployment: Deployment,
-    /// The next view; put in place with [`Coordinator::show`].
+    /// The next view; [`Coordinator::show`] publishes it.
     pub(super) view: View,
     pub(super) repeated: Repeated,
     inbox: mpsc::Receiver<Command>,
     pub(super) pool: TrainingPool,
     pub(super) jobs: Jobs,
     pub(super) alone: Option<Alone>,
-    /// What waits until the store is free.
+    /// Commands that wait until no job uses the store.
     later: VecDeque<Command>,
-    /// Models that are loaded and not in the view yet.
+    /// Models that are loaded but not in the view yet.
     pub(super) loaded: BTreeMap<u32, Arc<ShardModel>>,
-    /// Shards whose model is being loaded, or could not be: not before then.
+    /// Shards whose model is being loaded, or failed to load: then with the time of the
+    /// next attempt.
     pub(super) loading: BTreeMap<u32, Option<Instant>>,
     /// Who waits for models that are being loaded.
     pub(super) waiters: Vec<Waiter>,
-    /// Something that is made could not be shown, or answered, yet.
+    /// Whether the view or a reply lags behind what is made.
     pub(super) behind: bool,
     tried: Instant,
     pub(super) audit: Vec<NewAudit>,
-    /// When accepted deletions were tried last, and failed.
+    /// When deferred deletions were last tried and failed.
     pub(super) deferred_tried: Option<Instant>,
     stopping: bool,
 }
@@ -123,12 +125,11 @@ impl Coordinator {
         loop_
     }
 
-    /// Runs until the service stops and nothing is under way.
+    /// Runs until the service stops and no job is left.
     pub(super) fn run(mut self) {
         let work = std::panic::AssertUnwindSafe(|| self.turns());
         if std::panic::catch_unwind(work).is_err() {
-            // What is in memory may not be what is on disk: the next start
-            // looks at the disk alone.
+            // After a panic, memory may differ from the disk. The next start reads the disk alone.
             self.handle.fail("the run loop panicked");
         }
         self.pool.stop();
@@ -148,7 +149,7 @@ impl Coordinator {
         }
     }
 
-    /// How long nothing needs to be done unless somebody asks.
+    /// How long the loop may sleep unless a command arrives.
     fn patience(&self) -> Duration {
         if self.alone.is_none() && !self.later.is_empty() {
             return Duration::ZERO;
@@ -157,9 +158,9 @@ impl Coordinator {
         due.map_or(TICK, |due| due.saturating_duration_since(Instant::now()).min(TICK))
     }
 
-    /// Does what commands ask. Changes that came together are one transaction;
-    /// an addition that came before a deletion of the same record is carried
-    /// out first: what was deleted last stays deleted.
+    /// Carries out commands. Changes that arrived together are one transaction. Additions
+    /// are carried out before deletions, so that a record that was deleted last stays
+    /// deleted.
     fn take(&mut self, commands: impl Iterator<Item = Command>) {
         let (mut adds, mut forgets, mut items, mut count) = (Vec::new(), Vec::new(), Vec::new(), 0);
         for command in commands {
@@ -187,7 +188,7 @@ impl Coordinator {
         if !adds.is_empty() {
             self.add(adds);
         }
-        // An addition may have begun a job.
+        // An addition may have started a job.
         if self.alone.is_some() {
             self.put_off(forgets.into_iter().map(|forget| Command::Change(Change::Forget(forget))));
         } else if !forgets.is_empty() {
@@ -195,12 +196,12 @@ impl Coordinator {
         }
     }
 
-    /// Leaves commands until the store is free.
+    /// Defers commands until no job uses the store.
     pub(super) fn put_off(&mut self, commands: impl Iterator<Item = Command>) {
         let before = self.later.len();
         self.later.extend(commands);
         let changes = self.later.range(before..).filter(|command| matches!(command, Command::Change(_)));
-        // They wait for the loop, as those that it has not seen.
+        // They count as waiting, like commands that the loop has not received.
         self.handle.put_back(changes.count());
     }
 
@@ -235,7 +236,7 @@ impl Coordinator {
             }
             Command::Trained(shard, outcome) => self.trained(shard, outcome),
             Command::Loaded(shard, model) => {
-                // Perhaps another server trained it.
+                // Another server may have trained it.
                 self.model_loaded(shard, model);
                 self.handle.quality().ask();
             }
@@ -254,7 +255,7 @@ impl Coordinator {
         }
     }
 
-    /// Everything whose time has come.
+    /// Starts everything that is due.
     fn begin_what_is_due(&mut self) {
         if self.alone.is_none() && !self.later.is_empty() {
             let later = std::mem::take(&mut self.later);
@@ -288,8 +289,7 @@ impl Coordinator {
         self.jobs.begin_what_is_due();
     }
 
-    /// Gives a shard that is due to a trainer, with right and records of one
-    /// moment.
+    /// Gives a due shard to a trainer, with a ticket and records from the same moment.
     fn train(&mut self, shard: u32) {
         let Some(found) = self.deployment.shards.iter().find(|s| s.index == shard) else {
             self.view.schedule.settled(shard, u64::MAX);
@@ -324,7 +324,7 @@ impl Coordinator {
                 self.model_loaded(shard, model);
                 self.handle.quality().ask();
             }
-            // It is looked at again when the other publishes, or dies.
+            // The shard is checked again when the other process publishes or dies.
             Outcome::Elsewhere => self.view.schedule.retry(shard, AFTER_ANOTHER, now),
             Outcome::Overtaken => {
                 if !self.handle.is_stopping() {
@@ -342,9 +342,8 @@ impl Coordinator {
         self.put_in_place();
     }
 
-    /// Puts shards without a model in the queue after `settle`, and stale ones
-    /// that still answer on the schedule of additions. Shards in training
-    /// whose records changed start anew.
+    /// Queues shards without a model after `settle`, and stale shards whose model still
+    /// serves on the schedule of additions. A training whose records changed starts again.
     pub(super) fn schedule_changes(&mut self, settle: Duration) {
         let (now, additions) = (Instant::now(), self.handle.options().additions);
         let schedule = &mut self.view.schedule;
@@ -360,7 +359,7 @@ impl Coordinator {
         }
     }
 
-    /// Puts the view in place.
+    /// Publishes the view.
     pub(super) fn put_in_place(&self) {
         self.handle.show(self.view.clone());
     }
@@ -383,13 +382,13 @@ impl Coordinator {
                 self.jobs.compaction_due(due);
                 self.put_in_place();
             }
-            // A reader keeps the log, or the service stops.
+            // A reader is in the way, or the service stops.
             Ok(None) => {}
             Err(problem) => error!("stale copies are not cleared yet: {problem:#}"),
         }
     }
 
-    /// Carries out requests that were accepted, when the first is due.
+    /// Carries out deferred requests when the first of them is due.
     fn carry_out_deferred(&mut self) {
         let policy = self.handle.options().deletions;
         let due = self.view.requests.all_deferred().next().map(|request| request.due);

@@ -1,7 +1,7 @@
-//! Deletions in the run loop. Requests that come together are carried out
-//! together, in one transaction. A deletion is acknowledged when its bytes are
-//! gone from disk and no model that saw them answers any more; once it is
-//! committed, nothing that fails later takes the acknowledgement back.
+//! Deletions in the run loop. Requests that arrive together are carried out in one
+//! transaction. A deletion is acknowledged when its bytes are gone from disk and no
+//! model that was trained on them serves any more. After the commit, no later failure
+//! withdraws the acknowledgement.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Instant;
@@ -24,14 +24,14 @@ use crate::store::{Deferred, NewAudit, NewDeferred, NewRequest, Request, StoreEr
 
 pub(super) const REFUSED: &str = "the change was not carried out; try again";
 
-/// A deletion on its way.
+/// A deletion request in progress.
 pub(super) struct Ask {
-    /// What is to go; none when the person is not there any more.
+    /// What is to be deleted; `None` when the user does not exist any more.
     wanted: Option<Wanted>,
     /// The same by name.
     asked: Asked,
     by: Option<NewAudit>,
-    /// When it was asked, in seconds since 1970.
+    /// When it was received, in seconds since 1970.
     created: f64,
     /// The name that it got when it was accepted.
     name: Option<String>,
@@ -39,17 +39,16 @@ pub(super) struct Ask {
 }
 
 impl Ask {
-    /// Nothing of it was carried out.
+    /// Refuses the request; nothing of it was carried out.
     pub(super) fn refuse(self) {
         if let Some(reply) = self.reply {
-            // Whoever went away needs no word.
+            // The client may have gone; then nobody needs the reply.
             let _ = reply.send(Err(anyhow!(REFUSED)));
         }
     }
 }
 
-/// A change of which nobody knows yet whether it is made: the store failed
-/// while it committed.
+/// A change whose outcome is unknown, because the store failed during the commit.
 pub(super) enum Undecided {
     /// A deletion with its name.
     Forget(String, Option<oneshot::Sender<Result<String>>>),
@@ -58,7 +57,7 @@ pub(super) enum Undecided {
 }
 
 impl Undecided {
-    /// The service ends, and nobody knows.
+    /// Replies that the outcome is unknown, because the service ends.
     pub(super) fn leave_open(self) {
         const OPEN: &str = "it is not known whether the change was carried out: the service stops; ask again when it \
                             is back";
@@ -70,16 +69,16 @@ impl Undecided {
     }
 }
 
-/// What is made, and waits for its bytes to be overwritten.
+/// Deletions that are committed and wait for their bytes to be overwritten.
 #[derive(Default)]
 pub(super) struct Made {
-    /// Who gets word, and the request's name.
+    /// Who receives a reply, with the request's name.
     replies: Vec<(oneshot::Sender<Result<String>>, String)>,
-    /// The requests that are made.
+    /// The requests that are committed, by the hash of their names.
     ids: Vec<[u8; 32]>,
 }
 
-/// What is kept of a request until it is carried out.
+/// What is stored, encrypted, of a deferred request.
 #[derive(Serialize, Deserialize)]
 struct Secret {
     name: String,
@@ -87,7 +86,7 @@ struct Secret {
 }
 
 impl Coordinator {
-    /// Takes deletions: now, or to be carried out together with others later.
+    /// Carries out deletions now, or defers them.
     pub(super) fn forget(&mut self, forgets: Vec<Forget>) {
         let dataset = self.view.dataset.clone();
         let asks = forgets.into_iter().map(|Forget { wanted, by, reply }| {
@@ -98,7 +97,7 @@ impl Coordinator {
         if self.handle.options().deletions.is_at_once() { self.delete(asks, 0) } else { self.accept(asks) }
     }
 
-    /// Notes deletions that are carried out later.
+    /// Stores deletions that are carried out later.
     fn accept(&mut self, asks: Vec<Ask>) {
         match self.try_accept(&asks) {
             Ok(names) => {
@@ -140,7 +139,7 @@ impl Coordinator {
         Ok(names)
     }
 
-    /// Carries out what was accepted.
+    /// Carries out deferred deletions.
     pub(super) fn forget_deferred(&mut self) {
         self.deferred_tried = Some(Instant::now());
         match self.read_deferred() {
@@ -160,7 +159,7 @@ impl Coordinator {
         .collect()
     }
 
-    /// Tries again what another process came before.
+    /// Tries deletions again that another process's change interfered with.
     pub(super) fn again(&mut self, asks: Vec<Ask>, tries: u32) {
         if tries < TRIES {
             self.delete(asks, tries);
@@ -183,8 +182,7 @@ impl Coordinator {
         let deferred: Vec<[u8; 32]> = asks.iter().filter_map(|ask| ask.name.as_deref()).map(id_hash).collect();
         let who: Vec<NewAudit> = asks.iter().filter_map(|ask| ask.by.clone()).collect();
         if plan.is_nothing() && deferred.is_empty() {
-            // Asked for before: only what an earlier one left on disk may be
-            // to do.
+            // An earlier request removed the same. Only the work on disk that it left may remain.
             self.audit.extend(who);
             let replies = asks.into_iter().zip(names).filter_map(|(ask, name)| Some((ask.reply?, name))).collect();
             self.finish(Made { replies, ids: Vec::new() }, None);
@@ -208,8 +206,8 @@ impl Coordinator {
                     return;
                 }
             };
-        // From here on the deletion is made: nothing below may cost the
-        // acknowledgement, so nothing below returns an error.
+        // From here on the deletion is made. Nothing below returns an error, since that would
+        // withhold the acknowledgement.
         let count = plan.removed.len();
         info!(requests = asks.len(), removed = count, shards = plan.stale.len(), "deletions carried out");
         self.handle.metrics().deleted.inc_by(count as u64);
@@ -230,7 +228,7 @@ impl Coordinator {
             self.deferred_tried = None;
         }
         if let Err(problem) = self.end_tokens(plan.accounts()) {
-            // A token of a deleted account opens nothing.
+            // A token of a deleted account gives no access, even if it stays stored.
             error!("tokens of deleted accounts stay stored: {problem:#}");
         }
         let ids = plan.requests().iter().map(|row| row.id_hash).collect();
@@ -243,8 +241,8 @@ impl Coordinator {
         self.finish(Made { replies, ids }, Some(done));
     }
 
-    /// Reads since when items are had whose earliest records a deletion took:
-    /// few times are kept of each.
+    /// Reads the time of the first record again for items whose earliest known records were
+    /// deleted, since only few times are kept per item.
     pub(super) fn learn_times(&mut self) {
         for item in self.deployment.dataset.popularity.short() {
             match self.state.records_with(item) {
@@ -252,14 +250,14 @@ impl Coordinator {
                     let times = records.iter().filter_map(|record| record.timestamp);
                     self.deployment.dataset.popularity.learn(item, times);
                 }
-                // Until the next deletion the item is in no list of new ones.
+                // Until the next deletion the item is missing in lists of new items.
                 Err(problem) => error!("since when an item is had is not known yet: {problem:#}"),
             }
         }
     }
 
-    /// Ends the tokens of deleted accounts. Whoever asks with one meanwhile does
-    /// not wait for the store.
+    /// Revokes the tokens of deleted accounts. Requests with a token do not wait for the
+    /// store meanwhile.
     fn end_tokens(&self, accounts: &[u32]) -> Result<()> {
         if accounts.is_empty() {
             return Ok(());
@@ -271,8 +269,8 @@ impl Coordinator {
         Ok(())
     }
 
-    /// Works out what requests come to, their names, and whose records that
-    /// took: they are read for it.
+    /// Plans the deletions: the changes, the names of the requests, and the users whose
+    /// records were read for it.
     fn planned(&mut self, asks: &[Ask]) -> Result<(Plan, Vec<String>, Vec<u32>)> {
         let wanted = || asks.iter().filter_map(|ask| ask.wanted.as_ref());
         let for_all = wanted().filter(|w| w.user.is_none()).flat_map(|w| w.items.iter().flatten().copied());
@@ -312,7 +310,7 @@ impl Coordinator {
             if removed == 0 {
                 shards.clear();
             }
-            // What was removed earlier waits with the shard that held it.
+            // Records that were deleted earlier wait with the shard that held them.
             let held = records.iter().map(|&(user, item)| before.shard_of(user, item));
             shards.extend(held.filter(|shard| masked.contains(shard)));
             let id = user.filter(|_| wanted.is_some_and(|wanted| !wanted.account));
@@ -331,13 +329,13 @@ impl Coordinator {
         Ok((plan, names, people))
     }
 
-    /// The name of an earlier request for the same that is still known.
+    /// The name of an earlier known request for the same deletion.
     fn known(&self, hash: &[u8; 32]) -> Option<&str> {
         self.repeated.name(hash).filter(|name| self.view.requests.find(name).is_some())
     }
 
-    /// Has the bytes of what went overwritten; who waits for that gets word
-    /// then.
+    /// Starts the job that overwrites deleted bytes. Whoever waits for it receives a reply
+    /// when it is done.
     pub(super) fn finish(&mut self, made: Made, done: Option<crate::store::Committed>) {
         self.jobs.finish(done, made.ids.clone());
         self.alone = Some(Alone::Finishing(made));
@@ -358,7 +356,7 @@ impl Coordinator {
             self.handle.metrics().failed_changes.inc_by(made.replies.len() as u64);
         }
         for (reply, name) in made.replies {
-            // Whoever went away has the record deleted all the same.
+            // The record is deleted even if the client has gone.
             let _ = reply.send(match result {
                 Ok(()) => Ok(name),
                 Err(_) => Err(anyhow!(
@@ -367,13 +365,13 @@ impl Coordinator {
                 )),
             });
         }
-        // Requests that removed nothing from a training set need no
-        // retraining: they have their receipt at once.
+        // Requests that removed nothing from a training set need no retraining, so they get
+        // their receipt at once.
         self.answer_requests();
         self.put_in_place();
     }
 
-    /// Says of changes whether they were made, now that the store was read.
+    /// Finds out whether undecided changes were made, now that the store was read.
     pub(super) fn decide(&mut self, undecided: Vec<Undecided>) {
         let mut made = Made::default();
         for change in undecided {
@@ -397,7 +395,7 @@ impl Coordinator {
     }
 }
 
-/// What a request asks, as far as asking again is the same request.
+/// The part of a request that decides whether asking again is the same request.
 fn of(wanted: Option<&Wanted>) -> requests::Ask<'_> {
     let wanted = wanted.map(|wanted| (wanted.user, wanted.items.as_deref(), wanted.before));
     let (user, items, before) = wanted.unwrap_or_default();

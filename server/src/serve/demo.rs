@@ -1,6 +1,6 @@
-//! The demonstration: tokens of a few households for everybody. A household
-//! that somebody deleted, or emptied, makes room for another, so that visitors
-//! cannot use them up.
+//! The demonstration: tokens of a few households, which everybody gets. When somebody
+//! deletes or empties a household, another takes its place, so that visitors cannot use
+//! them up.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
@@ -12,7 +12,7 @@ use super::tokens::Scope;
 use super::view::View;
 use crate::store::State;
 
-/// Who is offered.
+/// The households on offer.
 #[derive(Debug, Default)]
 pub(super) struct Demo {
     wanted: usize,
@@ -21,14 +21,14 @@ pub(super) struct Demo {
 
 #[derive(Debug, Default)]
 struct Offered {
-    /// People with their tokens.
+    /// Users with their tokens.
     now: Vec<(u32, String)>,
-    /// Who comes next: those with most records first.
+    /// The next users, those with the most records first.
     next: VecDeque<u32>,
 }
 
 impl Demo {
-    /// So many households, those with most records.
+    /// Offers this many households, those with the most records.
     ///
     /// # Errors
     /// When the state cannot be read.
@@ -68,11 +68,12 @@ impl Demo {
             let gone = |user: &u32| dataset.catalog.users.is_deleted(*user);
             Ok(users.iter().map(|user| !gone(user) && !dataset.interactions.of(*user).is_empty()).collect())
         };
-        // Whole between any two statements that may panic.
+        // Every statement below leaves the value consistent, so a panic of another thread does
+        // no harm.
         let mut offered = self.offered.lock().unwrap_or_else(PoisonError::into_inner);
         let users: Vec<u32> = offered.now.iter().map(|(user, _)| *user).collect();
         let mut stays = has_records(&users)?.into_iter();
-        // Whoever is signed in as one of them keeps the token.
+        // Visitors who use one of these households keep its token.
         offered.now.retain(|_| stays.next().unwrap_or_default());
         while offered.now.len() < self.wanted
             && let Some(user) = offered.next.pop_front()

@@ -1,5 +1,5 @@
-//! All that an HTTP handler gets: the view, which is read without a lock, and
-//! the door of the run loop.
+//! What an HTTP handler gets: the view, which is read without a lock, and the sender of
+//! commands to the run loop.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
@@ -26,21 +26,21 @@ use super::tokens::Tokens;
 use super::view::View;
 use crate::store::{Backup, Head, NewAudit, State, Watch};
 
-/// Changes that wait at once; beyond that the service is overloaded.
+/// The most changes that may wait; beyond that the service is overloaded.
 const LONGEST_QUEUE: usize = 100_000;
-/// The seed of an import for measuring, which everybody knows.
+/// The default seed of an import for measuring, which everybody knows.
 const DEFAULT_SEED: u64 = 1;
 
-/// Reads the service, and asks it to change. A clone is the same service.
+/// Reads the service, and asks it for changes. Clones share the same service.
 #[derive(Clone)]
 pub struct Handle(Arc<Shared>);
 
 struct Shared {
     view: ArcSwap<View>,
     commands: mpsc::Sender<Command>,
-    /// Changes that the loop has not taken yet.
+    /// Changes that the loop has not received yet.
     waiting: AtomicUsize,
-    /// Read for the audit log alone.
+    /// Used only to read the audit log.
     state: Arc<State>,
     options: ServiceOptions,
     metrics: Metrics,
@@ -50,7 +50,7 @@ struct Shared {
     demo: Demo,
     /// Items that are in no list.
     hiding: Hiding,
-    /// Looks how far a shared state has come; none where nobody else writes.
+    /// Polls the version of a shared state; `None` where no other process writes.
     watch: Option<Watch>,
     histories: Histories,
     quality: Quality,
@@ -95,18 +95,18 @@ impl Handle {
         })))
     }
 
-    /// The view now.
+    /// The present view.
     pub fn view(&self) -> Arc<View> {
         self.0.view.load_full()
     }
 
-    /// Puts another view in place, and tells whoever follows a request.
+    /// Publishes a view, and notifies whoever follows a request.
     pub(super) fn show(&self, view: View) {
         self.0.view.store(Arc::new(view));
         self.tick();
     }
 
-    /// What the service was told.
+    /// The options of the service.
     pub fn options(&self) -> &ServiceOptions {
         &self.0.options
     }
@@ -116,23 +116,23 @@ impl Handle {
         &self.0.metrics
     }
 
-    /// Who may.
+    /// The bearer tokens.
     pub fn tokens(&self) -> MutexGuard<'_, Tokens> {
-        // Whole between any two statements that may panic.
+        // Every change leaves the value consistent, so a panic of another thread does no harm.
         self.0.tokens.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Items that are in no list.
+    /// The hidden items.
     pub(super) fn hiding(&self) -> &Hiding {
         &self.0.hiding
     }
 
-    /// How good the lists are.
+    /// The measured quality of the lists.
     pub(super) fn quality(&self) -> &Quality {
         &self.0.quality
     }
 
-    /// Backups that are out. Blocking.
+    /// Backups that exist. Blocking.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -140,8 +140,8 @@ impl Handle {
         self.0.histories.backups()
     }
 
-    /// Changes stored tokens. Whoever asks with one meanwhile does not wait for
-    /// the store. Blocking.
+    /// Changes stored tokens. Requests with a token do not wait for the store meanwhile.
+    /// Blocking.
     pub(super) fn change_tokens<T>(&self, change: impl FnOnce(&mut Tokens) -> Result<T>) -> Result<T> {
         let mut stored = Tokens::of_state(&self.0.state)?;
         let done = change(&mut stored)?;
@@ -154,7 +154,7 @@ impl Handle {
         &self.0.demo
     }
 
-    /// Moves whenever a request may have moved.
+    /// Changes whenever the status of a request may have changed.
     pub fn ticks(&self) -> watch::Receiver<u64> {
         self.0.ticks.subscribe()
     }
@@ -163,10 +163,10 @@ impl Handle {
         self.0.ticks.send_replace(self.0.tick.fetch_add(1, Ordering::Relaxed));
     }
 
-    /// Asks for a change of the records.
+    /// Asks for a change of the dataset.
     ///
     /// # Errors
-    /// When the service stops, or too many wait.
+    /// When the service stops, or too many changes wait.
     pub fn submit(&self, change: Change) -> Result<()> {
         if self.is_stopping() {
             bail!("the service is stopping; send it again when it is back");
@@ -178,12 +178,12 @@ impl Handle {
         self.send(Command::Change(change))
     }
 
-    /// The loop has taken changes.
+    /// The loop has received changes.
     pub(super) fn taken(&self, count: usize) {
         self.0.waiting.fetch_sub(count, Ordering::SeqCst);
     }
 
-    /// The loop has put changes off.
+    /// The loop has deferred changes.
     pub(super) fn put_back(&self, count: usize) {
         self.0.waiting.fetch_add(count, Ordering::SeqCst);
     }
@@ -193,13 +193,13 @@ impl Handle {
         self.0.waiting.load(Ordering::SeqCst)
     }
 
-    /// Retrains now whatever waits.
+    /// Makes everything that waits for retraining due now.
     pub fn retrain_now(&self) {
-        // A loop that has ended retrains nothing.
+        // After the loop has ended nothing is retrained.
         let _ = self.send(Command::RetrainNow);
     }
 
-    /// Writes an entry of the audit log soon.
+    /// Queues an entry for the audit log.
     pub fn audit(&self, entry: NewAudit) {
         if self.send(Command::Audit(entry)).is_err() {
             error!("an entry of the audit log is lost: the service has stopped");
@@ -222,10 +222,10 @@ impl Handle {
         self.0.commands.send(command).map_err(|_| anyhow!("the service is stopping; send it again when it is back"))
     }
 
-    /// Asks the service to end: what trains is kept as a checkpoint.
+    /// Asks the service to end. A training in progress is kept as a checkpoint.
     pub fn stop(&self) {
         self.0.stopping.store(true, Ordering::SeqCst);
-        // It may have ended already.
+        // The loop may have ended already.
         let _ = self.send(Command::Stop);
         self.tick();
     }
@@ -248,17 +248,17 @@ impl Handle {
         self.0.stopping.load(Ordering::SeqCst)
     }
 
-    /// Whether other processes write to this state, too.
+    /// Whether other processes write to this state too.
     pub fn is_shared(&self) -> bool {
         self.0.watch.is_some()
     }
 
-    /// Whether something was deleted since an answer's view was made. Every
-    /// deletion that was acknowledged before this call counts, by whichever
-    /// process. Blocking where the state is shared.
+    /// Whether anything was deleted since the view with this version. It counts every
+    /// deletion that any process acknowledged before this call. Blocking where the state is
+    /// shared.
     ///
     /// # Errors
-    /// When the database does not answer: then nobody knows.
+    /// When the database does not answer; then the result is unknown.
     pub fn is_overtaken(&self, head: Head) -> Result<bool> {
         let now = match &self.0.watch {
             Some(watch) => watch.head()?,
@@ -267,14 +267,14 @@ impl Handle {
         Ok(now.deletions != head.deletions)
     }
 
-    /// How far other processes have brought the state; none where there are
-    /// no others. Blocking.
+    /// The transaction that other processes have brought the state to; `None` where there
+    /// are none. Blocking.
     pub(super) fn changes(&self) -> Result<Option<u64>> {
         Ok(self.0.watch.as_ref().map(Watch::head).transpose()?.map(|head| head.changes))
     }
 
-    /// Waits until everything that other processes changed before is in the
-    /// view. Blocking where the state is shared, and nothing elsewhere.
+    /// Waits until the view contains everything that other processes changed before this
+    /// call. Blocks where the state is shared, and does nothing elsewhere.
     ///
     /// # Errors
     /// When the database does not answer, or what it holds cannot be used.
@@ -288,7 +288,7 @@ impl Handle {
         done.blocking_recv().map_err(|_| anyhow!("the service is stopping; send it again when it is back"))?
     }
 
-    /// What decides how many deletions are sustained, as it is now.
+    /// The inputs of the estimate of sustained deletions, as they are now.
     pub fn capacity(&self) -> Capacity {
         let view = self.view();
         let publication = view.pace.publication;
@@ -300,20 +300,20 @@ impl Handle {
         }
     }
 
-    /// Seconds until these shards are retrained, roughly.
+    /// A rough estimate of the seconds until these shards are retrained.
     pub fn estimate(&self, shards: &[u32]) -> u64 {
         let view = self.view();
         let waiting = view.schedule.waiting(Instant::now());
         let asked = waiting.iter().filter(|(shard, _)| shards.contains(shard));
         let before = asked.map(|(_, seconds)| *seconds).fold(0.0, f64::max);
-        // What is due later, such as additions, is in nobody's way.
+        // Shards that are due later, such as those with additions, delay nobody.
         let ahead = waiting.iter().filter(|(_, seconds)| *seconds <= before).count();
         let rounds = ahead.max(shards.len()).div_ceil(self.options().train_jobs.max(1));
         (before + rounds as f64 * view.training_seconds()).ceil() as u64
     }
 
-    /// What is known, with the whole histories of these people at hand: of now,
-    /// which is later than a view perhaps and never earlier. Blocking.
+    /// The dataset with the whole histories of these users in memory. They are read now, so
+    /// they may be later than the view but never earlier. Blocking.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -367,14 +367,14 @@ impl Handle {
     }
 }
 
-/// Between two looks at what other processes did.
+/// The time between two polls of what other processes did.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// Tells the loop when another process has changed a shared state, and looks
-/// which items are hidden.
+/// Tells the run loop when another process has changed a shared state, and reads which
+/// items are hidden.
 pub(super) fn watch_others(handle: Handle) -> std::thread::JoinHandle<()> {
     std::thread::spawn(move || {
-        // Said once: the next look comes soon.
+        // The failure is logged once, since the next poll comes soon.
         let mut blind = false;
         let mut looked = Instant::now();
         while !handle.is_stopping() {
@@ -394,7 +394,7 @@ pub(super) fn watch_others(handle: Handle) -> std::thread::JoinHandle<()> {
             if let Ok(Some(changes)) = changes
                 && changes > handle.view().seen
             {
-                // A loop that has ended needs no news.
+                // The loop may have ended already.
                 let _ = handle.send(Command::Moved(changes));
             }
             blind = is_blind;

@@ -1,5 +1,5 @@
-//! The hidden items, as a service sees them: read again when they may have
-//! changed, by whichever process.
+//! The hidden items as a service sees them: read again when any process may have
+//! changed them.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,12 +23,12 @@ struct Now {
     names: BTreeSet<String>,
     /// Rises with each change.
     revision: u64,
-    /// Their places, and of which view.
+    /// The items' indices, with the generation of the view that they were computed for.
     places: Option<(u64, Arc<Vec<u32>>)>,
 }
 
 impl Hiding {
-    /// As the state has it.
+    /// Reads the list from the state.
     ///
     /// # Errors
     /// When the database refuses, or the list is damaged.
@@ -38,7 +38,7 @@ impl Hiding {
     }
 
     fn now(&self) -> MutexGuard<'_, Now> {
-        // Whole between any two statements that may panic.
+        // Every change leaves the value consistent, so a panic of another thread does no harm.
         self.now.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -55,8 +55,8 @@ impl Hiding {
         Ok(())
     }
 
-    /// Hides items, or shows them again: when this returns, no list that is
-    /// begun later has a hidden one.
+    /// Hides items, or shows them again. No list that is started after this returns has a
+    /// hidden item.
     ///
     /// # Errors
     /// When the database refuses, or the list is damaged.
@@ -66,7 +66,7 @@ impl Hiding {
         Ok(answer)
     }
 
-    /// The names of all.
+    /// The names of all hidden items.
     pub(super) fn names(&self) -> Vec<String> {
         self.now().names.iter().cloned().collect()
     }
@@ -76,7 +76,8 @@ impl Hiding {
         self.now().revision
     }
 
-    /// The places of what is in no list, ascending: hidden, or down.
+    /// The indices of items that are in no list, ascending: hidden items, and items that
+    /// were taken down.
     pub(super) fn closed(&self, view: &View) -> Arc<Vec<u32>> {
         let mut now = self.now();
         if let Some((generation, places)) = &now.places

@@ -1,6 +1,5 @@
-//! What people did, read when it is asked for: the service keeps no copy of
-//! all records in memory. Readers have connections of their own, so that none
-//! waits for a change that is being made.
+//! User histories, read on demand: the service keeps no copy of all records in memory.
+//! The readers have their own connections, so that none waits for a change in progress.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -9,7 +8,7 @@ use eemu_core::dataset::Dataset;
 
 use crate::store::{Access, Backup, Location, State};
 
-/// Connections that read.
+/// Number of reading connections.
 const READERS: usize = 2;
 
 /// Reads histories.
@@ -20,7 +19,7 @@ pub(super) struct Histories {
 }
 
 impl Histories {
-    /// Opens the readers of a state that is open for writing.
+    /// Opens the reading connections of a state that is open for writing.
     ///
     /// # Errors
     /// When the database refuses.
@@ -33,8 +32,8 @@ impl Histories {
         &self.readers[self.next.fetch_add(1, Ordering::Relaxed) % READERS]
     }
 
-    /// A system with the whole histories of these people at hand, as they are
-    /// now: later than `dataset` perhaps, never earlier. Blocking.
+    /// The dataset with the whole histories of these users in memory, as they are now:
+    /// perhaps later than `dataset`, never earlier. Blocking.
     ///
     /// # Errors
     /// When the database refuses.
@@ -45,7 +44,7 @@ impl Histories {
         Ok(dataset.with_people(self.reader().records_of(users)?))
     }
 
-    /// Backups that are out, the oldest first.
+    /// Backups that exist, the oldest first.
     ///
     /// # Errors
     /// When the database refuses.
@@ -53,7 +52,8 @@ impl Histories {
         Ok(self.reader().backups()?)
     }
 
-    /// The same with everybody who has one of these items.
+    /// The dataset with the whole histories in memory of every user who has one of these
+    /// items.
     ///
     /// # Errors
     /// When the database refuses.
@@ -63,7 +63,7 @@ impl Histories {
     }
 }
 
-/// Everybody who has one of these items, ascending.
+/// Every user who has one of these items, ascending.
 ///
 /// # Errors
 /// When the database refuses.

@@ -1,5 +1,5 @@
-//! What takes long and is no training: each is a thread of its own that ends
-//! in a command to the run loop.
+//! Slow work other than training: each job is a thread of its own that ends in a
+//! command to the run loop.
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -19,21 +19,21 @@ use crate::deployment::Derived;
 use crate::forgetting;
 use crate::store::{Committed, Compaction, Request, State};
 
-/// Steps of a compaction in one go; changes get their turn after them.
+/// Steps of a compaction between two pauses.
 const STEPS: usize = 4;
-/// The pause after them.
+/// The pause after them, in which changes get their turn.
 const PAUSE: Duration = Duration::from_millis(50);
-/// Between two tries of a compaction.
+/// The time between two attempts at a compaction.
 const AGAIN: Duration = Duration::from_millis(500);
-/// The audit log keeps entries for so many seconds.
+/// Seconds that entries of the audit log are kept.
 const AUDIT_KEPT: u64 = 365 * 24 * 3600;
 
-/// Jobs under way, and when the next of each kind is due.
+/// Running jobs, and when the next of each kind is due.
 pub(super) struct Jobs {
     handle: Handle,
     state: Arc<State>,
     threads: Vec<JoinHandle<()>>,
-    /// Until when stale copies of what was deleted must be gone.
+    /// When stale copies of deleted rows must be gone, in seconds since 1970.
     due: Option<f64>,
     compacting: bool,
     compacted: Instant,
@@ -42,7 +42,7 @@ pub(super) struct Jobs {
 
 impl Jobs {
     pub(super) fn new(handle: &Handle, state: &Arc<State>) -> Self {
-        // When that cannot be read now, the next deletion's job reads it.
+        // If it cannot be read now, the job after the next deletion reads it.
         let due = state.compacted().ok().and_then(|stands| stands.due);
         let (handle, state, now) = (handle.clone(), state.clone(), Instant::now());
         Self { handle, state, threads: Vec::new(), due, compacting: false, compacted: now, tidied: now }
@@ -53,15 +53,15 @@ impl Jobs {
         let (handle, state) = (self.handle.clone(), self.state.clone());
         self.threads.push(std::thread::spawn(move || {
             match std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work(&state))) {
-                // A loop that has ended is not told.
+                // The loop may have ended already.
                 Ok(command) => drop(handle.send(command)),
                 Err(_) => handle.fail("a job panicked"),
             }
         }));
     }
 
-    /// Overwrites what a change removed, or what an earlier one left. `ids` are
-    /// the requests that it answers.
+    /// Overwrites the bytes that a change removed, or that an earlier one left. `ids` are
+    /// the requests that the change answers.
     pub(super) fn finish(&mut self, done: Option<Committed>, ids: Vec<[u8; 32]>) {
         self.begin(move |state| {
             let result = done.as_ref().map_or_else(|| state.finish_erasure(), |done| state.finish(done));
@@ -71,7 +71,7 @@ impl Jobs {
         });
     }
 
-    /// Reads the store anew.
+    /// Reads the store again.
     pub(super) fn reread(&mut self) {
         self.begin(|state| {
             let read = || {
@@ -90,8 +90,8 @@ impl Jobs {
         });
     }
 
-    /// Loads all live models as they are with items that are to come, so that
-    /// none is missed when the items are there.
+    /// Loads all live models for a catalogue with new items, so that none is missing when
+    /// the items are added.
     pub(super) fn prepare_items(
         &mut self,
         adds: Vec<AddItems>,
@@ -107,7 +107,7 @@ impl Jobs {
         });
     }
 
-    /// Stale copies of what was deleted must be gone by then.
+    /// Sets when stale copies of deleted rows must be gone.
     pub(super) fn compaction_due(&mut self, due: Option<f64>) {
         self.due = due;
     }
@@ -117,11 +117,11 @@ impl Jobs {
         (self.compacting, self.compacted) = (false, Instant::now());
     }
 
-    /// What time brings about.
+    /// Starts the jobs that are due.
     pub(super) fn begin_what_is_due(&mut self) {
         let options = self.handle.options();
-        // When half of its time is over, so that one serves all deletions of
-        // that time.
+        // After half of the allowed time, so that one compaction serves all deletions of that
+        // time.
         let half = options.erase_within.as_secs_f64() / 2.0;
         let is_due = self.due.is_some_and(|due| due - half <= now_exactly());
         let tidies = self.tidied.elapsed() >= options.housekeeping;
@@ -136,10 +136,10 @@ impl Jobs {
         }
     }
 
-    /// Waits for all of them.
+    /// Waits for all jobs.
     pub(super) fn stop(&mut self) {
         for thread in self.threads.drain(..) {
-            // One that panicked has said so already.
+            // A job that panicked has logged it already.
             let _ = thread.join();
         }
     }
@@ -152,8 +152,8 @@ fn tidy(state: &State) -> Result<()> {
     Ok(state.prune_audit(now().saturating_sub(AUDIT_KEPT) as f64)?)
 }
 
-/// A whole compaction; none when the service stops meanwhile, or a reader keeps
-/// the log: the next try comes soon.
+/// Runs a whole compaction; `None` when the service stops meanwhile or a reader is in
+/// the way. The next attempt comes soon.
 fn compact(handle: &Handle, state: &State) -> Result<Option<(Vec<Request>, Option<f64>)>> {
     let Some(mut compaction) = state.begin_compaction()? else {
         return Ok(Some((Vec::new(), None)));

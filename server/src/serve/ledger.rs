@@ -1,6 +1,6 @@
-//! The receipt log as it is served: the store's lines in memory with the tree
-//! over them, and the key that signs. A plain value: whoever reads it keeps a
-//! clone, which shares everything and does not move.
+//! The receipt log as it is served: the store's lines in memory with the Merkle tree
+//! over them, and the signing key. It is a plain value: readers keep a clone, which
+//! shares its memory and does not change.
 
 use anyhow::{Context, Result, bail};
 use eemu_core::receipt::{Checkpoint, Entry, KeyEntry, Log, Published, ReceiptFile, current_key, public_key};
@@ -23,7 +23,7 @@ pub struct Ledger {
     trainings: imbl::OrdMap<u32, u64>,
 }
 
-/// The log line of a version that goes live.
+/// The log line about versions that become live.
 ///
 /// # Errors
 /// When it cannot be written as JSON.
@@ -31,8 +31,8 @@ pub(super) fn published_line(live: &[Live]) -> eemu_core::Result<String> {
     Entry::Published(Published { format: 1, published: live.iter().map(statement).collect() }).to_line()
 }
 
-/// Counts what a line says was published. Receipts name the same versions once
-/// more. Other lines are not even read: a log may be long.
+/// Counts the publications that a line states. Receipts name the same versions again
+/// and do not count. Lines of other kinds are not parsed, since a log may be long.
 fn count_trainings(line: &str, trainings: &mut imbl::OrdMap<u32, u64>) {
     if line.contains("\"published\":")
         && let Ok(entry) = serde_json::from_str::<Published>(line)
@@ -44,14 +44,14 @@ fn count_trainings(line: &str, trainings: &mut imbl::OrdMap<u32, u64>) {
 }
 
 impl Ledger {
-    /// Opens the log of a state; gives it a name and a key the first time, and
-    /// makes sure that every live version is committed to.
+    /// Opens the log of a state. The first time it draws a name and a key. It ensures that
+    /// the log commits to every live version.
     ///
     /// # Errors
     /// When the store refuses, or the log's keys do not lead to the stored one.
     pub fn open(state: &State) -> Result<Self> {
         if !Self::is_open(state)? {
-            // The operator may have given one.
+            // The operator may have supplied a key.
             let given = log_key::read(state, None)?;
             let (origin, key) = (random_hex::<16>()?, given.map_or_else(random::<32>, Ok)?);
             let line = Entry::Key(KeyEntry::first(&key)).to_line()?;
@@ -64,7 +64,7 @@ impl Ledger {
         log_key::settle(state, &ledger.key)?;
         let live = state.shards()?.into_iter().filter_map(|shard| shard.live);
         let mut missing: Vec<Live> = live.collect();
-        // The newest first: what is live was published not long ago.
+        // The newest line first, since live versions were published recently.
         for line in ledger.log.lines(0, u64::MAX).rev() {
             if missing.is_empty() {
                 break;
@@ -80,7 +80,7 @@ impl Ledger {
         Ok(ledger)
     }
 
-    /// Whether a state has a log: it serves, or has served.
+    /// Whether a state has a log, because it is or was served.
     ///
     /// # Errors
     /// When the store refuses.
@@ -109,8 +109,8 @@ impl Ledger {
         Ok(Self { origin, key, log, checkpoint, trainings })
     }
 
-    /// This log with what the store has appended since. It only grows: what is
-    /// older than this log is never put in its place.
+    /// This log with what the store has appended since. A log only grows; an older one
+    /// never replaces it.
     ///
     /// # Errors
     /// When the store refuses, or the log's keys do not lead to the stored one.
@@ -118,8 +118,8 @@ impl Ledger {
         self.taking_in(state.receipts_after(self.log.len())?, || Self::read(state))
     }
 
-    /// This log with what came after it. `read` reads the whole log where
-    /// another process gave it a new key.
+    /// This log with further entries. `read` reads the whole log; it is called where
+    /// another process has given the log a new key.
     fn taking_in(&self, new: Vec<Receipt>, read: impl FnOnce() -> Result<Self>) -> Result<Self> {
         if new.iter().any(|receipt| matches!(Entry::from_line(&receipt.json), Ok(Entry::Key(_)))) {
             let read = read()?;
@@ -137,8 +137,7 @@ impl Ledger {
         Ok(grown)
     }
 
-    /// The log as it was at `size` entries, signed; `None` when it never had
-    /// so many.
+    /// The signed checkpoint of the log's first `size` entries; `None` when it has fewer.
     pub fn signed(&self, size: u64) -> Option<Checkpoint> {
         if size == self.checkpoint.size {
             return Some(self.checkpoint.clone());
@@ -146,7 +145,7 @@ impl Ledger {
         Some(Checkpoint::sign(&self.origin, size, &self.log.root_at(size)?, &self.key))
     }
 
-    /// Gives the log a new key, with the old one's consent in the log.
+    /// Gives the log a new key. The log gets an entry in which the old key consents.
     ///
     /// # Errors
     /// When the store refuses.
@@ -161,7 +160,7 @@ impl Ledger {
         Ok(public_key(&next))
     }
 
-    /// The signed state of the log now.
+    /// The signed checkpoint of the whole log.
     pub fn checkpoint(&self) -> &Checkpoint {
         &self.checkpoint
     }
@@ -176,7 +175,7 @@ impl Ledger {
         &self.log
     }
 
-    /// The receipt at a place of the log (from 0), as a file that proves itself.
+    /// The receipt at an index of the log (from 0), as a file that proves itself.
     pub fn file(&self, index: u64) -> Option<ReceiptFile> {
         let entry = self.log.line(index)?.to_owned();
         let (proof, checkpoint) = (self.log.inclusion(index, self.log.len())?, self.checkpoint.clone());
@@ -207,7 +206,7 @@ mod tests {
         Receipt { id, json: Entry::Key(KeyEntry::rotated("here", &[7; 32], &[8; 32])).to_line().unwrap() }
     }
 
-    /// A log that was read before this one grew does not take its place.
+    /// A log that was read before this one grew does not replace it.
     #[test]
     fn a_new_key_puts_no_older_log_back() {
         let now = ledger(9);

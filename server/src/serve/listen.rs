@@ -1,4 +1,4 @@
-//! Connections: accepted, bounded, given time, and ended gracefully.
+//! Connections: accepted, limited in number and time, and closed gracefully.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,15 +17,15 @@ use tracing::{debug, warn};
 
 use super::http::Peer;
 
-/// A client sends the head of its request, the first or the next, within this.
+/// The time within which a client must send the head of its first or next request.
 const HEAD: Duration = Duration::from_secs(15);
-/// So much less is what clients are told of it: none is to send its next
-/// request into a connection that is being closed.
+/// Clients are told a time that is shorter by this, so that none sends its next request
+/// into a connection that is being closed.
 const SPARE: Duration = Duration::from_secs(5);
-/// Answers that are under way at the end get this long.
+/// The time that responses in progress get when the service ends.
 const GRACE: Duration = Duration::from_secs(20);
 
-/// Serves until `stop` resolves, then lets answers under way end.
+/// Serves until `stop` resolves, then lets responses in progress end.
 ///
 /// # Errors
 /// When the listener fails.
@@ -54,7 +54,7 @@ pub(super) async fn serve(
             accepted = listener.accept() => match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
-                    // Out of file handles, or a client that was gone at once.
+                    // The process has no file handle left, or the client has gone.
                     warn!("a connection was not accepted: {error}");
                     tokio::time::sleep(Duration::from_millis(50)).await;
                     continue;

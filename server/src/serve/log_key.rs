@@ -1,7 +1,6 @@
-//! The private key that signs the log: in a file of its own beside the
-//! database, or where the operator says (`EEMU_LOG_KEY`, a path). A state in
-//! PostgreSQL has one key for several servers, so there it is in the database
-//! unless a path is given.
+//! The private key that signs the log. It is in a file of its own beside the database,
+//! or at the path in `EEMU_LOG_KEY`. A state in PostgreSQL has one key for several
+//! servers, so it is in the database unless a path is given.
 
 use std::path::{Path, PathBuf};
 
@@ -9,16 +8,17 @@ use anyhow::{Context, Result, bail};
 
 use crate::store::{State, write_whole};
 
-/// Names the file that holds the key.
+/// The environment variable that names the key's file.
 const VARIABLE: &str = "EEMU_LOG_KEY";
 /// Name of the file inside a state directory.
 const FILE: &str = "log.key";
-/// The next key, until the log has the old one's consent.
+/// Suffix of the next key's file, until the log has the old key's consent.
 const NEXT: &str = "upcoming";
-/// Where an earlier program, or a shared database, has it.
+/// Its name in the database, where a shared state or an earlier version of the program
+/// keeps it.
 const NOTE: &str = "log-key";
 
-/// The file of a state's key; none where it is in the database.
+/// The file of a state's key; `None` where the key is in the database.
 fn file(state: &State) -> Option<PathBuf> {
     let given = std::env::var_os(VARIABLE).filter(|path| !path.is_empty()).map(PathBuf::from);
     given.or_else(|| (!state.is_shared()).then(|| state.dir().join(FILE)))
@@ -42,8 +42,8 @@ fn read_file(path: &Path) -> Result<Option<[u8; 32]>> {
     }
 }
 
-/// The key; none where there is none yet. `current` is the public half that
-/// the log ends with: a key that the log has consented to takes its place.
+/// Reads the key; `None` where there is none yet. `current` is the public key that the
+/// log ends with; a next key that the log has consented to replaces the old one.
 ///
 /// # Errors
 /// When it cannot be read.
@@ -60,12 +60,12 @@ pub(super) fn read(state: &State, current: Option<&str>) -> Result<Option<[u8; 3
     }
     match own {
         Some(key) => Ok(Some(key)),
-        // As an earlier program kept it.
+        // Where an earlier version of the program kept it.
         None => state.note(NOTE)?.map(|text| parse(&text, "the database")).transpose(),
     }
 }
 
-/// Puts the key where it belongs, and what is elsewhere out of the way.
+/// Stores the key where it belongs, and deletes it elsewhere.
 ///
 /// # Errors
 /// When the disk or the database refuses.
@@ -84,21 +84,21 @@ pub(super) fn settle(state: &State, key: &[u8; 32]) -> Result<()> {
     Ok(())
 }
 
-/// Keeps a first key. Returns what of it belongs into the database.
+/// Stores a first key. Returns the values that must go into the database.
 ///
 /// # Errors
 /// When the disk refuses.
 pub(super) fn keep_first(state: &State, key: &[u8; 32]) -> Result<Vec<(&'static str, String)>> {
     match file(state) {
-        // An operator's own key may be in a place that cannot be written to.
+        // An operator's own key may be in a place that is not writable.
         Some(path) if read_file(&path)?.as_ref() == Some(key) => Ok(Vec::new()),
         Some(path) => write(&path, key).map(|()| Vec::new()),
         None => Ok(vec![(NOTE, hex::encode(key))]),
     }
 }
 
-/// Keeps the next key until the log has the old one's consent. Returns what of
-/// it belongs into the database.
+/// Stores the next key until the log has the old key's consent. Returns the values that
+/// must go into the database.
 ///
 /// # Errors
 /// When the disk refuses.
@@ -109,8 +109,8 @@ pub(super) fn keep_next(state: &State, key: &[u8; 32]) -> Result<Vec<(&'static s
     }
 }
 
-/// The files of the key inside a state's directory, with what is in them: what
-/// a state that takes this one's place goes on with.
+/// The files of the key in a state's directory with their contents, for a state that
+/// replaces this one.
 ///
 /// # Errors
 /// When one cannot be read.
@@ -128,7 +128,7 @@ pub(crate) fn files(state: &State) -> Result<Vec<(String, Vec<u8>)>> {
 }
 
 fn write(path: &Path, key: &[u8; 32]) -> Result<()> {
-    // The folder is the operator's where a path is given: it must be there.
+    // At a given path the folder is the operator's, and must exist.
     if path.parent().is_some_and(|folder| !folder.as_os_str().is_empty() && !folder.is_dir()) {
         bail!("the folder of {} is not there; make it, or name another path in EEMU_LOG_KEY", path.display());
     }

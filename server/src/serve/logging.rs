@@ -1,5 +1,5 @@
-//! Log lines on standard error, as text or JSON; traces beside them, where the
-//! environment names a collector.
+//! Log lines on standard error, as text or JSON, and traces where the environment names
+//! a collector.
 
 use anyhow::Result;
 use tracing::level_filters::LevelFilter;
@@ -11,7 +11,7 @@ use tracing_subscriber::{Layer as _, fmt, registry};
 use super::settings::{LogFormat, LogLevel};
 use super::traces::{TARGET, Traces};
 
-/// Held while the process logs: what it has not sent by then goes out with it.
+/// Held while the process logs. When it is dropped it sends the remaining traces.
 #[must_use]
 pub struct Logging(#[expect(dead_code, reason = "held for its end")] Option<Traces>);
 
@@ -31,7 +31,7 @@ pub fn start(format: LogFormat, level: LogLevel) -> Result<Logging> {
         LogLevel::Warn => LevelFilter::WARN,
         LogLevel::Info => LevelFilter::INFO,
     };
-    // Lines stand by themselves: spans are for traces.
+    // Log lines show no spans; spans are for traces.
     let lines = fmt::layer().with_writer(std::io::stderr).with_target(false);
     let lines = match format {
         LogFormat::Text => lines.with_ansi(false).boxed(),
@@ -41,11 +41,11 @@ pub fn start(format: LogFormat, level: LogLevel) -> Result<Logging> {
     let traces = Traces::of_environment()?;
     let sent = traces.as_ref().map(|traces| {
         let layer = tracing_opentelemetry::layer().with_tracer(traces.tracer());
-        // Nothing of where in the sources, on which thread, in which library.
+        // Spans have no source location, no thread and no library.
         let layer = layer.with_location(false).with_threads(false).with_target(false).with_tracked_inactivity(false);
         layer.with_filter(Targets::new().with_target(TARGET, LevelFilter::INFO))
     });
-    // The first to come decides; a second call is a test's.
+    // The first call wins; a second one comes from a test.
     let _ = registry().with(lines).with(sent).try_init();
     Ok(Logging(traces))
 }

@@ -17,19 +17,19 @@ use crate::clock::{now, now_exactly};
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
-    /// When this process began, in seconds since 1970.
+    /// When this process started, in seconds since 1970.
     pub since: u64,
-    /// All answers, and those that were the server's fault: sums of `answers`.
+    /// The number of all responses: the sum of `answers`.
     pub counted_answers: IntCounter,
-    /// See there.
+    /// The number of responses with a status of 500 or more.
     pub server_faults: IntCounter,
-    /// How long lists took.
+    /// The seconds that recent lists took.
     pub lists: Recent,
-    /// How long deletions took to be acknowledged.
+    /// The seconds until recent deletions were acknowledged.
     pub acknowledgements: Recent,
-    /// Deletions that were asked for.
+    /// Deletions that were requested within the last hour.
     pub asked: Hour,
-    /// Answers by route and status.
+    /// Responses by route and status.
     pub answers: IntCounterVec,
     /// Seconds by route.
     pub seconds: HistogramVec,
@@ -43,9 +43,9 @@ pub struct Metrics {
     pub trained: IntCounter,
     /// Trainings that failed.
     pub failed_trainings: IntCounter,
-    /// Answers computed again because a deletion overtook them.
+    /// Responses computed again because a deletion came before they were sent.
     pub overtaken: IntCounter,
-    /// Trainings that started anew because records changed.
+    /// Trainings that started again because records changed.
     pub restarts: IntCounter,
     clean: IntGauge,
     total: IntGauge,
@@ -67,7 +67,7 @@ impl Metrics {
     /// All at zero.
     ///
     /// # Errors
-    /// When two have one name.
+    /// When two metrics have the same name.
     pub fn new() -> Result<Self> {
         let registry = Registry::new();
         let counter = |name: &str, help: &str| -> Result<IntCounter> {
@@ -122,7 +122,7 @@ impl Metrics {
         })
     }
 
-    /// Counts an answer.
+    /// Counts a response.
     pub fn answered(&self, route: &str, status: u16, seconds: f64) {
         self.answers.with_label_values(&[route, status.to_string().as_str()]).inc();
         self.seconds.with_label_values(&[route]).observe(seconds);

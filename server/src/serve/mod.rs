@@ -1,26 +1,26 @@
 //! `eemu serve`: a trained state as a service.
 //!
-//! | file | what it knows |
+//! | file | what it does |
 //! |---|---|
-//! | `settings` | flags, environment, file, defaults |
-//! | `service` | a state in service: opened, started |
-//! | `handle` | all that HTTP handlers get: the view, and the door of the loop |
-//! | `histories` | what people did, read when it is asked for |
-//! | `view` | what answers are made from: immutable, replaced whole |
-//! | `command` | what the loop is asked to do |
+//! | `settings` | flags, environment, settings file, defaults |
+//! | `service` | opens a state and starts the service |
+//! | `handle` | what HTTP handlers get: the view, and the sender of commands |
+//! | `histories` | reads user histories on demand |
+//! | `view` | the immutable value that requests are answered from |
+//! | `command` | the commands of the run loop |
 //! | `coordinator` | the run loop: one thread that owns all that changes |
 //! | `deletions`, `additions`, `new_items` | the changes that the loop makes |
-//! | `showing` | the view brought up to date |
+//! | `showing` | brings the view up to date |
 //! | `policy` | when deletions are carried out |
-//! | `jobs`, `training_pool` | what takes long, and ends in a command |
-//! | `schedule`, `requests`, `ledger` | plain values: which shard retrains when, what becomes of a deletion, the receipt log |
-//! | `capacity` | how many deletions an hour that sustains |
-//! | `recommending` | lists computed here |
-//! | `hiding`, `demo` | items that are in no list; households that anybody may try |
-//! | `tokens`, `sign_in` | who may: our tokens, an issuer's tokens |
+//! | `jobs`, `training_pool` | slow work on other threads, which ends in a command |
+//! | `schedule`, `requests`, `ledger` | plain values: when each shard retrains, the progress of deletions, the receipt log |
+//! | `capacity` | how many deletions an hour the service sustains |
+//! | `recommending` | computes lists |
+//! | `hiding`, `demo` | hidden items; households that anybody may try |
+//! | `tokens`, `sign_in` | eemu's own tokens, and an issuer's tokens |
 //! | `http`, `listen` | the API and its connections |
-//! | `metrics`, `recent`, `logging`, `traces` | counters, what happened lately, log lines, spans for OpenTelemetry |
-//! | `standing`, `quality` | what an operator sees; how good the lists are |
+//! | `metrics`, `recent`, `logging`, `traces` | counters, recent timings, log lines, spans for OpenTelemetry |
+//! | `standing`, `quality` | the operator's page; the measured quality of the lists |
 
 mod additions;
 mod capacity;
@@ -77,8 +77,8 @@ use crate::store::Location;
 /// Serves a state until the process is asked to end.
 ///
 /// # Errors
-/// When the state cannot be opened, a model file is damaged, or the address
-/// cannot be had.
+/// When the state cannot be opened, a model file is damaged, or the address is not
+/// available.
 pub fn run(state: Location, settings: &Settings) -> Result<()> {
     let device = crate::device::open(settings.device)?;
     let service = Service::open(state, device, settings.service.clone())?;
@@ -96,7 +96,7 @@ pub fn run(state: Location, settings: &Settings) -> Result<()> {
             .with_context(|| format!("cannot listen on {}; choose another address with --listen", settings.listen))?;
         let address = listener.local_addr().context("the listener has no address")?;
         info!(%address, "serving");
-        // For people and for whoever started this with port 0.
+        // For people, and for whoever started this with port 0.
         say(&format!("eemu serves http://{address}"));
         service.doubts().iter().for_each(|doubt| {
             warn!("{doubt}");
@@ -119,10 +119,10 @@ pub fn run(state: Location, settings: &Settings) -> Result<()> {
         listen::serve(listener, router, settings.connections, stop).await
     });
     service.stop();
-    // Not dropped inside the asynchronous part: the store has its own.
+    // Dropped outside the runtime, since the store has a runtime of its own.
     drop(runtime);
     for thread in threads {
-        // A trainer that panicked has said so already.
+        // A trainer that panicked has logged it already.
         let _ = thread.join();
     }
     if service.has_failed() {
@@ -132,8 +132,8 @@ pub fn run(state: Location, settings: &Settings) -> Result<()> {
     served
 }
 
-/// One line on standard output; whether anybody reads it is not the service's
-/// concern, and the log says the same.
+/// Prints one line on standard output. It ignores a closed output, since the log says
+/// the same.
 fn say(line: &str) {
     let mut out = std::io::stdout().lock();
     let _ = writeln!(out, "{line}").and_then(|()| out.flush());

@@ -1,5 +1,6 @@
-//! Items that come, in the run loop: first every live model is loaded as it is
-//! with them, by a job; then they come, and no answer misses a model.
+//! Additions of items, in the run loop. First a job loads every live model for the
+//! catalogue with the new items. Then the items are added, and no response lacks a
+//! model.
 
 use anyhow::anyhow;
 use tracing::{error, info};
@@ -12,7 +13,7 @@ use crate::store::{self, NewAudit, StoreError};
 const REFUSED: &str = "the items were not taken in; try again";
 
 impl Coordinator {
-    /// Works out what becomes of items, and has models loaded that know them.
+    /// Works out the outcome for each item, and starts the job that loads the models.
     pub(super) fn prepare_items(&mut self, adds: Vec<AddItems>) {
         let mut catalog = self.view.dataset.catalog.clone();
         let before = catalog.version;
@@ -24,17 +25,17 @@ impl Coordinator {
             }
             return;
         }
-        // Several requests that come together make one version.
+        // Several requests that arrive together make one version.
         catalog.version = before + 1;
         let dataset = self.view.dataset.with_items(catalog);
         self.jobs.prepare_items(adds, outcomes, dataset, self.device.clone());
     }
 
-    /// Takes them in.
+    /// Adds the items.
     pub(super) fn add_items(&mut self, prepared: Prepared) {
         let Prepared { adds, dataset, outcomes, models } = prepared;
         if dataset.catalog.version != self.view.dataset.catalog.version + 1 {
-            // Others came first: again behind those.
+            // Other items were added first: these are prepared again behind them.
             self.put_off(adds.into_iter().map(|add| Command::Change(Change::AddItems(add))));
             return;
         }
@@ -42,7 +43,7 @@ impl Coordinator {
             Ok(models) => models,
             Err(problem) => return self.refuse_items(adds, &problem),
         };
-        // People may have come meanwhile.
+        // Users may have been added meanwhile.
         let mut catalog = self.view.dataset.catalog.clone();
         (catalog.items, catalog.version) = (dataset.catalog.items.clone(), dataset.catalog.version);
         let who: Vec<NewAudit> = adds.iter().filter_map(|add| add.by.clone()).collect();
@@ -61,7 +62,7 @@ impl Coordinator {
                 return;
             }
         };
-        // From here on they are there: nothing below returns an error.
+        // From here on the items are added, so nothing below returns an error.
         info!(items = done.count, version = catalog.version, "items came");
         let after = self.view.dataset.with_items(catalog);
         self.deployment.advance(after, &done);

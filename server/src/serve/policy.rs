@@ -1,5 +1,4 @@
-//! When deletions are carried out: at once, or together with others by a time
-//! that is promised.
+//! When deletions are carried out: at once, or together by a promised time.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,7 +7,7 @@ use std::time::Duration;
 use crate::clock::Span;
 
 const DAY: f64 = 86_400.0;
-/// Deletions are begun at most so many seconds before they are due.
+/// Deletions are started at most this many seconds before they are due.
 const LEAD: f64 = 60.0;
 
 /// When deletions are carried out.
@@ -20,7 +19,7 @@ pub enum Policy {
     AtOnce,
     /// Together, every day before this minute of the day (UTC).
     By(u32),
-    /// Together, at the latest so long after they were asked for.
+    /// Together, at the latest this long after they were requested.
     Within(Duration),
 }
 
@@ -30,8 +29,8 @@ impl Policy {
         self == Self::AtOnce
     }
 
-    /// Until when a deletion that is asked for now is to be carried out; in
-    /// seconds since 1970, as `asked` is.
+    /// By when a deletion that is requested at `asked` must be carried out. Both in seconds
+    /// since 1970.
     pub(super) fn due(self, asked: f64) -> f64 {
         match self {
             Self::AtOnce => asked,
@@ -43,11 +42,10 @@ impl Policy {
         }
     }
 
-    /// When what is due by a time is begun: somewhat earlier, so that it is
-    /// carried out then.
+    /// When to start what is due by a time: somewhat earlier, so that it is done by then.
     pub(super) fn begins(self, due: f64) -> f64 {
         match self {
-            // Whatever another policy had left.
+            // Deletions that an earlier policy deferred are due at once.
             Self::AtOnce => 0.0,
             Self::By(_) => due - LEAD,
             Self::Within(span) => due - LEAD.min(span.as_secs_f64() / 10.0),

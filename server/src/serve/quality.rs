@@ -1,10 +1,11 @@
-//! How good the lists are, measured beside serving after each training.
+//! Measures the quality of the lists while serving, after each training.
 //!
-//! A fixed sample of people who have held-out records judges, so that two
-//! measures differ by the models alone. It is small, so that it costs a moment
-//! of one core, and its margin is said with it. One thread measures, and nobody
-//! waits for it. Only operators read the figure: it is a mean over people, and
-//! one that was measured while something was deleted is thrown away.
+//! The same sample of users with held-out records is measured each time, so that two
+//! results differ by the models alone. The sample is small, so that a measurement costs
+//! one core for a moment; each result comes with its margin of error. One thread
+//! measures, and no request waits for it. Only operators can read the result, which is
+//! a mean over users. A result is dropped when something was deleted during the
+//! measurement.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -25,18 +26,19 @@ use super::handle::Handle;
 use super::view::View;
 use crate::clock::now;
 
-/// People of the sample at most.
+/// The most users in the sample.
 const PEOPLE: usize = 200;
-/// People that are looked at for it at most.
+/// The most users that are examined for the sample.
 const LOOKED_AT: usize = 2000;
-/// People from whom on a fall is told: of fewer the margin says too little.
+/// The fewest users for which a drop is reported; with fewer the margin of error is too
+/// wide.
 const FEWEST: usize = 30;
-/// Length of the list that counts.
+/// Length of the list that is measured.
 const K: usize = 10;
-/// Between two looks whether the service stops.
+/// The time between two checks whether the service stops.
 const LOOK: Duration = Duration::from_millis(250);
 
-/// The last measure, and the door to the thread that measures.
+/// The last result, and the sender that wakes the measuring thread.
 #[derive(Debug)]
 pub(super) struct Quality {
     last: ArcSwap<api::Quality>,
@@ -44,23 +46,23 @@ pub(super) struct Quality {
 }
 
 impl Quality {
-    /// Nothing is measured yet. The receiver is for [`measure_when_asked`].
+    /// Starts without a result. The receiver is for [`measure_when_asked`].
     pub(super) fn new(holdout: Holdout) -> (Self, Receiver<()>) {
         let (wanted, asked) = sync_channel(1);
         let first = if holdout == Holdout::None { api::Quality::NothingHeldOut } else { api::Quality::NotYet };
         (Self { last: ArcSwap::from_pointee(first), wanted }, asked)
     }
 
-    /// What was measured last.
+    /// The last result.
     pub(super) fn last(&self) -> Arc<api::Quality> {
         self.last.load_full()
     }
 
-    /// Models have changed: it is measured soon. Never waits.
+    /// Asks for a measurement, because models have changed. Never waits.
     pub(super) fn ask(&self) {
         match self.wanted.try_send(()) {
-            // One that waits already sees these models too; a thread that ended
-            // measures nothing.
+            // A request that waits already will see these models too. A thread that ended measures
+            // nothing.
             Ok(()) | Err(TrySendError::Full(()) | TrySendError::Disconnected(())) => {}
         }
     }
@@ -72,7 +74,7 @@ pub(super) fn measure_when_asked(handle: Handle, asked: Receiver<()>) -> JoinHan
         if handle.view().dataset.config.holdout == Holdout::None {
             return;
         }
-        // One core: lists and deletions have the others.
+        // One core; lists and deletions have the others.
         let Ok(pool) = rayon::ThreadPoolBuilder::new().num_threads(1).build() else { return };
         let mut sample: Option<Vec<u32>> = None;
         while !handle.is_stopping() {
@@ -85,7 +87,7 @@ pub(super) fn measure_when_asked(handle: Handle, asked: Receiver<()>) -> JoinHan
             match std::panic::catch_unwind(work) {
                 Ok(Ok(())) => {}
                 Ok(Err(problem)) => error!("the lists' quality is not measured: {problem:#}"),
-                // The service goes on without the figure.
+                // The service continues without measurements.
                 Err(_) => return error!("the lists' quality is measured no more: a panic"),
             }
         }
@@ -98,7 +100,7 @@ fn look(handle: &Handle, sample: &mut Option<Vec<u32>>) -> Result<()> {
         return Ok(());
     }
     let people = match sample {
-        // Where nobody had enough records yet, somebody may have by now.
+        // Where no user had enough records before, some may have by now.
         Some(people) if !people.is_empty() => people,
         _ => sample.insert(draw(handle, &view.dataset)?),
     };
@@ -113,7 +115,8 @@ fn look(handle: &Handle, sample: &mut Option<Vec<u32>>) -> Result<()> {
         return Ok(());
     }
     if handle.is_overtaken(view.head)? {
-        // Perhaps nothing is retrained for it here, and nobody else asks again.
+        // This server may retrain nothing after the deletion, and then nothing else would ask
+        // again.
         handle.quality().ask();
         return Ok(());
     }
@@ -129,7 +132,7 @@ fn look(handle: &Handle, sample: &mut Option<Vec<u32>>) -> Result<()> {
     Ok(())
 }
 
-/// People who have held-out records, drawn by the deployment's key.
+/// Users who have held-out records, drawn with the deployment's key.
 fn draw(handle: &Handle, dataset: &Dataset) -> Result<Vec<u32>> {
     let users = dataset.catalog.users.len();
     if users == 0 {
@@ -145,7 +148,7 @@ fn draw(handle: &Handle, dataset: &Dataset) -> Result<Vec<u32>> {
         drawn.insert(((stream.unit() * users as f64) as u32).min(users as u32 - 1));
     }
     let mut people: Vec<u32> = drawn.into_iter().filter(|&user| !dataset.catalog.users.is_deleted(user)).collect();
-    // In an order that no identifier has a say in: few are taken.
+    // In an order that does not depend on identifiers, because only few are taken.
     for place in (1..people.len()).rev() {
         people.swap(place, ((stream.unit() * (place + 1) as f64) as usize).min(place));
     }
@@ -162,7 +165,7 @@ fn draw(handle: &Handle, dataset: &Dataset) -> Result<Vec<u32>> {
     Ok(judges)
 }
 
-/// For each person the share of their held-out items among the first ten.
+/// For each user, the share of their held-out items among the first ten.
 fn hits(dataset: &Dataset, view: &View, people: &[u32]) -> Result<Vec<f64>> {
     let models: Vec<_> = view.voices().map(|m| (m.live.shard as usize, &m.model, m.base.clone())).collect();
     let ranker = Ranker::with_bases(&models, &view.adaptation_key, &view.degrees, &dataset.config.adapt);

@@ -1,26 +1,26 @@
-//! What happened lately, in memory of bounded size: how long the last thousand
-//! answers of a kind took, and how often something came within an hour.
+//! Recent events in memory of bounded size: the durations of the last thousand
+//! responses of a kind, and the number of events within an hour.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use eemu_core::api::Timing;
 
-/// Times that are kept.
+/// Durations that are kept.
 const KEPT: usize = 1000;
 const MINUTES: u64 = 60;
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Whole between any two statements that may panic.
+    // Every change leaves the value consistent, so a panic of another thread does no harm.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// How long the last thousand took, in seconds.
+/// The last thousand durations, in seconds.
 #[derive(Debug, Default)]
 pub struct Recent(Mutex<VecDeque<f64>>);
 
 impl Recent {
-    /// One more.
+    /// Adds a duration.
     pub fn add(&self, seconds: f64) {
         let mut times = locked(&self.0);
         if times.len() == KEPT {
@@ -29,7 +29,7 @@ impl Recent {
         times.push_back(seconds);
     }
 
-    /// The times below which a half and 99 of 100 lie.
+    /// The median and the 99th percentile.
     pub fn timing(&self) -> Timing {
         let mut times: Vec<f64> = locked(&self.0).iter().copied().collect();
         times.sort_unstable_by(f64::total_cmp);
@@ -41,17 +41,17 @@ impl Recent {
     }
 }
 
-/// How often something came, by minute, for an hour.
+/// Counts of events per minute, for an hour.
 #[derive(Debug, Default)]
 pub struct Hour(Mutex<VecDeque<(u64, u64)>>);
 
 impl Hour {
-    /// Once more, at a time in seconds since 1970.
+    /// Counts an event, at a time in seconds since 1970.
     pub fn add(&self, now: u64) {
         let minute = now / 60;
         let mut minutes = locked(&self.0);
         match minutes.back_mut() {
-            // A clock that goes back makes no further entry.
+            // A clock that goes back makes no new entry.
             Some((last, count)) if *last >= minute => *count += 1,
             _ => minutes.push_back((minute, 1)),
         }
@@ -60,7 +60,7 @@ impl Hour {
         }
     }
 
-    /// How often within the hour before a time, to the minute.
+    /// The number of events within the hour before a time, to the minute.
     pub fn count(&self, now: u64) -> u64 {
         let minute = now / 60;
         locked(&self.0).iter().filter(|(at, _)| at + MINUTES > minute).map(|(_, count)| count).sum()
@@ -75,7 +75,7 @@ mod tests {
     fn shares_of_the_last_thousand() {
         let recent = Recent::default();
         assert_eq!(recent.timing(), Timing::default());
-        // Old ones go: they would be the slowest.
+        // Old durations are dropped; here they would be the slowest.
         (0..500).for_each(|_| recent.add(9.0));
         (1..=1000).for_each(|n| recent.add(f64::from(n) / 1000.0));
         assert_eq!(recent.timing(), Timing { count: 1000, p50: 0.5, p99: 0.99 });

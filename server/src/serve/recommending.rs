@@ -1,5 +1,5 @@
-//! Lists, computed on the server as a browser computes them: recommendations,
-//! similar, popular and new items.
+//! Lists computed on the server, in the way that a browser computes them:
+//! recommendations, similar, popular and new items.
 
 use anyhow::Result;
 use eemu_core::adapt::UserContext;
@@ -13,20 +13,20 @@ use super::handle::Handle;
 use super::view::View;
 use crate::store::Head;
 
-/// For whom.
+/// Whom a list is for.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Who {
     /// A user of the catalogue, by index.
     User(u32),
-    /// A visitor with a few items, and times where they are known.
+    /// A visitor with a few items, and their times where known.
     Visitor(Vec<(u32, Option<f64>)>),
 }
 
-/// What somebody asks for.
+/// A request for a list.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Asked {
     pub(super) who: Who,
-    /// How many.
+    /// The length of the list.
     pub(super) top: usize,
     pub(super) rules: Rules,
     /// Picks that the catalogue does not hold.
@@ -34,21 +34,21 @@ pub(super) struct Asked {
     pub(super) explain: bool,
 }
 
-/// Answers, and how far the state was when they were computed.
+/// Responses, and the version of the state that they were computed from.
 #[derive(Debug)]
 pub(super) struct Answers {
     pub(super) people: Vec<Recommendations>,
     pub(super) head: Head,
 }
 
-/// How often an answer that a deletion overtook is computed again before
-/// popularity answers.
+/// How often a response is computed again after a deletion, before it falls back to
+/// popularity.
 const TRIES: u32 = 3;
 
-/// Computes something of a view whose models may answer. An answer that was
-/// begun before a deletion was acknowledged is thrown away: from then on no
-/// answer may use the record or a model that saw it. `None` when no model may
-/// answer, or deletions come too fast.
+/// Computes something from a view whose models may serve. A result is dropped if a
+/// deletion was acknowledged after the computation began, since from then on no
+/// response may use the deleted record or a model that was trained on it. `None` when
+/// no model may serve, or deletions come too fast.
 fn settled<T>(service: &Handle, compute: impl Fn(&View) -> Result<T>) -> Result<Option<(T, Head)>> {
     for _ in 0..TRIES {
         let view = service.view();
@@ -65,7 +65,7 @@ fn settled<T>(service: &Handle, compute: impl Fn(&View) -> Result<T>) -> Result<
     Ok(None)
 }
 
-/// The best items for some people.
+/// The best items for some users.
 ///
 /// # Errors
 /// When a model fails.
@@ -88,7 +88,7 @@ pub(super) fn recommend(service: &Handle, people: &[Asked]) -> Result<Answers> {
     Ok(Answers { people: answers.collect::<Result<_>>()?, head: view.head })
 }
 
-/// The people whose histories an answer needs.
+/// The users whose histories a response needs.
 fn known(people: &[Asked]) -> Vec<u32> {
     let user = |asked: &Asked| match &asked.who {
         Who::User(user) => Some(*user),
@@ -108,10 +108,10 @@ fn filter(service: &Handle, view: &View, rules: &Rules) -> Result<Filter> {
     Ok(rules.filter(&view.dataset.catalog, &service.hiding().closed(view))?)
 }
 
-/// A shard's model, ready to rank.
+/// A shard's index and model, prepared to rank items.
 type Voice<'a> = (usize, &'a ShardModel, ItemBase);
 
-/// The models that answer, and the version of each.
+/// The models that serve, and the version of each.
 fn models(view: &View) -> (Vec<Voice<'_>>, Vec<(u32, u64)>) {
     let models = view.voices().map(|m| (m.live.shard as usize, &m.model, m.base.clone())).collect();
     (models, view.voices().map(|m| (m.live.shard, m.live.version)).collect())
@@ -140,7 +140,7 @@ fn adapted(service: &Handle, view: &View, people: &[Asked]) -> Result<Vec<Recomm
     answers.collect()
 }
 
-/// What the models were adapted to.
+/// The records that the models were adapted to.
 fn adapted_to(dataset: &Dataset, scored: &Scored) -> Vec<Adapted> {
     let items = &dataset.catalog.items;
     let id = |item: u32| items.ids[item as usize].clone();
@@ -154,8 +154,7 @@ fn adapted_to(dataset: &Dataset, scored: &Scored) -> Vec<Adapted> {
     records.chain(scored.pairs.iter().map(|pair| one(pair.positive, None, Some(pair.negative)))).collect()
 }
 
-/// The most popular items where no model may answer, by the degrees that are
-/// published.
+/// The most popular items by the published degrees, for when no model may serve.
 fn common(service: &Handle, view: &View, masked: &[u32], top: usize) -> Recommendations {
     let waiting: Vec<u32> =
         view.shards.iter().filter(|view| view.model.is_none()).map(|view| view.shard.index).collect();
@@ -187,7 +186,7 @@ fn named(dataset: &Dataset, ranked: &[Ranked], per_shard: &[Vec<f32>]) -> Vec<Re
         .collect()
 }
 
-/// The items that are most similar to one.
+/// The items most similar to an item.
 ///
 /// # Errors
 /// When a model fails.
@@ -217,11 +216,11 @@ pub(super) fn similar(service: &Handle, item: u32, top: usize, rules: &Rules) ->
     Ok(Recommendations { unknown: filter.unknown, ..answer })
 }
 
-/// The items that most people have: of the records as they are where `exact`,
-/// else by the published classes.
+/// The items that most users have: by the exact records where `exact`, else by the
+/// published classes.
 ///
 /// # Errors
-/// When the rules cannot be followed.
+/// When the rules are invalid.
 pub(super) fn popular(service: &Handle, exact: bool, top: usize, rules: &Rules) -> Result<PopularItems> {
     let view = service.view();
     let filter = filter(service, &view, rules)?;
@@ -241,10 +240,10 @@ pub(super) fn popular(service: &Handle, exact: bool, top: usize, rules: &Rules) 
     Ok(PopularItems { items: listed.collect(), exact, unknown: filter.unknown })
 }
 
-/// The items that nobody has yet, and those whose first record is the latest.
+/// The items that nobody has yet, then those whose first record is the latest.
 ///
 /// # Errors
-/// When the rules cannot be followed.
+/// When the rules are invalid.
 pub(super) fn newest(service: &Handle, top: usize, rules: &Rules) -> Result<NewItems> {
     let view = service.view();
     let filter = filter(service, &view, rules)?;

@@ -1,5 +1,5 @@
-//! Unlearning requests on their way, in memory: the store's rows, and which
-//! name is whose for repeated ones. Plain values.
+//! Deletion requests in progress, in memory: the store's rows, and the names of
+//! requests by what they ask, for repeated requests. Plain values.
 
 use std::collections::HashMap;
 
@@ -7,29 +7,28 @@ use crate::clock::{NoChance, random};
 use crate::deleting::id_hash;
 use crate::store::{Deferred, Request};
 
-/// Commits a request to its owner, keyed by its name: the stored hash of the
-/// name opens nothing.
+/// Commits a request to its owner, keyed by the request's name. The name's hash, which
+/// is stored, does not open the commitment.
 pub(super) fn owner_of(id: &str, user: &str) -> [u8; 32] {
     *blake3::keyed_hash(&blake3::derive_key("eemu 2026 owner of a request v1", id.as_bytes()), user.as_bytes())
         .as_bytes()
 }
 
-/// Every request that is still known. A clone shares everything with its
-/// original.
+/// Every known request. A clone shares its memory with the original.
 #[derive(Debug, Clone, Default)]
 pub struct Requests {
     by_id: imbl::HashMap<[u8; 32], Request>,
-    /// Those that removed something and have no receipt yet, by when they were
-    /// asked for.
+    /// Requests that removed something and have no receipt yet, ordered by when they were
+    /// received.
     open: imbl::OrdSet<(u64, [u8; 32])>,
-    /// Those that are accepted and not carried out yet.
+    /// Deferred requests: accepted and not carried out yet.
     deferred: imbl::HashMap<[u8; 32], Deferred>,
-    /// The same, by their time.
+    /// Deferred requests, ordered by when they are due.
     due: imbl::OrdSet<(u64, [u8; 32])>,
 }
 
 impl Requests {
-    /// What the store holds.
+    /// The requests that the store holds.
     pub fn new(requests: Vec<Request>, deferred: Vec<Deferred>) -> Self {
         let open = requests.iter().filter(|request| is_open(request)).map(of_open).collect();
         let by_id = requests.into_iter().map(|request| (request.id_hash, request)).collect();
@@ -38,7 +37,7 @@ impl Requests {
         all
     }
 
-    /// Forgets answered requests of long ago, as the store does.
+    /// Removes requests that were answered long ago, as the store does.
     pub fn prune(&mut self, since: f64) {
         self.by_id.retain(|_, request| request.created >= since || is_open(request));
     }
@@ -48,33 +47,33 @@ impl Requests {
         self.by_id.get(&id_hash(name))
     }
 
-    /// A request that is accepted and not carried out, by its name.
+    /// A deferred request, by its name.
     pub fn deferred(&self, name: &str) -> Option<&Deferred> {
         self.deferred.get(&id_hash(name))
     }
 
-    /// Every request that is accepted and not carried out, those due first.
+    /// Every deferred request, those due first.
     pub fn all_deferred(&self) -> impl Iterator<Item = &Deferred> {
         self.due.iter().filter_map(|(_, id)| self.deferred.get(id))
     }
 
-    /// How many there are.
+    /// How many requests are deferred.
     pub fn accepted(&self) -> usize {
         self.deferred.len()
     }
 
-    /// How many of them should have been carried out by now.
+    /// How many deferred requests should have been carried out by now.
     pub fn late(&self, now: f64) -> usize {
         self.all_deferred().take_while(|request| request.due < now).count()
     }
 
-    /// Notes a request that is accepted.
+    /// Adds a deferred request.
     pub fn defer(&mut self, request: Deferred) {
         self.due.insert(place(&request));
         self.deferred.insert(request.id_hash, request);
     }
 
-    /// Accepted requests are carried out.
+    /// Removes deferred requests that are carried out.
     pub fn carried_out(&mut self, ids: &[[u8; 32]]) {
         for id in ids {
             if let Some(request) = self.deferred.remove(id) {
@@ -83,7 +82,7 @@ impl Requests {
         }
     }
 
-    /// Notes a request that the store has noted.
+    /// Adds a request that the store has stored.
     pub fn insert(&mut self, request: Request) {
         if is_open(&request) {
             self.open.insert(of_open(&request));
@@ -91,19 +90,18 @@ impl Requests {
         self.by_id.insert(request.id_hash, request);
     }
 
-    /// Requests without a receipt that removed something and whose every
-    /// shard has a later live version than they wait for.
+    /// Requests that removed something, have no receipt, and whose shards all have later
+    /// live versions than the requests wait for.
     pub fn ready(&self, live: &HashMap<u32, u64>) -> Vec<Request> {
         self.oldest_open().filter(|request| request.is_ready(live)).cloned().collect()
     }
 
-    /// Requests that removed something and have no receipt yet, those asked for
-    /// first.
+    /// Requests that removed something and have no receipt yet, the earliest first.
     pub fn oldest_open(&self) -> impl Iterator<Item = &Request> {
         self.open.iter().filter_map(|(_, id)| self.by_id.get(id))
     }
 
-    /// Notes the receipt of requests.
+    /// Sets the receipt of requests.
     pub fn answer(&mut self, ids: &[[u8; 32]], receipt: u64) {
         for id in ids {
             if let Some(request) = self.by_id.get_mut(id) {
@@ -113,7 +111,7 @@ impl Requests {
         }
     }
 
-    /// Takes over when what requests removed was overwritten, and compacted.
+    /// Takes over the times when what requests removed was overwritten and compacted.
     pub fn erased(&mut self, read: &[Request]) {
         for row in read {
             if let Some(request) = self.by_id.get_mut(&row.id_hash) {
@@ -122,13 +120,13 @@ impl Requests {
         }
     }
 
-    /// How many wait for a receipt.
+    /// How many requests wait for a receipt.
     pub fn waiting(&self) -> usize {
         self.open.len()
     }
 }
 
-/// Orders by time: positive numbers order as their bits do.
+/// Sort key by time: positive floating-point numbers sort as their bits do.
 fn place(request: &Deferred) -> (u64, [u8; 32]) {
     (request.due.max(0.0).to_bits(), request.id_hash)
 }
@@ -141,19 +139,20 @@ fn is_open(request: &Request) -> bool {
     request.receipt.is_none() && request.removed > 0
 }
 
-/// What a request asks for, as far as asking again is the same request.
+/// The part of a request that decides whether asking again is the same request.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Ask<'a> {
-    /// Whose; nobody's in particular when items are taken down.
+    /// The user; `None` when items are taken down.
     pub(super) user: Option<u32>,
-    /// Which items; none for all.
+    /// The items; `None` for all.
     pub(super) items: Option<&'a [u32]>,
-    /// Only what is earlier.
+    /// Only records earlier than this.
     pub(super) before: Option<f64>,
 }
 
-/// Names of requests by a hash of what they asked for, so that asking again is
-/// the same request. In memory only, keyed with a secret of the process.
+/// Names of requests by a hash of what they ask, so that a repeated request gets the
+/// same name. It is kept in memory only; the hash is keyed with a secret of the
+/// process.
 #[derive(Debug, Default)]
 pub(super) struct Repeated {
     names: HashMap<[u8; 32], String>,
@@ -161,7 +160,7 @@ pub(super) struct Repeated {
 }
 
 impl Repeated {
-    /// A keyed hash of what a request asks for.
+    /// The keyed hash of what a request asks.
     ///
     /// # Errors
     /// When the system gave no random bytes.
@@ -183,17 +182,17 @@ impl Repeated {
         Ok(*hasher.finalize().as_bytes())
     }
 
-    /// The name of an earlier request for the same.
+    /// The name of an earlier request that asked the same.
     pub(super) fn name(&self, hash: &[u8; 32]) -> Option<&str> {
         self.names.get(hash).map(String::as_str)
     }
 
-    /// Notes the name of a request.
+    /// Stores the name of a request.
     pub(super) fn note(&mut self, hash: [u8; 32], name: &str) {
         self.names.insert(hash, name.to_owned());
     }
 
-    /// Forgets the names of requests that are known no more.
+    /// Removes the names of requests that are not known any more.
     pub(super) fn prune(&mut self, known: &Requests) {
         self.names.retain(|_, name| known.find(name).is_some() || known.deferred(name).is_some());
     }

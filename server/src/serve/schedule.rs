@@ -1,18 +1,19 @@
-//! When which shard retrains: requests settle, a change restarts, trainers
-//! take what is due. A plain value: whoever owns it says what time it is.
+//! The schedule of retraining: deletions are collected for a while, a change restarts a
+//! training, and trainers take what is due. It is a plain value; its owner tells it the
+//! time.
 
 use std::time::{Duration, Instant};
 
 use eemu_core::api::{Phase, Progress};
 
-/// One shard on its way.
+/// The schedule of one shard.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 struct Slot {
-    /// When it may train; none when it need not.
+    /// When it may train; `None` when it need not.
     due: Option<Instant>,
-    /// It waits to be tried again, and collects nothing.
+    /// Whether it waits for another attempt after a failure, and not to collect deletions.
     again: bool,
-    /// The version of its records that is wanted.
+    /// The version of its records that must be trained.
     version: u64,
     /// The version that is being trained.
     running: Option<u64>,
@@ -28,7 +29,7 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// Nothing to do for any of `shards`.
+    /// An empty schedule for `shards` shards.
     pub fn new(shards: u32) -> Self {
         Self { slots: vec![Slot::default(); shards as usize] }
     }
@@ -37,23 +38,23 @@ impl Schedule {
         self.slots.get_mut(shard as usize)
     }
 
-    /// A shard is to train its records of this version, after a delay. A
-    /// version that is scheduled already keeps its time; an earlier one that
-    /// waits keeps the shorter of both.
+    /// Schedules a shard to train this version of its records after a delay. A version that
+    /// is scheduled already keeps its time. If an earlier version waits, the earlier of
+    /// both times counts.
     pub fn want(&mut self, shard: u32, version: u64, delay: Duration, now: Instant) {
         if let Some(slot) = self.slot(shard)
             && slot.version < version
         {
             let due = now + delay;
-            // The first request of a window opens it; later ones do not move
-            // its end, unless the training they interrupt starts anew.
+            // The first request opens a window, and later ones do not move its end. Only when a
+            // training is interrupted does a new window begin.
             slot.due = Some(slot.due.filter(|_| slot.running.is_none()).map_or(due, |earlier| earlier.min(due)));
             (slot.version, slot.again) = (version, false);
         }
     }
 
-    /// A shard has a model of its records of this version: whatever waits for
-    /// them need not.
+    /// The shard has a model of this version of its records, so nothing is scheduled for
+    /// that version any more.
     pub fn settled(&mut self, shard: u32, version: u64) {
         if let Some(slot) = self.slot(shard)
             && slot.version <= version
@@ -62,7 +63,7 @@ impl Schedule {
         }
     }
 
-    /// A shard is to train again after a failure.
+    /// Schedules a shard to train again after a failure.
     pub fn retry(&mut self, shard: u32, delay: Duration, now: Instant) {
         if let Some(slot) = self.slot(shard)
             && slot.due.is_none()
@@ -71,12 +72,12 @@ impl Schedule {
         }
     }
 
-    /// Everything that waits is due now.
+    /// Makes everything that waits due now.
     pub fn hurry(&mut self, now: Instant) {
         self.slots.iter_mut().for_each(|slot| slot.due = slot.due.map(|due| due.min(now)));
     }
 
-    /// The shard that waits longest of those that are due, and do not train.
+    /// Of the shards that are due and not in training, the one that has waited longest.
     pub fn next(&self, now: Instant) -> Option<u32> {
         let (due, shard) = self.earliest()?;
         (due <= now).then_some(shard)
@@ -92,40 +93,40 @@ impl Schedule {
         waiting.filter_map(|(shard, slot)| Some((slot.due?, shard))).min()
     }
 
-    /// A shard trains its records of this version.
+    /// The shard starts to train this version of its records.
     pub fn begin(&mut self, shard: u32, version: u64) {
         if let Some(slot) = self.slot(shard) {
             (slot.due, slot.again, slot.running, slot.publishing, slot.epoch) = (None, false, Some(version), false, 0);
         }
     }
 
-    /// Whether a shard trains records that have changed since.
+    /// Whether the records of a shard in training have changed.
     pub fn is_outdated(&self, shard: u32) -> bool {
         self.slots.get(shard as usize).is_some_and(|slot| slot.running.is_some_and(|version| version < slot.version))
     }
 
-    /// How far a shard is.
+    /// Sets the progress of a shard's training.
     pub fn progress(&mut self, shard: u32, epoch: u32, epochs: u32) {
         if let Some(slot) = self.slot(shard) {
             (slot.epoch, slot.epochs) = (epoch, epochs);
         }
     }
 
-    /// A shard's new model is being put in place.
+    /// The shard's new model is being published.
     pub fn publishing(&mut self, shard: u32) {
         if let Some(slot) = self.slot(shard) {
             slot.publishing = true;
         }
     }
 
-    /// A shard trains no more.
+    /// The shard's training has ended.
     pub fn end(&mut self, shard: u32) {
         if let Some(slot) = self.slot(shard) {
             (slot.running, slot.publishing, slot.epoch) = (None, false, 0);
         }
     }
 
-    /// Where a shard stands.
+    /// The progress of a shard.
     pub fn standing(&self, shard: u32, now: Instant) -> Progress {
         let slot = self.slots.get(shard as usize).copied().unwrap_or_default();
         let phase = match (slot.running, slot.due) {
@@ -165,7 +166,7 @@ mod tests {
         assert_eq!(schedule.standing(1, start).phase, Phase::Settling);
         assert_eq!(schedule.waiting(start + seconds(10)), [(1, 20.0)]);
         assert_eq!(schedule.next(start + seconds(30)), Some(1));
-        // A deletion that comes sooner than waiting additions brings them along.
+        // A deletion that is due sooner than waiting additions brings them along.
         schedule.want(0, 7, seconds(3600), start);
         schedule.want(0, 8, seconds(5), start);
         assert_eq!(schedule.next(start + seconds(5)), Some(0));
@@ -204,7 +205,7 @@ mod tests {
         assert_eq!(schedule.next(start), Some(1));
         schedule.begin(1, 1);
         assert_eq!(schedule.next(start), Some(2));
-        // A shard that there is not is nothing.
+        // An unknown shard is ignored.
         schedule.want(7, 1, seconds(0), start);
         assert_eq!(schedule.standing(7, start).phase, Phase::Queued);
     }

@@ -1,5 +1,5 @@
-//! A state in service: opened, started, ended. What it does is the run loop's
-//! ([`super::coordinator`]), what it shows the handle's.
+//! The service: opens a state, starts and ends it. The run loop
+//! ([`super::coordinator`]) does its work; handlers read it through the handle.
 
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
@@ -26,7 +26,7 @@ use crate::forgetting;
 use crate::launch::LaunchOptions;
 use crate::store::{Access, Location, State};
 
-/// What the service decides, besides the deployment's own settings.
+/// The options of the service, besides the deployment's own settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServiceOptions {
     /// How long deletions are collected before their shards retrain.
@@ -37,12 +37,12 @@ pub struct ServiceOptions {
     pub train_jobs: usize,
     /// Recommendations that are computed at once.
     pub serve_jobs: usize,
-    /// Tokens for this many people of the data are given to everybody.
+    /// How many users of the data everybody gets tokens for, in a demonstration.
     pub demo: usize,
-    /// How often backups and requests whose time is over are looked for.
+    /// How often the service looks for expired backups and requests.
     pub housekeeping: Duration,
-    /// Within what time stale copies of what is deleted are gone from disk; 0
-    /// for before a deletion is acknowledged.
+    /// The time within which stale copies of deleted rows are gone from disk; 0 for before
+    /// a deletion is acknowledged.
     pub erase_within: Duration,
     /// When deletions are carried out.
     pub deletions: Policy,
@@ -67,22 +67,22 @@ impl Default for ServiceOptions {
     }
 }
 
-/// A state in service.
+/// A state that is being served.
 pub struct Service {
-    /// Reads it, and asks it to change.
+    /// Reads the service, and asks it for changes.
     pub handle: Handle,
     /// The store.
     pub state: Arc<State>,
-    /// Until it is started.
+    /// The run loop, until it is started.
     coordinator: Mutex<Option<Coordinator>>,
-    /// Questions how good the lists are; until it is started.
+    /// The receiver of requests for measurements, until the service is started.
     measuring: Mutex<Option<Receiver<()>>>,
 }
 
 impl Service {
-    /// Opens a state for service and goes on with whatever was under way:
-    /// shards without a model are queued, requests waiting for a receipt get
-    /// it. Starts nothing yet; see [`Service::start`].
+    /// Opens a state for serving and continues whatever was in progress. Shards without a
+    /// model are queued, and requests that wait for a receipt get it. It starts no thread
+    /// yet; see [`Service::start`].
     ///
     /// # Errors
     /// When the state cannot be opened, or a model file is damaged.
@@ -119,7 +119,7 @@ impl Service {
         Ok(Self { handle, state, coordinator, measuring })
     }
 
-    /// Starts the run loop with its trainers; they end after [`Handle::stop`].
+    /// Starts the run loop and its trainers; they end after [`Handle::stop`].
     pub fn start(&self) -> Vec<JoinHandle<()>> {
         let mut coordinator = self.coordinator.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(coordinator) = coordinator.take() else { return Vec::new() };

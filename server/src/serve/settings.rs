@@ -1,7 +1,7 @@
 //! Settings of `eemu serve`: flags, then environment, then file, then defaults.
 //!
-//! [`REFERENCE`] names each once; tests hold flags, file and the operators'
-//! manual to it.
+//! [`REFERENCE`] names each setting once. Tests compare the flags, the settings file
+//! and the operators' manual with it.
 
 mod shown;
 
@@ -176,7 +176,7 @@ pub const REFERENCE: &[(&str, &str, &str)] = &[
     ("log-level", "info", "how much is logged: error, warn, info"),
 ];
 
-/// The reference as the operators' manual holds it.
+/// The reference as a table, as the operators' manual contains it.
 pub fn reference() -> String {
     let mut table = "| flag, and key of the file | environment | default | meaning |\n|---|---|---|---|\n".to_owned();
     for (name, default, meaning) in REFERENCE {
@@ -186,12 +186,12 @@ pub fn reference() -> String {
     table
 }
 
-/// Settings with nothing left open.
+/// Settings in which every value is decided.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
     /// Database in place of the one in the state directory.
     pub database: Option<DatabaseUrl>,
-    /// Place of the models in place of what the state remembers.
+    /// Location of the models, instead of the location that the state stores.
     pub models: Option<String>,
     /// Address to listen on.
     pub listen: SocketAddr,
@@ -203,22 +203,22 @@ pub struct Settings {
     pub log_format: LogFormat,
     /// How much is logged.
     pub log_level: LogLevel,
-    /// What the service decides.
+    /// The options of the service.
     pub service: ServiceOptions,
-    /// What the HTTP side decides.
+    /// The options of the HTTP server.
     pub http: HttpOptions,
 }
 
 /// Reads a settings file.
 ///
 /// # Errors
-/// When it cannot be read, or holds a key or value that is not known.
+/// When it cannot be read, or contains an unknown key or value.
 pub fn read(path: &Path) -> Result<Given> {
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     toml::from_str(&text).with_context(|| format!("{} is no settings file", path.display()))
 }
 
-/// Puts flags and environment, file and defaults together, and checks them.
+/// Merges flags and environment, file and defaults, and checks them.
 ///
 /// # Errors
 /// When a value cannot be used.
@@ -280,7 +280,7 @@ pub fn settle(given: &Given, file: &Given) -> Result<Settings> {
     Ok(settings)
 }
 
-/// Whose tokens are taken beside our own.
+/// The OpenID Connect issuer whose tokens are accepted beside eemu's own.
 fn oidc(given: &Given, file: &Given) -> Result<Option<Oidc>> {
     let pick = |flag: &Option<String>, key: &Option<String>| flag.clone().or_else(|| key.clone());
     let issuer = pick(&given.oidc_issuer, &file.oidc_issuer);
@@ -316,7 +316,8 @@ mod tests {
             let variable = argument.get_env().and_then(|v| v.to_str()).unwrap();
             assert!(reference().contains(&format!("`{variable}`")), "{variable}");
         }
-        // Each key is one that a file may hold: a wrong type, not a wrong key.
+        // A wrong type gives another error than an unknown key, so the error shows that a file
+        // may contain the key.
         for name in names {
             let error = toml::from_str::<Given>(&format!("{name} = [[]]")).unwrap_err().to_string();
             assert!(!error.contains("unknown field"), "{name}: {error}");
@@ -337,7 +338,7 @@ mod tests {
         assert!(settings.listen.ip().is_loopback());
     }
 
-    /// What is shown is a settings file that means the same.
+    /// What is shown can be read back as a settings file with the same meaning.
     #[test]
     fn what_is_shown_can_be_used() {
         let file: Given = toml::from_str(
@@ -358,7 +359,7 @@ mod tests {
         ] {
             assert!(lines.contains(&line.to_owned()), "{line}: {lines:#?}");
         }
-        // A password is in no line.
+        // No line contains the password.
         let secret = Given { database: Some(DatabaseUrl("postgres://u:hush@h/n".into())), ..Given::default() };
         let lines = shown(&settle(&secret, &file).unwrap(), &secret, &file);
         assert!(!lines.join("\n").contains("hush"), "{lines:?}");

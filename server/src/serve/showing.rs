@@ -1,5 +1,5 @@
-//! What the run loop shows: it brings the view to what the store holds, with
-//! the models that are loaded, and answers requests.
+//! How the run loop publishes its results: it brings the view to what the store holds,
+//! with the models that are loaded, and answers requests.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -38,8 +38,8 @@ impl Coordinator {
         self.reply_to_waiters();
     }
 
-    /// Brings the view to what is known: never fails. A model enters only with
-    /// its line in the log: whoever sees the version finds it.
+    /// Publishes what is known; never fails. A model enters the view only together with its
+    /// line in the log, so that a reader who sees the version also finds the line.
     pub(super) fn show(&mut self) {
         self.view.follow(&self.deployment);
         if let Err(problem) = self.read_log() {
@@ -59,14 +59,14 @@ impl Coordinator {
         Ok(())
     }
 
-    /// Begins to load models that the store has and the view lacks.
+    /// Starts to load models that the store has and the view lacks.
     pub(super) fn load_missing(&mut self) {
         let missing = self.view.missing();
         self.loaded.retain(|shard, model| missing.contains(&(*shard, model.live.version)));
         let now = Instant::now();
         for (shard, _) in missing {
             let is_awaited = self.loading.get(&shard).is_some_and(|until| until.is_none_or(|until| until > now));
-            // One that a trainer has published it brings along.
+            // A trainer delivers the model that it has published.
             if is_awaited || self.loaded.contains_key(&shard) || self.pool.trains(shard) {
                 continue;
             }
@@ -75,8 +75,8 @@ impl Coordinator {
         }
     }
 
-    /// Takes in what the store says of the shards. Where other processes have
-    /// changed records, those are read soon.
+    /// Reads the rows of the shards. Where other processes have changed records, a job
+    /// reads those soon.
     pub(super) fn look_at_shards(&mut self) {
         match self.state.moment() {
             Ok((head, shards)) if head.records == self.deployment.head.records => {
@@ -90,7 +90,7 @@ impl Coordinator {
         }
     }
 
-    /// Takes in everything that other processes changed up to a transaction.
+    /// Reads everything that other processes changed up to a transaction.
     pub(super) fn refresh(&mut self, changes: u64, waiters: Vec<Waiter>) {
         if changes <= self.view.seen {
             waiters.into_iter().for_each(|waiter| drop(waiter.send(Ok(()))));
@@ -112,7 +112,7 @@ impl Coordinator {
         }
     }
 
-    /// Returns whether that was all: when records changed it is not.
+    /// Returns whether that was all. When records changed it was not.
     fn take_in_others(&mut self) -> Result<bool> {
         let (head, shards) = self.state.moment()?;
         if head.records != self.deployment.head.records {
@@ -124,15 +124,15 @@ impl Coordinator {
         Ok(true)
     }
 
-    /// Shows what was read of the store.
+    /// Publishes what was read from the store.
     fn taken_in(&mut self, requests: Requests) -> Result<()> {
         if self.state.is_shared() {
-            // Read before they are locked: whoever asks does not wait for it.
+            // Read before the lock is taken, so that requests do not wait for it.
             let stored = Tokens::of_state(&self.state)?;
             self.handle.tokens().take(stored);
             self.handle.hiding().reread()?;
         }
-        // The log first: whoever sees a request name its receipt finds it.
+        // The log first, so that a reader who sees a request with a receipt finds the receipt.
         self.view.log = self.view.log.grown(&self.state)?;
         self.view.requests = requests;
         self.view.seen = self.deployment.head.changes;
@@ -143,7 +143,7 @@ impl Coordinator {
         Ok(())
     }
 
-    /// Begins to read the store anew.
+    /// Starts the job that reads the store again.
     pub(super) fn begin_rereading(&mut self, why: Alone) {
         self.alone = Some(why);
         self.jobs.reread();
@@ -173,7 +173,7 @@ impl Coordinator {
                     return;
                 }
                 undecided.into_iter().for_each(Undecided::leave_open);
-                // Nothing that may be wrong is answered any more.
+                // Stops the service, so that it serves nothing that may be wrong.
                 self.handle.fail("the state cannot be read after a failed change");
             }
         }
@@ -184,15 +184,15 @@ impl Coordinator {
             return;
         }
         for waiter in self.waiters.drain(..) {
-            // Whoever went away needs no word.
+            // The client may have gone.
             let _ = waiter.send(Ok(()));
         }
     }
 
-    /// Writes one receipt for all requests whose every shard is retrained.
+    /// Writes one receipt for all requests whose shards are all retrained.
     pub(super) fn answer_requests(&mut self) {
         if self.alone.is_some() {
-            // Whatever is under way ends with another look.
+            // The job in progress ends with another call of this function.
             return;
         }
         if let Err(problem) = self.try_answer() {
@@ -209,13 +209,13 @@ impl Coordinator {
         let live: Vec<_> = self.view.models().map(|model| &model.live).collect();
         let settings = &self.deployment.settings;
         let Some((receipt, _)) = forgetting::answer(&self.state, settings, &self.device, &ready, &live)? else {
-            // Another process has, or this one and then could not read it.
+            // Another process has written it, or this one has and then could not read it.
             let requests = Requests::new(forgetting::requests(&self.state)?, self.state.deferred()?);
             self.view.log = self.view.log.grown(&self.state)?;
             self.view.requests = requests;
             return Ok(());
         };
-        // Whoever sees a request name its receipt finds it.
+        // A reader who sees a request with a receipt finds the receipt.
         self.view.log = self.view.log.grown(&self.state)?;
         let ids: Vec<[u8; 32]> = ready.iter().map(|r| r.id_hash).collect();
         self.view.requests.answer(&ids, receipt);

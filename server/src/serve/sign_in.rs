@@ -1,10 +1,9 @@
-//! Bearer tokens of an OpenID Connect issuer, beside our own.
+//! Bearer tokens of an OpenID Connect issuer, beside eemu's own.
 //!
-//! A token is a JWT that the issuer signed for this audience. One claim is the
-//! person's identifier, one lists what the token may do. The issuer's public
-//! keys are fetched when they are first needed, once an hour, and when a token
-//! names one that is not known; keys of a secret, and no signature at all, are
-//! never taken.
+//! A token is a JWT that the issuer signed for this audience. One claim is the user's
+//! identifier, and another lists what the token may do. The issuer's public keys are
+//! fetched when they are first needed, once an hour, and when a token names an unknown
+//! key. Symmetric keys and unsigned tokens are never accepted.
 
 use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};
@@ -20,32 +19,31 @@ use thiserror::Error;
 use tokio::sync::Mutex;
 use tracing::warn;
 
-/// Keys are asked for again after this long.
+/// Keys are fetched again after this long.
 const FRESH: Duration = Duration::from_secs(3600);
-/// Keys are used no longer than this when the issuer does not answer.
+/// The longest that keys are used when the issuer does not answer.
 const LAST: Duration = Duration::from_secs(86_400);
-/// The issuer's answer is waited for so long.
+/// The longest wait for the issuer's answer.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Clocks may differ by so many seconds.
+/// Clocks may differ by this many seconds.
 const LEEWAY: u64 = 60;
-/// An answer of the issuer has at most so many bytes.
+/// The longest answer of the issuer, in bytes.
 const MOST_BYTES: usize = 1 << 20;
-/// How scopes of ours begin.
+/// Prefix of eemu's scopes.
 const MARK: &str = "eemu:";
 
-/// An issuer, and how its tokens are read.
+/// An issuer, and how its tokens are interpreted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Oidc {
     /// The issuer, as its tokens write it.
     pub issuer: String,
     /// The audience that a token must name.
     pub audience: String,
-    /// The claim that is the person's identifier.
+    /// The claim with the user's identifier.
     pub person: String,
     /// The claim that lists scopes.
     pub scopes: String,
-    /// After an attempt to fetch keys there is no other for this long, whatever
-    /// tokens come.
+    /// The least time between two attempts to fetch keys, whatever tokens arrive.
     pub hold: Duration,
 }
 
@@ -53,7 +51,7 @@ impl Oidc {
     /// An issuer by its address.
     ///
     /// # Errors
-    /// When the address is none, or is plain HTTP beyond this machine.
+    /// When the address is malformed, or is plain HTTP to another machine.
     pub fn new(issuer: String, audience: String, person: String, scopes: String) -> Result<Self> {
         let url = Url::parse(&issuer).with_context(|| format!("oidc-issuer '{issuer}' is no address"))?;
         let here = matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
@@ -64,71 +62,71 @@ impl Oidc {
     }
 }
 
-/// For whom a token speaks.
+/// The caller that a token speaks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SignedIn {
     /// An administrator.
     Admin,
     /// An operator.
     Operator,
-    /// A person, by identifier.
+    /// A user, by identifier.
     Subject(String),
 }
 
-/// Why a token is not taken. Nothing of the token is quoted.
+/// Why a token is refused. The message quotes nothing of the token.
 #[derive(Debug, Error)]
 pub enum Refused {
-    /// It cannot be read.
+    /// The token cannot be parsed.
     #[error("this token is no signed JWT that can be read")]
     Shape,
-    /// Signed in a way that is not taken.
+    /// It is signed with an algorithm that is not accepted.
     #[error("this token is not signed with a public key of the issuer (RS, PS, ES or EdDSA)")]
     Algorithm,
-    /// Signed with a key that the issuer does not publish.
+    /// It is signed with a key that the issuer does not publish.
     #[error("the issuer publishes no key of this token's name (kid)")]
     UnknownKey,
-    /// The signature is another's.
+    /// The signature does not match.
     #[error("this token's signature is not the issuer's")]
     Signature,
-    /// Past its time.
+    /// The token has expired.
     #[error("this token has ended (exp)")]
     Ended,
-    /// Not yet.
+    /// The token is not valid yet.
     #[error("this token is not good yet (nbf); check the clocks")]
     Early,
-    /// For somebody else.
+    /// It is for another audience.
     #[error("this token is for another audience (aud)")]
     Audience,
-    /// From somebody else.
+    /// It is from another issuer.
     #[error("this token is of another issuer (iss)")]
     Issuer,
     /// A claim is missing.
     #[error("this token lacks the claim '{0}', or has it in another form")]
     Claim(String),
-    /// A claim is of another kind.
+    /// A claim has the wrong type.
     #[error("a claim of this token ('iss', 'aud', 'sub', 'exp' or 'nbf') is of another kind than it must be")]
     Claims,
-    /// It may do nothing here.
+    /// It has no scope of eemu.
     #[error("this token holds none of the scopes eemu:subject, eemu:operator and eemu:admin")]
     Scope,
-    /// The issuer cannot be asked.
+    /// The issuer does not answer.
     #[error("the issuer's keys cannot be had at present; send it again in a while")]
     Unreachable,
 }
 
-/// The issuer's keys by name; a key without a name has the empty one.
+/// The issuer's keys by name; a key without a name has the empty name.
 struct Keys {
     known: HashMap<String, (AlgorithmFamily, DecodingKey)>,
-    /// When they came.
+    /// When they were fetched.
     since: Option<Instant>,
 }
 
-/// Takes tokens of an issuer.
+/// Verifies the tokens of an issuer.
 pub struct SignIn {
     oidc: Oidc,
     client: reqwest::Client,
     keys: RwLock<Keys>,
-    /// When keys were last asked for; held while they are.
+    /// When keys were last fetched; the lock is held during a fetch.
     asked: Mutex<Option<Instant>>,
 }
 
@@ -138,34 +136,35 @@ impl std::fmt::Debug for SignIn {
     }
 }
 
-/// Whether a token is a JWT and none of ours.
+/// Whether a token is a JWT, and not one of eemu's own.
 pub fn is_signed(token: &str) -> bool {
     !token.starts_with(super::tokens::MARK) && token.bytes().filter(|byte| *byte == b'.').count() == 2
 }
 
 impl SignIn {
-    /// For an issuer, which is asked when the first token comes.
+    /// Prepares to verify tokens of an issuer. The issuer is asked when the first token
+    /// arrives.
     ///
     /// # Errors
-    /// When no connection can be made at all.
+    /// When no HTTP client can be made.
     pub fn new(oidc: Oidc) -> Result<Self> {
         crate::tls::choose();
-        // A redirection could lead anywhere, also to where only this server gets.
+        // A redirect could lead anywhere, even to addresses that only this server can reach.
         let client = reqwest::Client::builder().timeout(PATIENCE).redirect(reqwest::redirect::Policy::none());
         let client = client.build().context("cannot make connections to the OpenID Connect issuer")?;
         let keys = RwLock::new(Keys { known: HashMap::new(), since: None });
         Ok(Self { oidc, client, keys, asked: Mutex::new(None) })
     }
 
-    /// Whether a token is good by the keys that are here.
+    /// Whether a token is valid by the keys at hand.
     pub fn knows(&self, token: &str) -> bool {
         is_signed(token) && self.read(token).is_ok()
     }
 
-    /// For whom a token speaks.
+    /// The caller that a token speaks for.
     ///
     /// # Errors
-    /// When it is not taken.
+    /// When the token is refused.
     pub async fn who(&self, token: &str) -> Result<SignedIn, Refused> {
         let age = self.keys.read().unwrap_or_else(PoisonError::into_inner).since.map(|since| since.elapsed());
         if age.is_none_or(|age| age > FRESH) {
@@ -188,7 +187,7 @@ impl SignIn {
         let usable = keys.since.is_some_and(|since| since.elapsed() < LAST);
         let key = match &header.kid {
             Some(name) => keys.known.get(name),
-            // Without a name it can only be the one there is.
+            // A token that names no key can only mean the only key there is.
             None => keys.known.values().next().filter(|_| keys.known.len() == 1),
         };
         let (family, key) = key.filter(|_| usable).ok_or(Refused::UnknownKey)?;
@@ -202,7 +201,7 @@ impl SignIn {
         self.allowed(&read.map_err(|error| refused(error.kind()))?.claims)
     }
 
-    /// The most that the claims allow.
+    /// The widest role that the claims allow.
     fn allowed(&self, claims: &Map<String, Value>) -> Result<SignedIn, Refused> {
         let listed: Vec<&str> = match claims.get(&self.oidc.scopes) {
             Some(Value::String(text)) => text.split_whitespace().collect(),
@@ -226,12 +225,12 @@ impl SignIn {
         }
     }
 
-    /// Asks for the keys, unless somebody has just done so. What cannot be had
-    /// leaves the old ones.
+    /// Fetches the keys, unless another request has just done so. After a failure the old
+    /// keys stay.
     async fn fetch(&self) {
         let before = Instant::now();
         let mut asked = self.asked.lock().await;
-        // Whoever waited for another's attempt has its result.
+        // Another request's fetch, which this one waited for, counts for both.
         if asked.is_some_and(|at| at > before || at.elapsed() < self.oidc.hold) {
             return;
         }
@@ -246,7 +245,7 @@ impl SignIn {
         }
     }
 
-    /// What the issuer publishes.
+    /// The keys that the issuer publishes.
     async fn published(&self) -> Result<HashMap<String, (AlgorithmFamily, DecodingKey)>> {
         let issuer = self.oidc.issuer.trim_end_matches('/');
         let about = self.json(&format!("{issuer}/.well-known/openid-configuration")).await?;
@@ -254,11 +253,11 @@ impl SignIn {
             bail!("its configuration names another issuer; write oidc-issuer as it stands there");
         }
         let place = about["jwks_uri"].as_str().context("its configuration has no jwks_uri")?;
-        // As strict with the keys' address as with the issuer's.
+        // The address of the keys must satisfy the same rules as the issuer's.
         Oidc::new(place.to_owned(), String::new(), String::new(), String::new()).context("its jwks_uri")?;
         let set = self.json(place).await?;
         let listed = set["keys"].as_array().context("its key set has no keys")?;
-        // One that is of no use here does not take the others away.
+        // A key that cannot be used does not invalidate the others.
         Ok(listed.iter().filter_map(public).collect())
     }
 
@@ -272,7 +271,7 @@ impl SignIn {
     }
 }
 
-/// A public key for signatures, by name.
+/// A public signature key, with its name.
 fn public(key: &Value) -> Option<(String, (AlgorithmFamily, DecodingKey))> {
     if key["use"].as_str().is_some_and(|purpose| purpose != "sig") {
         return None;

@@ -1,6 +1,6 @@
-//! What an operator sees of the service at one moment, out of the view and
-//! counters alone: it costs what shards and open requests are, however many
-//! records there are, and asks no database.
+//! The operator's page: the status of the service at one moment. It is computed from
+//! the view and the counters alone, so it asks no database. Its cost grows with shards
+//! and open requests, and not with the number of records.
 
 use std::collections::HashMap;
 use std::time::Instant;
@@ -15,19 +15,19 @@ use super::view::{ShardView, View};
 use crate::clock::now_exactly;
 use crate::store::Request;
 
-/// Requests that are listed at most.
+/// The most requests that are listed.
 const LISTED: usize = 200;
-/// Shards of a request that are listed at most.
+/// The most shards of a request that are listed.
 const WAITING: usize = 64;
-/// Within how many seconds somebody who asked is owed an answer: one month is
-/// what the law grants (GDPR, Art. 12).
+/// Seconds within which a request must be answered: the law grants one month (GDPR,
+/// Art. 12).
 const ANSWER_WITHIN: u64 = 30 * 24 * 3600;
 
-/// The service now.
+/// The status of the service now.
 pub(super) fn standing(service: &Handle) -> Operating {
     let (view, time, at) = (service.view(), now_exactly(), Instant::now());
     let waiting = view.schedule.waiting(at);
-    // Additions are in nobody's way, so nobody waits for them.
+    // Only shards that wait because of a deletion count; nobody waits for additions.
     let owed: Vec<u32> = waiting.iter().map(|(shard, _)| *shard).filter(|shard| is_owed(&view, *shard)).collect();
     let metrics = service.metrics();
     Operating {
@@ -65,7 +65,7 @@ fn is_owed(view: &View, shard: u32) -> bool {
     view.shards.iter().any(|view| view.shard.index == shard && view.shard.live.is_none())
 }
 
-/// Those without a receipt, asked for first: accepted ones, then those that are
+/// Requests without a receipt, the earliest first: deferred ones, then those that are
 /// carried out.
 fn requests(
     all: &Requests,
@@ -102,13 +102,13 @@ fn requests(
     listed
 }
 
-/// Shards that a request waits for.
+/// The shards that a request still waits for.
 pub(super) fn missing<'a>(request: &'a Request, live: &'a HashMap<u32, u64>) -> impl Iterator<Item = u32> + 'a {
     let lacks = |(shard, version): &&(u32, u64)| live.get(shard).is_none_or(|now| now <= version);
     request.shards.iter().filter(lacks).map(|(shard, _)| *shard)
 }
 
-/// The shard that is furthest speaks for a request.
+/// The phase of a request: that of its furthest shard.
 pub(super) fn furthest(waiting: &[u32], schedule: &Schedule, at: Instant) -> Phase {
     if waiting.is_empty() {
         return Phase::Publishing;
@@ -152,8 +152,8 @@ mod tests {
     use crate::deleting::id_hash;
     use crate::store::Deferred;
 
-    /// Whoever asked first stands first, and who is late is marked, whichever
-    /// kind they are.
+    /// The earliest request is listed first, and late requests are marked, whether they are
+    /// deferred or carried out.
     #[test]
     fn the_oldest_stand_first_and_the_late_are_marked() {
         let month = ANSWER_WITHIN as f64;

@@ -1,10 +1,10 @@
 //! Bearer tokens: who may do what.
 //!
-//! `tokens.json` in the state directory holds each token's hash, never the
-//! token. It is a file of its own so that `eemu token` works beside a running
-//! server, which looks at the file's time before each request. A subject is
-//! stored by index, so that the file names nobody. On a shared database the
-//! tokens are a value of the database, good at every server.
+//! `tokens.json` in the state directory holds each token's hash, never the token. It is
+//! a separate file, so that `eemu token` works while a server runs; the server checks
+//! the file's modification time before each request. A subject is stored by index, so
+//! that the file names nobody. On PostgreSQL the tokens are a value of the database and
+//! valid at every server.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -19,11 +19,11 @@ use crate::store::State;
 
 /// Name of the file inside a state directory.
 const FILE: &str = crate::store::TOKENS;
-/// Held while it is rewritten.
+/// Name of the lock file that is held while tokens are written.
 const LOCK: &str = "tokens.lock";
-/// Their name in a shared database.
+/// The key of the tokens in a shared database.
 const NOTE: &str = "tokens";
-/// How every token begins, so that people and scanners know one.
+/// Prefix of every token, by which people and secret scanners recognise one.
 pub(super) const MARK: &str = "eemu_";
 
 /// What a token may do.
@@ -49,7 +49,7 @@ impl Scope {
     }
 }
 
-/// One token, without the token.
+/// What is stored of a token.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Token {
     /// Short name, for `list` and `revoke`.
@@ -60,29 +60,30 @@ pub struct Token {
     pub scope: Scope,
     /// When it was made, in seconds since 1970.
     pub created: u64,
-    /// Until when it is good.
+    /// When it expires, in seconds since 1970; `None` for never.
     pub expires: Option<u64>,
 }
 
-/// Where tokens are kept.
+/// Where tokens are stored.
 #[derive(Debug)]
 enum Kept {
-    /// In a file of a state directory, which looked like this when it was read.
+    /// In a file of a state directory; `seen` is its metadata when it was read.
     File { dir: PathBuf, seen: Option<(SystemTime, u64, u64)> },
     /// In a shared database.
     Database(Arc<State>),
 }
 
-/// The tokens, read again when they change.
+/// All tokens, read again when they change.
 #[derive(Debug)]
 pub struct Tokens {
     kept: Kept,
     tokens: Vec<Token>,
-    /// Good until the process ends; of the demonstration.
+    /// Tokens of the demonstration, which are valid until the process ends.
     passing: Vec<Token>,
 }
 
-/// Tells two files of one time and length apart where the system can.
+/// The file's inode number, which tells two files of the same time and length apart
+/// where the system has one.
 #[cfg(unix)]
 fn file_number(meta: &fs::Metadata) -> u64 {
     std::os::unix::fs::MetadataExt::ino(meta)
@@ -98,7 +99,7 @@ fn hash(token: &str) -> String {
 }
 
 impl Tokens {
-    /// The tokens of a state directory; none when there is no file.
+    /// The tokens of a state directory; empty when there is no file.
     ///
     /// # Errors
     /// When the file is damaged.
@@ -106,7 +107,7 @@ impl Tokens {
         Self::of(Kept::File { dir: dir.to_owned(), seen: None })
     }
 
-    /// The tokens of a state, wherever it keeps them.
+    /// The tokens of a state, wherever it stores them.
     ///
     /// # Errors
     /// When they are damaged.
@@ -120,8 +121,8 @@ impl Tokens {
         Ok(tokens)
     }
 
-    /// Reads the file again if it changed. What is in a database is read when
-    /// the database says that it changed: [`Tokens::reread`].
+    /// Reads the file again if it changed. Tokens in a database are read when the database
+    /// reports a change: [`Tokens::reread`].
     ///
     /// # Errors
     /// When the file is damaged.
@@ -149,26 +150,27 @@ impl Tokens {
         Ok(())
     }
 
-    /// What a token may do; `None` for one that is unknown or past its time.
+    /// What a token may do; `None` for an unknown or expired one.
     pub fn find(&self, token: &str) -> Option<Scope> {
         self.known(token).map(|token| token.scope)
     }
 
-    /// What is kept of a token; `None` for one that is unknown or past its time.
+    /// The entry of a token; `None` for an unknown or expired one.
     pub fn known(&self, token: &str) -> Option<&Token> {
         let hash = hash(token);
         let now = now();
-        // Hashes of 256 random bits: comparing them in variable time tells nothing.
+        // The hashes are of 256 random bits, so comparing them in variable time reveals
+        // nothing.
         let good = |t: &&Token| t.hash == hash && t.expires.is_none_or(|until| now < until);
         self.tokens.iter().chain(&self.passing).find(good)
     }
 
-    /// Takes over stored tokens as another has read them.
+    /// Replaces the stored tokens by those that another thread has read.
     pub(super) fn take(&mut self, read: Self) {
         self.tokens = read.tokens;
     }
 
-    /// Ends tokens of the demonstration.
+    /// Revokes these users' tokens of the demonstration.
     pub(super) fn end_passing(&mut self, users: &[u32]) {
         self.passing.retain(|token| !matches!(token.scope, Scope::Subject(user) if users.contains(&user)));
     }
@@ -178,7 +180,7 @@ impl Tokens {
         &self.tokens
     }
 
-    /// Makes a token that is good until the process ends.
+    /// Makes a token that is valid until the process ends.
     ///
     /// # Errors
     /// When the system gives no random bytes.
@@ -188,7 +190,7 @@ impl Tokens {
         Ok(token)
     }
 
-    /// Makes a token. It is returned once and stored nowhere.
+    /// Makes a token. It is returned once, and only its hash is stored.
     ///
     /// # Errors
     /// When the file cannot be written.
@@ -201,10 +203,10 @@ impl Tokens {
         Ok((token, entry))
     }
 
-    /// Ends a token.
+    /// Revokes a token.
     ///
     /// # Errors
-    /// When there is none of that name, or the file cannot be written.
+    /// When no token has that name, or the file cannot be written.
     pub fn revoke(&mut self, id: &str) -> Result<()> {
         self.change(|tokens| {
             let before = tokens.len();
@@ -216,7 +218,7 @@ impl Tokens {
         })
     }
 
-    /// Ends every token of users whose accounts are deleted.
+    /// Revokes every token of deleted accounts.
     ///
     /// # Errors
     /// When the file cannot be written.
@@ -241,7 +243,7 @@ impl Tokens {
                 let lock = lock.with_context(|| format!("cannot open {}", lock_path.display()))?;
                 lock.lock().with_context(|| format!("cannot lock {}", lock_path.display()))?;
                 let path = dir.join(FILE);
-                // With the lock in hand: whoever began them is dead.
+                // This process holds the lock, so the processes that began temporary files have died.
                 crate::store::delete_halves(&path)?;
                 let mut tokens = read(&path)?;
                 change(&mut tokens)?;

@@ -1,11 +1,11 @@
-//! Traces for OpenTelemetry: which routes were asked, how long they took, and
-//! how long ranking and training took of it.
+//! Traces for OpenTelemetry: which routes were requested, how long they took, and how
+//! much of that was ranking and training.
 //!
-//! The usual variables decide: nothing is sent unless
-//! `OTEL_EXPORTER_OTLP_ENDPOINT` (or `..._TRACES_ENDPOINT`) names a collector.
-//! A span holds a method, a route as declared, a status and times. No span
-//! names a person, an item, a shard or a request, and no event is attached, for
-//! those of libraries may quote what they work on.
+//! The usual environment variables decide: nothing is sent unless
+//! `OTEL_EXPORTER_OTLP_ENDPOINT` (or `..._TRACES_ENDPOINT`) names a collector. A span
+//! has a method, a route as declared, a status and times. No span names a person, an
+//! item, a shard or a request. No event is attached, since events of libraries may
+//! quote what they work on.
 
 use anyhow::{Context as _, Result, bail};
 use axum::http::HeaderMap;
@@ -18,17 +18,17 @@ use tracing::Span;
 use tracing::field::Empty;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
-/// The target of the spans that are sent; nothing else is.
+/// The target of the spans that are sent; no others are.
 pub(super) const TARGET: &str = "eemu_server::traces";
 
-/// What is sent goes out when this is dropped.
+/// Sends the remaining spans when it is dropped.
 pub(super) struct Traces(SdkTracerProvider);
 
 impl Traces {
-    /// As the environment says; none when it names no collector.
+    /// Traces as the environment configures them; `None` when it names no collector.
     ///
     /// # Errors
-    /// When it asks for what there is not.
+    /// When the environment asks for something that is not supported.
     pub(super) fn of_environment() -> Result<Option<Self>> {
         let value = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         let off = value("OTEL_SDK_DISABLED").is_some_and(|value| value.eq_ignore_ascii_case("true"))
@@ -59,12 +59,12 @@ impl Traces {
 
 impl Drop for Traces {
     fn drop(&mut self) {
-        // A collector that is away loses what it would have had.
+        // If the collector does not answer, the remaining spans are lost.
         let _ = self.0.shutdown();
     }
 }
 
-/// The span of a request, under the caller's own if it names one.
+/// The span of a request, as a child of the caller's span if the headers name one.
 pub(super) fn request(method: &str, route: &str, headers: &HeaderMap) -> Span {
     let name = format!("{method} {route}");
     let span = tracing::info_span!(
@@ -78,13 +78,13 @@ pub(super) fn request(method: &str, route: &str, headers: &HeaderMap) -> Span {
         otel.status_code = Empty,
     );
     if headers.contains_key("traceparent") {
-        // A parent that cannot be set leaves a trace of its own.
+        // If the parent cannot be set, the span starts a trace of its own.
         let _ = span.set_parent(TraceContextPropagator::new().extract(&Headers(headers)));
     }
     span
 }
 
-/// Notes how a request ended.
+/// Sets the status of a request's span.
 pub(super) fn answered(span: &Span, status: u16) {
     span.record("http.response.status_code", status);
     if status >= 500 {
@@ -92,7 +92,7 @@ pub(super) fn answered(span: &Span, status: u16) {
     }
 }
 
-/// The span of a piece of work, under the present one.
+/// The span of a piece of work, as a child of the present one.
 macro_rules! work {
     ($name:literal) => {
         tracing::info_span!(target: $crate::serve::traces::TARGET, $name)

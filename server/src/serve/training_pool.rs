@@ -1,6 +1,6 @@
-//! Trainers: a bounded number of threads that take a job, train a shard beside
-//! serving, and tell the run loop what came of it. The store is theirs to
-//! publish to; what is shown is the loop's alone.
+//! Trainers: a bounded number of threads. Each takes a job, trains a shard while the
+//! service goes on, and sends the outcome to the run loop. Trainers publish to the
+//! store; only the run loop changes the view.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,23 +23,24 @@ use crate::store::{Live, State, StoreError, Ticket};
 use crate::training::{Follower, Trained, Wish, train_unit};
 use crate::unit::Unit;
 
-/// Between two reports of how far a shard is.
+/// The time between two reports of a training's progress.
 const REPORT: Duration = Duration::from_millis(20);
 
-/// A shard to train: right and records of one moment.
+/// A shard to train: a ticket and records from the same moment.
 struct Job {
     ticket: Ticket,
     dataset: Arc<Dataset>,
     outdated: Arc<AtomicBool>,
 }
 
-/// What came of a job.
+/// The outcome of a job.
 pub(super) enum Outcome {
-    /// It is trained and published, and its model loaded, in so many seconds.
+    /// The shard is trained and published, and its model loaded; with the seconds that it
+    /// took.
     Trained(Trained, Result<Option<Arc<ShardModel>>>, f64),
-    /// Its records changed, or the service stops.
+    /// The shard's records changed, or the service stops.
     Overtaken,
-    /// Another process trains it, or has.
+    /// Another process trains the shard, or has trained it.
     Elsewhere,
     /// It failed.
     Failed(anyhow::Error),
@@ -54,7 +55,7 @@ pub(super) struct TrainingPool {
 }
 
 impl TrainingPool {
-    /// Starts so many trainers.
+    /// Starts this many trainers.
     pub(super) fn start(
         size: usize,
         state: &Arc<State>,
@@ -82,12 +83,12 @@ impl TrainingPool {
         Self { jobs: Some(send), size, running: BTreeMap::new(), threads }
     }
 
-    /// Whether a trainer has nothing to do.
+    /// Whether a trainer is free.
     pub(super) fn is_free(&self) -> bool {
         self.running.len() < self.size && self.jobs.is_some()
     }
 
-    /// Whether no trainer has anything to do.
+    /// Whether all trainers are free.
     pub(super) fn is_idle(&self) -> bool {
         self.running.is_empty()
     }
@@ -102,12 +103,12 @@ impl TrainingPool {
         let outdated = Arc::new(AtomicBool::new(false));
         self.running.insert(ticket.shard(), outdated.clone());
         if let Some(jobs) = &self.jobs {
-            // The trainers live as long as this.
+            // The receivers live as long as this pool.
             let _ = jobs.send(Job { ticket, dataset, outdated });
         }
     }
 
-    /// A shard's records have changed: its training is of no use.
+    /// Cancels a shard's training, because its records have changed.
     pub(super) fn outdate(&self, shard: u32) {
         if let Some(outdated) = self.running.get(&shard) {
             outdated.store(true, Ordering::SeqCst);
@@ -119,11 +120,11 @@ impl TrainingPool {
         self.running.remove(&shard);
     }
 
-    /// Ends the trainers, when each has ended its job.
+    /// Ends the trainers, each after its job.
     pub(super) fn stop(&mut self) {
         self.jobs = None;
         for thread in self.threads.drain(..) {
-            // A trainer that panicked has said so already.
+            // A trainer that panicked has logged it already.
             let _ = thread.join();
         }
     }
@@ -148,7 +149,7 @@ impl Trainer {
                 Ok(Err(problem)) => Outcome::Failed(problem),
                 Err(_) => Outcome::Failed(anyhow::anyhow!("a trainer panicked")),
             };
-            // A loop that has ended will find it in the store.
+            // If the loop has ended, the next start finds the model in the store.
             let _ = self.handle.send(Command::Trained(shard, outcome));
         }
     }
@@ -161,7 +162,7 @@ impl Trainer {
             // Another process was faster, or the records have changed.
             return Ok(Outcome::Elsewhere);
         }
-        // After the right: what changes in between makes it worthless.
+        // After the ticket, so that a change in between invalidates it.
         let unit = Unit::of(&with_shard(&self.state, dataset, shard)?, shard)?;
         let epochs = dataset.config.train.epochs;
         let reporter = Reporter { trainer: self, job, epochs, said: Mutex::new(None) };

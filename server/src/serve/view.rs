@@ -1,10 +1,10 @@
-//! What the service answers from: an immutable view of records, models,
-//! requests, log and schedule, of one moment. All that anybody reads.
+//! The view: an immutable value of records, models, requests, log and schedule at one
+//! moment. Every request is answered from it.
 //!
-//! Every change makes a new one and puts it in place at once, so an answer
-//! never mixes two. A clone shares nearly everything. Model files for browsers
-//! are kept in memory, verified when they were loaded: what happens to the disk
-//! afterwards reaches nobody.
+//! Every change makes a new view and publishes it at once, so a response never mixes
+//! two. A clone shares nearly all of its memory. The model files that browsers download
+//! are kept in memory, verified when they were loaded, so damage to the disk afterwards
+//! reaches nobody.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -26,24 +26,24 @@ use super::schedule::Schedule;
 use crate::deployment::{Deployment, load_live};
 use crate::store::{Head, Live, Shard, State};
 
-/// A loaded model version with all that is made of it.
+/// A loaded model version with everything that is derived from it.
 #[derive(Debug)]
 pub struct ShardModel {
-    /// What the store says of it.
+    /// The store's row of the model.
     pub live: Live,
     /// The model.
     pub model: shard_model::ShardModel,
-    /// The work on items that all requests share.
+    /// The precomputed part of ranking that all requests share.
     pub base: ItemBase,
     /// The files that browsers download.
     pub files: Vec<(ClientFile, Bytes)>,
-    /// How many items of the catalogue it knows, trained with them or not.
+    /// How many items of the catalogue the model has scores for, trained with them or not.
     items: usize,
     tensors: TensorMap,
 }
 
 impl ShardModel {
-    /// Loads and verifies a shard's live model; none where it has none by now.
+    /// Loads and verifies a shard's live model; `None` where the shard has none any more.
     ///
     /// # Errors
     /// When its files are damaged or belong to another version.
@@ -61,13 +61,13 @@ impl ShardModel {
             let address = format!("{}/models/{blake3}", eemu_core::api::PREFIX);
             files.push((ClientFile { precision, blake3, bytes: bytes.len() as u64, address }, Bytes::from(bytes)));
         }
-        // Of the tensors only people's rows are asked for again.
+        // Of the tensors only the user rows are needed again.
         tensors.retain(|name, _| name == USER_ROWS);
         let base = pollster::block_on(model.item_base())?;
         Ok(Some(Self { base, live, model, files, items: dataset.catalog.items.len(), tensors }))
     }
 
-    /// A person's own row.
+    /// A user's own row.
     ///
     /// # Errors
     /// When the model has no such user.
@@ -79,16 +79,16 @@ impl ShardModel {
 /// One shard as it is served.
 #[derive(Debug, Clone)]
 pub struct ShardView {
-    /// What the store says of it.
+    /// The store's row of the shard.
     pub shard: Shard,
-    /// Its model, if it has one: then it is in the mean.
+    /// Its model, if it serves; then it is part of the ensemble.
     pub model: Option<Arc<ShardModel>>,
 }
 
 /// The catalogue as everybody gets it.
 #[derive(Debug)]
 pub struct PublicCatalog {
-    /// The catalogue as JSON, without people.
+    /// The catalogue as JSON, without users.
     pub json: Bytes,
     /// Its BLAKE3, hex.
     pub json_blake3: String,
@@ -120,9 +120,9 @@ impl PublicCatalog {
 /// How long training takes.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Pace {
-    /// Seconds that training a shard took last; 0 before the first.
+    /// Seconds that the last training of a shard took; 0 before the first.
     pub training: f64,
-    /// Seconds until it was in the mean; 0 before the first.
+    /// Seconds from the end of that training until its model served; 0 before the first.
     pub publication: f64,
 }
 
@@ -131,32 +131,32 @@ pub struct Pace {
 pub struct View {
     /// Rises with every change of records or models.
     pub generation: u64,
-    /// How far the state had come. With every deletion it says so: an answer
-    /// begun before one is not given.
+    /// The version of the state. Every deletion raises it, so that a response that was
+    /// begun before a deletion is not sent.
     pub head: Head,
-    /// The transaction up to which other processes' changes are taken in.
+    /// The last transaction of other processes that the view contains.
     pub seen: u64,
-    /// What is known.
+    /// The dataset.
     pub dataset: Arc<Dataset>,
     /// Every shard.
     pub shards: Vec<ShardView>,
-    /// Published class of each item's degree.
+    /// The published degree class of each item.
     pub classes: Arc<Vec<u8>>,
     /// The degrees that the classes stand for.
     pub degrees: Arc<Vec<u32>>,
     /// The catalogue as everybody gets it.
     pub public: Arc<PublicCatalog>,
-    /// Key of adaptation, which may be published.
+    /// The key that draws adaptation sets; it may be published.
     pub adaptation_key: Key,
-    /// Unlearning requests on their way.
+    /// Deletion requests in progress.
     pub requests: Requests,
     /// The receipt log, with its checkpoint.
     pub log: Ledger,
-    /// When which shard retrains.
+    /// The schedule of retraining.
     pub schedule: Schedule,
     /// How long training takes.
     pub pace: Pace,
-    /// Secret of the noise on classes; lives as long as the process.
+    /// The secret of the noise on degree classes; lives as long as the process.
     noise: Key,
 }
 
@@ -201,9 +201,9 @@ impl View {
         })
     }
 
-    /// Takes over records and shards as they are now, and nothing that can
-    /// fail: a model that the store has dropped leaves the mean, and so does
-    /// every other that is not the live one once something was deleted.
+    /// Takes over records and shards as they are now; it cannot fail. A model that the
+    /// store has dropped leaves the ensemble. Once something was deleted, so does every
+    /// model that is not the live one of its shard.
     pub(super) fn follow(&mut self, deployment: &Deployment) {
         let deleted = deployment.head.deletions != self.head.deletions;
         let items = deployment.dataset.catalog.items.len();
@@ -211,8 +211,8 @@ impl View {
         let model = |shard: &Shard| {
             let model = had.iter().find(|view| view.shard.index == shard.index)?.model.clone()?;
             let is_live = shard.live.as_ref()?.version == model.live.version;
-            // One that is about to be replaced saw nothing that is gone. One
-            // that lacks items that came has no scores of them.
+            // A model that is about to be replaced saw nothing that was deleted. A model that
+            // lacks new items has no scores for them.
             ((is_live || !deleted) && model.items == items).then_some(model)
         };
         self.shards =
@@ -222,7 +222,7 @@ impl View {
             if deployment.dataset.catalog.version != self.dataset.catalog.version {
                 match PublicCatalog::new(&deployment.dataset) {
                     Ok(public) => self.public = Arc::new(public),
-                    // The files that are published belong to this version.
+                    // The published files belong to this version of the catalogue.
                     Err(problem) => tracing::error!("the catalogue cannot be published: {problem:#}"),
                 }
             }
@@ -233,7 +233,7 @@ impl View {
         self.head = deployment.head;
     }
 
-    /// Puts a loaded model in the mean, if it is the live one of its shard.
+    /// Adds a loaded model to the ensemble, if it is the live one of its shard.
     pub(super) fn enter(&mut self, model: &Arc<ShardModel>) -> bool {
         let view = self.shards.iter_mut().find(|view| view.shard.index == model.live.shard);
         let Some(view) = view else { return false };
@@ -246,7 +246,7 @@ impl View {
         is_live
     }
 
-    /// Shards whose live model is not in the mean, with its version.
+    /// Shards whose live model is not in the ensemble, with its version.
     pub(super) fn missing(&self) -> Vec<(u32, u64)> {
         let lacking = |view: &ShardView| {
             let live = view.shard.live.as_ref()?;
@@ -256,7 +256,7 @@ impl View {
         self.shards.iter().filter_map(lacking).collect()
     }
 
-    /// The version of each shard's model in the mean.
+    /// The version of each shard's model in the ensemble.
     pub fn versions(&self) -> HashMap<u32, u64> {
         self.models().map(|model| (model.live.shard, model.live.version)).collect()
     }
@@ -266,8 +266,8 @@ impl View {
         self.shards.iter().filter(|view| view.shard.live.is_none()).map(|view| view.shard.index).collect()
     }
 
-    /// Seconds that training a shard takes, roughly: as it took for the models
-    /// in the mean, or last.
+    /// A rough estimate of the seconds that training a shard takes: from the models in the
+    /// ensemble, or from the last training.
     pub fn training_seconds(&self) -> f64 {
         let (sum, count) = self.models().fold((0.0, 0u32), |(sum, count), m| (sum + m.live.seconds, count + 1));
         match (count, self.pace.training) {
@@ -277,17 +277,17 @@ impl View {
         }
     }
 
-    /// The models in the mean.
+    /// The models in the ensemble.
     pub fn models(&self) -> impl Iterator<Item = &Arc<ShardModel>> {
         self.shards.iter().filter_map(|view| view.model.as_ref())
     }
 
-    /// The models whose scores count: a shard without records has no voice.
+    /// The models whose scores count: the model of a shard without records is left out.
     pub fn voices(&self) -> impl Iterator<Item = &Arc<ShardModel>> {
         self.models().filter(|model| self.dataset.has_voice(model.live.shard))
     }
 
-    /// How many shards are in the mean.
+    /// How many shards are in the ensemble.
     pub fn clean(&self) -> u32 {
         self.models().count() as u32
     }
@@ -298,19 +298,21 @@ impl View {
     }
 }
 
-/// How likely each further step of noise on a class is.
+/// The ratio of the probabilities of k + 1 and k steps of noise on a class.
 const NOISE: f64 = 1.0 / 3.0;
 
-/// Classes as they are published, and the degrees they stand for.
+/// The published degree classes, and the degrees that they stand for.
 ///
-/// A class that moved would name the item whose record was deleted. So every
-/// class is moved by a two-sided geometric number of steps (half of them by
-/// none), drawn anew at each change of the records: between two readings half
-/// of all classes move. A record moves its item by one class at most, so one
-/// reading is at most three times as likely without the record as with it, and
-/// at most nine times as likely under a deletion of one item as of another:
-/// two items' classes differ. The bound is for one reading. Each further one is
-/// drawn anew and may tell as much again, so many add up.
+/// A class that changed would reveal the item whose record was deleted. So noise is
+/// added: every class moves by a two-sided geometric number of steps (half of them by
+/// none), drawn anew at each change of the records. Between two readings half of all
+/// classes move.
+///
+/// A record changes its item's class by one at most. So one reading is at most three
+/// times as likely without the record as with it. It is at most nine times as likely
+/// under a deletion of one item as of another, since two items' classes differ. The
+/// bound holds for one reading. Each further reading is drawn anew and may reveal as
+/// much again, so many readings add up.
 fn published_degrees(dataset: &Dataset, noise: &Key, generation: u64) -> (Arc<Vec<u8>>, Arc<Vec<u32>>) {
     let mut stream = noise.stream("noise on classes", &[&generation.to_le_bytes()]);
     let classes: Vec<u8> = dataset

@@ -1,4 +1,5 @@
-//! Many lines in one request: records of many people, items of the catalogue.
+//! Endpoints that take many lines in one request: records of many users, and items of
+//! the catalogue.
 
 use std::sync::Arc;
 
@@ -18,8 +19,8 @@ use crate::identifier::check;
 use crate::serve::command::{Add, AddItems, Came, Change, Coming, Whose};
 use crate::serve::view::View;
 
-/// A line of a body, and what is wrong with it. Nothing of it is quoted: bodies
-/// hold identifiers, and answers reach logs.
+/// A line's number, and its value or what is wrong with it. The message quotes nothing
+/// of the line, since bodies hold identifiers and answers are logged.
 type Read<T> = (u64, Result<T, &'static str>);
 
 /// The lines of a body that are not blank.
@@ -47,7 +48,7 @@ fn told(answers: &[LineAnswer]) -> Answer<Response> {
     Ok(([(header::CONTENT_TYPE, JSON_LINES)], Body::from(text)).into_response())
 }
 
-/// A line's record; or why it cannot be added.
+/// The record of a line, or why it cannot be added.
 fn coming(view: &View, record: BulkInteraction) -> Result<Coming, &'static str> {
     let dataset = &view.dataset;
     if record.timestamp.is_some_and(|time| !time.is_finite()) {

@@ -1,4 +1,4 @@
-//! Who is asking, and about whom they may ask.
+//! Who calls, and which users they may ask about.
 
 use std::sync::Arc;
 
@@ -15,13 +15,13 @@ use crate::serve::tokens::Scope;
 use crate::serve::view::View;
 use crate::store::NewAudit;
 
-/// Stands in the audit log for a token of an issuer.
+/// Stands in the audit log for a token of an OpenID Connect issuer.
 const ISSUER: &str = "issuer";
 
-/// Said to those who may ask about anybody.
+/// The message to callers who may ask about any user.
 pub(super) const NAME_THE_USER: &str = "name the user that this is about: {\"user\": \"...\"}";
 
-/// The one who asks: nobody in particular, or the holder of a token.
+/// The caller: anonymous, or the holder of a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Caller {
     pub(super) scope: Option<Scope>,
@@ -59,10 +59,10 @@ impl FromRequestParts<Arc<App>> for Caller {
 }
 
 impl Caller {
-    /// Whom an issuer's token speaks for here.
+    /// The caller that an issuer's token speaks for.
     ///
     /// # Errors
-    /// 403 for a person who has no account.
+    /// 403 for a user who has no account.
     fn signed_in(view: &View, who: SignedIn) -> Answer<Self> {
         let scope = match who {
             SignedIn::Admin => Scope::Admin,
@@ -76,13 +76,13 @@ impl Caller {
         Ok(Self { scope: Some(scope), token: ISSUER.to_owned() })
     }
 
-    /// Whether this is the token of a short name.
+    /// Whether the caller's token has this short name.
     pub(super) fn is(&self, id: &str) -> bool {
         self.token == id
     }
 
-    /// An entry of the audit log: this caller asked for something and got an
-    /// answer. None for nobody in particular.
+    /// An entry of the audit log: this caller made a request and got a response. `None` for
+    /// an anonymous caller.
     pub(super) fn audit(&self, kind: &'static str, status: u16) -> Option<NewAudit> {
         let scope = self.scope?.word();
         Some(NewAudit { token: self.token.clone(), scope, kind, status })
@@ -91,8 +91,8 @@ impl Caller {
     /// The user that a request is about.
     ///
     /// # Errors
-    /// 401 without a token; 403 for roles that see nobody's data; 404 when
-    /// there is no such user or it is another's: a subject cannot tell which.
+    /// 401 without a token; 403 for roles that see nobody's data; 404 both for an unknown
+    /// user and for another user than the caller, so that a subject cannot tell them apart.
     pub(super) fn about(&self, view: &View, user: Option<&str>) -> Answer<u32> {
         let users = &view.dataset.catalog.users;
         let alive = |index: u32| (index as usize) < users.len() && !users.is_deleted(index);
@@ -111,11 +111,11 @@ impl Caller {
         }
     }
 
-    /// The user that records are added for: an administrator may name somebody
-    /// who is in no table yet, where people come with their first record.
+    /// The user that records are added for. An administrator may name a user who is not in
+    /// the catalogue yet, if users may be added with their first record.
     ///
     /// # Errors
-    /// As [`Caller::about`]; 400 for an identifier that cannot be one.
+    /// As [`Caller::about`]; 400 for an invalid identifier.
     pub(super) fn adds_for(&self, view: &View, user: Option<&str>) -> Answer<Whose> {
         match (self.scope, user) {
             (Some(Scope::Admin), Some(id)) if view.dataset.catalog.users.find(id).is_none() => {
@@ -131,7 +131,7 @@ impl Caller {
         }
     }
 
-    /// Lets operators and administrators pass.
+    /// Allows operators and administrators.
     ///
     /// # Errors
     /// 401 without a token, 403 for a subject.
@@ -143,10 +143,10 @@ impl Caller {
         }
     }
 
-    /// Lets administrators pass.
+    /// Allows administrators.
     ///
     /// # Errors
-    /// 401 without a token, 403 for everybody else.
+    /// 401 without a token, 403 for any other role.
     pub(super) fn administers(&self) -> Answer<()> {
         match self.scope {
             None => Err(Failure::unauthorized()),
@@ -156,7 +156,7 @@ impl Caller {
         }
     }
 
-    /// Lets anybody with a token pass.
+    /// Allows anybody with a token.
     ///
     /// # Errors
     /// 401 without a token.

@@ -1,9 +1,8 @@
-//! Around every answer: rate limits, time limits, security headers,
+//! The layers around every handler: rate limits, time limits, security headers,
 //! compression, counters and one log line.
 //!
-//! A log line holds the method, the route as declared (never the path as
-//! asked), the status and the time. Bodies, tokens and names of requests are
-//! in none.
+//! A log line has the method, the route as declared (never the requested path), the
+//! status and the time. It has no body, no token and no request's name.
 
 use std::any::Any;
 use std::net::IpAddr;
@@ -35,17 +34,17 @@ use crate::serve::traces;
 #[derive(Debug, Clone, Copy)]
 pub struct Peer(pub IpAddr);
 
-/// Requests of one caller: of one token, or of one address.
+/// Counts the requests of each caller: of one token, or of one address.
 pub struct Limits(Option<RateLimiter<[u8; 32], DashMapStateStore<[u8; 32]>, DefaultClock>>);
 
 impl Limits {
-    /// So many a second, and as many at once; 0 means any.
+    /// Allows this many requests per second, and as many at once; 0 means no limit.
     pub fn new(rate: u32) -> Self {
         Self(NonZeroU32::new(rate).map(|rate| RateLimiter::keyed(Quota::per_second(rate))))
     }
 
-    /// Whether the caller may ask once more now. Only a token that `known`
-    /// knows has a rate of its own; invented ones share their address's.
+    /// Whether the caller may make one more request now. Only a token for which `known` is
+    /// true has a rate of its own; invented tokens share their address's rate.
     fn allow(&self, request: &Request, known: impl Fn(&str) -> bool) -> bool {
         let Some(limiter) = &self.0 else { return true };
         let mut hasher = blake3::Hasher::new();
@@ -69,7 +68,7 @@ pub(super) fn around(
     scripts: &[String],
 ) -> Router<Arc<App>> {
     let policies = Arc::new(Policies::new(scripts));
-    // Model files gain nothing from compression, and ranges of them lose.
+    // Compression gains nothing for model files, and range requests would lose by it.
     let worth = DefaultPredicate::new().and(NotForContentType::const_new("application/octet-stream"));
     router
         .layer(from_fn_with_state(app.clone(), fresh))
@@ -92,12 +91,12 @@ fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
 async fn limit(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let known = |token: &str| {
         let mut tokens = app.service.tokens();
-        // A file that cannot be read makes nobody known; the answer says so.
+        // If the tokens cannot be read, no token is known; the handler reports the error.
         app.sign_in.as_ref().is_some_and(|issuer| issuer.knows(token))
             || tokens.find(token).is_some()
             || (tokens.refresh().is_ok() && tokens.find(token).is_some())
     };
-    // Who watches over the service is never turned away.
+    // Health checks are never refused.
     if ["/healthz", "/readyz"].contains(&request.uri().path()) || app.limits.allow(&request, known) {
         next.run(request).await
     } else {
@@ -105,8 +104,8 @@ async fn limit(State(app): State<Arc<App>>, request: Request, next: Next) -> Res
     }
 }
 
-/// Where several servers share a database, none answers from a picture that is
-/// older than the request.
+/// Where several servers share a database, waits until the view is no older than the
+/// request.
 async fn fresh(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     if app.service.is_shared() && request.uri().path() != "/healthz" {
         let service = app.service.clone();
@@ -119,8 +118,8 @@ async fn fresh(State(app): State<Arc<App>>, request: Request, next: Next) -> Res
     next.run(request).await
 }
 
-/// What is noted in the audit log, by route; and the status with which the run
-/// loop has noted it already, together with the change.
+/// The requests that are audited, by route. The status is the one with which the run
+/// loop writes the entry itself, together with the change.
 const AUDITED: [(&str, &str, Option<u16>); 12] = [
     ("/api/v1/interactions/list", "read records", None),
     ("/api/v1/person/export", "export a person", None),
@@ -136,8 +135,8 @@ const AUDITED: [(&str, &str, Option<u16>); 12] = [
     ("/api/v1/tokens/revoke", "revoke a token", None),
 ];
 
-/// Notes who asked what kind of thing. Whoever has no token that is known is
-/// nobody in particular, and fills no log.
+/// Writes who made what kind of request to the audit log. A caller without a known
+/// token is anonymous and gets no entry.
 async fn audit(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
     let Some(&(_, kind, noted)) = AUDITED.iter().find(|(path, ..)| *path == route) else {
@@ -165,7 +164,7 @@ async fn count(State(app): State<Arc<App>>, request: Request, next: Next) -> Res
     let (status, seconds) = (response.status(), start.elapsed().as_secs_f64());
     app.service.metrics().answered(&route, status.as_u16(), seconds);
     info!(%method, route, status = status.as_u16(), milliseconds = (seconds * 1e3) as u64, "answered");
-    // Layers that answer for themselves say it with a bare status.
+    // Layers that respond themselves give a bare status, without a problem document.
     let bare = response.status().is_client_error() || response.status().is_server_error();
     if bare && !response.headers().contains_key(header::CONTENT_TYPE) && status != StatusCode::RANGE_NOT_SATISFIABLE {
         return with_headers(Failure::of_status(status).into_response(), response.headers());
@@ -199,7 +198,7 @@ impl Policies {
         let docs = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
                     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
         Self {
-            // Hashes are base64, so this cannot fail; if it did, nothing would run.
+            // The hashes are base64, so this cannot fail. If it did, no script would run.
             app: HeaderValue::from_str(&app).unwrap_or(HeaderValue::from_static("default-src 'none'")),
             docs: HeaderValue::from_static(docs),
         }

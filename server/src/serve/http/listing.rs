@@ -1,5 +1,5 @@
-//! Lists for nobody in particular, and which items are in none: similar,
-//! popular and new items; hidden ones.
+//! Lists that are not for one user: similar, popular and new items. Also which items
+//! are hidden from lists.
 
 use std::sync::Arc;
 
@@ -16,12 +16,12 @@ use crate::serve::recommending::{newest, popular, similar};
 use crate::serve::tokens::Scope;
 use crate::serve::view::View;
 
-/// Items that are hidden or shown at once, at most.
+/// The most items that one request may hide or show.
 const MOST_ITEMS: usize = 10_000;
 
 const NO_ITEM: &str = "there is no such item; name it as in the imported files";
 
-/// What a query for a list says. Names may come several times.
+/// The parameters of a request for a list. A name may occur several times.
 #[derive(Debug)]
 struct Asked {
     item: Option<String>,
@@ -41,7 +41,7 @@ impl Asked {
                 "category" => rules.category.push(value),
                 "exclude" => rules.exclude.push(value),
                 "only" => rules.only.get_or_insert_default().push(value),
-                // The name is not repeated: it may be anything.
+                // The name is not repeated, since it may be anything.
                 _ => {
                     return Err(Failure::bad(
                         "the query has a name too many; give item, top, category, exclude or only",
@@ -53,7 +53,7 @@ impl Asked {
         Ok(Self { item, top: counted(top)?, rules })
     }
 
-    /// For lists that are about no item.
+    /// The parameters of a list that does not start from an item.
     fn of_all(view: &View, pairs: Vec<(String, String)>) -> Answer<Self> {
         match Self::of(view, pairs)? {
             Self { item: Some(_), .. } => Err(Failure::bad("this list is about no item; leave item out")),

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use super::App;
 use super::problem::{Answer, Failure, Query};
 
-/// Entries of a page at most.
+/// The most entries on a page.
 const LONGEST_PAGE: u64 = 1000;
 
 /// The signed state of the log.

@@ -1,17 +1,17 @@
 //! The HTTP API, version 1.
 //!
-//! | file | what it knows |
+//! | file | what it answers |
 //! |---|---|
 //! | `published`, `log` | what everybody may read |
-//! | `personal`, `unlearning` | a person's own data and deletions |
+//! | `personal`, `unlearning` | a user's own data and deletions |
 //! | `bulk` | many records, or items, in one request |
-//! | `recommending` | recommendations computed here |
-//! | `listing` | similar, popular and new items; hidden ones |
-//! | `operating` | health, metrics, what an operator sees |
+//! | `recommending` | recommendations computed on the server |
+//! | `listing` | similar, popular and new items; hidden items |
+//! | `operating` | health, metrics, the operator's page |
 //! | `tokens` | tokens and backups |
-//! | `caller` | who asks, and about whom |
-//! | `problem` | what is answered when something is wrong |
-//! | `layers` | limits, headers, log lines around every answer |
+//! | `caller` | who calls, and which users they may ask about |
+//! | `problem` | the response to a request that fails |
+//! | `layers` | limits, headers and log lines around every handler |
 //! | `web` | the browser app's files |
 
 mod bulk;
@@ -48,18 +48,18 @@ pub use layers::{Limits, Peer};
 use super::handle::Handle;
 use super::sign_in::{Oidc, SignIn};
 
-/// Body of a batch at most.
+/// The largest body of a batch, in bytes.
 const BATCH_BYTES: usize = 32 << 20;
-/// Body of anything else at most.
+/// The largest body of any other request, in bytes.
 const BODY_BYTES: usize = 1 << 20;
 
-/// What handlers share.
+/// What all handlers share.
 pub struct App {
     /// Reads the service, and asks it to change.
     pub service: Handle,
-    /// Places for computing recommendations.
+    /// Permits for computing recommendations.
     pub(crate) computing: Arc<Semaphore>,
-    /// Bearer tokens of an issuer.
+    /// Verifies bearer tokens of an OpenID Connect issuer.
     pub(crate) sign_in: Option<SignIn>,
     limits: Limits,
 }
@@ -70,16 +70,16 @@ impl std::fmt::Debug for App {
     }
 }
 
-/// What the HTTP side decides.
+/// The options of the HTTP server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpOptions {
-    /// Requests a second from one caller, and as many at once; 0 means any.
+    /// Requests per second of one caller, and as many at once; 0 means no limit.
     pub rate: u32,
-    /// Seconds that a request may take until its answer begins.
+    /// Seconds until the response to a request must begin.
     pub timeout: u64,
     /// Folder of the browser app.
     pub web: Option<PathBuf>,
-    /// Whose bearer tokens are taken beside our own.
+    /// The OpenID Connect issuer whose tokens are accepted beside eemu's own.
     pub oidc: Option<Oidc>,
 }
 
@@ -170,12 +170,12 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         let all = [&mut path.get, &mut path.post];
         all.into_iter().flatten().for_each(document_layers);
     }
-    // Paths begin where the document's own does, which is two levels below.
+    // Paths are relative to the document's own path, two levels below the root.
     document.servers = Some(vec![utoipa::openapi::Server::new("../..")]);
     document
 }
 
-/// What any route may answer, because of the layers around all of them.
+/// Adds the responses that any route may give, because of the layers around it.
 fn document_layers(operation: &mut Operation) {
     let problem = |status: StatusCode, why: &str| {
         let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
@@ -196,10 +196,10 @@ fn document_layers(operation: &mut Operation) {
     }
 }
 
-/// The router with everything around it.
+/// The router with all layers around it.
 ///
 /// # Errors
-/// When the folder of the browser app is not one.
+/// When the folder of the browser app has no page.
 pub fn router(service: Handle, options: &HttpOptions) -> anyhow::Result<Router> {
     let app = Arc::new(App {
         computing: Arc::new(Semaphore::new(service.options().serve_jobs.max(1))),
@@ -209,7 +209,7 @@ pub fn router(service: Handle, options: &HttpOptions) -> anyhow::Result<Router> 
     });
     let (api, _) = api().split_for_parts();
     let document = openapi();
-    // Addresses within the page are relative: it may be shown below a path.
+    // The page's own links are relative, so that it works below any path.
     let docs = utoipa_swagger_ui::SwaggerUi::new("/docs")
         .url("/api/v1/openapi.json", document)
         .config(utoipa_swagger_ui::Config::new(["../api/v1/openapi.json"]));
@@ -223,7 +223,7 @@ pub fn router(service: Handle, options: &HttpOptions) -> anyhow::Result<Router> 
     Ok(layers::around(router.layer(DefaultBodyLimit::max(BODY_BYTES)), &app, options, &scripts).with_state(app))
 }
 
-/// `/docs` leads to `/docs/`, below whatever path it was asked for.
+/// Redirects `/docs` to `/docs/`, below whatever path it was requested.
 async fn to_the_page(mut response: axum::response::Response) -> axum::response::Response {
     if let Some(to) = response.headers_mut().get_mut(axum::http::header::LOCATION) {
         *to = axum::http::HeaderValue::from_static("docs/");

@@ -1,4 +1,5 @@
-//! For operators and their machines: health, metrics, tokens' own names.
+//! Endpoints for operators and their machines: health, metrics, the operator's page,
+//! the audit log.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -18,9 +19,9 @@ use crate::serve::standing::standing;
 use crate::serve::tokens::Scope;
 use crate::store::Deferred;
 
-/// Deadlines that are listed at most.
+/// The most deadlines that are listed.
 const DEADLINES: usize = 1000;
-/// Entries of a page at most.
+/// The most entries on a page.
 const LONGEST_PAGE: u64 = 1000;
 
 fn health(app: &App) -> Health {

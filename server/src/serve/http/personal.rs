@@ -1,4 +1,4 @@
-//! A person's own data: seen, added to, deleted.
+//! A user's own data: read, added to, deleted.
 
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ use crate::serve::requests::owner_of;
 use crate::serve::view::View;
 use crate::store::NewAudit;
 
-/// Items of one request at most.
+/// The most items in one request.
 const MOST_ITEMS: usize = 10_000;
 
 fn items_of<'a>(dataset: &Dataset, ids: impl ExactSizeIterator<Item = &'a String>) -> Answer<Vec<u32>> {
@@ -71,7 +71,8 @@ pub(super) async fn export(
     let id = &view.dataset.catalog.users.ids[user as usize];
     let requests: Vec<_> = {
         let known = &view.requests;
-        // Somebody else's is as one that is not there.
+        // Another user's request is treated like an unknown one, so that the caller cannot
+        // tell them apart.
         let own = |name: &&String| known.find(name).is_some_and(|found| found.owner == Some(owner_of(name, id)));
         ask.requests.iter().filter(own).filter_map(|name| known.find(name)).cloned().collect()
     };
@@ -118,13 +119,13 @@ pub(super) async fn add(
     Ok(Json(Added { added: came.iter().filter(|came| **came == Came::Added).count() as u64 }))
 }
 
-/// What is known, with a person's whole history at hand.
+/// The dataset with this user's whole history in memory.
 async fn at_hand(app: &App, view: &View, user: u32) -> Answer<Dataset> {
     let (service, dataset) = (app.service.clone(), view.dataset.clone());
     blocking(move || service.with_people(&dataset, &[user])).await
 }
 
-/// Something that waits for the database, on a thread that may.
+/// Runs a function that blocks, such as a query, on a thread for such work.
 pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> anyhow::Result<T> + Send + 'static,
 ) -> Answer<T> {
@@ -236,7 +237,7 @@ async fn dry_run(app: &App, wanted: Wanted) -> Answer<Response> {
     Ok(Json(blocking(move || service.dry_run(&wanted)).await?).into_response())
 }
 
-/// The status of a deletion that is made, or accepted.
+/// The status of a deletion that is made or deferred.
 const ACCEPTED: u16 = StatusCode::ACCEPTED.as_u16();
 
 async fn forget(app: &App, wanted: Wanted, by: Option<NewAudit>) -> Answer<Response> {

@@ -1,7 +1,7 @@
-//! What is answered when something is wrong: what, where, and what to do.
+//! Problem documents: what is wrong with a request, where, and what to do.
 //!
-//! An answer goes to whoever sent the request, so it names the field, the item
-//! or the user that they wrote. Log lines hold none of it.
+//! A response goes to the client that sent the request, so it may name the field, the
+//! item or the user that the client wrote. Log lines contain none of it.
 
 use axum::Json;
 use axum::body::Bytes;
@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 use crate::reading::{without_place, wrong_kind};
 use crate::store::StoreError;
 
-/// An answer that is no success.
+/// An error response.
 #[derive(Debug)]
 pub(super) struct Failure {
     status: StatusCode,
@@ -24,11 +24,11 @@ pub(super) struct Failure {
     message: String,
 }
 
-/// What is not there, and what is another's.
+/// The message for an unknown thing and for another user's.
 const NOT_FOUND: &str = "there is no such thing, or it is not yours";
-/// Where identifiers come from.
+/// A hint on how identifiers are written.
 const AS_IMPORTED: &str = "check the identifier: it is written as in the imported data, byte for byte";
-/// When nothing can be asked of it.
+/// The message when the database does not answer.
 pub(super) const DATABASE: &str = "the database does not answer; send it again in a while";
 
 /// A handler's result.
@@ -39,12 +39,12 @@ impl Failure {
         Self { status, code, message: message.into() }
     }
 
-    /// The request cannot be understood.
+    /// 400: the request is malformed.
     pub(super) fn bad(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "bad_request", message)
     }
 
-    /// No token.
+    /// 401: there is no token.
     pub(super) fn unauthorized() -> Self {
         Self::new(
             StatusCode::UNAUTHORIZED,
@@ -53,51 +53,51 @@ impl Failure {
         )
     }
 
-    /// A token that is none.
+    /// 401: the token is not valid.
     pub(super) fn unknown_token(why: &str) -> Self {
         let message = format!("{why}; send another one, or none at all where nobody's data is asked for");
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", message)
     }
 
-    /// The token's role may not do this at all.
+    /// 403: the token's role may not do this at all.
     pub(super) fn forbidden(holds: &str, needs: &str) -> Self {
         let message = format!("{holds} token may not do this; use {needs}");
         Self::new(StatusCode::FORBIDDEN, "forbidden", message)
     }
 
-    /// A person whom an issuer names, and who is in no table.
+    /// 403: the issuer's token names a person who has no account here.
     pub(super) fn no_account() -> Self {
         let message = "the person that this token names has no account here; an administrator makes one by adding the \
                        first record, unless the claim named by oidc-person is the wrong one";
         Self::new(StatusCode::FORBIDDEN, "forbidden", message)
     }
 
-    /// Not there, or somebody else's: one answer for both.
+    /// 404: it does not exist or belongs to another user; the answer does not say which.
     pub(super) fn not_found() -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", NOT_FOUND)
     }
 
-    /// Not there, for those who may see everything of the kind.
+    /// 404: it does not exist. For callers who may see everything of the kind.
     pub(super) fn missing(message: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", message)
     }
 
-    /// A user that is not there, for those who may see everybody.
+    /// 404: the user does not exist. For callers who may see every user.
     pub(super) fn no_user(id: &str) -> Self {
         Self::missing(format!("there is no user '{}'; {AS_IMPORTED}", short(id)))
     }
 
-    /// An item that is not in the catalogue.
+    /// The item is not in the catalogue.
     pub(super) fn no_item(field: &str, id: &str) -> Self {
         Self::bad(format!("{field}: item '{}' is not in the catalogue; {AS_IMPORTED}", short(id)))
     }
 
-    /// Try again later.
+    /// 503: try again later.
     pub(super) fn unavailable(message: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message)
     }
 
-    /// Too many requests.
+    /// 429: too many requests.
     pub(super) fn too_many() -> Self {
         Self::new(
             StatusCode::TOO_MANY_REQUESTS,
@@ -106,7 +106,7 @@ impl Failure {
         )
     }
 
-    /// A fault of the server; the cause goes to the log, which names nobody.
+    /// 500: a fault of the server. Its cause goes to the log, which names nobody.
     pub(super) fn internal(error: &anyhow::Error) -> Self {
         tracing::error!("a request failed: {error:#}");
         Self::new(
@@ -116,8 +116,8 @@ impl Failure {
         )
     }
 
-    /// What went wrong inside, told apart: a database that does not answer will
-    /// again.
+    /// The response to an internal error. A database that does not answer gives 503, since
+    /// it may answer later.
     pub(super) fn of(error: &anyhow::Error) -> Self {
         match error.downcast_ref() {
             Some(StoreError::Database(_) | StoreError::BadDatabase(_)) => {
@@ -128,12 +128,12 @@ impl Failure {
         }
     }
 
-    /// The same as what goes over the wire.
+    /// The problem document that is sent.
     pub(super) fn problem(&self) -> Problem {
         Problem { code: self.code.to_owned(), message: self.message.clone() }
     }
 
-    /// For statuses that layers give.
+    /// The error response for a bare status that a layer gave.
     pub(super) fn of_status(status: StatusCode) -> Self {
         let (code, message) = match status {
             StatusCode::PAYLOAD_TOO_LARGE => {
@@ -188,10 +188,10 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     }
 }
 
-/// Reads JSON; an error names the field.
+/// Parses JSON; an error names the field.
 ///
 /// # Errors
-/// 400 for what is no JSON, 422 for what is not what was asked for.
+/// 400 for text that is not JSON, 422 for JSON of another shape than expected.
 pub(super) fn json<T: DeserializeOwned>(bytes: &[u8], what: &str) -> Answer<T> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let read = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
@@ -213,13 +213,13 @@ fn not_json(what: &str, why: &serde_json::Error) -> Failure {
     Failure::bad(format!("{what} is not JSON: line {line}, column {column}: {why}; send one JSON object"))
 }
 
-/// Somebody's words, at a length that can be read.
+/// Text of a client, cut to a readable length.
 fn short(text: &str) -> String {
     const MOST: usize = 160;
     if text.chars().count() <= MOST { text.to_owned() } else { text.chars().take(MOST).chain(['…']).collect() }
 }
 
-/// Values of the query.
+/// The values of the query string.
 pub(super) struct Query<T>(pub(super) T);
 
 impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Query<T> {
@@ -237,7 +237,7 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Query<T
     }
 }
 
-/// The part of the path that names something.
+/// The last part of the path, which names something.
 pub(super) struct Name(pub(super) String);
 
 impl<S: Send + Sync> FromRequestParts<S> for Name {

@@ -19,17 +19,18 @@ use super::problem::{Answer, Failure, Name, Query};
 use crate::clock::now;
 use crate::serve::handle::Handle;
 
-/// How long a client may use a manifest.
+/// Seconds that a client may use a manifest.
 const VALID: u64 = 24 * 3600;
-/// Items of a page at most.
+/// The most items on a page.
 const LONGEST_PAGE: u32 = 1000;
 
-/// The ensemble as it is now.
+/// The manifest of the ensemble as it is now.
 fn describe(service: &Handle) -> Manifest {
     let view = service.view();
     let dataset = &view.dataset;
     let mut config = dataset.config.clone();
-    // Who knows the seed knows which shard holds a record.
+    // Whoever knows the seed can compute which shard holds a record, so it is not
+    // published.
     config.train.seed = 0;
     let shards = view
         .shards
@@ -51,7 +52,7 @@ fn describe(service: &Handle) -> Manifest {
         .collect();
     Manifest {
         format: 1,
-        // Both only rise.
+        // Both only rise, so their sum does.
         generation: view.generation + service.hiding().revision(),
         dataset: dataset.catalog.dataset.clone(),
         catalog_version: dataset.catalog.version,
@@ -129,13 +130,13 @@ pub(super) async fn catalog_dense(State(app): State<Arc<App>>) -> Response {
 pub(super) async fn model(
     State(app): State<Arc<App>>,
     Name(blake3): Name,
-    // One that cannot be read asks for nothing (RFC 9110, 14.2).
+    // A range that cannot be parsed is ignored (RFC 9110, 14.2).
     range: Result<TypedHeader<Range>, TypedHeaderRejection>,
     headers: HeaderMap,
 ) -> Answer<Response> {
     let bytes = app.service.view().file(&blake3).ok_or_else(Failure::not_found)?;
     let etag = format!("\"{blake3}\"");
-    // A range of another version is of no use to anybody.
+    // A range of another version of the file is of no use.
     let same = headers.get(header::IF_RANGE).is_none_or(|wanted| wanted.as_bytes() == etag.as_bytes());
     let mut response = match range.ok().filter(|_| same) {
         Some(TypedHeader(range)) => part(&bytes, &range),
@@ -168,7 +169,7 @@ fn part(bytes: &Bytes, range: &Range) -> Response {
         (from < to.min(total)).then_some((from, to.min(total)))
     };
     match first.and_then(|(from, to)| ends(from, to)) {
-        // Several ranges at once are answered with the whole file.
+        // A request for several ranges gets the whole file.
         Some(_) if more.is_some() => bytes.clone().into_response(),
         Some((from, to)) => {
             let described = format!("bytes {from}-{}/{total}", to - 1);

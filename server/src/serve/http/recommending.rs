@@ -1,4 +1,4 @@
-//! Recommendations over HTTP: one person, or a file of many.
+//! Recommendations over HTTP: for one user, or for a batch of many.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -21,11 +21,11 @@ use crate::serve::traces::work;
 use crate::serve::view::View;
 use crate::store::Head;
 
-/// Recommended items at most.
+/// The most recommended items in a list.
 const MOST: u32 = 1000;
-/// Items that a visitor may pick.
+/// The most items that a visitor may pick.
 const MOST_PICKS: usize = 1000;
-/// People computed together; memory grows with it.
+/// Users computed together; memory grows with this number.
 const TILE: usize = 32;
 
 pub(super) fn counted(top: Option<u32>) -> Answer<usize> {
@@ -35,7 +35,7 @@ pub(super) fn counted(top: Option<u32>) -> Answer<usize> {
     }
 }
 
-/// What is wrong with somebody's rules or picks.
+/// The error response for invalid rules or picks.
 pub(super) fn refused(error: eemu_core::Error) -> Failure {
     match error {
         eemu_core::Error::Rule(message) => Failure::bad(message),
@@ -43,7 +43,7 @@ pub(super) fn refused(error: eemu_core::Error) -> Failure {
     }
 }
 
-/// Understands a request, and whether the caller may ask it.
+/// Validates a request, and checks that the caller may make it.
 fn understand(view: &View, caller: &Caller, ask: &RecommendRequest) -> Answer<Asked> {
     let dataset = &view.dataset;
     let top = counted(ask.top)?;
@@ -73,7 +73,7 @@ fn understand(view: &View, caller: &Caller, ask: &RecommendRequest) -> Answer<As
     Ok(Asked { who, top, rules, unknown, explain: ask.explain })
 }
 
-/// Computes something in one of the places for it.
+/// Computes something while holding one of the permits.
 pub(super) async fn computed<T: Send + 'static>(
     app: Arc<App>,
     compute: impl FnOnce(&App) -> anyhow::Result<T> + Send + 'static,
@@ -103,7 +103,8 @@ pub(super) async fn one(
     answers.people.pop().map(Json).ok_or_else(Failure::not_found)
 }
 
-/// Operators ask for anybody's recommendations, which are not their records.
+/// The user of a request. Operators may ask for any user's recommendations, which are
+/// not that user's records.
 fn user_of(view: &View, caller: &Caller, user: Option<&str>) -> Answer<u32> {
     match (caller.scope, user) {
         (Some(Scope::Operator), Some(id)) => {
@@ -126,31 +127,31 @@ fn user_of(view: &View, caller: &Caller, user: Option<&str>) -> Answer<u32> {
 pub(super) async fn batch(State(app): State<Arc<App>>, caller: Caller, body: Bytes) -> Answer<Response> {
     caller.operates()?;
     let lines = body.split(|b| *b == b'\n').filter(|line| !line.trim_ascii().is_empty());
-    // Only places within the body: it is kept once.
+    // Slices of the body, so that it is kept only once.
     let lines: Vec<Bytes> = lines.map(|line| body.slice_ref(line)).collect();
     let batch = Batch { app, caller, lines, next: 0, ready: VecDeque::new(), head: Head::default() };
-    // Fused: who compresses it may ask again after the end.
+    // Fused, since the compression layer may poll again after the end.
     let stream = futures_util::stream::unfold(batch, Batch::line).fuse();
     Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], HttpBody::from_stream(stream)).into_response())
 }
 
-/// Answers on their way, computed some at a time and looked at once more when
-/// each is sent: whoever reads slowly must not get what was computed before a
-/// deletion that has been acknowledged since.
+/// The responses of a batch, computed a few at a time. Each is checked once more when
+/// it is sent, so that a slow reader gets nothing that was computed before a deletion
+/// that has been acknowledged since.
 struct Batch {
     app: Arc<App>,
     caller: Caller,
     lines: Vec<Bytes>,
-    /// The line whose answer is sent next.
+    /// The index of the line whose response is sent next.
     next: usize,
-    /// Answers that are computed.
+    /// Responses that are computed.
     ready: VecDeque<Bytes>,
-    /// How far the state was then.
+    /// The version of the state that they were computed from.
     head: Head,
 }
 
 impl Batch {
-    /// The next line, and what is left; `None` at the end.
+    /// The next response, and the rest of the batch; `None` at the end.
     async fn line(mut self) -> Option<(Result<Bytes, std::io::Error>, Self)> {
         if self.next >= self.lines.len() || self.app.service.is_stopping() {
             return None;
@@ -184,7 +185,7 @@ impl Batch {
     }
 }
 
-/// An answer a line, and how far the state was when they were computed.
+/// One response per line, and the version of the state that they were computed from.
 fn answer_tile(app: &App, caller: &Caller, lines: &[Bytes]) -> (VecDeque<Bytes>, Head) {
     let view = app.service.view();
     let asked: Vec<Answer<Asked>> = lines

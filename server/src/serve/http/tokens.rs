@@ -15,7 +15,7 @@ use super::problem::{Answer, Body, Failure};
 use crate::clock::now_exactly;
 use crate::serve::tokens::{Scope, Token};
 
-/// Days that a token is good at most: a hundred years.
+/// The longest lifetime of a token, in days: a hundred years.
 const MOST_DAYS: u64 = 36_500;
 
 fn entry(token: &Token) -> TokenEntry {

@@ -1,4 +1,4 @@
-//! What becomes of a deletion: status, events, receipt.
+//! The progress of a deletion: status, events, receipt.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -22,10 +22,11 @@ use crate::serve::requests::owner_of;
 use crate::serve::standing::{furthest, missing as missing_shards};
 use crate::serve::tokens::Scope;
 
-/// Between events when nothing moves: clients see that the server lives.
+/// The time between events when nothing changes, so that clients see that the server is
+/// alive.
 const QUIET: Duration = Duration::from_secs(10);
 
-/// Where a request stands.
+/// The status of a request.
 pub(super) fn stands(service: &Handle, name: &str) -> Option<Unlearning> {
     let view = service.view();
     if let Some(accepted) = view.requests.deferred(name) {
@@ -76,12 +77,13 @@ pub(super) fn stands(service: &Handle, name: &str) -> Option<Unlearning> {
     })
 }
 
-/// Whether a caller may follow a request. Without an owner (an account that is
-/// deleted, with its tokens) knowing its name is enough.
+/// Checks that a caller may follow a request. A request without an owner belongs to a
+/// deleted account, which has no tokens any more; whoever knows the request's name may
+/// follow it.
 fn check(app: &App, caller: &Caller, name: &str) -> Answer<()> {
     let view = app.service.view();
     let request = view.requests.find(name).map(|request| request.owner);
-    // Of one that is not carried out yet nothing is known but its name.
+    // Of a deferred request nothing is known but its name.
     let accepted = view.requests.deferred(name).map(|_| None);
     let owner = request.or(accepted).ok_or_else(|| missing(caller))?;
     match (owner, caller.scope) {
@@ -96,7 +98,8 @@ fn check(app: &App, caller: &Caller, name: &str) -> Answer<()> {
     }
 }
 
-/// What is not there is answered as what is another's.
+/// Answers 404 both for an unknown request and for another user's, so that the caller
+/// cannot tell them apart.
 fn missing(caller: &Caller) -> Failure {
     match caller.scope {
         None => Failure::unauthorized(),
@@ -115,7 +118,7 @@ fn not_an_operators() -> Failure {
 /// Where a deletion stands.
 #[utoipa::path(get, path = "/api/v1/unlearning/{id}", tag = "personal",
     params(("id" = String, Path, description = "the request's name, as it was answered")),
-    // Of a deleted account nobody has a token: the name is enough.
+    // A deleted account has no token, so the request's name is enough.
     security((), ("bearer" = ["admin", "subject"])),
     responses((status = 200, body = Unlearning), (status = 401, body = Problem), (status = 403, body = Problem),
         (status = 404, body = Problem)))]
@@ -128,7 +131,7 @@ pub(super) async fn status(State(app): State<Arc<App>>, caller: Caller, Name(nam
 /// data what the status says. Ends after `done`.
 #[utoipa::path(get, path = "/api/v1/unlearning/{id}/events", tag = "personal",
     params(("id" = String, Path, description = "the request's name, as it was answered")),
-    // Of a deleted account nobody has a token: the name is enough.
+    // A deleted account has no token, so the request's name is enough.
     security((), ("bearer" = ["admin", "subject"])),
     responses((status = 200, content_type = "text/event-stream"), (status = 401, body = Problem),
         (status = 403, body = Problem), (status = 404, body = Problem)))]
@@ -179,7 +182,7 @@ fn word(phase: Phase) -> &'static str {
 /// The receipt of a deletion that is done: a file that proves itself.
 #[utoipa::path(get, path = "/api/v1/unlearning/{id}/receipt", tag = "personal",
     params(("id" = String, Path, description = "the request's name, as it was answered")),
-    // Of a deleted account nobody has a token: the name is enough.
+    // A deleted account has no token, so the request's name is enough.
     security((), ("bearer" = ["admin", "subject"])),
     responses((status = 200, body = ReceiptFile), (status = 401, body = Problem), (status = 403, body = Problem),
         (status = 404, body = Problem)))]

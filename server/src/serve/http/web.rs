@@ -1,4 +1,5 @@
-//! The browser app: a folder of files, compressed before if they come so.
+//! Serves the browser app: a folder of files, with their precompressed versions if
+//! there are any.
 
 use std::path::Path;
 
@@ -10,11 +11,11 @@ use tower_http::services::{ServeDir, ServeFile};
 
 const INDEX: &str = "index.html";
 
-/// Serves a folder; what is not there is the app's own page, whose router
+/// Serves a folder. A path without a file gets the app's page, since the app's router
 /// knows more paths than there are files.
 ///
 /// # Errors
-/// When the folder holds no page.
+/// When the folder has no page.
 pub(super) fn files(folder: &Path) -> Result<ServeDir<ServeFile>> {
     let index = folder.join(INDEX);
     if !index.is_file() {
@@ -24,8 +25,8 @@ pub(super) fn files(folder: &Path) -> Result<ServeDir<ServeFile>> {
     Ok(ServeDir::new(folder).precompressed_br().precompressed_gzip().fallback(page))
 }
 
-/// SHA-256 (base64) of each script that stands in the page itself: the policy
-/// lets these run and no other.
+/// SHA-256 (base64) of each inline script of the page. The content security policy
+/// allows these scripts and no others.
 ///
 /// # Errors
 /// When the page cannot be read.

@@ -1,4 +1,4 @@
-//! Settings as they are shown, and which of them are given.
+//! Prints the effective settings, and which of them are given.
 
 use std::path::PathBuf;
 
@@ -6,8 +6,8 @@ use clap::ValueEnum;
 
 use super::{Given, REFERENCE, Settings};
 
-/// What settings come to, a line each, in the form of a settings file, with
-/// where each value is from.
+/// The effective settings, one line each, in the form of a settings file, with the
+/// source of each value.
 pub fn shown(settings: &Settings, given: &Given, file: &Given) -> Vec<String> {
     let oidc = settings.http.oidc.as_ref();
     let text = |text: &str| toml::Value::String(text.to_owned()).to_string();
