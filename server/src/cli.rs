@@ -1,4 +1,4 @@
-//! The `eemu` command: its arguments.
+//! The arguments of the `eemu` command.
 
 mod adding;
 mod data;

@@ -1,5 +1,5 @@
-//! Time and chance from the operating system, for the whole server: core has
-//! neither, and nothing else here asks the system for them.
+//! The operating system's clock and random bytes. Core uses neither, and no other
+//! module of the server asks the system for them.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -20,8 +20,8 @@ pub(crate) fn now() -> u64 {
     now_exactly() as u64
 }
 
-/// Fresh random bytes: never from a seed or from data, from which anybody
-/// could compute them.
+/// Fresh random bytes from the operating system. They never come from a seed or from
+/// data, because anybody who knows those could compute the bytes.
 ///
 /// # Errors
 /// When the system gives none.
@@ -58,7 +58,7 @@ impl std::str::FromStr for Span {
             _ => f64::NAN,
         };
         let seconds = digits.parse().unwrap_or(f64::NAN) * unit;
-        // A year at most: a deadline beyond that is none.
+        // A year at most: a longer deadline would not be a deadline.
         let fits = (0.0..=3.2e7).contains(&seconds);
         let span = fits.then(|| Self(std::time::Duration::from_secs_f64(seconds)));
         span.ok_or_else(|| format!("'{text}' is no length of time; write 90s, 30m, 1h or 0, a year at most"))

@@ -1,5 +1,4 @@
-//! What a deletion changes, worked out in one way for the service and for the
-//! command line.
+//! Works out what a deletion changes, for the service and for the command line alike.
 
 use std::collections::BTreeSet;
 
@@ -11,8 +10,8 @@ use eemu_core::unlearn;
 use crate::clock::random_hex;
 use crate::store::{Deletion, Name, NewAudit, NewRequest};
 
-/// Begins the label of a deleted account's slot; for people only. What counts
-/// is [`eemu_core::data::Entities::is_deleted`].
+/// Prefix of the label that replaces a deleted user's identifier. It is there for
+/// people to read; programs ask [`eemu_core::data::Entities::is_deleted`].
 const DELETED: &str = "deleted-";
 
 /// The stored hash of a request's name.
@@ -20,7 +19,7 @@ pub(crate) fn id_hash(name: &str) -> [u8; 32] {
     *blake3::hash(name.as_bytes()).as_bytes()
 }
 
-/// Blanks the slots of users whose accounts go: a random label, every feature
+/// Overwrites the catalogue entries of deleted users: a random label, and every feature
 /// unknown.
 ///
 /// # Errors
@@ -32,8 +31,8 @@ pub(crate) fn blank(catalog: &mut Catalog, users: &[u32]) -> Result<()> {
     Ok(())
 }
 
-/// What a deletion takes, by name, so that later imports leave it out. The
-/// records of an account that goes whole need no names of their own.
+/// The names of what a deletion removes, so that later imports leave it out. The
+/// records of a whole account need no names of their own.
 fn names(catalog: &Catalog, records: &[(u32, u32)], accounts: &[u32]) -> Vec<Name> {
     let (users, items) = (&catalog.users.ids, &catalog.items.ids);
     let gone: BTreeSet<u32> = accounts.iter().copied().collect();
@@ -44,12 +43,12 @@ fn names(catalog: &Catalog, records: &[(u32, u32)], accounts: &[u32]) -> Vec<Nam
     accounts.iter().filter_map(|&user| Some((users.get(user as usize)?.clone(), None))).chain(of_records).collect()
 }
 
-/// A deletion, worked out and not made.
+/// A deletion that has been worked out but not yet made.
 #[derive(Debug)]
 pub(crate) struct Plan {
-    /// What is known afterwards.
+    /// The dataset as it is after the deletion.
     pub(crate) after: Dataset,
-    /// Records that exist and go, ascending.
+    /// The records that exist and will be removed, ascending.
     pub(crate) removed: Vec<(u32, u32)>,
     /// Shards whose training records change, ascending.
     pub(crate) stale: Vec<u32>,
@@ -61,8 +60,8 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// Works out what goes with these records, accounts, and items that are
-    /// taken down.
+    /// Works out what a deletion of these records, accounts and items changes. `down` holds
+    /// the items to be taken down.
     ///
     /// # Errors
     /// When the system gives no random bytes.
@@ -71,14 +70,14 @@ impl Plan {
         let accounts: Vec<u32> = accounts.iter().copied().collect::<BTreeSet<u32>>().into_iter().collect();
         let names = names(&dataset.catalog, &removed, &accounts);
         after.take_down(down);
-        // Names go with the records, in one transaction: nothing that may fail
-        // comes between.
+        // Names go with the records, in one transaction, so nothing that may fail comes
+        // between the two.
         blank(&mut after.catalog, &accounts)?;
         let (down, requests, asked) = (down.to_vec(), Vec::new(), Vec::new());
         Ok(Self { after, removed, stale, accounts, down, names, requests, asked })
     }
 
-    /// Notes a request that this answers, with the commitment to what it asked.
+    /// Adds a request that this deletion answers, with the commitment to what it asked.
     pub(crate) fn note(&mut self, request: NewRequest, asked: String) {
         self.requests.push(request);
         self.asked.push(asked);
@@ -89,23 +88,23 @@ impl Plan {
         self.removed.is_empty() && self.accounts.is_empty() && self.down.is_empty() && self.requests.is_empty()
     }
 
-    /// The requests that were noted.
+    /// The requests that this deletion answers.
     pub(crate) fn requests(&self) -> &[NewRequest] {
         &self.requests
     }
 
-    /// The commitments to what they asked, in their order.
+    /// The commitments to what the requests asked, in the order of the requests.
     pub(crate) fn asked(&self) -> &[String] {
         &self.asked
     }
 
-    /// Users whose accounts go.
+    /// Users whose accounts are deleted.
     pub(crate) fn accounts(&self) -> &[u32] {
         &self.accounts
     }
 
-    /// For the store: with the accepted requests that it carries out, and who
-    /// asked.
+    /// The deletion as the store takes it, with the deferred requests that it carries out
+    /// and the audit entries of who asked.
     pub(crate) fn deletion<'a>(&'a self, deferred: &'a [[u8; 32]], audit: &'a [NewAudit]) -> Deletion<'a> {
         Deletion {
             records: &self.removed,

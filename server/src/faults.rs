@@ -1,14 +1,15 @@
-//! What is said when the program itself fails: a fault of ours, or memory that
-//! has run out. Either way it is one sentence on what, where and what to do.
+//! The message when the program itself fails, by a fault of its own or because memory
+//! has run out. It is one sentence on what failed, where, and what to do.
 
 use std::io::Write as _;
 use std::panic::PanicHookInfo;
 
-/// From now on a panic is told in words. The state is whole whatever happens:
-/// every change is a transaction, and training goes on from its checkpoints.
+/// Installs a panic hook that prints such a message. The state stays whole after a
+/// panic, since every change is a transaction and training resumes from its
+/// checkpoints.
 pub(crate) fn say_what_to_do() {
     std::panic::set_hook(Box::new(|fault| {
-        // Nobody may be listening any more.
+        // Standard error may be closed.
         let _ = writeln!(std::io::stderr(), "error: {}", told(fault));
     }));
 }

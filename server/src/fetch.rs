@@ -1,5 +1,5 @@
-//! Downloads of public data sets: resumed where they were cut, and taken only
-//! when their bytes are the known ones.
+//! Downloads of public data sets. An interrupted download resumes, and a file is
+//! accepted only when its checksum is the known one.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
@@ -15,11 +15,11 @@ use sha2::{Digest, Sha256};
 use crate::progress::{Bar, Progress};
 use crate::tls;
 
-/// How often a cut download goes on by itself before it is given up.
+/// How often an interrupted download resumes by itself before it fails.
 const ATTEMPTS: u32 = 5;
-/// How long the other side may be silent.
+/// How long the server may send nothing.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Pause before going on, times the number of the attempt.
+/// The pause before the next attempt, times the number of the attempt.
 const PAUSE: Duration = Duration::from_millis(400);
 
 /// A public file.
@@ -27,11 +27,11 @@ const PAUSE: Duration = Duration::from_millis(400);
 pub struct Public {
     /// Name of the file.
     pub file: &'static str,
-    /// Folder it is downloaded from.
+    /// Address of the folder that it is downloaded from.
     pub base: &'static str,
     /// SHA-256 of its bytes.
     pub sha256: &'static str,
-    /// Where people read about it and find it by hand.
+    /// The web page that describes the data set and lets people download it by hand.
     pub page: &'static str,
 }
 
@@ -44,35 +44,35 @@ pub const ML_1M: Public = Public {
     page: "https://grouplens.org/datasets/movielens/1m/",
 };
 
-/// What a download came to.
+/// The result of a download.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fetched {
     /// The file.
     pub path: PathBuf,
-    /// Bytes that came now; 0 when the file was there.
+    /// Bytes received by this call; 0 when the file was already there.
     pub received: u64,
-    /// Its size.
+    /// Size of the file, in bytes.
     pub bytes: u64,
 }
 
 /// How an attempt ended.
 enum Attempt {
-    /// The whole file is there.
+    /// The file is complete.
     Whole,
-    /// It ended early; going on may help.
+    /// The connection ended early; another attempt may help.
     Cut(anyhow::Error),
-    /// The part on disk goes beyond the file.
+    /// The part on disk is longer than the file.
     TooLong,
 }
 
-/// Downloads a file into a folder, from `base` in place of its own.
+/// Downloads a file into a folder, from the mirror `base` if given.
 ///
-/// What has come so far is kept beside as `NAME.part`, and a later call goes on
-/// from there. The file gets its name only after its SHA-256 was checked.
+/// What has arrived so far is kept in the same folder as `NAME.part`, and a later call
+/// resumes from there. The file gets its name only after its SHA-256 was checked.
 ///
 /// # Errors
-/// When it is not there, keeps being cut, is not the known file, or cannot be
-/// written; each says what to do.
+/// When the file is not there, the connection keeps being cut, the checksum differs, or
+/// the file cannot be written. Each error says what to do.
 pub fn fetch(file: &Public, base: Option<&str>, folder: &Path, progress: &Progress) -> Result<Fetched> {
     let url = format!("{}/{}", base.unwrap_or(file.base).trim_end_matches('/'), file.file);
     std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
@@ -132,7 +132,7 @@ pub fn fetch(file: &Public, base: Option<&str>, folder: &Path, progress: &Progre
     Ok(Fetched { path, received, bytes })
 }
 
-/// One request for what is missing of the file.
+/// Requests the part of the file that is missing.
 fn go_on(client: &Client, url: &str, file: &Public, part: &Path, bar: &Bar) -> Result<Attempt> {
     let have = size(part);
     let mut request = client.get(url);
@@ -149,7 +149,7 @@ fn go_on(client: &Client, url: &str, file: &Public, part: &Path, bar: &Bar) -> R
             Some((from, total)) if from == have => (from, Some(total)),
             _ => bail!("{url} answered with another part of the file than asked for; delete {}", part.display()),
         },
-        // All of it may be there already: then the checksum says so.
+        // The file may be complete already: then the checksum says so.
         StatusCode::RANGE_NOT_SATISFIABLE => {
             return Ok(if sha256(part)? == file.sha256 { Attempt::Whole } else { Attempt::TooLong });
         }
@@ -194,7 +194,7 @@ fn go_on(client: &Client, url: &str, file: &Public, part: &Path, bar: &Bar) -> R
     }
 }
 
-/// First byte and whole length of a partial answer.
+/// The first byte and the whole length that a partial response states.
 fn range(response: &Response) -> Option<(u64, u64)> {
     let text = response.headers().get(CONTENT_RANGE)?.to_str().ok()?;
     let (range, total) = text.strip_prefix("bytes ")?.split_once('/')?;

@@ -1,4 +1,4 @@
-//! Deletion from request to receipt, and the proof.
+//! Deletion from request to receipt, and its verification.
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::Instant;
@@ -17,32 +17,32 @@ use crate::progress::Progress;
 use crate::store::{Change, Erasure, Live, NewAudit, NewRequest, Request as Noted, State, StoreError, TRIES};
 use crate::training::{Trained, from_scratch, launch_shards, tensors};
 
-/// What a receipt states.
+/// The statement in every receipt.
 const STATEMENT: &str = "These records were removed from this state and the shards named here were trained \
      from scratch without them. The proof is `eemu verify`; copies made before are outside it.";
 
-/// What it states besides, where not every byte is in our hands.
+/// What the statement adds where a database server or a bucket keeps some of the bytes.
 const LOGICAL: &str = " Erasure is logical here: PostgreSQL or a bucket may keep deleted rows and objects in old \
      pages, logs, replicas and archives until its operator has them overwritten or destroyed.";
 
-/// Answered requests are forgotten after this many seconds.
+/// Answered requests are removed after this many seconds.
 const REQUESTS_KEPT: u64 = 30 * 24 * 3600;
 
-/// What forgetting came to.
+/// The result of [`forget`].
 #[derive(Debug)]
 pub struct Forgotten {
     /// Records removed by this call.
     pub removed: u64,
     /// The request's name, when anything was removed by this call.
     pub name: Option<String>,
-    /// Shards that were trained anew, this call's and any left over.
+    /// Shards that were retrained: those of this call, and those that waited from before.
     pub shards: Vec<Trained>,
     /// Seconds from the request to the last model.
     pub seconds: f64,
     /// The receipt, when anything was removed, now or by a call that was cut
     /// short.
     pub receipt: Option<Receipt>,
-    /// Its place in the log, from 0.
+    /// The receipt's index in the log, from 0.
     pub receipt_index: Option<u64>,
 }
 
@@ -54,40 +54,40 @@ pub fn waiting_shards(deployment: &Deployment) -> Result<Vec<u32>> {
     Ok(deployment.state.shards()?.iter().filter(|s| s.stale || s.live.is_none()).map(|s| s.index).collect())
 }
 
-/// What is to be forgotten, by index, and what was asked, by name.
+/// A deletion request: what is to be deleted, by index, and what was asked, by name.
 #[derive(Debug, Clone, Default)]
 pub struct Request {
     /// Records (user, item).
     pub records: Vec<(u32, u32)>,
     /// Whole accounts.
     pub accounts: Vec<u32>,
-    /// Items that are taken down for everybody.
+    /// Items to be taken down: they leave every list, with all their records.
     pub down: Vec<u32>,
-    /// What was asked, which the receipt commits to.
+    /// What was asked; the receipt commits to it.
     pub asked: Asked,
 }
 
 impl Request {
-    /// Records alone, without what was asked.
+    /// A request for these records, which commits to nothing that was asked.
     pub fn of(records: &[(u32, u32)]) -> Self {
         Self { records: records.to_vec(), ..Self::default() }
     }
 }
 
-/// A removal that is made.
+/// The result of [`remove`].
 #[derive(Debug)]
 pub struct Removed {
-    /// Records that went.
+    /// How many records were removed.
     pub count: u64,
-    /// The request's name: whoever has it can show that a receipt answers it.
-    /// None when nothing went.
+    /// The request's name; whoever has it can show that a receipt answers it. `None` when
+    /// nothing was removed.
     pub name: Option<String>,
 }
 
-/// Removes records for good, and whole accounts, and takes items down: one transaction takes the
-/// rows, marks their shards and notes how many went, so that the receipt can
-/// say it whenever it is written. When this returns no file holds them.
-/// Nothing is retrained yet.
+/// Removes records, whole accounts, and items that are taken down, for good. One
+/// transaction deletes the rows, marks their shards as stale, and stores how many
+/// records were removed, so that the receipt can state it whenever it is written. When
+/// this returns no file holds the records. Nothing is retrained yet.
 ///
 /// # Errors
 /// When the store refuses; then nothing was removed, unless the error says so.
@@ -95,7 +95,7 @@ pub fn remove(deployment: &mut Deployment, request: &Request) -> Result<Removed>
     let who = [NewAudit::by_command("forget")];
     for _ in 0..TRIES {
         let mut plan = Plan::new(&deployment.dataset, &request.records, &request.accounts, &request.down)?;
-        // A state that was never trained waits for no shard.
+        // A state that was never trained has no shard to retrain.
         let shards = if deployment.state.trained()? { plan.stale.clone() } else { Vec::new() };
         let name = random_hex::<16>()?;
         let count = plan.removed.len() as u64;
@@ -133,7 +133,7 @@ pub fn forget(
     forget_by(deployment, request, (&Threads::new(device), device), jobs, progress)
 }
 
-/// [`forget`] with the shards trained where a launcher runs them.
+/// As [`forget`], with the launcher training the shards.
 ///
 /// # Errors
 /// As [`forget`].
@@ -146,8 +146,8 @@ pub fn forget_by(
 ) -> Result<Forgotten> {
     let start = Instant::now();
     let Removed { count: removed, name } = remove(deployment, request)?;
-    // A state that was never trained has nothing to retrain. One whose models
-    // are all gone, by a request that was cut short, has everything.
+    // A state that was never trained has nothing to retrain. A state whose models are all
+    // gone, because an earlier request was cut short, has every shard to retrain.
     let waiting = if deployment.state.trained()? { waiting_shards(deployment)? } else { Vec::new() };
     let shards = launch_shards(deployment, &waiting, launcher, jobs, progress, false)?;
     let seconds = start.elapsed().as_secs_f64();
@@ -155,7 +155,7 @@ pub fn forget_by(
     Ok(Forgotten { removed, name, shards, seconds, receipt, receipt_index: id.map(|id| id - 1) })
 }
 
-/// Every request that is known; those answered long ago are forgotten.
+/// Every known request; those answered long ago are left out.
 ///
 /// # Errors
 /// When the store refuses.
@@ -163,13 +163,13 @@ pub(crate) fn requests(state: &State) -> Result<Vec<Noted>> {
     Ok(state.requests(requests_since())?)
 }
 
-/// Since when answered requests are kept, in seconds since 1970.
+/// Requests answered before this time are left out; in seconds since 1970.
 pub(crate) fn requests_since() -> f64 {
     now().saturating_sub(REQUESTS_KEPT) as f64
 }
 
-/// Writes the receipt of whatever was removed and is done by now, if nobody
-/// has yet. Its id and text.
+/// Writes the receipt of all requests that are done by now and have none. Returns its
+/// id and its contents.
 ///
 /// # Errors
 /// When the store refuses.
@@ -182,16 +182,16 @@ pub fn answer_waiting(deployment: &Deployment, device: &Device) -> Result<Option
     answer(state, &deployment.settings, device, &ready, &live)
 }
 
-/// The statement of a live model version.
+/// The receipt's statement about a live model version.
 pub(crate) fn statement(live: &Live) -> ShardStatement {
     let (nonce, salt) = (&live.nonce.0, &live.salt.0);
     ShardStatement::new(live.shard, live.version, &live.model_blake3, &live.input_hash, nonce, salt)
         .of_catalog(live.catalog)
 }
 
-/// Writes one receipt for requests that are done, of whose shards `live` holds
-/// the present versions. Its id and text; `None` when there is nothing to
-/// write, or another process has written it.
+/// Writes one receipt for requests that are done. `live` must hold the live models of
+/// their shards. Returns the receipt's id and contents; `None` when there is nothing to
+/// write or another process has written it.
 ///
 /// # Errors
 /// When the store refuses.
@@ -207,7 +207,8 @@ pub(crate) fn answer(
     }
     let shards: BTreeSet<u32> = ready.iter().flat_map(|request| request.shards.iter().map(|s| s.0)).collect();
     let live: Vec<&Live> = live.iter().copied().filter(|live| shards.contains(&live.shard)).collect();
-    // Of the builds that trained them, which after an upgrade need not be this one.
+    // Fingerprints of the builds that trained the models. After an upgrade they may differ
+    // from this build's.
     let mut fingerprints: Vec<Fingerprint> = Vec::new();
     for live in &live {
         let trained_by = serde_json::from_str(&live.fingerprint).context("a model's fingerprint is damaged")?;
@@ -225,7 +226,8 @@ pub(crate) fn answer(
         further_fingerprints: fingerprints.collect(),
         statement: stated(state, settings)?,
         requests: ready.iter().map(|request| hex::encode(request.id_hash)).collect(),
-        // Those of an earlier program have none, and an empty one opens with no name.
+        // Requests stored by an earlier version have no commitment. The empty one opens with
+        // no name.
         asked: ready.iter().map(|request| request.asked.clone().unwrap_or_default()).collect(),
         times: times(ready),
     };
@@ -234,7 +236,7 @@ pub(crate) fn answer(
     Ok(id.map(|id| (id, receipt)))
 }
 
-/// When these requests went through their stages.
+/// When the requests passed through their stages.
 fn times(requests: &[Noted]) -> Option<Times> {
     let latest = |time: fn(&Noted) -> Option<f64>| {
         let all: Option<Vec<f64>> = requests.iter().map(time).collect();
@@ -249,7 +251,7 @@ fn times(requests: &[Noted]) -> Option<Times> {
     })
 }
 
-/// What a receipt of this state states.
+/// The statement in a receipt of this state.
 fn stated(state: &State, settings: &Settings) -> Result<String> {
     let mut text = STATEMENT.to_owned();
     if state.erasure() == Erasure::Logical {
@@ -262,8 +264,8 @@ fn stated(state: &State, settings: &Settings) -> Result<String> {
     Ok(text)
 }
 
-/// What deleting a record of data that a search read leaves behind; none when
-/// no search read this state's.
+/// What a deletion cannot remove: a configuration that a hyper-parameter search chose
+/// on data with the deleted records. `None` when no search read this state's data.
 ///
 /// # Errors
 /// When the store refuses.
@@ -278,7 +280,7 @@ pub fn residual(state: &State) -> Result<Option<String>> {
     }))
 }
 
-/// What the comparison with a system trained from scratch found.
+/// The result of [`verify`], the comparison with a system trained from scratch.
 #[derive(Debug, Default)]
 pub struct Verdict {
     /// Where bytes differ; empty when everything compared is equal.
@@ -289,8 +291,8 @@ pub struct Verdict {
     pub seconds: f64,
 }
 
-/// Trains every shard from scratch on the records that are left and compares
-/// the learned state byte for byte.
+/// Trains every shard from scratch on the remaining records and compares the learned
+/// state byte for byte.
 ///
 /// # Errors
 /// When training fails or a model is damaged.

@@ -1,9 +1,9 @@
-//! Items that an operator hides from every list, and shows again.
+//! Items that an operator hides from every list, and can show again.
 //!
-//! Unlike an item that is taken down a hidden one keeps its records, and models
-//! go on learning from them. The flag is kept by name as one value of the
-//! database, so that it can be set beside a running server, goes on when data
-//! are replaced, and goes into backups.
+//! An item that was taken down loses its records. A hidden item keeps them, and models
+//! go on learning from them. The names of the hidden items are one value in the
+//! database. So they can be changed beside a running server, and they survive a
+//! replacement of the data and a backup.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use eemu_core::data::Catalog;
 
 use crate::store::State;
 
-/// Its name in the database.
+/// The key of this value in the database.
 pub(crate) const NOTE: &str = "hidden";
 
 /// The names of the hidden items.
@@ -28,9 +28,8 @@ fn parse(text: &str) -> Result<BTreeSet<String>> {
     serde_json::from_str(text).context("the state's list of hidden items is damaged")
 }
 
-/// Hides items, or shows them again. Names that the catalogue does not hold
-/// cannot be hidden, and only hidden ones can be shown: the others are named
-/// in the answer.
+/// Hides items, or shows them again. Only an item of the catalogue can be hidden, and
+/// only a hidden item can be shown; the answer names the others.
 ///
 /// # Errors
 /// When the database refuses, or the list is damaged.
@@ -47,7 +46,7 @@ pub(crate) fn change(state: &State, catalog: &Catalog, hide: bool, items: &[Stri
         };
         let before = names.clone();
         for item in items {
-            // What is twice in the request is one item.
+            // An item that occurs twice in the request counts once.
             let is_known = if hide { catalog.items.find(item).is_some() } else { before.contains(item) };
             match (is_known, hide) {
                 (false, _) => answer.unknown.push(item.clone()),
@@ -61,10 +60,11 @@ pub(crate) fn change(state: &State, catalog: &Catalog, hide: bool, items: &[Stri
     damaged.map_or(Ok(answer), Err)
 }
 
-/// The places of items that are in no list, ascending: hidden ones, and those
-/// that are down.
+/// The indices of items that are in no list, ascending: hidden items, and items that
+/// were taken down.
 pub(crate) fn closed(catalog: &Catalog, down: &[u32], names: &BTreeSet<String>) -> Vec<u32> {
-    // A name may wait for data that have it again.
+    // The catalogue may lack a hidden name; the name stays hidden for data that have it
+    // again.
     let mut closed: Vec<u32> = names.iter().filter_map(|name| catalog.items.find(name)).chain(down.to_vec()).collect();
     closed.sort_unstable();
     closed.dedup();

@@ -1,11 +1,11 @@
-//! What may be the identifier of somebody new.
+//! The rules for a new user's identifier.
 
 use eemu_core::data::LONGEST_ID;
 
-/// Refuses what can be nobody's identifier.
+/// Refuses an identifier that no user can have.
 ///
 /// # Errors
-/// When it is blank or far too long.
+/// When it is blank or longer than `LONGEST_ID` bytes.
 pub fn check(id: &str) -> Result<(), &'static str> {
     match id.trim().is_empty() {
         true => Err("a user's identifier is blank; give one"),

@@ -1,11 +1,11 @@
-//! From files on disk to a catalogue and records.
+//! Reads files from disk into a catalogue and records.
 //!
-//! Understood are tables (CSV and its kin, JSON Lines, Parquet), one or many;
-//! a folder of RecBole atomic files, or a single `.inter` file (with the
-//! `.user` and `.item` files beside it that share its name); and MovieLens as
-//! a zip or unpacked, with `ratings.dat` or with `ratings.csv`. All but
-//! Parquet may be packed with gzip or zstd. Nothing is written, and names
-//! inside an archive are compared, never used as paths.
+//! It reads tables (CSV and similar, JSON Lines, Parquet), one or many. It reads a
+//! folder of RecBole atomic files, or a single `.inter` file with the `.user` and
+//! `.item` files that share its name. It reads MovieLens, as a zip or unpacked, with
+//! `ratings.dat` or `ratings.csv`. All but Parquet may be compressed with gzip or zstd.
+//! It writes nothing, and compares names inside an archive without ever using them as
+//! paths.
 
 mod dense;
 mod found;
@@ -30,39 +30,39 @@ use zip::ZipArchive;
 use crate::progress::Progress;
 use meter::Meter;
 
-/// The feature that `<name>.title.safetensors` beside atomic files holds.
+/// The name of the feature that `<name>.title.safetensors` beside atomic files holds.
 const TITLE: &str = "title";
 const MOVIELENS: [&str; 3] = ["ratings.dat", "users.dat", "movies.dat"];
 
-/// What a person may decide when files come in.
+/// What the user of the program may decide at import.
 #[derive(Debug, Clone, Default)]
 pub struct ImportOptions {
-    /// Features, core filtering, a frozen catalogue.
+    /// Features, k-core filtering, a frozen catalogue.
     pub choices: data::ImportOptions,
     /// Further item features: name and safetensors file, f32 [items, width],
     /// rows in the order of the item file.
     pub dense: Vec<(String, PathBuf)>,
-    /// How much compressed files may unpack to.
+    /// How large compressed files may become when unpacked.
     pub limits: Limits,
-    /// How tables of text are to be understood.
+    /// The encoding of text tables.
     pub encoding: Encoding,
-    /// A file of items for tables of records.
+    /// A file of items that goes with tables of records.
     pub items: Option<PathBuf>,
-    /// Shows how far it is.
+    /// Where progress is shown.
     pub progress: Option<Progress>,
 }
 
 /// Imports a folder or file.
 ///
 /// # Errors
-/// When there is nothing to import, or when a file is not what it should be:
-/// then with file, line and column.
+/// When there is nothing to import, or a file is malformed; the error then names file,
+/// line and column.
 pub fn open(path: &Path, options: &ImportOptions) -> anyhow::Result<Imported> {
     open_all(&[path.to_owned()], options, &mut BadLines::new(options.choices.skip_bad))
 }
 
-/// Imports several files or folders of tables, or one of any kind. `bad` is
-/// told of every line that cannot be read.
+/// Imports several files or folders of tables, or one data set of any kind. `bad`
+/// receives every line that cannot be read.
 ///
 /// # Errors
 /// As [`open`].
@@ -84,10 +84,11 @@ pub fn open_all(paths: &[PathBuf], options: &ImportOptions, bad: &mut BadLines) 
     }
 }
 
-/// One table as rows, by what the file holds; its first line is a heading.
+/// Opens one table as rows, recognising its format by its contents. Its first line is a
+/// heading.
 ///
 /// # Errors
-/// When it cannot be read, or is no table.
+/// When the file cannot be read, or is not a table.
 pub(crate) fn open_rows(path: &Path) -> anyhow::Result<Box<dyn data::tables::Rows>> {
     tables::open_rows(path, &ImportOptions::default())
 }
@@ -112,7 +113,7 @@ impl Whole {
     }
 }
 
-/// What goes with tables alone.
+/// Refuses the options that only tables take.
 fn refuse_table_options(path: &Path, options: &ImportOptions) -> anyhow::Result<()> {
     let choices = &options.choices;
     let given = [
@@ -133,7 +134,7 @@ fn refuse_table_options(path: &Path, options: &ImportOptions) -> anyhow::Result<
     }
 }
 
-/// The data set at a path, unless it is a table or a folder of them.
+/// The data set at a path; `None` for a table or a folder of tables.
 fn whole_set(path: &Path, options: &ImportOptions) -> anyhow::Result<Option<Whole>> {
     let shown = path.display();
     let kind = std::fs::metadata(path).with_context(|| format!("cannot open {shown}"))?;
@@ -183,10 +184,10 @@ pub fn built_in() -> anyhow::Result<Imported> {
     built_in_with(&data::ImportOptions::default())
 }
 
-/// [`built_in`] with choices.
+/// As [`built_in`], with import options.
 ///
 /// # Errors
-/// When a choice does not fit the data.
+/// When an option does not fit the data.
 pub fn built_in_with(choices: &data::ImportOptions) -> anyhow::Result<Imported> {
     macro_rules! file {
         ($end:literal) => {
@@ -237,7 +238,8 @@ fn list(folder: &Path) -> anyhow::Result<Vec<String>> {
     Ok(names)
 }
 
-/// The data set of a folder: the one called like it, or else the only one.
+/// The name of the folder's data set: the one named like the folder, or else the only
+/// one.
 fn choose(folder: &Path, names: &[String]) -> anyhow::Result<Option<String>> {
     let mut stems: Vec<&str> = names.iter().filter_map(|n| stem(n)).collect();
     stems.dedup();
@@ -317,7 +319,7 @@ fn movielens_folder(folder: &Path, options: &ImportOptions, bad: &mut BadLines) 
 
 fn movielens_zip(path: &Path, options: &ImportOptions, bad: &mut BadLines) -> anyhow::Result<Imported> {
     let allowance = Allowance::new(options.limits);
-    // An archive lends out one entry at a time, so each has its own.
+    // An archive can read one entry at a time, so each entry gets its own handle.
     let [mut ratings, mut users, mut movies] = [open_zip(path)?, open_zip(path)?, open_zip(path)?];
     let files = MovieLensFiles {
         dataset: path.file_stem().map_or_else(|| "movielens".into(), |n| n.to_string_lossy().into_owned()),

@@ -1,29 +1,29 @@
-//! The server: imports data, keeps it, trains shards, forgets exactly, and
-//! proves it.
+//! The server: it imports data, stores them, trains shards, deletes records exactly,
+//! and proves it.
 //!
-//! | module | what it knows |
+//! | module | what it does |
 //! |---|---|
-//! | [`import`] | files of all kinds into a catalogue and records |
-//! | [`fetch`] | public data sets, resumed and checked |
-//! | [`store`] | a state: whole changes, erasure down to the bytes |
-//! | [`deployment`] | a state directory opened for work |
-//! | `replacing` | other data in the place of a state's |
-//! | [`mod@unit`] | one shard's training as a function, from file to file |
-//! | [`launch`] | where units run: here, or by an operator's command |
-//! | [`training`] | shards trained where a launcher runs them, and published |
-//! | `deleting`, `adding` | what a change of the records changes, worked out |
-//! | [`forgetting`] | a deletion from request to receipt, and the proof |
-//! | `hidden` | items that an operator hides from every list |
-//! | [`measuring`] | quality of an ensemble and of what it is compared with |
-//! | [`tuning`] | a search for hyper-parameters on validation, resumable |
-//! | [`serve`] | the HTTP service: deletions as a promise, receipts, models |
-//! | [`reproduce`] | the paper's tables and figures, from rows that resume |
+//! | [`import`] | reads files of all kinds into a catalogue and records |
+//! | [`fetch`] | downloads public data sets, resumes, and checks them |
+//! | [`store`] | stores a state: transactions, and erasure down to the bytes |
+//! | [`deployment`] | opens a state directory for work |
+//! | `replacing` | replaces a state's data by other data |
+//! | [`mod@unit`] | trains one shard as a function from file to file |
+//! | [`launch`] | runs such units in this process or by an operator's command |
+//! | [`training`] | trains shards and publishes their models |
+//! | `deleting`, `adding` | works out what a change of the records changes |
+//! | [`forgetting`] | carries a deletion from request to receipt, and verifies it |
+//! | `hidden` | hides items from every list |
+//! | [`measuring`] | measures an ensemble and its baselines |
+//! | [`tuning`] | searches hyper-parameters on validation items, resumable |
+//! | [`serve`] | the HTTP service: recommendations, deletions, receipts, models |
+//! | [`reproduce`] | makes the paper's tables and figures from resumable rows |
 //! | [`cli`], `commands` | the `eemu` command: its arguments, and what it does |
-//! | `remote` | a running server, asked by the command |
-//! | [`device`], [`pool`], [`progress`] | where, how many at once, how far |
-//! | [`stopwatch`] | what work took: the clock, and the processor |
-//! | `clock`, [`tls`] | time and chance, and whose TLS |
-//! | `faults`, `reading` | what is said when the program itself fails, or a value cannot be read |
+//! | `remote` | asks a running server on behalf of the command |
+//! | [`device`], [`pool`], [`progress`] | devices, threads, progress bars |
+//! | [`stopwatch`] | measures wall-clock and processor time |
+//! | `clock`, [`tls`] | system time and random bytes, and the TLS library |
+//! | `faults`, `reading` | messages for a panic, and for a value that cannot be parsed |
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 

@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-// Tensors come and go by the megabyte; giving their pages back to the system
-// each time would cost a tenth of the running time.
+// Tensors of megabytes are allocated and freed all the time. Returning their pages to
+// the system each time would cost a tenth of the running time.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -1,4 +1,4 @@
-//! How good an ensemble is, and what it is compared with.
+//! Measures the recommendation quality of an ensemble and of its baselines.
 
 use std::collections::HashSet;
 
@@ -49,8 +49,8 @@ pub struct Quality {
 }
 
 impl Quality {
-    /// From ranks counted from 0, by user: a user counts once, with the mean
-    /// over their held-out items.
+    /// Metrics of pairs of a user and a rank from 0. Each user counts once, with the mean
+    /// over the user's held-out items.
     pub fn of(ranks: &[(u32, usize)]) -> Self {
         let users: Vec<&[(u32, usize)]> = ranks.chunk_by(|a, b| a.0 == b.0).collect();
         let over = |k: usize, of: fn((f64, f64)) -> f64| -> Estimate {
@@ -70,7 +70,7 @@ impl Quality {
         }
     }
 
-    /// One row of a table for people.
+    /// One row of the table that people read.
     pub fn row(&self, name: &str) -> String {
         format!(
             "{name:<NAME_WIDTH$} {:.4} ±{:.4}  {:.4} ±{:.4}  {:.4}  {:.4}",
@@ -84,16 +84,16 @@ impl Quality {
     }
 }
 
-/// Something that a rank from 0 among so many items is worth.
+/// A metric: the value of a rank from 0 among a number of items.
 pub type Worth = fn(usize, usize) -> f64;
 
-/// Whether it is among the first ten: HR@10.
+/// HR@10: whether the rank is among the first ten.
 pub fn hit(rank: usize, _: usize) -> f64 {
     gains(rank, 10).0
 }
 
-/// The share of the other items that stand below: AUC. On few people it tells
-/// methods apart that HR@10 cannot, since every place of a list counts.
+/// AUC: the share of the other items that rank lower. On few users it tells methods
+/// apart that HR@10 cannot, since every rank counts.
 pub fn above(rank: usize, items: usize) -> f64 {
     1.0 - rank as f64 / (items.max(2) - 1) as f64
 }
@@ -103,20 +103,20 @@ fn by_user(ranks: &[(u32, usize)], items: usize, worth: Worth) -> Vec<f64> {
     ranks.chunk_by(|a, b| a.0 == b.0).map(mean).collect()
 }
 
-/// The mean over users of what their ranks are worth.
+/// The mean of a metric over users.
 pub fn mean_worth(ranks: &[(u32, usize)], items: usize, worth: Worth) -> Estimate {
     Estimate::of(&by_user(ranks, items, worth))
 }
 
-/// By how much the first ranks are worth more than the second, user by user:
-/// the difference of two methods is surer than either of them.
+/// The mean difference of a metric between two methods, paired by user. It has a
+/// smaller variance than the metric of either method.
 pub fn paired(ours: &[(u32, usize)], theirs: &[(u32, usize)], items: usize, worth: Worth) -> Estimate {
     let (ours, theirs) = (by_user(ours, items, worth), by_user(theirs, items, worth));
     Estimate::of(&ours.iter().zip(&theirs).map(|(a, b)| a - b).collect::<Vec<_>>())
 }
 
-/// Ranks of every user's held-out item under an ensemble (or the members of
-/// one that are given, each with its shard), users shared out to `jobs` threads.
+/// Ranks of every user's held-out item under an ensemble, or under the given members of
+/// one, each with its shard. The users are shared out to `jobs` threads.
 ///
 /// # Errors
 /// When a score is not a number or the device fails.
@@ -154,14 +154,14 @@ pub fn ensemble_ranks(
     Ok(all)
 }
 
-/// The models whose scores count: a shard without records learned from nothing
-/// and has no voice, here as in the service.
+/// The models whose scores count. The model of a shard without records has learned
+/// nothing and is left out, here as in the service.
 pub fn voices<'a>(models: &'a [ShardModel], shards: &[ShardData]) -> Vec<(usize, &'a ShardModel)> {
     models.iter().enumerate().zip(shards).filter(|(_, shard)| !shard.is_empty()).map(|(model, _)| model).collect()
 }
 
-/// The same dataset with the records of a keyed sample of users only, degrees
-/// as before: for measuring on fewer people.
+/// The same dataset with the records of a sample of users only, drawn by a keyed hash;
+/// item degrees stay as they were. For measuring on fewer users.
 pub fn sampled(dataset: &Dataset, users: usize) -> Dataset {
     let mut order: Vec<(u64, u32)> = (0..dataset.interactions.users())
         .map(|u| (dataset.key.number("judges", &[dataset.catalog.users.ids[u as usize].as_bytes()]), u))
@@ -172,14 +172,14 @@ pub fn sampled(dataset: &Dataset, users: usize) -> Dataset {
     Dataset { degrees: dataset.degrees.clone(), ..judged }
 }
 
-/// One row of the measurement of strangers.
+/// One row of the measurement of users who were in no training (cold start).
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct Stranger {
-    /// How many of their items each stranger gave: the newest.
+    /// How many of their items each stranger gives: the newest.
     pub given: usize,
     /// HR@10 of their test item under the adapted ensemble.
     pub adapted: f64,
-    /// The same where the items come without their times.
+    /// The same when the items come without their times.
     pub untimed: f64,
     /// HR@10 without adaptation: the same list for everybody.
     pub global: f64,
@@ -187,19 +187,19 @@ pub struct Stranger {
     pub popularity: f64,
     /// Strangers measured.
     pub users: usize,
-    /// HR@10 of people who are in training, who give as many items.
+    /// HR@10 of users who were in training and give as many items.
     pub known: f64,
-    /// People of training measured.
+    /// Users of training who were measured.
     pub known_users: usize,
 }
 
-/// People who are in no shard: a keyed tenth of the users is left out of
-/// training entirely. Each gives the newest few of the items before their test
-/// item, with their times and without; only what is given is masked. Beside
-/// them people of training give as much.
+/// Measures users who are in no shard: a tenth of the users, by a keyed hash, is left
+/// out of training. Each gives the newest few of the items before their test item, once
+/// with times and once without. Only the items that they give are masked. As many users
+/// of training are measured beside them and give as many items.
 ///
 /// # Errors
-/// When training diverges or a low-rank model has no unknown rows.
+/// When training diverges or a low-rank model has no row for unknown users and items.
 pub fn strangers(dataset: &Dataset, device: &Device, jobs: usize, progress: &Progress) -> Result<Vec<Stranger>> {
     const GIVEN: [usize; 5] = [1, 3, 7, 15, 50];
     let out = |user: u32| {
@@ -213,7 +213,7 @@ pub fn strangers(dataset: &Dataset, device: &Device, jobs: usize, progress: &Pro
     let adapted = pollster::block_on(Ranker::new(&models, &known.key, &known.degrees, &known.config.adapt))?;
     let plain = AdaptConfig { size: 0, ..known.config.adapt.clone() };
     let plain = pollster::block_on(Ranker::new(&models, &known.key, &known.degrees, &plain))?;
-    // Their test items come with what each person gives.
+    // Each user's test item comes with what the user gives.
     let people = |strangers: bool, given: usize| -> Vec<(UserContext, u32)> {
         let all = (0..dataset.interactions.users()).filter(|&user| out(user) == strangers);
         all.filter_map(|user| {
@@ -268,9 +268,9 @@ pub fn popularity(dataset: &Dataset, role: Role) -> Result<Quality> {
     Ok(Quality::of(&popularity_ranks(dataset, role)?))
 }
 
-/// A baseline trained in memory, on one shard (the unsharded model) or on as
-/// many as the state has: the same model, adapted alike; of a low-rank kind
-/// ordinarily trained and not adapted, as in the paper.
+/// Trains a baseline in memory: on one shard (the unsharded model), or on as many as
+/// the state has. The model is the same and adapts alike. A low-rank model is trained
+/// in the ordinary way and not adapted, as in the paper.
 ///
 /// # Errors
 /// When training diverges.
@@ -286,7 +286,7 @@ pub fn baseline(
     Ok(Quality::of(&baseline_ranks(dataset, shards, role, device, jobs, progress, label)?))
 }
 
-/// The ranks that [`baseline`] is made of.
+/// The ranks that [`baseline`] computes its metrics from.
 ///
 /// # Errors
 /// When training diverges.
@@ -312,24 +312,26 @@ pub fn baseline_ranks(
     ensemble_ranks(&dataset, &models, &dataset.config.adapt, role, jobs, progress, label)
 }
 
-/// A closed form over everybody's records, with what its settings came to.
+/// A closed-form baseline over the records of all users, with the settings chosen for
+/// it.
 #[derive(Debug, Clone)]
 pub struct ClosedForm {
     /// Its name, with the settings that validation items chose.
     pub name: String,
-    /// Its quality with them.
+    /// Its quality with those settings.
     pub quality: Quality,
 }
 
-/// Scores of all items as a function of a history.
+/// Scores of all items, as a function of a user's history.
 type Score<'a> = Box<dyn Fn(&UserHistory) -> Vec<f32> + Sync + 'a>;
 
-/// ItemKNN, transitions and EASE on all records, unsharded: they see what no
-/// shard sees. Of a few fadings (and ridges) each has the one that is best on
-/// validation items.
+/// ItemKNN, transitions and EASE on all records, unsharded, so that they see what no
+/// single shard sees. For each, the time decay (and for EASE the ridge) that is best on
+/// validation items is chosen among a few.
 ///
 /// # Errors
-/// When the catalogue is too large for them, or the counts cannot be inverted.
+/// When the catalogue is too large for them, or the matrix of counts cannot be
+/// inverted.
 pub fn closed_forms(dataset: &Dataset, role: Role, jobs: usize, progress: &Progress) -> Result<Vec<ClosedForm>> {
     let items = dataset.catalog.items.len();
     let timed = dataset.popularity.is_timed();
@@ -368,7 +370,7 @@ pub fn closed_forms(dataset: &Dataset, role: Role, jobs: usize, progress: &Progr
     Ok(found)
 }
 
-/// The setting that is best on validation items, measured on a role.
+/// The setting that is best on validation items, measured on the given role.
 fn best_of(
     dataset: &Dataset,
     role: Role,

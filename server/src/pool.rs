@@ -1,16 +1,16 @@
-//! Work shared out to threads, one piece a thread at a time.
+//! Shares work out to threads, one piece at a time.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// How many pieces run at once when nothing else is said.
+/// How many pieces run at once by default: the number of cores.
 pub fn default_jobs() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// Runs `work` on every piece, `jobs` at once, and returns the results in the
-/// pieces' order. Each thread's tensor operations stay on their share of the
-/// cores; bytes do not depend on it.
+/// Runs `work` on every piece, `jobs` at once, and returns the results in the order of
+/// the pieces. The tensor operations of each thread use its share of the cores. Results
+/// do not depend on `jobs`, to the byte.
 pub fn run<T: Sync, R: Send>(pieces: &[T], jobs: usize, work: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let jobs = jobs.clamp(1, pieces.len().max(1));
     let threads = (default_jobs() / jobs).max(1);

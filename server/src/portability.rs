@@ -1,4 +1,5 @@
-//! Everything that is kept about one person, for access and portability.
+//! Everything that is stored about one person, for access and portability (GDPR
+//! articles 15 and 20).
 
 use eemu_core::api::{Kept, KeptFeature, KeptRequest, KeptToken, OwnInteraction};
 use eemu_core::data::{Role, UNKNOWN, Values};
@@ -8,12 +9,12 @@ use crate::clock::now;
 use crate::serve::tokens::{Scope, Token};
 use crate::store::Request;
 
-/// What a person's file says of what it cannot hold.
+/// What a person's file says about the data that it cannot hold.
 const NOTE: &str = "Deletion requests are kept by a hash of their name and lead to nobody: those whose names were given \
                     are here. Models hold what training made of the records; nothing adapted to a person is kept.";
 
-/// Everything that is kept about a person. Of the requests those count whose
-/// names the asker gave.
+/// Everything that is stored about a person. `requests` are those whose names the
+/// person gave.
 pub fn everything(dataset: &Dataset, user: u32, tokens: &[Token], requests: &[Request]) -> Kept {
     let users = &dataset.catalog.users;
     Kept {
@@ -43,7 +44,7 @@ pub fn everything(dataset: &Dataset, user: u32, tokens: &[Token], requests: &[Re
     }
 }
 
-/// A person's records in their order.
+/// A person's records, in the order of the dataset.
 pub fn records(dataset: &Dataset, user: u32) -> Vec<OwnInteraction> {
     let items = &dataset.catalog.items;
     let own = dataset.interactions.of(user);

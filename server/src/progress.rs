@@ -1,4 +1,4 @@
-//! Progress for people: one bar a shard, on standard error.
+//! Progress for people: one bar per shard, on standard error.
 
 use std::io::IsTerminal;
 use std::sync::{Mutex, PoisonError};
@@ -9,10 +9,10 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 /// Steps of a bar within one epoch.
 const FINENESS: u64 = 100;
 
-/// How often a line is said where no bar can move.
+/// How often a line is printed where no bar can move.
 const PAUSE: Duration = Duration::from_secs(5);
 
-/// Where progress goes.
+/// Where progress is shown.
 #[derive(Debug, Clone)]
 pub struct Progress {
     bars: MultiProgress,
@@ -21,8 +21,8 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Bars on a terminal; elsewhere a line every few seconds and for every
-    /// finished piece; nothing when `quiet`.
+    /// Shows bars on a terminal. Elsewhere it prints a line every few seconds and for every
+    /// finished piece. It shows nothing when `quiet`.
     pub fn new(quiet: bool) -> Self {
         Self { bars: MultiProgress::new(), plain: !std::io::stderr().is_terminal(), quiet }
     }
@@ -62,12 +62,12 @@ pub struct Bar {
     plain: bool,
     label: String,
     units: u64,
-    /// When it began, and when a line was said last.
+    /// When the work began, and when a line was last printed.
     said: Mutex<(Instant, Instant)>,
 }
 
 impl Bar {
-    /// `done` units and a fraction of the next, and what to say beside it.
+    /// Sets the bar to `done` units and a fraction of the next, with a message beside it.
     pub fn set(&self, done: u64, fraction: f64, message: &str) {
         self.bar.set_position(done * FINENESS + (fraction * FINENESS as f64) as u64);
         self.bar.set_message(message.to_owned());
@@ -76,7 +76,7 @@ impl Bar {
         }
     }
 
-    /// A line for people without a terminal, with the time that is left.
+    /// Prints a line where there is no terminal, with the time that is left.
     fn say(&self, part: f64, message: &str) {
         let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
         let (began, last) = *said;
@@ -88,12 +88,12 @@ impl Bar {
         eprintln!("{:>12}  {:.0}%  {message}  {left:.0} s left", self.label, part * 100.0);
     }
 
-    /// The work is done, and nothing need be said of it.
+    /// The work is done; the bar disappears without a message.
     pub fn clear(&self) {
         self.bar.finish_and_clear();
     }
 
-    /// The work is done.
+    /// The work is done; the message stays.
     pub fn finish(&self, message: &str) {
         self.bar.finish_with_message(message.to_owned());
         if self.plain {

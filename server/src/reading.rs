@@ -1,9 +1,9 @@
-//! What is wrong with a value that was read, in words that name no type of
-//! ours and repeat no value: a client may log it.
+//! Describes what is wrong with a value that could not be parsed. The message names no
+//! Rust type and does not repeat the value, since a client may log it.
 
 use std::fmt::Display;
 
-/// Kinds as serde writes them, and as people do.
+/// Kinds of values in serde's words, and in everyday words.
 const KINDS: &[(&str, &str)] = &[
     ("usize", "a whole number, 0 or more"),
     ("u8", "a whole number, 0 or more"),
@@ -30,7 +30,7 @@ fn plain(kind: &str) -> &str {
     KINDS.iter().find(|(written, _)| *written == kind).map_or(kind, |(_, plain)| plain)
 }
 
-/// What serde says of a value of the wrong kind, in words.
+/// Serde's message about a value of the wrong kind, in everyday words.
 pub(crate) fn wrong_kind(error: &impl Display) -> String {
     let text = without_place(error);
     let wrong = text.strip_prefix("invalid type: ").or_else(|| text.strip_prefix("invalid value: "));
@@ -41,7 +41,7 @@ pub(crate) fn wrong_kind(error: &impl Display) -> String {
     format!("it must be {}, and is {}", plain(expected), plain(found))
 }
 
-/// What is wrong with a table of a few columns, in words.
+/// What is wrong with a table of a few columns, in everyday words.
 pub(crate) fn csv_problem(error: &csv::Error) -> String {
     match error.kind() {
         csv::ErrorKind::Io(why) => format!("it cannot be read ({why})"),
@@ -50,7 +50,7 @@ pub(crate) fn csv_problem(error: &csv::Error) -> String {
     }
 }
 
-/// What serde says, without the place that it says it of.
+/// Serde's message without its position.
 pub(crate) fn without_place(error: &impl Display) -> String {
     let text = error.to_string();
     text.rsplit_once(" at line ").map_or_else(|| text.clone(), |(text, _)| text.to_owned())

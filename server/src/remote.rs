@@ -1,4 +1,4 @@
-//! A running server, asked over its API by a command that adds many lines.
+//! The client of a running server, for the commands that add many lines.
 
 use std::time::Duration;
 
@@ -12,12 +12,12 @@ use serde::Serialize;
 use crate::cli::StateOrServer;
 use crate::tls;
 
-/// Lines a request: far below what a server takes.
+/// Lines per request: far fewer than a server accepts.
 const LINES: usize = MOST_LINES / 10;
 /// How long one request may take.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// A server, and who asks.
+/// A server's address, and the token to call it with.
 pub(crate) struct Remote {
     client: Client,
     url: String,
@@ -25,10 +25,10 @@ pub(crate) struct Remote {
 }
 
 impl Remote {
-    /// The server that arguments name; `None` where they name a state.
+    /// The server that the arguments name; `None` where they name a state.
     ///
     /// # Errors
-    /// When the address is none.
+    /// When the address is not one, or there is no token.
     pub(crate) fn of(at: &StateOrServer) -> Result<Option<Self>> {
         let Some(url) = &at.server else { return Ok(None) };
         let url = url.trim_end_matches('/').trim_end_matches(PREFIX).to_owned();
@@ -43,7 +43,7 @@ impl Remote {
     /// The catalogue as the server publishes it: items and their features.
     ///
     /// # Errors
-    /// When the server does not answer, or with something else.
+    /// When the server does not answer, or its answer is not a catalogue.
     pub(crate) fn catalog(&self) -> Result<Catalog> {
         let answer = self.client.get(format!("{}{PREFIX}/catalog", self.url)).send();
         let answer = answer.with_context(|| format!("{} does not answer", self.url))?.error_for_status()?;
@@ -51,12 +51,12 @@ impl Remote {
         serde_json::from_str(&text).with_context(|| format!("{} publishes no catalogue: no eemu server?", self.url))
     }
 
-    /// Sends lines, some thousand at a time. The answers, in order, with the
-    /// number of the line among those given.
+    /// Sends lines, some thousand per request. Returns the answers in order; each states
+    /// the index of its line in `lines`.
     ///
     /// # Errors
-    /// When the server does not answer, or refuses the whole request: says how
-    /// many lines were taken in before. Sending them again does no harm.
+    /// When the server does not answer or refuses a whole request; the error says how many
+    /// lines were taken before. Sending them again does no harm.
     pub(crate) fn send<T: Serialize>(&self, path: &str, lines: &[T]) -> Result<Vec<LineAnswer>> {
         let mut answers = Vec::with_capacity(lines.len());
         for chunk in lines.chunks(LINES) {

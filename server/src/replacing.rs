@@ -1,4 +1,4 @@
-//! Other data in the place of a state's: what goes on, and what stays out.
+//! Replaces a state's data by other data: what survives, and what stays forgotten.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -12,41 +12,41 @@ use crate::serve::log_key;
 use crate::serve::tokens::{Scope, Token, Tokens};
 use crate::store::{Access, Forgotten, Kept, Location, State, StoreError};
 
-/// Where a directory keeps its tokens.
+/// Name of the file with a state's tokens.
 const TOKENS: &str = "tokens.json";
 
-/// Where a state that took another's place has the names of what is down.
+/// Key of the value that holds the names of items taken down before the replacement.
 const DOWN: &str = "items-down";
 
-/// What of the former state goes on in the new one.
+/// What survives of the former state in the new one.
 pub(crate) struct GoesOn {
     pub(crate) kept: Kept,
-    /// Tokens that end because their person is not in the new data.
+    /// How many tokens end because their user is not in the new data.
     pub(crate) tokens_ended: usize,
-    /// Further values, by name.
+    /// Further values of the database, by key.
     pub(crate) notes: Vec<(String, String)>,
 }
 
 /// The state whose data are replaced.
 pub(crate) struct Former {
-    /// What it remembers.
+    /// Its stored settings.
     pub(crate) settings: Settings,
     catalog: Catalog,
     tokens: Vec<Token>,
     shared: bool,
-    /// Names of the items that are down.
+    /// Names of the items that were taken down.
     down: BTreeSet<String>,
     /// The receipt log's key, where it is a file of the state.
     key_files: Vec<(String, Vec<u8>)>,
-    /// Without what was lifted.
+    /// What was forgotten, without the users who are readmitted.
     forgotten: Forgotten,
-    /// How many marks there were.
+    /// How many marks of forgotten names there were.
     marks: usize,
 }
 
 impl Former {
-    /// The state at a place, if there is one. `readmit` are people who were
-    /// forgotten and are back.
+    /// Reads the state at a location, if there is one. `readmit` names users who were
+    /// forgotten and are back by their own wish.
     ///
     /// # Errors
     /// When it cannot be read, or one of `readmit` was not forgotten.
@@ -85,13 +85,13 @@ impl Former {
         }))
     }
 
-    /// The version of the catalogue of the data that take its place: versions
-    /// of one state are never the same twice.
+    /// The catalogue version of the new data. One state never uses a version number twice.
     pub(crate) fn next_catalog_version(&self) -> u32 {
         self.catalog.version.saturating_add(1)
     }
 
-    /// What stays out of the new data; `None` when nothing was forgotten.
+    /// The screen that keeps forgotten names out of the new data; `None` when nothing was
+    /// forgotten.
     pub(crate) fn screen(&self) -> Option<Screen> {
         let forgotten = self.forgotten.clone();
         let down = self.down.clone();
@@ -102,8 +102,9 @@ impl Former {
         (!self.forgotten.is_empty() || !self.down.is_empty()).then(|| Screen::new(is_out))
     }
 
-    /// The settings for new records: as they were, unless whether records have
-    /// times has changed; and a sentence about that.
+    /// The settings for the new records. They stay as they were, unless the new records
+    /// have times and the old had none or the reverse. The second value is a sentence about
+    /// that.
     pub(crate) fn settings_for(
         &self,
         records: &[Interaction],
@@ -125,8 +126,8 @@ impl Former {
         (Settings { config, duplicates: 0, tuned_on }, note)
     }
 
-    /// What goes on in the new state, whose catalogue this is; and how many
-    /// tokens end because their person is not in it.
+    /// What survives in the new state, whose catalogue this is, and how many tokens end
+    /// because their user is not in it.
     ///
     /// # Errors
     /// When tokens cannot be written as JSON.
@@ -141,7 +142,7 @@ impl Former {
         };
         let tokens: Vec<Token> = self.tokens.into_iter().filter_map(moved).collect();
         let ended = before - tokens.len();
-        // By name too: new data may lack the item, and later data have it again.
+        // By name as well: the new data may lack the item, and later data may have it again.
         let (mut files, mut notes) = (self.key_files, vec![(DOWN.to_owned(), serde_json::to_string(&self.down)?)]);
         let down = self.down.iter().filter_map(|name| catalog.items.find(name)).collect();
         if self.shared {

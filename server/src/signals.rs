@@ -1,15 +1,15 @@
-//! When a process is asked to end.
+//! Waits for the signals that ask a process to end.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-/// Becomes true when this process is asked to end. `at_once` runs when that has
-/// not come about after so long, or it is asked again.
+/// Returns a flag that becomes true when this process is asked to end. `at_once` runs
+/// when the process has not ended after the given time, or is asked a second time.
 ///
 /// # Errors
-/// When the system gives no thread or no signals.
+/// When the system cannot start a thread or does not deliver signals.
 pub(crate) fn asked_twice_at_most(
     patience: Duration,
     at_once: impl FnOnce() + Send + 'static,
@@ -29,7 +29,7 @@ pub(crate) fn asked_twice_at_most(
     Ok(&ASKED)
 }
 
-/// Resolves on SIGTERM, or Ctrl-C; false when there are no signals.
+/// Resolves on SIGTERM or Ctrl-C; to false when the system delivers no signals.
 pub(crate) async fn asked_to_end() -> bool {
     #[cfg(unix)]
     {

@@ -1,18 +1,18 @@
-//! What work takes: by the clock, and of the processor.
+//! Measures wall-clock time and processor time.
 
 use std::time::Instant;
 
-/// Processor time of all threads so far, in seconds: on a busy machine the
-/// clock says little. Linux counts it in hundredths.
+/// Processor time of all threads so far, in seconds. On a busy machine it says more
+/// than the clock. Linux counts it in hundredths of a second.
 fn processor() -> Option<f64> {
     let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
-    // After the name, which may hold anything, come state and numbers.
+    // The state and the numbers follow the process name, which may hold any character.
     let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
     let mut ticks = || fields.next()?.parse::<f64>().ok();
     Some((ticks()? + ticks()?) / 100.0)
 }
 
-/// A clock and a count of processor time.
+/// A stopwatch for wall-clock time and processor time.
 #[derive(Debug)]
 pub struct Watch {
     start: Instant,
@@ -20,7 +20,7 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Starts both.
+    /// Starts measuring.
     #[must_use]
     pub fn start() -> Self {
         Self { start: Instant::now(), processor: processor() }
@@ -32,8 +32,8 @@ impl Watch {
         self.start.elapsed().as_secs_f64()
     }
 
-    /// Processor seconds of all threads since the start; `None` where the
-    /// system does not tell.
+    /// Processor seconds of all threads since the start; `None` where the system does not
+    /// count them.
     #[must_use]
     pub fn processor(&self) -> Option<f64> {
         processor().zip(self.processor).map(|(now, then)| now - then)

@@ -1,13 +1,13 @@
-//! Whose TLS is used: rustls with ring, so that no C library has to be found.
+//! The TLS library: rustls with ring, so that no C library has to be found.
 
 use std::sync::Once;
 
-/// Names the one implementation that is compiled in. To be called before a
-/// connection may want it; more than once does no harm.
+/// Installs the one TLS implementation that is compiled in. Call it before the first
+/// connection; calling it again does no harm.
 pub fn choose() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        // An error means that it was chosen already.
+        // An error means that it is installed already.
         let _ = rustls::crypto::ring::default_provider().install_default();
     });
 }

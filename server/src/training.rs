@@ -1,5 +1,5 @@
-//! Shards trained and published: each as a unit ([`crate::unit`]) that is
-//! idempotent and resumable after a kill at any moment.
+//! Trains shards and publishes their models. Each shard is a unit of work
+//! ([`crate::unit`]) that is idempotent and resumes after a kill at any moment.
 
 use std::time::{Duration, Instant};
 
@@ -20,16 +20,17 @@ use crate::store::{Claim, Live, Publication, State, StoreError, Ticket};
 pub use crate::unit::{Follower, Wish, input_of};
 use crate::unit::{Made, TrainedModel, Unit, epoch};
 
-/// What training one shard came to.
+/// The result of training one shard.
 #[derive(Debug, Clone)]
 pub struct Trained {
     /// Which shard.
     pub shard: u32,
-    /// Its version now.
+    /// The version of its model now.
     pub version: u64,
     /// Seconds this run spent on it.
     pub seconds: f64,
-    /// Whether it was trained now, or found trained on the same input.
+    /// True when it was trained now; false when its model was already trained on the same
+    /// input.
     pub fresh: bool,
 }
 
@@ -68,10 +69,10 @@ impl Follower for Bars<'_> {
     }
 }
 
-/// Trains one shard unless its live model is whole and of the same input and
-/// fingerprint (of any, where the launcher cannot say which it will be).
-/// `ticket` must have been taken before the records were read; `None` when the
-/// follower stopped it.
+/// Trains one shard, unless its live model is undamaged and has the same input and
+/// fingerprint. Where the launcher cannot tell the fingerprint in advance, any
+/// fingerprint will do. The `ticket` must have been taken before the records were read.
+/// `None` when the observer stopped the training.
 ///
 /// # Errors
 /// When training fails, or the store refuses.
@@ -101,14 +102,14 @@ pub fn train_unit(
     publish(state, ticket, made, catalog, epochs, |live| follower.entry(live)).map(Some)
 }
 
-/// The shard's live model, if it is of this very input.
+/// The shard's live model, if it was trained on the same input.
 fn current(state: &State, unit: &Unit) -> Result<Option<Live>> {
     let shard = state.shards()?.into_iter().find(|s| s.index == unit.shard());
     let live = shard.filter(|shard| !shard.stale).and_then(|shard| shard.live);
     Ok(live.filter(|live| unit.input(&live.fingerprint) == live.input_hash))
 }
 
-/// Puts a trained model in its shard's place.
+/// Publishes a trained model as its shard's live model.
 fn publish(
     state: &State,
     ticket: Ticket,
@@ -133,19 +134,18 @@ fn publish(
     Ok(Trained { shard: ticket.shard(), version: live.version, seconds: made.seconds, fresh: true })
 }
 
-/// Publishes a model that was trained elsewhere, unless the shard has a current
+/// Publishes a model that was trained elsewhere, unless the shard already has a current
 /// one.
 ///
 /// # Errors
-/// When the shard's records are not those that the model was trained on, the
-/// model does not fit, or the store refuses; the shard is then as it was.
+/// When the shard's records are not those that the model was trained on, the model does
+/// not fit, or the store refuses. The shard then stays as it was.
 pub fn adopt(deployment: &Deployment, model: TrainedModel) -> Result<Trained> {
     let (state, shard) = (&deployment.state, model.shard);
     if shard >= deployment.dataset.config.train.shards {
         bail!("it is of shard {shard}, which this state does not have; give it to the state that packed it");
     }
-    // The right first, then the records: what changes in between makes it
-    // worthless.
+    // The ticket first, then the records: a change in between invalidates the ticket.
     let ticket = deployment.ticket(shard)?;
     let unit = Unit::of(&deployment.shard_at_hand(shard)?, shard)?;
     if unit.input(&model.made.fingerprint) != model.made.input_hash {
@@ -166,17 +166,17 @@ pub fn adopt(deployment: &Deployment, model: TrainedModel) -> Result<Trained> {
     publish(state, ticket, model.made, catalog, epochs, |_| Ok(None))
 }
 
-/// Whether a shard's model can be made of these tensors.
+/// Checks that these tensors make a model of the shard.
 pub(crate) fn fits(unit: &Unit, tensors: &TensorMap, device: &Device) -> Result<()> {
     let key = eemu_core::random::Key::from_seed(unit.config.train.seed);
     let mut fresh = ShardModel::new(&unit.catalog, &unit.config, &key, unit.shard(), device)?;
     let (shared, rows) = eemu_core::user_rows::split_user_rows(tensors.clone());
-    // People may have been admitted since.
+    // Users may have been admitted since.
     let whole = pollster::block_on(join_user_rows(shared, rows, &fresh, &unit.catalog.items))?;
     Ok(fresh.set(&whole)?)
 }
 
-/// [`train_unit`] of a deployment, with a progress bar.
+/// As [`train_unit`] for a shard of a deployment, with a progress bar.
 ///
 /// # Errors
 /// When training fails, or the store refuses.
@@ -187,8 +187,7 @@ pub fn train_shard(
     progress: &Progress,
     again: bool,
 ) -> Result<Trained> {
-    // The right first, then the records: what changes in between makes it
-    // worthless.
+    // The ticket first, then the records: a change in between invalidates the ticket.
     let ticket = deployment.ticket(shard)?;
     let claim = claimed(&deployment.state, shard, launcher, progress)?;
     let unit = Unit::of(&deployment.shard_at_hand(shard)?, shard)?;
@@ -202,8 +201,8 @@ pub fn train_shard(
     Ok(trained)
 }
 
-/// Waits for the sole right to train a shard. Whoever had it has trained it
-/// then, so that training it again is finding it trained.
+/// Waits for the exclusive right to train a shard. If another process held it, that
+/// process has trained the shard, and the caller finds it trained.
 fn claimed<'a>(state: &'a State, shard: u32, launcher: &dyn Launcher, progress: &Progress) -> Result<Claim<'a>> {
     let mut said = false;
     loop {
@@ -224,7 +223,7 @@ fn claimed<'a>(state: &'a State, shard: u32, launcher: &dyn Launcher, progress: 
 /// Trains several shards in this process, `jobs` at once.
 ///
 /// # Errors
-/// The first error of any shard; the others are finished all the same.
+/// The first error of any shard. The other shards are still finished.
 pub fn train_shards(
     deployment: &Deployment,
     shards: &[u32],
@@ -239,7 +238,7 @@ pub fn train_shards(
 /// Trains several shards where a launcher runs them, `jobs` at once.
 ///
 /// # Errors
-/// The first error of any shard; the others are finished all the same.
+/// The first error of any shard. The other shards are still finished.
 pub fn launch_shards(
     deployment: &Deployment,
     shards: &[u32],
@@ -258,8 +257,8 @@ pub fn launch_shards(
     .collect()
 }
 
-/// Trains shards in memory, from scratch, without a store: for verification
-/// and for the models that quality is compared with.
+/// Trains shards in memory, from scratch, without a store: for verification, and for
+/// the baselines.
 ///
 /// # Errors
 /// When training diverges or the device fails.

@@ -1,5 +1,5 @@
-//! A search for hyper-parameters on validation only, which goes on where it
-//! was interrupted.
+//! A hyper-parameter search on validation items only, which resumes where it was
+//! interrupted.
 
 use std::collections::HashMap;
 use std::io::Write;
@@ -18,25 +18,24 @@ use crate::measuring::{NAME_WIDTH, Quality, ensemble_ranks, sampled, voices};
 use crate::progress::Progress;
 use crate::training::from_scratch;
 
-/// One search.
+/// The setup of a search.
 #[derive(Debug)]
 pub struct Search<'a> {
-    /// The data.
+    /// The dataset.
     pub dataset: &'a Dataset,
-    /// What computes.
+    /// The device that computes.
     pub device: Device,
-    /// Shards at once.
+    /// How many shards are trained at once.
     pub jobs: usize,
-    /// How many of the shards are trained and judged; all when `None`.
+    /// How many of the shards are trained and measured; all when `None`.
     pub shards: Option<u32>,
-    /// How many users judge; all when `None`.
+    /// How many users are measured; all when `None`.
     pub users: Option<usize>,
-    /// One finished trial a line.
+    /// The journal: one finished trial per line.
     pub journal: PathBuf,
 }
 
-/// What came of one setting: its quality, or why it has none because the model
-/// diverged.
+/// The result of one setting: its quality, or the message of a model that diverged.
 pub type Outcome = std::result::Result<Quality, String>;
 
 /// All combinations of KEY=V,V,V lists.
@@ -62,8 +61,8 @@ pub fn grid(lists: &[String]) -> Result<Vec<Vec<String>>> {
 }
 
 impl Search<'_> {
-    /// Runs the trials that the journal does not hold. Trials that differ in
-    /// adaptation only share their models. One that diverges ends by itself.
+    /// Runs the trials that the journal does not hold. Trials that differ only in
+    /// adaptation share their models. A trial that diverges does not end the others.
     ///
     /// # Errors
     /// When the journal cannot be written or the device fails.
@@ -122,7 +121,7 @@ impl Search<'_> {
 
     fn journalled(&self) -> Result<HashMap<String, Outcome>> {
         let Ok(text) = std::fs::read_to_string(&self.journal) else { return Ok(HashMap::new()) };
-        // The last line may be cut short by a kill: it is then done again.
+        // A kill may have cut the last line short; its trial is then run again.
         let rows = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
         Ok(rows
             .filter_map(|row| {
@@ -149,7 +148,7 @@ impl Search<'_> {
     }
 }
 
-/// The sentence of an error that is of the setting, not of the machine.
+/// The message of an error that the setting caused; `None` for an error of the machine.
 fn diverged(error: &anyhow::Error) -> Option<String> {
     let of = |cause: &(dyn std::error::Error + 'static)| {
         cause.downcast_ref::<Error>().filter(|error| matches!(error, Error::NotANumber(_))).map(ToString::to_string)
@@ -157,7 +156,7 @@ fn diverged(error: &anyhow::Error) -> Option<String> {
     error.chain().find_map(of)
 }
 
-/// One line for people; see [`Quality::heading`].
+/// One line for people, under [`Quality::heading`].
 pub fn row(name: &str, outcome: &Outcome) -> String {
     match outcome {
         Ok(quality) => quality.row(name),
@@ -165,7 +164,7 @@ pub fn row(name: &str, outcome: &Outcome) -> String {
     }
 }
 
-/// One trial for programs.
+/// One trial as JSON, for programs.
 pub fn json(name: &str, outcome: &Outcome) -> Value {
     match outcome {
         Ok(quality) => serde_json::json!({"changes": name, "validation": quality}),
