@@ -1,5 +1,5 @@
-//! Files that nobody should send, and the message each gets: the file, the
-//! line, the column, and what to do. None panics, none fills the memory.
+//! Malformed files, and the message that each gets: the file, the line, the
+//! column, and what to do. No file causes a panic or fills the memory.
 
 #![allow(clippy::unwrap_used)]
 
@@ -17,7 +17,7 @@ const INTER: &str = "user_id:token\titem_id:token\ttimestamp:float\n1\t7\t10\n2\
 const USER: &str = "user_id:token\tage:token\n1\t18\n2\t\n";
 const ITEM: &str = "item_id:token\ttitle:token_seq\n7\tHeat\n8\tAlien\n";
 
-/// A folder with one data set, `x`.
+/// A folder with one dataset, named `x`.
 fn folder(inter: &[u8], user: &[u8], item: &[u8]) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     for (end, bytes) in [("inter", inter), ("user", user), ("item", item)] {
@@ -30,7 +30,8 @@ fn message(path: &Path) -> String {
     format!("{:#}", open(path, &ImportOptions::default()).unwrap_err())
 }
 
-/// The message begins with the file, then with `rest`, and ends in a hint.
+/// Checks that the message begins with the file, continues with `rest`, and
+/// ends in a hint.
 fn refused(path: &Path, file: &str, rest: &str) {
     let found = message(path);
     let base = if path.is_dir() { path } else { path.parent().unwrap() };
@@ -100,7 +101,7 @@ fn nul() {
 #[test]
 fn unknown_and_repeated_identifiers() {
     let at = |row: &str, rest: &str| inter(format!("{INTER}{row}\n"), rest);
-    // Somebody without a line of their own has their identifier alone.
+    // A user without a row in the user file has only an identifier.
     let unlisted = folder(format!("{INTER}3\t70\t1\n").as_bytes(), USER.as_bytes(), ITEM.as_bytes());
     let read = open(unlisted.path(), &ImportOptions::default()).unwrap();
     assert_eq!((read.catalog.users.name(2), read.catalog.items.name(2)), ("3", "70"));
@@ -139,7 +140,7 @@ fn timestamps_that_are_no_times() {
     inter(format!("{INTER}1\t8\t\n"), ", line 4, column 3: the timestamp is blank");
 }
 
-/// A folder whose interactions are gzipped.
+/// A folder whose interaction file is compressed with gzip.
 fn gz_folder(packed: &[u8]) -> TempDir {
     let folder = folder(b"", USER.as_bytes(), ITEM.as_bytes());
     fs::remove_file(folder.path().join("x.inter")).unwrap();
@@ -171,7 +172,7 @@ fn gzip_that_is_cut_off_or_no_gzip() {
     assert!(message(gz_folder(&damaged).path()).contains("x.inter.gz, line 100004: cannot be read"));
 }
 
-/// Rows that are good in themselves, so that only their mass gives them away.
+/// Writes valid rows without end, so that only their total size can be refused.
 fn bomb(mut out: impl Write, row: &str, bytes: usize) {
     let rows = row.repeat((1 << 20) / row.len());
     (0..bytes / rows.len() + 1).for_each(|_| out.write_all(rows.as_bytes()).unwrap());
@@ -234,7 +235,8 @@ fn zips_that_are_something_else() {
         fs::write(&path, &whole[..length]).unwrap();
         assert!(message(&path).contains("ml.zip: this is no whole zip archive"), "{length} bytes");
     }
-    // Damage anywhere: refused or, where no reader looks, harmless.
+    // Damage at any byte: the file is refused, or the byte is one that no
+    // reader looks at.
     for at in 0..whole.len() {
         let mut damaged = whole.clone();
         damaged[at] ^= 0x55;
@@ -299,7 +301,7 @@ fn paths_that_hold_nothing() {
     fs::remove_file(folder.path().join("b.inter")).unwrap();
     assert!(message(folder.path()).contains("both a.inter and a.inter.gz"));
     fs::write(folder.path().join("notes.txt"), INTER).unwrap();
-    // The same lines are a table as well.
+    // The same lines in a .txt file are read as a table too.
     assert_eq!(open(&folder.path().join("notes.txt"), &ImportOptions::default()).unwrap().records.len(), 2);
     fs::write(folder.path().join("notes.txt"), "nothing\n").unwrap();
     assert!(message(&folder.path().join("notes.txt")).contains("there is only one column"));

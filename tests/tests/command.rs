@@ -1,5 +1,5 @@
-//! The `eemu` command as people run it: words, JSON and exit codes, twins
-//! imported from other files, and death at any moment.
+//! The `eemu` command as users run it: its text, JSON output and exit codes,
+//! twins imported from other files, and a crash at any moment.
 
 #![allow(clippy::unwrap_used)]
 
@@ -81,7 +81,7 @@ fn command(args: &[&str]) -> Command {
     command
 }
 
-/// What a run came to.
+/// The result of a run.
 struct Run {
     code: Option<i32>,
     out: String,
@@ -102,14 +102,14 @@ fn eemu(args: &[&str]) -> Run {
     finish(spawn(&mut command(args)))
 }
 
-/// Runs what must succeed.
+/// Runs a command that must succeed.
 fn done(args: &[&str]) -> Run {
     let run = eemu(args);
     assert_eq!(run.code, Some(0), "eemu {args:?}: {}", run.err);
     run
 }
 
-/// Runs what must be refused; returns the message.
+/// Runs a command that must be refused, and returns its message.
 fn refused(args: &[&str]) -> String {
     let run = eemu(args);
     assert_eq!(run.code, Some(2), "eemu {args:?}: {}{}", run.out, run.err);
@@ -117,7 +117,7 @@ fn refused(args: &[&str]) -> String {
     run.err
 }
 
-/// Runs with `--json`, which must print one object and nothing else.
+/// Runs a command with `--json`; it must print one object and nothing else.
 fn json(args: &[&str]) -> Value {
     let args = [args, &["--json"]].concat();
     one_object(&done(&args).out)
@@ -130,12 +130,12 @@ fn one_object(out: &str) -> Value {
     value
 }
 
-/// A data set of a dozen people, written as files, and a place for states.
+/// A dataset of twelve users, written as files, and a folder for states.
 struct Place {
     dir: TempDir,
 }
 
-/// A record by its identifiers.
+/// A record: the identifiers of its user and its item.
 type Record = (String, String);
 
 impl Place {
@@ -153,7 +153,7 @@ impl Place {
         self.path(name).to_str().unwrap().to_owned()
     }
 
-    /// Writes the data set without some records.
+    /// Writes the dataset without the records in `gone`.
     fn write(&self, folder: &str, gone: &[Record]) {
         let folder = self.path(folder);
         fs::create_dir_all(&folder).unwrap();
@@ -199,7 +199,7 @@ impl Place {
     }
 }
 
-/// Everybody's records with their times, some of them equal.
+/// The records of all users with their timestamps, some of which are equal.
 fn records() -> Vec<(Record, u32)> {
     let mut all = Vec::new();
     for u in 0..12u32 {
@@ -231,7 +231,7 @@ fn numbers(value: &Value) -> Vec<u64> {
     value.as_array().unwrap().iter().map(|v| v.as_u64().unwrap()).collect()
 }
 
-/// The user with most records, and their items from the earliest on.
+/// The user with the most records, and their items, the earliest first.
 fn reader() -> (&'static str, Vec<String>) {
     let mut own: Vec<(u32, String)> =
         records().into_iter().filter(|(r, _)| r.0 == "reader-11").map(|(r, t)| (t, r.1)).collect();
@@ -289,11 +289,13 @@ fn story(model: &str) {
     let list = json(&["recommend", "--state", &state, "--user", user, "--top", "4", "--explain"]);
     check_list(&list, 4, &items);
     assert_eq!(list["items"][0]["shards"].as_array().unwrap().len(), 3);
-    // Fewer records than the set holds: without replacement all of them come.
+    // The user has fewer records than the adaptation set may hold, so drawing
+    // without replacement takes all of them.
     assert_eq!(list["adaptation_set"].as_array().unwrap().len(), items.len());
     assert_eq!(done(&["recommend", "--state", &state, "--user", user]).out.lines().count(), 14 - items.len());
 
-    // Of all that was held out, only the record itself goes; the split moves.
+    // Deleting a held-out record removes only that record, and the split moves
+    // to an earlier one.
     let forgot = json(&["forget", "--state", &state, "--user", user, "--item", items.last().unwrap(), "--quiet"]);
     assert_eq!(forgot["removed"], 1);
     assert!(forgot["seconds"].as_f64().unwrap() > 0.0);
@@ -307,7 +309,7 @@ fn story(model: &str) {
         let same = before["shards"][shard]["model_blake3"] == after["shards"][shard]["model_blake3"];
         assert_eq!(same, !retrained.contains(&(shard as u64)));
     }
-    // The log holds its key and versions besides.
+    // The log also contains its key and versions.
     assert_eq!((&after["receipts"], &after["log_entries"]), (&1.into(), &3.into()));
     assert_eq!(after["interactions"], records().len() - 1);
     let nothing = json(&["forget", "--state", &state, "--user", user, "--item", items.last().unwrap(), "--quiet"]);
@@ -320,8 +322,8 @@ fn story(model: &str) {
     assert_eq!((&verdict["differences"], &verdict["not_comparable"]), (&Value::Array(vec![]), &Value::Array(vec![])));
     assert!(done(&["verify", "--state", &state, "--quiet"]).out.starts_with("equal"));
 
-    // The whole account, by name; asked for again, there is nobody left to
-    // find, and that is said.
+    // Deletes the whole account by its name. A second request finds no such
+    // user, and says so.
     let forgot = json(&["forget", "--state", &state, "--user", user, "--all", "--quiet"]);
     assert_eq!(forgot["removed"], items.len() - 1);
     let catalog = fs::read_to_string(Path::new(&state).join("catalog.json")).unwrap();
@@ -353,8 +355,8 @@ fn check_list(list: &Value, count: usize, known: &[String]) {
     }
 }
 
-/// Files that never had a record, read against the same catalogue or beside
-/// the same `.user` and `.item`, give the models that forgetting gives.
+/// Files that never had a record, read with the same catalogue or beside the
+/// same `.user` and `.item` files, give the models that the deletion gives.
 #[test]
 fn a_twin_from_other_files() {
     let place = Place::new();
@@ -389,7 +391,7 @@ fn a_twin_from_other_files() {
     }
 }
 
-/// Publishes another model of a shard, as a program gone wrong would.
+/// Publishes another model for a shard, as a faulty program would.
 fn publish(state: &str, shard: u32, fingerprint: Option<&str>, change: impl FnOnce(&mut TensorMap)) {
     let deployment = Deployment::open(Path::new(state), Access::Write).unwrap();
     let live = deployment.state.live(shard).unwrap().unwrap();
@@ -424,7 +426,7 @@ fn verify_tells_different_from_not_comparable() {
     let right = hashes(&state);
     assert_eq!(verdict(&state, 0)["equal"], true);
 
-    // A model that training does not give, its own hashes in order.
+    // A model that training does not give, with correct hashes of its own.
     publish(&state, 1, None, |tensors| tensors.get_mut("item.id.table").unwrap().1[4] += 1e-6);
     let found = verdict(&state, 1);
     assert_eq!((&found["equal"], &found["not_comparable"]), (&false.into(), &Value::Array(vec![])));
@@ -433,7 +435,7 @@ fn verify_tells_different_from_not_comparable() {
     assert!(different[0].as_str().unwrap().starts_with("shard 1: item.id.table (1 of "));
     assert!(eemu(&["verify", "--state", &state, "-q"]).out.starts_with("different: shard 1"));
 
-    // The right bytes, under another machine's name, are not compared.
+    // Correct bytes with the fingerprint of another machine are not compared.
     let state = place.trained("elsewhere", "none");
     let there = info(&state)["shards"][2]["fingerprint"].to_string().replace("cpu", "abacus");
     publish(&state, 2, Some(&there), |_| ());
@@ -446,7 +448,7 @@ fn verify_tells_different_from_not_comparable() {
     assert_eq!(hashes(&state), right);
     verdict(&state, 0);
 
-    // Neither is a shard that waits.
+    // A shard that waits for training is not compared either.
     let (user, items) = reader();
     let later = json(&["forget", "--state", &state, "--user", user, "--item", &items[0], "--later", "-q"]);
     assert_eq!((&later["removed"], &later["receipt"]), (&1.into(), &Value::Null));
@@ -454,13 +456,13 @@ fn verify_tells_different_from_not_comparable() {
     assert_eq!(waiting.len(), 1);
     let found = verdict(&state, 3);
     assert!(found["not_comparable"][0].as_str().unwrap().starts_with(&format!("shard {}", waiting[0])));
-    // Lists are made of the others, and say so.
+    // Lists are made from the other shards, and the output says so.
     let others = done(&["recommend", "--state", &state, "--user", user]);
     assert!(others.err.contains("eemu train") && others.err.contains(&waiting[0].to_string()), "{}", others.err);
     assert_eq!(numbers(&json(&["train", "--state", &state, "-q"])["shards_trained"]), waiting);
     verdict(&state, 0);
 
-    // A file that was bent is refused before anything is compared.
+    // A damaged file is refused before anything is compared.
     let models = Path::new(&state).join("models");
     let file = fs::read_dir(models).unwrap().next().unwrap().unwrap().path();
     let mut bytes = fs::read(&file).unwrap();
@@ -494,9 +496,9 @@ fn lists_of_requests() {
     }
     assert!(refused(&["forget", "--state", &state, "--file", "nowhere.csv"]).contains("nowhere.csv"));
 
-    // A record, it again, one that nobody has, an account, and names that
-    // nobody knows: a heading that was not declared is such a line, and so are
-    // a star and an identifier with a blank.
+    // A record, the same record again, a record that does not exist, an
+    // account, and unknown names. An undeclared header is such a line, and so
+    // are a star and an identifier with a space before it.
     let account = records().iter().filter(|(r, _)| r.0 == "reader-3").count();
     let list = format!(
         "user,item\n{good}\"{user}\",{}\r\nreader-0,book-13\nreader-3,,all\nreader-1,*\n reader-1,book-1\n",
@@ -518,7 +520,7 @@ fn lists_of_requests() {
     let run = forget_list(&state, &format!("{user},{}\n", items[0]));
     assert_eq!((run.code, &one_object(&run.out)["removed"]), (Some(0), &0.into()), "{}", run.err);
 
-    // One by one comes to the same as together.
+    // Separate requests end in the same models as one request.
     let apart = place.trained("apart", "none");
     done(&["forget", "--state", &apart, "--user", "reader-3", "--all", "-q"]);
     done(&["forget", "--state", &apart, "--user", user, "--item", &items[0], "-q"]);
@@ -563,7 +565,8 @@ fn visitors_and_newcomers() {
     verdict(&state, 0);
 }
 
-/// A checkpoint of the same input is taken up; the end is a straight run's.
+/// Training continues from a checkpoint of the same input, and ends where an
+/// uninterrupted run ends.
 #[test]
 fn training_goes_on_from_a_checkpoint() {
     let place = Place::new();
@@ -612,7 +615,8 @@ fn one_writer_at_a_time() {
     done(&["train", "--state", &state, "-q"]);
 }
 
-/// Runs and dies at a named step. Whether it came to that.
+/// Runs a command that aborts at a named step. Returns whether it reached that
+/// step.
 fn dies_at(step: &str, args: &[&str]) -> bool {
     let run = finish(spawn(command(args).env("EEMU_FAIL_AT", step)));
     match run.code {
@@ -622,8 +626,8 @@ fn dies_at(step: &str, args: &[&str]) -> bool {
     }
 }
 
-/// Death at every step of `work`; after each, `again` must lead to `expected`.
-/// Returns the steps that were passed.
+/// Aborts at every step of `work`; after each, `again` must lead to `expected`.
+/// Returns the steps that were reached.
 fn every_death<'a>(
     steps: &[&'a str],
     mut fresh: impl FnMut() -> String,
@@ -637,7 +641,8 @@ fn every_death<'a>(
         if dies_at(step, &[work, &["--state", &state]].concat()) {
             struck.push(step);
             let run = eemu(&[again, &["--state", &state]].concat());
-            // Perhaps the account's name is gone already: that is said.
+            // The account's name may be deleted already, and the command then
+            // says so.
             assert!(matches!(run.code, Some(0 | 3)), "after death at {step}: {}", run.err);
         }
         assert_eq!(hashes(&state), expected, "after death at {step}");
@@ -645,7 +650,7 @@ fn every_death<'a>(
     struck
 }
 
-/// Steps to die at: each the first time, some the second time too.
+/// The steps with one of these prefixes.
 fn steps(prefixes: &[&str]) -> Vec<&'static str> {
     STEPS.iter().copied().filter(|step| prefixes.iter().any(|p| step.starts_with(p))).collect()
 }
@@ -666,7 +671,7 @@ fn forgetting_survives_death_at_every_step() {
         tried.extend(["publish.committed:2", "erase.swept:2", "erase.vacuumed:2"]);
         let struck = every_death(&tried, || place.copy(&base, "dying"), work, work, &expected);
         assert!(wanted.iter().all(|step| struck.contains(step)), "{name} never passed some of {wanted:?}: {struck:?}");
-        // The last of them, looked at closely.
+        // The state after the last abort is checked closely.
         let last = place.path("dying").to_str().unwrap().to_owned();
         verdict(&last, 0);
         assert_eq!(info(&last)["interactions"], info(&undisturbed)["interactions"]);
@@ -688,7 +693,7 @@ fn training_survives_death_at_every_step() {
     let struck = every_death(&tried, || place.copy(&base, "dying"), &work, &work, &expected);
     assert_eq!(struck, tried);
 
-    // A trained state that takes another configuration.
+    // A trained state that is trained again with another configuration.
     let base = place.path("undisturbed").to_str().unwrap().to_owned();
     let work = ["train", "--set", "train.epochs=3", "-q"];
     let other = place.copy(&base, "other");
@@ -721,7 +726,8 @@ fn imports_survive_death_at_every_step() {
         }
         train(&state);
         assert_eq!(hashes(&state), expected, "after death at {step}");
-        // In the place of a state, the earlier one or the new one is there.
+        // Under the name of the state stands either the earlier state or the
+        // new one.
         if step.starts_with("create") {
             dies_at(step, &[&args[..], &["--replace"]].concat());
             assert_eq!(info(&state)["interactions"], records().len(), "after death at {step}");
@@ -764,12 +770,14 @@ fn killed_at_any_moment() {
             let state = place.copy(base, "dying");
             let work = [work, &["--state", &state]].concat();
             let mut child = spawn(&mut command(&work));
-            // The golden ratio leaves no gap; a start takes part of the time.
+            // Multiples of the golden ratio spread evenly; starting takes part
+            // of the time.
             let share = (f64::from(number) * 0.618_034 + 0.3).fract();
             std::thread::sleep(Duration::from_secs_f64(time.as_secs_f64() * share));
             child.kill().unwrap();
             hit += u32::from(finish(child).code.is_none());
-            // Perhaps the account's name is gone already: that is said.
+            // The account's name may be deleted already, and the command then
+            // says so.
             let run = eemu(&work);
             assert!(matches!(run.code, Some(0 | 3)), "{}", run.err);
             assert_eq!(hashes(&state), expected, "{work:?} killed at {share:.2} of {time:?}");
@@ -823,8 +831,8 @@ fn help_and_bad_arguments() {
     assert!(hashes(&state).iter().all(|hash| hash == "none"));
 }
 
-/// Records come out as they lie: person by person in their order, with the
-/// role and the shard, in a file that its owner alone may read.
+/// Records are exported user by user in their stored order, with the role and
+/// the shard, to a file that only its owner can read.
 #[test]
 fn records_are_exported() {
     let place = Place::new();
@@ -853,7 +861,7 @@ fn records_are_exported() {
         use std::os::unix::fs::PermissionsExt;
         assert_eq!(fs::metadata(&out).unwrap().permissions().mode() & 0o777, 0o600);
     }
-    // As JSON Lines, on standard output too, the same records.
+    // JSON Lines, also on standard output, contain the same records.
     let shown = done(&["export", "--state", &state, "--out", "-", "--format", "jsonl"]).out;
     let objects: Vec<Value> = shown.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(objects.len(), records().len());

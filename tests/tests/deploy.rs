@@ -1,4 +1,5 @@
-//! The files under `deploy/`: they name only what there is.
+//! The files under `deploy/` name only settings, commands and metrics that
+//! exist.
 
 #![allow(clippy::unwrap_used)]
 
@@ -22,14 +23,14 @@ fn files(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// Words of a text that begin with `mark`.
+/// The words of a text that begin with `mark`.
 fn words(text: &str, mark: &str, letter: impl Fn(char) -> bool) -> BTreeSet<String> {
     let starts = text.match_indices(mark).filter(|(at, _)| !text[..*at].ends_with(|c: char| letter(c) || c == '/'));
     starts.map(|(at, _)| text[at..].chars().take_while(|c| letter(*c)).collect()).collect()
 }
 
-/// Every metric that the dashboard and the alerts read is one that the service
-/// exports, and every one that it exports is shown.
+/// Every metric in the dashboard and the alerts is exported by the service, and
+/// every exported metric is shown.
 #[test]
 fn dashboard_and_alerts_read_what_there_is() {
     let place = Place::new(&Recipe::default()).unwrap();

@@ -1,5 +1,6 @@
-//! Data as companies have it: tables of all kinds come in, what is not clear
-//! is asked about, what is bad is named, and what was forgotten stays out.
+//! Company data: tables of many formats are read, ambiguous input leads to a
+//! question, bad lines are named, and deleted records stay out of later
+//! imports.
 
 #![allow(clippy::unwrap_used)]
 
@@ -33,7 +34,7 @@ fn write(folder: &TempDir, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
     path
 }
 
-/// Identifiers or names in their order.
+/// Copies of identifiers or names, in their order.
 fn listed<'a>(of: impl IntoIterator<Item = &'a String>) -> Vec<String> {
     of.into_iter().cloned().collect()
 }
@@ -52,7 +53,7 @@ fn message(path: &Path) -> String {
     format!("{:#}", open(path, &ImportOptions::default()).unwrap_err())
 }
 
-/// (who, what, when) of every record, sorted.
+/// (user, item, timestamp) of every record, sorted.
 fn records(read: &Imported) -> Vec<(String, String, Option<f64>)> {
     let (users, items) = (&read.catalog.users.ids, &read.catalog.items.ids);
     let named = |r: &eemu_core::data::Interaction| {
@@ -72,7 +73,7 @@ fn three() -> Vec<(String, String, Option<f64>)> {
     ]
 }
 
-/// The three records in a form, whatever its kind.
+/// Checks that a file of any format gives the three records.
 fn is_three(path: &Path) {
     let mut wanted = three();
     wanted.sort_by(|a, b| a.partial_cmp(b).unwrap());
@@ -186,7 +187,7 @@ fn several_files_and_folders_are_one_import() {
     assert!(said.contains("this is a whole data set"), "{said}");
 }
 
-/// A zip of tables is read as they are, one or several of them.
+/// A zip with one or several tables is read like the tables.
 #[test]
 fn zips_of_tables_need_not_be_unpacked() {
     let folder = folder();
@@ -435,8 +436,8 @@ fn atomic_files_give_what_they_can() {
     assert!(message(&blank).contains("line 3, column 1: the user identifier is blank"));
 }
 
-/// A state with a log, a token, a backup and things forgotten; other data take
-/// its place.
+/// A state with a log, a token, a backup and deletions; an import of other data
+/// replaces it.
 #[test]
 fn what_was_forgotten_stays_out_of_a_replacement() {
     let folder = folder();
@@ -504,8 +505,8 @@ fn what_was_forgotten_stays_out_of_a_replacement() {
     assert_eq!(said["forgotten_left_out"]["users"], 1, "a second time, too");
     assert_eq!(at("r5"), None);
 
-    // The backup is of before: what was forgotten, before and after the
-    // replacement, is deleted again.
+    // The backup is older than the deletions: those from before and after the
+    // replacement are repeated.
     done(&["forget", "-q", "--state", text(&state), "--user", "r2", "--all"], &[]);
     let restored = folder.path().join("restored");
     let args = ["restore", "--json", "--backup", text(&backup), "--tombstones", text(&state), "--state"];
@@ -522,8 +523,8 @@ fn what_was_forgotten_stays_out_of_a_replacement() {
     assert_eq!(Deployment::open(&state, Access::Read).unwrap().state.forgotten().unwrap().len(), 2);
 }
 
-/// What was forgotten and is added again by itself is wanted again: later data
-/// may bring it, and nothing else of a whole account that was forgotten.
+/// A record that was deleted and later added by itself is allowed again: later
+/// data may contain it. Other records of a deleted account stay out.
 #[test]
 fn what_is_added_again_stays_in_a_replacement() {
     let folder = folder();
@@ -553,13 +554,14 @@ fn what_is_added_again_stays_in_a_replacement() {
     forget(&["--user", "p2", "--all"]);
     assert_eq!(replace(), 7);
     assert_eq!(add("p1", "i2")["added"], 1);
-    // A name that comes back is somebody new: only what they did since is theirs.
+    // A name that returns is a new user: only records made since then are
+    // theirs.
     let back = items("p3").pop().unwrap();
     assert_eq!((&add("p2", &back)["added"], items("p2").len()), (&Value::from(1), 1));
     let of_old = table.lines().filter(|line| line.starts_with(&format!("p2,{back},"))).count() as u64;
     assert_eq!(replace(), 1 + 5 - of_old, "i3 of p1, and what p2 did before");
     assert_eq!(items("p1"), ["i1", "i2", "i4", "i5"]);
-    // Forgotten again, it stays out again.
+    // Deleted once more, the record stays out once more.
     forget(&["--user", "p1", "--item", "i2"]);
     if of_old > 0 {
         assert_eq!(items("p2"), [back.as_str()]);
@@ -570,7 +572,7 @@ fn what_is_added_again_stays_in_a_replacement() {
     assert_eq!(info["catalog_version"], 4, "each replacement makes a new version");
 }
 
-/// A signal while a state is being made leaves nothing of it.
+/// A signal during an import leaves no part of the new state.
 #[cfg(unix)]
 #[test]
 fn an_interrupted_import_leaves_nothing() {
@@ -599,8 +601,8 @@ fn an_interrupted_import_leaves_nothing() {
     assert_eq!(fs::read_dir(&places).unwrap().count(), 0);
 }
 
-/// A disk that takes no more leaves nothing of an import, and what was there
-/// as it was.
+/// A full disk leaves no part of an import, and leaves the existing state
+/// unchanged.
 #[cfg(unix)]
 #[test]
 fn a_full_disk_in_a_replacement_leaves_what_was_there() {
@@ -616,7 +618,7 @@ fn a_full_disk_in_a_replacement_leaves_what_was_there() {
     let state = places.join("run");
     done(&["import", "--data", text(&small), "--state", text(&state)], &[]);
     for (place, more) in [(&state, &["--replace"][..]), (&places.join("other"), &[][..])] {
-        // No file may grow beyond a megabyte or two: what a full disk does.
+        // A limit on the size of files acts like a full disk.
         let mut command = std::process::Command::new("sh");
         command.args(["-c", "trap '' XFSZ; ulimit -f 2000; exec \"$0\" \"$@\""]).arg(eemu_tests::program().unwrap());
         command.args(["import", "-q", "--data", text(&large), "--state", text(place)]).args(more);
@@ -630,14 +632,14 @@ fn a_full_disk_in_a_replacement_leaves_what_was_there() {
     assert_eq!(done(&["info", "--json", "--state", text(&state)], &[])["interactions"], 50);
 }
 
-/// What an operator took down stays down in new data, and the log goes on with
-/// the key that it had.
+/// An item that an operator took down stays down in new data, and the log keeps
+/// its key.
 #[test]
 fn what_is_down_stays_down_in_a_replacement() {
     let folder = folder();
     let table: String = (0..40).map(|n| format!("p{},i{},{}\n", n % 8, n % 7, 1_600_000_000 + n)).collect();
     let first = write(&folder, "a.csv", format!("user,item,time\n{table}"));
-    // Items come in another order, so that places are others.
+    // Items come in another order, so their indices differ.
     let second = write(&folder, "b.csv", format!("user,item,time\nzz,a0,1600000000\np1,i3,1600000900\n{table}"));
     let state = folder.path().join("state");
     let import = ["import", "--holdout", "none", "--seed", "3", "--state", text(&state)];
@@ -645,7 +647,7 @@ fn what_is_down_stays_down_in_a_replacement() {
     let small = ["--shards", "2", "--set", "train.epochs=1", "--set", "episodes.width=4"];
     done(&[&["train", "-q", "--state", text(&state)][..], &small].concat(), &[]);
     done(&["forget", "-q", "--state", text(&state), "--item", "i3"], &[]);
-    // A server would make one.
+    // A server would create this key.
     let key = format!("{}\n", "5a".repeat(32)).into_bytes();
     fs::write(state.join("log.key"), &key).unwrap();
     let said = done(&["import", "--replace", "--json", "--data", text(&second), "--state", text(&state)], &[]);
@@ -653,10 +655,10 @@ fn what_is_down_stays_down_in_a_replacement() {
     assert_eq!(fs::read(state.join("log.key")).unwrap(), key);
     let info: Value = done(&["info", "--json", "--state", text(&state)], &[]);
     let down = info["items_down"].as_array().unwrap();
-    // Nobody's record names it any more, so it is in the new catalogue only if
-    // something else does; no record of it came back.
+    // No record names the item any more. It is in the new catalogue only if
+    // something else names it; its records did not return.
     assert!(down.is_empty() || down == &[Value::from("i3")], "{info}");
-    // Nor does it with the data after that.
+    // The next data do not bring it back either.
     let third = write(&folder, "c.csv", "user,item,time\nnew,i3,1600000000\nnew,i1,1600000001\n");
     done(&["import", "--replace", "--json", "--data", text(&third), "--state", text(&state)], &[]);
     let new = done(&["person", "export", "--state", text(&state), "--user", "new"], &[]);

@@ -1,6 +1,6 @@
-//! The default model's gradients, worked out by hand, against reverse-mode
-//! differentiation of its definition, on random shapes; and that a person is
-//! adapted as training practised it.
+//! Compares the hand-written gradients of the default model with reverse-mode
+//! differentiation of its definition on random shapes. Checks too that
+//! inference adapts to a user as training did.
 
 #![allow(clippy::unwrap_used)]
 
@@ -18,7 +18,8 @@ use eemu_tests::slow::episodes::{Places, SlowEpisodes};
 use eemu_tests::slow::read;
 use pollster::block_on;
 
-/// Shapes that are compared, each in either order of the gradient.
+/// Number of random cases; each is compared with first- and second-order
+/// gradients.
 const CASES: u64 = 144;
 /// Allowed difference, relative to the tensor's norm.
 const TOLERANCE: f64 = 2e-3;
@@ -29,7 +30,7 @@ struct Case {
     config: EpisodesConfig,
     parameters: TensorMap,
     histories: Vec<Vec<u32>>,
-    /// Number of the history, first query, one past the last.
+    /// Index of the history, first query position, end of the query positions.
     pieces: Vec<(usize, usize, usize)>,
     sample: Option<(Vec<u32>, Vec<f32>)>,
 }
@@ -42,7 +43,8 @@ fn device() -> Device {
     Device::Flex(Default::default())
 }
 
-/// A category with or without blanks, a set of words, numbers.
+/// One categorical column with or without blanks, one set of words, one column
+/// of numbers.
 fn columns(stream: &mut Stream, count: usize) -> Vec<Column> {
     let vocabulary = |size: usize| (0..size).map(|t| format!("{t:03}")).collect::<Vec<_>>();
     let blanks = if stream.below(2) == 0 { 0.0 } else { 0.3 };
@@ -62,13 +64,13 @@ fn columns(stream: &mut Stream, count: usize) -> Vec<Column> {
 
 fn case(seed: u64) -> Case {
     let stream = &mut Key::from_seed(seed).stream("episodes case", &[]);
-    // More items than one tile's lanes, in some cases.
+    // In some cases more items than one tile has lanes.
     let items = if stream.below(6) == 0 { between(stream, 80, 200) } else { between(stream, 4, 30) };
     let columns = columns(stream, items);
     let side = |count: usize, columns: Vec<Column>| {
         Entities::new((0..count).map(|row| row.to_string()).collect(), Vec::new(), columns).unwrap()
     };
-    // Six people, each with a bucket, with several, or with none.
+    // Six users, with one bucket, several, or none.
     let buckets = |count: u32| Values::Buckets {
         count,
         cut: Cut::Whole,
@@ -84,10 +86,10 @@ fn case(seed: u64) -> Case {
         width: between(stream, 1, 9),
         features: stream.below(2) == 0,
         people: seed.is_multiple_of(5),
-        // All of these meet: the seed counts through them.
+        // The seed counts through all combinations of these settings.
         timed: seed.is_multiple_of(2),
         tower: [Tower::None, Tower::Table, Tower::Map][(seed / 2 % 3) as usize],
-        // None only beside a history tower.
+        // Zero steps are drawn only beside a history tower.
         steps: ((seed / 6 % 4) as usize).max(usize::from((seed / 2).is_multiple_of(3))),
         smoothing: if stream.below(3) == 0 { 0.2 } else { 0.0 },
         dropout: if stream.below(3) == 0 { 0.3 } else { 0.0 },
@@ -113,7 +115,7 @@ fn case(seed: u64) -> Case {
         stream.choose(&mut all, count);
         all.truncate(count);
         histories.push(all);
-        // Several pieces of one history, of which some are left out.
+        // Several ranges of positions of one history; some are left out.
         let mut place = from;
         while place < count {
             let to = (place + between(stream, 1, 6)).min(count);
@@ -148,8 +150,8 @@ fn dropout(case: &Case, piece: usize) -> Stream {
     Key::from_seed(case.seed).stream("dropout of a case", &[&piece.to_le_bytes()])
 }
 
-/// The factors that a piece's dropout draws, one for each record and column;
-/// records that no query reads are left alone.
+/// The factors that the dropout of one range draws, one for each record and
+/// column. Records that no query reads are omitted.
 fn kept(case: &Case, piece: usize) -> [Vec<f32>; 2] {
     let (of, _, to) = case.pieces[piece];
     let (all, width) = (case.histories[of].len(), case.config.width);
@@ -174,46 +176,47 @@ fn size(values: &[f32]) -> f64 {
     norm(values.iter().map(|v| f64::from(*v)))
 }
 
-/// How far values are from what they should be, of the norm of the latter, or
-/// of `least` where that is more.
+/// Distance from the expected values, relative to their norm, or to `least`
+/// where that is larger.
 fn apart(found: &[f32], expected: &[f32], least: f64) -> f64 {
     assert_eq!(found.len(), expected.len());
     let difference = norm(found.iter().zip(expected).map(|(f, e)| f64::from(f - e)));
     difference / size(expected).max(least)
 }
 
-/// A batch by the model under test, and by its definition.
+/// A batch computed by the model under test, and by its definition.
 struct Both {
     loss: [f32; 2],
     adapted: [Vec<f32>; 2],
     found: TensorMap,
     expected: BTreeMap<String, Vec<f32>>,
-    /// Below this a tensor's gradient is nothing but rounding: whatever moves
-    /// all items alike has such a one.
+    /// A gradient smaller than this is only rounding. A parameter that changes
+    /// the scores of all items alike has such a gradient.
     least: f64,
 }
 
-/// What a model under test gets wrong.
+/// A deliberate mistake in the model under test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Slip {
-    /// The inner gradient is taken for a constant.
+    /// The inner gradient is treated as a constant.
     FirstOrder,
-    /// Dropout draws again.
+    /// Dropout draws new factors.
     OtherDropout,
     /// The target is not smoothed.
     NoSmoothing,
-    /// Nothing says how much of the catalogue a sampled item stands for.
+    /// The loss does not correct for the probability with which an item was
+    /// sampled.
     NoChances,
-    /// The last inner step is left out.
+    /// The last inner step is omitted.
     FewerSteps,
-    /// Places choose among the sample, and all items are judged.
+    /// The loss ranks all items although targets were chosen for a sample.
     NoSample,
-    /// A place reads what came after it.
+    /// A position reads records that came after it.
     NoOrder,
 }
 
-/// Runs both, the one under test with a slip. `None` where the slip says
-/// nothing about the case.
+/// Runs both, the one under test with a mistake. `None` where the mistake does
+/// not apply to the case.
 fn both(case: &Case, second_order: bool, slip: Option<Slip>) -> Option<Both> {
     let right = EpisodesConfig { second_order, ..case.config.clone() };
     let mut config = right.clone();
@@ -304,8 +307,8 @@ fn gradients_are_those_of_the_definition() {
     println!("worst: {:.1e}, {}", worst.0, worst.1);
 }
 
-/// The comparison above is broken on purpose: each slip must be seen in most cases
-/// that it says something about (some samples leave nothing out).
+/// The comparison is tested with deliberate mistakes: each must be detected in
+/// most cases to which it applies (some samples contain all items).
 #[test]
 fn slips_in_a_gradient_are_seen() {
     let slips = [
@@ -331,8 +334,8 @@ fn slips_in_a_gradient_are_seen() {
     }
 }
 
-/// What inference does with a person's records is what training did at the
-/// place after them.
+/// Inference adapts to a user's records as training did at the position after
+/// them.
 #[test]
 fn a_person_is_adapted_as_training_did() {
     let mut compared = 0;

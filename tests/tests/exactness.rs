@@ -1,6 +1,6 @@
-//! Exactness: what a system forgot, it never had; byte for byte, on small
-//! random worlds. Every rule is also broken on purpose, and the test fails
-//! unless some record and seed show it.
+//! Exactness: after a deletion, a system equals one that never had the records,
+//! byte for byte, on small random datasets. Every rule is also broken on
+//! purpose, and a test fails unless some record and seed reveal the mistake.
 
 #![allow(clippy::unwrap_used)]
 
@@ -37,9 +37,9 @@ use pollster::block_on;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
-/// The paper's models.
+/// The low-rank models of the paper.
 const LOW_RANK: [ModelKind; 2] = [ModelKind::TwoTower, ModelKind::DeepFm];
-/// Models without parameters of people.
+/// Models without parameters of users.
 const OF_ITEMS: [ModelKind; 3] = [ModelKind::Episodes, ModelKind::Kernel, ModelKind::Ease];
 
 fn long() -> bool {
@@ -47,7 +47,7 @@ fn long() -> bool {
 }
 
 fn cases(few: u32) -> ProptestConfig {
-    // Nothing is kept in files: a failing world is printed whole.
+    // No regression file is kept: a failing dataset is printed whole.
     ProptestConfig {
         cases: if long() { 10 * few } else { few },
         failure_persistence: None,
@@ -55,7 +55,7 @@ fn cases(few: u32) -> ProptestConfig {
     }
 }
 
-/// The record at a place of the list.
+/// The record at an index of the list.
 fn pick(records: &[Interaction], place: &Index) -> (u32, u32) {
     let record = place.get(records);
     (record.user, record.item)
@@ -65,19 +65,19 @@ fn hash(tensors: &TensorMap) -> String {
     model_blake3(tensors)
 }
 
-/// P1 for one request: how the system that forgot differs from its twin.
+/// P1 for one request: the differences between the system after deletion and
+/// its twin.
 fn p1(recipe: &Recipe, request: &[(u32, u32)], mistake: Option<Mistake>) -> Vec<String> {
     let mut system = System::train(recipe.dataset().unwrap(), mistake).unwrap();
     system.forget(request).unwrap();
-    // Starting from what was learned before is what happens when forgetting;
-    // the twin has no before.
+    // A warm start happens only at a deletion; the twin has no earlier model.
     let at_first = mistake.filter(|m| *m != Mistake::WarmStart);
     let twin = System::train(recipe.twin_without(request).unwrap(), at_first).unwrap();
     differences(&system.state(), &twin.state()).unwrap()
 }
 
-/// P1 for an account: how the system that forgot differs from one whose
-/// catalogue is made of the remaining people only.
+/// P1 for an account: the differences between the system after deletion and one
+/// whose catalogue contains only the remaining users.
 fn account(recipe: &Recipe, user: u32, mistake: Option<Mistake>) -> Vec<String> {
     let mut system = System::train(recipe.dataset().unwrap(), mistake).unwrap();
     let request = unlearn::everything_of(&system.dataset, user);
@@ -86,7 +86,7 @@ fn account(recipe: &Recipe, user: u32, mistake: Option<Mistake>) -> Vec<String> 
     differences(&system.state(), &twin.state()).unwrap()
 }
 
-/// Recipes of models without parameters of people.
+/// Recipes of models without parameters of users.
 fn recipes_of_items() -> impl Strategy<Value = Recipe> {
     (recipes(), prop::sample::select(&OF_ITEMS[..]), 0..4u32).prop_map(|(recipe, other, keep)| {
         let model = if recipe.model.is_of_items() && keep > 0 { recipe.model } else { other };
@@ -94,7 +94,7 @@ fn recipes_of_items() -> impl Strategy<Value = Recipe> {
     })
 }
 
-/// P2 for one request: the shards outside the plan that would change.
+/// P2 for one request: shards outside the plan that would change.
 fn p2(recipe: &Recipe, request: &[(u32, u32)], mistake: Option<Mistake>) -> Vec<u32> {
     let dataset = recipe.dataset().unwrap();
     let plan = unlearn::plan(&dataset, request);
@@ -104,7 +104,7 @@ fn p2(recipe: &Recipe, request: &[(u32, u32)], mistake: Option<Mistake>) -> Vec<
     others.filter(|&s| hash(&before[s as usize]) != hash(&after[s as usize])).collect()
 }
 
-/// Records of every kind that a split and the slices of a shard know.
+/// One record of every kind that a split and the slices of a shard distinguish.
 fn telling(dataset: &Dataset) -> Vec<(&'static str, (u32, u32))> {
     let mut found: Vec<(&'static str, (u32, u32))> = Vec::new();
     let users = 0..dataset.interactions.users();
@@ -113,7 +113,7 @@ fn telling(dataset: &Dataset) -> Vec<(&'static str, (u32, u32))> {
     }
     let shards = dataset.shards();
     let cells = || shards.iter().flat_map(|shard| &shard.cells);
-    // A history in order has no queries of its own.
+    // An ordered history has no separate queries.
     let query = |c: &&UserSlice| !c.support.is_empty() && !c.query.is_empty();
     found.extend(cells().find(query).map(|c| ("query", (c.user, c.query[0]))));
     found.extend(cells().find_map(|c| Some(("support", (c.user, *c.support.first()?)))));
@@ -126,7 +126,7 @@ fn telling(dataset: &Dataset) -> Vec<(&'static str, (u32, u32))> {
             .find(|&u| dataset.interactions.of(u).len() == 1)
             .map(|u| ("only one of all", (u, dataset.interactions.of(u)[0].item))),
     );
-    // With three records two are held out; with two, none.
+    // A user with three records has two held out; a user with two has none.
     found.extend(
         users
             .clone()
@@ -139,8 +139,8 @@ fn telling(dataset: &Dataset) -> Vec<(&'static str, (u32, u32))> {
 proptest! {
     #![proptest_config(cases(80))]
 
-    /// P1 and P2, on any world, for a few records at once, on any number of
-    /// threads; one of the shards in the plan really changes.
+    /// P1 and P2 on any dataset, for a few records at once, with any number of
+    /// threads. At least one shard of the plan changes.
     #[test]
     fn forgotten_is_never_had(
         recipe in recipes(),
@@ -154,16 +154,17 @@ proptest! {
         prop_assert!(changed.is_empty(), "shards {changed:?} are not in the plan and changed");
     }
 
-    /// P1 for an account: the twin never heard of the person. They stand in no
-    /// table of it, and the others in another order.
+    /// P1 for an account: the twin's catalogue lacks the user, and has the
+    /// other users in another order.
     #[test]
     fn a_forgotten_person_never_was(recipe in recipes_of_items(), user in any::<Index>()) {
         let found = account(&recipe, user.index(recipe.users as usize) as u32, None);
         prop_assert!(found.is_empty(), "{found:?}");
     }
 
-    /// P3: however deletions are ordered and grouped, the end is the same;
-    /// forgetting again does nothing; taken in and forgotten is never had.
+    /// P3: the order and grouping of deletions do not change the result. A
+    /// repeated deletion changes nothing. Records that were added and deleted
+    /// leave no trace.
     #[test]
     fn order_and_grouping_do_not_matter(
         recipe in recipes(),
@@ -186,7 +187,7 @@ proptest! {
         prop_assert_eq!(at_once.forget(&request).unwrap(), (Vec::new(), 0));
         prop_assert_eq!(differences(&before, &at_once.state()).unwrap(), Vec::<String>::new());
 
-        // The system that takes the records in again, and forgets them again.
+        // A system that adds the records again, and deletes them again.
         let whole = start.dataset.interactions.all();
         let mut again = System::train(recipe.world_of(whole).unwrap(), None).unwrap();
         prop_assert_eq!(differences(&start.state(), &again.state()).unwrap(), Vec::<String>::new());
@@ -194,8 +195,8 @@ proptest! {
         prop_assert_eq!(differences(&before, &again.state()).unwrap(), Vec::<String>::new());
     }
 
-    /// A run that stops after every epoch, and goes on in a fresh trainer
-    /// each time, ends where a straight run does.
+    /// A run that stops after every epoch and continues in a new trainer each
+    /// time gives the result of an uninterrupted run.
     #[test]
     fn resumed_is_straight(recipe in recipes(), shard in any::<Index>()) {
         let dataset = recipe.dataset().unwrap();
@@ -219,8 +220,8 @@ proptest! {
         prop_assert_eq!(hash(&block_on(last.finish().0.values()).unwrap()), hash(&straight));
     }
 
-    /// The bytes of a shard do not depend on how many threads compute, nor on
-    /// what other shards do meanwhile.
+    /// The bytes of a shard depend neither on the number of threads nor on
+    /// other shards that train meanwhile.
     #[test]
     fn threads_leave_no_trace(recipe in recipes(), shard in any::<Index>()) {
         let dataset = recipe.dataset().unwrap();
@@ -240,8 +241,8 @@ proptest! {
     }
 }
 
-/// The same with the real widths and a batch of many rows: small tensors stay
-/// on one thread whatever the pool, these are shared out.
+/// The same with the widths of the paper and a large batch. Small tensors stay
+/// on one thread in any pool; these are split among threads.
 #[test]
 fn threads_leave_no_trace_in_large_tensors() {
     let recipe = Recipe { users: 80, items: 1200, shards: 1, epochs: 1, ..Recipe::default() };
@@ -257,8 +258,8 @@ fn threads_leave_no_trace_in_large_tensors() {
     }
 }
 
-/// Likewise for the models of items: batches of many tiles, a kernel of many
-/// people, weights between many items.
+/// The same for models without user parameters: batches of many tiles, a kernel
+/// of many users, weights between many items.
 #[test]
 fn threads_leave_no_trace_in_large_tensors_of_items() {
     let recipe = Recipe { users: 400, items: 300, shards: 1, by: ShardBy::Person, ..Recipe::default() };
@@ -280,7 +281,7 @@ fn threads_leave_no_trace_in_large_tensors_of_items() {
     }
 }
 
-/// P1 and P2 for every kind of record, under either hold-out.
+/// P1 and P2 for every kind of record, with either hold-out.
 #[test]
 fn every_kind_of_record_is_forgotten() {
     let mut seen = BTreeSet::new();
@@ -312,7 +313,8 @@ fn every_kind_of_record_is_forgotten() {
                 let plan = unlearn::plan(&dataset, &[record]);
                 match (holdout, kind) {
                     (Holdout::None, _) => assert_eq!(plan.shards, [dataset.shard_of(record.0, record.1)], "{kind}"),
-                    // Only the second last's shard loses a record to the hold-out.
+                    // Only the shard of the second-last record loses a record
+                    // to the hold-out.
                     (_, "test" | "validation") => assert!(plan.shards.len() <= 1, "{kind}"),
                     _ => {}
                 }
@@ -326,7 +328,7 @@ fn every_kind_of_record_is_forgotten() {
     assert_eq!(kinds.len(), 7, "some kind of record was in no history: {kinds:?}");
 }
 
-/// Looks through seeds and records for one on which `shows` holds.
+/// Searches seeds and records for one where `shows` holds.
 fn witness(what: &str, base: &Recipe, shows: impl Fn(&Recipe, (u32, u32)) -> bool) {
     for seed in 0..if long() { 200 } else { 40 } {
         let recipe = Recipe { seed, ..base.clone() };
@@ -381,7 +383,7 @@ fn a_warm_start_is_caught() {
     });
 }
 
-/// Histories in order, whole in their shard: what is deployed by default.
+/// Ordered histories that are whole in their shard: the default deployment.
 fn histories() -> Recipe {
     Recipe { model: ModelKind::Episodes, by: ShardBy::Person, times: Times::Spread, ..Recipe::default() }
 }
@@ -400,8 +402,8 @@ fn a_fading_of_everybody_is_caught() {
     witness("P1 under a shared fading", &histories(), |r, record| !p1(r, &[record], mistake).is_empty());
 }
 
-/// Places in a table of people do no harm while the table stays; the twin that
-/// never had it finds them.
+/// User indices do no harm while the table of users stays the same; a twin
+/// without the deleted user reveals them.
 #[test]
 fn people_named_by_their_place_are_caught() {
     let mistake = Some(Mistake::NumberedPeople);
@@ -412,9 +414,9 @@ fn people_named_by_their_place_are_caught() {
     });
 }
 
-/// A record out of the middle of a history makes its own shard train, and no
-/// other. Its person's list is without it at once: the shards that are left in
-/// the mean give what they would have given had the record never been.
+/// Deleting a record in the middle of a history retrains its own shard only.
+/// The user's list changes at once: the remaining shards of the mean give the
+/// scores that they would have given without the record.
 #[test]
 fn the_middle_of_a_history_goes_at_once() {
     let mut moved = 0;
@@ -436,7 +438,7 @@ fn the_middle_of_a_history_goes_at_once() {
             let person = [dataset.person(user, History::All)];
             block_on(ranker.scores(&person, 0, false)).unwrap().remove(0).mean
         };
-        // Nothing was trained yet: the models are those from before.
+        // Nothing was trained yet: the models are the earlier ones.
         let at_once = list(&unmasked, &models(&before));
         moved += usize::from(at_once != list(dataset, &models(&before)));
         let twin = System::train(recipe.twin_without(&[record]).unwrap(), None).unwrap();
@@ -461,8 +463,8 @@ fn forgotten_moments_are_caught() {
     });
 }
 
-/// A record of another shard, of any role, changes nothing that this shard
-/// reads: its parameters are equal after each and every epoch.
+/// A record of another shard, of any role, changes no input of this shard: its
+/// parameters are equal after each epoch.
 #[test]
 fn other_shards_change_no_batch() {
     let low_rank = (ModelKind::TwoTower, ShardBy::Record);
@@ -495,11 +497,12 @@ fn other_shards_change_no_batch() {
     }
 }
 
-/// A damaged checkpoint is refused, and the trainer stands as before.
+/// A damaged checkpoint is refused, and the trainer is unchanged.
 #[test]
 fn damaged_checkpoints_change_nothing() {
     let low_rank = LOW_RANK.map(|kind| (1, kind));
-    // Seeds bring every tower, with an order and shared negatives or without.
+    // The seeds cover every tower, with timestamps and shared negatives or
+    // without.
     let episodes = (0..6).map(|seed| (seed, ModelKind::Episodes));
     let closed = [ModelKind::Kernel, ModelKind::Ease].map(|kind| (1, kind));
     for (seed, model) in low_rank.into_iter().chain(episodes).chain(closed) {
@@ -512,7 +515,8 @@ fn damaged_checkpoints(recipe: &Recipe) {
     let shards = dataset.shards();
     let straight = hash(&train_one(&dataset, &shards[0]).unwrap());
     let mut trainer = Trainer::new(&dataset.catalog, &dataset.config, &shards[0], &cpu()).unwrap();
-    // A closed form takes one epoch, so its early checkpoint is its start.
+    // A closed-form model has one epoch, so its early checkpoint is its initial
+    // state.
     let closed = dataset.config.epochs() == 1;
     if !closed {
         block_on(trainer.epoch(|_| ())).unwrap();
@@ -530,14 +534,14 @@ fn damaged_checkpoints(recipe: &Recipe) {
     let mut damaged: Vec<Vec<u8>> = (0..good.len()).step_by(97).map(|end| good[..end].to_vec()).collect();
     damaged.push([&u64::MAX.to_le_bytes(), &good[8..]].concat());
     damaged.push([&good[..8], b"?", &good[9..]].concat());
-    // Whole files, each of something else: the last tensor missing or of
-    // another shape, one too many, moments missing.
+    // Complete files of something else: the last tensor is missing or has
+    // another shape, a tensor is extra, or moments are missing.
     let last = |t: &TensorMap, prefix: &str| t.keys().rfind(|k| k.starts_with(prefix)).unwrap().clone();
     for prefix in if closed { &["model/"][..] } else { &["model/", "first/", "second/"] } {
         damaged.push(with(&|t| drop(t.remove(&last(t, prefix)))));
         damaged.push(with(&|t| drop(t.insert(last(t, prefix), (vec![1, 1, 1], vec![0.0])))));
         damaged.push(with(&|t| drop(t.insert(format!("{prefix}of.nobody"), (vec![1], vec![0.0])))));
-        // Every other value is spoiled too: none may be taken up.
+        // Every other value is damaged too: none of them may be loaded.
         damaged.push(with(&|t| {
             t.values_mut().for_each(|(_, values)| values.fill(7.0));
             t.remove(&last(t, prefix));
@@ -556,7 +560,8 @@ fn damaged_checkpoints(recipe: &Recipe) {
     assert_eq!(hash(&block_on(fresh.finish().0.values()).unwrap()), straight);
 }
 
-/// Deleting a user touches every shard that trains on them, and no other.
+/// Deleting a user retrains every shard that trains on their records, and no
+/// other.
 #[test]
 fn a_user_goes_from_every_shard() {
     for (seed, holdout) in [(1, Holdout::None), (2, Holdout::LeaveOneOut)] {
@@ -570,7 +575,7 @@ fn a_user_goes_from_every_shard() {
         assert_eq!(plan.shards, of_user);
         assert_eq!(plan.removed.len(), all.len());
         assert!(p1(&recipe, &all, None).is_empty() && p2(&recipe, &all, None).is_empty());
-        // Their rows are at the start that nobody's data had a part in.
+        // Their rows have the initial values, which depend on no records.
         let mut system = System::train(dataset, None).unwrap();
         system.forget(&all).unwrap();
         for (shard, tensors) in (0..).zip(&system.tensors) {
@@ -588,8 +593,8 @@ fn a_user_goes_from_every_shard() {
     }
 }
 
-/// Cut by person an account lies in one shard; a model of items keeps no row
-/// of anybody, whichever way it is cut.
+/// With sharding by user, an account lies in one shard. A model without user
+/// parameters keeps no user row with either sharding.
 #[test]
 fn a_user_goes_from_a_model_of_items() {
     let cases =
@@ -618,13 +623,13 @@ fn a_user_goes_from_a_model_of_items() {
     }
 }
 
-/// A person's own row of the user table; the first row is the unknown one.
+/// A user's own row of the user table; the first row is for unknown users.
 fn row(tensors: &TensorMap, user: u32) -> &[f32] {
     let (shape, values) = &tensors["user.id.table"];
     &values[(user as usize + 1) * shape[1]..][..shape[1]]
 }
 
-/// Somebody admitted later changes no tensor of anybody, and starts at the start.
+/// A user admitted later changes no tensor of others, and gets an initial row.
 #[test]
 fn the_admitted_change_nothing() {
     let (record, person) = (ShardBy::Record, ShardBy::Person);
@@ -653,7 +658,7 @@ fn the_admitted_change_nothing() {
                 let initial = block_on(start.values()).unwrap();
                 assert_eq!(row(&after, new), row(&initial, new));
             }
-            // What the store does with a model from before the admission.
+            // The store does the same with a model from before the admission.
             let (shared, rows) = split_user_rows(before);
             assert_eq!(rows.is_empty(), model.is_of_items());
             let joined = block_on(join_user_rows(shared, rows, &start, &grown.catalog.items)).unwrap();
@@ -662,8 +667,8 @@ fn the_admitted_change_nothing() {
     }
 }
 
-/// A browser's model, of what everybody gets and one person's row, scores that
-/// person as the server's does, adapted or not.
+/// A browser has the public files and one user's row. Its scores for that user
+/// equal the server's, adapted or not.
 #[test]
 fn a_clients_model_is_the_servers() {
     for kind in LOW_RANK {
@@ -690,9 +695,9 @@ fn a_clients_model_is_the_servers() {
     }
 }
 
-/// The public files alone make the server's model where it is of items: a
-/// person whose history is the same gets the same, known or not, and nothing
-/// about people is published.
+/// The public files alone give the server's model if it has no user parameters.
+/// Users with equal histories get equal scores, known or not, and nothing about
+/// users is published.
 #[test]
 fn a_clients_model_of_items_is_the_servers() {
     for (kind, seed) in OF_ITEMS.into_iter().flat_map(|kind| (0..6).map(move |seed| (kind, seed))) {
@@ -724,8 +729,8 @@ fn a_clients_model_of_items_is_the_servers() {
     }
 }
 
-/// Nobody's forgetting, nor anybody's coming, changes the shape of a model:
-/// also in paper mode, where tables have an unknown row only for blanks.
+/// Neither deletions nor new users change the shape of a model. In paper mode
+/// too, where a table has an unknown row only if some value is blank.
 #[test]
 fn blanked_and_admitted_people_keep_shapes() {
     let recipe = Recipe::default();
@@ -751,14 +756,15 @@ fn blanked_and_admitted_people_keep_shapes() {
     let mut grown = catalog.clone();
     grown.users.append("newcomer", &[None, None, None], &recipe.dataset().unwrap().key).unwrap();
     assert_eq!(shapes(&grown), before, "a person with a blank");
-    // Such a model has no row for the blank: it says so, and takes no other.
+    // Such a model has no row for the blank: it returns an error instead of
+    // another row.
     let dataset = Dataset::new(grown, recipe.records(), config).unwrap().0;
     let model = Recommender::new(&dataset.catalog, &dataset.config.model, &dataset.key, 0, &cpu()).unwrap();
     assert!(model.check_row(EntityRef::Known(0)).is_ok());
     assert!(model.check_row(EntityRef::Known(recipe.users)).is_err());
 }
 
-/// Who stands before whom in a batch changes nothing beyond rounding.
+/// The order of users in a batch changes nothing beyond rounding.
 #[test]
 fn order_inside_a_batch_is_rounding() {
     LOW_RANK.into_iter().for_each(order_inside_a_batch);
@@ -787,7 +793,8 @@ fn order_inside_a_batch(model: ModelKind) {
     }
 }
 
-/// A few pairs of a user: their records against items they do not have.
+/// A few pairs of a user: the user's items against items that the user does not
+/// have.
 fn task(dataset: &Dataset, user: u32) -> Task {
     let own = dataset.items(user, Role::Train);
     let others: Vec<u32> = (0..dataset.degrees.len() as u32).filter(|item| !own.contains(item)).collect();
@@ -806,7 +813,7 @@ fn models(system: &System) -> Vec<ShardModel> {
     (0..).zip(&system.tensors).map(model).collect()
 }
 
-/// The models of a world, trained.
+/// The trained models of a dataset.
 fn trained(dataset: &Dataset) -> Vec<ShardModel> {
     let trained = |shard| block_on(train(&dataset.catalog, &dataset.config, &shard, &cpu())).unwrap().0;
     dataset.shards().into_iter().map(trained).collect()
@@ -820,8 +827,8 @@ fn ranked_scores(dataset: &Dataset, models: &[ShardModel], size: usize) -> Vec<V
     block_on(ranker.scores(&people, 0, false)).unwrap().into_iter().map(|s| s.mean).collect()
 }
 
-/// One shard's mean is the unsharded model; a set of nothing adapts nothing;
-/// and requests leave theta as it was.
+/// A mean over one shard equals the unsharded model. An empty adaptation set
+/// changes nothing. Requests leave theta unchanged.
 #[test]
 fn trivial_ensembles_are_trivial() {
     LOW_RANK.into_iter().for_each(trivial_ensembles);
@@ -856,8 +863,8 @@ fn trivial_ensembles(model: ModelKind) {
     assert_eq!(hashes(), before, "a request changed theta");
 }
 
-/// Pairs that are right by more than the margin move nothing, alone or beside
-/// a task that moves.
+/// Pairs whose margin is satisfied do not change the model, alone or beside a
+/// task that does.
 #[test]
 fn zero_loss_adapts_nothing() {
     LOW_RANK.into_iter().for_each(zero_loss);
@@ -883,7 +890,7 @@ fn zero_loss(kind: ModelKind) {
     let near = |scores: &[f32]| scores.iter().zip(&plain).all(|(a, b)| (a - b).abs() < 1e-6);
     let (alone, losses) = scores(std::slice::from_ref(&right), 1);
     assert_eq!((&alone[0], losses[0]), (&plain, 0.0));
-    // A later step goes another way to the same numbers.
+    // A second step computes the same numbers in another way.
     assert!(near(&scores(std::slice::from_ref(&right), 2).0[0]));
     let (beside, losses) = scores(&[wrong.clone(), right, nothing], 2);
     assert_eq!(losses[1..], [0.0, 0.0]);
@@ -893,15 +900,16 @@ fn zero_loss(kind: ModelKind) {
     assert_ne!(beside[0], moved[0]);
 }
 
-/// Two groups that only meet among themselves: the right answer is known, so
-/// it must be learned, with and without meta-learning, adapted or not.
+/// Two groups whose interactions stay within the group. The right answer is
+/// known, so it must be learned with and without meta-learning, adapted or not.
 #[test]
 fn a_checkerboard_is_learned() {
     let side = |kind: &str, count: u32| {
         Entities::new((0..count).map(|n| format!("{kind}{n}")).collect(), Vec::new(), Vec::new()).unwrap()
     };
     let catalog = Catalog { dataset: "board".into(), version: 1, users: side("u", 240), items: side("i", 20) };
-    // Everybody has eight of the ten items of their colour; two are to be found.
+    // Every user has eight of the ten items of their group; two are to be
+    // found.
     let mut stream = Key::from_seed(1).stream("board", &[]);
     let mut records = Vec::new();
     for user in 0..240 {
@@ -914,7 +922,8 @@ fn a_checkerboard_is_learned() {
         let model = &mut config.model;
         (model.width, model.output, model.table_scale) = (8, 8, 0.1);
         (model.user_hidden, model.item_hidden) = (vec![16], vec![16]);
-        // Who somebody is must be learned at theta too, where the plain support loss speaks.
+        // Theta itself must learn user embeddings too, through the plain
+        // support loss.
         config.train.support_weight = 1.0;
         (config.train.unknown_share, config.train.unnamed_share) = (0.0, 0.0);
         let dataset = Dataset::new(catalog.clone(), records.clone(), config).unwrap().0;
@@ -925,16 +934,17 @@ fn a_checkerboard_is_learned() {
                 let top = top_k(&scores, dataset.person(user, History::All).history.items(), 2);
                 wrong.extend(top.iter().filter(|r| r.item % 2 != user % 2).map(|r| (user, r.item)));
             }
-            // None here. One in a few hundred is left to other processors'
-            // rounding; by chance it would be ten of twelve.
+            // No errors occur here. Two of several hundred are allowed for the
+            // rounding of other processors; chance would give ten of twelve.
             assert!(wrong.len() <= 2, "{meta:?}, {size} adapted: {wrong:?}");
         }
     }
 }
 
-/// Rule 11: whoever knows all other data and the seed, and so can train with
-/// and without a candidate, finds nothing of either in a receipt; while the
-/// live version's secrets open it, and die with that version.
+/// Rule 11: an attacker who knows all other records and the seed can train with
+/// and without a candidate record. A receipt contains nothing that the attacker
+/// can compute from either. The secrets of the live version open the receipt's
+/// commitments, and are deleted with that version.
 #[test]
 fn receipts_say_nothing_about_membership() {
     let recipe = Recipe { users: 6, shards: 2, ..Recipe::default() };
@@ -965,7 +975,7 @@ fn receipts_say_nothing_about_membership() {
     assert_eq!(statement.model_commitment, commitment(&live.nonce.0, live.model_blake3.as_bytes()));
     assert_eq!(statement.data_commitment, commitment(&live.salt.0, &live.input_hash));
 
-    // What the one who guesses can compute.
+    // The values that the attacker can compute.
     let without = recipe.twin_without(&[candidate]).unwrap();
     assert_eq!(hash(&train_one(&without, &without.shards()[1]).unwrap()), live.model_blake3, "the guess is a good one");
     let mut computable = vec![receipt.config_blake3.clone()];
@@ -992,7 +1002,7 @@ fn receipts_say_nothing_about_membership() {
     ];
     let hits = |text: &str| -> Vec<String> {
         let mut found = Vec::new();
-        // The configuration's hash is public, and stands in the receipt plainly.
+        // The hash of the configuration is public, and is part of the receipt.
         for value in &computable[1..] {
             let raw: Vec<u8> = (0..value.len() / 2)
                 .filter_map(|n| u8::from_str_radix(value.get(2 * n..2 * n + 2)?, 16).ok())
@@ -1007,7 +1017,7 @@ fn receipts_say_nothing_about_membership() {
         found
     };
     assert_eq!(hits(&text), Vec::<String>::new());
-    // The search would have found what it looks for.
+    // The search does detect such values.
     for wrong in [
         live.model_blake3.clone(),
         commitment(&[0; 32], &live.input_hash),
@@ -1018,7 +1028,8 @@ fn receipts_say_nothing_about_membership() {
         assert!(!hits(&leaky).is_empty(), "{wrong} was overlooked");
     }
 
-    // Another deletion in that shard, and nobody can open the first receipt.
+    // After another deletion in that shard, the commitments of the first
+    // receipt cannot be opened.
     forget(&mut deployment, &Request::of(&[next]), &device, 1, &quiet).unwrap();
     let now = deployment.state.live(1).unwrap().unwrap();
     assert!(now.nonce.0 != live.nonce.0 && now.salt.0 != live.salt.0);
@@ -1048,7 +1059,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
-/// Two states are compared value by value, and the place is named.
+/// Two states are compared value by value, and the tensor and index are named.
 #[test]
 fn differences_name_the_place() {
     let system = System::train(Recipe::default().dataset().unwrap(), None).unwrap();
@@ -1063,7 +1074,7 @@ fn differences_name_the_place() {
         with(&|t| t[1].get_mut("item.id.table").unwrap().1[5] += 1e-7),
         ["shard 1: item.id.table (1 of 68 values)"]
     );
-    // Equal as numbers is not equal as bytes.
+    // Equal numbers can have different bytes.
     let zero = |t: &mut Vec<TensorMap>, value: f32| t[0].get_mut("user.id.table").unwrap().1[2] = value;
     let signed = |value: f32| {
         let mut tensors = system.tensors.clone();
@@ -1080,14 +1091,14 @@ fn differences_name_the_place() {
     assert_eq!(differences(&state, &fewer).unwrap(), ["records", "degrees"]);
 }
 
-/// What serves people does not name the ways to do it wrong.
+/// Production code does not name the deliberate mistakes.
 #[test]
 fn production_names_no_mistake() {
     fn walk(folder: &Path, found: &mut Vec<String>, seen: &mut usize) {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             let name = path.file_name().unwrap().to_string_lossy().into_owned();
-            // Making mistakes is what this command and the Lab are for.
+            // This command and the Lab exist to show the mistakes.
             if name.starts_with("reproduce") || path.ends_with("app/src/lab") {
                 continue;
             }

@@ -1,5 +1,5 @@
-//! `eemu data fetch` against a server on this machine: cuts, wrong bytes, and
-//! a file that is not there.
+//! `eemu data fetch` against a local server: interrupted transfers, wrong
+//! bytes, and a missing file.
 
 #![allow(clippy::unwrap_used)]
 
@@ -14,16 +14,16 @@ use eemu_server::fetch::{Public, fetch};
 use eemu_server::progress::Progress;
 use eemu_tests::program;
 
-/// What each request gets, in order; the last for all that follow.
+/// The answer to each request, in order; the last one repeats.
 #[derive(Clone, Copy)]
 enum Answer {
-    /// All that was asked for.
+    /// The requested bytes.
     All,
-    /// So many bytes of it, and the line goes dead.
+    /// This many bytes, then the connection is dropped.
     Cut(usize),
-    /// A proper answer with so many bytes less than was asked for.
+    /// A complete response that is this many bytes shorter than requested.
     Short(usize),
-    /// The whole file, whatever part was asked for.
+    /// The whole file, whatever range was requested.
     Whole,
     /// A status without a file.
     Status(&'static str),
@@ -31,7 +31,7 @@ enum Answer {
 
 struct Server {
     base: String,
-    /// First byte that each request asked for.
+    /// The first byte that each request asked for.
     asked: Arc<Mutex<Vec<usize>>>,
 }
 
@@ -78,7 +78,7 @@ fn reply(mut stream: TcpStream, body: &[u8], answer: Answer) -> usize {
             (head, if let Answer::Cut(count) = answer { &rest[..count] } else { rest })
         }
     };
-    // Whoever asked may have gone.
+    // The client may have closed the connection.
     let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(send));
     from
 }
@@ -87,7 +87,7 @@ fn body() -> Vec<u8> {
     (0..200_000u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect()
 }
 
-/// SHA-256 of [`body`], worked out by another program.
+/// The SHA-256 of [`body`], computed by another program.
 const TINY: Public = Public {
     file: "tiny.zip",
     base: "http://127.0.0.1:1/nowhere",
@@ -109,12 +109,12 @@ fn a_cut_download_goes_on_where_it_was() {
     let server = serve(body(), vec![Answer::Cut(70_000), Answer::Cut(50_000), Answer::All]);
     assert_eq!(get(&server, dir.path()).unwrap(), 200_000);
     assert_eq!(*server.asked.lock().unwrap(), [0, 70_000, 120_000]);
-    // What is there and right is not asked for again.
+    // A complete and correct file is not requested again.
     assert_eq!(get(&server, dir.path()).unwrap(), 0);
     assert_eq!(server.asked.lock().unwrap().len(), 3);
 }
 
-/// Another run goes on from the part that an earlier one left.
+/// A later run continues from the partial file of an earlier run.
 #[test]
 fn a_later_run_goes_on_too() {
     let dir = tempfile::tempdir().unwrap();
@@ -130,7 +130,8 @@ fn a_later_run_goes_on_too() {
     assert_eq!(*server.asked.lock().unwrap(), [500]);
 }
 
-/// Servers that know no ranges, and parts that hold everything or too much.
+/// Servers without range support, and partial files that are complete or too
+/// long.
 #[test]
 fn odd_parts_and_servers_end_well() {
     let dir = tempfile::tempdir().unwrap();
@@ -164,7 +165,7 @@ fn wrong_bytes_are_refused_and_removed() {
         assert!(error.contains(part), "{part}: {error}");
     }
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
-    // Another file of that name is nobody's to replace.
+    // Another file of that name must not be replaced.
     fs::write(dir.path().join("tiny.zip"), b"mine").unwrap();
     let error = format!("{:#}", get(&server, dir.path()).unwrap_err());
     assert!(error.contains("is another file") && error.contains("--out"), "{error}");
@@ -191,7 +192,8 @@ fn trouble_says_what_to_do() {
     assert_eq!(get(&server, dir.path()).unwrap(), 200_000);
 }
 
-/// The command itself: whatever this server sends is not MovieLens.
+/// The command itself: this server's files are not MovieLens, so they are
+/// refused.
 #[test]
 fn the_command_takes_nothing_but_movielens() {
     let dir = tempfile::tempdir().unwrap();

@@ -1,14 +1,14 @@
-//! `eemu forget`, `add` and `person export` in their finer points.
+//! Details of `eemu forget`, `add` and `person export`.
 
 #![allow(clippy::unwrap_used)]
 
 use eemu_tests::command::{books, done, run, text};
 use serde_json::Value;
 
-/// An imported and trained state of ten readers.
+/// An imported and trained state of ten users.
 fn trained(dir: &std::path::Path) -> String {
     let (data, state) = (books(dir), dir.join("run"));
-    // With a seed by which every shard has people.
+    // With this seed every shard has users.
     let import = ["import", "--data", text(&data), "--state", text(&state), "--holdout", "none", "--seed", "5"];
     done(&[&import[..], &["--json"]].concat(), &[]);
     let quick = ["--model", "kernel", "--shards", "3", "--quiet"];
@@ -24,7 +24,7 @@ fn export(state: &str, user: &str) -> Value {
     done(&["person", "export", "--state", state, "--user", user], &[])
 }
 
-/// A dry run says what comes, and nothing comes.
+/// A dry run reports what would happen, and changes nothing.
 #[test]
 fn a_dry_run_does_nothing() {
     let kept = tempfile::tempdir().unwrap();
@@ -39,7 +39,8 @@ fn a_dry_run_does_nothing() {
     assert_eq!((&real["removed"], &real["shards_retrained"]), (&said["removed"], &said["shards"]));
 }
 
-/// Before a time, of one person; declared headings; the same in a table.
+/// Deletes records of one user before a time; the same with a table and
+/// declared headers.
 #[test]
 fn what_was_before_a_time() {
     let kept = tempfile::tempdir().unwrap();
@@ -64,7 +65,8 @@ fn what_was_before_a_time() {
     done(&["verify", "--state", &state, "-q"], &[]);
 }
 
-/// An item that is taken down is in no list, nobody has it, nobody gets it.
+/// An item that is taken down is in no list, no user keeps it, and none can add
+/// it.
 #[test]
 fn an_item_is_taken_down_for_everybody() {
     let kept = tempfile::tempdir().unwrap();
@@ -85,8 +87,8 @@ fn an_item_is_taken_down_for_everybody() {
     done(&["verify", "--state", &state, "-q"], &[]);
 }
 
-/// The first record makes the person: no `admit`, and the models are those of
-/// an import that had them from the start.
+/// The first record creates the user without `admit`. The models equal those of
+/// an import that had the user from the start.
 #[test]
 fn people_come_with_their_first_record() {
     let kept = tempfile::tempdir().unwrap();
@@ -96,13 +98,13 @@ fn people_come_with_their_first_record() {
     let said = done(&["add", "--state", &state, "--file", text(&table), "--heading", "--json"], &[]);
     assert_eq!(said["people"], 1);
     assert!(said["added"].as_u64().unwrap() >= 2, "{said}");
-    // What is new counts at once: the models that are there answer.
+    // The new record counts at once: the existing models answer.
     done(&["recommend", "--state", &state, "--user", "new, one"], &[]);
     done(&["train", "--state", &state, "-q"], &[]);
     done(&["verify", "--state", &state, "-q"], &[]);
     assert_eq!(export(&state, "new, one")["records"].as_array().unwrap().len(), 2);
     done(&["recommend", "--state", &state, "--user", "new, one"], &[]);
-    // Gone, and back as somebody new.
+    // The user is deleted, and returns as a new user.
     done(&["forget", "--state", &state, "--user", "new, one", "--all", "-q"], &[]);
     let (code, ..) = run(&["person", "export", "--state", &state, "--user", "new, one"], &[]);
     assert_eq!(code, Some(2));
@@ -112,13 +114,13 @@ fn people_come_with_their_first_record() {
         let (code, _, said) = run(&["add", "--state", &state, "--user", blank, "--item", "book-3"], &[]);
         assert!(code == Some(2) && said.contains("blank"), "{said}");
     }
-    // A label of deleted accounts is a name like any other.
+    // A name like the labels of deleted accounts is an ordinary name.
     done(&["add", "--state", &state, "--user", "deleted-by-mistake", "--item", "book-3"], &[]);
     assert_eq!(export(&state, "deleted-by-mistake")["records"].as_array().unwrap().len(), 1);
 }
 
-/// Receipts name their time and the request, and come as files that prove
-/// themselves.
+/// Receipts contain their time and the request, and are exported as files that
+/// can be verified by themselves.
 #[test]
 fn receipts_are_listed_and_exported() {
     let kept = tempfile::tempdir().unwrap();
@@ -138,8 +140,8 @@ fn receipts_are_listed_and_exported() {
     assert!(code == Some(2) && said.contains("receipt list"), "{said}");
 }
 
-/// With a time for stale copies, they wait, and that is said; when it is over
-/// the next command that writes clears them.
+/// With a retention time, stale copies stay until it ends, and the output says
+/// so. After it, the next command that writes deletes them.
 #[test]
 fn stale_copies_have_their_time() {
     let kept = tempfile::tempdir().unwrap();
@@ -155,7 +157,8 @@ fn stale_copies_have_their_time() {
     assert!(info["compaction_due"].is_null() && info["compacted"].is_f64(), "{info}");
 }
 
-/// Nobody else reads a state, and the seed is printed nowhere.
+/// Other accounts of the machine cannot read a state, and the seed is printed
+/// nowhere.
 #[cfg(unix)]
 #[test]
 fn a_state_is_its_owners_alone() {
@@ -181,7 +184,7 @@ fn a_state_is_its_owners_alone() {
     let backup = kept.path().join("backup");
     done(&["backup", "--state", &state, "--to", text(&backup)], &[]);
     check(&backup);
-    // One of an earlier program is made so when it is opened.
+    // A state of an earlier version gets these permissions when it is opened.
     let open = |mode| std::fs::Permissions::from_mode(mode);
     std::fs::set_permissions(&state, open(0o755)).unwrap();
     std::fs::set_permissions(std::path::Path::new(&state).join("eemu.sqlite"), open(0o644)).unwrap();

@@ -1,4 +1,5 @@
-//! Real data comes in whole: the built-in set, and MovieLens-1M where it lies.
+//! Real data are imported whole: the built-in dataset, and MovieLens-1M where
+//! it is available.
 
 #![allow(clippy::unwrap_used)]
 
@@ -16,7 +17,8 @@ use eemu_server::store::Access;
 use eemu_tests::command::{done, text};
 use eemu_tests::program;
 
-/// A folder of data that may not be shipped; says loudly when it is missing.
+/// A folder of data that may not be distributed; prints a notice when it is
+/// missing.
 fn data(name: &str) -> Option<PathBuf> {
     let root = std::env::var_os("EEMU_DATA")
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data"), PathBuf::from);
@@ -24,13 +26,14 @@ fn data(name: &str) -> Option<PathBuf> {
     if folder.is_dir() {
         return Some(folder);
     }
-    // Straight to standard error, which the test harness does not hold back.
+    // Writes to standard error directly, which the test harness does not
+    // capture.
     let message = format!("NOT RUN: {} is missing (EEMU_DATA names its parent)\n", folder.display());
     std::io::stderr().write_all(message.as_bytes()).unwrap();
     None
 }
 
-/// Training records a user and an item, and duplicates, with leave-one-out.
+/// Training records per user and per item, and duplicates, with leave-one-out.
 fn averages(read: &Imported) -> (f64, f64, usize) {
     let (interactions, duplicates) = Interactions::new(read.records.clone(), &read.catalog, &Key::from_seed(1));
     let split = Split::new(Holdout::LeaveOneOut);
@@ -85,7 +88,7 @@ fn choices_on_the_built_in_set() {
     let (interactions, _) = Interactions::new(read.records.clone(), &read.catalog, &Key::from_seed(1));
     assert!((0..interactions.users()).all(|u| interactions.of(u).len() >= 60));
 
-    // The frozen catalogue stands for the choices that made it.
+    // The stored catalogue replaces the choices that made it.
     let frozen = data::ImportOptions { catalog: Some(read.catalog.clone()), core: Some(60), ..Default::default() };
     let again = built_in_with(&frozen).unwrap();
     assert_eq!(again.catalog, read.catalog);
@@ -144,8 +147,8 @@ fn the_other_sets() {
     }
 }
 
-/// Where records have no times nobody knows what comes next: another model, and
-/// for the paper's another way to adapt.
+/// Without timestamps the next item is unknown, so another model is chosen, and
+/// another adaptation for the paper's models.
 #[test]
 fn data_without_times_gets_what_suits_it() {
     let kept = tempfile::tempdir().unwrap();
@@ -164,7 +167,7 @@ fn data_without_times_gets_what_suits_it() {
             done(&[&train[..], more].concat(), &[]);
             config()
         };
-        // A profile changes sizes; what suits the records stays.
+        // A profile changes sizes; the settings that fit the records stay.
         let small = train(&["--profile", "small"]);
         assert_eq!((small.model.kind, &small.adapt), (imported.model.kind, &imported.adapt));
         let towers = train(&["--model", "two-tower", "--set", "model.width=4", "--set", "model.output=4"]);

@@ -1,6 +1,6 @@
-//! The Lab's promises, natively: every dot is forgotten byte for byte, each
-//! mistake leaves a trace where the page says it does, and the example that
-//! the page opens with is what the Lab computes.
+//! The claims of the Lab, tested natively: every dot (record) is deleted byte
+//! for byte, each mistake is visible where the page says so, and the example on
+//! the page equals what the Lab computes.
 
 #![allow(clippy::unwrap_used)]
 
@@ -37,7 +37,7 @@ fn broken(lab: &mut Lab, setup: &Setup, lesson: Lesson, dot: Dot) -> Result<Brok
 }
 
 /// Every seventh dot of the shop, and some of other setups: exactly one shard
-/// retrains, the others keep their bytes, and everything equals the twin.
+/// retrains, the others keep their bytes, and all equal the twin.
 #[test]
 fn every_dot_tried_is_forgotten_byte_for_byte() {
     let setups = [
@@ -63,7 +63,8 @@ fn every_dot_tried_is_forgotten_byte_for_byte() {
     }
 }
 
-/// The dot of the guided steps shows every mistake, and says where.
+/// The dot of the guided steps reveals every mistake, and the Lab names the
+/// shard.
 #[test]
 fn the_guided_dot_shows_every_mistake() {
     let address = Address::default();
@@ -73,14 +74,15 @@ fn the_guided_dot_shows_every_mistake() {
         assert!(broken.differing() > 0, "{lesson:?}");
         let tensors: usize = broken.twin.differences.iter().map(Vec::len).sum();
         if lesson == Lesson::Aggregator {
-            // All eight agree: only the ninth remembers.
+            // All eight shards agree: only the ninth, the weights, contains the
+            // deleted record.
             assert_eq!((tensors, broken.differing(), broken.twin.own.len()), (0, 1, 9));
             let (kept, fresh) = broken.weights.unwrap();
             assert_ne!(kept, fresh);
             assert!((kept.iter().sum::<f64>() - 1.0).abs() < 1e-9);
         } else {
             assert!(tensors > 0, "{lesson:?}");
-            // The shard that was retrained agrees: the leak is in the others.
+            // The retrained shard agrees: the leak is in the others.
             for shard in &broken.twin.shards {
                 assert!(broken.twin.differences[*shard as usize].is_empty(), "{lesson:?} shard {shard}");
             }
@@ -88,12 +90,12 @@ fn the_guided_dot_shows_every_mistake() {
     }
 }
 
-/// Luck hides a mistake on some dots; the search finds one on which it shows.
+/// Some dots hide a mistake by chance; the search finds one that reveals it.
 #[test]
 fn where_luck_hides_a_mistake_another_dot_shows_it() {
     let setup = Setup::default();
     let mut lab = Lab::default();
-    // The latest purchase of the last household: no card comes after it.
+    // The latest purchase of the last household: no record follows it.
     let last = Dot { household: 11, product: 8 };
     assert_eq!(broken(&mut lab, &setup, Lesson::Order, last).unwrap().differing(), 0);
     for lesson in Lesson::ALL {
@@ -106,8 +108,8 @@ fn where_luck_hides_a_mistake_another_dot_shows_it() {
     }
 }
 
-/// Cut by people, a household lies in one shard, whether or not every shard has
-/// one, and a dot is forgotten byte for byte all the same.
+/// With sharding by user, a household lies in one shard, even if some shards
+/// have none. A dot is deleted byte for byte all the same.
 #[test]
 fn cut_by_people_it_is_as_exact() {
     for shards in [8, 32] {
@@ -121,17 +123,18 @@ fn cut_by_people_it_is_as_exact() {
             assert!((1..=shards).contains(&built.spread[household as usize]));
         }
         let trained = answer!(Trained, &mut lab, &setup, What::Train);
-        // The page reads them as JSON, which has no word for what is no number.
+        // The page reads the losses as JSON, which cannot represent NaN or
+        // infinity.
         assert!(trained.losses.iter().flatten().all(|loss| loss.is_finite()), "{shards} shards");
         let dot = built.dots[built.dots.len() / 3].dot;
         let twin = answer!(Twin, &mut lab, &setup, What::Twin(dot));
         assert_eq!((twin.differing(), twin.shards.len(), twin.records_equal), (0, 1, true));
         let list = answer!(List, &mut lab, &setup, What::List(Address::default().list));
         assert_eq!(list.rows.len(), 10);
-        // With whole histories in one shard there is no other to look into.
+        // With whole histories in one shard, no other shard could be read.
         assert_eq!(broken(&mut lab, &setup, Lesson::Negatives, dot).unwrap().differing(), 0);
     }
-    // By records the spread is that of the dots.
+    // With sharding by record, the spread is that of the dots.
     let built = answer!(Built, &mut Lab::default(), &Setup::default(), What::Build);
     for (household, spread) in (0..).zip(&built.spread) {
         let lies: BTreeSet<u32> = built.dots.iter().filter(|p| p.dot.household == household).map(|p| p.shard).collect();
@@ -139,7 +142,7 @@ fn cut_by_people_it_is_as_exact() {
     }
 }
 
-/// The attack has something to see before forgetting, and nothing after it.
+/// The attack finds a signal before the deletion, and none after it.
 #[test]
 fn after_forgetting_an_attack_is_a_coin() {
     let address = Address::default();
@@ -158,7 +161,7 @@ fn after_forgetting_an_attack_is_a_coin() {
     assert!(refused.to_string().contains("no such dot"));
 }
 
-/// Every link of the teacher's page is understood, and says all it means.
+/// Every link of the teacher's page is parsed, and no part of it is lost.
 #[test]
 fn the_teachers_links_open_what_they_say() {
     let text = include_str!("../../docs/teach.md");
@@ -175,7 +178,7 @@ fn the_teachers_links_open_what_they_say() {
     }
 }
 
-/// Lists, and what cannot be asked.
+/// Lists, and requests that cannot be answered.
 #[test]
 fn lists_and_sentences() {
     let setup = Setup::default();
@@ -206,7 +209,7 @@ fn lists_and_sentences() {
     assert!(ask(&mut lab, &stranger, &What::Build).unwrap_err().to_string().contains("Open the same file"));
 }
 
-/// Stops after some epochs.
+/// Stops after a number of epochs.
 struct Impatient(u32);
 
 impl Watch for Impatient {
@@ -227,7 +230,7 @@ impl Watch for Impatient {
     }
 }
 
-/// What was stopped leaves nothing half done.
+/// A stopped computation leaves no partial result.
 #[test]
 fn stopping_leaves_no_trace() {
     let setup = Setup::default();
@@ -240,11 +243,11 @@ fn stopping_leaves_no_trace() {
     }
 }
 
-/// Measures time for the example: the processor's where Linux tells it, so that
-/// whatever else a machine does leaves no trace.
+/// Measures time for the example: the processor time where Linux reports it, so
+/// that other load on the machine does not count.
 struct Clock(Instant);
 
-/// Milliseconds that this thread has run.
+/// Milliseconds for which this thread has run.
 fn processor() -> Option<f64> {
     let told = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
     Some(told.split(' ').next()?.parse::<f64>().ok()? / 1e6)
@@ -266,9 +269,9 @@ impl Watch for Clock {
     }
 }
 
-/// The page's first paint. Hashes and times belong to the machine that wrote
-/// it; everything else must be what the Lab computes today. With
-/// EEMU_WRITE_EXAMPLE set, this writes it anew.
+/// The example that the page shows first. Hashes and times depend on the
+/// machine that wrote it; everything else must equal what the Lab computes now.
+/// With EEMU_WRITE_EXAMPLE set, this test writes it anew.
 #[test]
 fn the_example_is_what_the_lab_computes() {
     let address = Address::default();

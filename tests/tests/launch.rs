@@ -1,6 +1,6 @@
-//! Shards that a command trains: tried again or not, dropped when a deletion
-//! overtakes them, with the bytes of training in one process, and no copy of
-//! what was deleted.
+//! Shards that an external command trains: failed runs are tried again or not,
+//! a deletion meanwhile drops them, the bytes equal training in one process,
+//! and no copy of deleted records remains.
 
 #![cfg(unix)]
 #![allow(clippy::unwrap_used)]
@@ -25,7 +25,7 @@ use serde_json::{Value, json};
 
 const FLAGS: &[&str] = &["--shards", "3", "--epochs", "3"];
 
-/// A script in the place that gets {input}, {output}, {shard} and {name}.
+/// A script that takes the arguments {input}, {output}, {shard} and {name}.
 fn script(shop: &Shop, name: &str, body: &str) -> String {
     let path = shop.path(name);
     let head = format!("here={}\neemu={}\n", text(&shop.path("")), text(&program().unwrap()));
@@ -68,17 +68,17 @@ fn a_command_trains_the_same_bytes() {
     ran.sort();
     assert_eq!(ran, ["0 eemu-shard-0", "1 eemu-shard-1", "2 eemu-shard-2"]);
     assert!(empty(&there.join("launch")));
-    // What is current is not given to a command again.
+    // A current shard is not given to a command again.
     assert_eq!(launch(&there, &how, &[])["shards_trained"], json!([]));
     assert_eq!(lines(&shop.path("ran")), 3);
     done(&["verify", "--state", text(&there), "--quiet"], &[]);
-    // One shard of its own, and one whose model is wanted again.
+    // One shard by its own subcommand, and one whose model is requested again.
     let again = ["train-shard", "--state", text(&there), "--shard", "1", "--quiet", "--json", "--launch", &how];
     assert_eq!(done(&again, &[])["shards_trained"], json!([]));
 }
 
-/// Exit code 75 and a signal are tried again, so often at most; a model is
-/// taken whatever came before.
+/// Exit code 75 and a signal are tried again, up to the limit. A model is
+/// accepted whatever came before it.
 #[test]
 fn what_may_go_well_another_time_is_tried_again() {
     let shop = Shop::new();
@@ -120,7 +120,7 @@ fn what_would_fail_again_is_not_tried_again() {
         fs::remove_file(shop.path("ran")).unwrap();
         assert!(empty(&there.join("launch")));
     }
-    // A model of something else is no model, and nothing is published.
+    // A file that is no model is refused, and nothing is published.
     let how = script(&shop, "job", "echo x >> $here/ran\necho nonsense > \"$2\"");
     let args = ["train-shard", "--state", text(&there), "--shard", "0", "--quiet", "--launch", &how];
     let said = refused(&[&args[..], &["--launch-tries", "1"]].concat(), &[]);
@@ -133,7 +133,7 @@ fn what_would_fail_again_is_not_tried_again() {
     }
 }
 
-/// One run for all shards, and another for those that it left.
+/// One run may serve all shards, and another those that the first left out.
 #[test]
 fn one_run_may_be_for_all_shards() {
     let shop = Shop::new();
@@ -158,7 +158,7 @@ exit 0"#;
     assert!(empty(&own));
 }
 
-/// A command that waits, having said that it did, until it is let go.
+/// A command that reports that it started, then waits until it is released.
 const HELD: &str = r#"echo "$3" >> $here/held
 while [ ! -e $here/go ]; do sleep 0.05; done
 "#;
@@ -176,15 +176,16 @@ fn held_at_once(jobs: usize, shop: &Shop, state: &Path, how: &str, more: &[&str]
     child
 }
 
-/// Whoever dies leaves inputs; a deletion leaves none of what it deletes, and
-/// commands that run on find that nobody wants them.
+/// A process that dies leaves inputs behind. A deletion removes the deleted
+/// records from all of them, and the output of commands that still run is
+/// refused.
 #[test]
 fn a_deletion_leaves_no_copy_of_a_dead_launch() {
     for place in [None, Some("elsewhere")] {
         let shop = Shop::new();
         let here = shop.trained("here", FLAGS);
         let there = shop.untrained(&here, "there");
-        // So that a deletion knows that there were models.
+        // The deletion then knows that models existed.
         done(&["train-shard", "--state", text(&there), "--shard", "0", "--quiet"], &[]);
         done(&["train-shard", "--state", text(&there), "--shard", "1", "--quiet"], &[]);
         done(&["train-shard", "--state", text(&there), "--shard", "2", "--quiet"], &[]);
@@ -209,7 +210,7 @@ fn a_deletion_leaves_no_copy_of_a_dead_launch() {
     }
 }
 
-/// One more book for everybody, so that every shard waits.
+/// One more book for every user, so that every shard waits for training.
 fn everybody(shop: &Shop) -> PathBuf {
     let table = shop.path("more.csv");
     let rows: Vec<String> = (0..24).map(|n| format!("{},book-{:02},99", reader(n), (n * 5 + 1) % 15)).collect();
@@ -217,8 +218,8 @@ fn everybody(shop: &Shop) -> PathBuf {
     table
 }
 
-/// `forget` by a command: the receipt is that of one process, and nothing of
-/// what is gone is in any input.
+/// `forget` with a training command: the receipt equals that of one process,
+/// and no input contains deleted records.
 #[test]
 fn a_deletion_is_trained_by_a_command() {
     let shop = Shop::new();
@@ -244,7 +245,7 @@ fn a_deletion_is_trained_by_a_command() {
     done(&["receipt", "verify", other["receipt_file"].as_str().unwrap()], &[]);
 }
 
-/// Asked to end, `train` ends the commands and leaves no input.
+/// `train` stops its commands when interrupted, and leaves no input.
 #[test]
 fn an_interrupted_launch_ends_its_commands() {
     let shop = Shop::new();
@@ -257,7 +258,7 @@ fn an_interrupted_launch_ends_its_commands() {
         let output = child.wait_with_output().unwrap();
         assert_eq!(output.status.code(), Some(2));
         assert_eq!(lines(&shop.path("ended")), jobs);
-        // What waited for its turn was not begun.
+        // Jobs in the queue were not started.
         assert_eq!(lines(&shop.path("held")), jobs);
         assert!(empty(&there.join("launch")), "{}", String::from_utf8_lossy(&output.stderr));
         fs::remove_file(shop.path("ended")).unwrap();
@@ -265,8 +266,8 @@ fn an_interrupted_launch_ends_its_commands() {
     }
 }
 
-/// Who loses the right to a shard learns that its records changed, and can
-/// train it again; who is stopped does not begin.
+/// A process that loses the claim on a shard learns that the records changed,
+/// and can train it again. A stopped process does not begin.
 #[test]
 fn a_right_that_is_lost_is_no_stop() {
     struct Patient;
@@ -301,12 +302,12 @@ fn a_right_that_is_lost_is_no_stop() {
     assert!(began.elapsed() < Duration::from_secs(20) && empty(&root));
 }
 
-/// A state to be served, whose shards a command trains that is held at first
-/// and notes when it is asked to end.
+/// A state to be served. Its shards are trained by a command that waits at
+/// first and records when it is asked to stop.
 struct Served {
     shop: Shop,
     state: PathBuf,
-    /// Two people of one shard.
+    /// Two users of one shard.
     first: String,
     second: String,
     admin: String,
@@ -324,8 +325,8 @@ impl Served {
     }
 }
 
-/// A server whose shards a command trains: a deletion that comes while a shard
-/// trains drops that job, and its output is never adopted.
+/// A server whose shards a command trains. A deletion while a shard trains
+/// drops that job, and its output is never used.
 #[test]
 fn a_server_forgets_what_a_command_trains() {
     let Served { shop, state, first, second, admin, how } = Served::new();
@@ -341,7 +342,8 @@ fn a_server_forgets_what_a_command_trains() {
     assert_eq!(holders(&work, &second).len(), 1, "who is left is in the input");
     assert_eq!(holders(&work, &first).len(), 0);
     let two = delete(&second);
-    // It is acknowledged: no file holds it, whatever runs.
+    // The deletion is acknowledged: no file contains the record, whatever still
+    // runs.
     assert_eq!(holders(&state, &second), [""; 0].map(PathBuf::from));
     wait_for("the end of the job", || lines(&shop.path("ended")) == 1);
     wait_for("another job", || lines(&shop.path("held")) == 2);
@@ -372,8 +374,8 @@ fn people_of_one_shard(state: &Path) -> (String, String) {
     (id(0), id(1))
 }
 
-/// A server that stops ends its commands, keeps no records for them, and the
-/// next one goes on.
+/// A server that stops ends its commands and keeps no records for them; the
+/// next server continues.
 #[test]
 fn a_server_that_stops_ends_its_commands() {
     let Served { shop, state, first, second, admin, how } = Served::new();

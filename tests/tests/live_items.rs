@@ -1,5 +1,5 @@
-//! Items that come to a state which is there already: in lists at once, and
-//! after the next training as if they had always been there.
+//! New items in an existing state: they are in lists at once, and after the
+//! next training the state equals one that always had them.
 
 #![allow(clippy::unwrap_used)]
 
@@ -36,13 +36,13 @@ fn recipe(model: ModelKind) -> Recipe {
     Recipe { seed: 12, users: 9, items: ALL, model, by, times: Times::Spread, ..Recipe::default() }
 }
 
-/// The first items of a catalogue.
+/// The catalogue with only its first items.
 fn first_items(catalog: &Catalog) -> Catalog {
     let rows: Vec<u32> = (0..KNOWN).collect();
     Catalog { items: catalog.items.only(&rows), ..catalog.clone() }
 }
 
-/// An item of a catalogue as somebody would give it.
+/// An item of a catalogue in the format of a request.
 fn given(items: &Entities, item: u32) -> ItemRow {
     let mut features = BTreeMap::new();
     for column in items.columns.iter() {
@@ -75,7 +75,7 @@ fn learned(deployment: &Deployment) -> LearnedState {
     LearnedState::new(&deployment.dataset, tensors)
 }
 
-/// Everything that somebody has not, best first.
+/// All items that a user does not have, the best first.
 fn list(deployment: &Deployment, user: u32) -> Vec<u32> {
     let models = deployment.answering(&cpu()).unwrap();
     let models: Vec<(usize, &ShardModel)> = models.iter().map(|(shard, model)| (*shard as usize, model)).collect();
@@ -101,7 +101,8 @@ fn items_that_come_later_are_as_if_they_had_always_been_there() {
         let without = learned(&later);
         let before = list(&later, 1);
 
-        // They come: in everybody's list at once, behind nobody's back.
+        // The new items are in every user's list at once, and the order of the
+        // other items stays.
         let items: Vec<ItemRow> = (KNOWN..ALL).map(|item| given(&full.items, item)).collect();
         let came = later.add_items(&items).unwrap();
         assert!(came.iter().all(|c| matches!(c, ItemOutcome::Added { unknown, .. } if unknown.is_empty())), "{came:?}");
@@ -113,14 +114,16 @@ fn items_that_come_later_are_as_if_they_had_always_been_there() {
         let after = list(&later, 1);
         assert_eq!(after.len(), before.len() + 3, "{model:?}");
         let old: Vec<u32> = after.iter().copied().filter(|item| *item < KNOWN).collect();
-        // A low-rank model adapts against items drawn from the whole catalogue.
+        // A low-rank model adapts with negatives drawn from the whole
+        // catalogue, so its order may change.
         assert!(old == before || !model.is_of_items(), "{model:?}: the order of the others moved: {old:?}");
         assert!(later.shards.iter().all(|shard| shard.stale && shard.live.is_some()));
         assert!(!verify(&later, &cpu(), 1, &Progress::new(true)).unwrap().not_comparable.is_empty());
         assert_eq!(later.add_items(&items).unwrap().len(), 3);
         assert_eq!(later.dataset.catalog.version, 2, "the same again is nothing");
 
-        // Trained, they are as in a state that always had them.
+        // After training, the models equal those of a state that always had the
+        // items.
         train(&later);
         later.refresh().unwrap();
         let verdict = verify(&later, &cpu(), 1, &Progress::new(true)).unwrap();
@@ -131,7 +134,8 @@ fn items_that_come_later_are_as_if_they_had_always_been_there() {
         assert!(found.is_empty(), "{model:?}: {found:?}");
         assert!(!differences(&learned(&later), &without).unwrap().is_empty(), "{model:?}: nothing was trained");
 
-        // And a deletion names the version that its shards were trained with.
+        // A deletion names the catalogue version that its shards were trained
+        // with.
         let user = later.dataset.interactions.iter().next().unwrap().user;
         let item = later.dataset.interactions.of(user)[0].item;
         let request = Request { records: vec![(user, item)], ..Request::default() };
@@ -140,7 +144,7 @@ fn items_that_come_later_are_as_if_they_had_always_been_there() {
         let Entry::Deletion(receipt) = Entry::from_line(&last.json).unwrap() else { panic!("no receipt") };
         assert!(receipt.shards.iter().all(|shard| shard.catalog_version == Some(2)), "{:?}", receipt.shards);
 
-        // What was read from disk is what was in memory.
+        // The catalogue on disk equals the one in memory.
         let dir = kept.path().join("later");
         let catalog = later.dataset.catalog.clone();
         drop(later);
@@ -148,8 +152,8 @@ fn items_that_come_later_are_as_if_they_had_always_been_there() {
     }
 }
 
-/// A training that began before the items came is not published as if it had
-/// seen them.
+/// A training that began before the items were added is not published as if it
+/// had used them.
 #[test]
 fn a_training_that_items_overtook_is_worthless() {
     let kept = tempfile::tempdir().unwrap();
@@ -165,7 +169,7 @@ fn a_training_that_items_overtook_is_worthless() {
     assert_eq!(deployment.state.live(0).unwrap().unwrap().catalog, Some(2));
 }
 
-/// A trainer that has only its shard's records at hand trains the same bytes.
+/// A trainer that has only the records of its shard gives the same bytes.
 #[test]
 fn a_trainer_reads_its_shard_alone() {
     for model in [ModelKind::Episodes, ModelKind::TwoTower] {
@@ -197,8 +201,8 @@ fn a_trainer_reads_its_shard_alone() {
     }
 }
 
-/// The command takes what it can, says line by line what it cannot, and does
-/// nothing twice.
+/// The command adds the valid items, names each invalid line, and adds nothing
+/// twice.
 #[test]
 fn the_command_adds_items_from_tables() {
     let kept = tempfile::tempdir().unwrap();
@@ -232,7 +236,7 @@ fn the_command_adds_items_from_tables() {
     assert_eq!(told, wanted);
     assert!(said.contains("line 3") && said.contains("blank"), "{said}");
     assert!(said.contains("line 2: item 'new1' is in; not known and left out: name: new, category: odd"), "{said}");
-    // As JSON Lines with the shape of the API; what is there stays as it is.
+    // JSON Lines in the format of the API; existing items stay unchanged.
     let json =
         "{\"item\": \"new1\", \"features\": {\"category\": [\"kind0\"]}}\n{\"item\": \"new3\", \"name\": \"X\"}\n";
     let (code, out, said) = add(&write("more.jsonl", json));
@@ -252,7 +256,7 @@ fn the_command_adds_items_from_tables() {
     let verified = ready(&["verify", "--json"]);
     assert_eq!((&verified["equal"], &verified["catalog_version"]), (&true.into(), &3.into()), "{verified}");
 
-    // Records of many people from JSON Lines, in one transaction.
+    // Records of many users from JSON Lines, in one transaction.
     let many =
         "{\"user\": \"p1\", \"item\": \"new1\", \"timestamp\": 5}\n\n{\"user\": \"somebody\", \"item\": \"new2\"}\n";
     let many = write("many.jsonl", many);
@@ -264,7 +268,7 @@ fn the_command_adds_items_from_tables() {
     assert!(code == Some(2) && said.contains("bad.jsonl, line 2") && said.contains("Nothing was added"), "{said}");
 }
 
-/// Sends lines as they are; the answers.
+/// Sends lines unchanged, and returns the answers.
 fn post_lines(place: &Place, path: &str, token: &str, lines: &str) -> (u16, Vec<Value>) {
     let request = axum::http::Request::builder().method("POST").uri(path);
     let request = match token {
@@ -277,7 +281,8 @@ fn post_lines(place: &Place, path: &str, token: &str, lines: &str) -> (u16, Vec<
     (reply.status.as_u16(), text.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
 }
 
-/// A state with models of items, cut by person, of the first items alone.
+/// A state of models without user parameters, sharded by user, with only the
+/// first items.
 fn served(kept: &tempfile::TempDir) -> (Place, Catalog) {
     let recipe = Recipe { users: 10, ..recipe(ModelKind::Kernel) };
     let mut full = recipe.catalog().unwrap();
@@ -317,14 +322,14 @@ fn items_come_beside_a_running_service() {
     );
     assert_eq!((&answers[2]["line"], &answers[4]["unknown"][0]), (&json!(4), &json!("words: unheard")));
 
-    // In everybody's list at once, and no answer is degraded.
+    // The item is in every user's list at once, and no answer is degraded.
     let list = place.post("/api/v1/recommendations", &place.admin, &json!({"user": "user-1", "top": 100})).json();
     let listed = |id: &str| list["items"].as_array().unwrap().iter().any(|item| item["item"] == id);
     assert!(listed(&full.items.ids[KNOWN as usize]) && listed("odd") && list["degraded"] == json!(false), "{list}");
     let manifest = place.get("/api/v1/manifest", "").json();
     assert_eq!((&before["catalog_version"], &manifest["catalog_version"]), (&json!(1), &json!(2)));
     assert!(manifest["shards"].as_array().unwrap().iter().all(|shard| shard["in_mean"] == json!(true)));
-    // What browsers get belongs together.
+    // The public files belong to the same version.
     let catalog = place.get("/api/v1/catalog", "");
     assert_eq!(manifest["catalog_blake3"], json!(blake3::hash(&catalog.bytes).to_hex().to_string()));
     let dense = from_safetensors(&place.get("/api/v1/catalog/dense", "").bytes).unwrap();
@@ -341,7 +346,7 @@ fn items_come_beside_a_running_service() {
     }
     assert_eq!(statuses(&post_lines(&place, "/api/v1/items", &place.admin, &line(KNOWN)).1), ["known"]);
 
-    // Trained with, like everything else.
+    // The item is used in training like every other.
     let one = json!({"user": "user-1", "item": "odd", "timestamp": 4.0}).to_string();
     assert_eq!(statuses(&post_lines(&place, "/api/v1/interactions/bulk", &place.admin, &one).1), ["added"]);
     let gone = json!({"user": "user-2", "all": true});
@@ -396,11 +401,11 @@ fn many_records_come_in_one_request() {
     let list = place.post("/api/v1/interactions/list", &place.admin, &json!({"user": "somebody"})).json();
     assert_eq!(list["interactions"].as_array().unwrap().len(), 2);
     assert_eq!(list["interactions"][0]["timestamp"], json!(9.5));
-    // Too many lines are refused whole.
+    // A request with too many lines is refused whole.
     let many = "{\"user\": \"z\", \"item\": \"item-1\"}\n".repeat(100_001);
     assert_eq!(post_lines(&place, "/api/v1/interactions/bulk", &place.admin, &many).0, 400);
     assert!(place.service.view().dataset.catalog.users.find("z").is_none());
-    // What is in memory is what is on disk.
+    // The state in memory equals the one on disk.
     let dataset = place.service.view().dataset.clone();
     assert_eq!(dataset.interactions.iter().count(), 0, "the service keeps no copy of the records");
     place.stop();

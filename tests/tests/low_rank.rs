@@ -1,6 +1,6 @@
-//! theta_u without theta_u, against the slow way: on random models, features,
-//! batches and step counts, everything that is made from low-rank steps equals
-//! what a copy of the whole model and reverse-mode differentiation give.
+//! Low-rank adaptation against a reference that copies the whole model and uses
+//! reverse-mode differentiation. On random models, features, batches and step
+//! counts, all results must agree.
 
 #![allow(clippy::unwrap_used)]
 
@@ -15,11 +15,11 @@ use eemu_core::tensor::Device;
 use eemu_tests::slow::{self, Gradient, Slow};
 use pollster::block_on;
 
-/// Cases that must be compared; some more are drawn and skipped.
+/// Number of cases to compare; further ones are drawn and skipped.
 const CASES: usize = 60;
 /// Allowed difference, relative to the tensor's norm.
 const TOLERANCE: f32 = 1e-4;
-/// A pair this near to the hinge may fall on either side of it in f32.
+/// A pair this close to the hinge may fall on either side of it in f32.
 const HINGE: f32 = 1e-4;
 
 struct Case {
@@ -67,12 +67,13 @@ fn entities(stream: &mut Stream, count: usize, identifiers: bool) -> Entities {
 }
 
 fn pairs(stream: &mut Stream, positives: usize, items: usize) -> Vec<Pair> {
-    // Few distinct positives, so that items and whole pairs come twice.
+    // Few distinct positives, so that items and whole pairs repeat.
     let mut pairs: Vec<Pair> = Vec::new();
     for _ in 0..positives {
         let positive = stream.below(items.div_ceil(2)) as u32;
         for _ in 0..between(stream, 1, 3) {
-            // Another item: a pair with itself has a gradient of nothing but rounding.
+            // Another item, because the gradient of a pair of equal items is
+            // only rounding.
             let negative = ((positive as usize + 1 + stream.below(items - 1)) % items) as u32;
             pairs.push(Pair { positive, negative });
         }
@@ -87,7 +88,7 @@ fn case(seed: u64, kind: ModelKind) -> Case {
     let stream = &mut Key::from_seed(seed).stream("low-rank case", &[]);
     let mut deep = Key::from_seed(seed).stream("deep part of a low-rank case", &[]);
     let identifiers = stream.below(4) > 0;
-    // More items than a ranking tile holds, in some cases.
+    // In some cases more items than a ranking tile holds.
     let items = if stream.below(6) == 0 { between(stream, 500, 1100) } else { between(stream, 2, 40) };
     let users = between(stream, 1, 14);
     let catalog = Catalog {
@@ -103,7 +104,7 @@ fn case(seed: u64, kind: ModelKind) -> Case {
         user_hidden: hidden(stream),
         item_hidden: hidden(stream),
         output: between(stream, 1, 19),
-        // A margin of nearly nothing leaves many pairs, and whole tasks, at rest.
+        // A tiny margin leaves many pairs, and whole tasks, without a gradient.
         margin: if stream.below(5) == 0 { 1e-3 } else { 0.3 + stream.unit() as f32 },
         unknown_rows: stream.below(3) > 0,
         table_scale: 1.0,
@@ -114,7 +115,7 @@ fn case(seed: u64, kind: ModelKind) -> Case {
         Recommender::new(&catalog, &config, &Key::from_seed(seed), 0, &Device::Flex(Default::default())).unwrap();
     let mut parameters = block_on(model.parameters().values()).unwrap();
     for (name, (shape, values)) in &mut parameters {
-        // Starts are special (zeros, ones): anywhere else is more telling.
+        // Initial values are special (zeros, ones); other values test more.
         let (centre, spread) = match name.rsplit('.').next().unwrap() {
             "norm_scale" => (1.0, 0.3),
             "norm_shift" | "bias" => (0.0, 0.3),
@@ -141,14 +142,14 @@ fn case(seed: u64, kind: ModelKind) -> Case {
     Case { catalog, config, parameters, support, query, alpha, steps: between(stream, 1, 3) }
 }
 
-/// The worst difference of a case, and where.
+/// The largest difference of a case, and its quantity.
 struct Worst {
     error: f32,
     quantity: String,
 }
 
 impl Worst {
-    /// `least` is a norm below which differences are rounding of larger sums.
+    /// Norms below `least` are rounding errors of larger sums.
     fn see(&mut self, quantity: &str, got: &[f32], expected: &[f32], least: f32) {
         assert_eq!(got.len(), expected.len(), "{quantity}");
         let norm = |values: &mut dyn Iterator<Item = f32>| values.map(|v| f64::from(v).powi(2)).sum::<f64>().sqrt();
@@ -161,9 +162,9 @@ impl Worst {
         }
     }
 
-    /// A tensor smaller than a hundredth of the whole counts as that large:
-    /// some are zero but for rounding (the item tower's last bias cancels in
-    /// every pair).
+    /// A tensor smaller than a hundredth of the whole counts as that large.
+    /// Some gradients are zero but for rounding: the item tower's last bias
+    /// cancels in every pair.
     fn see_all(&mut self, what: &str, got: &Parameters, expected: &BTreeMap<String, Vec<f32>>) {
         let got = block_on(got.values()).unwrap();
         assert!(got.keys().eq(expected.keys()), "{what}: other names");
@@ -174,8 +175,8 @@ impl Worst {
     }
 }
 
-/// Scores without what all items of a user share, which DeepFM by the book has
-/// and no pair, gradient or ranking depends on.
+/// Scores without the part that all items of a user share. DeepFM by its
+/// definition has this part, but no pair, gradient or ranking depends on it.
 fn centred(kind: ModelKind, mut scores: Vec<f32>) -> Vec<f32> {
     if kind == ModelKind::DeepFm {
         let mean = scores.iter().map(|s| f64::from(*s)).sum::<f64>() / scores.len() as f64;
@@ -192,8 +193,8 @@ fn add(sum: &mut BTreeMap<String, Vec<f32>>, gradient: &Gradient, factor: f32) {
     }
 }
 
-/// Compares a case, and counts its tasks with a step that ran away; `None`
-/// where something stands too near to its jump.
+/// Compares a case, and counts its tasks with a diverged step. Returns `None`
+/// where a value is too close to a discontinuity.
 fn compare(case: &Case) -> Option<(Worst, usize)> {
     let device = Device::Flex(Default::default());
     let Case { catalog, config, parameters, support, query, alpha, steps } = case;
@@ -264,7 +265,7 @@ fn compare(case: &Case) -> Option<(Worst, usize)> {
     Some((worst, taken_back))
 }
 
-/// Compares [`CASES`] of these; how many tasks had a step that ran away.
+/// Compares [`CASES`] cases, and returns how many tasks had a diverged step.
 fn compare_all(cases: impl Iterator<Item = Case>, tolerance: f32) -> usize {
     let (mut compared, mut skipped, mut worst, mut taken_back) = (0, 0, 0.0f32, 0);
     for (number, case) in cases.enumerate() {
@@ -303,8 +304,9 @@ fn low_rank_steps_equal_copies_of_deep_fm() {
     compare_all((0..).map(|seed| case(seed, ModelKind::DeepFm)), TOLERANCE);
 }
 
-/// With long steps: some run away and are taken back, the first of a task or a
-/// later one, beside tasks that go on. Long steps make rounding larger as well.
+/// With a large step size some steps diverge and are taken back, the first of a
+/// task or a later one, beside tasks that continue. Rounding errors grow as
+/// well.
 #[test]
 fn steps_that_run_away_are_taken_back() {
     const LONG: f32 = 1e-3;
@@ -325,7 +327,7 @@ fn steps_that_run_away_are_taken_back() {
     }
 }
 
-/// The draws above hold what they are meant to hold.
+/// The random cases contain every kind that they should.
 #[test]
 fn the_cases_are_of_every_kind() {
     let cases: Vec<Case> = (0..CASES as u64).map(|seed| case(seed, ModelKind::TwoTower)).collect();

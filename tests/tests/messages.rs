@@ -1,6 +1,7 @@
-//! What a person reads when something is wrong: what, where, and what to do.
-//! The kinds are walked, not the cases: the sources, every field of the API,
-//! every setting, every number of the command line.
+//! Messages that users read when something is wrong: each names the problem,
+//! the location and the remedy. The tests go through kinds of messages: the
+//! sources, every field of the API, every setting, every number of the command
+//! line.
 
 #![allow(clippy::unwrap_used)]
 
@@ -18,13 +19,13 @@ use eemu_tests::service::{Place, quick};
 use eemu_tests::worlds::Recipe;
 use serde_json::{Map, Value, json};
 
-/// What a way out begins with.
+/// Verbs with which a remedy begins.
 const DO: &str = "add ask build check choose close copy correct create delete download export give import install keep \
                   leave look lower make mend move name open put quote read remove repeat report restore run say save \
                   see send set split start stop take tell train trust try turn unpack upgrade use wait write back";
 
-/// Whether a message says what to do: a clause of it begins with a verb of the
-/// list, or names a command, a flag or an address.
+/// Whether a message says what to do: one of its clauses begins with a verb of
+/// the list, or names a command, a flag or an address.
 fn tells(message: &str) -> bool {
     let lower = message.to_lowercase();
     let clauses = lower
@@ -40,7 +41,7 @@ fn tells(message: &str) -> bool {
         || ["--", "`eemu ", "`cargo ", "must ", "at most", "://", "/docs"].iter().any(|sign| lower.contains(sign))
 }
 
-/// What is written for programs and not for people.
+/// Whether a message is free of program notation.
 fn readable(message: &str) -> bool {
     !["Error(", "Some(", "None", "Err(", "StoreError", "  "].iter().any(|sign| message.contains(sign))
         && message.len() < 700
@@ -67,7 +68,7 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// The text literals that stand first in calls of `marks`.
+/// The string literals that come first in calls of `marks`.
 fn said(source: &str, marks: &[&str]) -> Vec<String> {
     let mut found = Vec::new();
     for mark in marks {
@@ -90,7 +91,7 @@ fn said(source: &str, marks: &[&str]) -> Vec<String> {
     found
 }
 
-/// Messages whose end is put to them elsewhere, and where.
+/// Messages to which other code appends the remedy, and where it does so.
 const COMPLETED: &[(&str, &str)] = &[
     ("serve/sign_in.rs", "http/problem.rs (unknown_token), or a log line with its cause"),
     ("serve/training_pool.rs", "a log line of the server"),
@@ -100,7 +101,7 @@ const COMPLETED: &[(&str, &str)] = &[
     ("unit/sealed.rs", "{way_out}, which unit/input.rs, model.rs and beside.rs give"),
 ];
 
-/// Every message that the server's sources write themselves.
+/// Every message in the sources of the server.
 #[test]
 fn every_message_says_what_to_do() {
     let mut files = Vec::new();
@@ -119,7 +120,7 @@ fn every_message_says_what_to_do() {
         let marks = ["bail!(", "anyhow!(", "Failure::bad(", "Failure::unavailable(", "Failure::missing(", "#[error("];
         for message in said(source, &marks) {
             messages += 1;
-            // Said of what cannot happen, or with the server's own trouble.
+            // Messages of impossible states, or of the server's own faults.
             let own =
                 ["a change names nobody", "other processes change this state", "the records are removed and stay"];
             assert!(own.iter().any(|start| message.starts_with(start)) || tells(&message), "{place}: {message}");
@@ -128,12 +129,12 @@ fn every_message_says_what_to_do() {
     assert!(messages > 80, "only {messages} found");
 }
 
-/// Messages of the core that people cannot cause through any door: of what
-/// `reproduce` and the Lab put together themselves.
+/// Messages of the core that no user input can cause: those of `reproduce` and
+/// the Lab.
 const INSIDE: &[&str] = &["/aggregate/", "/cluster/", "/mistakes"];
 
-/// Every message that the core's sources write themselves. The rest of what it
-/// says of files has a field of its own for the way out.
+/// Every message in the sources of the core. Its errors about files have a
+/// separate field for the remedy.
 #[test]
 fn every_message_of_the_core_says_what_to_do() {
     let mut files = Vec::new();
@@ -146,7 +147,7 @@ fn every_message_of_the_core_says_what_to_do() {
         }
         let source = fs::read_to_string(&file).unwrap();
         let source = source.split("#[cfg(test)]").next().unwrap();
-        // Models, logs and devices have their way out in the variant.
+        // Errors of models, logs and devices have the remedy in the variant.
         for message in said(source, &["Error::Config(", "Error::Rule(", "refuse("]) {
             messages += 1;
             let put_together = message.contains("{hint}") || message.ends_with(": {text}");
@@ -160,8 +161,8 @@ fn every_message_of_the_core_says_what_to_do() {
     assert!(messages > 40 && hints > 15, "{messages} messages, {hints} hints");
 }
 
-/// One of each that the core refuses; a new variant does not compile here until
-/// it has an example.
+/// One example of each error of the core; a new variant does not compile here
+/// until it has an example.
 #[test]
 fn every_refusal_of_the_core_says_what_where_and_what_to_do() {
     use eemu_core::{DataError, Error};
@@ -200,12 +201,12 @@ fn every_refusal_of_the_core_says_what_where_and_what_to_do() {
         };
         assert!(message.contains(what) && message.starts_with(place), "{message}");
     }
-    // A place is as exact as it is known.
+    // A location is as exact as it is known.
     let place = |line, column| data(line, column).to_string();
     assert!(place(3, 0).starts_with("a.csv, line 3: ") && place(0, 0).starts_with("a.csv: "));
 }
 
-/// One of each that the store refuses; a new variant does not compile here
+/// One example of each error of the store; a new variant does not compile here
 /// until it has an example.
 #[test]
 fn every_refusal_of_the_store_says_what_to_do() {
@@ -245,7 +246,8 @@ fn every_refusal_of_the_store_says_what_to_do() {
     for example in &examples {
         let message = example.to_string();
         good(&message);
-        // The cause is said once: it is no source that a chain would repeat.
+        // The cause is given once: it is not also a source that a chain would
+        // repeat.
         let chain = format!("{:#}", anyhow::Error::msg(message.clone()));
         assert_eq!(chain, message);
         let words: Vec<&str> = message.split(". ").collect();
@@ -295,7 +297,7 @@ fn settings(value: &Value, prefix: &str, found: &mut Vec<String>) {
     }
 }
 
-/// Every setting with values that cannot be meant: taken, or refused by name.
+/// Every setting with unusual values is accepted, or refused by name.
 #[test]
 fn every_setting_is_named_when_it_cannot_be_used() {
     let config = Config::default();
@@ -312,12 +314,12 @@ fn every_setting_is_named_when_it_cannot_be_used() {
         }
     }
     assert!(refused > 5 * keys.len(), "{refused}");
-    // The seed is a secret, and is in no list of what there is.
+    // The seed is secret, and is not in the list of settings.
     let unknown = format!("{:#}", set_all(&config, &["train.seet=1".into()]).unwrap_err());
     assert!(unknown.contains("choose one of these") && !unknown.contains("train.seed"), "{unknown}");
 }
 
-/// A value of the kind that a schema wants.
+/// A value that fits a schema.
 fn fitting(schema: &Value) -> Value {
     let kind = &schema["type"];
     let kind = kind.as_str().or_else(|| kind.as_array()?.first()?.as_str());
@@ -330,8 +332,8 @@ fn fitting(schema: &Value) -> Value {
     }
 }
 
-/// Every field of every body that the API takes: a wrong kind, one missing,
-/// one too many are answered by its name.
+/// Every field of every request body: a wrong type, a missing field or an extra
+/// field is answered with the field's name.
 #[test]
 fn every_field_of_the_api_is_named_when_it_is_wrong() {
     let place = Place::new(&Recipe::default()).unwrap();
@@ -377,7 +379,7 @@ fn every_field_of_the_api_is_named_when_it_is_wrong() {
     assert!(routes >= 7 && fields >= 15, "{routes} routes, {fields} fields");
 }
 
-/// Who asks hears what is wrong, and only what they may know.
+/// The caller learns what is wrong, and only what they may know.
 #[test]
 fn the_api_names_what_is_wrong() {
     let place = Place::new(&Recipe::default()).unwrap();
@@ -423,10 +425,11 @@ fn the_api_names_what_is_wrong() {
         assert!(found == status && message.contains(words), "{path} {body}: {found} {message}");
         good(&message);
     }
-    // A visitor's item that is not there is skipped, and named.
+    // An unknown item of a visitor is skipped, and named.
     let skipped = place.post("/api/v1/recommendations", "", &json!({"items": ["item-1", "gone"]})).json();
     assert_eq!(skipped["unknown"], json!(["gone"]), "{skipped}");
-    // A subject cannot tell another from nobody, an administrator can.
+    // A user's token cannot distinguish another user from an unknown one; an
+    // administrator can.
     let (theirs, nobody) = (
         said("/api/v1/interactions/list", &subject, json!({"user": "user-1"})),
         said("/api/v1/interactions/list", &subject, user),
@@ -435,7 +438,7 @@ fn the_api_names_what_is_wrong() {
     assert!(theirs.1.contains("or it is not yours"));
     let never = place.get(&format!("/api/v1/unlearning/{}", "0".repeat(32)), &place.admin).json();
     assert!(never["message"].as_str().unwrap().starts_with("there is no deletion request of this name"), "{never}");
-    // A batch says which line, and what of it.
+    // A batch names the line and its error.
     let batch =
         Request::post("/api/v1/recommendations/batch").header("authorization", format!("Bearer {}", place.operator));
     let lines = "{\"user\":\"user-1\",\"top\":1}\n{\"user\":\"user-99\"}\n{\"usr\":1}\nnot json\n";
@@ -449,7 +452,7 @@ fn the_api_names_what_is_wrong() {
     for (at, words) in [(1, "'user-99'"), (2, "usr"), (3, "the line is not JSON")] {
         assert!(answers[at]["message"].as_str().unwrap().contains(words), "{}", answers[at]);
     }
-    // Whatever layers answer says what to do, too.
+    // Answers of the outer layers say what to do, too.
     for (reply, status) in [
         (place.get("/api/v1/nothing", &place.admin), 404),
         (place.get("/api/v1/recommendations", &place.admin), 405),
@@ -477,7 +480,7 @@ fn the_api_names_what_is_wrong() {
     good(limited.json()["message"].as_str().unwrap());
 }
 
-/// Flags for which 0 means something, and what.
+/// Flags for which 0 has a meaning, with that meaning.
 const ZERO: &[(&str, &str)] = &[
     ("--seed", "a seed like any other"),
     ("--shard", "shards are numbered from 0"),
@@ -494,15 +497,15 @@ const ZERO: &[(&str, &str)] = &[
     ("--rate", "any number"),
     ("--checkpoint-every", "after every epoch"),
     ("--demo", "no households"),
-    // Refused with the file's own values, when all of them are put together.
+    // Refused together with the values of the file, after all are combined.
     ("--train-jobs", "checked with the settings file"),
     ("--serve-jobs", "checked with the settings file"),
     ("--connections", "checked with the settings file"),
     ("--timeout", "checked with the settings file"),
 ];
 
-/// Every number on the command line: what is none is refused by the flag's
-/// name, and so is a 0 that cannot be meant.
+/// Every number on the command line: text that is no number is refused with the
+/// flag's name, and so is a meaningless 0.
 #[test]
 fn every_number_of_the_command_line_is_checked_where_it_is_written() {
     fn walk(command: &clap::Command, path: &[String], numbers: &mut usize) {
@@ -558,7 +561,7 @@ fn nothing_dead_or_secret_is_handed_out() {
     done(&[&["train", "--state", state][..], &TINY].concat(), &[]);
     let none = refused(&["recommend", "--state", state, "--user", "reader-1", "--top", "0"], &[]);
     assert!(none.contains("--top") && none.contains("1 or more"), "{none}");
-    // Settings are shown as settings.
+    // Settings are shown in the format of the settings file.
     let (code, out, _) = run(&["config", "check", "--rate", "7"], &[]);
     assert!(code == Some(0) && out.contains("rate = 7  # flag or environment"), "{out}");
     assert!(
@@ -567,7 +570,7 @@ fn nothing_dead_or_secret_is_handed_out() {
     );
 }
 
-/// A disk that is full, by a limit on how long a file may get.
+/// Imitates a full disk by a limit on file size.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_full_disk_is_said_once_with_the_way_out() {

@@ -1,6 +1,6 @@
-//! Files as nobody should send them, and people do: each is taken as it is
-//! meant, or refused with a sentence that names it. No file ends the program in
-//! another way, and nothing is left behind.
+//! Unusual files: each is read as intended, or refused with a sentence that
+//! names it. No file ends the program in another way, and no files are left
+//! behind.
 
 #![allow(clippy::unwrap_used)]
 
@@ -39,7 +39,7 @@ fn zip(path: &Path, members: &[(&str, &[u8])]) {
     zip.finish().unwrap();
 }
 
-/// What `import --check` comes to: its code, and what it says.
+/// The result of `import --check`: its exit code and its output.
 fn check(path: &Path) -> (i32, String) {
     let (code, out, err) = run(&["import", "--check", "--data", text(path)], &[]);
     let code = code.unwrap_or_else(|| panic!("{} ended the program by a signal: {err}", path.display()));
@@ -57,8 +57,8 @@ fn write(folder: &tempfile::TempDir, name: &str, bytes: impl AsRef<[u8]>) -> Pat
     path
 }
 
-/// Every file here is refused, with code 1 for what the data cannot be used
-/// for, its own name and a word about what is wrong.
+/// Every file here is refused with code 1 for unusable data, its own name and
+/// the reason.
 #[test]
 fn odd_files_are_refused_by_name() {
     let folder = folder();
@@ -115,7 +115,7 @@ fn odd_files_are_refused_by_name() {
         assert!(said.contains(words) && said.len() < 1000, "{name}: {said}");
         assert!(!said.trim_end().contains(|letter: char| letter.is_control() && letter != '\n'), "{name}: {said:?}");
     }
-    // An import that is refused leaves nothing, hidden or not.
+    // A refused import leaves no file, hidden or not.
     let state = folder.path().join("state");
     let (code, _, err) =
         run(&["import", "--data", text(&folder.path().join("ragged.csv")), "--state", text(&state)], &[]);
@@ -124,7 +124,7 @@ fn odd_files_are_refused_by_name() {
     assert!(code == Some(1) && !beside.iter().any(|name| name.contains("state")), "{err} {beside:?}");
 }
 
-/// And these are taken as they are meant.
+/// These files are read as intended.
 #[test]
 fn odd_files_are_read_as_they_are_meant() {
     let folder = folder();
@@ -132,7 +132,7 @@ fn odd_files_are_read_as_they_are_meant() {
         let said = done(&["import", "--check", "--json", "--data", text(path)], &[]);
         ["records", "people", "items"].map(|key| said[key].as_u64().unwrap())
     };
-    // Line ends of all kinds; gzip in several members; what tells about tables.
+    // All kinds of line ends, gzip with several members, and signs of a table.
     for (name, bytes) in [
         ("cr.csv", GOOD.replace('\n', "\r").into_bytes()),
         ("crlf.csv", GOOD.replace('\n', "\r\n").into_bytes()),
@@ -149,7 +149,7 @@ fn odd_files_are_read_as_they_are_meant() {
     zip(&path, &members);
     assert_eq!(counted(&path), [301, 301, 1]);
     assert!(!folder.path().parent().unwrap().join("outside.csv").exists());
-    // Letters that a terminal would obey are in names, and stay there.
+    // Control characters of a terminal may be in names, and are kept.
     let path = write(&folder, "letters.csv", "user,item\n\"a\u{1b}[2J\",\"x\u{7}\"\n'b\"\"',y\nb,x\n");
     assert_eq!(counted(&path)[0], 3);
     let state = folder.path().join("state");
@@ -160,7 +160,7 @@ fn odd_files_are_read_as_they_are_meant() {
     assert!(said["items"].as_array().unwrap().iter().any(|item| item["item_id"] == "x\u{7}"), "{said}");
 }
 
-/// Columns of Parquet of all kinds.
+/// Parquet columns of all kinds.
 #[test]
 fn odd_columns_of_parquet() {
     let folder = folder();
@@ -172,7 +172,7 @@ fn odd_columns_of_parquet() {
         check(&path)
     };
     let names: ArrayRef = Arc::new(StringArray::from(vec!["a", "b", "c"]));
-    // What pandas writes where a whole number is missing.
+    // pandas writes this where a whole number is missing.
     let numbers: ArrayRef = Arc::new(Float64Array::from(vec![1.0, f64::NAN, 2.0]));
     let (code, words) = said(numbers.clone(), item.clone(), time.clone());
     assert!(code == 1 && words.contains("line 2, column 1: the user identifier is blank"), "{words}");
@@ -189,7 +189,7 @@ fn odd_columns_of_parquet() {
     let missing: ArrayRef = Arc::new(StringArray::from(vec![Some("a"), None, Some("c")]));
     let (code, words) = said(missing, item.clone(), time.clone());
     assert!(code == 1 && words.contains("line 2, column 1: the user identifier is blank"), "{words}");
-    // Cut off anywhere, or changed anywhere: a sentence, or what it held.
+    // Cut off or changed at any byte: an error message, or the file's contents.
     assert_eq!(said(names, item, time).0, 0);
     let whole = fs::read(&path).unwrap();
     for at in (0..whole.len()).step_by(7) {

@@ -1,5 +1,5 @@
-//! Files as other services export them, opened in For you: columns, times and
-//! names are recognised, and what cannot be used is named with its line.
+//! Export files of other services, opened in "For you": columns, timestamps and
+//! names are recognised, and an unusable line is named.
 
 #![allow(clippy::unwrap_used)]
 
@@ -30,7 +30,7 @@ fn opened(text: &str, choice: &Choice) -> Reading {
     read(text, choice, &Titles::new(&items)).unwrap()
 }
 
-/// The items found with their times, in order of the catalogue.
+/// The items found with their timestamps, in the order of the catalogue.
 fn found(reading: &Reading) -> Vec<(&str, Option<f64>)> {
     let mut found: Vec<_> = reading.picks.iter().map(|pick| (pick.item.as_str(), pick.when)).collect();
     found.sort_by_key(|(item, _)| *item);
@@ -105,7 +105,8 @@ fn known_exports_are_read_without_a_question() {
         assert_eq!(items, expected, "{name}: {reading:#?}");
         assert!(reading.question.is_none(), "{name}");
     }
-    // Dates in brackets are none that is understood: there is no column of times, and that is shown.
+    // Dates in brackets are not understood: no time column is chosen, and the
+    // page shows that.
     assert_eq!(opened(exports[11].1, &Choice::default()).time, None);
 }
 
@@ -140,15 +141,15 @@ fn each_line_that_cannot_be_used_is_named_and_no_heading_is_no_loss() {
     let lines: Vec<u64> = reading.bad.iter().map(|(line, _)| *line).collect();
     assert_eq!((lines, reading.bad_count), (vec![6, 3, 4], 3), "{reading:#?}");
     assert_eq!(reading.missing, [("Nobody knows this".to_owned(), 1)]);
-    // The first line is data.
+    // The first line contains data.
     let reading = opened("Quiet\nHeat\nAmelie\n", &Choice::default());
     assert_eq!((reading.taken, reading.lines), (3, 3), "{reading:#?}");
     let reading = opened("Quiet,2023-01-27\nHeat,2023-01-28\n", &Choice::default());
     assert_eq!((reading.taken, reading.lines), (2, 2), "{reading:#?}");
-    // One that names columns is none.
+    // A first line with column names contains no data.
     let reading = opened("Title\nQuiet\n", &Choice::default());
     assert_eq!((reading.taken, reading.lines, reading.columns[0].as_str()), (1, 1, "Title"));
-    // JSON Lines, with one that is none.
+    // JSON Lines, with one line that is not JSON.
     let reading = opened("{\"name\":\"Quiet\"}\nnothing\n{\"name\":\"Heat\"}\n", &Choice::default());
     assert_eq!((reading.taken, reading.bad_count, reading.bad[0].0), (2, 1, 2), "{reading:#?}");
 }
@@ -162,7 +163,7 @@ fn the_reader_has_the_last_word() {
     assert_eq!((other.item, other.taken, other.below), (1, 2, 0));
     let all = opened(text, &Choice { least: Some(1.0), ..Choice::default() });
     assert_eq!((all.taken, all.below), (2, 0));
-    // A column that is not there is not taken.
+    // A column that does not exist is ignored.
     let none =
         opened(text, &Choice { item: Some(99), time: Some(Some(98)), rating: Some(Some(97)), ..Choice::default() });
     assert_eq!(none.item, 0);

@@ -1,5 +1,5 @@
-//! What the browser checks of a receipt, natively: every check holds for a
-//! true one, and each fails when what it looks at is changed.
+//! The browser's checks of a receipt, tested natively: all hold for a genuine
+//! receipt, and each fails when the checked value is changed.
 
 #![allow(clippy::unwrap_used)]
 
@@ -33,7 +33,7 @@ impl Told {
         check(&self.file, &evidence)
     }
 
-    /// What fails after a change, as the number of the step.
+    /// The number of the step that fails after a change.
     fn fails_at(mut self, change: impl FnOnce(&mut Self)) -> usize {
         change(&mut self);
         let checked = self.check();
@@ -51,7 +51,7 @@ fn files(manifest: &Manifest) -> Vec<(u32, String)> {
     manifest.shards.iter().map(|entry| (entry.shard, entry.files[0].blake3.clone())).collect()
 }
 
-/// The manifest before a deletion, what was asked, and the answer.
+/// The manifest before a deletion, the request, and the answer.
 fn deletion(place: &Place, user: &str, token: &str) -> (Manifest, (String, Sought), ReceiptFile) {
     let earlier = manifest(place);
     let list = place.post("/api/v1/interactions/list", token, &serde_json::json!({ "user": user })).json();
@@ -110,8 +110,8 @@ fn a_true_receipt_holds_and_a_changed_one_does_not() {
     assert_eq!(of().fails_at(|t| t.manifest.shards[place_of].nonce = None), 3);
     assert_eq!(of().fails_at(|t| t.files[place_of].1 = "00".repeat(32)), 3);
     assert_eq!(of().fails_at(|t| t.before[other].2 = "00".repeat(32)), 4, "another model under the same version");
-    // What was asked for: another request, another wish, more records, another
-    // shard, a log that had it before, a time before it was written.
+    // The request: another request, another intent, more records, another
+    // shard, a log that contained it before, a time before the log entry.
     assert_eq!(of().fails_at(|t| t.name = "another".into()), 2);
     assert_eq!(of().fails_at(|t| t.sought.committed = "00".repeat(32)), 2);
     assert_eq!(of().fails_at(|t| t.sought.count = 2), 2);
@@ -119,7 +119,7 @@ fn a_true_receipt_holds_and_a_changed_one_does_not() {
     assert_eq!(of().fails_at(|t| t.sought.log = t.file.index + 1), 2);
     assert_eq!(of().fails_at(|t| t.sought.asked += 1_000_000), 2);
     assert_eq!(of().fails_at(|t| t.sought.asked = 1), 2, "it answers what was asked later");
-    // What cannot be said is not said.
+    // A value that cannot be checked is not reported.
     let mut later = of();
     later.manifest.shards[place_of].version = Some(99);
     later.before.clear();
