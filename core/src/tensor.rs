@@ -1,7 +1,9 @@
 //! The tensor library behind one alias. The device is a value, so no type has a
 //! backend parameter.
 
-use burn::tensor::{FloatDType, Int, TensorData};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use burn::tensor::{FloatDType, IndexingUpdateOp, Int, TensorData};
 
 use crate::{Error, Result};
 
@@ -62,12 +64,36 @@ fn in_parts<const D: usize>(a: Tensor<D>, b: Tensor<D>) -> Tensor<D> {
     rest_a.matmul(coarse_b.clone()) + coarse_a.clone().matmul(rest_b) + coarse_a.matmul(coarse_b)
 }
 
+/// Puts rows in the place of some of a tensor's; of a vector, [1, n], numbers.
+/// No two of `rows` may be the same. All of them are written at once, where
+/// [`Tensor::select_assign`] walks through them in each lane.
+pub(crate) fn put_rows(whole: Tensor<2>, rows: Indices, values: Tensor<2>) -> Tensor<2> {
+    let count = rows.dims()[0];
+    let rows: burn::tensor::Tensor<Backend, 2, Int> = rows.reshape([count, 1]);
+    let [first, columns] = whole.dims();
+    if first != 1 {
+        return whole.scatter_nd(rows, values, IndexingUpdateOp::Assign);
+    }
+    let put = whole.reshape([columns, 1]).scatter_nd(rows, values.reshape([count, 1]), IndexingUpdateOp::Assign);
+    put.reshape([1, columns])
+}
+
+/// How often values were read since this process began.
+static READS: AtomicU64 = AtomicU64::new(0);
+
+/// How often a tensor's values were read, in all of this process: on a GPU
+/// each is a wait for all that it was asked to do before.
+pub fn reads() -> u64 {
+    READS.load(Ordering::Relaxed)
+}
+
 /// Reads a tensor's values, row-major. It is asynchronous, because a browser
 /// allows nothing else.
 ///
 /// # Errors
 /// When the device fails.
 pub async fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>> {
+    READS.fetch_add(1, Ordering::Relaxed);
     let data = tensor.into_data_async().await.map_err(|e| Error::Device(format!("{e:?}")))?;
     data.into_vec::<f32>().map_err(|e| Error::Device(format!("{e:?}")))
 }

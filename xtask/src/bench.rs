@@ -55,14 +55,14 @@ pub(crate) fn run(args: &[String]) -> Outcome {
 }
 
 /// The folder after `--data`, seen from where the person stands.
-fn data_folder(args: &[String]) -> Result<Option<PathBuf>, String> {
+pub(crate) fn data_folder(args: &[String]) -> Result<Option<PathBuf>, String> {
     let Some(dir) = given(args, "--data", "a folder")? else { return Ok(None) };
     let dir = std::path::absolute(dir).map_err(|why| format!("`{dir}`: {why}"))?;
     if dir.is_dir() { Ok(Some(dir)) } else { Err(format!("{} is not a folder", dir.display())) }
 }
 
 /// The arguments with the data folder spelt out, since programs start in the checkout.
-fn absolute(args: &[String], data: Option<&PathBuf>) -> Vec<String> {
+pub(crate) fn absolute(args: &[String], data: Option<&PathBuf>) -> Vec<String> {
     let mut args = args.to_vec();
     if let (Some(at), Some(data)) = (args.iter().position(|arg| arg == "--data"), data) {
         args[at + 1] = data.display().to_string();
@@ -71,7 +71,7 @@ fn absolute(args: &[String], data: Option<&PathBuf>) -> Vec<String> {
 }
 
 /// A Python that can run the peers.
-fn python_with_torch() -> Result<String, String> {
+pub(crate) fn python_with_torch() -> Result<String, String> {
     let python = std::env::var("EEMU_PYTHON").unwrap_or_else(|_| "python3".into());
     if run::answers(run::program(&python).args(["-c", "import torch, numpy"])) {
         return Ok(python);

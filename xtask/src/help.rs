@@ -12,6 +12,7 @@ Developer commands of eemu. New here? Run `cargo xtask demo`, then read the READ
   cargo xtask check       the cheap part of it, for while you write
   cargo xtask golden      compare with hand-checked answers, printed as one worst error
   cargo xtask bench       speed beside the same in PyTorch
+  cargo xtask bench-gpu   what a GPU is worth: shards, lists, a hundred million records
   cargo xtask bench-serve what serving costs: answers a second, deletions, memory
   cargo xtask bench-scale what a change costs a service as its data grow
   cargo xtask bench-web what the browser app costs: lists, bytes, waiting
@@ -68,6 +69,9 @@ Runs each of these, even when an earlier one fails, and times it:
   snippets the snippets of docs/clients.md as they stand: curl, Python, TypeScript
                                                        (only with --all; needs node)
   cuda     the core compiles for NVIDIA GPUs          (only with --all; needs no GPU)
+  lavapipe golden cases, training and lists on native WebGPU: a GPU, or Mesa's
+           software Vulkan (Debian's mesa-vulkan-drivers); its programs are built
+           beside the others, in target/lavapipe                      (only with --all)
   wgpu     the core compiles for Vulkan, Metal, DX12  (only with --all; needs no GPU)
 
 A part whose tool is missing is listed in the last lines as `NOT RUN: part: why`.
@@ -113,6 +117,25 @@ RUN. Set EEMU_PYTHON to use another Python.
   --data DIR  a folder with ML-1M as atomic files; without it, the built-in data
   --device    where both sides compute; the GPU builds are made where asked for
   MORE        passed on: --threads N, --seconds S, --model default|two-tower|paper
+"
+        }
+        "bench-gpu" => {
+            "\
+cargo xtask bench-gpu [--device cuda|wgpu|cpu] [--data DIR] [--seconds S] [--peak TFLOPS]
+                      [--small] [--json]
+
+One run of under 8 minutes after the build, without a network: large products, the
+same bytes twice, one shard of ML-1M and all eight at once, everybody's lists, the
+paper's model, an epoch of a shard of 100 million made-up records of a million items,
+and the same model in PyTorch on the same device, where a Python has it.
+
+  --device   cuda unless given; the build is made for it
+  --data     a folder with ML-1M as atomic files; else made-up records of that shape
+  --seconds  for all of it (420); a stage that runs out of its share stops after an
+             epoch and says what it did
+  --peak     what the device is said to reach in f32; else its own large products
+  --small    a trial of the script, in a minute or two on any device
+  --json     one JSON object a figure
 "
         }
         "bench-serve" => {

@@ -1,4 +1,4 @@
-//! Developer commands: `cargo xtask demo | test | check | golden | bench | bench-serve | bench-web | web |
+//! Developer commands: `cargo xtask demo | test | check | golden | bench | bench-gpu | bench-serve | bench-web | web |
 //! book | pictures`.
 //!
 //! | module | what it knows |
@@ -11,16 +11,18 @@
 //! | `wasm` | the wasm32 target: found, added or built |
 //! | `fuzz`, `moto` | schemathesis and moto, each with a server of its own |
 //! | `slurm` | shards on a real Slurm of one node |
+//! | `lavapipe` | training on native WebGPU |
 //! | `clients` | the Python client, and the snippets of the documentation |
 //! | `serving` | a server for them |
 //! | `deploy`, `words` | files for operators; spelling and licences |
 //! | `trunk` | Trunk builds the same app |
-//! | `golden`, `bench`, `bench_serve`, `bench_web`, `demo`, `web`, `book`, `pictures` | one command each |
+//! | `golden`, `bench`, `bench_gpu`, `bench_serve`, `bench_web`, `demo`, `web`, `book`, `pictures` | one command each |
 
 // A test may stop where it stands.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod bench;
+mod bench_gpu;
 mod bench_serve;
 mod bench_web;
 mod book;
@@ -33,6 +35,7 @@ mod firefox;
 mod fuzz;
 mod golden;
 mod help;
+mod lavapipe;
 mod moto;
 mod pictures;
 mod place;
@@ -76,6 +79,7 @@ fn dispatch(args: &[String]) -> Outcome {
         "check" => only(rest, &[]).and_then(|_| checks::check()),
         "golden" => golden::run(rest),
         "bench" => bench::run(rest),
+        "bench-gpu" => bench_gpu::run(rest),
         "bench-serve" => bench_serve::run(rest),
         "bench-scale" => bench_serve::scale(rest),
         "bench-web" => bench_web::run(rest),
@@ -126,6 +130,7 @@ mod tests {
                 "check",
                 "golden",
                 "bench",
+                "bench-gpu",
                 "bench-serve",
                 "bench-scale",
                 "bench-web",

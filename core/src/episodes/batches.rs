@@ -9,11 +9,13 @@ use crate::Result;
 use crate::data::Catalog;
 use crate::episodes::EpisodesConfig;
 use crate::episodes::model::EpisodeModel;
+use crate::episodes::on_device::Layout;
 use crate::episodes::training::{Chance, Outcome, Piece};
 use crate::meta::{Adam, Lazy};
 use crate::model::EntityRef;
 use crate::random::{Key, Stream};
 use crate::shard::{ShardData, UserSlice};
+use crate::tensor::{Tensor, on_cpu, read};
 
 /// One piece of a history, as one entry in the order of an epoch.
 #[derive(Debug)]
@@ -135,12 +137,17 @@ impl Epoch<'_> {
     ) -> Result<f32> {
         let (config, names) = (model.config.clone(), self.names());
         let turns = turns(names, self.shard, &config);
+        if !on_cpu(model.parameters.get(model.at.start)) {
+            let total = self.on_device(model, adam, &turns, seen);
+            let loss = read(total).await?;
+            return Ok(loss.first().copied().unwrap_or_default());
+        }
         let batches = turns.len().div_ceil(config.pieces_per_batch);
         let (mut total, mut places) = (0.0f64, 0usize);
         let of_items = model.of_items();
         let mut lazy = Lazy { parameters: &of_items, items: model.items, rate: 0.0, decay: config.weight_decay };
         for (number, turns) in turns.chunks(config.pieces_per_batch).enumerate() {
-            let batch = Batch::new(names, model, turns, number as u64);
+            let batch = Batch::new(names, model.items, &config, turns, number as u64);
             lazy.rate = self.rate(&config, number as f32 / batches as f32);
             if let Some((chosen, _)) = &batch.sample {
                 let read = model.read_by(&batch.pieces, chosen);
@@ -155,6 +162,44 @@ impl Epoch<'_> {
         }
         adam.settle(model.parameters_mut(), lazy);
         Ok((total / places.max(1) as f64) as f32)
+    }
+
+    /// All batches without a read; the mean loss of the places, [1, 1]. The
+    /// host lays out batches ahead of the device, on a thread of its own.
+    fn on_device(
+        &self,
+        model: &mut EpisodeModel,
+        adam: &mut Adam,
+        turns: &[Turn<'_>],
+        mut seen: impl FnMut(f64),
+    ) -> Tensor<2> {
+        let (config, names) = (model.config.clone(), self.names());
+        let (items, people) = (model.items, model.knows_people());
+        let batches = turns.len().div_ceil(config.pieces_per_batch);
+        let of_items = model.of_items();
+        let mut lazy = Lazy { parameters: &of_items, items, rate: 0.0, decay: config.weight_decay };
+        let mut total = Tensor::<2>::zeros([1, 1], &model.parameters.device());
+        let mut places = 0;
+        let layouts = turns.chunks(config.pieces_per_batch).enumerate().map(|(number, turns)| {
+            let mut batch = Batch::new(names, items, &config, turns, number as u64);
+            let pieces = std::mem::take(&mut batch.pieces);
+            Layout::new(&pieces, batch.chance(config.dropout), &config, items, people)
+        });
+        let mut number = 0;
+        ahead(layouts, |layout: Layout| {
+            lazy.rate = self.rate(&config, number as f32 / batches as f32);
+            if let Some(read) = layout.reads() {
+                adam.catch_up(model.parameters_mut(), lazy, read);
+            }
+            let stepped = model.step_on_device(&layout);
+            adam.step(model.parameters_mut(), stepped.gradient, lazy.rate, config.weight_decay);
+            total = total.clone() + stepped.loss * layout.places as f32;
+            places += layout.places;
+            number += 1;
+            seen(f64::from(number) / batches as f64);
+        });
+        adam.settle(model.parameters_mut(), lazy);
+        total / places.max(1) as f32
     }
 
     fn names(&self) -> Names<'_> {
@@ -185,21 +230,53 @@ struct Batch<'a> {
 }
 
 impl<'a> Batch<'a> {
-    fn new(names: Names<'_>, model: &EpisodeModel, turns: &[Turn<'a>], number: u64) -> Self {
+    fn new(names: Names<'_>, items: usize, config: &EpisodesConfig, turns: &[Turn<'a>], number: u64) -> Self {
         let pieces: Vec<Piece<'a>> = turns.iter().map(|turn| turn.piece.clone()).collect();
         let streams = turns.iter().map(|turn| names.stream("dropout", turn)).collect();
-        let sample = (model.items > model.config.whole_catalogue).then(|| {
+        let sample = (items > config.whole_catalogue).then(|| {
             let asked: Vec<u32> = pieces.iter().flat_map(|p| &p.records[p.from..p.to]).copied().collect();
-            names.sample(model.items, model.config.negatives, number, &asked)
+            names.sample(items, config.negatives, number, &asked)
         });
         Self { pieces, streams, sample }
     }
 
-    /// The outer loss and its gradient.
-    async fn outcome(self, model: &EpisodeModel) -> Result<Outcome> {
+    fn chance(&mut self, dropout: f32) -> Chance<'_> {
         let sample = self.sample.as_ref().map(|(chosen, chances)| (chosen.as_slice(), chances.as_slice()));
-        model.outer(&self.pieces, Chance { dropout: model.config.dropout, streams: self.streams, sample }).await
+        Chance { dropout, streams: std::mem::take(&mut self.streams), sample }
     }
+
+    /// The outer loss and its gradient.
+    async fn outcome(mut self, model: &EpisodeModel) -> Result<Outcome> {
+        let pieces = std::mem::take(&mut self.pieces);
+        model.outer(&pieces, self.chance(model.config.dropout)).await
+    }
+}
+
+/// How many batches wait for the device at most.
+#[cfg(feature = "threads")]
+const AHEAD: usize = 4;
+
+/// Hands on what a thread of its own makes, in order.
+#[cfg(feature = "threads")]
+fn ahead<T: Send>(make: impl Iterator<Item = T> + Send, mut take: impl FnMut(T)) {
+    std::thread::scope(|scope| {
+        let (sender, receiver) = std::sync::mpsc::sync_channel(AHEAD);
+        scope.spawn(move || {
+            for made in make {
+                // Whoever took them is gone.
+                if sender.send(made).is_err() {
+                    return;
+                }
+            }
+        });
+        receiver.into_iter().for_each(&mut take);
+    });
+}
+
+/// Hands on what is made, in order.
+#[cfg(not(feature = "threads"))]
+fn ahead<T>(make: impl Iterator<Item = T>, take: impl FnMut(T)) {
+    make.for_each(take);
 }
 
 #[cfg(test)]
@@ -236,7 +313,7 @@ mod tests {
             let turns = turns(epoch.names(), shard, &config);
             let batches = turns.len().div_ceil(config.pieces_per_batch);
             for (number, turns) in turns.chunks(config.pieces_per_batch).enumerate() {
-                let batch = Batch::new(epoch.names(), &model, turns, number as u64);
+                let batch = Batch::new(epoch.names(), model.items, &config, turns, number as u64);
                 let gradient = block_on(batch.outcome(&model)).unwrap().gradient;
                 let rate = epoch.rate(&config, number as f32 / batches as f32);
                 if steps == Steps::Dense {

@@ -6,7 +6,8 @@
 //! the CPU a tile's logits become exponentials while they are in the cache, and
 //! the other factors of the softmax are applied to small matrices (`host`).
 //! Other devices compute the same with tensor operations (`composed`). A test
-//! compares the two.
+//! compares the two. Training on a GPU reads nothing between its products: see
+//! `on_device`.
 
 mod composed;
 #[cfg(feature = "linear-algebra")]

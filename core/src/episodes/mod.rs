@@ -24,6 +24,7 @@
 //! | `model` | the parameters: items, start, step size, decay |
 //! | `reach` | the items that a batch reads, if it samples the catalogue |
 //! | `training` | one mini-batch: the inner step, the outer gradient through it |
+//! | `on_device` | the same batch as tensor operations alone, for a GPU |
 //! | `batches` | pieces of histories, and the order of an epoch |
 //! | `inference` | one user: adapt, score all items |
 
@@ -33,6 +34,7 @@ mod config;
 mod inference;
 mod map;
 mod model;
+mod on_device;
 mod reach;
 mod softmax;
 mod support;

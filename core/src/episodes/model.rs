@@ -12,7 +12,7 @@ use crate::episodes::support::{Fading, softmax};
 use crate::model::{Declared, EntityRef, Feature, Gradient, ModelConfig, Parameters, Start, TensorMap, features};
 use crate::random::Key;
 use crate::shard::ShardData;
-use crate::tensor::{Device, Tensor, from_vec, indices, read};
+use crate::tensor::{Device, Tensor, from_vec, indices, on_cpu, read};
 
 /// Initial decay times of the history tower, in records.
 const TOWER_FADINGS: [f32; 2] = [3.0, 20.0];
@@ -266,8 +266,10 @@ impl EpisodeModel {
     /// table gets a gradient at those rows only.
     pub(super) fn accumulate(&self, gradient: &mut Gradient, at_vectors: &Tensor<2>, items: Option<&[u32]>) {
         let rows = self.rows(items);
+        // On a GPU it is put as it stands, whole or not.
+        let put = items.is_some() || !on_cpu(at_vectors);
         for (number, feature) in self.features.iter().enumerate() {
-            match number == 0 && items.is_some() {
+            match number == 0 && put {
                 true => gradient.put(0, at_vectors.clone()),
                 false => feature.accumulate(gradient, &rows, at_vectors.clone()),
             }
@@ -322,7 +324,7 @@ impl EpisodeModel {
 }
 
 /// Some rows (0) or columns (1) of a tensor, or all.
-fn of_some(tensor: &Tensor<2>, dimension: usize, items: Option<&[u32]>) -> Tensor<2> {
+pub(super) fn of_some(tensor: &Tensor<2>, dimension: usize, items: Option<&[u32]>) -> Tensor<2> {
     match items {
         None => tensor.clone(),
         Some(items) => tensor.clone().select(dimension, indices(items.iter().copied(), &tensor.device())),

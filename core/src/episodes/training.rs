@@ -17,7 +17,7 @@ use crate::episodes::reach::Reach;
 use crate::episodes::support::{Faded, add};
 use crate::model::{BatchGradient, EntityRef, Gradient, Sparse};
 use crate::random::Stream;
-use crate::tensor::{from_vec, read};
+use crate::tensor::{from_vec, on_cpu, read};
 
 /// A piece of one history. Positions `from..to` are queries; each is predicted
 /// from its support in `records`.
@@ -99,10 +99,14 @@ impl EpisodeModel {
 
     /// The loss over the pieces of a batch, and its gradient. All queries have
     /// the same weight.
+    /// On a device other than the CPU this is [`EpisodeModel::outer_on_device`].
     ///
     /// # Errors
     /// When the device fails.
     pub async fn outer(&self, pieces: &[Piece<'_>], mut chance: Chance<'_>) -> Result<Outcome> {
+        if !on_cpu(self.parameters.get(self.at.start)) {
+            return self.outer_on_device(pieces, chance).await;
+        }
         let width = self.config.width;
         let scalars = self.scalars().await?;
         // With a sample, only the items that the batch reads are computed.

@@ -2,12 +2,11 @@
 //! runs over every parameter, or at the rows that a gradient has (`lazy`).
 
 mod lazy;
-
-use burn::tensor::IndexingUpdateOp;
+mod packed;
 
 use crate::Result;
 use crate::model::{BatchGradient, Parameters, TensorMap, each, slice, slice_mut, take};
-use crate::tensor::{Tensor, indices, on_cpu};
+use crate::tensor::{Device, Tensor, indices, on_cpu, put_rows};
 
 pub(crate) use lazy::Lazy;
 
@@ -28,6 +27,8 @@ pub struct Adam {
     /// For each row of the lazy parameters, how many steps it has had; empty if
     /// no row is behind. It is never stored: see [`Adam::settle`].
     had: Vec<u32>,
+    /// Moments that are not in the above but side by side, on a GPU.
+    packed: Option<packed::Packed>,
 }
 
 impl Adam {
@@ -46,6 +47,7 @@ impl Adam {
             beta2,
             scalars,
             had: Vec::new(),
+            packed: None,
         }
     }
 
@@ -53,9 +55,15 @@ impl Adam {
     /// every table towards zero (decoupled weight decay); other parameters do
     /// not decay.
     pub fn step(&mut self, parameters: &mut Parameters, gradient: impl Into<BatchGradient>, rate: f32, decay: f32) {
-        let mut gradient: BatchGradient = gradient.into();
+        let pack = !matches!(parameters.device(), Device::Flex(_));
+        self.step_by(parameters, gradient.into(), rate, decay, pack);
+    }
+
+    /// [`Adam::step`], small parameters one by one or packed.
+    fn step_by(&mut self, parameters: &mut Parameters, mut gradient: BatchGradient, rate: f32, decay: f32, pack: bool) {
         self.steps += 1;
         let corrections = self.corrections();
+        let done = if pack { self.step_packed(parameters, &mut gradient, rate, corrections) } else { Vec::new() };
         let kinds: Vec<(bool, bool)> = parameters.tables().into_iter().zip(parameters.scalars()).collect();
         let (beta2, faster) = (self.beta2, self.scalars);
         let zipped = parameters
@@ -63,8 +71,10 @@ impl Adam {
             .iter_mut()
             .zip(gradient.by_parameter())
             .zip(self.first.tensors_mut().iter_mut().zip(self.second.tensors_mut()))
-            .zip(kinds);
-        for (((parameter, (gradient, rows)), (first, second)), (table, scalar)) in zipped {
+            .zip(kinds)
+            .enumerate()
+            .filter(|(number, _)| !done.contains(number));
+        for (_, (((parameter, (gradient, rows)), (first, second)), (table, scalar))) in zipped {
             let rate = if scalar { rate * faster } else { rate };
             let kept = if table { 1.0 - rate * decay } else { 1.0 };
             // Taken out so that the buffers are moved and not copied.
@@ -78,7 +88,7 @@ impl Adam {
             let factors = [kept, rate, beta2];
             [*parameter, *first, *second] = match (rows, on_cpu(&gradient)) {
                 (None, true) => fused(taken, gradient, factors, corrections),
-                (None, false) => composed(taken, gradient, factors, corrections),
+                (None, false) => composed(taken, gradient, factors, corrections, None),
                 (Some(rows), true) => fused_rows(taken, gradient, rows, factors, corrections),
                 (Some(rows), false) => composed_rows(taken, gradient, rows, factors, corrections),
             };
@@ -96,7 +106,7 @@ impl Adam {
     /// When the device fails.
     pub async fn values(&self) -> Result<(u32, TensorMap)> {
         let mut values = TensorMap::new();
-        for (name, moments) in [("first", &self.first), ("second", &self.second)] {
+        for (name, moments) in ["first", "second"].into_iter().zip(self.moments()) {
             for (tensor, value) in moments.values().await? {
                 values.insert(format!("{name}/{tensor}"), value);
             }
@@ -113,7 +123,7 @@ impl Adam {
             let own = values.iter().filter_map(|(k, v)| Some((k.strip_prefix(name)?.to_owned(), v.clone()))).collect();
             moments.set(&own)?;
         }
-        self.steps = steps;
+        (self.steps, self.packed) = (steps, None);
         Ok(())
     }
 }
@@ -170,15 +180,24 @@ fn fused_rows(
     held.map(|data| Tensor::from_data(data, &device))
 }
 
+/// [`fused`] on any device; some numbers may move `faster`, [1, numbers].
 fn composed(
     [p, m, v]: [Tensor<2>; 3],
     g: Tensor<2>,
     [kept, rate, beta2]: [f32; 3],
     [c1, c2]: [f32; 2],
+    faster: Option<&Tensor<2>>,
 ) -> [Tensor<2>; 3] {
-    let m = m * BETA1 + g.clone() * (1.0 - BETA1);
-    let v = v * beta2 + g.clone() * g * (1.0 - beta2);
-    let p = p * kept - (m.clone() * c1) / ((v.clone() * c2).sqrt() + EPSILON) * rate;
+    let v = v * beta2 + g.clone() * g.clone() * (1.0 - beta2);
+    let m = m * BETA1 + g * (1.0 - BETA1);
+    // Corrections go to the factors: each operation is a program of its own.
+    let root = c2.sqrt();
+    let step = m.clone() / (v.clone().sqrt() + EPSILON / root) * (rate * c1 / root);
+    let step = match faster {
+        Some(faster) => step * faster.clone(),
+        None => step,
+    };
+    let p = if kept == 1.0 { p - step } else { p * kept - step };
     [p, m, v]
 }
 
@@ -193,10 +212,9 @@ fn composed_rows(
     let dimension = usize::from(whole[0].dims()[0] == 1);
     let rows = indices(rows.iter().copied(), &gradient.device());
     let own = whole.clone().map(|tensor| tensor.select(dimension, rows.clone()));
-    let moved = composed(own.clone(), gradient, factors, corrections);
-    let mut moves = moved.into_iter().zip(own).map(|(moved, own)| moved - own);
-    whole.map(|tensor| match moves.next() {
-        Some(by) => tensor.select_assign(dimension, rows.clone(), by, IndexingUpdateOp::Add),
+    let mut moved = composed(own, gradient, factors, corrections, None).into_iter();
+    whole.map(|tensor| match moved.next() {
+        Some(moved) => put_rows(tensor, rows.clone(), moved),
         None => tensor,
     })
 }
@@ -204,7 +222,51 @@ fn composed_rows(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tensor::{Device, from_vec};
+    use crate::model::{Declared, Start};
+    use crate::random::Key;
+    use crate::tensor::from_vec;
+
+    /// Packed or one by one, also over a checkpoint.
+    #[test]
+    fn packed_is_one_by_one() {
+        let device = Device::Flex(Default::default());
+        let declare = |name: &str, shape: &[usize]| Declared {
+            name: name.into(),
+            shape: shape.to_vec(),
+            start: Start::Normal(0.3),
+            first_row_zero: false,
+        };
+        let all = || {
+            let declared =
+                [("item.id.table", &[5, 2][..]), ("item.bias", &[5]), ("log_step", &[1]), ("tower.map", &[2, 2])];
+            let declared = declared.map(|(name, shape)| declare(name, shape)).to_vec();
+            Parameters::initial(declared, &Key::from_seed(1), 0, &device)
+        };
+        let run = |pack: bool| {
+            let mut parameters = all();
+            let mut adam = Adam::with(&parameters, 0.99, 5.0);
+            for turn in 0..6 {
+                // Some gradient that changes its sign.
+                let gradient = parameters.moved(&parameters.signs(), 0.1 - 0.2 * (turn % 3) as f32);
+                adam.step_by(&mut parameters, gradient.into(), 0.01, 0.1, pack);
+                if turn == 3 {
+                    let (steps, values) = pollster::block_on(adam.values()).unwrap();
+                    adam = Adam::with(&parameters, 0.99, 5.0);
+                    adam.set(steps, &values).unwrap();
+                }
+            }
+            let (_, moments) = pollster::block_on(adam.values()).unwrap();
+            (pollster::block_on(parameters.values()).unwrap(), moments)
+        };
+        let ((packed, moments), (single, others)) = (run(true), run(false));
+        for (packed, single) in [(packed, single), (moments, others)] {
+            assert_eq!(packed.len(), single.len());
+            for (name, (_, values)) in &packed {
+                let close = |(a, b): (&f32, &f32)| (a - b).abs() < 1e-6;
+                assert!(values.iter().zip(&single[name].1).all(close), "{name}: {values:?} {:?}", single[name].1);
+            }
+        }
+    }
 
     /// A lazy step updates its rows as the dense step does; the other rows do
     /// not change.
@@ -242,7 +304,7 @@ mod tests {
         let make = |scale: f32| from_vec((0..6).map(|i| (i as f32 - 2.0) * scale).collect(), [2, 3], &device);
         let state = || [make(1.0), make(0.1), make(0.1).powi_scalar(2)];
         let a = fused(state(), make(0.5), [0.9, 0.01, BETA2], [2.0, 3.0]);
-        let b = composed(state(), make(0.5), [0.9, 0.01, BETA2], [2.0, 3.0]);
+        let b = composed(state(), make(0.5), [0.9, 0.01, BETA2], [2.0, 3.0], None);
         for (a, b) in a.into_iter().zip(b) {
             let (a, b) = (a.into_data().into_vec::<f32>().unwrap(), b.into_data().into_vec::<f32>().unwrap());
             assert!(a.iter().zip(&b).all(|(x, y)| (x - y).abs() < 1e-6), "{a:?} {b:?}");

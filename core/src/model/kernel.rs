@@ -10,10 +10,9 @@
 
 use std::sync::Arc;
 
-use burn::tensor::IndexingUpdateOp;
-
 use crate::model::lanes;
 use crate::model::layout::Layout;
+use crate::model::segments::Segments;
 use crate::tensor::{Tensor, from_vec, indices, on_cpu};
 
 /// LayerNorm's epsilon.
@@ -171,9 +170,11 @@ fn composed_scatter(values: Tensor<2>, shares: &[Share], size: usize) -> Tensor<
     if shares.is_empty() {
         return zeros;
     }
-    let factors = from_vec(shares.iter().map(|s| s.factor).collect(), [shares.len(), 1], &device);
-    let picked = values.select(0, indices(shares.iter().map(|s| s.from), &device)) * factors;
-    zeros.select_assign(0, indices(shares.iter().map(|s| s.to), &device), picked, IndexingUpdateOp::Add)
+    // One row more, which the factor of zero empties.
+    let from = shares.iter().map(|s| s.from).chain([shares[0].from]);
+    let factors = shares.iter().map(|s| s.factor).chain([0.0]).collect();
+    let picked = values.select(0, indices(from, &device)) * from_vec(factors, [shares.len() + 1, 1], &device);
+    Segments::new(shares.iter().map(|s| Some(s.to)), size, shares.len() as u32).sums(picked)
 }
 
 /// Expands one vector for each task (or one for all) to one for each row.

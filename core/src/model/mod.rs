@@ -13,6 +13,7 @@
 //! | `step`, `layout` | theta_u as the rows of the steps that made it; their layout |
 //! | `kernel`, `lanes` | LayerNorm and GELU; `lanes` holds the CPU kernels |
 //! | `parameters` | named tensors: initial values, files and hashes |
+//! | `segments` | sums of rows into the rows of a table, in a fixed order on any device |
 //! | `sparse` | a batch's gradient, of whole tensors or of some rows |
 
 mod deep_fm;
@@ -26,6 +27,7 @@ mod loss;
 mod parameters;
 mod ranking;
 mod recommender;
+mod segments;
 mod sparse;
 mod step;
 mod two_tower;
@@ -41,6 +43,7 @@ pub(crate) use parameters::{Declared, Gradient, Start};
 pub use parameters::{Parameters, TensorMap, from_safetensors, model_blake3, to_safetensors};
 pub use ranking::ItemBase;
 pub use recommender::{AdaptedParams, Recommender};
+pub(crate) use segments::Segments;
 pub use sparse::BatchGradient;
 pub(crate) use sparse::Sparse;
 

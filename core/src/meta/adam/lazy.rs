@@ -19,11 +19,9 @@
 //! therefore grows with the rows that it reads, and its bytes are a function of
 //! the previous gradients and rates alone.
 
-use burn::tensor::IndexingUpdateOp;
-
 use super::{Adam, BETA1, EPSILON};
 use crate::model::{Parameters, slice_mut, take};
-use crate::tensor::{Tensor, from_vec, indices, on_cpu};
+use crate::tensor::{Tensor, from_vec, indices, on_cpu, put_rows};
 
 /// The parameters and factors of lazy steps.
 #[derive(Debug, Clone, Copy)]
@@ -140,14 +138,14 @@ fn composed_wait(whole: [Tensor<2>; 3], late: &[(u32, Waited)], [c1, c2]: [f32; 
     let column = |of: fn(&Waited) -> f32| from_vec(late.iter().map(|(_, waited)| of(waited)).collect(), shape, &device);
     let [p, m, v] = whole.clone().map(|tensor| tensor.select(dimension, rows.clone()));
     let step = (m.clone() * c1) / ((v.clone() * c2).sqrt() + EPSILON) * column(|waited| waited.along);
-    let by = [
-        p * column(|waited| waited.kept - 1.0) - step * column(|waited| waited.kept),
-        m * column(|waited| waited.first - 1.0),
-        v * column(|waited| waited.second - 1.0),
+    let moved = [
+        (p - step) * column(|waited| waited.kept),
+        m * column(|waited| waited.first),
+        v * column(|waited| waited.second),
     ];
-    let mut by = by.into_iter();
-    whole.map(|tensor| match by.next() {
-        Some(by) => tensor.select_assign(dimension, rows.clone(), by, IndexingUpdateOp::Add),
+    let mut moved = moved.into_iter();
+    whole.map(|tensor| match moved.next() {
+        Some(moved) => put_rows(tensor, rows.clone(), moved),
         None => tensor,
     })
 }

@@ -1,0 +1,163 @@
+//! What a GPU is worth, in one run of under eight minutes without a network:
+//!
+//!     bench_gpu [--device cuda|wgpu|cpu] [--data DIR] [--seconds S] [--peak TFLOPS]
+//!               [--python PROGRAM] [--small] [--json]
+//!
+//! Large products, so that shares can be told; the same bytes twice; one shard
+//! of ML-1M, all eight, the paper's model, the ranking of everybody; an epoch of a
+//! shard of a hundred million made-up records of a million items; and, with
+//! a Python that has PyTorch, the same model there (tests/peers/episodes.py) on the
+//! same device. `--data` is a folder with ML-1M as atomic files; without it, made-up
+//! records of that shape. `--seconds` (420) bounds all of it: a stage whose share is
+//! over stops after its epoch, and says how much it did. `--peak` is what the device
+//! is said to reach in f32, in 10^12 operations a second; without it what its own
+//! large products reach. `--small` is for trying it. A table goes to standard
+//! output, with `--json` one object a figure.
+
+mod stages;
+mod worlds;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use clap::ValueEnum;
+use eemu_core::fingerprint::device_name;
+use eemu_server::device::{self, DeviceChoice};
+use serde_json::{Map, Value, json};
+
+// The server's allocator, as where shards are trained.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+struct Args {
+    device: DeviceChoice,
+    data: Option<PathBuf>,
+    seconds: f64,
+    peak: Option<f64>,
+    python: Option<String>,
+    small: bool,
+    json: bool,
+}
+
+fn main() -> ExitCode {
+    match arguments().and_then(|args| bench(&args)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn arguments() -> Result<Args> {
+    let mut args = Args {
+        device: DeviceChoice::Cuda,
+        data: None,
+        seconds: 420.0,
+        peak: None,
+        python: None,
+        small: false,
+        json: false,
+    };
+    let mut words = std::env::args().skip(1);
+    while let Some(word) = words.next() {
+        match word.as_str() {
+            "--small" => args.small = true,
+            "--json" => args.json = true,
+            "--device" | "--data" | "--seconds" | "--peak" | "--python" => {
+                let value = words.next().with_context(|| format!("{word} wants a value after it"))?;
+                match word.as_str() {
+                    "--device" => {
+                        args.device = DeviceChoice::from_str(&value, true).map_err(|why| anyhow!("--device: {why}"))?;
+                    }
+                    "--data" => args.data = Some(value.into()),
+                    "--seconds" => args.seconds = value.parse().context("--seconds wants a number")?,
+                    "--peak" => args.peak = Some(value.parse().context("--peak wants a number")?),
+                    _ => args.python = Some(value),
+                }
+            }
+            other => bail!(
+                "{other} is not understood; known are --device, --data, --seconds, --peak, --python, --small and --json"
+            ),
+        }
+    }
+    ensure!(args.seconds > 0.0, "--seconds must be more than 0");
+    ensure!(args.peak.is_none_or(|peak| peak > 0.0), "--peak must be more than 0");
+    Ok(args)
+}
+
+/// Figures as they come.
+struct Report {
+    json: bool,
+    began: Instant,
+    seconds: f64,
+}
+
+impl Report {
+    /// Prints a figure: a line of the table, and its parts.
+    fn say(&self, what: &str, line: &str, parts: Value) {
+        if !self.json {
+            println!("{what:<28} {line}");
+            return;
+        }
+        let mut object = Map::from_iter([("what".to_owned(), json!(what))]);
+        object.extend(parts.as_object().cloned().unwrap_or_default());
+        println!("{}", Value::Object(object));
+    }
+
+    /// Whether so much of the time is left for a stage; says if not.
+    fn has(&self, what: &str) -> bool {
+        let left = self.seconds > self.began.elapsed().as_secs_f64();
+        if !left {
+            self.say(what, "not measured: the time was over", json!({"measured": false}));
+        }
+        left
+    }
+}
+
+fn bench(args: &Args) -> Result<()> {
+    let device = device::open(args.device)?;
+    let report = Report { json: args.json, began: Instant::now(), seconds: args.seconds };
+    report.say("device", &device_name(&device), json!({"device": device_name(&device)}));
+    // Of all the time, for each stage.
+    let share = |share: f64| args.seconds * share;
+    let measured = stages::products(&device, share(0.02), args.small, &report)?;
+    let peak = args.peak.map_or(measured, |tera| tera * 1e12);
+    stages::twice(&device, &report)?;
+    let dataset = worlds::episodes(args)?;
+    let shape = format!(
+        "{} people, {} items, {} records",
+        dataset.catalog.users.len(),
+        dataset.catalog.items.len(),
+        dataset.interactions.len()
+    );
+    report.say("data", &format!("{}: {shape}", dataset.catalog.dataset), json!({"data": dataset.catalog.dataset}));
+    let shards = dataset.shards();
+    let one = stages::train("one shard", &dataset, &shards[..1], &device, share(0.12), peak, &report)?;
+    let all = match report.has("all shards") {
+        true => stages::train("all shards at once", &dataset, &shards, &device, share(0.3), peak, &report)?,
+        false => one,
+    };
+    if report.has("ranking") {
+        stages::rank(&dataset, &all, share(0.08), &report)?;
+    }
+    if report.has("paper's model") {
+        stages::paper(args, &device, share(0.1), &report)?;
+    }
+    if report.has("a hundred million") {
+        stages::million(&device, share(0.2), args.small, &report)?;
+    }
+    match &args.python {
+        None => report.say("PyTorch", "not measured: no Python with PyTorch is here", json!({"measured": false})),
+        Some(_) if args.device == DeviceChoice::Wgpu => {
+            report.say("PyTorch", "not measured: it has no WebGPU", json!({"measured": false}));
+        }
+        Some(python) if report.has("PyTorch") => stages::peer(python, args, share(0.04), &report)?,
+        Some(_) => {}
+    }
+    let took = report.began.elapsed().as_secs_f64();
+    report.say("all of this", &format!("{took:.0} s"), json!({"seconds": took}));
+    Ok(())
+}
