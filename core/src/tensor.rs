@@ -66,7 +66,7 @@ fn in_parts<const D: usize>(a: Tensor<D>, b: Tensor<D>) -> Tensor<D> {
 
 /// Puts rows in the place of some of a tensor's; of a vector, [1, n], numbers.
 /// No two of `rows` may be the same. All of them are written at once, where
-/// [`Tensor::select_assign`] walks through them in each lane.
+/// `select_assign` walks through them in each lane.
 pub(crate) fn put_rows(whole: Tensor<2>, rows: Indices, values: Tensor<2>) -> Tensor<2> {
     let count = rows.dims()[0];
     let rows: burn::tensor::Tensor<Backend, 2, Int> = rows.reshape([count, 1]);

@@ -23,12 +23,14 @@ use eemu_tests::{copy, golden};
 use pollster::block_on;
 use serde_json::Value;
 
-/// How far a trained tensor may be from the processor's, of its norm.
-const TRAINED: f64 = 2e-3;
+/// How far a trained tensor may be from the processor's, of its norm: of the
+/// default model, and of the paper's, whose hinge has a kink.
+const TRAINED: f64 = 1e-5;
+const WITH_A_HINGE: f64 = 5e-4;
 /// How far a measure of quality may be.
 const MEASURED: f64 = 0.01;
 /// How far a score of a list may be.
-const SCORED: f64 = 2e-3;
+const SCORED: f64 = 1e-3;
 /// Launches that a batch of the default model may have; docs/scale.md says how
 /// many it has.
 const LAUNCHES: f64 = 400.0;
@@ -90,7 +92,7 @@ fn apart(found: &[f32], expected: &[f32]) -> f64 {
 
 /// Trains a state by the command on the processor and on the device, and holds
 /// models, quality and lists together.
-fn trained_alike(name: &str, flags: &[&str]) {
+fn trained_alike(name: &str, flags: &[&str], allowed: f64) {
     let dir = tempfile::tempdir().unwrap();
     let (here, there) = (dir.path().join("cpu"), dir.path().join("wgpu"));
     done(&["import", "--data", text(&data(dir.path())), "--state", text(&here), "--seed", "7"], &[]);
@@ -108,7 +110,7 @@ fn trained_alike(name: &str, flags: &[&str]) {
         }
     }
     println!("{name}: {worst:?}");
-    assert!(!worst.is_empty() && worst.values().all(|error| *error < TRAINED), "{name}: {worst:?}");
+    assert!(!worst.is_empty() && worst.values().all(|error| *error < allowed), "{name}: {worst:?}");
 
     // The device's own models, measured by each; and the processor's.
     let measured = |state: &Path, device: &str| {
@@ -140,19 +142,19 @@ fn trained_alike(name: &str, flags: &[&str]) {
 
 #[test]
 fn the_default_model_trains_alike() {
-    trained_alike("default", &["--shards", "2", "--epochs", "4", "--set", "episodes.width=16"]);
+    trained_alike("default", &["--shards", "2", "--epochs", "4", "--set", "episodes.width=16"], TRAINED);
 }
 
 #[test]
 fn a_sampled_catalogue_trains_alike() {
     let sampled = ["episodes.width=16", "episodes.whole_catalogue=50", "episodes.negatives=40"];
     let flags: Vec<&str> = sampled.iter().flat_map(|set| ["--set", set]).collect();
-    trained_alike("sampled", &[&["--shards", "2", "--epochs", "3"], &flags[..]].concat());
+    trained_alike("sampled", &[&["--shards", "2", "--epochs", "3"], &flags[..]].concat(), TRAINED);
 }
 
 #[test]
 fn the_papers_model_trains_alike() {
-    trained_alike("paper", &["--shards", "2", "--epochs", "2", "--profile", "paper"]);
+    trained_alike("paper", &["--shards", "2", "--epochs", "2", "--profile", "paper"], WITH_A_HINGE);
 }
 
 #[test]

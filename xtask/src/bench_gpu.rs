@@ -14,7 +14,9 @@ pub(crate) fn run(args: &[String]) -> Outcome {
     let mut command = run::program(place::built("bench_gpu")?);
     command.args(bench::absolute(&named, data.as_ref()));
     match bench::python_with_torch() {
-        Ok(python) => drop(command.args(["--python", &python])),
+        Ok(python) => {
+            command.args(["--python", &python]);
+        }
         Err(why) => eprintln!("NOT RUN: peers: {why}"),
     }
     run::hand_over(&mut command)

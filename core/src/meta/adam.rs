@@ -56,14 +56,21 @@ impl Adam {
     /// not decay.
     pub fn step(&mut self, parameters: &mut Parameters, gradient: impl Into<BatchGradient>, rate: f32, decay: f32) {
         let pack = !matches!(parameters.device(), Device::Flex(_));
-        self.step_by(parameters, gradient.into(), rate, decay, pack);
+        self.step_by(parameters, &mut gradient.into(), rate, decay, pack);
     }
 
     /// [`Adam::step`], small parameters one by one or packed.
-    fn step_by(&mut self, parameters: &mut Parameters, mut gradient: BatchGradient, rate: f32, decay: f32, pack: bool) {
+    fn step_by(
+        &mut self,
+        parameters: &mut Parameters,
+        gradient: &mut BatchGradient,
+        rate: f32,
+        decay: f32,
+        pack: bool,
+    ) {
         self.steps += 1;
         let corrections = self.corrections();
-        let done = if pack { self.step_packed(parameters, &mut gradient, rate, corrections) } else { Vec::new() };
+        let done = if pack { self.step_packed(parameters, gradient, rate, corrections) } else { Vec::new() };
         let kinds: Vec<(bool, bool)> = parameters.tables().into_iter().zip(parameters.scalars()).collect();
         let (beta2, faster) = (self.beta2, self.scalars);
         let zipped = parameters
@@ -248,7 +255,7 @@ mod tests {
             for turn in 0..6 {
                 // Some gradient that changes its sign.
                 let gradient = parameters.moved(&parameters.signs(), 0.1 - 0.2 * (turn % 3) as f32);
-                adam.step_by(&mut parameters, gradient.into(), 0.01, 0.1, pack);
+                adam.step_by(&mut parameters, &mut gradient.into(), 0.01, 0.1, pack);
                 if turn == 3 {
                     let (steps, values) = pollster::block_on(adam.values()).unwrap();
                     adam = Adam::with(&parameters, 0.99, 5.0);

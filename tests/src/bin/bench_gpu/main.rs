@@ -103,7 +103,9 @@ impl Report {
             return;
         }
         let mut object = Map::from_iter([("what".to_owned(), json!(what))]);
-        object.extend(parts.as_object().cloned().unwrap_or_default());
+        if let Value::Object(parts) = parts {
+            object.extend(parts);
+        }
         println!("{}", Value::Object(object));
     }
 
@@ -125,7 +127,7 @@ fn bench(args: &Args) -> Result<()> {
     let share = |share: f64| args.seconds * share;
     let measured = stages::products(&device, share(0.02), args.small, &report)?;
     let peak = args.peak.map_or(measured, |tera| tera * 1e12);
-    stages::twice(&device, &report)?;
+    stages::twice(&device, args.small, &report)?;
     let dataset = worlds::episodes(args)?;
     let shape = format!(
         "{} people, {} items, {} records",

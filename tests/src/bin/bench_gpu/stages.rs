@@ -43,8 +43,9 @@ pub(super) fn products(device: &Device, seconds: f64, small: bool, report: &Repo
 }
 
 /// Trains a small shard twice.
-pub(super) fn twice(device: &Device, report: &Report) -> Result<()> {
-    let (catalog, mut config, shard) = worlds::part(40_000, 500, 1.0)?;
+pub(super) fn twice(device: &Device, small: bool, report: &Report) -> Result<()> {
+    let records = if small { 12_800 } else { 100_000 };
+    let (catalog, mut config, shard) = worlds::part(records, 500, 1.0)?;
     config.train.epochs = 2;
     let train = || -> Result<String> {
         let mut trainer = Trainer::new(&catalog, &config, &shard, device)?;
