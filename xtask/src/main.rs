@@ -11,7 +11,6 @@
 //! | `wasm` | the wasm32 target: found, added or built |
 //! | `fuzz`, `moto` | schemathesis and moto, each with a server of its own |
 //! | `slurm` | shards on a real Slurm of one node |
-//! | `lavapipe` | training on native WebGPU |
 //! | `clients` | the Python client, and the snippets of the documentation |
 //! | `serving` | a server for them |
 //! | `deploy`, `words` | files for operators; spelling and licences |
@@ -35,7 +34,6 @@ mod firefox;
 mod fuzz;
 mod golden;
 mod help;
-mod lavapipe;
 mod moto;
 mod pictures;
 mod place;
