@@ -1,5 +1,5 @@
-//! What `eemu reproduce` must hold: the degenerate cases of its parts, and the
-//! command itself on the built-in data, cut short and gone on with.
+//! `eemu reproduce`: the degenerate cases of its parts, and the command itself
+//! on the built-in data, interrupted and continued.
 
 #![allow(clippy::unwrap_used)]
 
@@ -51,7 +51,7 @@ fn everybody(dataset: &Dataset) -> Vec<UserContext> {
     (0..dataset.interactions.users()).map(|user| dataset.person(user, History::Training)).collect()
 }
 
-/// Adapted scores of everybody by the exact batch mode.
+/// Adapted scores of all users by the exact batch mode.
 fn exact(dataset: &Dataset, models: &[ShardModel], adapt: &AdaptConfig) -> Vec<Vec<f32>> {
     let numbered: Vec<(usize, &ShardModel)> = models.iter().enumerate().collect();
     let ranker = block_on(Ranker::new(&numbered, &dataset.key, &dataset.degrees, adapt)).unwrap();
@@ -62,7 +62,7 @@ fn close(a: &[f32], b: &[f32]) -> bool {
     a.len() == b.len() && a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-4)
 }
 
-/// All pairs, and no pull of the weights towards zero, so that every record counts.
+/// All pairs and no weight decay, so that every record counts.
 fn effort() -> Effort {
     let attention = AttentionConfig { epochs: 1, batch: 8, ..AttentionConfig::default() };
     let simplex = FitConfig { share: 1.0, penalty: 0.0, epochs: 5, ..FitConfig::default() };
@@ -70,7 +70,7 @@ fn effort() -> Effort {
 }
 
 /// With one shard every method that blends scores ranks as that shard does,
-/// which is RETRAIN.
+/// which equals RETRAIN.
 #[test]
 fn one_shard_is_retrain() {
     MODELS.into_iter().for_each(one_shard_is_retrain_with);
@@ -92,7 +92,7 @@ fn one_shard_is_retrain_with(model: ModelKind) {
                 items.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]).then(a.cmp(&b)));
                 items
             };
-            // A logistic weight below zero would turn the order round.
+            // A negative logistic weight would reverse the order.
             if method == Method::UltraRe {
                 let up = scores[0].iter().zip(&blended).all(|(a, b)| a.signum() == b.signum());
                 let down = scores[0].iter().zip(&blended).all(|(a, b)| a.signum() == -b.signum());
@@ -104,7 +104,8 @@ fn one_shard_is_retrain_with(model: ModelKind) {
     }
 }
 
-/// Both ways to unadapted scores agree, and adaptation of size 0 is none.
+/// Both ways to compute unadapted scores agree, and adaptation of size 0
+/// changes nothing.
 #[test]
 fn no_adaptation_set_is_no_adaptation() {
     MODELS.into_iter().for_each(no_adaptation_set_is_no_adaptation_with);
@@ -124,8 +125,8 @@ fn no_adaptation_set_is_no_adaptation_with(model: ModelKind) {
     assert!(moved > 0, "adaptation moved nobody, so that size 0 changes nothing says nothing");
 }
 
-/// Every user a cluster of their own: one by one, as Algorithm 2 says; and
-/// everybody in one cluster: not so.
+/// With one cluster per user, clustered adaptation equals Algorithm 2 for each
+/// user; with one cluster for all users it does not.
 #[test]
 fn as_many_clusters_as_users_is_one_by_one() {
     MODELS.into_iter().for_each(as_many_clusters_as_users_is_one_by_one_with);
@@ -148,13 +149,13 @@ fn as_many_clusters_as_users_is_one_by_one_with(model: ModelKind) {
     }
     let together = block_on(scores_by_cluster(dataset, &models, adapt, &people, &people)).unwrap();
     assert!(together.iter().zip(&one_by_one).any(|(a, b)| !close(a, b)));
-    // The models that were adapted are as they were.
+    // The adapted models are unchanged.
     assert_eq!(vectors.shards, block_on(Vectors::of(dataset, &models)).unwrap().shards);
 }
 
-/// After a deletion the clusters, and every aggregator fitted anew, are those
-/// of a system that never had the record; a fitted aggregator that is kept is
-/// not, for some record.
+/// After a deletion the clusters, and every newly fitted aggregator, equal
+/// those of a system that never had the record. An old fitted aggregator
+/// differs for some record.
 #[test]
 fn clusters_and_aggregators_are_exact_when_made_anew_and_not_when_kept() {
     MODELS.into_iter().for_each(made_anew_is_exact_and_kept_is_not);
@@ -202,21 +203,22 @@ fn made_anew_is_exact_and_kept_is_not(model: ModelKind) {
     }
 }
 
-/// DeepFM's parts on MovieLens-1M's features, by hand: each side's half of the
-/// first layer, and the layers above, which unadapted requests run too.
+/// DeepFM's parts on the features of MovieLens-1M, counted by hand: each side's
+/// half of the first layer, and the upper layers, which unadapted requests run
+/// too.
 #[test]
 fn deep_fm_costs_by_hand() {
     let costs = Costs::new(&ModelConfig::paper().deep_fm(), 4, 4, 402);
     let above = 512 * 256 + 256 * 128 + 128 * 64 + 64 + 5 * (512 + 256 + 128 + 64);
     assert_eq!((costs.user, costs.item), (4 * 96 * 512, 4 * 96 * 512 + above));
     assert_eq!(costs.honest_request(1000, 8), 8 * (costs.user + 1000 * (97 + above)));
-    // Two towers keep their vectors: dot products only.
+    // Two towers keep their vectors: a request costs dot products only.
     let towers = Costs::new(&ModelConfig::paper(), 4, 4, 402);
     assert_eq!(towers.honest_request(1000, 8), 8 * (towers.user + 1000 * 128));
 }
 
-/// Aggregators that learn belong to `reproduce` and to lessons: what serves
-/// people names none.
+/// Fitted aggregators belong to `reproduce` and to lessons; the service names
+/// none.
 #[test]
 fn what_serves_names_no_fitted_aggregator() {
     fn walk(folder: &Path, found: &mut Vec<String>, seen: &mut usize) {
@@ -240,7 +242,7 @@ fn what_serves_names_no_fitted_aggregator() {
     assert!(found.is_empty(), "{found:#?}");
 }
 
-/// Atomic files of 40 people who each did 12 of 60 things.
+/// Atomic files of 40 users with 12 of 60 items each.
 fn data(folder: &Path) {
     let mut lines = "user_id:token\titem_id:token\ttimestamp:float\n".to_owned();
     for user in 0..40 {
@@ -282,8 +284,8 @@ fn rows(out: &Path) -> BTreeMap<String, Value> {
         .collect()
 }
 
-/// Everything once, on narrow models of a tiny data set; then a row is lost,
-/// another is cut short, and the run goes on to the same figures.
+/// Runs all measurements on narrow models of a tiny dataset. Then a row is
+/// lost, another is truncated, and the run continues to the same figures.
 #[test]
 fn everything_runs_resumes_and_agrees() {
     let folder = tempfile::tempdir().unwrap();
@@ -291,7 +293,7 @@ fn everything_runs_resumes_and_agrees() {
     data(out);
     reproduce("all", out, &["--seeds", "1", "--reference"]);
     reproduce("second-order", out, &[]);
-    // Models of its own, not those of first order.
+    // Its models are separate from those of first order.
     let trained = |learning: &str| {
         let name = |entry: std::io::Result<fs::DirEntry>| entry.unwrap().file_name().into_string().unwrap();
         let mut names = fs::read_dir(out.join("rows")).unwrap().map(name);
@@ -317,7 +319,7 @@ fn everything_runs_resumes_and_agrees() {
     let before = rows(out);
     let named = |part: &str| before.iter().find(|(name, _)| name.contains(part)).unwrap();
     let ranks = |row: &Value, result: &str| row["ranks"][result].clone();
-    // RETRAIN is the mean of its one shard.
+    // RETRAIN equals the mean over its one shard.
     let (_, retrain) = named("-ordinary-1-frozen");
     assert_eq!(ranks(retrain, "Mean"), ranks(retrain, "shard 0"));
     let (_, standard) = named("-ordinary-8-frozen");
@@ -333,12 +335,13 @@ fn everything_runs_resumes_and_agrees() {
     }
     assert_ne!(deep["ranks"], standard["ranks"]);
 
-    // The published code's dynamics stand beside, and nobody mistakes them for EEMU.
+    // The table has the dynamics of the published code in a row of its own,
+    // apart from EEMU.
     let table = fs::read_to_string(out.join("table3.md")).unwrap();
     assert!(table.contains("| published code |") && table.contains("| EEMU |"), "{table}");
     named("-published-8-sign-step");
 
-    // A lost row, and one that a kill cut short.
+    // One row is lost, and one was truncated by a kill.
     let (lost, served) = named("-maml-8-adapted-7-");
     fs::remove_file(out.join("rows").join(lost)).unwrap();
     let (cut, _) = named("-ordinary-1-frozen");
@@ -349,15 +352,16 @@ fn everything_runs_resumes_and_agrees() {
     assert_eq!(after[lost]["ranks"], served["ranks"]);
     assert_eq!(after[cut]["ranks"], retrain["ranks"]);
     assert!(!reproduce("table3", out, &[]).contains("[1/"));
-    // Without models too.
+    // The same without the models.
     fs::remove_file(out.join("rows").join(lost)).unwrap();
     fs::remove_dir_all(out.join("models")).unwrap();
     reproduce("table7", out, &[]);
     assert_eq!(rows(out)[lost]["ranks"], served["ranks"]);
 }
 
-/// `--profile deployed` measures the paper's models as `train --model
-/// two-tower` sets them up, and adapts those that were not trained for it alike.
+/// `--profile deployed` measures the paper's models with the settings of `train
+/// --model two-tower`, and adapts those that were not trained for adaptation
+/// alike.
 #[test]
 fn the_deployed_profile_is_what_a_state_chooses() {
     let folder = tempfile::tempdir().unwrap();
@@ -371,7 +375,8 @@ fn the_deployed_profile_is_what_a_state_chooses() {
     done(&["import", "--holdout", "leave-one-out", "--seed", "1", "--data", text(&tiny), "--state", state], &[]);
     let dataset = Deployment::open(Path::new(state), Access::Read).unwrap().dataset;
     let chosen = dataset.config.clone().low_rank(dataset.popularity.is_timed());
-    // What `--quick`, the tiny model and the method itself change is left out.
+    // Settings changed by `--quick`, the tiny model and the method itself are
+    // ignored.
     let train = |mut train: TrainConfig| {
         (train.epochs, train.users_per_batch, train.outer_step) = (1, 1, 1.0);
         (train.meta, train.shards) = (Meta::Maml, 1);

@@ -1,5 +1,5 @@
-//! What may stand in a list: rules in every call, hidden items, and lists for
-//! nobody in particular, which follow from the models and the records alone.
+//! The contents of lists: rules in every request, hidden items, and lists that
+//! are not personal and follow from the models and records alone.
 
 #![allow(clippy::unwrap_used)]
 
@@ -25,7 +25,7 @@ fn recipe(model: ModelKind) -> Recipe {
     Recipe { model, times: Times::Spread, by: eemu_core::shard::ShardBy::Person, ..Recipe::default() }
 }
 
-/// Items with their scores' bits, in order.
+/// Items with the bits of their scores, in order.
 fn listed(reply: &Reply) -> Vec<(String, u32)> {
     assert_eq!(reply.status, 200, "{}", reply.json());
     let items = reply.json()["items"].as_array().unwrap().clone();
@@ -39,7 +39,7 @@ fn names(reply: &Reply) -> Vec<String> {
     reply.json()["items"].as_array().unwrap().iter().map(|item| item["item"].as_str().unwrap().to_owned()).collect()
 }
 
-/// The items that have a value in a column.
+/// The items with a value in a column.
 fn of_category(place: &Place, column: &str, value: &str) -> BTreeSet<String> {
     let dataset = &place.service.view().dataset;
     let column = dataset.catalog.items.columns.iter().find(|own| own.name == column).unwrap();
@@ -51,8 +51,8 @@ fn of_category(place: &Place, column: &str, value: &str) -> BTreeSet<String> {
     (0..dataset.catalog.items.len()).filter(|item| has(*item)).map(|item| format!("item-{item}")).collect()
 }
 
-/// The heart: a rule takes items out of a list and changes no score, in no kind
-/// of model, whoever asks; not even where it closes what the person has.
+/// A rule removes items from a list and changes no score, for every kind of
+/// model and caller; even where it excludes the user's own items.
 #[test]
 fn rules_close_items_and_change_no_score() {
     for model in [ModelKind::TwoTower, ModelKind::Episodes, ModelKind::Kernel, ModelKind::Ease] {
@@ -94,7 +94,8 @@ fn rules_close_items_and_change_no_score() {
             });
             let either: BTreeSet<String> = of_category(&place, "group", "v2").union(&group).cloned().collect();
             check(json!({"category": ["group=v1", "group=v2"], "include_seen": true}), &|item| either.contains(item));
-            // Before the top k: a short list is as long as it can be.
+            // Items are removed before the top k are chosen: a short list is as
+            // long as possible.
             let mut short = person.clone();
             short["exclude"] = json!(plain.iter().take(3).map(|(item, _)| item).collect::<Vec<_>>());
             short["top"] = 3.into();
@@ -128,7 +129,7 @@ fn unknown_names_are_skipped_and_named() {
     }
 }
 
-/// Later picks count more, where a model knows time.
+/// Later picks count more in a model that uses time.
 #[test]
 fn times_of_picks_count() {
     let place = Place::new(&recipe(ModelKind::Episodes)).unwrap();
@@ -189,7 +190,7 @@ fn hide(place: &Place, how: &str, items: &[&str]) -> Value {
     reply.json()
 }
 
-/// In no list of any kind, at once; and everything else stays as it was.
+/// A hidden item is in no list of any kind, at once; the rest is unchanged.
 #[test]
 fn a_hidden_item_is_in_no_list() {
     let mut place = Place::with(&recipe(ModelKind::Episodes), patient(), &open()).unwrap();
@@ -215,10 +216,10 @@ fn a_hidden_item_is_in_no_list() {
     let without: Vec<Vec<_>> =
         before.iter().map(|list| list.iter().filter(|(item, _)| item != "item-2").cloned().collect()).collect();
     assert_eq!(lists(&place), without);
-    // Browsers leave it out too.
+    // Browsers omit it too.
     let manifest = place.get("/api/v1/manifest", "").json();
     assert_eq!((&manifest["items_down"], generation(&place) > first), (&json!([2]), true));
-    // It is no deletion: its records stay, and it comes back.
+    // Hiding is no deletion: the item's records stay, and it can return.
     let (records, degraded) = (place.service.view().dataset.interactions.len(), &manifest["degraded"]);
     assert_eq!((records, degraded), (recipe(ModelKind::Episodes).records().len(), &json!(false)));
     place = place.again(patient(), &open()).unwrap();
@@ -240,7 +241,8 @@ fn open() -> HttpOptions {
     HttpOptions { rate: 0, ..HttpOptions::default() }
 }
 
-/// Popularity in place of models knows the rules and the hidden items as well.
+/// Lists by popularity, shown when no model can answer, follow the rules and
+/// omit hidden items too.
 #[test]
 fn degraded_answers_know_the_rules() {
     let recipe = Recipe { shards: 1, ..recipe(ModelKind::Episodes) };
@@ -258,7 +260,7 @@ fn degraded_answers_know_the_rules() {
     assert_eq!(similar["items"].as_array().unwrap().len(), 1);
 }
 
-/// Set by the command beside a running server, and seen by it.
+/// The command hides items beside a running server, which applies the change.
 #[test]
 fn items_are_hidden_beside_a_running_server() {
     let place = Place::new(&recipe(ModelKind::Episodes)).unwrap();
@@ -280,7 +282,7 @@ fn items_are_hidden_beside_a_running_server() {
     }
     let all = names(&place.post(ASK, "", &json!({"items": ["item-1"], "top": 1000})));
     assert!(!all.iter().any(|item| ["item-2", "item-5", "item-9"].contains(&item.as_str())), "{all:?}");
-    // The command's own lists leave them out, and say so in `info`.
+    // The command's own lists omit them, and `info` names them.
     for command in [&["recommend", "--items", "item-1"][..], &["similar", "--item", "item-1"], &["popular"], &["new"]] {
         let list = self::command(&[command, &["--state", state, "--top", "1000", "--json"]].concat(), &[]);
         let items: Vec<&str> =
@@ -298,9 +300,9 @@ fn items_are_hidden_beside_a_running_server() {
     assert_eq!(out, "item-2\nitem-5\n");
 }
 
-/// A first record in a shard that never had people leaves that shard without a
-/// model until it is trained. The others answer meanwhile, the service and the
-/// command with the same lists.
+/// The first record in an empty shard leaves that shard without a model until
+/// it is trained. The other shards answer meanwhile; service and command give
+/// the same lists.
 #[test]
 fn a_shard_that_waits_for_its_first_training_holds_up_nobody() {
     let recipe = Recipe { users: 3, shards: 6, ..recipe(ModelKind::Kernel) };
@@ -337,7 +339,7 @@ fn a_shard_that_waits_for_its_first_training_holds_up_nobody() {
     let (code, _, err) = run(&["recommend", "--items", "item-1", "--state", state], &[]);
     let said = format!("shards that wait to be trained had no say: {}", silent[0]);
     assert!(code == Some(0) && err.contains(&said), "{err}");
-    // Other lists are made in the same way.
+    // Lists of similar items use the same shards.
     let similar = command(&["similar", "--item", "item-1", "--state", state, "--top", "1000", "--json"], &[]);
     let similar: Vec<&str> =
         similar["items"].as_array().unwrap().iter().map(|item| item["item_id"].as_str().unwrap()).collect();
@@ -347,8 +349,8 @@ fn a_shard_that_waits_for_its_first_training_holds_up_nobody() {
     assert!(std::fs::read_to_string(&out).unwrap().contains("user-1,"));
 }
 
-/// Hidden items, and those that are down, go into backups and out of them; and
-/// hidden ones go on when data are replaced.
+/// Backups contain hidden items and items that are down. Hidden items stay
+/// hidden when the data are replaced.
 #[test]
 fn hidden_items_outlive_backups_and_replacements() {
     let kept = tempfile::tempdir().unwrap();
@@ -384,7 +386,7 @@ fn hidden_items_outlive_backups_and_replacements() {
     assert_eq!(down(&state).0, json!(["book-3", "book-4"]), "an item that was away meanwhile is still hidden");
 }
 
-/// A place made of other records of the same people and things.
+/// A service with other records of the same users and items.
 fn place_of(recipe: &Recipe, dir: &std::path::Path, records: Vec<Interaction>) -> Place {
     let imported = Imported { catalog: recipe.catalog().unwrap(), records, report: ImportReport::default() };
     let deployment = Deployment::create(dir, &imported, &recipe.config(), false).unwrap();
@@ -394,8 +396,8 @@ fn place_of(recipe: &Recipe, dir: &std::path::Path, records: Vec<Interaction>) -
     Place::open(dir, quick(), &open()).unwrap()
 }
 
-/// What is similar follows from the models: after a deletion it is, to the bit,
-/// what a system without the record says. And deletions leave traces to find.
+/// Similar items follow from the models: after a deletion they equal, to the
+/// bit, those of a system without the record. Some deletions do change them.
 #[test]
 fn similar_items_forget_exactly() {
     for model in [ModelKind::Episodes, ModelKind::Kernel, ModelKind::Ease, ModelKind::TwoTower] {
@@ -416,7 +418,7 @@ fn similar_items_forget_exactly() {
                 assert!(scores.iter().all(|score| (-1.0001..=1.0001).contains(score)), "{scores:?}");
             }
         }
-        // A person of several records goes with all of them.
+        // A user with several records is deleted with all of them.
         let gone: Vec<Interaction> = recipe.records().into_iter().filter(|r| r.user == 3).collect();
         let reply = place.post("/api/v1/interactions/delete", &place.admin, &json!({"user": "user-3", "all": true}));
         place.wait_done(reply.json()["id"].as_str().unwrap()).unwrap();
@@ -461,8 +463,8 @@ fn similar_items_by_the_definition() {
     assert_eq!(drama.into_iter().collect::<BTreeSet<_>>(), group);
 }
 
-/// What nobody has is newer than all that somebody has, the last of the
-/// catalogue before the others.
+/// Items without records are newer than all others, the last of the catalogue
+/// first.
 #[test]
 fn new_items_begin_with_those_that_nobody_has() {
     let recipe = Recipe { users: 12, items: 60, ..recipe(ModelKind::Kernel) };
@@ -479,21 +481,21 @@ fn new_items_begin_with_those_that_nobody_has() {
     let printed: Vec<&str> =
         printed["items"].as_array().unwrap().iter().map(|item| item["item_id"].as_str().unwrap()).collect();
     assert_eq!(printed, listed);
-    // The first record makes an item one of the others.
+    // The first record makes an item an ordinary one.
     let body = json!({"user": "user-1", "interactions": [{"item": nobodys[0], "timestamp": 5.0}]});
     assert_eq!(place.post("/api/v1/interactions/add", &place.admin, &body).json()["added"], 1);
     assert_eq!(names(&place.get("/api/v1/new?top=1000", &place.operator))[0], nobodys[1]);
 }
 
-/// Counts are of the records as they are: a deletion moves them before it is
+/// Counts follow the current records: a deletion changes them before it is
 /// acknowledged, while nothing is retrained.
 #[test]
 fn popular_and_new_items_follow_the_records_at_once() {
     let recipe = Recipe { users: 100, ..recipe(ModelKind::Kernel) };
     let place = Place::with(&recipe, patient(), &open()).unwrap();
     let mut records = recipe.records();
-    // An item of so many people that its 32 times, all that are kept in memory,
-    // run out.
+    // An item of so many users that its 32 times in memory, the most that are
+    // kept, run out.
     let most = |item: &u32| records.iter().filter(|record| record.item == *item).count();
     let item = (0..recipe.items).max_by_key(most).unwrap();
     assert!(most(&item) > 36);
@@ -522,7 +524,7 @@ fn popular_and_new_items_follow_the_records_at_once() {
         assert!(counts.windows(2).all(|pair| pair[0] >= pair[1]));
         let mut dated: Vec<(u32, f64)> = since.into_iter().collect();
         dated.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-        // What nobody has is newer than all that somebody has.
+        // Items without records are newer than all others.
         let nobodys = (0..recipe.catalog().unwrap().items.len() as u32).rev().filter(|item| !people.contains_key(item));
         let expected: Vec<(u32, Option<f64>)> =
             nobodys.map(|item| (item, None)).chain(dated.into_iter().map(|(item, time)| (item, Some(time)))).collect();
@@ -537,13 +539,13 @@ fn popular_and_new_items_follow_the_records_at_once() {
             })
             .collect();
         assert_eq!(found, expected, "round {round}");
-        // Everybody else gets the classes that are published, without counts.
+        // Other callers get the published classes, without counts.
         let public = place.get("/api/v1/popular?top=1000", "").json();
         assert_eq!((&public["exact"], public["items"][0].get("people")), (&json!(false), None));
         if round == 36 {
             break;
         }
-        // The one that was first of its item goes next.
+        // The record with the earliest time of its item is deleted next.
         let own = records.iter().filter(|record| record.item == item);
         let gone = *own.min_by(|a, b| a.timestamp.unwrap().total_cmp(&b.timestamp.unwrap())).unwrap();
         let ask = delete_items(&format!("user-{}", gone.user), &[&format!("item-{}", gone.item)]);

@@ -1,5 +1,5 @@
-//! Who may: every route of the OpenAPI document times every role, own and
-//! others' data; the committed document; the operators' manual.
+//! Access rights: every route of the OpenAPI document with every role, for own
+//! and others' data; the committed document; the operators' manual.
 
 #![allow(clippy::unwrap_used)]
 
@@ -37,7 +37,8 @@ fn the_document_is_the_committed_one() {
     assert!(page.status == 200 && String::from_utf8_lossy(&page.bytes).contains("swagger"));
 }
 
-/// The Python client knows every route; `cargo xtask test --all` runs it.
+/// The Python client has a method for every route; `cargo xtask test --all`
+/// runs it.
 #[test]
 fn the_python_client_has_a_method_for_every_route() {
     let client = std::fs::read_to_string(root().join("server/clients/python/src/eemu_client/client.py")).unwrap();
@@ -48,17 +49,17 @@ fn the_python_client_has_a_method_for_every_route() {
     }
 }
 
-/// A proxy may show the service below a path (`deploy/nginx/tenants.conf`).
+/// A proxy may serve the API below a path (`deploy/nginx/tenants.conf`).
 #[test]
 fn the_page_of_the_api_works_below_a_path() {
     let place = Place::new(&Recipe::default()).unwrap();
     let text = |path: &str| String::from_utf8(place.get(path, "").bytes).unwrap();
     let script = text("/docs/swagger-initializer.js");
     assert!(script.contains("\"../api/v1/openapi.json\"") && !script.contains("\"/api/"), "{script}");
-    // Nothing that the page itself asks for begins at the host's root.
+    // No address that the page itself requests begins at the host's root.
     let page = text("/docs/");
     assert!(!page.contains("href=\"/") && !page.contains("src=\"/"), "{page}");
-    // Where its calls go is told from where the document is.
+    // The addresses of its calls are relative to that of the document.
     assert_eq!(document()["servers"], json!([{"url": "../.."}]));
     let bare = place.router();
     let request = axum::http::Request::get("/docs").body(axum::body::Body::empty()).unwrap();
@@ -72,7 +73,7 @@ fn the_manual_holds_every_setting() {
     assert!(manual.contains(&reference()), "docs/serve.md lacks the table of `eemu config reference`");
 }
 
-/// A body that a route takes, about a user or about nobody.
+/// A valid body for a route, about a user or about no user.
 fn body(path: &str, user: Option<&str>) -> Value {
     if path == "/api/v1/items/take-down" {
         return json!({"item": "item-9"});
@@ -106,7 +107,8 @@ enum Role {
     Admin,
 }
 
-/// What each role must get, from what the document declares of the route.
+/// The statuses that each role must get, by the document's declaration of the
+/// route.
 fn expected(path: &str, security: &Value, role: Role) -> Vec<u16> {
     let needs: Vec<&Value> = security.as_array().into_iter().flatten().collect();
     let optional = needs.is_empty() || needs.iter().any(|n| n.as_object().unwrap().is_empty());
@@ -115,13 +117,13 @@ fn expected(path: &str, security: &Value, role: Role) -> Vec<u16> {
     let fine = vec![200, 202];
     let personal = path != "/api/v1/whoami" && (roles.contains(&"subject"));
     match role {
-        // Everybody gets them, operators with counts.
+        // All callers get these lists, operators with counts.
         Role::Nobody | Role::Own | Role::Other | Role::Missing if path == "/api/v1/popular" => fine,
-        // A token that is none never passes where tokens are looked at.
+        // An invalid token never passes where tokens are checked.
         Role::Stranger if needs.is_empty() => fine,
         Role::Stranger => vec![401],
         Role::Nobody if needs.is_empty() => fine,
-        // About a user, a token is needed all the same.
+        // A request about a user needs a token all the same.
         Role::Nobody => vec![401],
         _ if optional && needs.is_empty() => fine,
         Role::Own if roles.contains(&"subject") => fine,
@@ -134,8 +136,8 @@ fn expected(path: &str, security: &Value, role: Role) -> Vec<u16> {
     }
 }
 
-/// Every route times every role: what the document declares is what happens,
-/// and "not yours" is answered as "not there", to the byte.
+/// Every route with every role behaves as the document declares. "Not yours" is
+/// answered like "not there", to the byte.
 #[test]
 fn the_matrix_of_routes_and_roles() {
     let place = Place::new(&Recipe { users: 10, ..Recipe::default() }).unwrap();
@@ -145,12 +147,13 @@ fn the_matrix_of_routes_and_roles() {
     assert!(request["removed"].as_u64() > Some(0), "{request}");
     let name = request["id"].as_str().unwrap().to_owned();
     place.wait_done(&name).unwrap();
-    // The one token that is revoked.
+    // The token to be revoked.
     let spare = place.service.tokens().create(Scope::Operator, None).unwrap().1.id;
     let (mut pairs, mut routes) = (0, 0);
     let document = document();
     let mut paths: Vec<(&String, &Value)> = document["paths"].as_object().unwrap().iter().collect();
-    // What takes models out of service comes late, what ends tokens last.
+    // Routes that take models out of service come late, and those that end
+    // tokens last.
     paths.sort_by_key(|(path, _)| (path.contains("account"), path.contains("take-down")));
     for (path, item) in paths {
         for (method, operation) in item.as_object().unwrap() {
@@ -159,7 +162,8 @@ fn the_matrix_of_routes_and_roles() {
             for role in
                 [Role::Nobody, Role::Stranger, Role::Other, Role::Missing, Role::Operator, Role::Own, Role::Admin]
             {
-                // Whoever deletes the account goes before the one who has it no more.
+                // The administrator would delete the account before its user
+                // does.
                 if path.contains("account") && role == Role::Admin {
                     continue;
                 }
@@ -198,7 +202,7 @@ fn the_matrix_of_routes_and_roles() {
                 };
                 let wanted = expected(path, security, role);
                 let status = reply.status.as_u16();
-                // Without tokens at all, files that come and go may be gone.
+                // Without a token, files that change may be missing.
                 assert!(wanted.contains(&status), "{method} {path} as {role:?}: {status}, expected {wanted:?}");
                 if status == 404 {
                     assert_eq!(reply.json()["message"], "there is no such thing, or it is not yours");
@@ -208,7 +212,7 @@ fn the_matrix_of_routes_and_roles() {
         }
     }
     assert!(routes >= 25 && pairs >= 170, "{routes} routes, {pairs} pairs");
-    // No path has a place for an identifier of a person or an item.
+    // No path contains an identifier of a user or an item.
     for path in document["paths"].as_object().unwrap().keys() {
         for part in path.split('/').filter(|part| part.starts_with('{')) {
             assert!(["{id}", "{blake3}"].contains(&part), "{path}");
@@ -216,7 +220,7 @@ fn the_matrix_of_routes_and_roles() {
     }
 }
 
-/// Another's request and one that never was are answered alike.
+/// Another user's request and one that never existed are answered alike.
 #[test]
 fn not_yours_is_not_there() {
     let place = Place::new(&Recipe::default()).unwrap();
@@ -230,7 +234,8 @@ fn not_yours_is_not_there() {
         assert_eq!(theirs.headers.keys().count(), never.headers.keys().count());
     }
     assert_eq!(place.get(&format!("/api/v1/unlearning/{name}"), &own).status, 200);
-    // A record that one does not have is deleted as one that one has.
+    // Deleting a record that the user does not have is answered like deleting
+    // one that the user has.
     let mine = place.post("/api/v1/interactions/delete", &other, &json!({"items": ["item-0", "item-1"]}));
     let again = place.post("/api/v1/interactions/delete", &other, &json!({"items": ["item-0", "item-1"]}));
     assert_eq!((mine.status.as_u16(), again.status.as_u16()), (202, 202));
@@ -245,7 +250,7 @@ fn callers_are_held_to_their_rate() {
     assert!(statuses[..5].iter().all(|s| *s == 200) && statuses.contains(&429), "{statuses:?}");
     let refused = (0..20).map(|_| place.get("/api/v1/manifest", "")).find(|r| r.status == 429).unwrap();
     assert_eq!((&refused.headers["retry-after"], &refused.json()["code"]), (&"1".parse().unwrap(), &json!("too_many")));
-    // Invented tokens are nobody's: they do not make one caller many.
+    // Invented tokens do not make one caller count as many.
     let invented: Vec<u16> =
         (0..20).map(|n| place.get("/api/v1/manifest", &format!("eemu_{n:064x}")).status.as_u16()).collect();
     assert!(invented.contains(&429), "{invented:?}");
@@ -253,7 +258,7 @@ fn callers_are_held_to_their_rate() {
     assert_eq!(place.get("/api/v1/whoami", &place.admin).status, 200, "each caller has a rate of its own");
 }
 
-/// The demonstration gives away tokens, for its households and no others.
+/// The demonstration gives out tokens for its households only.
 #[test]
 fn the_demonstration_gives_tokens() {
     use eemu_server::serve::ServiceOptions;
@@ -271,8 +276,8 @@ fn the_demonstration_gives_tokens() {
                 .contains(household["token"].as_str().unwrap())
         );
     }
-    // Visitors cannot use them up: one that is deleted or emptied makes room for
-    // another, and the other one stays.
+    // Visitors cannot use up the households: one that is deleted or emptied is
+    // replaced by another, and the other stays.
     let first = households[0]["token"].as_str().unwrap();
     assert_eq!(place.post("/api/v1/account/delete", first, &json!({})).status, 202);
     let now = place.get("/api/v1/demo", "").json();
@@ -282,7 +287,7 @@ fn the_demonstration_gives_tokens() {
     assert_eq!(place.post("/api/v1/interactions/delete", second, &json!({"all": true})).status, 202);
     let later = place.get("/api/v1/demo", "").json();
     assert_eq!((later.as_array().unwrap().len(), &later[0]), (2, &now[1]));
-    // Whoever is signed in as the one that was emptied stays so.
+    // A caller signed in as the emptied household stays signed in.
     assert_eq!(place.get("/api/v1/whoami", second).status, 200);
     let plain = Place::new(&Recipe::default()).unwrap();
     assert_eq!(plain.get("/api/v1/demo", "").json(), json!([]));

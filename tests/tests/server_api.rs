@@ -1,5 +1,5 @@
-//! What the API publishes: manifest, catalogue, model files, a person's own
-//! rows; and that a browser makes of them the very model that answers here.
+//! The published parts of the API: manifest, catalogue, model files, a user's
+//! own rows. A browser must build from them the same model as the server.
 
 #![allow(clippy::unwrap_used)]
 
@@ -33,7 +33,7 @@ fn catalog(place: &Place, manifest: &Manifest) -> Catalog {
     Catalog::from_json(std::str::from_utf8(&json).unwrap(), &dense).unwrap()
 }
 
-/// Models of the browser: of a visitor, or of a person with own rows.
+/// The browser's models: for a visitor, or for a user with own rows.
 fn models(
     place: &Place,
     manifest: &Manifest,
@@ -77,8 +77,8 @@ fn answered(reply: &Reply) -> Vec<(String, f32)> {
     answer.items.into_iter().map(|r| (r.item, r.score)).collect()
 }
 
-/// The heart: a browser that holds the public files and its own person's rows
-/// computes what the server computes, bit for bit, visitors included.
+/// A browser with the public files and its own user's rows computes the
+/// server's scores, bit for bit, also for visitors.
 #[test]
 fn a_browser_computes_what_the_server_computes() {
     let place = Place::new(&Recipe::default()).unwrap();
@@ -95,7 +95,7 @@ fn a_browser_computes_what_the_server_computes() {
     let there = rank(&manifest, &public, &visitor, None, &[false; 3], picked.clone());
     assert_eq!(here, there);
 
-    // Half precision moves scores a little.
+    // Half precision changes scores a little.
     let half = models(&place, &manifest, &public, None, 1);
     let there = rank(&manifest, &public, &half, None, &[false; 3], picked.clone());
     for ((_, a), (_, b)) in here.iter().zip(&there) {
@@ -127,7 +127,7 @@ fn a_client_file_holds_nobodys_row() {
     let manifest = manifest(&place);
     for shard in &manifest.shards {
         let file = read_client_file(&place.get(&shard.files[0].address, "").bytes).unwrap();
-        // The unknown row alone is left of the table of people.
+        // Of the table of users, only the row for unknown users remains.
         assert_eq!(file["user.id.table"].0, [1, 4]);
         let own: Vec<OwnRows> = (0..8)
             .map(|user| {
@@ -176,7 +176,7 @@ fn ranges_of_a_model_file_make_the_whole() {
     for strange in ["bytes=a-b", "lines=1-2", "bytes=5-2", ""] {
         assert!([200, 400, 416].contains(&ask(strange, None).status.as_u16()), "{strange}");
     }
-    // A range of a version that is gone is not mixed with this one.
+    // A range of an old version is not mixed with this one.
     assert_eq!(ask("bytes=0-9", Some(("if-range", "\"other\""))).bytes, whole.bytes);
     for nothing in ["0".repeat(64), "..%2f..%2feemu.sqlite".into(), "x".into(), "%00".into()] {
         assert_eq!(place.get(&format!("/api/v1/models/{nothing}"), "").status, 404, "{nothing}");
@@ -219,7 +219,7 @@ fn a_batch_answers_line_by_line() {
     for (user, answer) in answers[..8].iter().enumerate() {
         let one =
             place.post("/api/v1/recommendations", &place.admin, &json!({"user": format!("user-{user}"), "top": 2}));
-        // Sums over several people are taken in another order.
+        // Sums over several users are taken in another order.
         let (many, one) = (&answer["items"], &one.json()["items"]);
         for place in 0..2 {
             assert_eq!(many[place]["item"], one[place]["item"], "user {user}");
@@ -233,7 +233,7 @@ fn a_batch_answers_line_by_line() {
     assert_eq!(codes, ["bad_request", "not_found", "bad_request", "bad_request"]);
 }
 
-/// Every answer carries the headers that a browser needs to trust the page.
+/// Every answer has the headers that a browser needs to trust the page.
 #[test]
 fn security_headers_are_on_every_answer() {
     let place = Place::new(&Recipe::default()).unwrap();

@@ -10,8 +10,8 @@ use eemu_tests::command::{TINY, books, done, hashes, run, text};
 use eemu_tests::service::{Process, delete_items, token};
 use serde_json::json;
 
-/// Models in a bucket are those in a folder; what is forgotten leaves the
-/// bucket, and nothing else does.
+/// Models in a bucket equal those in a folder. Deleted data leave the bucket,
+/// and other objects stay.
 #[test]
 fn models_live_in_a_bucket() {
     let kept = tempfile::tempdir().unwrap();
@@ -34,7 +34,7 @@ fn models_live_in_a_bucket() {
     assert_eq!((&info(&here)["erasure"], &info(&twin)["erasure"]), (&json!("logical"), &json!("byte-level")));
     assert_eq!(info(&here)["models"], "s3://models/shop", "the state remembers");
     let models = || bucket.names().into_iter().filter(|n| n.starts_with("shop/") && n.ends_with(".safetensors"));
-    // Three models, and the rows of nobody, which are one file for all.
+    // Three models, and one file for all initial rows of users.
     let before: Vec<String> = models().collect();
     assert_eq!((before.len(), std::fs::read_dir(here.join("models")).unwrap().count()), (4, 0));
     for state in [&here, &twin] {
@@ -53,7 +53,7 @@ fn models_live_in_a_bucket() {
     assert!(bucket.get("shop/notes.txt").is_some() && bucket.get("other/0123.safetensors").is_some());
     assert_eq!(bucket.unsigned(), 0);
 
-    // Served from there; and what was exchanged in the bucket is refused.
+    // A server uses the bucket; an exchanged object is refused.
     let admin = token(&here, Scope::Admin).unwrap();
     let process = Process::start(&here, &["--settle", "0.05"], &environment).unwrap();
     let body = delete_items("reader-4", &["book-2"]);
@@ -66,15 +66,15 @@ fn models_live_in_a_bucket() {
     let (code, _, said) = run(&["verify", "-q", "--state", text(&here)], &environment);
     assert!(code == Some(2) && said.contains("damaged") && said.contains("s3://models/shop"), "{said}");
 
-    // A place is one deployment's.
+    // A prefix of a bucket belongs to one deployment.
     let third = kept.path().join("third");
     let args = ["import", "--data", text(&file), "--state", text(&third), "--models", "s3://models/shop"];
     let (code, _, said) = run(&args, &environment);
     assert!(code == Some(2) && said.contains("another deployment"), "{said}");
 }
 
-/// A bucket that keeps earlier versions, or may still hold some, or does not
-/// say, is refused before a model is written.
+/// A bucket is refused before a model is written if it keeps versions, may
+/// still have some, or does not answer the question.
 #[test]
 fn buckets_that_keep_versions_are_refused() {
     let cases = [

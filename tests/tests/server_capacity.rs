@@ -1,4 +1,5 @@
-//! How many deletions a service sustains: what the manual says, and a stream.
+//! How many deletions a service sustains: the manual's numbers, and a stream of
+//! deletions.
 
 #![allow(clippy::unwrap_used)]
 
@@ -13,7 +14,7 @@ use eemu_tests::worlds::{Recipe, train_all};
 use serde_json::json;
 
 const SHARDS: u32 = 6;
-/// Deletions of one stream, and streams at most.
+/// Deletions in one stream, and the most streams.
 const STREAM: usize = 18;
 const STREAMS: usize = 3;
 
@@ -23,16 +24,16 @@ fn delete(place: &Place, (user, item): &(String, String)) -> String {
     reply.json()["id"].as_str().unwrap().to_owned()
 }
 
-/// What a stream of deletions saw.
+/// Observations during a stream of deletions.
 #[derive(Debug)]
 struct Seen {
-    /// The share of shards in the mean, over time.
+    /// The share of shards in the mean, averaged over time.
     share: f64,
-    /// No moment had none.
+    /// Whether at least one shard was in the mean at every moment.
     always: bool,
 }
 
-/// Deletes one by one at the rate that the service itself names.
+/// Deletes records one by one at the rate that the service itself reports.
 fn stream(place: &Place, records: &[(String, String)]) -> Seen {
     let (mut names, mut looks, mut in_mean, mut always) = (Vec::new(), 0, 0, true);
     for record in records {
@@ -48,7 +49,7 @@ fn stream(place: &Place, records: &[(String, String)]) -> Seen {
         let answer = place.post("/api/v1/recommendations", "", &json!({"items": ["item-1"]})).json();
         always &= answer["degraded"] == false;
     }
-    // No queue has grown: each shard once, whatever it still waits for.
+    // No queue has grown: each shard is trained at most once more.
     let before = place.metric("eemu_shards_trained_total");
     for name in &names {
         assert_eq!(place.wait_done(name).unwrap()["removed"], 1);
@@ -58,14 +59,14 @@ fn stream(place: &Place, records: &[(String, String)]) -> Seen {
     Seen { share: f64::from(in_mean) / f64::from(looks) / f64::from(SHARDS), always }
 }
 
-/// A steady stream of deletions at the rate that the service itself names, by
-/// the manual's formula: half of the shards or more are in the mean, no moment
-/// has none, nothing waits for ever, and what is left is what training from
-/// scratch leaves. What another program does to this machine meanwhile is not
-/// the formula's fault: one of three streams has to show it.
+/// A steady stream of deletions at the rate that the service reports, by the
+/// manual's formula. At least half of the shards are in the mean, at every
+/// moment there is at least one, no request waits for ever, and the final state
+/// equals training from scratch. Other load on this machine can spoil a stream,
+/// so one of three streams has to meet this.
 #[test]
 fn a_steady_stream_is_sustained() {
-    // Long enough a training that it, and not the disk, decides the rate.
+    // Training is long enough that it, and not the disk, decides the rate.
     let recipe = Recipe { users: 40, items: 60, shards: SHARDS, epochs: 120, ..Recipe::default() };
     let options = ServiceOptions { settle: Duration::from_millis(100), ..quick() };
     let mut place = Place::with(&recipe, options, &HttpOptions { rate: 0, ..HttpOptions::default() }).unwrap();
@@ -77,7 +78,7 @@ fn a_steady_stream_is_sustained() {
         dataset.interactions.all().iter().step_by(3).take(STREAMS * STREAM + 1).map(ids).collect()
     };
     assert_eq!(all.len(), STREAMS * STREAM + 1);
-    // The first tells how long a shard takes here.
+    // The first deletion measures how long a shard takes here.
     place.wait_done(&delete(&place, &all[0])).unwrap();
     let mut seen = Vec::new();
     let sustained = all[1..].chunks(STREAM).any(|records| {
@@ -92,7 +93,7 @@ fn a_steady_stream_is_sustained() {
     assert_eq!(learned(&place.dir).unwrap().differences(&twin), [""; 0]);
 }
 
-/// The manual's table is what the formula gives.
+/// The manual's table equals the formula.
 #[test]
 fn the_manual_says_what_is_sustained() {
     let manual = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/scale.md");

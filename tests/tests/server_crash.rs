@@ -1,5 +1,6 @@
-//! Killed at named steps and at random moments, the service keeps what it
-//! acknowledged, serves nothing half-made, and ends where an undisturbed one does.
+//! Killed at named steps and at random moments, the service keeps every
+//! acknowledged change, serves nothing half-written, and ends in the state of
+//! an undisturbed service.
 
 #![allow(clippy::unwrap_used)]
 

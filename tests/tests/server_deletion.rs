@@ -1,5 +1,6 @@
-//! Deletion as a promise: gone when acknowledged, no answer from a model that
-//! saw it, the rest as a system that never had it.
+//! Deletion: the records are gone when it is acknowledged, no answer comes from
+//! a model that was trained on them, and the final state equals that of a
+//! system that never had them.
 
 #![allow(clippy::unwrap_used)]
 
@@ -24,7 +25,7 @@ fn recipe() -> Recipe {
     Recipe { users: 10, shards: 4, ..Recipe::default() }
 }
 
-/// What a user has, by identifiers.
+/// The items of a user, by identifiers.
 fn items(place: &Place, user: &str) -> Vec<String> {
     let list = place.post("/api/v1/interactions/list", &place.admin, &json!({"user": user})).json();
     list["interactions"].as_array().unwrap().iter().map(|r| r["item"].as_str().unwrap().to_owned()).collect()
@@ -41,7 +42,7 @@ fn in_mean(place: &Place) -> Vec<bool> {
     manifest["shards"].as_array().unwrap().iter().map(|s| s["in_mean"] == true).collect()
 }
 
-/// The learned state of a system that never had anything but these records.
+/// The trained state of a system that had only these records.
 fn twin(recipe: &Recipe, records: Vec<Interaction>) -> LearnedState {
     let dataset = recipe.world_of(records).unwrap();
     let tensors = train_all(&dataset, None).unwrap();
@@ -59,8 +60,9 @@ fn someone(place: &Place) -> (String, Vec<String>) {
     (user, items)
 }
 
-/// From the acknowledgement on the shard is out of the mean and out of the
-/// answers; then it comes back, and everything equals the twin's, byte for byte.
+/// From the acknowledgement on, the shard is left out of the mean and of the
+/// answers. After retraining it returns, and everything equals the twin, byte
+/// for byte.
 #[test]
 fn a_deleted_record_leaves_no_trace() {
     let recipe = recipe();
@@ -79,7 +81,7 @@ fn a_deleted_record_leaves_no_trace() {
     assert!(!used.contains(&(masked as u64)), "a model that saw the record answered");
     let manifest = place.get("/api/v1/manifest", "").json();
     assert_eq!(manifest["shards"][masked]["files"], json!([]), "its files are still listed");
-    // On disk too: nothing of that shard is left.
+    // The same on disk: no model of that shard is left.
     let live = place.state.live(masked as u32).unwrap();
     assert!(live.is_none());
 
@@ -91,8 +93,8 @@ fn a_deleted_record_leaves_no_trace() {
     assert_eq!(learned(&place.dir).unwrap().differences(&twin(&recipe, left)), [""; 0]);
 }
 
-/// Requests of one window retrain a shard once; one that arrives while the
-/// shard trains starts it anew; several shards at once.
+/// Requests in one window retrain a shard once. A request that arrives while
+/// the shard trains restarts it. Several shards are handled at once.
 #[test]
 fn requests_settle_and_restart() {
     let recipe = Recipe { epochs: 60, ..recipe() };
@@ -108,8 +110,8 @@ fn requests_settle_and_restart() {
     assert_eq!(place.metric("eemu_shards_trained_total"), dirty, "one window retrained a shard twice");
     assert!(done.iter().all(|d| d["receipt_index"].is_u64()));
 
-    // While a shard trains, another record of the same shard goes: made
-    // likely, not certain, so it is tried until it is seen.
+    // Another record of the same shard is deleted while it trains. This is
+    // likely but not certain, so the test repeats until it happens.
     let dataset = place.dataset().clone();
     let of_one_shard = (0..10u32)
         .flat_map(|u| dataset.interactions.of(u).iter().map(move |r| (u, r.item)))
@@ -140,11 +142,11 @@ fn requests_settle_and_restart() {
     assert_eq!(learned(&place.dir).unwrap().differences(&twin(&recipe, left)), [""; 0]);
 }
 
-/// Training over a record that goes is dropped then, and not refused at its end
-/// or when it would keep its state, every 15 seconds.
+/// When a record of a training shard is deleted, training stops at once, not at
+/// its end or at the next checkpoint after 15 seconds.
 #[test]
 fn training_stops_when_its_records_change() {
-    // So long a training that its end is not waited for.
+    // Training takes so long that its end is not reached.
     let recipe = Recipe { epochs: 10_000_000, ..recipe() };
     let kept = tempfile::tempdir().unwrap();
     let dir = kept.path().join("state");
@@ -169,8 +171,8 @@ fn training_stops_when_its_records_change() {
     place.stop();
 }
 
-/// An account touches every shard: popularity answers, says so, and the
-/// account's name, tokens and records are gone at once.
+/// An account touches every shard: popularity answers and is named as such, and
+/// the account's name, tokens and records are gone at once.
 #[test]
 fn an_account_goes_and_popularity_answers() {
     let recipe = recipe();
@@ -197,7 +199,8 @@ fn an_account_goes_and_popularity_answers() {
     assert!(answer["estimated_seconds"].as_u64().unwrap() >= 1, "{answer}");
     assert!(answer["items"].as_array().unwrap().iter().all(|i| i["item"] != "item-1"));
     assert_eq!(place.get("/healthz", "").json()["status"], "degraded");
-    // Whoever holds the request's name follows it, without any token.
+    // A caller who knows the request's identifier can follow it without a
+    // token.
     let id = status["id"].as_str().unwrap();
     assert_eq!(place.get(&format!("/api/v1/unlearning/{id}"), "").status, 200);
     let mut place = place.again(quick(), &http()).unwrap();
@@ -207,14 +210,16 @@ fn an_account_goes_and_popularity_answers() {
     assert_eq!(place.get("/healthz", "").json()["status"], "ok");
     let left = records(&place);
     place.stop();
-    // The slot's label is random, so the tensors are compared with a twin that has it too.
+    // The label of the deleted account is random, so the tensors are compared
+    // with a twin that has it too.
     let dataset = Deployment::open(&place.dir, Access::Read).unwrap().dataset;
     assert_eq!(dataset.interactions.all(), &left[..]);
     let twin = LearnedState::new(&dataset, train_all(&dataset, None).unwrap());
     assert_eq!(learned(&place.dir).unwrap().differences(&twin), [""; 0]);
 }
 
-/// Additions keep their shards in the mean, and retrain when the operator says.
+/// Additions keep their shards in the mean, and retrain them when the operator
+/// asks.
 #[test]
 fn additions_wait_for_the_operator() {
     let recipe = recipe();
@@ -239,8 +244,8 @@ fn additions_wait_for_the_operator() {
     assert_eq!(learned(&place.dir).unwrap().differences(&twin(&recipe, left)), [""; 0]);
 }
 
-/// A request waits for its own shards only: what is added elsewhere and waits
-/// for the operator does not move its estimate.
+/// A request waits for its own shards only: additions elsewhere that wait for
+/// the operator do not change its estimate.
 #[test]
 fn additions_elsewhere_do_not_delay_an_estimate() {
     let place = Place::new(&recipe()).unwrap();
@@ -256,9 +261,9 @@ fn additions_elsewhere_do_not_delay_an_estimate() {
     assert!(seconds < 600, "{seconds} s, as if it waited for additions");
 }
 
-/// Under leave-one-out a deletion may change no training set: two of four
-/// records go, the two that were held out, and the others train as before. No
-/// shard retrains, and the receipt is there at once.
+/// With leave-one-out a deletion may change no training set: the two held-out
+/// records of four are deleted, and the others train as before. No shard
+/// retrains, and the receipt is there at once.
 #[test]
 fn a_deletion_of_what_was_held_out_is_done_at_once() {
     let recipe = Recipe { holdout: Holdout::LeaveOneOut, times: Times::Spread, users: 30, ..recipe() };
@@ -278,9 +283,9 @@ fn a_deletion_of_what_was_held_out_is_done_at_once() {
     assert_eq!(learned(&place.dir).unwrap().differences(&twin(&recipe, left)), [""; 0]);
 }
 
-/// An addition that was let in before the account went adds nothing to the
-/// slot that is left; and a token file that cannot be written does not cost
-/// the acknowledgement.
+/// An addition that was accepted before the account was deleted adds nothing to
+/// it. A token file that cannot be written does not prevent the
+/// acknowledgement.
 #[test]
 fn nothing_is_added_to_a_deleted_account() {
     let place = Place::new(&recipe()).unwrap();
@@ -291,7 +296,7 @@ fn nothing_is_added_to_a_deleted_account() {
     let reply = place.post("/api/v1/account/delete", &place.admin, &json!({"user": "user-2"}));
     assert_eq!(reply.status, StatusCode::ACCEPTED, "{}", reply.json());
     let before = records(&place).len();
-    // As the handler queues it, later than its own look at the account.
+    // The handler queues it in this way, after its own check of the account.
     let (reply, answer) = tokio::sync::oneshot::channel();
     let coming = |item, timestamp| Coming { user: Whose::Known(2), item, timestamp };
     let add = Add { records: vec![coming(0, None), coming(1, Some(5.0))], by: None, reply };
@@ -301,8 +306,8 @@ fn nothing_is_added_to_a_deleted_account() {
     assert!(place.dataset().interactions.of(2).is_empty());
 }
 
-/// 10,000 askers of one deletion at once: all accepted, one request, one
-/// record gone, nothing else lost.
+/// 10,000 callers request one deletion at once: all are accepted as one
+/// request, one record is deleted, and nothing else is lost.
 #[test]
 fn ten_thousand_duplicates_are_one_deletion() {
     let recipe = recipe();
@@ -337,8 +342,8 @@ fn ten_thousand_duplicates_are_one_deletion() {
     assert_eq!(learned(&place.dir).unwrap().differences(&twin(&recipe, left)), [""; 0]);
 }
 
-/// An answer that a deletion overtakes is computed again. Overtaking is made
-/// likely, not certain, so it is tried until it is seen.
+/// An answer is computed again if a deletion is acknowledged meanwhile. This is
+/// likely but not certain, so the test repeats until it happens.
 #[test]
 fn an_overtaken_answer_is_computed_again() {
     let recipe = Recipe { users: 40, items: 60, shards: 6, ..Recipe::default() };
@@ -371,7 +376,7 @@ fn an_overtaken_answer_is_computed_again() {
     panic!("no answer was ever overtaken");
 }
 
-/// Stopped with work under way, the next service goes on by itself.
+/// After a stop with pending work, the next service continues by itself.
 #[test]
 fn a_restart_goes_on() {
     let recipe = recipe();

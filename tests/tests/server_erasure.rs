@@ -1,5 +1,5 @@
-//! What was deleted through the API is in no file and no log line, and what is
-//! published or logged afterwards tells nobody what it was.
+//! Data deleted through the API are in no file and no log line, and later
+//! publications and logs do not reveal them.
 
 #![allow(clippy::unwrap_used)]
 
@@ -20,7 +20,7 @@ use eemu_tests::service::{Place, Process, delete_items, token};
 use eemu_tests::worlds::{Recipe, cpu, train_one};
 use serde_json::{Value, json};
 
-/// Every byte under a folder, file by file.
+/// The bytes of every file under a folder.
 fn contents(dir: &Path, found: &mut Vec<(String, Vec<u8>)>) {
     for entry in std::fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
@@ -41,14 +41,14 @@ fn holds(dir: &Path, needle: &[u8]) -> Vec<String> {
 
 const PERSON: &str = "canary-person-5f3a9c1e7b2d4680";
 const THING: &str = "canary-thing-91d27ac05be8f364";
-/// A time that occurs nowhere else.
+/// A timestamp that occurs only once.
 const TIME: f64 = 1_234_567.890_123_4;
 
-/// A state with a person and a record of that person that can be searched for.
+/// A state with a user and a record of that user that can be searched for.
 fn planted(dir: &Path) -> [u8; 16] {
     let recipe = Recipe { users: 9, ..Recipe::default() };
     let mut catalog = recipe.catalog().unwrap();
-    // Rename one of each side.
+    // Renames one user and one item.
     let rename = |entities: &eemu_core::data::Entities, row: usize, name: &str| {
         let mut ids: Vec<String> = entities.ids.iter().cloned().collect();
         ids[row] = name.to_owned();
@@ -79,8 +79,8 @@ fn wait(process: &Process, name: &str) {
     panic!("never done");
 }
 
-/// The erasure test through the API, logs included: at the acknowledgement,
-/// and again when the shards are retrained.
+/// The erasure test through the API, logs included: at the acknowledgement, and
+/// again after retraining.
 #[test]
 fn no_file_and_no_log_line_holds_it() {
     for format in ["text", "json"] {
@@ -100,13 +100,14 @@ fn no_file_and_no_log_line_holds_it() {
             assert!(!holds(&dir, needle).is_empty(), "the {what} was never there: the search is blind");
         }
         assert!(!holds(&dir, PERSON.as_bytes()).is_empty());
-        // Everything that a person may ask for, so that all of it is logged.
+        // Every request that a user may send, so that all of them are logged.
         process.post("/api/v1/recommendations", &subject, &json!({"top": 3})).unwrap();
         process.post("/api/v1/recommendations", &admin, &json!({"user": PERSON, "items": [THING]})).unwrap();
         process.post("/api/v1/interactions/list", &subject, &json!({"user": PERSON})).unwrap();
         process.post("/api/v1/interactions/list", &subject, &json!({"nonsense": THING})).unwrap();
-        // An addition without a time takes none from anybody: the canary's is
-        // the latest, and both its owner and another add what they lack.
+        // An addition without a timestamp copies none from another record: the
+        // searched record has the latest one, and its owner and another user
+        // add items that they lack.
         for (user, bearer) in [(4, &subject), (0, &other)] {
             let new = (0..16).filter(|n| *n != 7).find(|n| !has.contains(&(user, *n))).unwrap();
             let add = json!({"interactions": [{"item": format!("item-{new}")}]});
@@ -140,7 +141,7 @@ fn no_file_and_no_log_line_holds_it() {
     }
 }
 
-/// Everything that anybody can read of a service, and what it keeps.
+/// Everything of a service that callers can read, and that it stores.
 fn published(place: &Place, name: &str) -> String {
     let mut all = String::new();
     for path in ["/api/v1/manifest", "/api/v1/log/entries?count=1000", "/api/v1/log/checkpoint", "/api/v1/catalog"] {
@@ -157,16 +158,16 @@ fn published(place: &Place, name: &str) -> String {
     all
 }
 
-/// The attack of exact training: who knows all other records trains with and
-/// without the guess and compares. Before the deletion this finds the record;
-/// afterwards nothing that is published, logged or kept matches "with".
+/// The attack on exact training: an attacker who knows all other records trains
+/// with and without the guess and compares. Before the deletion this finds the
+/// record; afterwards no published, logged or stored value matches "with".
 #[test]
 fn retraining_with_the_true_candidate_finds_nothing() {
     let place = Place::new(&Recipe::default()).unwrap();
     let dataset = place.dataset().clone();
     let record = *dataset.interactions.all().iter().find(|r| dataset.shard_of(r.user, r.item) == 1).unwrap();
     let data = &dataset.shards()[1];
-    // With the candidate: what the attacker computes at home.
+    // With the candidate: the value that the attacker can compute.
     let with = train_one(&dataset, data).unwrap();
     let hash = model_blake3(&with);
     let shared = client_tensors(&with, &dataset.config.model);
@@ -190,7 +191,7 @@ fn retraining_with_the_true_candidate_finds_nothing() {
     for guess in &guesses {
         assert!(!all.contains(guess.as_str()), "{guess} tells that the record was there");
     }
-    // Commitments are keyed with what is gone: no key that can still be read opens one.
+    // Commitments use deleted keys: no key that can still be read opens one.
     let manifest = place.get("/api/v1/manifest", "").json();
     let log = place.get("/api/v1/log/entries?count=1000", "").json()["entries"].to_string();
     for shard in manifest["shards"].as_array().unwrap() {
@@ -200,7 +201,7 @@ fn retraining_with_the_true_candidate_finds_nothing() {
             assert!(!log.contains(&commitment(&key, &stored.input_hash)));
         }
     }
-    // With the key of its time the commitment opens: it is in the log, closed.
+    // The key of its time opens the commitment that is in the log.
     assert!(log.contains(&commitment(&stored.nonce.0, hash.as_bytes())));
     for secret in [stored.nonce.0, stored.salt.0] {
         assert_eq!(holds(&place.dir, &secret), [""; 0], "a destroyed secret is on disk");
@@ -213,8 +214,9 @@ fn classes(place: &Place) -> Vec<u64> {
     manifest["degree_classes"].as_array().unwrap().iter().map(|c| c.as_u64().unwrap()).collect()
 }
 
-/// Between two readings about half of all classes move, whatever was deleted;
-/// without a change of records none does, so that reading often tells nothing.
+/// Between two readings about half of all classes change, whatever was deleted.
+/// Without a change of records none changes, so that repeated reading reveals
+/// nothing.
 #[test]
 fn two_manifests_around_a_deletion_do_not_name_the_item() {
     let place = Place::new(&Recipe { users: 12, items: 60, ..Recipe::default() }).unwrap();
@@ -233,7 +235,8 @@ fn two_manifests_around_a_deletion_do_not_name_the_item() {
         named += usize::from(moved.contains(&(record.item as usize)));
         assert_eq!(classes(&place), after, "a retraining alone must not draw anew");
     }
-    // The deleted item moves about as often as any other, not always.
+    // The class of the deleted item changes about as often as any other, not
+    // always.
     assert!(named < deletions as usize, "the deleted item always moved");
     let state = Deployment::open(&place.dir, Access::Read);
     assert!(state.is_ok());

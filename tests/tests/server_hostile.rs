@@ -1,5 +1,5 @@
-//! Damaged models, hostile requests, slow clients: the right status, and
-//! nothing lost.
+//! Damaged models, hostile requests, slow clients: each gets the right status,
+//! and no data are lost.
 
 #![allow(clippy::unwrap_used)]
 
@@ -31,8 +31,8 @@ fn opens(dir: &Path) -> Result<(), String> {
     }
 }
 
-/// A corrupted, truncated, swapped or missing file is refused at the start,
-/// with the file's name and the command that mends it; and that command does.
+/// A damaged, truncated, exchanged or missing file is refused at the start with
+/// its name and the command that repairs it; that command works.
 #[test]
 fn a_damaged_model_is_refused_at_the_start() {
     let kept = tempfile::tempdir().unwrap();
@@ -48,7 +48,7 @@ fn a_damaged_model_is_refused_at_the_start() {
             flipped[place] ^= 1;
             damages.push(flipped);
         }
-        // Another model's file in this one's place.
+        // Another model's file under this name.
         damages.push(std::fs::read(models(&dir).into_iter().find(|other| *other != file).unwrap()).unwrap());
         for damage in damages {
             std::fs::write(&file, &damage).unwrap();
@@ -68,7 +68,7 @@ fn a_damaged_model_is_refused_at_the_start() {
     opens(&dir).unwrap();
 }
 
-/// What happens to the files while they are served reaches nobody.
+/// Damage to the files while they are served does not affect answers.
 #[test]
 fn damage_while_serving_reaches_nobody() {
     let place = Place::new(&Recipe::default()).unwrap();
@@ -87,7 +87,7 @@ fn damage_while_serving_reaches_nobody() {
     assert_eq!(place.post("/api/v1/recommendations", "", &ask).json(), before);
 }
 
-/// Bodies that are no bodies, of every kind, on every route that takes one.
+/// Invalid bodies of every kind, on every route that takes one.
 #[test]
 fn bad_bodies_get_the_right_status() {
     let place = Place::new(&Recipe::default()).unwrap();
@@ -127,7 +127,8 @@ fn bad_bodies_get_the_right_status() {
             let shown: String = body.chars().take(40).collect();
             assert!(wanted.contains(&reply.status.as_u16()), "{path} with {shown}: {}", reply.status);
             assert!(reply.json()["code"].is_string(), "{path} with {shown}: {:?}", reply.json());
-            // What the sender called wrong is named; values are not repeated.
+            // The field that the sender named is repeated in the message;
+            // values are not.
             let message = reply.json()["message"].to_string();
             assert_eq!(message.contains("nonsense"), body.contains("nonsense"), "{message}");
             assert!(!message.contains("hush"), "a message quotes a value: {message}");
@@ -212,7 +213,7 @@ fn paths_lead_nowhere_else() {
     assert!(Place::with(&Recipe::default(), quick(), &HttpOptions { web: Some(kept.path().into()), ..http }).is_err());
 }
 
-/// Reads whatever the server says until it closes.
+/// Reads the server's output until it closes the connection.
 fn closed_after(stream: &mut TcpStream, limit: Duration) -> String {
     stream.set_read_timeout(Some(limit)).unwrap();
     let mut said = Vec::new();
@@ -221,8 +222,8 @@ fn closed_after(stream: &mut TcpStream, limit: Duration) -> String {
     String::from_utf8_lossy(&said).into_owned()
 }
 
-/// A body or a head that never ends costs a connection for a while, and
-/// nobody else anything; more connections than there may be wait.
+/// An endless body or header occupies one connection for a while, and disturbs
+/// no other client. Connections beyond the limit wait.
 #[test]
 fn slow_clients_are_cut() {
     let kept = tempfile::tempdir().unwrap();
@@ -242,10 +243,11 @@ fn slow_clients_are_cut() {
     write!(head, "GET /api/v1/mani").unwrap();
     let mut garbage = TcpStream::connect(&address).unwrap();
     garbage.write_all(b"\x16\x03\x01\x02\x00nonsense\r\n\r\n").unwrap();
-    // Others are served meanwhile.
+    // Other clients are served meanwhile.
     let meanwhile = process.client.get(format!("{}/api/v1/manifest", process.address)).send().unwrap();
     assert_eq!(meanwhile.status().as_u16(), 200);
-    // Whoever keeps the connection hears how long, a head's time less some.
+    // The header names the time for which the connection is kept, a little less
+    // than the limit for a header.
     assert_eq!(meanwhile.headers()["keep-alive"], "timeout=10");
     assert!(!meanwhile.bytes().unwrap().is_empty());
     assert!(closed_after(&mut garbage, Duration::from_secs(10)).starts_with("HTTP/1.1 400"));
@@ -263,8 +265,8 @@ fn stop(process: Process) -> (Option<i32>, String) {
     process.ended().unwrap()
 }
 
-/// Asked to end while a shard trains, the process keeps what is done, ends
-/// well, and the next one goes on from there.
+/// Asked to stop while a shard trains, the process keeps the finished work and
+/// exits cleanly, and the next one continues.
 #[test]
 fn it_ends_gracefully_and_goes_on() {
     let kept = tempfile::tempdir().unwrap();
@@ -275,7 +277,8 @@ fn it_ends_gracefully_and_goes_on() {
     let trainers = &["--train-jobs", "3", "--settle", "0"];
     let process = Process::start(&dir, trainers, &[]).unwrap();
     assert_eq!(process.json("/healthz", "").unwrap()["status"], "degraded");
-    // Whoever waits for it sees how far it is: of every shard, for an account of all.
+    // A caller can follow the progress: all shards, for an account with records
+    // in all.
     let asked = process.post("/api/v1/account/delete", &admin, &json!({"user": "user-0"})).unwrap().1;
     assert_eq!(asked["shards"], recipe.shards, "the test needs a user of all shards");
     let status = format!("/api/v1/unlearning/{}", asked["id"].as_str().unwrap());

@@ -1,4 +1,4 @@
-//! Models in a bucket of an S3 server that others wrote.
+//! Models in a bucket of moto, an independent S3 server.
 
 #![allow(clippy::unwrap_used)]
 
@@ -9,13 +9,13 @@ use eemu_tests::command::{TINY, books, done, hashes, refused, text};
 use eemu_tests::moto::Moto;
 use eemu_tests::service::{Process, delete_items, token};
 
-/// As in `server_bucket`, with a listing of several pages, and over a restart.
+/// As in `server_bucket`, with a listing of several pages, and a restart.
 #[test]
 fn models_live_in_a_bucket_of_moto() {
     let kept = tempfile::tempdir().unwrap();
     let server = Moto::start().unwrap();
     server.bucket("models", None).unwrap();
-    // Somebody else's, enough for a second page before ours.
+    // Foreign objects, enough to fill a page of the listing before ours.
     for n in 0..1005 {
         server.put(&format!("models/shop/-{n:04}.txt"), "somebody else's").unwrap();
     }
@@ -30,14 +30,14 @@ fn models_live_in_a_bucket_of_moto() {
     }
     let info = |state: &Path| done(&["info", "--json", "--state", text(state)], &environment);
     assert_eq!(hashes(&info(&here)), hashes(&info(&twin)));
-    // A page holds a thousand names: ours by their first digit.
+    // A page lists a thousand names: ours are listed by their first digit.
     let models = || -> Vec<String> {
         let digits = "0123456789abcdef".chars();
         let names = digits.flat_map(|digit| server.names("models", &format!("shop/{digit}")).unwrap());
         names.filter(|name| name.ends_with(".safetensors")).collect()
     };
     let before = models();
-    // Three models, and the rows of nobody, which are one file for all.
+    // Three models, and one file for all initial rows of users.
     assert_eq!(before.len(), 4);
     let admin = token(&here, Scope::Admin).unwrap();
     let process = Process::start(&here, &["--settle", "0.05"], &environment).unwrap();
@@ -54,7 +54,7 @@ fn models_live_in_a_bucket_of_moto() {
     assert_eq!(done(&["verify", "-q", "--json", "--state", text(&here)], &environment)["equal"], true);
 }
 
-/// Buckets that keep versions, kept them once, or are not there, are refused.
+/// Buckets that keep versions, kept them once, or do not exist are refused.
 #[test]
 fn buckets_of_moto_that_keep_versions_are_refused() {
     let kept = tempfile::tempdir().unwrap();

@@ -1,5 +1,5 @@
-//! What an operator sees in one answer, what administrators do with tokens, and
-//! the quality of lists after a training.
+//! The operator's overview, the administrators' work with tokens, and the
+//! quality of lists after training.
 
 #![allow(clippy::unwrap_used)]
 
@@ -35,8 +35,8 @@ fn ask(place: &Place, user: &str) -> Value {
     reply.json()
 }
 
-/// A deletion from asking to receipt, as an operator sees it: age, deadline,
-/// shards, and which of them was trained how often.
+/// A deletion from request to receipt in the operator's overview: age,
+/// deadline, shards, and how often each was trained.
 #[test]
 fn a_deletion_is_seen_from_asking_to_receipt() {
     let place = Place::with(&Recipe::default(), patient(), &http()).unwrap();
@@ -67,7 +67,7 @@ fn a_deletion_is_seen_from_asking_to_receipt() {
     for shard in seen["shards"].as_array().unwrap() {
         let waits = out.contains(&shard["shard"]);
         assert_eq!(shard["in_mean"], !waits, "{shard}");
-        // Whoever reads "settling" is told until when.
+        // A shard that is "settling" has the time until which it waits.
         assert_eq!(shard["phase"] == "settling", waits, "{shard}");
         let until = shard["collects_until"].as_u64();
         assert_eq!(until.is_some_and(|until| until > asked + 3000), waits, "{shard}");
@@ -80,20 +80,19 @@ fn a_deletion_is_seen_from_asking_to_receipt() {
     assert_eq!((&after["requests"], &after["open"], &after["lists"]["count"]), (&json!([]), &json!(0), &json!(1)));
     for (was, is) in before["shards"].as_array().unwrap().iter().zip(after["shards"].as_array().unwrap()) {
         let trained = out.contains(&is["shard"]);
-        // One training each, whatever the version says.
+        // Each shard was trained once, whatever its version number.
         assert_eq!(is["trainings"].as_u64().unwrap(), 1 + u64::from(trained), "{is}");
         assert_eq!(is["version"].as_u64() > was["version"].as_u64(), trained, "{is}");
     }
     assert_eq!(after["counts"]["records_deleted"], 1);
     assert_eq!(after["counts"]["shards_trained"], out.len());
     assert_eq!(after["quality"], json!({"state": "nothing_held_out"}));
-    // Nobody's identifier and no request's name is in it.
+    // It contains no identifier of a user or item, and no request's identifier.
     let text = after.to_string() + &seen.to_string();
     assert!(!text.contains("user-") && !text.contains("item-") && !text.contains(request["id"].as_str().unwrap()));
 }
 
-/// Accepted deletions stand with the time by which they are carried out, and
-/// are late after it.
+/// Accepted deletions have a deadline, and are late after it.
 #[test]
 fn what_is_accepted_has_the_deadline_of_the_policy() {
     let options = ServiceOptions { deletions: Policy::Within(Duration::from_secs(3600)), ..quick() };
@@ -105,8 +104,8 @@ fn what_is_accepted_has_the_deadline_of_the_policy() {
     assert_eq!((&shown["phase"], &shown["due"], &shown["late"]), (&json!("accepted"), &request["due"], &json!(false)));
 }
 
-/// The answer is of shards and open requests: with many times the people it is
-/// as long, and is made of a view that has nobody's records.
+/// The overview contains shards and open requests only: with many times the
+/// users it is as long, and it is made without their records.
 #[test]
 fn the_look_does_not_grow_with_people() {
     let of = |users| {
@@ -119,8 +118,8 @@ fn the_look_does_not_grow_with_people() {
     assert!(many < few + 200, "{few} bytes with 8 people, {many} with 200");
 }
 
-/// Quality is measured where records are held out, aside, after each training;
-/// it says its margin, and the metric is the same figure.
+/// Quality is measured on held-out records, in the background, after each
+/// training; it has a margin, and the metric is the same figure.
 #[test]
 fn quality_is_measured_after_each_training() {
     let recipe = Recipe { users: 40, holdout: Holdout::LeaveOneOut, ..Recipe::default() };
@@ -143,7 +142,8 @@ fn quality_is_measured_after_each_training() {
     assert!((0.0..=1.0).contains(&rate) && margin > 0.0 && first["fell"] == false, "{first}");
     assert_eq!((place.metric("eemu_quality_hit_rate"), place.metric("eemu_quality_margin")), (rate, margin));
 
-    // Whoever leaves judges no more: the next measure is of the models after.
+    // A user who leaves is not measured any more: the next measurement is of
+    // the later models.
     let dataset = place.dataset();
     let role = eemu_core::data::Role::Test;
     let user = (0..40).find(|user| !dataset.items(*user, role).is_empty()).unwrap();
@@ -154,8 +154,8 @@ fn quality_is_measured_after_each_training() {
     assert!(after["best"].as_f64().unwrap() >= after["hit_rate"].as_f64().unwrap(), "{after}");
 }
 
-/// Administrators make, list and revoke tokens; a list names nobody, and who
-/// did it is in the audit log.
+/// Administrators create, list and revoke tokens. A list names no user, and the
+/// audit log names the administrator.
 #[test]
 fn administrators_manage_tokens() {
     let place = Place::new(&Recipe::default()).unwrap();
@@ -178,7 +178,7 @@ fn administrators_manage_tokens() {
 
     assert_eq!(post("/api/v1/tokens/revoke", &place.admin, json!({"id": id})).status, 200);
     assert_eq!(place.get("/api/v1/whoami", token).status, 401);
-    // Whoever revokes the token in their hand would be locked out.
+    // An administrator cannot revoke the token in use.
     let mine = all["tokens"].as_array().unwrap().iter().find(|token| token["scope"] == "admin").unwrap();
     let refused = post("/api/v1/tokens/revoke", &place.admin, json!({"id": mine["id"]}));
     assert_eq!(refused.status, 400, "{}", refused.json());
@@ -207,7 +207,7 @@ fn administrators_manage_tokens() {
     }
 }
 
-/// Backups that are out are seen with the day by which they must be destroyed.
+/// Existing backups are listed with the day by which they must be destroyed.
 #[test]
 fn backups_are_seen_with_their_end() {
     let place = Place::new(&Recipe::default()).unwrap();

@@ -1,5 +1,5 @@
-//! People and items through the API: those who come, what is kept of them, what
-//! is taken down, and an acknowledgement that nothing takes back.
+//! Users and items through the API: new ones, a user's stored data, items taken
+//! down, and acknowledgements that are never withdrawn.
 
 #![allow(clippy::unwrap_used)]
 
@@ -19,7 +19,7 @@ fn http() -> HttpOptions {
     HttpOptions { rate: 0, ..HttpOptions::default() }
 }
 
-/// A state with models of items, cut by person.
+/// A state of models without user parameters, sharded by user.
 fn of_items(dir: &std::path::Path) {
     let recipe = Recipe { users: 10, ..Recipe::default() };
     let mut catalog = recipe.catalog().unwrap();
@@ -60,7 +60,7 @@ fn the_first_record_makes_the_person() {
         place.post("/api/v1/interactions/add", &place.operator, &json!({"user": "other", "interactions": []})).status,
         403
     );
-    // Nothing comes of nothing.
+    // An empty list of records creates no user.
     let none = json!({"user": "nobody", "interactions": []});
     assert_eq!(place.post("/api/v1/interactions/add", &place.admin, &none).json(), json!({"added": 0}));
     assert_eq!(place.post("/api/v1/interactions/list", &place.admin, &json!({"user": "nobody"})).status, 404);
@@ -69,7 +69,7 @@ fn the_first_record_makes_the_person() {
     let asked = place.post("/api/v1/recommendations", &place.admin, &json!({"user": "somebody new", "top": 5})).json();
     assert_eq!(asked["items"].as_array().unwrap().len(), 5);
 
-    // Everything that is kept of them.
+    // All stored data of the user.
     let index = place.dataset().catalog.users.find("somebody new").unwrap();
     let subject = place.subject(index).unwrap();
     let file = place.post("/api/v1/person/export", &subject, &json!({})).json();
@@ -77,13 +77,14 @@ fn the_first_record_makes_the_person() {
     assert_eq!(file["tokens"].as_array().unwrap().len(), 1);
     assert_eq!(place.post("/api/v1/person/export", &subject, &json!({"user": "user-1"})).status, 404);
 
-    // Gone, and back as somebody new; the old token opens nothing.
+    // The user is deleted, and returns as a new user; the old token is invalid.
     assert_eq!(place.post("/api/v1/account/delete", &subject, &json!({})).status, 202);
     assert_eq!(add("somebody new", "item-3").json(), json!({"added": 1}));
     assert_eq!(place.post("/api/v1/interactions/list", &subject, &json!({})).status, 401);
     let list = place.post("/api/v1/interactions/list", &place.admin, &json!({"user": "somebody new"})).json();
     assert_eq!(list["interactions"].as_array().unwrap().len(), 1);
-    // A real person of a label's form is a person.
+    // A user whose name looks like a label of deleted accounts is an ordinary
+    // user.
     assert_eq!(add("deleted-0123456789abcdef", "item-3").json(), json!({"added": 1}));
     let list = place.post("/api/v1/interactions/list", &place.admin, &json!({"user": "deleted-0123456789abcdef"}));
     assert_eq!(list.status, 200);
@@ -144,7 +145,8 @@ fn an_item_is_taken_down() {
     place.wait_done(reply.json()["id"].as_str().unwrap()).unwrap();
 }
 
-/// A shard without records has no voice; a state without any says so.
+/// A shard without records takes no part in the mean; a state without records
+/// says so.
 #[test]
 fn nothing_is_learned_from_nothing() {
     let kept = tempfile::tempdir().unwrap();
@@ -171,8 +173,8 @@ fn nothing_is_learned_from_nothing() {
     assert!(place.service.doubts().iter().any(|doubt| doubt.contains("no records")));
 }
 
-/// Whatever fails after the deletion is made, it is acknowledged, and no model
-/// that saw the record answers.
+/// Whatever fails after the deletion is stored, it is acknowledged, and no
+/// model that was trained on the record answers.
 #[test]
 fn an_acknowledgement_is_never_taken_back() {
     let kept = tempfile::tempdir().unwrap();
@@ -207,8 +209,8 @@ fn an_acknowledgement_is_never_taken_back() {
     place.stop();
 }
 
-/// When the store fails although it committed (a connection that is lost while
-/// the answer is on its way), the service looks before it says anything.
+/// If the store fails although it committed (a lost connection before the
+/// answer), the service checks the state before it answers.
 #[test]
 fn a_change_that_is_made_is_never_answered_as_one_that_is_not() {
     let kept = tempfile::tempdir().unwrap();
@@ -234,7 +236,7 @@ fn a_change_that_is_made_is_never_answered_as_one_that_is_not() {
     assert!(log.contains("deletions failed") && log.contains("additions failed"), "{log}");
 }
 
-/// The log's private key is in a file of its own, from whichever program.
+/// The log's private key is in a file of its own, whichever program wrote it.
 #[test]
 fn the_logs_key_is_a_file() {
     let kept = tempfile::tempdir().unwrap();
@@ -250,7 +252,7 @@ fn the_logs_key_is_a_file() {
         bytes.windows(key.len()).any(|window| window == key.as_bytes())
     };
     assert!(!holds(&key), "the key is in the database");
-    // As an earlier program kept it.
+    // An earlier version stored it in this way.
     {
         let deployment = Deployment::open(&dir, Access::Write).unwrap();
         deployment.state.set_notes(&[("log-key", &key)], None).unwrap();
@@ -266,9 +268,9 @@ fn the_logs_key_is_a_file() {
     assert!(!bytes.windows(64).any(|window| window == key.as_bytes()), "the key stayed in the database");
 }
 
-/// One rule for a record that comes again, in files, through the API and by the
-/// command: the latest stays. What was learned from its earlier time goes with
-/// the next training, to the byte.
+/// One rule for a repeated record, in files, through the API and by the
+/// command: the latest timestamp stays. The next training leaves no trace of
+/// the earlier one, to the byte.
 #[test]
 fn a_record_that_comes_again_has_its_latest_time() {
     use eemu_core::model::ModelKind;
@@ -306,7 +308,7 @@ fn a_record_that_comes_again_has_its_latest_time() {
     assert_eq!((add(&place, Some(later)), time(&place), stale(&place)), (1, later, true));
     place.stop();
     drop(place);
-    // The command knows the same rule.
+    // The command follows the same rule.
     let state = dir.to_str().unwrap().to_owned();
     let eemu = |args: &[&str]| eemu_tests::command::done(&[args, &["--state", &state, "--json"]].concat(), &[]);
     let again = ["add", "--user", &user, "--item", &item, "--time"];
@@ -321,8 +323,8 @@ fn a_record_that_comes_again_has_its_latest_time() {
     assert_eq!(learned(&dir).unwrap().differences(&twin), [""; 0]);
 }
 
-/// Somebody who comes to a state that keeps features of people has a row of
-/// them too: the state opens again, and what it learns is what it would have.
+/// A new user in a state with user features gets a row of them too: the state
+/// opens again, and trains as if the user had always been there.
 #[test]
 fn who_comes_where_people_have_features_is_there_after_a_restart() {
     let kept = tempfile::tempdir().unwrap();
@@ -351,7 +353,7 @@ fn who_comes_where_people_have_features_is_there_after_a_restart() {
     assert_eq!(eemu(&["verify"])["equal"], true);
     eemu(&["forget", "--user", "new", "--all"]);
     assert_eq!(eemu(&["verify"])["equal"], true);
-    // And beside a running server, over its end.
+    // The same beside a running server, and after its end.
     let location = std::path::PathBuf::from(&state);
     let add = |place: &Place, name: &str| {
         let body = json!({"user": name, "interactions": [{"item": "i1"}]});

@@ -1,5 +1,5 @@
-//! What a state keeps over time: commitments of searches, receipts after deaths,
-//! what is pruned, what a slow reader gets.
+//! States over time: commitments of searches, receipts after crashes, pruning,
+//! and slow readers.
 
 #![allow(clippy::unwrap_used)]
 
@@ -21,8 +21,8 @@ use futures_util::StreamExt;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
-/// The search goes on, says so, and remembers it; when nothing else was tried,
-/// it says what to do.
+/// The search continues after a divergence, reports and records it. If no other
+/// setting was tried, it says what to do.
 #[test]
 fn a_setting_that_diverges_does_not_end_the_search() {
     let kept = tempfile::tempdir().unwrap();
@@ -49,9 +49,9 @@ fn a_setting_that_diverges_does_not_end_the_search() {
     assert!(code == Some(2) && said.contains("diverged with every setting"), "{said}");
 }
 
-/// A configuration names the data it was tuned on, keyed; receipts of states
-/// that use it and of the data's own state say so; the key goes with the first
-/// record that is deleted.
+/// A configuration names, by a keyed hash, the data on which it was tuned.
+/// Receipts of states that use it and of the data's own state say so. The key
+/// is deleted with the first deleted record.
 #[test]
 fn a_tuned_configuration_names_its_data() {
     let kept = tempfile::tempdir().unwrap();
@@ -70,7 +70,7 @@ fn a_tuned_configuration_names_its_data() {
     assert_eq!(written["tuned_on"], named.as_str());
     assert_eq!(done(&args, &[])["tuned_on"], named.as_str(), "the same search commits to the same");
 
-    // Elsewhere: another state that takes the configuration.
+    // Another state that uses the configuration.
     let other = kept.path().join("other");
     import(&other);
     done(&["train", "-q", "--state", text(&other), "--config", text(&out)], &[]);
@@ -83,7 +83,7 @@ fn a_tuned_configuration_names_its_data() {
     done(&["train", "-q", "--state", text(&other), "--profile", "small"], &[]);
     assert!(done(&["info", "--json", "--state", text(&other)], &[])["tuned_on"].is_null(), "a profile sets all anew");
 
-    // The data's own state, which serves by now.
+    // The state of the data itself, now with a server.
     let admin = token(&state, Scope::Admin).unwrap();
     let process = Process::start(&state, &["--settle", "0.05"], &[]).unwrap();
     assert_eq!(process.get("/api/v1/whoami", &admin).unwrap().0, 200);
@@ -103,7 +103,7 @@ fn a_tuned_configuration_names_its_data() {
     assert!(!holds(), "the commitment can still be opened after a deletion");
 }
 
-/// Without --seed a deployment's seed is a secret, a measurement's is 1.
+/// Without --seed a deployment draws a secret seed, and a measurement uses 1.
 #[test]
 fn a_deployments_seed_is_drawn() {
     let kept = tempfile::tempdir().unwrap();
@@ -120,7 +120,7 @@ fn a_deployments_seed_is_drawn() {
     assert_eq!(seed("d", &[]).0, 1);
 }
 
-/// The newest entry of the log that answers a deletion.
+/// The newest entry of the log that is a receipt.
 fn last_receipt(state: &Path) -> Value {
     let receipts = Deployment::open(state, Access::Read).unwrap().state.receipts().unwrap();
     let entries = receipts.iter().rev().map(|receipt| serde_json::from_str::<Value>(&receipt.json).unwrap());
@@ -131,8 +131,8 @@ fn recipe() -> Recipe {
     Recipe { users: 10, ..Recipe::default() }
 }
 
-/// Killed anywhere between removal and receipt, the receipt still says how
-/// many records went; and whose build trained the shards.
+/// After a kill between removal and receipt, the receipt still states the
+/// number of deleted records, and the build that trained the shards.
 #[test]
 fn a_receipt_counts_what_a_killed_command_removed() {
     for (step, by_train) in [("remove.committed", true), ("publish.committed", true), ("receipt.written", false)] {
@@ -157,7 +157,8 @@ fn a_receipt_counts_what_a_killed_command_removed() {
         if by_train {
             done(&["train", "-q", "--state", text(&state)], &[]);
         } else {
-            // An older build trained, this one writes.
+            // An older build trained the shard, and this one writes the
+            // receipt.
             let database = format!("sqlite://{}", state.join("eemu.sqlite").display());
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
@@ -177,8 +178,8 @@ fn a_receipt_counts_what_a_killed_command_removed() {
     }
 }
 
-/// A restore that dies leaves no state, or one that knows which backups are
-/// out and what was deleted since.
+/// A restore that dies leaves no state, or one that knows the existing backups
+/// and the later deletions.
 #[test]
 fn a_restore_that_dies_forgets_no_tombstone() {
     let kept = tempfile::tempdir().unwrap();
@@ -216,8 +217,8 @@ fn wait(what: &str, mut is: impl FnMut() -> bool) {
     }
 }
 
-/// Time alone ends backups and answered requests, without a deletion or a
-/// start.
+/// Backups and answered requests expire with time alone, without a deletion or
+/// a restart.
 #[test]
 fn what_is_over_is_pruned_while_serving() {
     let kept = tempfile::tempdir().unwrap();
@@ -232,12 +233,12 @@ fn what_is_over_is_pruned_while_serving() {
     let change = Change::Delete(Deletion { requests: &[old], ..Deletion::default() });
     state.apply(&change, state.moment().unwrap().0).unwrap();
     wait("the backup is forgotten", || state.backups().unwrap().is_empty());
-    // A look that prunes nothing itself.
+    // This query prunes nothing itself.
     wait("the request is forgotten", || state.requests(0.0).unwrap().is_empty());
 }
 
-/// A deletion that is made, but whose erasure cannot be finished, is not
-/// answered with "try again"; it is finished as soon as that is possible.
+/// A stored deletion whose erasure fails is not answered with "try again"; the
+/// erasure is completed as soon as possible.
 #[test]
 fn a_deletion_that_is_made_is_not_asked_for_again() {
     let kept = tempfile::tempdir().unwrap();
@@ -248,7 +249,7 @@ fn a_deletion_that_is_made_is_not_asked_for_again() {
     let dataset = place.dataset().clone();
     let r = dataset.interactions.all()[0];
     let (user, item) = (&dataset.catalog.users.ids[r.user as usize], &dataset.catalog.items.ids[r.item as usize]);
-    // What sweeps the directory stumbles over this.
+    // The cleaning of the directory fails at this file.
     let folder = dir.join("checkpoints");
     std::fs::remove_dir(&folder).unwrap();
     std::fs::write(&folder, "in the way").unwrap();
@@ -264,7 +265,7 @@ fn a_deletion_that_is_made_is_not_asked_for_again() {
         let files = ["eemu.sqlite", "eemu.sqlite-wal"].map(|name| std::fs::read(dir.join(name)).unwrap_or_default());
         files.iter().any(|bytes| bytes.windows(key.len()).any(|w| w == key))
     };
-    // What can be overwritten is, whatever else is in the way.
+    // All bytes that can be overwritten are, whatever else fails.
     assert!(!holds(), "bytes are left");
     std::fs::remove_file(&folder).unwrap();
     std::fs::create_dir(&folder).unwrap();
@@ -272,7 +273,7 @@ fn a_deletion_that_is_made_is_not_asked_for_again() {
     place.wait_done(&id).unwrap();
 }
 
-/// A batch of nothing is answered with nothing, packed or not.
+/// An empty batch gets an empty answer, compressed or not.
 #[test]
 fn an_empty_batch_has_an_empty_answer() {
     let place = Place::new(&recipe()).unwrap();
@@ -287,8 +288,8 @@ fn an_empty_batch_has_an_empty_answer() {
     }
 }
 
-/// Whoever reads a batch slowly gets no line that was computed before a
-/// deletion which was acknowledged meanwhile.
+/// A slow reader of a batch gets no line that was computed before a deletion
+/// acknowledged meanwhile.
 #[test]
 fn a_slow_reader_gets_nothing_overtaken() {
     let recipe = Recipe { users: 10, shards: 4, holdout: Holdout::None, ..Recipe::default() };

@@ -1,5 +1,5 @@
-//! Deletions that are accepted and carried out together later; the audit log;
-//! what a receipt tells its asker; many accounts in a row.
+//! Deletions that are accepted now and carried out together later; the audit
+//! log; a receipt as its requester reads it; many accounts in a row.
 
 #![allow(clippy::unwrap_used)]
 
@@ -46,8 +46,8 @@ fn holds(dir: &Path, needle: &[u8]) -> bool {
     })
 }
 
-/// Until they are due, nothing changes but that they are noted and shown; then
-/// they are carried out together, and the receipt says when which was.
+/// Until they are due, accepted deletions are only stored and shown. Then they
+/// are carried out together, and the receipt states the times.
 fn accepted_is_kept_and_carried_out(place: Place) {
     let (first, second) = (items(&place, "user-1"), items(&place, "user-2"));
     let before = place.get("/api/v1/manifest", "").json();
@@ -60,7 +60,7 @@ fn accepted_is_kept_and_carried_out(place: Place) {
     assert_eq!((&one["phase"], &one["removed"]), (&json!("accepted"), &json!(0)));
     let due = one["due"].as_u64().unwrap();
     assert_eq!(due, one["erasure"]["asked"].as_u64().unwrap() + 3600);
-    // Asking again is the same request.
+    // A repeated request is the same request.
     assert_eq!(ask(&delete_items("user-1", &[&first[0]]))["id"], one["id"]);
     assert_eq!((items(&place, "user-1"), items(&place, "user-2")), (first.clone(), second));
     let after = place.get("/api/v1/manifest", "").json();
@@ -72,11 +72,11 @@ fn accepted_is_kept_and_carried_out(place: Place) {
     assert_eq!(shown["name_blake3"], blake3::hash(name.as_bytes()).to_hex().as_str());
     assert_eq!((&shown["due"], &shown["late"]), (&json!(due), &json!(false)));
     assert_eq!((place.metric("eemu_deletions_accepted"), place.metric("eemu_deletions_late")), (2.0, 0.0));
-    // What was asked is kept sealed: not even the request's name can be read.
+    // The request is stored encrypted: not even its identifier can be read.
     assert!(!holds(&place.dir, name.as_bytes()));
     assert_eq!(place.state.deferred_secrets().unwrap().len(), 2);
 
-    // The next service has another policy; whatever is left is carried out.
+    // The next service has another policy; open requests are carried out.
     let mut place = place.again(quick(), &http()).unwrap();
     let status = place.wait_done(&name).unwrap();
     assert_eq!((&status["removed"], status["receipt_index"].is_u64()), (&json!(1), true), "{status}");
@@ -124,7 +124,7 @@ fn accepted_deletions_and_the_audit_log_in_postgres() {
     place.stop();
 }
 
-/// What was accepted goes with a backup, and is carried out where it is
+/// A backup contains accepted deletions, and they are carried out where it is
 /// restored.
 #[test]
 fn a_backup_holds_accepted_deletions() {
@@ -151,8 +151,8 @@ fn a_backup_holds_accepted_deletions() {
     place.stop();
 }
 
-/// A process that dies between accepting and carrying out loses nothing: the
-/// next one carries out what is due.
+/// A process that dies between accepting and carrying out loses no request: the
+/// next one carries out those that are due.
 #[test]
 fn a_kill_loses_no_accepted_deletion() {
     let kept = tempfile::tempdir().unwrap();
@@ -201,8 +201,8 @@ fn audit_of(place: &Place, count: usize) -> Vec<Value> {
     }
 }
 
-/// Who, what kind of thing, when, with which answer; and neither item nor
-/// person.
+/// The audit log contains the caller, the kind of request, the time and the
+/// status, and neither item nor user.
 #[test]
 fn the_audit_log_says_who_asked_what_kind_of_thing() {
     let kept = tempfile::tempdir().unwrap();
@@ -243,7 +243,7 @@ fn the_audit_log_says_who_asked_what_kind_of_thing() {
         assert_eq!(place.get("/api/v1/audit", token).status, 403);
     }
     assert_eq!(place.get("/api/v1/audit", "").status, 401);
-    // Page by page it is the same.
+    // Page by page the result is the same.
     let (mut paged, mut next) = (Vec::new(), None);
     loop {
         let before = next.map_or(String::new(), |next: u64| format!("&before={next}"));
@@ -267,8 +267,8 @@ fn the_audit_log_says_who_asked_what_kind_of_thing() {
     assert_eq!((kept[0].kind.as_str(), kept[0].token.as_str()), ("forget", "command"));
 }
 
-/// `eemu forget` writes its receipt, and whoever has the name can show what it
-/// answers.
+/// `eemu forget` writes its receipt, and a holder of the request's name can
+/// show which request it answers.
 #[test]
 fn a_receipt_of_the_command_line_opens_for_its_asker() {
     let kept = tempfile::tempdir().unwrap();
@@ -302,8 +302,8 @@ fn a_receipt_of_the_command_line_opens_for_its_asker() {
     assert_eq!(run(&["receipt", "verify", file, "--json"]).0, 0);
 }
 
-/// Answers that are popularity while 20 accounts go one after the other, and
-/// no shard comes back meanwhile, of 20.
+/// The number of answers by popularity, of 20, while 20 accounts are deleted in
+/// turn and no shard is retrained.
 fn degraded(by: ShardBy) -> usize {
     let recipe = Recipe { users: 40, items: 24, shards: 8, by, ..Recipe::default() };
     let place = Place::with(&recipe, patient(), &http()).unwrap();
@@ -315,16 +315,16 @@ fn degraded(by: ShardBy) -> usize {
     (0..20).filter(|user| ask(*user)).count()
 }
 
-/// With shards of records the first account leaves popularity; with shards of
-/// people an account takes out one of eight. Nothing is retrained here: the
-/// worst there can be.
+/// With sharding by record the first account already leaves only popularity.
+/// With sharding by user an account removes one shard of eight. Nothing is
+/// retrained here, which is the worst case.
 #[test]
 fn twenty_accounts_in_a_row_rarely_leave_popularity() {
     let (of_people, of_records) = (degraded(ShardBy::Person), degraded(ShardBy::Record));
     println!("degraded of 20: {of_people} with shards of people, {of_records} with shards of records");
     assert!(of_records >= 18, "{of_records}");
     assert!(of_people <= 5, "{of_people}");
-    // And with retraining beside it.
+    // The same with retraining meanwhile.
     let recipe = Recipe { users: 40, items: 24, shards: 8, by: ShardBy::Person, ..Recipe::default() };
     let place = Place::with(&recipe, quick(), &http()).unwrap();
     let mut last = String::new();

@@ -1,4 +1,5 @@
-//! The same promises on PostgreSQL, and with several processes on one state.
+//! The guarantees of the service on PostgreSQL, and with several processes on
+//! one state.
 
 #![allow(clippy::unwrap_used)]
 
@@ -42,8 +43,8 @@ fn record(location: impl Into<Location>) -> (u32, u32) {
     (record.user, record.item)
 }
 
-/// After forgetting a record, and an account, the models are those of the
-/// twin on SQLite, and of training from scratch on what is left.
+/// After the deletion of a record and of an account, the models equal those of
+/// the twin on SQLite, and of training from scratch on the remaining records.
 #[test]
 fn forgetting_leaves_what_it_leaves_on_sqlite() {
     let setting = Setting::new().unwrap();
@@ -79,8 +80,9 @@ fn forgetting_leaves_what_it_leaves_on_sqlite() {
     assert_eq!(learned(&here).unwrap().differences(&twin), [""; 0]);
 }
 
-/// Without --database a directory says what is missing; what is no database,
-/// and what holds a state already, is refused; the password is never shown.
+/// Without --database a directory says what is missing. An address that is no
+/// database and a database with a state are refused; the password is never
+/// shown.
 #[test]
 fn databases_are_refused_with_a_reason() {
     let setting = Setting::new().unwrap();
@@ -97,7 +99,7 @@ fn databases_are_refused_with_a_reason() {
     assert!(said(setting.from("sqlite")).contains("holds a state of its own"));
 }
 
-/// Removes records as of the moment that a deployment knows.
+/// Removes records, given the version that a deployment has read.
 fn remove(from: &Deployment, records: &[(u32, u32)], stale: &[u32]) -> Result<u64, StoreError> {
     let deletion = Deletion { records, stale, ..Deletion::default() };
     let done = from.state.apply(&Change::Delete(deletion), from.head)?;
@@ -105,8 +107,7 @@ fn remove(from: &Deployment, records: &[(u32, u32)], stale: &[u32]) -> Result<u6
     Ok(done.count)
 }
 
-/// A change that was planned on records which another process changed is
-/// refused whole.
+/// A change planned on records that another process changed is refused whole.
 #[test]
 fn a_plan_on_old_records_is_refused() {
     let setting = Setting::new().unwrap();
@@ -127,7 +128,7 @@ fn a_plan_on_old_records_is_refused() {
     assert_eq!(done.removed, 1);
 }
 
-/// Another process changes the records at the last moment.
+/// Another process that changes the records at the last moment.
 struct Overtaker<'a>(&'a Deployment, (u32, u32));
 
 impl Follower for Overtaker<'_> {
@@ -136,7 +137,7 @@ impl Follower for Overtaker<'_> {
     }
 }
 
-/// A model whose records another process changed while it was trained is not
+/// A model whose records another process changed during training is not
 /// published, and leaves no file.
 #[test]
 fn a_model_of_old_records_is_not_published() {
@@ -154,7 +155,7 @@ fn a_model_of_old_records_is_not_published() {
     assert_eq!(model_files(&setting.dir("a")), 0);
 }
 
-/// What a death left half written is swept, also when the same model is
+/// A half-written file is deleted after a crash, even when the same model is
 /// written again, as exact training does.
 #[test]
 fn a_half_written_file_does_not_outlive_its_model() {
@@ -182,9 +183,9 @@ fn someone(place: &Place) -> (String, String, u32) {
     (names.0.clone(), names.1.clone(), dataset.shard_of(r.user, r.item))
 }
 
-/// Two servers on one database. What the first acknowledges, the second
-/// answers by at once; each shard is retrained once; tokens, requests and
-/// receipts are everybody's.
+/// Two servers on one database. The second applies at once every deletion that
+/// the first acknowledges. Each shard is retrained once; tokens, requests and
+/// receipts are shared.
 #[test]
 fn a_second_server_knows_at_once() {
     let setting = Setting::new().unwrap();
@@ -198,7 +199,8 @@ fn a_second_server_knows_at_once() {
         assert!(second.post("/api/v1/recommendations", &first.admin, &body).status == 200, "tokens are shared");
         let reply = first.post("/api/v1/interactions/delete", &first.admin, &delete_items(&user, &[&item]));
         assert_eq!(reply.status, 202, "round {round}: {}", reply.json());
-        // From here on: no answer of the other uses the record or its model.
+        // From here on, no answer of the other server uses the record or its
+        // model.
         let answer = second.post("/api/v1/recommendations", &second.admin, &body).json();
         let used = answer["shards"].as_array().unwrap().iter().any(|s| s[0] == shard);
         assert!(!used, "round {round}: the second server answered with a model that saw the record");
@@ -225,8 +227,8 @@ fn a_second_server_knows_at_once() {
     assert_eq!(learned(setting.from("import")).unwrap().differences(&twin), [""; 0]);
 }
 
-/// An item that one server hides, or the command, is in no list of the other
-/// from the next answer on; a third server that starts later knows it, and so
+/// An item hidden by one server, or by the command, is in no list of the other
+/// from the next answer on. A server that starts later hides it too, and so
 /// does a backup that is restored to a folder.
 #[test]
 fn a_hidden_item_is_hidden_by_every_server() {
@@ -258,7 +260,7 @@ fn a_hidden_item_is_hidden_by_every_server() {
     };
     assert_eq!(ask("hide", json!(["item-2", "nothing"]))["unknown"], json!(["nothing"]));
     assert_eq!((lists(&second), lists(&first)), (without(&["item-2"]), without(&["item-2"])));
-    // The command, beside them.
+    // The command beside the servers.
     let at = |args: &[&str], name: &str, database: Option<&str>| {
         let mut command = Command::new(program().unwrap());
         command.args(args).arg("--state").arg(setting.dir(name)).env_remove("EEMU_DATABASE");
@@ -281,9 +283,9 @@ fn a_hidden_item_is_hidden_by_every_server() {
     assert_eq!(at(&["items", "hidden"], "restored", None), "item-2\nitem-3\n");
 }
 
-/// An answer that the second server is computing while the first acknowledges
-/// a deletion is computed again. Overtaking is made likely, not certain, so it
-/// is tried until it is seen.
+/// An answer of the second server is computed again if the first acknowledges a
+/// deletion meanwhile. This is likely but not certain, so the test repeats
+/// until it happens.
 #[test]
 fn an_answer_is_overtaken_by_another_server() {
     let setting = Setting::new().unwrap();
@@ -320,8 +322,8 @@ fn train(setting: &Setting, name: &str) -> std::process::Child {
     command.spawn().unwrap()
 }
 
-/// A shard is one trainer's at a time, in this process or another, until it is
-/// given back or its holder is gone.
+/// One trainer at a time holds a shard, in this process or another, until it is
+/// released or its holder dies.
 #[test]
 fn a_shard_is_one_trainers_at_a_time() {
     let setting = Setting::new().unwrap();
@@ -334,7 +336,7 @@ fn a_shard_is_one_trainers_at_a_time() {
     drop(claim);
     let claim = other.state.claim(0).unwrap().unwrap();
     assert!(one.state.claim(0).unwrap().is_none());
-    // As a death would: the connection goes, and nothing is given back.
+    // Like a crash: the connection closes without a release.
     std::mem::forget(claim);
     drop(other);
     let start = Instant::now();
@@ -367,7 +369,7 @@ fn two_trainers_train_no_shard_twice() {
     assert_eq!(model_files(&setting.dir("import")), 12);
 }
 
-/// The loop of kills, on PostgreSQL.
+/// Repeated kills, on PostgreSQL.
 #[test]
 fn kill_nine_in_a_loop_on_postgres() {
     let extent = Extent::of_environment();

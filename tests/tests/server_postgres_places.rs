@@ -1,5 +1,5 @@
-//! A state in PostgreSQL and what is elsewhere: backups in folders, models in a
-//! bucket, the database behind TLS.
+//! A state in PostgreSQL with other parts elsewhere: backups in folders, models
+//! in a bucket, a database behind TLS.
 
 #![allow(clippy::unwrap_used)]
 
@@ -21,7 +21,7 @@ fn records(location: impl Into<Location>) -> Vec<Interaction> {
     Deployment::open(location, Access::Read).unwrap().dataset.interactions.all().to_vec()
 }
 
-/// Deletes the first record of a state, and user 3's account, by command.
+/// Deletes the first record of a state, and user 3's account, by the command.
 fn forget(state: &[&str], location: &Location) {
     let dataset = Deployment::open(location, Access::Read).unwrap().dataset;
     let gone = dataset.interactions.iter().find(|r| r.user != 3).unwrap();
@@ -34,8 +34,8 @@ fn forget(state: &[&str], location: &Location) {
 }
 
 /// Backups of a state in PostgreSQL and of one in a folder, each restored into
-/// both, with what was deleted since deleted again: by the old state itself,
-/// by the file that it wrote, and by what was restored before.
+/// both. Later deletions are repeated from the old state, from the file that it
+/// wrote, and from a restored state.
 #[test]
 fn backups_go_between_folders_and_databases() {
     let setting = Setting::new().unwrap();
@@ -82,7 +82,7 @@ fn backups_go_between_folders_and_databases() {
                 assert_eq!(restored.state.backups().unwrap().len(), 1, "the backup is still out");
             }
             if number == 0 {
-                // The restored database can itself say what was deleted.
+                // The restored database can itself list the deletions.
                 let again = located(&at(&format!("{name}-worker")), &into);
                 forget(&["--state", text(&again.dir), "--database", &into], &again);
                 let twice = Location::from(&at(&format!("{name}-twice")));
@@ -92,7 +92,8 @@ fn backups_go_between_folders_and_databases() {
             }
         }
     }
-    // What is restored trains to what never had it.
+    // The restored state, after training, equals one that never had the
+    // records.
     let restored = located(&at("last"), &setting.server.database().unwrap());
     let backup = at("postgres-backup");
     let to = ["--state", text(&restored.dir), "--database", &restored.database.as_ref().unwrap().0.clone()];
@@ -103,8 +104,8 @@ fn backups_go_between_folders_and_databases() {
     let twin = LearnedState::new(&dataset, train_all(&dataset, None).unwrap());
     assert_eq!(learned(&restored).unwrap().differences(&twin), [""; 0]);
 
-    // A directory says where its tombstones are; an empty database, and a
-    // state of somebody else, are not taken for "nothing was deleted".
+    // A directory names its tombstones. An empty database, and the state of
+    // another service, are not read as "no deletions".
     let empty = setting.server.database().unwrap();
     let fresh = at("fresh");
     let said = |tombstones: &str| {
@@ -118,9 +119,9 @@ fn backups_go_between_folders_and_databases() {
     assert!(again.contains("holds a state already") && again.contains("name an empty one"), "{again}");
 }
 
-/// Records in PostgreSQL and models in a bucket at once, two servers: what one
-/// has acknowledged the other answers by, each model is in the bucket once,
-/// and everything equals training from scratch.
+/// Records in PostgreSQL and models in a bucket, with two servers: one applies
+/// at once what the other acknowledged, each model is in the bucket once, and
+/// everything equals training from scratch.
 #[test]
 fn a_database_and_a_bucket_together() {
     let setting = Setting::new().unwrap();
@@ -142,7 +143,7 @@ fn a_database_and_a_bucket_together() {
     let models =
         || -> BTreeSet<String> { bucket.names().into_iter().filter(|name| name.ends_with(".safetensors")).collect() };
     let before = models();
-    // Three models, and the rows of nobody, which are one file for all.
+    // Three models, and one file for all initial rows of users.
     assert_eq!(before.len(), 4);
 
     let made = done(&["token", "create", "--scope", "admin", "--json", "--state", text(&first)], &environment);
@@ -175,13 +176,13 @@ fn a_database_and_a_bucket_together() {
     assert!(!setting.dir("first").join("models").exists(), "a model lies beside the bucket");
 }
 
-/// With a root certificate the database's own certificate is checked; without
-/// it, for another name, or in the clear, nothing is sent.
+/// A root certificate is used to check the database's certificate. Without it,
+/// for another name, or without encryption, nothing is sent.
 #[test]
 fn the_database_is_known_by_its_certificate() {
     let server = Postgres::start_with_tls().unwrap();
     let database = server.database().unwrap();
-    // Nobody is asked for it, and nobody is told.
+    // The password is neither requested nor printed.
     let database = database.replace("eemu@", "eemu:hush@");
     let certificate = server.certificate().unwrap();
     let kept = tempfile::tempdir().unwrap();
@@ -208,16 +209,16 @@ fn the_database_is_known_by_its_certificate() {
     let state = kept.path().join("run");
     let info = done(&["info", "--json", "--state", text(&state), "--database", &verified], &[]);
     assert_eq!(info["erasure"], "logical");
-    // A server without TLS is no place for who asks for it.
+    // A server without TLS is refused if TLS is required.
     let plain = Postgres::start().unwrap();
     let args = at("plain", &format!("{}?sslmode=require", plain.database().unwrap()));
     let said = refused(&args.iter().map(String::as_str).collect::<Vec<_>>(), &[]);
     assert!(said.contains("TLS"), "{said}");
 }
 
-/// Other data in the place of a database's: what was forgotten stays out, what
-/// was added again stays in, the log, tokens and settings go on; and items that
-/// come are as if they had always been there.
+/// Other data replace those of a database: deleted records stay out, records
+/// added again stay in, and the log, tokens and settings stay. New items are as
+/// if they had always been there.
 #[test]
 fn data_are_replaced_and_items_come_in_a_database() {
     let setting = Setting::new().unwrap();
@@ -258,7 +259,7 @@ fn data_are_replaced_and_items_come_in_a_database() {
     };
     assert!(!has("p2", "i2") && has("p3", "i3"));
 
-    // Items come, and are trained with.
+    // New items are added, and used in training.
     run(&["train", "-q"]);
     let new = file("new.csv", "item_id,category\nnew1,kind1\nnew2,unheard of\n".into());
     let said = run(&["items", "add", "--json", text(&new)]);

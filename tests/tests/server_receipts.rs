@@ -1,5 +1,5 @@
-//! Receipts: checked from the file alone, every field that is tampered with
-//! caught; a log that only grows; a key that hands over with its consent.
+//! Receipts: verified from the file alone, every changed field detected; an
+//! append-only log; a new key signed by the old one.
 
 #![allow(clippy::unwrap_used)]
 
@@ -29,7 +29,7 @@ fn verify(file: &Path, more: &[&str]) -> (i32, String) {
     (run.status.code().unwrap(), String::from_utf8_lossy(&[run.stdout, run.stderr].concat()).into_owned())
 }
 
-/// Every value inside a JSON value, as the path to it.
+/// The path of every value inside a JSON value.
 fn leaves(value: &Value, path: &str, found: &mut Vec<String>) {
     match value {
         Value::Object(map) => map.iter().for_each(|(k, v)| leaves(v, &format!("{path}/{k}"), found)),
@@ -46,7 +46,7 @@ fn others(value: &Value) -> Vec<Value> {
         }
         Value::String(text) => {
             let mut all = vec![json!(""), json!(format!("{text}0")), json!(text.to_uppercase())];
-            // One digit at each of several places.
+            // One digit at each of several positions.
             for place in [0, text.len() / 2, text.len() - 1] {
                 let mut bytes = text.clone().into_bytes();
                 bytes[place] = if bytes[place] == b'0' { b'1' } else { b'0' };
@@ -59,8 +59,8 @@ fn others(value: &Value) -> Vec<Value> {
     }
 }
 
-/// At any moment of many publications, beside additions and deletions that
-/// come without a pause: they, too, put what was published in place.
+/// Every version of the manifest is in the log at every moment, during
+/// continuous additions and deletions, which publish versions too.
 #[test]
 fn no_version_is_served_before_its_line_is_in_the_log() {
     let recipe = Recipe { users: 30, shards: 6, epochs: 1, ..Recipe::default() };
@@ -89,7 +89,7 @@ fn no_version_is_served_before_its_line_is_in_the_log() {
     });
 }
 
-/// Looked for without a pause, deletion after deletion.
+/// The test polls without a pause, deletion after deletion.
 #[test]
 fn a_receipt_is_there_as_soon_as_its_request_names_it() {
     let recipe = Recipe { users: 30, shards: 4, epochs: 1, ..Recipe::default() };
@@ -129,7 +129,7 @@ fn a_receipt_proves_itself_and_tampering_shows() {
     assert_eq!(verify(&path, &["--key", key]).0, 0);
     assert_eq!(verify(&path, &["--key", &"0".repeat(64)]).0, 2);
 
-    // Every field of the file, and every field of the entry within.
+    // Changes every field of the file, and every field of its entry.
     let mut tampered = 0;
     let mut paths = Vec::new();
     leaves(&good, "", &mut paths);
@@ -164,7 +164,7 @@ fn a_receipt_proves_itself_and_tampering_shows() {
         }
     }
     assert!(tampered > 80, "{tampered}");
-    // Through the command too.
+    // The same by the command.
     let mut file = good.clone();
     file["entry"] = good["entry"].as_str().unwrap().replace("\"removed\":", "\"removed\":1").into();
     std::fs::write(&path, file.to_string()).unwrap();
@@ -173,7 +173,7 @@ fn a_receipt_proves_itself_and_tampering_shows() {
     std::fs::write(&path, "{").unwrap();
     assert_eq!(verify(&path, &[]).0, 2);
     assert_eq!(verify(&folder.path().join("missing"), &[]).0, 2);
-    // Another entry of the log is no receipt, however well it is proved.
+    // Another entry of the log is no receipt, even with a valid proof.
     let first = place.get("/api/v1/log/inclusion?index=0", "").json();
     let first = json!({"format": 1, "entry": first["entry"], "index": 0, "proof": first["proof"], "checkpoint": first["checkpoint"]});
     assert!(serde_json::from_value::<ReceiptFile>(first).unwrap().verify().is_err());
@@ -233,14 +233,14 @@ fn the_log_only_grows() {
     assert_eq!(place.get("/api/v1/log/inclusion?index=x", "").status, 400);
 }
 
-/// Every live version is committed to in the log, with the nonce and salt
-/// that the manifest shows; earlier versions' secrets are gone.
+/// The log commits to every live version, with the nonce and salt of the
+/// manifest; the secrets of earlier versions are gone.
 #[test]
 fn every_live_version_is_in_the_log() {
     let place = Place::new(&Recipe::default()).unwrap();
     let old = place.get("/api/v1/manifest", "").json();
     receipt(&place);
-    // An addition has no receipt, and its version is in the log all the same.
+    // An addition has no receipt, but its version is in the log.
     let (has, items) = {
         let dataset = &place.dataset();
         let has: Vec<u32> = dataset.interactions.of(2).iter().map(|r| r.item).collect();
@@ -310,6 +310,6 @@ fn a_new_key_takes_over() {
     let lines: Vec<String> =
         serde_json::from_value(place.get("/api/v1/log/entries?count=1000", "").json()["entries"].clone()).unwrap();
     assert_eq!(current_key(&after.origin, &lines).unwrap(), Some(after.public_key));
-    // What the old key signed stays good.
+    // Signatures of the old key stay valid.
     serde_json::from_value::<ReceiptFile>(old).unwrap().verify().unwrap();
 }

@@ -1,4 +1,5 @@
-//! Bearer tokens of an OpenID Connect issuer: whose are taken, and whose not.
+//! Bearer tokens of an OpenID Connect issuer: the accepted and the refused
+//! ones.
 
 #![allow(clippy::unwrap_used)]
 
@@ -26,7 +27,7 @@ fn place(oidc: Oidc) -> Place {
     Place::with(&Recipe::default(), quick(), &http).unwrap()
 }
 
-/// Status and message of asking who one is.
+/// Status and message of a "who am I" request.
 fn asked(place: &Place, token: &str) -> (u16, String) {
     let reply = place.get("/api/v1/whoami", token);
     (reply.status.as_u16(), reply.json()["message"].as_str().unwrap_or_default().to_owned())
@@ -50,10 +51,11 @@ fn an_issuers_tokens_are_taken_beside_ours() {
         assert_eq!(who(&token("x", "eemu:operator"))["role"], "operator");
         assert_eq!(who(&token("x", "eemu:subject eemu:admin"))["role"], "admin");
         assert_eq!(who(&place.admin)["role"], "admin");
-        // A list is as good as words, and so is a list of audiences.
+        // A list of scopes is accepted like a string, and so is a list of
+        // audiences.
         let claims = with(issuer.claims(SHOP, "user-3", ""), "scope", json!(["eemu:subject"]));
         assert_eq!(who(&pair.sign(&with(claims, "aud", json!(["other", SHOP]))).unwrap())["user"], "user-3");
-        // What a person may: their own, and nobody else's.
+        // A user may read only their own data.
         let own = place.post("/api/v1/interactions/list", &subject, &json!({}));
         let others = place.post("/api/v1/interactions/list", &subject, &json!({"user": "user-4"}));
         assert_eq!((own.status.as_u16(), others.status.as_u16()), (200, 404));
@@ -86,7 +88,8 @@ fn what_is_wrong_with_a_token_is_said() {
     let now = good["iat"].as_u64().unwrap();
     let header = |json: &str| URL_SAFE_NO_PAD.encode(json);
     let body = URL_SAFE_NO_PAD.encode(good.to_string());
-    // Signed with the public key as a secret, as careless readers allow.
+    // Signed with the public key as an HMAC secret, which careless verifiers
+    // accept.
     let published = pair.public().unwrap();
     let secret = jsonwebtoken::EncodingKey::from_secret(published["x"].as_str().unwrap().as_bytes()).unwrap();
     let mut hmac = jsonwebtoken::Header::new(Algorithm::HS256);
@@ -117,7 +120,7 @@ fn what_is_wrong_with_a_token_is_said() {
         assert!(found == status && said.contains(words), "{token}: {found} {said}, expected {status} {words}");
         assert!(!said.contains("nobody-here"), "{said}");
     }
-    // A token of the issuer opens nothing where none is configured.
+    // A token of the issuer is refused where none is configured.
     let plain = Place::new(&Recipe::default()).unwrap();
     assert_eq!(asked(&plain, &sign(&good)).0, 401);
 }
@@ -141,14 +144,16 @@ fn keys_turn_over_and_are_not_asked_for_without_end() {
     let claims = issuer.claims(SHOP, "user-1", "eemu:subject");
     let (first, second) = (old.sign(&claims).unwrap(), new.sign(&claims).unwrap());
     assert_eq!((asked(&place, &first).0, asked(&place, &second).0), (200, 401));
-    // The issuer turns to a new key: its first token brings it here.
+    // The issuer changes to a new key: its first token makes the service fetch
+    // it.
     issuer.publish(&[&new]).unwrap();
     assert_eq!(asked(&place, &second).0, 200);
     assert_eq!(asked(&place, &first).0, 401, "the old key is gone with it");
-    // While the issuer is away, known keys are good and unknown ones are not.
+    // While the issuer is unavailable, known keys are accepted and unknown ones
+    // refused.
     issuer.publish(&[]).unwrap();
     assert_eq!((asked(&place, &second).0, asked(&place, &first).0), (200, 401));
-    // Tokens with invented keys do not make the issuer busy.
+    // Tokens with invented keys do not cause many requests to the issuer.
     issuer.publish(&[&old]).unwrap();
     let held = self::place(oidc(&issuer, Duration::from_secs(600)));
     assert_eq!(asked(&held, &first).0, 200);
@@ -167,7 +172,7 @@ fn an_issuer_that_is_away_is_said_to_be() {
     let token = pair.sign(&issuer.claims(SHOP, "user-1", "eemu:subject")).unwrap();
     let (status, said) = asked(&place, &token);
     assert!(status == 503 && said.contains("cannot be had at present"), "{said}");
-    // Our own tokens do not need it.
+    // The service's own tokens do not need the issuer.
     assert_eq!(asked(&place, &place.admin).0, 200);
     issuer.publish(&[&pair]).unwrap();
     assert_eq!(asked(&place, &token).0, 200);

@@ -1,5 +1,5 @@
-//! States over time: backups that forget what is deleted later, and a state
-//! that an earlier program wrote.
+//! States over time: backups whose restore repeats later deletions, and a state
+//! of an earlier version.
 
 #![allow(clippy::unwrap_used)]
 
@@ -18,7 +18,7 @@ use eemu_tests::service::{Place, Process, delete_items, learned, make_state, qui
 use eemu_tests::worlds::{Recipe, train_all};
 use serde_json::{Value, json};
 
-/// How long a backup is kept here: long enough that a deletion comes in time.
+/// The lifetime of a backup here: long enough for a deletion within it.
 const KEPT: Duration = Duration::from_secs(4);
 
 fn done(args: &[&str]) -> Value {
@@ -29,9 +29,9 @@ fn records(dir: &Path) -> Vec<Interaction> {
     Deployment::open(dir, Access::Read).unwrap().dataset.interactions.all().to_vec()
 }
 
-/// A backup made beside a running server; a record and an account deleted
-/// after it; the restore deletes both again, and its models are those of a
-/// system that never had them.
+/// A backup beside a running server; a record and an account are deleted after
+/// it. The restore deletes both again, and its models equal those of a system
+/// that never had them.
 #[test]
 fn a_restore_deletes_again() {
     let kept = tempfile::tempdir().unwrap();
@@ -75,9 +75,9 @@ fn a_restore_deletes_again() {
     assert_eq!(records(&all).len(), before.len());
 }
 
-/// The backup is still out after a restore: what was deleted before it, and
-/// what is deleted after it, stays deleted when the same backup is restored
-/// from the restored state.
+/// The backup still exists after a restore: deletions before and after the
+/// restore are repeated when the same backup is restored from the restored
+/// state.
 #[test]
 fn a_second_restore_deletes_everything_again() {
     let kept = tempfile::tempdir().unwrap();
@@ -112,8 +112,8 @@ fn a_second_restore_deletes_everything_again() {
     }
 }
 
-/// Without a backup there is no tombstone; with the last one's end they go,
-/// key and all, down to the bytes.
+/// Without a backup there is no tombstone. When the last backup expires,
+/// tombstones and their key are deleted, down to the bytes.
 #[test]
 fn tombstones_end_with_the_last_older_backup() {
     let kept = tempfile::tempdir().unwrap();
@@ -145,8 +145,8 @@ fn tombstones_end_with_the_last_older_backup() {
     assert!(!database.windows(key.len()).any(|w| w == key), "the key of the tombstones is still on disk");
 }
 
-/// Tombstones that do not know the backup, because they are another's or are
-/// destroyed with its end, are refused: what was deleted would come back.
+/// Tombstones that do not cover the backup (another state's, or destroyed when
+/// it expired) are refused, because deleted records would return.
 #[test]
 fn tombstones_of_another_time_or_place_are_refused() {
     let kept = tempfile::tempdir().unwrap();
@@ -181,8 +181,8 @@ fn fixture() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/state-format-1")
 }
 
-/// A state that eemu wrote before it served: it opens, serves, and goes on; a
-/// reader says what to do.
+/// A state written before eemu had a server opens, serves, and continues; a
+/// read-only command says what to do.
 #[test]
 fn a_state_of_format_1_opens() {
     let kept = tempfile::tempdir().unwrap();

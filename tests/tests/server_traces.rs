@@ -1,4 +1,4 @@
-//! Traces: sent where the environment says, and naming nobody.
+//! Traces: sent to the configured address, without identifiers.
 
 #![allow(clippy::unwrap_used)]
 
@@ -16,7 +16,7 @@ use serde_json::json;
 
 type Sent = Arc<Mutex<Vec<u8>>>;
 
-/// A collector of OTLP over HTTP; everything that was sent to it.
+/// A collector of OTLP over HTTP, and the messages that it received.
 fn collector() -> (String, Sent) {
     let sent = Sent::default();
     let take = |State(sent): State<Sent>, body: Bytes| async move { sent.lock().unwrap().extend_from_slice(&body) };

@@ -1,5 +1,5 @@
-//! A shard's training from file to file: pack, train, adopt. The bytes are
-//! those of training in one process, whatever happened on the way.
+//! The training of a shard by files: pack, train, adopt. The bytes equal those
+//! of training in one process, whatever happened meanwhile.
 
 #![allow(clippy::unwrap_used)]
 
@@ -72,15 +72,15 @@ fn bytes_are_those_of_training_in_one_process() {
         assert_eq!(hashes(&info(&here)), hashes(&info(&there)), "{kind}");
         assert_eq!(files(&here), files(&there), "{kind}");
         done(&["verify", "--state", text(&there), "--quiet"], &[]);
-        // A shard that is current keeps its version.
+        // A current shard keeps its version.
         let model = shop.path(&format!("{kind}-files")).join("shard-1.model");
         let (code, again, _) = adopt(&there, &[&model]);
         assert_eq!((code, &again["shards"][0]["adopted"]), (Some(0), &json!(false)));
     }
 }
 
-/// A model with a row a person starts and keeps each by its place, so the same
-/// records of the same people at other places are another input.
+/// A model with user rows initialises and stores each by the user's index, so
+/// the same records with other indices are another input.
 #[test]
 fn places_count_where_a_model_has_a_row_a_person() {
     let shop = Shop::new();
@@ -102,7 +102,7 @@ fn places_count_where_a_model_has_a_row_a_person() {
     }
 }
 
-/// Slots of people who left, and people who were admitted, are no hindrance.
+/// Deleted accounts and admitted users do not prevent training by files.
 #[test]
 fn a_deletion_is_answered_by_what_is_adopted() {
     let shop = Shop::new();
@@ -112,14 +112,15 @@ fn a_deletion_is_answered_by_what_is_adopted() {
         done(&["forget", "--state", text(&here), "--user", &gone, "--all", "--later"], &[]);
         done(&["forget", "--state", text(&here), "--user", &less, "--before", "30", "--later"], &[]);
         let there = shop.copy(&here, &format!("{kind}-there"));
-        // One after the other, as adoption: versions are numbers in order of publication.
+        // One shard after the other, as in adoption: versions are numbered in
+        // order of publication.
         let trained = done(&["train", "--jobs", "1", "--state", text(&here), "--quiet", "--json"], &[]);
         let adopted = around(&shop, &there, &format!("{kind}-files"));
         assert_eq!(hashes(&info(&here)), hashes(&info(&there)), "{kind}");
         let fresh: Vec<&Value> = adopted["shards"].as_array().unwrap().iter().map(|s| &s["shard"]).collect();
         assert_eq!(trained["shards_trained"], json!(fresh), "{kind}");
-        // The receipt is in the log, and says what that of one process says,
-        // but for what is drawn and for times.
+        // The receipt is in the log and equals that of one process, except for
+        // random values and times.
         let receipt = |state: &Path| {
             let file = shop.path("receipt.json");
             done(&["receipt", "export", "--state", text(state), "--to", text(&file)], &[]);
@@ -142,7 +143,7 @@ fn a_deletion_is_answered_by_what_is_adopted() {
     }
 }
 
-/// An input holds nothing of people whose records are in other shards.
+/// An input contains no data of users whose records are in other shards.
 #[test]
 fn an_input_holds_one_shard_alone() {
     let shop = Shop::new();
@@ -162,7 +163,7 @@ fn an_input_holds_one_shard_alone() {
                 assert_eq!(holds(id), own.contains(&user), "{kind}: shard {}, {id}", data.index);
                 if own.contains(&user) { present += 1 } else { absent += 1 }
             }
-            // Names of items are for people alone.
+            // Training does not need the names of items.
             assert_eq!(bytes[8..40], hex::decode(told["inputs"][0]["name"].as_str().unwrap()).unwrap());
             #[cfg(unix)]
             {
@@ -180,8 +181,8 @@ fn an_input_holds_one_shard_alone() {
     }
 }
 
-/// A model of records that the shard has no more is refused, and what the
-/// shard had stays.
+/// A model of records that the shard has no more is refused, and the shard
+/// keeps its model.
 #[test]
 fn a_shard_that_changed_keeps_what_it_had() {
     let shop = Shop::new();
@@ -205,23 +206,23 @@ fn a_shard_that_changed_keeps_what_it_had() {
     assert!(said.contains("other records") && said.contains("eemu shard pack"), "{said}");
     assert_eq!(told["shards"], json!([]));
     assert_eq!(hashes(&info(&state)), hashes(&before));
-    // Packed again it is taken.
+    // Packed again, it is accepted.
     pack(&state, 1, &input);
     train(&input, &model);
     let (code, told, said) = adopt(&state, &[&model]);
     assert_eq!((code, &told["shards"][0]["adopted"]), (Some(0), &json!(true)), "{said}");
-    // After a deletion the model that saw the record does not come back.
+    // After a deletion, the model that was trained on the record is refused.
     done(&["forget", "--state", text(&state), "--user", &reader, "--all", "--later"], &[]);
     let (code, _, said) = adopt(&state, &[&model]);
     assert_eq!(code, Some(2), "{said}");
     assert!(info(&state)["shards"][1]["model_blake3"].is_null());
-    // Nor when the shard has a new one.
+    // It is refused too after the shard has a new model.
     done(&["train", "-q", "--state", text(&state)], &[]);
     let (code, _, said) = adopt(&state, &[&model]);
     assert!(code == Some(2) && said.contains("other records"), "{said}");
 }
 
-/// Every damage is a sentence, and nothing is done.
+/// Every damage gives an error message, and changes nothing.
 #[test]
 fn damaged_files_are_refused() {
     let shop = Shop::new();
@@ -257,7 +258,7 @@ fn damaged_files_are_refused() {
         assert!(sentence(&said), "{what}: {said}");
         assert!(!out.exists(), "{what}");
     }
-    // A seal that is right over nonsense, as another program could make it.
+    // A valid checksum over nonsense, as another program could write it.
     for body in [&b"nonsense"[..], b"\x02\0\0\0\0\0\0\0{}"] {
         for (kind, adopts) in [(b"EEMUINP1", false), (b"EEMUMOD1", true)] {
             fs::write(&bad, [&kind[..], blake3::hash(body).as_bytes(), body].concat()).unwrap();
@@ -283,7 +284,7 @@ fn damaged_files_are_refused() {
     let (code, told, said) = adopt(&untrained, &[&foreign.1, &model]);
     assert_eq!(code, Some(2));
     assert!(said.contains("other records") && said.contains("foreign.model"), "{said}");
-    // The good one beside it is adopted.
+    // The valid model beside it is adopted.
     assert_eq!(told["shards"].as_array().unwrap().len(), 1, "{said}");
     let said = refused(&["shard", "pack", "--state", text(&state), "--shard", "3", "--out", text(&bad)], &[]);
     assert!(said.contains("from 0 to 2"), "{said}");
@@ -292,7 +293,7 @@ fn damaged_files_are_refused() {
     assert!(sentence(&said), "{said}");
 }
 
-/// A state of one shard whose training takes a second or a few.
+/// A state of one shard whose training takes a few seconds.
 fn slow(shop: &Shop) -> (PathBuf, PathBuf) {
     let here = shop.trained("slow", &["--shards", "1", "--epochs", "400"]);
     let there = shop.untrained(&here, "slow-there");
@@ -317,7 +318,7 @@ fn checkpoint(out: &Path) -> PathBuf {
     PathBuf::from(format!("{}.checkpoint", text(out)))
 }
 
-/// Killed at any moment it goes on, and comes to the same bytes.
+/// Killed at any moment, training continues and gives the same bytes.
 #[test]
 fn a_killed_training_goes_on() {
     let shop = Shop::new();
@@ -335,7 +336,7 @@ fn a_killed_training_goes_on() {
         went_on += usize::from(String::from_utf8_lossy(&output.stderr).contains("going on after epoch"));
     }
     assert!(went_on >= 2, "{went_on}");
-    // Half a file of a process that died while it wrote.
+    // A partial file of a process that died while it wrote.
     let half = shop.path("shard-0.model.checkpointAb12Cd.tmp");
     fs::write(&half, "half").unwrap();
     let last = start(&input, &out, &["--threads", "1"]).wait_with_output().unwrap();
@@ -345,11 +346,12 @@ fn a_killed_training_goes_on() {
     let (code, _, said) = adopt(&there, &[&out]);
     assert_eq!(code, Some(0), "{said}");
     assert_eq!(files(&here), files(&there));
-    // What is done is not done again.
+    // A finished training is not repeated.
     assert_eq!(train(&input, &out)["trained"], json!(false));
 }
 
-/// Asked to end it keeps what is done, and says that it may be tried again.
+/// Asked to stop, training keeps its progress, and its exit code says that it
+/// may be tried again.
 #[cfg(unix)]
 #[test]
 fn an_interrupted_training_may_be_tried_again() {
@@ -375,7 +377,7 @@ fn an_interrupted_training_may_be_tried_again() {
     assert_eq!(files(&here), files(&there));
 }
 
-/// A state whose training does not end while a test looks.
+/// A state whose training does not end during a test.
 fn endless(shop: &Shop) -> PathBuf {
     let state = shop.trained("state", &["--shards", "1", "--epochs", "1"]);
     lengthen(&state, 1_000_000);
@@ -389,20 +391,19 @@ fn lengthen(state: &Path, epochs: u32) {
     assert!(deployment.configure(config).unwrap());
 }
 
-/// Exit code and last words, within a time.
+/// Exit code and error output, within a time limit.
 fn ended(mut child: Child) -> (Option<i32>, String) {
     let began = Instant::now();
     while child.try_wait().unwrap().is_none() && began.elapsed() < Duration::from_secs(20) {
         std::thread::sleep(Duration::from_millis(20));
     }
-    // One that has ended already need not be.
+    // The process may have ended already.
     let _ = child.kill();
     let output = child.wait_with_output().unwrap();
     (output.status.code(), String::from_utf8(output.stderr).unwrap())
 }
 
-/// Whoever deletes the input ends the training, long before its end, and
-/// nothing of it is left.
+/// Deleting the input ends the training early, and none of its files is left.
 #[test]
 fn a_withdrawn_input_leaves_nothing() {
     let shop = Shop::new();
@@ -420,8 +421,8 @@ fn a_withdrawn_input_leaves_nothing() {
     assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
 }
 
-/// Whoever is overtaken by another input in its place says so, and leaves what
-/// may be the other's by then.
+/// A training whose input was replaced says so, and leaves files that may
+/// belong to the other one.
 #[test]
 fn a_replaced_input_is_not_spoilt() {
     let shop = Shop::new();
@@ -440,7 +441,7 @@ fn a_replaced_input_is_not_spoilt() {
     assert_eq!(adopt(&state, &[&out]).0, Some(0));
 }
 
-/// What can only fail at the end is refused at the start, and nothing is
+/// A write error that can be foreseen is reported at the start, and nothing is
 /// written.
 #[test]
 fn an_output_that_cannot_be_is_refused_at_once() {
@@ -454,7 +455,7 @@ fn an_output_that_cannot_be_is_refused_at_once() {
         let open = || fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
         open();
         done(&["shard", "pack", "--state", text(&state), "--all", "--out", text(&folder), "--json"], &[]);
-        // The folder was there before, and stays as it is.
+        // The folder existed before, and is unchanged.
         assert_eq!(fs::metadata(&folder).unwrap().permissions().mode() & 0o777, 0o755);
         fs::remove_file(folder.join("shard-0.input")).unwrap();
     }
@@ -471,7 +472,7 @@ fn an_output_that_cannot_be_is_refused_at_once() {
     }
 }
 
-/// A checkpoint of another input is not taken up.
+/// A checkpoint of another input is not used.
 #[test]
 fn a_checkpoint_of_another_input_is_not_taken_up() {
     let shop = Shop::new();
@@ -492,7 +493,7 @@ fn a_checkpoint_of_another_input_is_not_taken_up() {
     assert_eq!(files(&here), files(&there));
 }
 
-/// The help states what scripts rely on.
+/// The help states the facts that scripts rely on.
 #[test]
 fn the_help_states_exit_codes_and_secrets() {
     let help = |command: &str| run(&["shard", command, "--help"], &[]).1;

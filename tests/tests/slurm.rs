@@ -1,5 +1,5 @@
 //! Shards on a real Slurm of one node: two at a time, one cancelled, the node
-//! drained and resumed, one into its time limit. The bytes are those of one
+//! drained and resumed, one beyond its time limit. The bytes equal those of one
 //! process.
 //!
 //! Debian's slurm-wlm and munge, started here as root without cgroups.
@@ -25,7 +25,7 @@ struct Cluster {
     dir: TempDir,
 }
 
-/// Runs a program that must succeed; what it wrote.
+/// Runs a program that must succeed, and returns its output.
 fn output(command: &mut Command) -> String {
     let done = command.output().unwrap();
     assert!(done.status.success(), "{command:?}: {}", String::from_utf8_lossy(&done.stderr));
@@ -46,7 +46,7 @@ fn wait_for(what: &str, limit: u64, holds: impl Fn() -> bool) {
 
 impl Cluster {
     fn start() -> Self {
-        // Sockets have short names.
+        // Paths of sockets must be short.
         let dir = tempfile::Builder::new().prefix("slurm").tempdir_in("/tmp").unwrap();
         let cluster = Self { dir };
         let (at, host) = (text(cluster.dir.path()), output(Command::new("hostname").arg("-s")));
@@ -94,20 +94,21 @@ impl Cluster {
         command
     }
 
-    /// What the node does.
+    /// The state of the node.
     fn nodes(&self) -> String {
         let said = self.command("sinfo", &["--noheader", "--format=%T"]).output().unwrap();
         String::from_utf8(said.stdout).unwrap().trim().to_owned()
     }
 
-    /// Gives the node a state.
+    /// Sets the state of the node.
     fn node(&self, state: &str) {
         let host = output(Command::new("hostname").arg("-s"));
         let name = format!("nodename={}", host.trim());
         output(&mut self.command("scontrol", &["update", &name, &format!("state={state}"), "reason=test"]));
     }
 
-    /// Starts `eemu train` whose commands find this cluster, and the program.
+    /// Starts `eemu train` with commands that find this cluster and the
+    /// program.
     fn train(&self, state: &Path, folder: &Path, how: &str, jobs: &[&str]) -> Child {
         let eemu = program().unwrap();
         let path = format!("{}:{}", text(eemu.parent().unwrap()), std::env::var("PATH").unwrap());
@@ -129,7 +130,7 @@ impl Drop for Cluster {
     }
 }
 
-/// Eight shards, of which some are to be disturbed: the largest.
+/// Eight shards, and the largest of them, which are to be disturbed.
 fn eight(shop: &Shop) -> (PathBuf, PathBuf, Vec<u32>) {
     let here = shop.trained("here", &["--shards", "8", "--epochs", "600"]);
     let deployment = Deployment::open(&here, Access::Read).unwrap();
@@ -148,7 +149,8 @@ fn succeeded(child: Child) -> String {
     said
 }
 
-/// An array: the shipped script, held back for two shards in its first run.
+/// A job array: the distributed script, held back for two shards in its first
+/// run.
 #[test]
 fn shards_train_as_an_array_and_one_by_one() {
     let shop = Shop::new();
@@ -194,7 +196,7 @@ exec sh {} "$@"
 
     wait_for("the shard that is cancelled", 60, || shop.path("job").exists());
     cluster.node("drain");
-    // What runs goes on, and nothing new begins.
+    // Running jobs continue, and no new one starts.
     wait_for("the others' end", 60, || begun() == 8 || cluster.nodes().starts_with("drain"));
     std::thread::sleep(Duration::from_secs(2));
     let before = begun();
@@ -217,7 +219,7 @@ exec sh {} "$@"
     assert_eq!(files(&here), files(&there));
     done(&["verify", "--state", text(&there), "--quiet"], &[]);
 
-    // A job a shard: a step that is cancelled is tried again too.
+    // One job for each shard: a cancelled step is tried again too.
     let there = shop.untrained(&here, "again");
     let run = format!("sh {} {{input}} {{output}}", text(&shop.path("held")));
     let held = format!(

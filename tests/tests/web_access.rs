@@ -1,5 +1,5 @@
-//! Everybody gets in: the keyboard alone, axe-core on every page in both
-//! themes and three widths, no sideways scrolling.
+//! Accessibility: the keyboard alone, axe-core on every page in both themes and
+//! three widths, no horizontal scrolling.
 
 #![allow(clippy::unwrap_used)]
 
@@ -18,7 +18,8 @@ fn axe_finds_nothing_on_any_page() {
                 browser.look(width, height, dark).await.unwrap();
                 for step in 1..=8 {
                     let name = format!("lab-{step}-{width}-{}", if dark { "dark" } else { "light" });
-                    // Predicted at two widths, and not yet at the third.
+                    // The prediction is made at two widths, and still open at
+                    // the third.
                     let guessed = if width == 900 { "" } else { "&guess=forget.own,twin.none,neg.own,cost.little" };
                     browser.open(&format!("#v=1&step={step}&mistake=neg{guessed}")).await.unwrap();
                     browser.until("the page", "return !!document.querySelector('.stage h1')").await.unwrap();
@@ -56,14 +57,14 @@ fn the_keyboard_alone_is_enough() {
         let browser = Browser::start(&dist()).await.unwrap();
         browser.open("").await.unwrap();
         browser.until("the page", "return document.querySelectorAll('.dot').length > 100").await.unwrap();
-        // ] to step 5, without a mouse.
+        // The key ] leads to step 5, without a mouse.
         for _ in 0..4 {
             browser.keys(&["]"]).await.unwrap();
         }
         browser.until("step 5", "return document.querySelector('h1').innerText === 'Forget one dot'").await.unwrap();
         browser.until("its headline has the focus", "return document.activeElement.id === 'headline'").await.unwrap();
         browser.until("the worker", "return !document.querySelector('#play').disabled").await.unwrap();
-        // Tab into the grid: one stop, then arrows.
+        // Tab leads into the grid as one stop; arrows move inside.
         let in_grid = "return document.activeElement.getAttribute('role') === 'gridcell'";
         for _ in 0..24 {
             if browser.run(in_grid).await.unwrap() == true {
@@ -74,7 +75,7 @@ fn the_keyboard_alone_is_enough() {
         assert_eq!(browser.run(in_grid).await.unwrap(), true, "the grid has no tab stop");
         let label = "return document.activeElement.ariaLabel";
         let before = browser.run(label).await.unwrap();
-        // From the chosen dot, which may be its household's last.
+        // Starts at the chosen dot, which may be its household's last.
         browser.keys(&["\u{E011}", RIGHT]).await.unwrap();
         let after = browser.run(label).await.unwrap();
         assert_ne!(before, after);
@@ -89,7 +90,7 @@ fn the_keyboard_alone_is_enough() {
             .until("it is said", "return document.querySelector('#said').innerText.includes('Forgotten')")
             .await
             .unwrap();
-        // Keys never act in fields, and can be switched off.
+        // Shortcut keys never act in fields, and can be switched off.
         browser.keys(&["["]).await.unwrap();
         browser.until("step 4", "return document.querySelector('h1').innerText === 'Ask for a list'").await.unwrap();
         browser.run("document.querySelector('#household').focus()").await.unwrap();

@@ -1,6 +1,6 @@
-//! The default model in a real browser, with the real server: the public files
-//! and a person's own history are all that a browser needs, its list is the
-//! server's, and forgetting fetches the one model that changed.
+//! The default model in a real browser with the real server. The public files
+//! and a user's own history are all that a browser needs, its list equals the
+//! server's, and after a deletion it fetches only the changed model.
 
 #![allow(clippy::unwrap_used)]
 
@@ -17,8 +17,8 @@ async fn rows(browser: &Browser) -> Vec<(String, f64)> {
     rows.as_array().unwrap().iter().map(row).collect()
 }
 
-/// How far the scores are from the server's at most; the names must be the
-/// same but where two scores are nearer than 2e-4.
+/// The largest difference from the server's scores. The names must be the same
+/// except where two scores differ by less than 2e-4.
 fn apart(here: &[(String, f64)], there: &Value) -> f64 {
     let there = there["items"].as_array().unwrap();
     assert_eq!(here.len(), there.len());
@@ -63,14 +63,16 @@ fn public_files_and_a_history_are_all_that_a_list_needs() {
         let worst = apart(&before, &post(&shop, "/api/v1/recommendations", &token, &json!({})));
         assert!(worst < 1e-4, "the server's scores are others by {worst:.1e}");
 
-        // Fewer records to adapt to make another list, and the usual one comes back.
+        // Fewer records to adapt to give another list; the usual value restores
+        // the usual list.
         let slide = |to: &str| {
             format!(
                 "const s = document.querySelector('#slide-n'); s.value = {to};
                  s.dispatchEvent(new Event('input', {{ bubbles: true }}))"
             )
         };
-        // The first score before it moves: a list takes a millisecond.
+        // The score is read before the change, because a list takes a
+        // millisecond.
         let first = browser.run("return document.querySelector('#rows li').dataset.score").await.unwrap();
         browser.run(&slide("s.min")).await.unwrap();
         let other = format!(
@@ -84,7 +86,7 @@ fn public_files_and_a_history_are_all_that_a_list_needs() {
         browser.until("the usual", "return location.hash === '#for-you'").await.unwrap();
         browser.until("a list", LIST).await.unwrap();
 
-        // Forgetting one purchase retrains the household's shard, and no other.
+        // Deleting one purchase retrains the household's shard only.
         let earlier = versions(&shop);
         browser.click(".deeds li .btn").await.unwrap();
         browser.until("the question", "return !!document.querySelector('.confirm')").await.unwrap();
@@ -105,14 +107,14 @@ fn public_files_and_a_history_are_all_that_a_list_needs() {
         assert!(worst < 1e-4, "after forgetting the server's scores are others by {worst:.1e}");
         browser.picture("for-you-default-model").await.unwrap();
 
-        // Nothing of people was asked for: no rows of them, and no features.
+        // No data of users were requested: neither rows nor features.
         assert!(shop.proxy.asked().iter().all(|asked| !asked.line.contains("/rows")));
         browser.close().await.unwrap();
     });
 }
 
-/// Where an operator asked for features of people, a person's browser gets the
-/// buckets of that person alone, and its list is still the server's.
+/// Where an operator configured user features, a user's browser gets that
+/// user's buckets only, and its list still equals the server's.
 #[test]
 fn a_persons_own_buckets_reach_their_browser_alone() {
     let shop = Shop::selling(Goods::ItemsAndPeople).unwrap();

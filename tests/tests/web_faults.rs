@@ -1,5 +1,5 @@
-//! Faults that the page had once, by their kind: what a sentence says ends with
-//! its cause, nobody is stuck, and everything is where it can be used.
+//! Earlier faults of the page, by kind: error messages disappear with their
+//! cause, users can always continue, and controls are where they can be used.
 
 #![allow(clippy::unwrap_used)]
 
@@ -7,8 +7,8 @@ use eemu_tests::browser::{Browser, dist, drive};
 use eemu_tests::shop::{self, LIST, Shop, aside};
 use serde_json::{Value, json};
 
-/// A sentence about every shard being off, or about the network, ends with its
-/// cause; forgetting meanwhile says in its row that nothing was forgotten.
+/// A message about disabled shards or the network disappears with its cause. A
+/// deletion meanwhile says in its row that nothing was deleted.
 #[test]
 fn sentences_end_with_their_cause() {
     let shop = Shop::patient().unwrap();
@@ -42,8 +42,8 @@ fn sentences_end_with_their_cause() {
     });
 }
 
-/// Whoever is signed in and has nothing can add something, and their list is
-/// made with it; no sentence names a picker that is not there.
+/// A signed-in user without records can add one, and the list then uses it. No
+/// message names a picker that is absent.
 #[test]
 fn who_is_signed_in_can_add_a_record() {
     let shop = Shop::patient().unwrap();
@@ -72,7 +72,8 @@ fn who_is_signed_in_can_add_a_record() {
         browser.until("a list", LIST).await.unwrap();
         assert_eq!(own().len(), before.len() + 1);
 
-        // With nothing left it can be added again, and the page says what is true.
+        // With no record left, one can be added again, and the page's text is
+        // correct.
         browser.click("#account").await.unwrap();
         browser.click("#forget-all").await.unwrap();
         browser.click("#confirm").await.unwrap();
@@ -84,8 +85,8 @@ fn who_is_signed_in_can_add_a_record() {
     });
 }
 
-/// "Empty it" asks, says that it did, and the line below says what is kept then.
-/// A search without a hit says so.
+/// "Empty it" asks first and confirms afterwards, and the line below shows the
+/// remaining data. A search without a hit says so.
 #[test]
 fn emptying_and_searching_say_what_came_of_it() {
     let shop = Shop::patient().unwrap();
@@ -156,7 +157,7 @@ fn without_webassembly_a_sentence_and_with_forced_colours_a_mark() {
     });
 }
 
-/// Names break between words alone.
+/// Names break only between words.
 #[test]
 fn words_stay_whole() {
     let shop = Shop::patient().unwrap();

@@ -1,5 +1,5 @@
-//! The first minute of somebody without an account: what each place says, the
-//! example that can be forgotten from, why an item is in a list, a phone's menu.
+//! The first minute of a visitor without an account: the text of each page, the
+//! example with its deletion, the reasons for an item, and the menu on a phone.
 
 #![allow(clippy::unwrap_used)]
 
@@ -22,7 +22,8 @@ fn the_example_forgets_for_real_and_proves_it() {
         let proof = browser.text(".paper").await.unwrap();
         assert!(proof.contains("8 of 8 equal") && proof.contains("not one byte"), "{proof}");
         assert_eq!(browser.text("h1").await.unwrap(), "Forgotten, and proved, in this browser.");
-        // One shard changed, the list was made anew, and nobody was asked for anything.
+        // One shard changed, the list was computed anew, and no request was
+        // sent.
         assert_eq!(browser.run("return document.querySelectorAll('.you .piece.lift').length").await.unwrap(), 1);
         assert_ne!(browser.run(rows).await.unwrap(), before);
         assert!(browser.text(".answer .head:has(#list)").await.unwrap().contains("after forgetting"));
@@ -32,7 +33,7 @@ fn the_example_forgets_for_real_and_proves_it() {
         browser.click("#trial-again").await.unwrap();
         browser.until("it is back", "return !document.querySelector('#proof')").await.unwrap();
 
-        // Operate shows what it would show.
+        // Operate shows an example.
         browser.open("#operate").await.unwrap();
         browser.until("its example", "return document.querySelectorAll('.operate .piece').length === 8").await.unwrap();
         assert_eq!(browser.text(".operate section .tag").await.unwrap(), "Example");
@@ -41,7 +42,8 @@ fn the_example_forgets_for_real_and_proves_it() {
         browser.until("the Lab", "return document.querySelector('h1').innerText === 'A small world'").await.unwrap();
         assert!(browser.text("main").await.unwrap().contains("See a recommender forget one purchase"));
         browser.picture("first-lab").await.unwrap();
-        // Its picture has no stops of Tab: a dot that cannot be chosen cannot have the focus.
+        // Its picture has no tab stops: a dot that cannot be chosen cannot have
+        // the focus.
         let stops = "return [...document.querySelectorAll('svg.mx g')].filter((dot) => {
             dot.focus?.(); return document.activeElement === dot }).length";
         assert_eq!(browser.run(stops).await.unwrap(), 0);
@@ -79,7 +81,7 @@ fn why_an_item_is_there_is_what_leaving_out_does() {
         let reason = browser.text(".reasons span").await.unwrap();
         let (record, place) = reason.split_once(": ").unwrap();
         let place: usize = place.trim_end_matches('.').rsplit(' ').next().unwrap().parse().unwrap();
-        // Without that record it stands just there.
+        // Without that record the item has this rank.
         let remove = format!(
             "[...document.querySelectorAll('.deeds li')].find((row) => row.innerText.startsWith({})).querySelector('.btn').click()",
             serde_json::to_string(record).unwrap()
@@ -115,7 +117,7 @@ fn on_a_phone_the_menu_is_whole_and_several_are_taken_back() {
         browser.client.active_element().await.unwrap().send_keys("\u{E00C}").await.unwrap();
         browser.until("closed by Escape", "return !document.querySelector('.menu[open]')").await.unwrap();
 
-        // Three at once, and taken back before anything is sent.
+        // Three deletions at once, undone before a request is sent.
         let sent = || shop.proxy.asked().iter().filter(|asked| asked.line.contains("/interactions/delete")).count();
         browser.click("#several").await.unwrap();
         let choose = "const all = [...document.querySelectorAll('.choose input')].slice(0, 3); all.forEach((box) => box.click());
@@ -128,7 +130,7 @@ fn on_a_phone_the_menu_is_whole_and_several_are_taken_back() {
         browser.click("#undo").await.unwrap();
         browser.until("taken back", "return !document.querySelector('.waiting')").await.unwrap();
         assert_eq!(sent(), 0);
-        // Again, in earnest: one request for all three.
+        // Again without undoing: one request for all three.
         browser.click("#several").await.unwrap();
         browser.run(choose).await.unwrap();
         browser.click("#forget-several").await.unwrap();

@@ -1,6 +1,6 @@
-//! For you in a real browser, with the real server: a household's list is the
-//! server's list, forgetting is followed to its checked receipt, a visitor's
-//! history stays in the browser.
+//! For you in a real browser with the real server: a household's list equals
+//! the server's, a deletion is followed to its verified receipt, and a
+//! visitor's history stays in the browser.
 
 #![allow(clippy::unwrap_used)]
 
@@ -17,7 +17,7 @@ async fn rows(browser: &Browser) -> Vec<(String, f64)> {
     rows.as_array().unwrap().iter().map(row).collect()
 }
 
-/// Scores within 1e-4, and the same order but for near-ties.
+/// Scores within 1e-4, and the same order except for near-ties.
 fn assert_same(here: &[(String, f64)], there: &Value) {
     let there = there["items"].as_array().unwrap();
     assert_eq!(here.len(), there.len());
@@ -32,7 +32,8 @@ fn assert_same(here: &[(String, f64)], there: &Value) {
     }
 }
 
-/// Signs in as the demonstration's first household; its token.
+/// Signs in as the demonstration's first household, and returns its identifier
+/// and token.
 async fn sign_in(shop: &Shop, browser: &Browser) -> (String, String) {
     shop::sign_in(browser).await;
     browser.until("a list", LIST).await.unwrap();
@@ -73,7 +74,7 @@ fn the_finished_example_is_painted_first_and_other_parts_a_frame_apart() {
         browser.open("").await.unwrap();
         let frames = browser.until("every part", "return Object.keys(parts).length === 5 && parts").await.unwrap();
         let frame = |part: &str| frames[part].as_u64().unwrap();
-        // No layout is of more than one of these and the example.
+        // No layout contains more than one of these and the example.
         let mut others = ["#deeds", "#tuning", "#slide-n"].map(frame);
         others.sort_unstable();
         let example = frame(".pane").max(frame("#list"));
@@ -87,7 +88,7 @@ fn a_household_adapts_recommends_forgets_and_checks_the_receipt() {
     let shop = Shop::patient().unwrap();
     drive(async {
         let browser = Browser::at(&shop.proxy.address).await.unwrap();
-        // The first paint is a finished example, marked so.
+        // The page first shows a finished example, marked as such.
         browser.open("").await.unwrap();
         browser
             .until("the example", "return document.querySelector('.lead .tag')?.innerText === 'Example'")
@@ -100,7 +101,8 @@ fn a_household_adapts_recommends_forgets_and_checks_the_receipt() {
         assert_eq!(shop.proxy.downloads(), 8);
         assert_same(&rows(&browser).await, &post(&shop, "/api/v1/recommendations", &token, &json!({})));
 
-        // A slider acts at once, and the link holds it; nothing about the household.
+        // A slider acts at once, and the link contains its value, but nothing
+        // about the household.
         let before = rows(&browser).await;
         let slide = "const s = document.querySelector('#slide-n'); s.value = 3; s.dispatchEvent(new Event('input', { bubbles: true }))";
         browser.run(slide).await.unwrap();
@@ -110,7 +112,7 @@ fn a_household_adapts_recommends_forgets_and_checks_the_receipt() {
             .unwrap();
         browser.until("its row", "return location.hash === '#for-you&n=3'").await.unwrap();
         assert_ne!(rows(&browser).await, before);
-        // A shard is switched off by a key in the pane: no bar of it is left.
+        // A key in the pane switches a shard off: no bar of it is left.
         browser.run("document.querySelector('.piece.shard-C button').focus()").await.unwrap();
         browser.keys(&["3"]).await.unwrap();
         browser.until("no bar of C", "return document.querySelectorAll('#rows .slot').length === 10").await.unwrap();
@@ -124,7 +126,7 @@ fn a_household_adapts_recommends_forgets_and_checks_the_receipt() {
             .unwrap();
         assert_eq!(rows(&browser).await, before);
 
-        // Forgetting: the cost before, the proof after.
+        // A deletion: the cost is shown before, the proof after.
         let earlier = versions(&get(&shop, "/api/v1/manifest"));
         let name = browser.text(".deeds li .what").await.unwrap();
         let name = name.lines().next().unwrap().to_owned();
@@ -167,7 +169,8 @@ fn a_household_adapts_recommends_forgets_and_checks_the_receipt() {
         );
         browser.picture("for-you-forgotten").await.unwrap();
 
-        // The second visit: still signed in, nothing downloaded, the name gone.
+        // On the second visit the user is still signed in, nothing is
+        // downloaded, and the deleted name is absent.
         browser.open("").await.unwrap();
         browser
             .until(
@@ -180,7 +183,7 @@ fn a_household_adapts_recommends_forgets_and_checks_the_receipt() {
         assert_eq!(browser.run("return document.querySelectorAll('.deeds .gone').length").await.unwrap(), 0);
         assert!(!browser.text("body").await.unwrap().contains(&name), "{name} is still on the page");
 
-        // Neither a person nor an item ever stands in an address.
+        // Identifiers of users and items never appear in an address.
         let id = user;
         for asked in shop.proxy.asked() {
             assert!(
@@ -229,7 +232,7 @@ fn a_visitors_picks_never_leave_the_browser() {
         browser.picture("for-you-visitor").await.unwrap();
         let here = rows(&browser).await;
 
-        // A table: hostile first.
+        // Tables: a hostile one first.
         let folder = tempfile::tempdir().unwrap();
         let upload = async |name: &str, bytes: &[u8]| {
             let file = folder.path().join(name);
@@ -250,7 +253,7 @@ fn a_visitors_picks_never_leave_the_browser() {
             )
             .await
             .unwrap();
-        // Too large is said before anything of it is read.
+        // A file that is too large is refused before it is read.
         let large = std::fs::File::create(folder.path().join("c.csv")).unwrap();
         large.set_len(65 << 20).unwrap();
         let input = browser.client.find(fantoccini::Locator::Css("#table")).await.unwrap();
@@ -268,7 +271,8 @@ fn a_visitors_picks_never_leave_the_browser() {
         browser.until("the table", "return document.querySelectorAll('.deeds li').length === 6").await.unwrap();
         browser.until("its list", "return document.querySelectorAll('.tuning .set li').length === 6").await.unwrap();
         assert_eq!(browser.text("#read").await.unwrap(), "7 lines read: 6 items are in this catalogue.");
-        // Windows' own letters, semicolons, days first, and the same again by hand.
+        // A Windows encoding, semicolons, days first; then the same records by
+        // hand.
         let name = catalog["items"][5]["name"].as_str().unwrap();
         let odd = format!(
             "Titel;Datum;Caf\u{e9}\r\n{name};27.01.2023;x\r\n\r\nnichts;28.01.2023;y\r\nnoch;bald;z\r\nauch nichts;29.01.2023;w\r\n"
@@ -282,7 +286,8 @@ fn a_visitors_picks_never_leave_the_browser() {
         assert!(bad.starts_with("Line 5: ") && bad.contains("bald"), "{bad}");
         browser.picture("for-you-file").await.unwrap();
 
-        // Nothing of it was sent: neither identifier nor name, in no line, header or body.
+        // No record of the table was sent: neither identifier nor name, in any
+        // line, header or body.
         let of_table: Vec<(String, String)> = catalog["items"].as_array().unwrap()[5..11]
             .iter()
             .map(|item| (item["id"].as_str().unwrap().to_owned(), item["name"].as_str().unwrap().to_owned()))
@@ -294,7 +299,8 @@ fn a_visitors_picks_never_leave_the_browser() {
                 assert!(!text.contains(name.as_str()) && !asked.line.contains(&format!("={id}")), "{text}");
             }
         }
-        // Only now, and not by the browser, the server is asked for the same list.
+        // Only now the test itself, not the browser, asks the server for the
+        // same list.
         let items: Vec<&str> = picked.iter().map(|(id, _)| id.as_str()).collect();
         assert_same(&here, &post(&shop, "/api/v1/recommendations", &shop.admin, &json!({ "items": items })));
         browser.close().await.unwrap();
@@ -307,7 +313,8 @@ fn long_lists_are_drawn_in_portions() {
     drive(async {
         let browser = Browser::at(&shop.proxy.address).await.unwrap();
         sign_in(&shop, &browser).await;
-        // What one task of the page adds at most: a bound on its work that no clock decides.
+        // The largest change by one task of the page: a limit on its work that
+        // does not depend on a clock.
         let watch = "window.most = 0;
             new MutationObserver((changes) => {
               const rows = (node) => node.nodeName === 'LI' ? 1 : node.querySelectorAll?.('li').length ?? 0;
@@ -407,7 +414,7 @@ fn an_operator_sees_shards_queue_and_log() {
         assert!(browser.text("#whole").await.unwrap().contains("The log is whole"));
         let entries = browser.run("return document.querySelectorAll('#entries tr').length").await.unwrap();
 
-        // A deletion by somebody else is seen as it happens.
+        // A deletion from elsewhere is shown as it happens.
         let own = post(&shop, "/api/v1/interactions/list", &subject, &json!({}));
         let item = own["interactions"][0]["item"].as_str().unwrap().to_owned();
         post(&shop, "/api/v1/interactions/delete", &subject, &json!({ "items": [item] }));
@@ -419,7 +426,7 @@ fn an_operator_sees_shards_queue_and_log() {
             .await
             .unwrap();
         browser.picture("operate-retraining").await.unwrap();
-        // They retrain in an hour, or when the operator says so.
+        // The shards retrain in an hour, or when the operator asks.
         browser.click("#hurry").await.unwrap();
         browser.until("its receipt", "return !!document.querySelector('#entries tr.receipt')").await.unwrap();
         browser

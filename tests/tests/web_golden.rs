@@ -1,6 +1,6 @@
 //! The golden cases in a real browser, computed by a worker on the CPU backend
-//! and on WebGPU (a software adapter): within the same tolerance as natively,
-//! and on the CPU twice the same.
+//! and on WebGPU (a software adapter): within the tolerance of the native test,
+//! and equal when repeated on the CPU.
 
 #![allow(clippy::unwrap_used)]
 
@@ -10,7 +10,7 @@ use eemu_tests::browser::{Browser, WEBGPU, dist_cases, drive, root};
 use eemu_tests::golden::TOLERANCE;
 use serde_json::Value;
 
-/// Every case, the smallest first.
+/// All cases, the smallest first.
 fn cases() -> Vec<(PathBuf, String)> {
     let paths = std::fs::read_dir(root().join("tests/golden")).unwrap().map(|entry| entry.unwrap().path());
     let mut cases: Vec<_> = paths.map(|path| (path.clone(), std::fs::read_to_string(path).unwrap())).collect();
@@ -33,14 +33,14 @@ fn golden_cases_hold_in_chromium() {
         for (path, text) in cases() {
             let first = run(&browser, &text, false).await;
             assert_close(&path, &first);
-            // A second worker, from nothing: the same bytes give the same error.
+            // A second, new worker: the same bytes give the same error.
             assert_eq!(run(&browser, &text, false).await, first);
         }
         browser.close().await.unwrap();
     });
 }
 
-/// One case, and all of them with `EEMU_LONG`: a software adapter is slow.
+/// One case, or all of them with `EEMU_LONG`: a software adapter is slow.
 #[test]
 fn golden_cases_hold_on_webgpu() {
     drive(async {
@@ -65,10 +65,10 @@ fn golden_cases_hold_on_webgpu() {
     });
 }
 
-/// The longest that a case may take on a software adapter.
+/// The time limit of a case on a software adapter.
 const LONG: std::time::Duration = std::time::Duration::from_secs(300);
 
-/// What a fresh worker makes of a case.
+/// The result of a case in a new worker.
 async fn run(browser: &Browser, text: &str, gpu: bool) -> Value {
     let script = "
         const [text, gpu, done] = arguments;

@@ -1,5 +1,5 @@
-//! Which device makes the lists: WebGPU (a software adapter) and the CPU, by
-//! hand and by trial, and what becomes of a device that is lost.
+//! The device that computes the lists: WebGPU (a software adapter) or the CPU,
+//! chosen by hand and by a trial, and the recovery from a lost device.
 
 #![allow(clippy::unwrap_used)]
 
@@ -12,7 +12,7 @@ async fn visit(browser: &Browser) {
     browser.until("a list", LIST).await.unwrap();
 }
 
-/// Waits until the badge says so.
+/// Waits until the badge contains a text.
 async fn badge(browser: &Browser, says: &str) {
     let script = format!("return document.querySelector('#device').textContent.includes({says:?})");
     if let Err(why) = browser.until(says, &script).await {
@@ -20,7 +20,7 @@ async fn badge(browser: &Browser, says: &str) {
     }
 }
 
-/// Names and scores of the list.
+/// Names and scores of the list on the page.
 async fn rows(browser: &Browser) -> Vec<(String, f64)> {
     let script = "return [...document.querySelectorAll('#rows li')].map((row) =>
         [row.querySelector('.what .name').innerText, Number(row.dataset.score)])";
@@ -59,8 +59,9 @@ fn without_an_adapter_it_starts_on_the_cpu_and_says_why() {
         let browser = Browser::at(&shop.proxy.address).await.unwrap();
         visit(&browser).await;
         badge(&browser, "CPU· no WebGPU adapter found").await;
-        // Wanting it does not make one, and there is a list as before. The session
-        // remembers a wish once the worker has answered it.
+        // Selecting WebGPU does not create an adapter, and the list stays as
+        // before. The session stores the selection after the worker has
+        // answered it.
         browser
             .run("sessionStorage.removeItem('device'); window.before = document.querySelector('#rows').dataset.millis")
             .await
@@ -87,18 +88,19 @@ fn webgpu_makes_the_same_list_and_may_be_lost() {
     drive(async {
         let browser = Browser::at_with(&shop.proxy.address, WEBGPU).await.unwrap();
         visit(&browser).await;
-        // Few pairs: every shape of a tensor is a program that the adapter compiles.
+        // Few pairs, because the adapter compiles a program for each shape of a
+        // tensor.
         slide(&browser, 3).await;
         let on_cpu = rows(&browser).await;
 
-        // By trial: the software adapter is the slower one.
+        // By a trial: the software adapter is slower.
         badge(&browser, "CPU· faster here than WebGPU").await;
         assert!(fetched(&shop));
         let speeds = browser.run("return document.querySelector('#speeds').textContent").await.unwrap();
         assert!(speeds.as_str().unwrap().contains("ms on WebGPU"), "{speeds}");
         let remembered = browser.run("return JSON.parse(sessionStorage.getItem('device'))[1].gpu").await.unwrap();
         assert!(remembered.as_f64().unwrap() > 0.0);
-        // The next visit of the session knows it without another trial.
+        // The next visit of the session uses the result without another trial.
         browser.open("").await.unwrap();
         browser.until("the list again", LIST).await.unwrap();
         badge(&browser, "CPU· faster here than WebGPU").await;
@@ -115,7 +117,7 @@ fn webgpu_makes_the_same_list_and_may_be_lost() {
         browser.run("document.querySelector('#device').parentElement.open = true").await.unwrap();
         browser.picture("for-you-webgpu").await.unwrap();
 
-        // The browser's graphics process dies.
+        // The browser's graphics process is crashed.
         let crashed = browser.devtools("Browser.crashGpuProcess", json!({})).await;
         eprintln!("the graphics process: {crashed:?}");
         badge(&browser, "CPU· the graphics device stopped").await;
@@ -129,7 +131,7 @@ fn webgpu_makes_the_same_list_and_may_be_lost() {
         assert_eq!(shop.proxy.downloads(), 8, "no model is downloaded again");
         browser.picture("for-you-device-lost").await.unwrap();
 
-        // Forgetting goes on as ever, and the receipt holds.
+        // Deletion continues to work, and the receipt is valid.
         browser.click(".deeds li .btn").await.unwrap();
         browser.click("#confirm").await.unwrap();
         browser.until("the receipt", "return document.querySelectorAll('#checks .ok').length === 5").await.unwrap();
@@ -142,7 +144,7 @@ fn what_is_forgotten_goes_from_the_graphics_device_too() {
     let shop = Shop::open().unwrap();
     drive(async {
         let browser = Browser::at_with(&shop.proxy.address, WEBGPU).await.unwrap();
-        // Wanted from the start, so that there is no trial.
+        // Selected from the start, so that there is no trial.
         browser.open("").await.unwrap();
         browser.run("sessionStorage.setItem('device', JSON.stringify(['Gpu', null]))").await.unwrap();
         visit(&browser).await;
@@ -155,8 +157,9 @@ fn what_is_forgotten_goes_from_the_graphics_device_too() {
         let held = async || browser.run(holds).await.unwrap().as_str().unwrap().to_owned();
         let all = "On the graphics device now: the models of A, B, C, D, E, F, G, H.";
         assert_eq!(held().await, all);
-        // The only shard that is switched on is the one that is to forget: without
-        // its model no list is made, which would tell the device what stays.
+        // The deletion concerns the only shard that is switched on. Without its
+        // model no list is computed, and only a list would tell the graphics
+        // device which models to keep.
         browser.click(".deeds li .btn").await.unwrap();
         let asked = browser.text(".confirm p").await.unwrap();
         let letter = asked.split("It is in shard ").nth(1).unwrap().chars().next().unwrap();
@@ -183,7 +186,8 @@ fn what_is_forgotten_goes_from_the_graphics_device_too() {
         let there = aside(|| shop.process.post("/api/v1/recommendations", token, &json!({})).unwrap().1);
         let row = |row: &serde_json::Value| (row["name"].as_str().unwrap().to_owned(), row["score"].as_f64().unwrap());
         let there: Vec<(String, f64)> = there["items"].as_array().unwrap().iter().map(row).collect();
-        // A list of before the last change is made again, and the adapter is slow.
+        // A list from before the last change is computed again, and the adapter
+        // is slow.
         let first =
             format!("return Math.abs(document.querySelector('#rows li')?.dataset.score - {}) < 1e-4", there[0].1);
         browser.until_for("the new list", &first, 3).await.unwrap();

@@ -1,14 +1,14 @@
-//! The main journeys in whichever browser `EEMU_BROWSER` names: signing in, a
-//! list, one thing forgotten down to a checked receipt, the Lab's third step,
-//! and the operator's look. They use nothing but WebDriver, so they run in
-//! Chromium and in Firefox (`cargo xtask test --all`).
+//! The main journeys in the browser that `EEMU_BROWSER` names: signing in, a
+//! list, a deletion followed to its verified receipt, the Lab's third step, and
+//! the operator's overview. They use only WebDriver, so they run in Chromium
+//! and in Firefox (`cargo xtask test --all`).
 
 #![allow(clippy::unwrap_used)]
 
 use eemu_tests::browser::{Browser, Engine, dist, drive};
 use eemu_tests::shop::{self, LIST, Shop};
 
-/// The browser is the one that was asked for.
+/// Checks that the browser is the requested one.
 async fn assert_engine(browser: &Browser) {
     let agent = browser.run("return navigator.userAgent").await.unwrap();
     let firefox = agent.as_str().unwrap().contains("Firefox/");
@@ -36,7 +36,7 @@ fn somebody_signs_in_gets_a_list_and_forgets() {
             .await
             .unwrap();
         browser.until("a list without it", LIST).await.unwrap();
-        // The next visit knows who is here, and has the receipt.
+        // The next visit still knows the user, and has the receipt.
         browser.open("").await.unwrap();
         browser.until("a list again", LIST).await.unwrap();
         browser

@@ -1,11 +1,11 @@
-//! The Lab in a real browser, from a cold start to equal hashes, and each
-//! mistake to unequal ones.
+//! The Lab in a real browser, from a cold start to equal hashes, and with each
+//! mistake to different ones.
 
 #![allow(clippy::unwrap_used)]
 
 use eemu_tests::browser::{Browser, dist, drive};
 
-/// The eight hashes that the page shows, and what their mirrors say.
+/// The eight hashes on the page, and the results of their comparisons.
 async fn mirrors(browser: &Browser) -> (Vec<String>, Vec<String>) {
     let list = |value: serde_json::Value| -> Vec<String> { serde_json::from_value(value).unwrap() };
     let hashes = browser.run("return [...document.querySelectorAll('.cmp .hx')].map((e) => e.textContent)").await;
@@ -30,7 +30,8 @@ fn from_the_first_dot_to_equal_hashes() {
     drive(async {
         let browser = Browser::start(&dist()).await.unwrap();
         browser.open("").await.unwrap();
-        // First paint: a finished example, before the worker is there.
+        // The page first shows a finished example, before the worker has
+        // started.
         browser.until("the world", "return document.querySelectorAll('.dot').length > 100").await.unwrap();
         browser.click("#next").await.unwrap();
         browser.until("the trays", "return document.querySelectorAll('.tray').length === 8").await.unwrap();
@@ -56,13 +57,14 @@ fn from_the_first_dot_to_equal_hashes() {
         assert_eq!(hashes.len(), 8);
         assert!(says.iter().all(|says| says == "equal, 32 of 32 bytes"), "{says:?}");
 
-        // CPU wasm against CPU wasm: a second visit with a new worker, the same bytes.
+        // A second visit with a new worker, both in CPU WebAssembly, gives the
+        // same bytes.
         browser.open("#v=1&step=6&play=1").await.unwrap();
         browser.until("the twin", "return document.querySelectorAll('.eq.equal').length === 8").await.unwrap();
         no_example(&browser).await;
         assert_eq!(mirrors(&browser).await.0, hashes);
 
-        // Nothing but the app's own files was asked for, and no history was sent.
+        // Only the app's own files were requested, and no history was sent.
         for path in browser.served().requests() {
             assert!(!path.contains('?') && !path.contains("del") && !path.contains("csv"), "{path}");
         }
@@ -77,7 +79,8 @@ fn each_mistake_breaks_the_mirrors() {
         browser.open("#v=1&step=7").await.unwrap();
         for (lesson, differing) in [("negatives", 1), ("aggregator", 1), ("order", 2), ("epoch", 1)] {
             browser.click(&format!("#lesson-{lesson}")).await.unwrap();
-            // Nothing is shown before there is a prediction, or none is wanted.
+            // No result is shown until the user has predicted or skipped the
+            // prediction.
             browser.until("the question", "return !!document.querySelector('#predict-skip')").await.unwrap();
             assert_eq!(browser.run("return document.querySelectorAll('.cmp .mirror').length").await.unwrap(), 0);
             browser.click("#predict-skip").await.unwrap();
@@ -90,7 +93,8 @@ fn each_mistake_breaks_the_mirrors() {
             let found = browser.run(bad).await.unwrap().as_u64().unwrap();
             assert!(found >= differing, "{lesson}: {found} mirrors differ");
             if lesson == "aggregator" {
-                // The eight agree: only the blend remembers.
+                // The eight shards agree: only the blend contains the deleted
+                // record.
                 assert_eq!(
                     browser.run("return document.querySelectorAll('.cmp .mirror.differs').length").await.unwrap(),
                     0
@@ -107,7 +111,7 @@ fn each_mistake_breaks_the_mirrors() {
 fn a_dot_without_a_trace_gets_one_that_has() {
     drive(async {
         let browser = Browser::start(&dist()).await.unwrap();
-        // The latest purchase of the last household: no later card moves.
+        // The latest purchase of the last household: no later record moves.
         browser.open("#v=1&step=7&del=12.9&hide=predict").await.unwrap();
         browser.until("the dot", "return document.querySelector('.dotline b')?.innerText").await.unwrap();
         browser.click("#lesson-order").await.unwrap();
@@ -142,7 +146,7 @@ fn the_fragment_restores_a_state_and_hides_controls() {
             .until("the step before", "return document.querySelector('h1').innerText === 'Cut it into shards'")
             .await
             .unwrap();
-        // What cannot be used falls back, with a sentence.
+        // An unusable value is replaced by the default, with a message.
         browser.open("#v=1&s=99").await.unwrap();
         browser
             .until("a sentence", "return document.querySelector('.trouble')?.innerText.includes('s=99')")
@@ -180,14 +184,15 @@ fn a_table_of_ones_own_good_and_hostile() {
             .unwrap();
         assert_eq!(browser.run("return document.querySelectorAll('.names b').length").await.unwrap(), 0);
 
-        // The whole way with it.
+        // All steps with this file.
         for _ in 0..5 {
             browser.click("#next").await.unwrap();
         }
         browser.click("#play").await.unwrap();
         browser.until("equal hashes", "return document.querySelectorAll('.eq.equal').length === 8").await.unwrap();
 
-        // Its link names a hash and asks for the file; nothing of it was sent.
+        // Its link contains a hash and asks for the file; none of its records
+        // were sent.
         let link = browser.run("return location.hash").await.unwrap().as_str().unwrap().to_owned();
         browser.open(&link).await.unwrap();
         browser
@@ -197,7 +202,7 @@ fn a_table_of_ones_own_good_and_hostile() {
             )
             .await
             .unwrap();
-        // The field for it stands there, and no button that could do nothing.
+        // The page has the field for the file, and no button without an effect.
         assert_eq!(browser.run("return document.querySelectorAll('#missing #csv').length").await.unwrap(), 1);
         assert_eq!(browser.run("return document.querySelectorAll('#play, #again, .dotline').length").await.unwrap(), 0);
         upload().await;
@@ -221,8 +226,9 @@ fn stopping_keeps_the_page_at_hand() {
             .until("progress", "return Number(document.querySelector('[role=progressbar]')?.ariaValueNow) > 5")
             .await
             .unwrap();
-        // The page goes on painting while the worker measures. Counted in frames, not in
-        // time: a page that computed by itself would paint none before the end.
+        // The page continues to paint while the worker measures. The test
+        // counts frames, not time: a page that computed in its own thread would
+        // paint none before the end.
         let paint = "
             const done = arguments[0];
             let frames = 0;
@@ -257,16 +263,17 @@ fn the_second_visit_needs_no_network() {
     });
 }
 
-/// Counts what moves; the count outlives the motion.
+/// Counts animations, so that the test sees them after they have ended.
 const COUNT_MOVES: &str = "window.moves = 0; const animate = Element.prototype.animate;
     Element.prototype.animate = function (...how) { window.moves += 1; return animate.apply(this, how); }";
 
-/// Notes when the list last changed.
+/// Records when the list last changed.
 const NOTE_CHANGES: &str = "window.changed = Date.now();
     new MutationObserver(() => { window.changed = Date.now(); })
         .observe(document.querySelector('main'), {childList: true, characterData: true, attributes: true, subtree: true})";
 
-/// Rows that change again at once jump, as while a slider is dragged.
+/// Waits until the list is at rest: rows that change again soon jump without an
+/// animation, as while a slider is dragged.
 async fn rested(browser: &Browser) {
     browser.until("a list at rest", "return Date.now() - window.changed > 200").await.unwrap();
 }
@@ -283,7 +290,7 @@ fn rows_glide_and_keys_switch_pieces() {
         rested(&browser).await;
         let order = "return [...document.querySelectorAll('#lab-list li')].map((row) => row.dataset.item).join()";
         let before = browser.run(order).await.unwrap();
-        // A digit acts only where the pane has the focus.
+        // A digit key acts only while the pane has the focus.
         browser.run("document.querySelector('#headline').focus()").await.unwrap();
         browser.keys(&["3"]).await.unwrap();
         assert_eq!(browser.run("return location.hash.includes('off')").await.unwrap(), false);
@@ -291,7 +298,8 @@ fn rows_glide_and_keys_switch_pieces() {
         browser.keys(&["3"]).await.unwrap();
         browser.until("C is out", "return document.querySelectorAll('#lab-list .slot').length === 10").await.unwrap();
         assert_eq!(browser.run("return !!document.querySelector('.piece.shard-C.masked')").await.unwrap(), true);
-        // Switch on and off until the order changes: then rows have moved.
+        // Switches shards off and on until the order changes, and so rows have
+        // moved.
         for digit in ["1", "2", "4", "5", "6", "7"] {
             if browser.run(order).await.unwrap() != before {
                 break;
@@ -316,7 +324,8 @@ fn without_motion_next_computes_what_it_opens() {
         browser.open("#v=1&step=2").await.unwrap();
         browser.run(COUNT_MOVES).await.unwrap();
         browser.until("the worker", "return document.querySelectorAll('.tray').length === 8").await.unwrap();
-        // The example stands there until somebody asks; Next asks.
+        // The example stays until the user asks for a computation, as Next
+        // does.
         browser.until("it listens", "return !document.querySelector('.progress')").await.unwrap();
         browser.click("#next").await.unwrap();
         browser
@@ -328,7 +337,7 @@ fn without_motion_next_computes_what_it_opens() {
             let primary = browser.text(".go .primary").await.unwrap();
             assert!(primary.starts_with("Next: "), "step {step}: {primary}");
             browser.click("#next").await.unwrap();
-            // What is to be predicted waits, and is computed by predicting.
+            // A result to be predicted is computed after the prediction.
             if step >= 4 {
                 browser.click(".predict .option").await.unwrap();
             }

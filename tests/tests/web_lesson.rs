@@ -1,6 +1,6 @@
-//! The Lab as a lesson, in a real browser: predictions before results, why each
-//! mistake breaks what it breaks, knobs beside results, an attack, figures to
-//! take away, and files as people have them.
+//! The Lab as a lesson in a real browser: predictions before results, reasons
+//! for the effect of each mistake, settings beside results, an attack, figures
+//! to save, and files from other programs.
 
 #![allow(clippy::unwrap_used)]
 
@@ -33,7 +33,7 @@ fn a_result_waits_for_its_prediction_and_is_held_against_it() {
             .await
             .unwrap();
         browser.until("the worker", "return document.querySelector('#play')?.disabled === false").await.unwrap();
-        // The example is there, and says nothing yet.
+        // The example is shown without its results.
         let shown = browser.text("main").await.unwrap();
         for gives_away in ["rebuilt", "unchanged", "Only this shard", "never saw it"] {
             assert!(!shown.contains(gives_away), "{shown}");
@@ -53,7 +53,7 @@ fn a_result_waits_for_its_prediction_and_is_held_against_it() {
         assert!(account.contains("of 8 shards") && account.contains("Cut by people it would be 1."), "{account}");
         browser.picture("lesson-predicted").await.unwrap();
 
-        // The link restores it, in a browser that computed nothing.
+        // The link restores the prediction in a browser that computed nothing.
         let link = browser.run("return location.hash").await.unwrap().as_str().unwrap().to_owned();
         assert!(link.contains("guess=forget.all"), "{link}");
         browser.open(&link).await.unwrap();
@@ -62,7 +62,7 @@ fn a_result_waits_for_its_prediction_and_is_held_against_it() {
             .await
             .unwrap();
 
-        // One may think again, or look without saying anything.
+        // The user can predict again, or see the result without a prediction.
         browser.click("#predict-again").await.unwrap();
         browser
             .until("the question", "return document.querySelectorAll('.predict .option').length === 3")
@@ -73,7 +73,7 @@ fn a_result_waits_for_its_prediction_and_is_held_against_it() {
         browser.until("the result", "return !!document.querySelector('.verdict')").await.unwrap();
         assert!(browser.text("#compared").await.unwrap().starts_with("1 of 8"));
 
-        // A teacher may do without.
+        // A teacher can switch predictions off.
         browser.open("#v=1&step=6&hide=predict").await.unwrap();
         browser.until("the example", "return !!document.querySelector('.verdict')").await.unwrap();
         assert_eq!(count(&browser, ".predict").await, 0);
@@ -108,17 +108,17 @@ fn mistakes_say_why_and_stand_side_by_side() {
             assert!(cells.contains(" of ") && !cells.contains("not tried"), "{cells}");
             let compared = browser.text("#compared").await.unwrap();
             assert_eq!(compared.contains("So it is."), lesson != "negatives", "{compared}");
-            // The dot's chip names the shard that was retrained.
+            // The label of the dot names the retrained shard.
             let chip = browser.run("return document.querySelector('.dotline .mark').getAttribute('aria-label')").await;
             let hot = browser.run("return document.querySelector('.sc.hot .mark').getAttribute('aria-label')").await;
             assert_eq!(chip.unwrap(), hot.unwrap(), "{lesson}");
         }
-        // All four stay.
+        // All four rows stay.
         assert_eq!(count(&browser, "#four .muted").await, 0);
         assert!(browser.text(&row(2)).await.unwrap().contains("the blend"));
         browser.picture("lesson-mistakes").await.unwrap();
 
-        // Cut by people the first mistake has nowhere to look.
+        // With sharding by user, the first mistake has no other shard to read.
         browser.open("#v=1&step=7&by=people&mistake=neg&guess=neg.none&play=1").await.unwrap();
         idle(&browser).await;
         browser
@@ -200,7 +200,7 @@ fn an_attack_sees_no_more_than_a_coin_after_forgetting() {
     });
 }
 
-/// What moved by itself so far, by the browser's own measure.
+/// The layout shift so far, as the browser measures it.
 const MOVED: &str = "const done = arguments[0];
     new PerformanceObserver((list) => done(list.getEntries().reduce(
         (sum, entry) => sum + (entry.hadRecentInput ? 0 : entry.value), 0)))
@@ -233,7 +233,7 @@ fn nothing_jumps_while_one_predicts_and_looks() {
     });
 }
 
-/// Keeps what the page hands to the reader.
+/// Keeps the files that the page offers for saving.
 const KEEP_FILES: &str = "window.files = [];
     const made = URL.createObjectURL;
     URL.createObjectURL = (blob) => { blob.text().then((text) => window.files.push(text)); return made.call(URL, blob); }";
@@ -291,7 +291,7 @@ fn dots_have_names_for_mouse_and_keyboard() {
     });
 }
 
-/// Sixty purchases with an accent and a date, as another program writes them.
+/// Sixty purchases with an accent and a date, in the format of another program.
 fn table() -> String {
     let line = |n: usize| format!("Zoé {};Crème {};{:02}.06.2022\r\n", n % 6, n % 11, n % 28 + 1);
     std::iter::once("who;what;when\r\n".to_owned()).chain((0..60).map(line)).collect()

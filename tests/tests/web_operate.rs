@@ -1,5 +1,5 @@
 //! The page Operate: an example first; then requests with their age, the log
-//! looked up, filtered and saved, and what administrators do.
+//! with search, filter and export, and the administrators' work.
 
 #![allow(clippy::unwrap_used)]
 
@@ -33,8 +33,8 @@ fn post(shop: &Shop, path: &str, token: &str, body: &Value) -> Value {
     answer
 }
 
-/// Whoever comes without a token sees a whole service, said to be an example,
-/// and understands it from the first screen.
+/// A visitor without a token sees an example of a whole service, marked as
+/// such, and understandable from the first screen.
 #[test]
 fn without_a_token_an_example_stands_there() {
     let shop = Shop::patient().unwrap();
@@ -46,7 +46,7 @@ fn without_a_token_an_example_stands_there() {
         assert!(browser.text(".service").await.unwrap().contains("figures are made up"));
         let counts = "return ['#requests + .scroll tr', '#entries tr', '.counts dd'].map((s) => document.querySelectorAll(s).length > 1)";
         assert_eq!(browser.run(counts).await.unwrap(), json!([true, true, true]));
-        // What cannot be used is not offered.
+        // Controls that cannot be used are absent.
         let offered =
             "return ['#hurry', '#export-log', '#look-up', '#find-person'].map((s) => !!document.querySelector(s))";
         assert_eq!(browser.run(offered).await.unwrap(), json!([false, false, false, false]));
@@ -58,8 +58,8 @@ fn without_a_token_an_example_stands_there() {
     });
 }
 
-/// A deletion from asking to receipt: its age and deadline stand there, pane and
-/// table say the same, it is found by its name, and no row grows.
+/// A deletion from request to receipt: age and deadline are shown, pane and
+/// table agree, it is found by its name, and no row grows.
 #[test]
 fn a_deletion_is_followed_looked_up_and_saved() {
     let shop = Shop::patient().unwrap();
@@ -86,7 +86,7 @@ fn a_deletion_is_followed_looked_up_and_saved() {
         let row = browser.text(".requests tbody tr").await.unwrap();
         assert!(row.contains("Held; its shards collect more") && row.contains("in 30 days"), "{row}");
         assert!(browser.text(".lead p").await.unwrap().contains("no answer uses its records"));
-        // The pane and the table say the same, and until when.
+        // The pane and the table show the same state, and until when it lasts.
         let states = "
             const out = [...document.querySelectorAll('#shard-rows .says')].filter((td) => td.innerText.startsWith('Out of the mean'));
             const pane = [...document.querySelectorAll('.pane .st')].filter((e) => e.innerText.startsWith('out, collects'));
@@ -97,7 +97,7 @@ fn a_deletion_is_followed_looked_up_and_saved() {
         let before = browser.run(heights).await.unwrap();
         browser.picture("operate-deletion").await.unwrap();
 
-        // By its name while it has no receipt.
+        // Found by its name before it has a receipt.
         write(&browser, "#look-up", name).await;
         browser
             .until("no receipt yet", "return document.querySelector('#found').innerText.includes('No receipt yet')")
@@ -131,13 +131,13 @@ fn a_deletion_is_followed_looked_up_and_saved() {
             .await
             .unwrap();
 
-        // One training, whatever the version's number.
+        // One training, whatever the version number.
         let trained = "return [...document.querySelectorAll('#shard-rows tr')].map((tr) => tr.children[4].innerText)";
         let trained: Vec<String> = serde_json::from_value(browser.run(trained).await.unwrap()).unwrap();
         let twice = trained.iter().filter(|times| *times == "2 times").count() as u64;
         assert_eq!(twice, request["shards"].as_u64().unwrap(), "{trained:?}");
 
-        // Filtered, and what is filtered is what is saved.
+        // The saved file contains the filtered entries.
         write(&browser, "#log-kind", "receipts").await;
         browser
             .until("receipts alone", "return [...document.querySelectorAll('#entries tr')].length === 1")
@@ -154,8 +154,8 @@ fn a_deletion_is_followed_looked_up_and_saved() {
     });
 }
 
-/// An administrator finds a person by the exact identifier, saves and deletes
-/// what they have, and manages tokens; an operator is offered none of it.
+/// An administrator finds a user by the exact identifier, saves and deletes
+/// their data, and manages tokens; an operator sees no controls for this.
 #[test]
 fn an_administrator_finds_a_person_and_manages_tokens() {
     let shop = Shop::patient().unwrap();
@@ -192,7 +192,7 @@ fn an_administrator_finds_a_person_and_manages_tokens() {
         let saved = browser.run("return JSON.parse(window.saved[0])").await.unwrap();
         assert_eq!((saved["user"].as_str(), saved["records"].as_array().unwrap().len()), (Some(user), records));
 
-        // Asked about before, and Keep has the focus.
+        // The page asks first, and Keep has the focus.
         browser.click("#found-person .rows .btn").await.unwrap();
         browser.until("it asks", "return document.activeElement.id === 'spare'").await.unwrap();
         browser.picture("operate-admin").await.unwrap();
@@ -204,10 +204,10 @@ fn an_administrator_finds_a_person_and_manages_tokens() {
         let left =
             format!("return document.querySelector('#found-person .num')?.innerText.startsWith('{}')", records - 1);
         browser.until("one fewer", &left).await.unwrap();
-        // The request's name stays to be read.
+        // The request's name stays on the page.
         assert!(browser.text("#office-said").await.unwrap().contains("name is"));
 
-        // A lifetime that cannot be read makes no token.
+        // A lifetime that cannot be parsed creates no token.
         write(&browser, "#token-days", "1e2").await;
         browser.click("#make-token").await.unwrap();
         browser
@@ -216,7 +216,7 @@ fn an_administrator_finds_a_person_and_manages_tokens() {
             .unwrap();
         write(&browser, "#token-days", "90").await;
 
-        // A token that is made, used and ended here.
+        // A token is created, used and revoked here.
         browser.click("#make-token").await.unwrap();
         browser.until("the token", "return !!document.querySelector('#made-token')").await.unwrap();
         let token = browser.text("#made-token .token-text").await.unwrap();
@@ -234,8 +234,7 @@ fn an_administrator_finds_a_person_and_manages_tokens() {
             .unwrap();
         assert_eq!(role(&token), 401);
 
-        // The audit log says who.
-        // It is written within a second.
+        // The audit log names the administrator. It is written within a second.
         let who = "const rows = document.querySelector('#audit-rows');
             if (rows?.innerText.includes('make a token')) return true;
             if (Date.now() - (window.asked ?? 0) > 500) {
@@ -246,7 +245,7 @@ fn an_administrator_finds_a_person_and_manages_tokens() {
         browser.until("who", who).await.unwrap();
         let log = browser.text("#audit-rows").await.unwrap();
         assert!(log.contains("delete records") && log.contains("export a person") && !log.contains(user), "{log}");
-        // Nothing of it stays when they leave.
+        // None of these data stay after signing out.
         browser.click("#leave").await.unwrap();
         browser.until("the example", "return !!document.querySelector('#operator')").await.unwrap();
         assert!(!browser.text("main").await.unwrap().contains(user));

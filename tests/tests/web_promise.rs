@@ -1,7 +1,7 @@
-//! What the page promises about a deletion, against a server that lies and
-//! beside other tabs: a receipt that is not the answer to what was asked is
-//! found out, and from the moment one tab hears the acknowledgement, no tab
-//! uses the record or a model that saw it.
+//! The page's promises about a deletion, against a lying server and beside
+//! other tabs. A receipt that does not answer the request is detected. Once one
+//! tab receives the acknowledgement, no tab uses the record or a model that was
+//! trained on it.
 
 #![allow(clippy::unwrap_used)]
 
@@ -23,14 +23,14 @@ fn household(shop: &Shop, place: usize) -> (String, String) {
     (all[place]["user"].as_str().unwrap().to_owned(), all[place]["token"].as_str().unwrap().to_owned())
 }
 
-/// What somebody did, with the shards.
+/// The records of a user, with their shards.
 fn history(shop: &Shop, token: &str) -> Vec<(String, u64)> {
     let own = post(shop, "/api/v1/interactions/list", token, &json!({}));
     let deed = |deed: &Value| Some((deed["item"].as_str()?.to_owned(), deed["shard"].as_u64()?));
     own["interactions"].as_array().unwrap().iter().filter_map(deed).collect()
 }
 
-/// A deletion that is done: its standing and its receipt.
+/// A finished deletion: its status and its receipt.
 fn deletion(shop: &Shop, token: &str, items: &[&str]) -> (Value, Value) {
     let id = post(shop, "/api/v1/interactions/delete", token, &json!({ "items": items }))["id"].clone();
     let path = format!("/api/v1/unlearning/{}", id.as_str().unwrap());
@@ -45,7 +45,7 @@ fn deletion(shop: &Shop, token: &str, items: &[&str]) -> (Value, Value) {
     (standing, receipt)
 }
 
-/// The server does nothing from now on and shows this in place of what is asked.
+/// From now on the server changes nothing, and answers with these.
 fn pretend(shop: &Shop, standing: &Value, receipt: Option<&Value>) {
     let id = standing["id"].as_str().unwrap();
     shop.proxy.answer("POST /api/v1/interactions/delete", 200, &standing.to_string());
@@ -63,7 +63,7 @@ fn row(item: &str) -> String {
     format!("#deed-{}", item.bytes().map(|byte| format!("{byte:02x}")).collect::<String>())
 }
 
-/// Forgets one of one's own on the page, without waiting for second thoughts.
+/// Deletes one of the user's records on the page, without the time to undo it.
 async fn forget(browser: &Browser, item: &str) {
     browser.run("document.querySelector('.deeds > .btn')?.click()").await.unwrap();
     browser.click(&row(item)).await.unwrap();
@@ -71,7 +71,7 @@ async fn forget(browser: &Browser, item: &str) {
     browser.click("#now").await.unwrap();
 }
 
-/// Waits until the page says that a receipt does not hold; why, in its words.
+/// Waits until the page says that a receipt is invalid, and returns the reason.
 async fn caught(browser: &Browser, headline: &str) -> String {
     let said = format!("return document.querySelector('h1').innerText === '{headline}'");
     browser.until(headline, &said).await.unwrap();
@@ -92,7 +92,8 @@ fn a_receipt_that_does_not_answer_what_was_asked_is_found_out() {
         browser.until("a list", LIST).await.unwrap();
         let mine = history(&shop, &own);
 
-        // Somebody else's from the same shard, and new: only the commitment tells.
+        // Another user's new receipt from the same shard: only the commitment
+        // differs.
         let (item, shard) = history(&shop, &other)[0].clone();
         let (standing, receipt) = deletion(&shop, &other, &[&item]);
         let elsewhere = mine.iter().find(|(_, at)| *at != shard).unwrap();
@@ -102,7 +103,7 @@ fn a_receipt_that_does_not_answer_what_was_asked_is_found_out() {
         let why = caught(&browser, FAILS).await;
         assert!(why.contains("something else than you asked for"), "{why}");
 
-        // From another shard: that gives it away.
+        // The receipt is from another shard, which reveals it.
         shop.proxy.answer_nothing();
         browser.open("").await.unwrap();
         browser.until("a list", LIST).await.unwrap();
@@ -111,7 +112,8 @@ fn a_receipt_that_does_not_answer_what_was_asked_is_found_out() {
         let why = caught(&browser, FAILS).await;
         assert!(why.contains("It names shard"), "{why}");
         browser.picture("promise-another-shard").await.unwrap();
-        // The record's shard stays out of the lists here, whatever the server says.
+        // The record's shard stays out of the lists here, whatever the server
+        // says.
         let piece = format!(".piece.shard-{}", char::from(b'A' + elsewhere.1 as u8));
         browser
             .until(
@@ -121,7 +123,7 @@ fn a_receipt_that_does_not_answer_what_was_asked_is_found_out() {
             .await
             .unwrap();
 
-        // No receipt at all.
+        // There is no receipt at all.
         shop.proxy.answer_nothing();
         browser.open("").await.unwrap();
         browser.until("a list", LIST).await.unwrap();
@@ -142,7 +144,7 @@ fn an_old_receipt_and_one_of_fewer_records_are_found_out() {
     drive(async {
         let (_, own) = household(&shop, 0);
         let (item, _) = history(&shop, &own)[0].clone();
-        // The very same was forgotten before, and came back.
+        // The same record was deleted before and added again.
         let (standing, receipt) = deletion(&shop, &own, &[&item]);
         post(&shop, "/api/v1/interactions/add", &own, &json!({ "interactions": [{ "item": item }] }));
         let browser = Browser::at(&shop.proxy.address).await.unwrap();
@@ -156,7 +158,7 @@ fn an_old_receipt_and_one_of_fewer_records_are_found_out() {
         assert!(why.contains("it is an old one"), "{why}");
         browser.picture("promise-old").await.unwrap();
 
-        // Everything was asked for; one record went.
+        // The request was for all records; only one was deleted.
         shop.proxy.answer_nothing();
         let (other, _) = history(&shop, &own).into_iter().find(|(known, _)| *known != item).unwrap();
         let (standing, receipt) = deletion(&shop, &own, &[&other]);
@@ -168,7 +170,8 @@ fn an_old_receipt_and_one_of_fewer_records_are_found_out() {
         browser.click("#confirm").await.unwrap();
         let why = caught(&browser, FAILS).await;
         assert!(why.contains("It says that 1 record went; you asked for "), "{why}");
-        // What was not found is kept with the others, marked, and can be checked again.
+        // The unverified receipt is kept with the others, marked, and can be
+        // checked again.
         assert_eq!(browser.run("return document.querySelectorAll('.receipts li .bad').length").await.unwrap(), 2);
         browser.close().await.unwrap();
     });
@@ -189,7 +192,8 @@ fn all_tabs_and_the_next_visit_agree() {
         browser.until("its list", LIST).await.unwrap();
         let count = "return Number(document.querySelector('.deeds .head .num').innerText.replace(',', ''))";
         let before = browser.run(count).await.unwrap().as_u64().unwrap();
-        // From here on the second tab writes down each list it shows, with what it knew.
+        // From here on the second tab records each list that it shows, and the
+        // state it knew then.
         browser
             .run(
                 "window.shown = [];
@@ -209,7 +213,8 @@ fn all_tabs_and_the_next_visit_agree() {
         let words = browser.text(".deeds .gone .what").await.unwrap();
         assert!(words.contains("Already left out of your list") && !words.contains("Forgotten"), "{words}");
 
-        // The second tab: one record fewer, the shard out, a list without it.
+        // The second tab: one record fewer, the shard left out, and a list
+        // without it.
         browser.client.switch_to_window(second.clone()).await.unwrap();
         browser.until("one fewer", &format!("{count} === {}", before - 1)).await.unwrap();
         assert!(browser.text("h1").await.unwrap().starts_with("Saved"), "it tells of it too");
@@ -229,7 +234,7 @@ fn all_tabs_and_the_next_visit_agree() {
         let late = shown.as_array().unwrap().iter().filter(|at| at[1].as_f64().unwrap() > heard && at[0] == 0);
         assert_eq!(late.count(), 0, "a list of the model that saw it was shown after the acknowledgement");
 
-        // It writes its own changes beside, and the first one goes away.
+        // The second tab stores its own changes, and the first tab is closed.
         browser.run("document.querySelector('.kept').open = true").await.unwrap();
         browser.click("#half").await.unwrap();
         browser.client.switch_to_window(first).await.unwrap();
@@ -244,7 +249,7 @@ fn all_tabs_and_the_next_visit_agree() {
         shop.retrain();
         browser.until("the receipt", "return document.querySelectorAll('#checks li').length === 5").await.unwrap();
         assert_eq!(browser.run("return document.querySelectorAll('#checks .bad').length").await.unwrap(), 0);
-        // The next visit has it in its list, and checks it again.
+        // The next visit lists the receipt, and checks it again.
         browser.open("").await.unwrap();
         browser.click(".receipts .again").await.unwrap();
         browser
@@ -257,7 +262,8 @@ fn all_tabs_and_the_next_visit_agree() {
         assert_eq!(browser.run("return document.querySelectorAll('#checks .bad').length").await.unwrap(), 0);
         browser.picture("promise-kept").await.unwrap();
 
-        // Somebody else's deletion is learned of without a word from anybody, and its end too.
+        // The page learns of another user's deletion, and of its end, without a
+        // message.
         browser
             .until("all eight", "return document.querySelectorAll('.you .piece:not(.masked)').length === 8")
             .await
@@ -275,7 +281,7 @@ fn all_tabs_and_the_next_visit_agree() {
             .await
             .unwrap();
 
-        // An account that goes is gone in every tab, and its words are its own.
+        // A deleted account disappears in every tab, with a message of its own.
         let third = browser.client.new_window(true).await.unwrap().handle;
         let here = browser.client.window().await.unwrap();
         browser.client.switch_to_window(third.clone()).await.unwrap();
@@ -330,7 +336,8 @@ fn below_a_path_everything_works_and_plain_http_is_named() {
         browser.until("the field", "return !!document.querySelector('#operator')").await.unwrap();
         browser.close().await.unwrap();
 
-        // By a name over plain http a browser keeps nothing, and that is what is said.
+        // A browser stores nothing for a host name over plain HTTP, and the
+        // page says so.
         shop.proxy.below("");
         let port = shop.proxy.address.rsplit(':').next().unwrap().to_owned();
         let named = format!("http://eemu.test:{port}");

@@ -1,6 +1,6 @@
-//! For you when something is wrong: no network, damaged files, what is kept
-//! changed or too old. Nothing unverified computes, and each case is a
-//! sentence with a next step.
+//! For you in error conditions: no network, damaged files, stored data that
+//! were changed or are too old. Nothing unverified is used, and each case has a
+//! message with a next step.
 
 #![allow(clippy::unwrap_used)]
 
@@ -8,14 +8,14 @@ use eemu_tests::browser::{Browser, drive};
 use eemu_tests::command::{done, text};
 use eemu_tests::shop::{LIST, Shop, sign_in};
 
-/// Waits for a sentence, and returns it whole.
+/// Waits for a message, and returns it whole.
 async fn said(browser: &Browser, part: &str) -> String {
     let script = format!("return document.querySelector('.trouble p')?.innerText.includes({part:?})");
     browser.until(part, &script).await.unwrap();
     browser.text(".trouble p").await.unwrap()
 }
 
-/// Changes what is kept under names that `which` (JavaScript) picks.
+/// Changes stored data under the names that `which` (JavaScript) selects.
 async fn change_kept(browser: &Browser, which: &str, change: &str) {
     let script = format!(
         "const done = arguments[0];
@@ -57,7 +57,7 @@ fn the_second_visit_needs_no_network_until_it_is_too_old() {
             "No connection. Lists still work; forgetting must wait until you are online."
         );
         browser.picture("for-you-offline").await.unwrap();
-        // Forgetting waits: nothing is struck out that was not forgotten.
+        // The deletion waits: no record is struck out that was not deleted.
         browser.click(".deeds li .btn").await.unwrap();
         browser.click("#confirm").await.unwrap();
         said(&browser, "forgetting must wait").await;
@@ -66,14 +66,14 @@ fn the_second_visit_needs_no_network_until_it_is_too_old() {
             .await
             .unwrap();
 
-        // Past the manifest's end nothing is computed.
+        // After the manifest's validity nothing is computed.
         let old = "JSON.stringify({ ...JSON.parse(new TextDecoder().decode(bytes)), valid_until: 1000 })";
         change_kept(&browser, "name === 'manifest'", old).await;
         browser.open("").await.unwrap();
         let sentence = said(&browser, "may no longer be used").await;
         assert!(sentence.contains("Connect, and try again"), "{sentence}");
         assert_eq!(browser.run("return document.querySelectorAll('#rows li[data-score]').length > 0 && !document.querySelector('.lead .tag')").await.unwrap(), false);
-        // Back online it goes on.
+        // Online again, it continues.
         shop.proxy.cut(false);
         browser.click("#remedy").await.unwrap();
         browser.until("a list again", LIST).await.unwrap();
@@ -102,7 +102,7 @@ fn a_damaged_model_is_refused() {
         browser.until("a list", LIST).await.unwrap();
         let whole = shop.proxy.downloads();
 
-        // What is kept was changed: it is thrown away and downloaded again.
+        // Stored data that were changed are discarded and downloaded again.
         let flipped = "(bytes[bytes.length - 1] ^= 1, bytes)";
         change_kept(&browser, "models.includes(name)", flipped).await;
         browser.open("").await.unwrap();
@@ -110,7 +110,7 @@ fn a_damaged_model_is_refused() {
         assert!(shop.proxy.downloads() > whole, "a changed file was used");
         assert_eq!(browser.run("return document.querySelectorAll('.you .piece.masked').length").await.unwrap(), 0);
 
-        // Without a network it is a sentence, and nothing of it computes.
+        // Without a network there is a message, and the data are not used.
         browser.until("the service worker", "return navigator.serviceWorker.controller !== null").await.unwrap();
         let first = "models.includes(name)";
         change_kept(&browser, first, flipped).await;
@@ -142,7 +142,7 @@ fn models_that_the_manifest_no_longer_lists_are_purged() {
             names
         };
         let before = kept().await;
-        // Somebody else's deletion, while nobody is on this page.
+        // Another user's deletion while this page is closed.
         browser.client.goto("about:blank").await.unwrap();
         eemu_tests::shop::aside(|| {
             let households = shop.process.json("/api/v1/demo", "").unwrap();
@@ -168,7 +168,8 @@ fn a_full_storage_is_said_and_everything_goes_on() {
     let shop = Shop::open().unwrap();
     drive(async {
         let browser = Browser::at(&shop.proxy.address).await.unwrap();
-        // Room for some models but not for all, counting what the page itself keeps.
+        // Space for some models but not for all, including the page's other
+        // stored data.
         browser.open("").await.unwrap();
         browser.until("the service worker", "return navigator.serviceWorker.controller !== null").await.unwrap();
         let used = "const done = arguments[0]; navigator.storage.estimate().then(({ usage }) => done(usage))";
@@ -201,14 +202,15 @@ fn a_full_storage_is_said_and_everything_goes_on() {
                 .unwrap()
                 .contains("no room")
         );
-        // A list at another setting, and forgetting, work as ever.
+        // A list with another setting and a deletion work as usual.
         browser.click(".deeds li .btn").await.unwrap();
         browser.click("#confirm").await.unwrap();
         browser.until("the receipt", "return document.querySelectorAll('#checks .ok').length === 5").await.unwrap();
         let second = shop.proxy.downloads();
         assert_eq!(second, first + 1);
-        // With room again it keeps them, and the visit after that downloads none.
-        // Whether who is here was kept depends on what the browser counts.
+        // With space again, the browser stores the models, and the next visit
+        // downloads none. Whether the session was stored depends on how the
+        // browser measures.
         limit(None).await;
         browser.open("").await.unwrap();
         let somebody = "document.querySelector('#households button')?.click();
@@ -235,7 +237,7 @@ fn a_download_can_be_cancelled_and_goes_on_where_it_stood() {
         let browser = Browser::at(&shop.proxy.address).await.unwrap();
         shop.proxy.hold_after(3);
         sign_in(&browser).await;
-        // Three are here and the fourth half: the bar says so.
+        // Three models are loaded and half of the fourth: the bar says so.
         browser
             .until(
                 "three shards",
@@ -250,7 +252,7 @@ fn a_download_can_be_cancelled_and_goes_on_where_it_stood() {
         browser.click("#stop").await.unwrap();
         assert_eq!(said(&browser, "Stopped").await, "Stopped. What had arrived whole is kept.");
         browser.until("no bar", "return !document.querySelector('.fetching')").await.unwrap();
-        // Those three make a list; the others have no bar in it.
+        // The three models make a list; the others have no bar in it.
         browser.until("a list", LIST).await.unwrap();
         browser
             .until("five empty slots a row", "return document.querySelectorAll('#rows .slot').length === 50")
@@ -282,7 +284,8 @@ fn a_new_key_is_seen_and_a_false_one_is_refused() {
         let key = async || browser.run(pin).await.unwrap();
         let before = browser.until("the key is kept", pin).await.unwrap();
 
-        // The operator hands over to a new key: said once, with the old key's consent.
+        // The operator changes to a new key: the page says so once, with the
+        // old key's signature.
         eemu_tests::shop::aside(|| shop.move_to("rotated", rotate).unwrap());
         browser.open("").await.unwrap();
         let sentence = said(&browser, "new key").await;
@@ -296,7 +299,7 @@ fn a_new_key_is_seen_and_a_false_one_is_refused() {
         browser.open("").await.unwrap();
         browser.until("calm", calm).await.unwrap();
 
-        // Its receipts hold.
+        // The receipts of the new log are valid.
         sign_in(&browser).await;
         browser.until("a list", LIST).await.unwrap();
         browser.click(".deeds li .btn").await.unwrap();
@@ -304,8 +307,9 @@ fn a_new_key_is_seen_and_a_false_one_is_refused() {
         browser.until("the receipt", "return document.querySelectorAll('#checks .ok').length === 5").await.unwrap();
         assert!(browser.text(".paper").await.unwrap().contains(&after.as_str().unwrap()[..12]));
 
-        // Another history, of a key that nobody agreed to, is not taken. (A demonstration's tokens
-        // end with its server, so the household signs out first.)
+        // Another history, with a key that the old one did not sign, is
+        // refused. (A demonstration's tokens end with its server, so the
+        // household signs out first.)
         browser.click("#sign-out").await.unwrap();
         browser.until("nobody is here", "return !document.querySelector('#account')").await.unwrap();
         eemu_tests::shop::aside(|| shop.move_to("forked", rotate).unwrap());

@@ -1,5 +1,5 @@
-//! Everybody gets in at For you and Operate: axe-core in both themes and three
-//! widths, no sideways scrolling, the keyboard alone.
+//! Accessibility of For you and Operate: axe-core in both themes and three
+//! widths, no horizontal scrolling, the keyboard alone.
 
 #![allow(clippy::unwrap_used)]
 
@@ -7,7 +7,7 @@ use eemu_tests::browser::{Browser, drive, root};
 use eemu_tests::shop::{LIST, Shop};
 
 const WIDTHS: [(u32, u32); 3] = [(360, 800), (900, 1000), (1440, 900)];
-/// axe-core and the width, at every width and in both themes.
+/// Runs axe-core and checks the width, at every width and in both themes.
 async fn look(browser: &Browser, axe: &str, page: &str, found: &mut Vec<String>) {
     for dark in [false, true] {
         for (width, height) in WIDTHS {
@@ -118,7 +118,7 @@ fn the_keyboard_alone_forgets() {
         browser.until("B is off", "return document.querySelectorAll('#rows .slot').length === 10").await.unwrap();
         browser.keys(&["2"]).await.unwrap();
         browser.until("B is on", "return document.querySelectorAll('#rows .slot').length === 0").await.unwrap();
-        // Delete asks, Escape keeps, the focus comes back.
+        // Delete asks, Escape cancels, and the focus returns.
         tab_to(".deeds li .btn").await;
         browser.keys(&[DELETE]).await.unwrap();
         browser.until("the question", "return document.activeElement.id === 'confirm'").await.unwrap();
@@ -153,8 +153,8 @@ fn the_page_stays_at_hand_while_the_worker_computes() {
         browser.open("").await.unwrap();
         browser.click("#households button").await.unwrap();
         browser.until("a list", LIST).await.unwrap();
-        // As long as nobody asks the worker the page paints and has no new list; it
-        // has one as soon as the worker was asked. Counted in frames, not in time.
+        // Until the worker is asked, the page paints and has no new list;
+        // afterwards it has one. The test counts frames, not time.
         let change = "
             const done = arguments[0];
             const post = Worker.prototype.postMessage;
