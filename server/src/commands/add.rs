@@ -21,10 +21,10 @@ use crate::reading::csv_problem;
 use crate::remote::Remote;
 use crate::store::{Access, NewAudit, StoreError};
 
-/// Exit code when some lines could not be taken in.
+/// Exit code when some lines were refused.
 const REFUSED: u8 = 3;
 
-/// One record as it is given, and where.
+/// A record as it was given, with its line for error messages.
 struct Given {
     line: u64,
     record: BulkInteraction,
@@ -66,7 +66,7 @@ pub(crate) fn run(args: &AddArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Has a running server add them.
+/// Sends the records to a running server.
 fn send(remote: &Remote, given: &[Given], args: &AddArgs) -> Result<ExitCode> {
     let records: Vec<&BulkInteraction> = given.iter().map(|one| &one.record).collect();
     let answers = remote.send("/interactions/bulk", &records)?;
@@ -85,7 +85,7 @@ fn send(remote: &Remote, given: &[Given], args: &AddArgs) -> Result<ExitCode> {
     Ok(if refused > 0 { ExitCode::from(REFUSED) } else { ExitCode::SUCCESS })
 }
 
-/// Adds what is new. Returns how many records and people that was.
+/// Adds the records that are new. Returns how many records and users that was.
 fn add(deployment: &mut Deployment, given: &[Given], file: Option<&Path>) -> Result<(u64, usize)> {
     let users = &deployment.dataset.catalog.users;
     let named: BTreeSet<u32> = given.iter().filter_map(|one| users.find(&one.record.user)).collect();
@@ -108,7 +108,7 @@ fn add(deployment: &mut Deployment, given: &[Given], file: Option<&Path>) -> Res
     Ok((added, people))
 }
 
-/// Takes one record in, with somebody who comes with it.
+/// Collects one record, and its user if the user is new.
 fn take(coming: &mut Collected<'_>, before: &Dataset, record: &BulkInteraction) -> Result<()> {
     let BulkInteraction { user, item: name, timestamp } = record;
     if timestamp.is_some_and(|time| !time.is_finite()) {

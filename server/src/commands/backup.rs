@@ -1,7 +1,7 @@
 //! `eemu backup` and `eemu restore`.
 //!
-//! A backup is a state directory without models: exact training makes the same
-//! ones again from the records.
+//! A backup is a state directory without models, because exact training makes the same
+//! models again from the records.
 
 use std::process::ExitCode;
 
@@ -21,22 +21,22 @@ use crate::store::{Access, Backup, Deferred, Extra, NewDeferred, State, StoreErr
 pub(crate) fn backup(args: &BackupArgs) -> Result<ExitCode> {
     let state = args.state.location();
     if let Some(file) = &args.tombstones {
-        // Kept elsewhere, so that a restore can delete again what this state
-        // deleted, even when this state is lost.
+        // Stored elsewhere, they let a restore delete again what this state deleted, even when
+        // this state is lost.
         let tombstones = State::open(&state, Access::Read)?.tombstones()?;
         crate::store::write_whole(file, &serde_json::to_vec(&tombstones)?)?;
         print_line(&format!("{} tombstones written to {}", tombstones.hashes.len(), file.display()))?;
         return Ok(ExitCode::SUCCESS);
     }
     let to = args.to.as_ref().context("give --to DIR, or --tombstones FILE")?;
-    // Otherwise the state would count a backup that was never made.
+    // Otherwise the state would list a backup that was never made.
     if to.exists() && !std::fs::read_dir(to).is_ok_and(|mut entries| entries.next().is_none()) {
         bail!("{} is there already, and is no empty folder; name a new one for this backup", to.display());
     }
     let created = now_exactly();
     let expires = created + args.keep.max(0.0) * 86_400.0;
     let backup = Backup { id: random_hex::<8>()?, created, expires };
-    // Before anything is read: what is deleted from here on has a tombstone.
+    // Before anything is read, so that whatever is deleted from here on gets a tombstone.
     State::register_backup(&state, &backup)?;
     let from = Deployment::open(&state, Access::Read)?;
     let copy = copy_of(&from, |_, _| true);
@@ -58,14 +58,14 @@ pub(crate) fn backup(args: &BackupArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The items that are hidden, as a copy of the state holds them.
+/// The value with the hidden items, for a copy of the state.
 fn hidden_items(state: &State) -> Result<Option<(String, String)>> {
     Ok(state.note(hidden::NOTE)?.map(|names| (hidden::NOTE.to_owned(), names)))
 }
 
-/// The deletions that are accepted and not carried out yet, for a copy of the
-/// state, which seals them with a key of its own. One that is carried out
-/// between a backup and its restore finds nothing to remove.
+/// The deferred deletions, for a copy of the state, which encrypts them with a key of
+/// its own. A deletion that is carried out between a backup and its restore finds
+/// nothing to remove.
 fn accepted(state: &State) -> Result<Vec<NewDeferred>> {
     let kept = state.deferred_secrets()?.into_iter();
     Ok(kept.map(|(Deferred { id_hash, asked, due }, secret)| NewDeferred { id_hash, asked, due, secret }).collect())
@@ -76,7 +76,7 @@ fn copy_of(from: &Deployment, keep: impl Fn(u32, u32) -> bool) -> Imported {
     Imported { catalog: from.dataset.catalog.clone(), records, report: ImportReport::default() }
 }
 
-/// Tombstones of a state or of a file.
+/// Reads the tombstones of a state or from a file.
 fn tombstones(at: &TombstonesAt) -> Result<Tombstones> {
     let path = match at {
         TombstonesAt::Database(url) => {
@@ -141,7 +141,7 @@ pub(crate) fn restore(args: &RestoreArgs) -> Result<ExitCode> {
         })
         .collect();
     let items = &from.dataset.catalog.items.ids;
-    // After a replacement places are others; then names tell.
+    // After the data were replaced, indices differ; then names decide.
     let by_name = |user: u32, item: u32| {
         tombstones.replaced && tombstones.forgotten.holds_record(&users.ids[user as usize], &items[item as usize])
     };
@@ -149,9 +149,9 @@ pub(crate) fn restore(args: &RestoreArgs) -> Result<ExitCode> {
     let mut copy = copy_of(&from, keep);
     blank(&mut copy.catalog, &accounts)?;
     let removed = from.dataset.interactions.len() - copy.records.len();
-    // The backups are still out: a later restore must delete all of this
-    // again. So that no death in between leaves a state that does not know of
-    // them, they come with its first moment.
+    // The backups still exist, and a later restore must delete all of this again. The new
+    // state lists them from its first moment, so that no crash leaves a state that does
+    // not know of them.
     let mut backups = tombstones.backups.clone();
     if !backups.iter().any(|known| known.id == backup.id) {
         backups.push(backup);

@@ -1,4 +1,4 @@
-//! From command-line changes to a configuration.
+//! Turns command-line arguments into a configuration.
 
 use anyhow::{Context, Result, bail};
 use eemu_core::config::{Config, TrainConfig};
@@ -8,8 +8,8 @@ use serde_json::Value;
 use crate::cli::{ConfigArgs, ModelChoice, Profile};
 use crate::deployment::Deployment;
 
-/// The named configuration for records of which any has a time, or none; seed, shards and hold-out stay
-/// as they are.
+/// The named configuration. `timed` says whether any record has a time. Seed, shards
+/// and hold-out stay as they are.
 pub(crate) fn profile(profile: Profile, current: &Config, timed: bool) -> Config {
     let mut config = Config::fitting(current.holdout, timed);
     config.train.seed = current.train.seed;
@@ -25,8 +25,9 @@ pub(crate) fn profile(profile: Profile, current: &Config, timed: bool) -> Config
     }
 }
 
-/// The configuration with another kind of model. Between the paper's models
-/// and the others everything that belongs to the kind changes with it.
+/// The configuration with another kind of model. When the kind changes between the
+/// paper's models and the others, every setting that belongs to the kind changes with
+/// it.
 fn of_kind(config: Config, choice: ModelChoice, timed: bool) -> Config {
     let kind = match choice {
         ModelChoice::Episodes => ModelKind::Episodes,
@@ -51,7 +52,8 @@ fn of_kind(config: Config, choice: ModelChoice, timed: bool) -> Config {
     config
 }
 
-/// A state's configuration with profile, file and single values, in this order.
+/// A state's configuration, changed by the profile, the file and the single values, in
+/// this order.
 ///
 /// # Errors
 /// When a file cannot be read, or a key or value does not exist.
@@ -59,8 +61,8 @@ pub(crate) fn configured(deployment: &Deployment, args: &ConfigArgs) -> Result<C
     configured_as(deployment, None, args)
 }
 
-/// [`configured`] with another kind of model, which comes before file and
-/// single values.
+/// As [`configured`], with another kind of model, which is applied before the file and
+/// the single values.
 ///
 /// # Errors
 /// As [`configured`].
@@ -77,7 +79,8 @@ pub(crate) fn configured_as(deployment: &Deployment, model: Option<ModelChoice>,
         let mut changes: Value = serde_json::from_str(&text).with_context(|| format!("{shown} is not JSON"))?;
         // Not a setting: see `tuned_on`.
         changes.as_object_mut().map(|changes| changes.remove(TUNED_ON));
-        // Whole files of before the default model name no kind that they mean.
+        // Whole files that were written before the episode model existed do not name the kind
+        // that they mean.
         if changes.get("train").is_some() && changes.get("model").is_some() && changes.get("episodes").is_none() {
             bail!(
                 "{shown}: a configuration of before the present default model. Tune again, or say what it means: add \
@@ -91,11 +94,11 @@ pub(crate) fn configured_as(deployment: &Deployment, model: Option<ModelChoice>,
     set_all(&config, &args.set)
 }
 
-/// Key of a file of `eemu tune` that names the data it was tuned on.
+/// Key in a file of `eemu tune` that has the commitment to the data it was tuned on.
 pub(crate) const TUNED_ON: &str = "tuned_on";
 
-/// The commitment to the data that the configuration was tuned on, after these
-/// changes: that of the file, or as it was unless everything is set anew.
+/// The commitment to the data that the configuration was tuned on, after these changes:
+/// the file's, or the current one unless a profile replaces everything.
 ///
 /// # Errors
 /// When the file cannot be read.
@@ -140,17 +143,17 @@ fn set_together(config: &Config, changes: &[String]) -> Result<Config> {
     Ok(config)
 }
 
-/// A configuration with the settings that files leave out at their defaults.
+/// The configuration as JSON, with defaults for the settings that files leave out.
 pub(crate) fn whole(config: &Config) -> Result<Value> {
-    // By way of text, which has an f32 as people write it: as a value it would
-    // be an f64, and 0.7 would be 0.699999988.
+    // Through text, which has an f32 as people write it. A JSON value would be an f64, and
+    // 0.7 would become 0.699999988.
     let mut value: Value = serde_json::from_str(&serde_json::to_string(config)?)?;
     value["model"]["kind"] = serde_json::to_value(config.model.kind)?;
     value["model"]["deep_hidden"] = serde_json::to_value(&config.model.deep_hidden)?;
     Ok(value)
 }
 
-/// [`whole`] for people's eyes: without the seed, which is a secret.
+/// As [`whole`], for people to read: without the seed, which is a secret.
 pub(crate) fn shown(config: &Config) -> Result<Value> {
     let mut value = whole(config)?;
     if let Some(train) = value["train"].as_object_mut() {

@@ -36,7 +36,7 @@ pub(crate) fn run(args: &DemoArgs) -> Result<ExitCode> {
     let device = device::cpu();
 
     heading("1  A grocery chain's households and what they bought first")?;
-    // Nothing of people is read but what they bought.
+    // Nothing about users is read but their purchases.
     let choices = ImportOptions { user_features: Some(Vec::new()), ..ImportOptions::default() };
     let imported = import::built_in_with(&choices)?;
     let base = Config { holdout: Holdout::LeaveTen, ..Config::default() };

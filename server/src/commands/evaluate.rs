@@ -48,7 +48,7 @@ pub(crate) fn run(args: &EvaluateArgs) -> Result<ExitCode> {
             vec![(shard as usize, deployment.model(shard, &device)?)]
         }
     };
-    // A shard without records has no voice, here as in the service.
+    // The model of a shard without records is left out, here as in the service.
     let voice = |shard: usize| args.only.is_some() || deployment.dataset.has_voice(shard as u32);
     let models: Vec<(usize, &ShardModel)> =
         models.iter().filter(|(shard, _)| voice(*shard)).map(|(shard, model)| (*shard, model)).collect();

@@ -17,12 +17,12 @@ use crate::cli::{ExportArgs, ExportFormat};
 use crate::deployment::Deployment;
 use crate::store::Access;
 
-/// One record of the file.
+/// One record in the file.
 #[derive(Debug, Serialize)]
 struct Line<'a> {
     user: &'a str,
     item: &'a str,
-    /// As imported: seconds since 1970, or any number that orders.
+    /// As imported: seconds since 1970, or any number that gives the order.
     time: Option<f64>,
     shard: u32,
     role: &'static str,
@@ -37,8 +37,8 @@ pub(crate) fn run(args: &ExportArgs) -> Result<ExitCode> {
         write(dataset, format, std::io::stdout().lock())?;
         return Ok(ExitCode::SUCCESS);
     }
-    // Beside, then renamed: a cut leaves no half of a file. Only its owner may
-    // read it, as a temporary file of this kind is made.
+    // To a temporary file that is then renamed, so that an interruption leaves no half
+    // file. Only its owner can read it, as is usual for such temporary files.
     let folder = args.out.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let beside = tempfile::NamedTempFile::new_in(folder)
         .with_context(|| format!("cannot write in {}; give --out a folder that exists", folder.display()))?;
@@ -61,7 +61,7 @@ fn guessed(path: &Path) -> ExportFormat {
     }
 }
 
-/// Person by person, each person's records in their order, the oldest first.
+/// User by user, each user's oldest record first.
 fn write(dataset: &Dataset, format: ExportFormat, to: impl Write) -> Result<()> {
     let mut to = BufWriter::new(to);
     let lines = (0..dataset.interactions.users()).flat_map(|user| {

@@ -21,11 +21,11 @@ use crate::progress::Progress;
 use crate::serve::Ledger;
 use crate::store::Access;
 
-/// Some name was not known. What was known is done.
+/// Exit code when some name was unknown. The deletions with known names are done.
 const SOME_UNKNOWN: u8 = 3;
 
 pub(crate) fn run(args: &ForgetArgs) -> Result<ExitCode> {
-    // The request is understood before anything is opened for writing.
+    // The request is parsed before anything is opened for writing.
     let asked = {
         let lines = asked::lines(&args.asked)?;
         let reading = Deployment::open(args.run.state.location(), Access::Read)?;
@@ -57,7 +57,8 @@ fn code(asked: &Asked) -> ExitCode {
     if asked.unknown.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(SOME_UNKNOWN) }
 }
 
-/// Line by line, on standard error: what is on standard output is the result.
+/// Prints unknown names on standard error, line by line; standard output has the
+/// result.
 fn say_unknown(unknown: &[Unknown]) {
     for one in unknown {
         eprintln!("not known: {one}");
@@ -75,10 +76,10 @@ fn named(unknown: &[Unknown]) -> Value {
     unknown.iter().map(|one| json!({"line": one.line, "kind": one.kind, "id": one.id})).collect()
 }
 
-/// Where a receipt goes that nobody named a place for.
+/// The default folder of receipts.
 const RECEIPTS: &str = "receipts";
 
-/// Writes the receipt as a file that proves itself. Returns where it is.
+/// Writes the receipt as a file that proves itself, and returns its path.
 fn write_receipt(args: &ForgetArgs, deployment: &Deployment, done: &Forgotten) -> Result<Option<PathBuf>> {
     let Some(index) = done.receipt_index else { return Ok(None) };
     let ledger = Ledger::open(&deployment.state)?;
@@ -117,7 +118,7 @@ fn say_later(args: &ForgetArgs, deployment: &Deployment, asked: &Asked, removed:
     residual.map_or(Ok(()), |text| print_line(&text))
 }
 
-/// Says the request's name: whoever has it can show that a receipt answers it.
+/// Prints the request's name; whoever has it can show that a receipt answers it.
 fn say_name(name: Option<&str>) -> Result<()> {
     name.map_or(Ok(()), |name| {
         print_line(&format!("request {name}: keep this name with the receipt (eemu receipt open)"))
@@ -170,7 +171,7 @@ fn say_done(
     print_line(&format!("proof: eemu verify --state {}", args.run.state.state.display()))
 }
 
-/// What a search that read these records left of them.
+/// What a hyper-parameter search that read these records has left of them.
 fn left_behind(deployment: &Deployment, removed: u64) -> Result<Option<String>> {
     if removed == 0 {
         return Ok(None);
@@ -178,7 +179,7 @@ fn left_behind(deployment: &Deployment, removed: u64) -> Result<Option<String>> 
     Ok(residual(&deployment.state)?.map(|text| format!("note: {}", text.trim())))
 }
 
-/// Says what a request would do, and does nothing.
+/// Prints what a request would do, and does nothing.
 fn dry_run(args: &ForgetArgs, deployment: &Deployment, asked: &Asked) -> Result<ExitCode> {
     let plan = unlearn::plan(&deployment.dataset, &asked.request.records);
     let live = deployment.shards.iter().filter_map(|shard| shard.live.as_ref());
@@ -187,7 +188,7 @@ fn dry_run(args: &ForgetArgs, deployment: &Deployment, asked: &Asked) -> Result<
     let mean = times.iter().sum::<f64>() / times.len().max(1) as f64;
     let own = |shard: u32| deployment.shards.iter().find(|s| s.index == shard)?.live.as_ref().map(|live| live.seconds);
     let jobs = args.run.jobs.unwrap_or_else(default_jobs).max(1);
-    // A sum of none is -0.
+    // The sum of no numbers is -0.
     let seconds = plan.shards.iter().map(|&shard| own(shard).unwrap_or(mean)).sum::<f64>() / jobs as f64 + 0.0;
     let (removed, degraded) = (plan.removed.len(), left == 0);
     if args.run.json {

@@ -1,4 +1,5 @@
-//! `eemu frontier`: what more shards cost in quality, and save in a deletion.
+//! `eemu frontier`: what more shards cost in quality and save in the time of a
+//! deletion.
 
 use anyhow::{Context, Result, bail};
 use eemu_core::config::Config;
@@ -22,10 +23,10 @@ use crate::stopwatch::Watch;
 use crate::store::Access;
 use crate::training::from_scratch;
 
-/// One number of shards.
+/// The measurement for one number of shards.
 struct Point {
     shards: u32,
-    /// Processor seconds that retraining one shard takes: the mean.
+    /// Mean processor seconds of retraining one shard.
     seconds: f64,
     quality: Quality,
 }
@@ -53,7 +54,7 @@ pub(crate) fn run(args: &FrontierArgs) -> Result<ExitCode> {
             let name = format!("shard {} of {shards}", shard.index);
             from_scratch(&dataset, own, &device, 1, &progress, &name)?.pop().context("no model")
         });
-        // The clock would count what else the machine does.
+        // Wall-clock time would include other work of the machine.
         let seconds = watch.processor().unwrap_or_else(|| watch.seconds()) / data.len().max(1) as f64;
         let trained = trained.into_iter().collect::<Result<Vec<_>>>()?;
         let models = voices(&trained, &data);

@@ -60,7 +60,7 @@ fn import(args: &ImportArgs) -> Result<()> {
         Some(former) => former.settings_for(&imported.records, asked, args.seed),
         None => (fresh_settings(args, &imported, seed), None),
     };
-    // Who asks for features of people wants them read.
+    // A user who asks for user features wants them read by the model.
     let bucketed = |column: &Column| matches!(column.values, Values::Buckets { .. });
     settings.config.episodes.people = imported.catalog.users.columns.iter().any(bucketed);
     let mut outcome = Outcome { replaced: former.is_some(), note, ..Outcome::default() };
@@ -74,7 +74,7 @@ fn import(args: &ImportArgs) -> Result<()> {
     report(args, &made.1, &made.0, &outcome)
 }
 
-/// What became of the state that was there.
+/// What happened to the state that was there before.
 #[derive(Debug, Default)]
 struct Outcome {
     replaced: bool,
@@ -92,7 +92,7 @@ fn options(args: &ImportArgs, progress: &Progress, seed: u64) -> Result<ImportOp
     };
     options.choices.item_features = chosen(&args.item_features);
     if options.choices.catalog.is_none() {
-        // The default model reads nothing of people, so nothing of them is kept.
+        // The default model reads no user features, so none are stored.
         options.choices.user_features = chosen(&args.user_features).or(Some(Vec::new()));
     }
     options.choices.user_buckets = (args.user_buckets > 0).then(|| Bucketing {
@@ -106,7 +106,7 @@ fn options(args: &ImportArgs, progress: &Progress, seed: u64) -> Result<ImportOp
     }
     args.choose(&mut options.choices);
     if args.check {
-        // The survey counts them itself, and looks at the times of all.
+        // The survey counts duplicates itself, and reads the times of all of them.
         options.choices.duplicates = None;
     }
     options.encoding = args.tables.encoding;
@@ -127,7 +127,8 @@ fn read(args: &ImportArgs, options: &ImportOptions, bad: &mut BadLines) -> Resul
     }
 }
 
-/// The seed: as given, as it was, or as the holdout wants it.
+/// The seed: the given one, the former state's, or a random one where nothing is held
+/// out.
 fn seed(args: &ImportArgs, former: Option<&Former>) -> Result<u64> {
     Ok(match (args.seed, former, holdout(args)) {
         (Some(seed), ..) => seed,
@@ -147,9 +148,9 @@ fn fresh_settings(args: &ImportArgs, imported: &Imported, seed: u64) -> Settings
     Settings { config, duplicates: 0, tuned_on: None }
 }
 
-/// Another state's catalogue with its dense features.
+/// Another state's catalogue, with its dense features.
 fn frozen_catalog(path: &Path) -> Result<Catalog> {
-    // People are rows of the state's database, beside its catalogue.
+    // Users are rows of the state's database, beside its catalogue.
     let dir = path.parent().map(|dir| if dir.as_os_str().is_empty() { Path::new(".") } else { dir });
     if let Some(dir) = dir.filter(|dir| dir.join("eemu.sqlite").is_file()) {
         return Ok(State::open(dir, Access::Read)?.catalog()?);
@@ -164,7 +165,7 @@ fn frozen_catalog(path: &Path) -> Result<Catalog> {
     Catalog::from_json(&text, &features).with_context(|| path.display().to_string())
 }
 
-/// A table of every line that could not be read.
+/// Writes a table of every line that could not be read.
 fn write_bad_lines(path: &Path, bad: &BadLines) -> Result<()> {
     let shown = || format!("cannot write {}", path.display());
     let mut table = csv::Writer::from_path(path).with_context(shown)?;
@@ -182,7 +183,7 @@ fn write_bad_lines(path: &Path, bad: &BadLines) -> Result<()> {
     table.flush().with_context(shown)
 }
 
-/// Where the seed is from.
+/// Says where the seed came from.
 fn seed_of(args: &ImportArgs, replaced: bool) -> &'static str {
     match (args.seed, args.holdout) {
         (Some(_), _) => "given",
@@ -192,7 +193,7 @@ fn seed_of(args: &ImportArgs, replaced: bool) -> &'static str {
     }
 }
 
-/// What a check shows.
+/// Prints the result of `--check`.
 fn check(args: &ImportArgs, imported: Imported, bad: &BadLines) -> Result<()> {
     let Imported { catalog, records, report } = imported;
     let report = &report;
@@ -249,7 +250,7 @@ fn check(args: &ImportArgs, imported: Imported, bad: &BadLines) -> Result<()> {
     print_line("nothing was written; leave --check out to import")
 }
 
-/// Counts as bars of up to 40 signs.
+/// Prints counts as bars of up to 40 characters.
 fn print_bars(counts: impl Iterator<Item = (String, usize)>) -> Result<()> {
     let counts: Vec<(String, usize)> = counts.collect();
     let most = counts.iter().map(|(_, count)| *count).max().unwrap_or(1).max(1);

@@ -74,7 +74,7 @@ pub(crate) fn run(args: &InfoArgs) -> Result<ExitCode> {
     print_line(&format!(
         "{}: {}, {}, {}",
         dataset.catalog.dataset,
-        // Whoever was deleted has left a number without a name.
+        // A deleted user has left an index without a name.
         counted(dataset.catalog.users.len() - dataset.catalog.users.deleted().count(), "user"),
         counted(dataset.catalog.items.len(), "item"),
         counted(dataset.interactions.len(), "record")

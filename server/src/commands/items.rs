@@ -15,7 +15,7 @@ use crate::hidden;
 use crate::reading::csv_problem;
 use crate::store::{Access, State};
 
-/// Something was not known, and the rest is done.
+/// Exit code when some item was unknown. The rest is done.
 const SOME_UNKNOWN: u8 = 3;
 
 pub(crate) fn run(command: &ItemsCommand) -> Result<ExitCode> {
@@ -32,7 +32,7 @@ fn change(args: &ItemsArgs, hide: bool) -> Result<ExitCode> {
     if let Some(file) = &args.file {
         items.extend(from_file(file)?);
     }
-    // For reading: the flag is set beside whoever writes.
+    // Opened for reading, because the list is changed beside a process that writes.
     let state = State::open(args.state.location(), Access::Read)?;
     let answer = hidden::change(&state, &state.catalog()?, hide, &items)?;
     if args.json {

@@ -65,7 +65,8 @@ fn filter(deployment: &Deployment, rules: &Rules) -> Result<Filter> {
     Ok(rules.filter(&dataset.catalog, &closed)?)
 }
 
-/// Items in order, each with what it is listed for: as JSON, and in words.
+/// Prints items in order, each with the value that it is listed by: as JSON, or in
+/// words.
 fn print(dataset: &Dataset, listed: &[(u32, Value, String)], filter: &Filter, as_json: bool) -> Result<ExitCode> {
     let items = &dataset.catalog.items;
     if as_json {

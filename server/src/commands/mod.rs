@@ -1,5 +1,5 @@
-//! What `eemu` does: one file a command, from arguments to words and JSON, with
-//! the exit code and what is said of errors.
+//! What the `eemu` command does, one file per subcommand: output as text or JSON, exit
+//! codes, and error messages.
 
 pub(crate) mod add;
 pub(crate) mod admit;
@@ -38,7 +38,7 @@ use serde::Serialize;
 
 use crate::cli::{Cli, Command};
 
-/// Runs the command and says what went wrong, with the whole chain of causes.
+/// Runs the command and prints an error with its whole chain of causes.
 pub fn main() -> ExitCode {
     crate::faults::say_what_to_do();
     let cli = Cli::parse();
@@ -75,7 +75,7 @@ pub fn main() -> ExitCode {
     };
     match result {
         Ok(code) => code,
-        // A reader that closed the pipe has seen enough.
+        // A reader that closed the pipe has read enough.
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
@@ -100,13 +100,13 @@ fn print_json(value: &impl Serialize) -> Result<()> {
 
 /// Writes a line to standard output.
 fn print_line(line: &str) -> Result<()> {
-    // Names are other people's text: a terminal must not obey them.
+    // Names come from other people; control characters in them must not reach a terminal.
     let lines: Vec<_> = line.split('\n').map(eemu_core::shown).collect();
     writeln!(std::io::stdout().lock(), "{}", lines.join("\n"))?;
     Ok(())
 }
 
-/// Writes JSON to a file that only its owner reads, or to standard output.
+/// Writes JSON to a file that only its owner can read, or to standard output.
 fn write_json(to: Option<&std::path::Path>, value: &impl Serialize) -> Result<()> {
     match to {
         Some(path) => Ok(crate::store::write_whole(path, &serde_json::to_vec_pretty(value)?)?),

@@ -15,7 +15,7 @@ use crate::deployment::Deployment;
 use crate::serve::Ledger;
 use crate::store::{Access, State};
 
-/// Receipt files are a few kilobytes; nothing longer is read.
+/// The longest receipt file that is read, in bytes; a receipt has a few kilobytes.
 const LONGEST: u64 = 16 << 20;
 
 pub(crate) fn run(command: &ReceiptCommand) -> Result<ExitCode> {
@@ -36,7 +36,7 @@ pub(crate) fn run(command: &ReceiptCommand) -> Result<ExitCode> {
                     "valid: {} removed, {} trained from scratch; entry number {} of {} in the log (index {})",
                     counted(receipt.removed, "record"),
                     counted(receipt.shards.len(), "shard"),
-                    // People count from 1, as the page does.
+                    // Printed from 1, as on the app's page.
                     file.index + 1,
                     file.checkpoint.size,
                     file.index
@@ -58,7 +58,7 @@ pub(crate) fn run(command: &ReceiptCommand) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// A receipt of a file, checked.
+/// Reads a receipt from a file and checks it.
 fn read(path: &Path) -> Result<(ReceiptFile, Receipt)> {
     let shown = path.display();
     let length = std::fs::metadata(path).with_context(|| format!("cannot read {shown}"))?.len();
@@ -73,14 +73,15 @@ fn read(path: &Path) -> Result<(ReceiptFile, Receipt)> {
     Ok((file, receipt))
 }
 
-/// The receipt answers another request, or this one asked for something else.
+/// Exit code when the receipt answers another request, or this request asked for
+/// something else.
 const NOT_THIS: u8 = 1;
 
-/// Whether a receipt answers a request that asked for this.
+/// Checks whether a receipt answers a request that asked for this.
 fn open(args: &OpenReceiptArgs) -> Result<ExitCode> {
     let (_, receipt) = read(&args.receipt)?;
     let parts: Vec<AskedPart> = asked::lines(&args.asked)?.into_iter().map(|line| line.part).collect();
-    // The API takes all of somebody's records without the account, too.
+    // The API can delete all of a user's records and leave the account, too.
     let without = parts.iter().map(|part| AskedPart { account: false, ..part.clone() }).collect();
     let (answers, of_name) = (
         [parts, without].into_iter().any(|parts| receipt.answers_what(&args.request, &Asked { parts })),
@@ -101,7 +102,7 @@ fn open(args: &OpenReceiptArgs) -> Result<ExitCode> {
     Ok(if answers { ExitCode::SUCCESS } else { ExitCode::from(NOT_THIS) })
 }
 
-/// Every entry of the log, one a line.
+/// Prints every entry of the log, one per line.
 fn list(args: &InfoArgs) -> Result<()> {
     let state = State::open(args.state.location(), Access::Read)?;
     let lines: Vec<String> = state.receipts()?.into_iter().map(|receipt| receipt.json).collect();
@@ -137,9 +138,9 @@ fn told(entry: &Entry) -> String {
     }
 }
 
-/// One receipt as the service gives it.
+/// Writes one receipt as the service gives it.
 fn export(args: &ExportReceiptArgs) -> Result<()> {
-    // A log gets its name and key when it is first asked for.
+    // A log gets its name and key when it is opened for the first time.
     let open = Ledger::is_open(&State::open(args.state.location(), Access::Read)?)?;
     let state = State::open(args.state.location(), if open { Access::Read } else { Access::Write })?;
     let ledger = if open { Ledger::read(&state)? } else { Ledger::open(&state)? };

@@ -24,7 +24,7 @@ pub(crate) fn run(args: &RecommendArgs) -> Result<ExitCode> {
     if args.all {
         return all::run(args);
     }
-    // What conflicts with something given is not required by clap.
+    // Clap does not require what conflicts with a given argument, so this is checked here.
     ensure!(args.out.is_none() && args.format.is_none(), "--out and --format go with --all; a single list is printed");
     let deployment = Deployment::open(args.run.state.location(), Access::Read)?;
     let dataset = &deployment.dataset;
@@ -75,12 +75,13 @@ fn adaptation(args: &RecommendArgs, deployment: &Deployment) -> Result<AdaptConf
     Ok(adapt)
 }
 
-/// Models as a ranker takes them.
+/// The models in the form that a ranker takes.
 pub(super) fn by_shard(models: &[(u32, ShardModel)]) -> Vec<(usize, &ShardModel)> {
     models.iter().map(|(shard, model)| (*shard as usize, model)).collect()
 }
 
-/// Says which shards wait to be trained, so that they had no say.
+/// Prints which shards wait to be trained, so that their models are missing in the
+/// list.
 fn name_silent(deployment: &Deployment, shards: &[u32]) {
     let silent = |shard: &u32| deployment.dataset.has_voice(*shard) && !shards.contains(shard);
     let silent: Vec<String> =
@@ -94,7 +95,7 @@ fn name_silent(deployment: &Deployment, shards: &[u32]) {
     }
 }
 
-/// Says which names of a request were skipped.
+/// Prints which names of a request were skipped.
 pub(super) fn name_skipped(unknown: &[String]) {
     if !unknown.is_empty() {
         let names: Vec<String> = unknown.iter().map(|name| quote(name)).collect();
@@ -143,7 +144,7 @@ fn as_json(dataset: &Dataset, scored: &Scored, ranked: &[Ranked], explain: bool)
     answer
 }
 
-/// The list as people read it.
+/// The list as text.
 pub(super) fn as_text(dataset: &Dataset, scored: &Scored, ranked: &[Ranked], explain: bool) -> Result<()> {
     let items = &dataset.catalog.items;
     if explain && !scored.support.is_empty() {

@@ -25,10 +25,10 @@ use crate::unit::{
     Beside, Follower, Input, Made, TRY_AGAIN, TrainedModel, Unit, Wish, may_pass, refuse, refuse_nothing, sweep_halves,
 };
 
-/// Some models were not adopted; the others were.
+/// Exit code when some models were refused; the others were adopted.
 const SOME_REFUSED: u8 = 2;
 
-/// How long an epoch may take to its end when the process is asked to end.
+/// How long the current epoch may still take when the process is asked to end.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(crate) fn run(command: &ShardCommand) -> Result<ExitCode> {
@@ -48,8 +48,8 @@ fn pack(args: &PackArgs) -> Result<ExitCode> {
         None if args.waiting => waiting_shards(&deployment)?,
         None => (0..count).collect(),
     };
-    // A folder that is there is somebody's already; the files are their owner's
-    // alone wherever they are.
+    // An existing folder keeps its permissions. The files can be read by their owner alone
+    // in either case.
     if args.shard.is_none() && !args.out.is_dir() {
         private_folder(&args.out)?;
     }
@@ -80,8 +80,8 @@ fn train(args: &TrainInputArgs) -> Result<ExitCode> {
     refuse_nothing(&args.out);
     let input = Input::read(&args.input);
     let name = input.as_ref().ok().map(|input| input.name);
-    // Of a withdrawn input nothing is left, not even why; another in its place
-    // has its own say.
+    // When the input was withdrawn no file is left, not even one with the error. An input
+    // that replaced it has a training of its own.
     let stands = || name.map_or_else(|| args.input.exists(), |name| Input::is_at(&args.input, &name));
     match input.and_then(|input| train_input(args, input)) {
         Err(problem) if may_pass(&problem) => {
@@ -98,7 +98,7 @@ fn train(args: &TrainInputArgs) -> Result<ExitCode> {
     }
 }
 
-/// Whether the output can be written at the end, over nothing that is read.
+/// Checks that the output can be written at the end, and overwrites no input.
 fn check_out(args: &TrainInputArgs) -> Result<()> {
     let (input, out) = (args.input.display(), args.out.display());
     if args.out.is_dir() || args.out.file_name().is_none() || args.out.as_os_str().as_encoded_bytes().ends_with(b"/") {
@@ -143,7 +143,7 @@ fn train_input(args: &TrainInputArgs, Input { name, unit }: Input) -> Result<Exi
     let withdrawn = || -> Result<ExitCode> {
         let shown = args.input.display();
         if args.input.exists() {
-            // The checkpoint may be that of whoever trains the other by now.
+            // The checkpoint may belong to the training of the other input by now.
             bail!("{shown} was replaced by another input, so this model is not wanted any more; train the other")
         }
         keeper.clear()?;
@@ -162,7 +162,7 @@ fn train_input(args: &TrainInputArgs, Input { name, unit }: Input) -> Result<Exi
     }
     let model = TrainedModel { shard, input: name, made };
     model.write(&args.out)?;
-    // Between the last look and this file somebody may have withdrawn it.
+    // The input may have been withdrawn since the last check.
     if !Input::is_at(&args.input, &name) {
         if TrainedModel::read(&args.out).is_ok_and(|found| found.input == name) {
             std::fs::remove_file(&args.out).context("cannot delete a model that is not wanted any more")?;
@@ -173,7 +173,7 @@ fn train_input(args: &TrainInputArgs, Input { name, unit }: Input) -> Result<Exi
     report(args, shard, &name, &model.made, true)
 }
 
-/// What an earlier run made of the same input on such a machine.
+/// The model that an earlier run made from the same input on such a machine.
 fn made_already(out: &Path, name: &[u8; 32], unit: &Unit, device: &Device) -> Result<Option<Made>> {
     if !out.exists() {
         return Ok(None);
@@ -200,7 +200,7 @@ fn report(args: &TrainInputArgs, shard: u32, name: &[u8; 32], made: &Made, fresh
     Ok(ExitCode::SUCCESS)
 }
 
-/// Somebody who waits for the model, unless they withdraw the input.
+/// Observes a training: the model is wanted as long as its input file exists.
 struct Standing<'a> {
     bars: Bars<'a>,
     asked: &'static AtomicBool,
@@ -235,7 +235,7 @@ fn adopt_all(args: &AdoptArgs) -> Result<ExitCode> {
             Err(problem) => refused.push((path.clone(), format!("{problem:#}"))),
         }
     }
-    // A deletion that waited for these shards is answered now.
+    // A deletion that waited for these shards can get its receipt now.
     let answered = answer_waiting(&deployment, &device::cpu())?;
     for (path, why) in &refused {
         eprintln!("not adopted: {}: {why}", path.display());

@@ -17,7 +17,7 @@ pub(crate) fn run(command: &TokenCommand) -> Result<ExitCode> {
         TokenCommand::List(args) => &args.state,
         TokenCommand::Revoke(args) => &args.state,
     };
-    // Says what is wrong with a state that is none.
+    // Opening reports what is wrong with a directory that is not a state.
     let deployment = Deployment::open(state.location(), Access::Read)?;
     let mut tokens = Tokens::of_state(&deployment.state)?;
     let users = &deployment.dataset.catalog.users;

@@ -29,7 +29,7 @@ pub(crate) fn train(args: &TrainArgs) -> Result<ExitCode> {
     if let Some(meta) = args.meta {
         train.meta = meta.into();
         if train.meta == eemu_core::config::Meta::Reptile && train.inner_steps < 2 {
-            // The field's customary number; with one step Reptile is ordinary training.
+            // The usual number; with one step Reptile is ordinary training.
             train.inner_steps = 5;
         }
     }

@@ -32,7 +32,7 @@ pub(crate) fn run(args: &TuneArgs) -> Result<ExitCode> {
         "tuning reads this state's validation records: what it finds is a residual of them (docs/delete.md says more)",
     );
     if Ledger::is_open(&deployment.state)? {
-        // Said even where progress is not.
+        // Printed even with `--quiet`.
         eprintln!(
             "warning: this state serves people. A configuration that is tuned on their records stays a residual of \
              whatever they delete later; tune on data you keep, or tune again after deletions"
@@ -82,9 +82,8 @@ pub(crate) fn run(args: &TuneArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Commits to the data that the search reads, with a key that the state keeps
-/// until a record of the data is deleted. The same search taken up again
-/// commits to the same.
+/// Commits to the data that the search reads, with a key that the state keeps until a
+/// record of the data is deleted. A resumed search gets the same commitment.
 fn commit(deployment: &Deployment, location: Location) -> Result<String> {
     let state = &deployment.state;
     let mut hasher = blake3::Hasher::new();

@@ -1,4 +1,4 @@
-//! Item features from safetensors files.
+//! Reads dense item features from safetensors files.
 
 use std::path::Path;
 
@@ -17,7 +17,7 @@ pub(super) fn load(name: &str, path: &Path, limit: u64) -> anyhow::Result<DenseF
     parse(name, file, &bytes)
 }
 
-/// The tensor called `name`, or the only one there: f32, [items, width].
+/// The tensor called `name`, or the only tensor in the file: f32, [items, width].
 pub(super) fn parse(name: &str, file: String, bytes: &[u8]) -> anyhow::Result<DenseFeature> {
     let hint = "Write one tensor of 32-bit floats, [items, width], as safetensors";
     let tensors = SafeTensors::deserialize(bytes).map_err(|e| anyhow!("{file}: no safetensors file ({e}). {hint}"))?;

@@ -1,10 +1,10 @@
-//! Which files are to be read, and as what.
+//! Finds the files to read and recognises their kind by name.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-/// What a file's name says of it.
+/// The kind of a file, by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     /// Fields between delimiters.
@@ -15,10 +15,10 @@ pub(super) enum Kind {
     Parquet,
 }
 
-/// The kind of a table by its name, packed or not.
+/// The kind of a table by its name, compressed or not.
 pub(super) fn kind(name: &str) -> Option<Kind> {
     let lower = name.to_lowercase();
-    // What tells people about tables is none.
+    // Files that describe the data are not tables.
     if ["readme.txt", "license.txt", "licence.txt", "copying.txt", "changelog.txt"].contains(&lower.as_str()) {
         return None;
     }
@@ -31,7 +31,7 @@ pub(super) fn kind(name: &str) -> Option<Kind> {
     }
 }
 
-/// A name without the endings that say what it is.
+/// A file's name without the endings that state its format.
 pub(super) fn stem(path: &Path) -> String {
     let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
     match kind(&name) {
@@ -40,8 +40,8 @@ pub(super) fn stem(path: &Path) -> String {
     }
 }
 
-/// The tables that paths name: files as they are, folders with all tables in
-/// them, in the order of their names.
+/// The tables that paths name: files themselves, and all tables in folders, sorted by
+/// name.
 pub(super) fn tables(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for path in paths {
@@ -68,7 +68,7 @@ pub(super) fn tables(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// How deep tables may lie in a folder (`year=2020/month=1/part.parquet`).
+/// How deep tables may be in a folder (`year=2020/month=1/part.parquet`).
 const DEPTH: usize = 8;
 
 fn walk(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<()> {

@@ -1,4 +1,4 @@
-//! How far an import has read, for people.
+//! The progress of an import.
 
 use std::io::{self, Read};
 use std::rc::Rc;
@@ -11,7 +11,7 @@ use crate::progress::{Bar, Progress};
 /// How often the bar moves.
 const OFTEN: Duration = Duration::from_millis(100);
 
-/// Bytes of the files that are being read, of all there are.
+/// Counts the bytes that were read, against the size of all files.
 #[derive(Debug, Clone)]
 pub(super) struct Meter(Rc<Inner>);
 
@@ -25,7 +25,7 @@ struct Inner {
 }
 
 impl Meter {
-    /// A bar for `total` bytes; none without progress.
+    /// A bar for `total` bytes; no bar without progress.
     pub(super) fn new(progress: Option<&Progress>, total: u64) -> Self {
         let bar = progress.map(|progress| progress.bar("read", 1));
         let inner =
@@ -33,12 +33,12 @@ impl Meter {
         Self(Rc::new(inner))
     }
 
-    /// The next file begins.
+    /// The next file starts.
     pub(super) fn begin(&self, file: &str) {
         file.clone_into(&mut self.0.file.borrow_mut());
     }
 
-    /// So many bytes more were read.
+    /// Adds bytes that were read.
     pub(super) fn add(&self, bytes: u64) {
         let inner = &self.0;
         inner.read.set(inner.read.get() + bytes);
@@ -58,7 +58,7 @@ impl Meter {
         }
     }
 
-    /// Counts what is read from a file.
+    /// Counts the bytes that are read from a file.
     pub(super) fn watch<R: Read>(&self, file: R) -> Counted<R> {
         Counted { file, meter: self.clone() }
     }

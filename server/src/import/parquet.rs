@@ -1,4 +1,4 @@
-//! Parquet: rows of the columns that are asked for, batch by batch.
+//! Reads Parquet: the rows of the requested columns, batch by batch.
 
 use std::fs::File;
 use std::path::Path;
@@ -17,9 +17,9 @@ use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchR
 
 use super::meter::Meter;
 
-/// Rows that are in memory at once.
+/// Rows in memory at once.
 const BATCH: usize = 8192;
-/// Rows that are looked at before reading.
+/// Rows that are examined before reading.
 const SAMPLE: usize = 200;
 
 /// A Parquet file.
@@ -31,7 +31,7 @@ pub(super) struct Parquet {
 }
 
 impl Parquet {
-    /// Looks at the columns and the first rows.
+    /// Opens a file and examines its columns and first rows.
     pub(super) fn open(path: &Path, meter: &Meter) -> anyhow::Result<Self> {
         let file = path.display().to_string();
         let bytes = std::fs::metadata(path).with_context(|| format!("cannot open {file}"))?.len();
@@ -58,7 +58,7 @@ impl Parquet {
     }
 }
 
-/// A column that becomes text or times, or a list of such.
+/// Whether a column can be read as text or times, or as a list of such.
 fn is_plain(field: &ArrowField) -> bool {
     match field.data_type() {
         DataType::List(inner) => !inner.data_type().is_nested(),
@@ -96,11 +96,11 @@ fn reader(
     builder.build().map_err(|error| error.to_string())
 }
 
-/// One column of a batch, ready to be read by row.
+/// One column of a batch, ready to be read row by row.
 enum Column {
     Text(StringArray),
-    /// Bytes as text, and as they stand: what is no text is missing from the
-    /// first alone.
+    /// Bytes as text, and the raw bytes. A value that is not valid text is missing in the
+    /// first only.
     Bytes(StringArray, ArrayRef),
     Lists(ArrayRef),
     Seconds(Float64Array),
@@ -117,12 +117,12 @@ impl Column {
         }
     }
 
-    /// Whether the field holds bytes that are no text.
+    /// Whether the field has bytes that are not valid text.
     fn is_no_text(&self, row: usize) -> bool {
         matches!(self, Self::Bytes(texts, bytes) if texts.is_null(row) && bytes.is_valid(row))
     }
 
-    /// The values of a list between bars.
+    /// The values of a list, separated by bars.
     fn list(&self, row: usize) -> Option<String> {
         let Self::Lists(lists) = self else { return None };
         let lists = lists.as_list_opt::<i32>()?;
@@ -157,7 +157,7 @@ impl Column {
             DataType::Binary | DataType::LargeBinary | DataType::BinaryView => {
                 Ok(Self::Bytes(cast(array, &DataType::Utf8)?.as_string::<i32>().clone(), array.clone()))
             }
-            // What pandas writes where a number is missing is no identifier.
+            // NaN, which pandas writes for a missing number, is not an identifier.
             DataType::Float32 => {
                 let numbers = array.as_primitive::<Float32Type>();
                 text(&numbers.unary_opt::<_, Float32Type>(|number| (!number.is_nan()).then_some(number)))

@@ -1,4 +1,4 @@
-//! Tables from files: CSV and its kin, JSON Lines, Parquet, MovieLens's CSV.
+//! Reads tables from files: CSV and similar, JSON Lines, Parquet, MovieLens's CSV.
 
 use std::fs::File;
 use std::io::Read;
@@ -14,7 +14,7 @@ use super::parquet::{Parquet, fault};
 use super::unpack::{Allowance, decoded};
 use super::{ImportOptions, entry, explicit_dense, is_zip, open_zip, stem};
 
-/// The files of a MovieLens archive in CSV that are read.
+/// The files that are read from a MovieLens archive in CSV.
 pub(super) const MOVIELENS: [&str; 2] = ["ratings.csv", "movies.csv"];
 
 /// Reads all tables that paths name, one after the other.
@@ -50,7 +50,7 @@ pub(super) fn open_rows(path: &Path, options: &ImportOptions) -> Result<Box<dyn 
     opener.rows(path, &Layout { heading: Some(true), ..Layout::default() })
 }
 
-/// What files of one import share.
+/// What the files of one import share.
 struct Opener<'o> {
     options: &'o ImportOptions,
     allowance: Allowance,
@@ -71,7 +71,7 @@ impl Opener<'_> {
         self.allowance.open_as(path, self.options.encoding, &self.meter)
     }
 
-    /// Every table of a zip, in the order of their names.
+    /// Reads every table of a zip, sorted by name.
     fn zip(&self, path: &Path, tables: &mut Tables<'_>, bad: &mut BadLines) -> Result<()> {
         let mut archive = open_zip(path)?;
         let mut members: Vec<(String, usize)> = (0..archive.len())
@@ -106,8 +106,8 @@ impl Opener<'_> {
         Ok(())
     }
 
-    /// A file as rows, by what it holds; its name decides between text and
-    /// JSON only where both would do.
+    /// Opens a file as rows, by its contents. Its name decides between delimited text and
+    /// JSON only where the contents could be both.
     fn rows(&self, path: &Path, layout: &Layout) -> Result<Box<dyn Rows>> {
         let shown = path.display();
         let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
@@ -147,7 +147,7 @@ impl Opener<'_> {
     }
 }
 
-/// A layout with what a file's name says.
+/// The layout, completed by what a file's name says.
 fn layout_of(name: &str, layout: &Layout) -> Layout {
     let mut layout = layout.clone();
     if name.to_lowercase().contains(".tsv") && layout.delimiter.is_none() {
@@ -156,7 +156,7 @@ fn layout_of(name: &str, layout: &Layout) -> Layout {
     layout
 }
 
-/// Whether a zip's member is a table; what systems put beside files is none.
+/// Whether a zip's member is a table. Files that operating systems add are not.
 pub(super) fn is_table(name: &str) -> bool {
     let own = name.rsplit(['/', '\\']).next().unwrap_or(name);
     !name.starts_with("__MACOSX") && !own.starts_with(['.', '_']) && found::kind(own).is_some()
@@ -175,7 +175,7 @@ fn finish_movielens(
     Ok(tables.finish(dataset, explicit_dense(options)?, bad)?)
 }
 
-/// A folder with `ratings.csv` and `movies.csv`.
+/// Reads a folder with `ratings.csv` and `movies.csv`.
 pub(super) fn movielens_folder(folder: &Path, options: &ImportOptions, bad: &mut BadLines) -> Result<Imported> {
     let allowance = Allowance::new(options.limits);
     let paths = MOVIELENS.map(|name| folder.join(name));

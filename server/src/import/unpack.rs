@@ -1,4 +1,4 @@
-//! Reading compressed files that may be hostile.
+//! Reads compressed files, which may be hostile.
 
 use std::cell::Cell;
 use std::fs::File;
@@ -15,15 +15,15 @@ use super::meter::Meter;
 
 const BUFFER: usize = 1 << 16;
 
-/// How much a compressed import may unpack to.
+/// How large the compressed files of an import may become.
 ///
-/// Text of records shrinks about four times in gzip, and hardly ever more
-/// than fifty times; deflate itself reaches a thousand.
+/// Gzip compresses text of records about four times, and hardly ever more than fifty
+/// times; deflate itself can reach a thousand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of all compressed files of one import together, unpacked.
+    /// The unpacked bytes of all compressed files of one import together.
     pub total: u64,
-    /// How many times larger than the compressed file its content may be ...
+    /// How many times larger than the compressed file its contents may be ...
     pub ratio: u64,
     /// ... once it is larger than this.
     pub small: u64,
@@ -36,7 +36,7 @@ impl Default for Limits {
     }
 }
 
-/// The allowance that the files of one import share.
+/// The limit that the files of one import share.
 #[derive(Debug, Clone)]
 pub(super) struct Allowance {
     limits: Limits,
@@ -48,19 +48,18 @@ impl Allowance {
         Self { limits, used: Rc::default() }
     }
 
-    /// Watches what comes out of a decompressor that was given `compressed`
-    /// bytes.
+    /// Limits the output of a decompressor that was given `compressed` bytes.
     pub(super) fn watch<R: Read>(&self, unpacked: R, compressed: u64) -> impl BufRead + use<R> {
         BufReader::with_capacity(BUFFER, Watched { unpacked, compressed, length: 0, allowance: self.clone() })
     }
 
-    /// Opens a file, unpacking it when it is packed with gzip or zstd,
-    /// whatever its name says.
+    /// Opens a file and decompresses it if its contents are gzip or zstd, whatever its
+    /// name.
     pub(super) fn open(&self, path: &Path) -> anyhow::Result<Source<'static>> {
         self.open_as(path, Encoding::Recognised, &Meter::new(None, 0))
     }
 
-    /// The same for text of an encoding, counting what is read.
+    /// As [`Allowance::open`], for text of an encoding; counts what is read.
     pub(super) fn open_as(&self, path: &Path, encoding: Encoding, meter: &Meter) -> anyhow::Result<Source<'static>> {
         let name = path.display().to_string();
         let cannot = || format!("cannot open {name}");
@@ -115,12 +114,12 @@ impl Read for Failed {
     }
 }
 
-/// The text in UTF-8.
+/// Converts text to UTF-8.
 pub(super) fn decoded<'a>(mut bytes: Box<dyn BufRead + 'a>, encoding: Encoding) -> Box<dyn BufRead + 'a> {
     let mut decoder = DecodeReaderBytesBuilder::new();
     let start = match bytes.fill_buf() {
         Ok(start) => start,
-        // A decompressor says it once; whoever reads must hear it.
+        // A decompressor reports an error once, so it is kept for the reader.
         Err(error) => return Box::new(BufReader::with_capacity(1, Failed(Some(error)))),
     };
     match encoding {
@@ -133,7 +132,8 @@ pub(super) fn decoded<'a>(mut bytes: Box<dyn BufRead + 'a>, encoding: Encoding) 
             decoder.encoding(Some(encoding_rs::WINDOWS_1252));
         }
         Encoding::Utf16 => {
-            // A letter that a name of a column begins with has a high byte of 0.
+            // In UTF-16 an ASCII letter, with which the name of a column begins, has a high byte
+            // of 0.
             let high_first = start.first() == Some(&0);
             decoder.encoding(Some(if high_first { encoding_rs::UTF_16BE } else { encoding_rs::UTF_16LE }));
         }

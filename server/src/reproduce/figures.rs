@@ -1,4 +1,4 @@
-//! Figures of measured things: SVG, and the numbers behind them.
+//! Draws the figures: SVG files, and CSV files with their numbers.
 
 use std::path::PathBuf;
 
@@ -13,7 +13,7 @@ use super::rows::{Metric, Store};
 use super::tables::{Reader, Sheet, number};
 use super::unit::{How, Unit, What, eemu_with, served_ensembles};
 
-/// Writes the figures that were asked for.
+/// Writes the requested figures.
 pub(super) fn write(request: &Request, units: &[Unit], store: &Store) -> Result<Vec<PathBuf>> {
     let reader = Reader { request, units, store };
     let mut written = Vec::new();
@@ -201,7 +201,7 @@ fn figure_7(reader: &Reader<'_>) -> Result<Vec<PathBuf>> {
         ];
         sheet.rows.push(std::iter::once(set.clone()).chain(one).collect());
         for (lines, line, exact) in [(&mut quality, hits_line, exact_hits), (&mut speed, speed_line, exact_speed)] {
-            // The exact mode has no clusters: it is level.
+            // The exact mode has no clusters, so it is a horizontal line.
             let ends = line.first().zip(line.last()).map(|(a, b)| [a.0, b.0]);
             let level = exact.zip(ends).map(|(v, ends)| ends.map(|k| (k, v)).to_vec());
             lines.push(Series::new(format!("{set}, K clusters"), line));
@@ -222,7 +222,7 @@ fn figure_7(reader: &Reader<'_>) -> Result<Vec<PathBuf>> {
     Ok(written)
 }
 
-/// Figure 7d by the paper's count, and ours in exact batch mode beside it.
+/// Figure 7d: the paper's count of operations, with ours in exact batch mode beside it.
 fn serving_costs(reader: &Reader<'_>) -> Result<Vec<PathBuf>> {
     let mut sheet = Sheet::new(&[
         "data set",

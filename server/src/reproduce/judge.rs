@@ -1,4 +1,4 @@
-//! Ranks of the held-out test items by every method.
+//! Ranks the held-out test items by every method.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -20,17 +20,17 @@ use eemu_core::tensor::Device;
 use super::rows::Ranks;
 use crate::pool;
 
-/// People ranked together: bounds the memory of their adapted state.
+/// Users ranked together; bounds the memory of their adapted state.
 const TILE: usize = 32;
 
-/// A user, their held-out item and who they are to the models.
+/// A test user: the user, the held-out item, and the user's context for the models.
 pub(super) struct Judge {
     user: u32,
     target: u32,
     person: UserContext,
 }
 
-/// Everybody with a test item, or a sample that no seed decides.
+/// Every user with a test item, or a sample that does not depend on the seed.
 pub(super) fn judges(dataset: &Dataset, users: Option<usize>) -> Vec<Judge> {
     let key = Key::from_seed(0);
     let ids = &dataset.catalog.users.ids;
@@ -50,10 +50,10 @@ pub(super) fn judges(dataset: &Dataset, users: Option<usize>) -> Vec<Judge> {
         .collect()
 }
 
-/// Name of the result that ranks by training interactions.
+/// Name of the ranking by the number of training interactions.
 pub(super) const POPULARITY: &str = "popularity";
 
-/// Ranks of one list of results a judge, by the results' names.
+/// Groups each judge's ranks by the names of the methods.
 fn collected(names: &[String], ranks: &[Vec<usize>]) -> BTreeMap<String, Ranks> {
     let of = |place: usize| Ranks::of(&ranks.iter().map(|own| own[place]).collect::<Vec<_>>());
     names.iter().enumerate().map(|(place, name)| (name.clone(), of(place))).collect()
@@ -63,8 +63,8 @@ fn shard_names(shards: usize) -> impl Iterator<Item = String> {
     (0..shards).map(|shard| format!("shard {shard}"))
 }
 
-/// Every given aggregator and every shard alone, without adaptation. Beside
-/// the ranks: what fitting took, and HR@10 of the methods on validation items.
+/// Ranks by every given aggregator and by every shard alone, without adaptation. Also
+/// returns the seconds of fitting, and HR@10 of the methods on validation items.
 pub(super) fn frozen(
     dataset: &Dataset,
     vectors: &Vectors,
@@ -127,8 +127,8 @@ pub(super) fn frozen(
     Ok((collected(&names, &ranks), figures))
 }
 
-/// Algorithm 2 for everybody, by the exact batch mode: the mean and every
-/// shard alone.
+/// Algorithm 2 for all users, by the exact batch mode: the mean of the ensemble, and
+/// every shard alone.
 pub(super) fn adapted(
     dataset: &Dataset,
     models: &[ShardModel],
@@ -159,7 +159,7 @@ pub(super) fn adapted(
     Ok(collected(&names, &ranks))
 }
 
-/// Algorithm 3 with so many clusters of all users. Also the seconds that
+/// Algorithm 3 with this many clusters of all users. Also returns the seconds that
 /// clustering took.
 pub(super) fn clustered(
     dataset: &Dataset,
@@ -203,7 +203,7 @@ pub(super) fn clustered(
     Ok((collected(&["Mean".to_owned()], &ranks), clustering))
 }
 
-/// Every judge's rank after the published code's sign step.
+/// Ranks after the published code's step along the sign of the gradient.
 pub(super) fn sign_step(
     dataset: &Dataset,
     models: &[ShardModel],
@@ -218,8 +218,8 @@ pub(super) fn sign_step(
     Ok(collected(&["Mean".to_owned()], &ranks))
 }
 
-/// HR@10 of the unadapted mean on the test items: what the published code
-/// chooses its epoch by.
+/// HR@10 of the unadapted ensemble on the test items; the published code chooses its
+/// epoch by it.
 pub(super) fn test_hits(dataset: &Dataset, models: &[ShardModel], judges: &[Judge]) -> Result<f64> {
     let vectors = pollster::block_on(Vectors::of(dataset, models))?;
     let mut hits = 0;
@@ -230,8 +230,8 @@ pub(super) fn test_hits(dataset: &Dataset, models: &[ShardModel], judges: &[Judg
     Ok(hits as f64 / judges.len().max(1) as f64)
 }
 
-/// Seconds a user that Algorithm 2 takes as it is written, one user after the
-/// other with an adapted copy of every model, over the first `count` judges.
+/// Seconds per user of Algorithm 2 as the paper writes it: one user after the other,
+/// with an adapted copy of every model. Measured on the first `count` judges.
 pub(super) fn one_by_one(dataset: &Dataset, models: &[ShardModel], judges: &[Judge], count: usize) -> Result<f64> {
     let judges = &judges[..count.min(judges.len())];
     let start = Instant::now();

@@ -1,23 +1,22 @@
 //! `eemu reproduce`: the paper's tables and figures from one command.
 //!
-//! A run is a list of units: one trained ensemble, or one measurement of one.
-//! Each ends as a JSON row named by the hash of everything it depends on, and
-//! a row that is there is not made again: a run goes on where it was cut short,
-//! and tables share what they have in common. Models are kept beside the rows
-//! under `models/`, which may be deleted at any time.
+//! A run is a list of units. A unit trains one ensemble, or measures one. Its result is
+//! a JSON row, named by the hash of everything that it depends on. A row that exists is
+//! not made again, so an interrupted run resumes, and tables share rows. Models are
+//! kept beside the rows under `models/`, which may be deleted at any time.
 //!
-//! | file | idea |
+//! | file | what it does |
 //! |---|---|
-//! | `printed` | what the paper prints, as data |
+//! | `printed` | the paper's printed numbers, as data |
 //! | `sets` | data sets by name |
-//! | `recipe` | hyper-parameters of each data set, and how large a run is |
+//! | `recipe` | hyper-parameters of each data set, and the scale of a run |
 //! | `unit` | what can be trained and measured; which tables need what |
 //! | `rows` | rows on disk, and what is computed from them |
-//! | `work` | how a unit is done |
-//! | `judge` | ranks of the held-out items by every method |
-//! | `pure` | table 2, table 5, figure 3, eq 8, entropy: nothing is trained |
-//! | `tables`, `figures` | Markdown, CSV and SVG from rows |
-//! | `plot` | lines and bars |
+//! | `work` | carries out a unit |
+//! | `judge` | ranks the held-out items by every method |
+//! | `pure` | table 2, table 5, figure 3, eq 8, entropy: these need no training |
+//! | `tables`, `figures` | writes Markdown, CSV and SVG from rows |
+//! | `plot` | line charts and bar charts |
 
 mod figures;
 mod judge;
@@ -45,8 +44,8 @@ use rows::Store;
 use sets::Set;
 use work::Worker;
 
-/// Draws HR@10 over the seconds that a deletion retrains, one point a number
-/// of shards: (shards, seconds, HR@10).
+/// Draws HR@10 over the seconds of retraining for a deletion. A point is (shards,
+/// seconds, HR@10).
 ///
 /// # Errors
 /// When the plot cannot be drawn or written.
@@ -54,7 +53,7 @@ pub fn frontier_plot(path: &std::path::Path, dataset: &str, points: &[(u32, f64,
     std::fs::write(path, frontier_svg(dataset, points)?).with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// The line goes from few shards to many, in whatever order they were asked for.
+/// The line goes from few shards to many, whatever the order of the points.
 fn frontier_svg(dataset: &str, points: &[(u32, f64, f64)]) -> Result<String> {
     let mut points = points.to_vec();
     points.sort_by_key(|(shards, ..)| *shards);
@@ -70,32 +69,32 @@ fn frontier_svg(dataset: &str, points: &[(u32, f64, f64)]) -> Result<String> {
 pub struct Request {
     /// Which table or figure, or all.
     pub what: What,
-    /// Where rows, tables and plots go.
+    /// Folder for rows, tables and plots.
     pub out: PathBuf,
-    /// The whole thing, or a small version of it.
+    /// Full or small scale.
     pub scale: Scale,
-    /// Whose model and adaptation.
+    /// The paper's model and adaptation, or the deployed ones.
     pub profile: Profile,
     /// Seeds 1 to this.
     pub seeds: u64,
     /// Data sets by folder name.
     pub datasets: Vec<String>,
-    /// Where their folders are.
+    /// The folder that has the data sets' folders.
     pub data: Option<PathBuf>,
     /// Changes to every configuration, KEY=VALUE.
     pub set: Vec<String>,
-    /// Users measured: this many drawn by a keyed hash, the same for every seed.
+    /// Number of users measured, drawn by a keyed hash, the same for every seed.
     pub users: Option<usize>,
-    /// Train and measure nothing: tables from the rows that are there.
+    /// Trains and measures nothing, and makes tables from existing rows.
     pub from_rows: bool,
-    /// Beside table 3 and its like: the published code's dynamics, which see test
-    /// items and other shards, and so can never be deployed.
+    /// Adds the published code's dynamics to table 3 and similar tables. They see test
+    /// items and other shards, so they can never be deployed.
     pub reference: bool,
     /// Shards, or groups of users, at once.
     pub jobs: usize,
 }
 
-/// Does what is asked and writes everything under `request.out`.
+/// Carries out a request, and writes everything under `request.out`.
 ///
 /// # Errors
 /// When a data set is missing, training diverges or a file cannot be written.
@@ -130,8 +129,8 @@ pub fn run(request: &Request, device: &Device, progress: &Progress) -> Result<Ve
     Ok(written)
 }
 
-/// The data sets of a run that names none: what comes with eemu, or the paper's
-/// where there is a folder for them.
+/// The default data sets: the built-in one, or the paper's where a folder for them is
+/// given.
 pub fn default_sets(data: Option<&std::path::Path>) -> Vec<String> {
     match data {
         None => vec![sets::BUILT_IN.to_owned()],

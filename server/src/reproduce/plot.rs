@@ -1,4 +1,4 @@
-//! Lines and bars as SVG.
+//! Line charts and bar charts as SVG.
 
 use std::fmt::Display;
 use std::ops::Range;
@@ -9,10 +9,10 @@ use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 
 const SIZE: (u32, u32) = (840, 420);
-/// Where the names of the series begin, right of the plot.
+/// The x position of the series' names, right of the plot.
 const NAMES: u32 = 650;
 
-/// What a plot is of.
+/// Title and axes of a plot.
 #[derive(Debug, Clone)]
 pub(super) struct Plot<'a> {
     pub(super) title: &'a str,
@@ -20,12 +20,12 @@ pub(super) struct Plot<'a> {
     pub(super) y: &'a str,
 }
 
-/// A named series of points; of bars, x counts the groups.
+/// A named series of points. In a bar chart, x is the number of the group.
 #[derive(Debug, Clone)]
 pub(super) struct Series {
     pub(super) name: String,
     pub(super) points: Vec<(f64, f64)>,
-    /// A dashed line in the colour of the series before it.
+    /// Whether it is a dashed line in the colour of the previous series.
     dashed: bool,
 }
 
@@ -34,7 +34,7 @@ impl Series {
         Self { name: name.into(), points, dashed: false }
     }
 
-    /// What the series before it is to be compared with.
+    /// A series to compare the previous one with.
     pub(super) fn beside(name: impl Into<String>, points: Vec<(f64, f64)>) -> Self {
         Self { dashed: true, ..Self::new(name, points) }
     }
@@ -55,7 +55,7 @@ fn coloured(series: &[Series]) -> impl Iterator<Item = (&Series, RGBColor)> {
     })
 }
 
-/// The names beside the plot, where they hide nothing.
+/// Draws the names beside the plot, where they cover nothing.
 fn names(area: &Area<'_>, series: &[Series]) -> Result<()> {
     for (place, (one, colour)) in coloured(series).enumerate() {
         let y = 40 + 20 * i32::try_from(place)?;
@@ -69,7 +69,7 @@ fn names(area: &Area<'_>, series: &[Series]) -> Result<()> {
     Ok(())
 }
 
-/// The empty plot on white, the names beside it.
+/// Draws the empty plot on white, with the names beside it.
 fn chart<'a>(area: &Area<'a>, plot: &Plot<'_>, series: &[Series], x: Range<f64>, y: Range<f64>) -> Result<Chart<'a>> {
     area.fill(&WHITE).map_err(drawn)?;
     let (within, beside) = area.split_horizontally(NAMES);
@@ -84,7 +84,7 @@ fn chart<'a>(area: &Area<'a>, plot: &Plot<'_>, series: &[Series], x: Range<f64>,
 }
 
 fn colour(place: usize) -> RGBColor {
-    // Told apart by people who do not see colours alike (Okabe and Ito).
+    // Colours that colour-blind people can tell apart (Okabe and Ito).
     const COLOURS: [(u8, u8, u8); 7] =
         [(0, 114, 178), (213, 94, 0), (0, 158, 115), (204, 121, 167), (230, 159, 0), (86, 180, 233), (0, 0, 0)];
     let (r, g, b) = COLOURS[place % COLOURS.len()];
@@ -98,8 +98,8 @@ fn bounds(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
     })
 }
 
-/// Lines through points. With `log` both axes' numbers are powers of ten or
-/// two apart and are drawn by their logarithm to base 2 (x) and 10 (y).
+/// Draws lines through points. With `log` the labels of both axes are powers of ten or
+/// of two, and positions are logarithms: to base 2 (x) and to base 10 (y).
 pub(super) fn lines(plot: &Plot<'_>, series: &[Series], log: bool) -> Result<String> {
     let along = |x: f64| if log { x.log2() } else { x };
     let up = |y: f64| if log { y.log10() } else { y };
@@ -146,7 +146,7 @@ pub(super) fn lines(plot: &Plot<'_>, series: &[Series], log: bool) -> Result<Str
     Ok(text)
 }
 
-/// Bars side by side in named groups: point x is the group's number.
+/// Draws bars side by side in named groups; a point's x is the number of its group.
 pub(super) fn bars(plot: &Plot<'_>, groups: &[String], series: &[Series]) -> Result<String> {
     let high = bounds(series.iter().flat_map(|one| one.points.iter().map(|(_, y)| *y))).map_or(1.0, |(_, high)| high);
     let mut text = String::new();
@@ -198,7 +198,7 @@ mod tests {
             let text = text.unwrap();
             assert!(text.starts_with("<svg") && text.contains("EEMU") && text.contains("HR@10"), "{text}");
         }
-        // What is compared has one colour, another series another.
+        // Series that are compared share a colour; others differ.
         let colours: Vec<RGBColor> = coloured(&series).map(|(_, colour)| colour).collect();
         assert!(colours[0] == colours[1] && colours[1] != colours[2], "{colours:?}");
         let groups = ["epinions".to_owned(), "gowalla".to_owned()];

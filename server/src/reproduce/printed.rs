@@ -1,14 +1,14 @@
-//! What the paper prints: tables 3 to 10, as data. Columns go data set by
-//! data set in the order of [`SETS`], two each: HR and NDCG at the table's k, or
-//! what the table compares.
+//! The numbers that the paper prints: tables 3 to 10, as data. Columns go by data set
+//! in the order of [`SETS`], two each: HR and NDCG at the table's k, or the two values
+//! that the table compares.
 
-/// Folders of the four data sets, in the tables' order.
+/// Folders of the four data sets, in the order of the tables.
 pub(super) const SETS: [&str; 4] = ["ml-1m", "book-crossing", "gowalla", "epinions"];
 
-/// One printed table of methods.
+/// A printed table of methods.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Printed {
-    /// Method and its figures.
+    /// The name and the figures of each method.
     pub(super) rows: &'static [(&'static str, [f64; 8])],
 }
 
@@ -115,7 +115,7 @@ pub(super) const TABLE_6: Printed = Printed {
 pub(super) const TABLE_7: [[f64; 2]; 4] =
     [[0.06324, 0.06589], [0.03657, 0.03962], [0.05491, 0.05674], [0.02282, 0.02591]];
 
-/// Table 5: GFLOPs a request of Static, GraphEraser, RecEraser, UltraRE and EEMU.
+/// Table 5: GFLOPs per request of Static, GraphEraser, RecEraser, UltraRE and EEMU.
 pub(super) const TABLE_5: [[f64; 5]; 4] = [
     [0.5817, 0.5818, 2.6816, 0.5818, 0.5823],
     [0.8224, 0.8225, 3.3733, 0.8225, 0.8231],
@@ -123,15 +123,15 @@ pub(super) const TABLE_5: [[f64; 5]; 4] = [
     [0.3390, 0.3391, 2.1610, 0.3391, 0.3394],
 ];
 
-/// Figure 3's caption: GFLOPs of an epoch of RETRAIN.
+/// Figure 3's caption: GFLOPs per epoch of RETRAIN.
 pub(super) const FIGURE_3: [f64; 4] = [3378.92, 508.72, 512.52, 288.72];
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Hits are whole numbers of users, so a slip of the pen would show: every
-    /// HR@10 of Table 3 but two, and of Table 8 but one, times N is one.
+    /// Hits are whole numbers of users, so an error of copying would show: times N, every
+    /// HR@10 of Table 3 but two, and of Table 8 but one, is a whole number.
     #[test]
     fn figures_were_copied_right() {
         let users = [6040.0, 2297.0, 5992.0, 3666.0];

@@ -1,4 +1,4 @@
-//! What needs no training: table 2, table 5, figure 3, eq 8 and the entropies.
+//! Table 2, table 5, figure 3, eq 8 and the entropies, which need no training.
 
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -20,7 +20,7 @@ use super::{Request, printed};
 
 const SHARDS: u32 = 8;
 
-/// Writes what was asked for.
+/// Writes the requested tables and figures.
 pub(super) fn write(request: &Request, sets: &[Set], store: &Store) -> Result<Vec<PathBuf>> {
     let mut written = Vec::new();
     let mut publish = |name: &str, title: &str, before: &str, sheet: &Sheet, after: &str| -> Result<()> {
@@ -174,7 +174,7 @@ fn figure_3() -> Result<(Sheet, Vec<(String, String)>)> {
     let mut plots = Vec::new();
     for (set, caption) in PAPER_SETS.iter().zip(printed::FIGURE_3) {
         let (costs, records) = (set.costs(), set.training());
-        // Three entities a record, forward and backward.
+        // Three entities per record, forward and backward.
         let attention = 6 * PAPER_ATTENTION * records;
         let weights = |shards: u64, share: u64| 4 * shards * records / share;
         let method = |name: &str, more: &dyn Fn(u64) -> u64| {
@@ -200,8 +200,8 @@ fn figure_3() -> Result<(Sheet, Vec<(String, String)>)> {
     Ok((sheet, plots))
 }
 
-/// Sizes of shards cut as the published code does: the remainder of each
-/// user's list always goes to the first shards.
+/// Sizes of shards when split as in the published code: the remainder of each user's
+/// list always goes to the first shards.
 fn array_split(dataset: &Dataset) -> Vec<f64> {
     let mut sizes = vec![0.0; SHARDS as usize];
     for user in 0..dataset.interactions.users() {
@@ -213,8 +213,8 @@ fn array_split(dataset: &Dataset) -> Vec<f64> {
     sizes
 }
 
-/// Mean share of everything that one request retrains, its simulation, and
-/// the share if the smallest shard alone is asked to forget.
+/// The mean share of all records that one request retrains, its simulation, and the
+/// share if the request is for the smallest shard.
 fn overhead(sizes: &[f64]) -> [f64; 3] {
     let total: f64 = sizes.iter().sum();
     let formula = sizes.iter().map(|size| (size / total).powi(2)).sum();
@@ -247,8 +247,8 @@ fn equation_8(sets: &[Set]) -> Result<Sheet> {
         add(&set.name, "keyed hash (ours)", overhead(&hashed));
         add(&set.name, "array_split (published code)", overhead(&array_split(&dataset)));
     }
-    // Balance kept by moving the user's last record into the gap: two shards
-    // retrain unless they are one.
+    // Balance kept by moving the user's last record into the gap: two shards retrain,
+    // unless both are the same.
     let swap = (2.0 - bound) * bound;
     add("any", "equal, balance kept by swapping", [swap, swap, swap]);
     for requests in [2, 4, 8, 16] {
@@ -303,7 +303,7 @@ mod tests {
     fn overheads_by_hand() {
         let [formula, simulated, least] = overhead(&[1.0; 8]);
         assert!((formula - 0.125).abs() < 1e-12 && (simulated - 0.125).abs() < 1e-12 && (least - 0.125).abs() < 1e-12);
-        // Unequal shards: the formula is above T/S, and one shard below it.
+        // With unequal shards the formula is above T/S, and one shard below it.
         let [formula, simulated, least] = overhead(&[3.0, 1.0]);
         assert!((formula - 0.625).abs() < 1e-12 && (simulated - 0.625).abs() < 0.01 && least == 0.25);
     }

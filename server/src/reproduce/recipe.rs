@@ -1,6 +1,6 @@
-//! Hyper-parameters, one recipe for all data sets from a few trials on
-//! validation, and how large a run is. The paper publishes ML-1M's only, and
-//! chose its epochs on test.
+//! Hyper-parameters, and the scale of a run. One recipe serves all data sets; it comes
+//! from a few trials on validation items. The paper publishes only its values for
+//! ML-1M, and chose its epochs on test items.
 
 use anyhow::Result;
 use clap::ValueEnum;
@@ -14,12 +14,12 @@ use super::Request;
 use super::sets::Set;
 use crate::commands::configuring::set_all;
 
-/// The whole thing, or a small version.
+/// Full or small scale.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scale {
     /// The paper's model and grids.
     Full,
-    /// Narrow towers, few epochs, few points a figure: minutes on two cores.
+    /// Narrow towers, few epochs, few points per figure: minutes on two cores.
     Quick,
 }
 
@@ -34,7 +34,7 @@ pub enum Profile {
     Deployed,
 }
 
-/// How an ensemble learns.
+/// How an ensemble is trained.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Learning {
     /// Ordinary training.
@@ -74,8 +74,8 @@ impl Scale {
         }
     }
 
-    /// Work of fitting aggregators. RecEraser's 50 epochs at full width would
-    /// cost more than all models together on a small machine: 5 here.
+    /// The effort of fitting aggregators. RecEraser's 50 epochs at full width would cost
+    /// more than all models together on a small machine, so it gets 5.
     pub(super) fn effort(self) -> Effort {
         let epochs = match self {
             Self::Full => 5,
@@ -116,8 +116,8 @@ pub(super) fn config(request: &Request, set: &Set, learning: Learning, shards: u
     }
     let mut config = set_all(&config, &request.set)?;
     if learning == Learning::Published {
-        // The published code has no unknown rows, starts tables at N(0, 1),
-        // and slices once.
+        // The published code has no rows for unknown users and items, initialises tables with
+        // N(0, 1), and slices once.
         config.model.unknown_rows = false;
         config.model.table_scale = 1.0;
         config.train.unnamed_share = 0.0;
@@ -129,7 +129,7 @@ pub(super) fn config(request: &Request, set: &Set, learning: Learning, shards: u
     Ok(config)
 }
 
-/// A deployment's defaults, as `import` and `train` have them.
+/// The defaults of a deployment, as `import` and `train` have them.
 fn deployed(set: &Set, shards: u32, seed: u64) -> Config {
     let timed = are_timed(&set.records);
     let mut config = Config::fitting(Holdout::LeaveOneOut, timed).low_rank(timed);
@@ -140,8 +140,8 @@ fn deployed(set: &Set, shards: u32, seed: u64) -> Config {
 
 fn paper(learning: Learning, shards: u32, seed: u64) -> Config {
     let mut config = Config { holdout: Holdout::LeaveOneOut, ..Config::default().low_rank(false) };
-    // The paper's model and its handful of pairs, so that the tables stand
-    // beside the paper's; the deployment's defaults are another choice.
+    // The paper's model and its handful of pairs, so that the tables are comparable with
+    // the paper's. The defaults of a deployment are another choice.
     config.model = ModelConfig { unknown_rows: true, table_scale: 0.1, ..ModelConfig::paper() };
     config.adapt = AdaptConfig::paper();
     let train = &mut config.train;
@@ -149,8 +149,8 @@ fn paper(learning: Learning, shards: u32, seed: u64) -> Config {
     train.support_weight = 0.0;
     train.seed = seed;
     train.shards = shards;
-    // Everybody measured is in the tables, so no share of the tasks is spent
-    // on people who are not; a user whom a shard never saw reads its unnamed row.
+    // All measured users are in the tables, so no share of the tasks is spent on unknown
+    // users. A user without a record in a shard uses that shard's row for unknown users.
     train.unknown_share = 0.0;
     train.unnamed_share = if shards > 1 { 0.05 } else { 0.0 };
     train.uniform_negatives = 1;

@@ -1,4 +1,4 @@
-//! Rows on disk: one JSON file a unit, written whole or not at all.
+//! Rows on disk: one JSON file per unit, written whole or not at all.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -11,15 +11,15 @@ use serde::{Deserialize, Serialize};
 
 use super::unit::Unit;
 
-/// Ranks from here on are not kept: no metric of the paper reads them.
+/// Ranks from this one on are not stored, because no metric of the paper reads them.
 const KEPT: usize = 20;
 
-/// The ranks of everybody's held-out item under one method.
+/// The ranks of all held-out items under one method.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Ranks {
     /// Users measured.
     pub(super) users: usize,
-    /// Place of a user among those measured, and the rank from 0, below 20.
+    /// The index of a user among those measured, and the rank from 0, below 20.
     top: Vec<(u32, u32)>,
 }
 
@@ -29,7 +29,7 @@ impl Ranks {
         Self { users: ranks.len(), top: top.collect() }
     }
 
-    /// Each user's hit and discounted gain at `k`, 20 at most.
+    /// Each user's hit and discounted gain at `k`; `k` is at most 20.
     pub(super) fn gains(&self, k: usize) -> Vec<(f64, f64)> {
         let mut all = vec![(0.0, 0.0); self.users];
         for &(place, rank) in &self.top {
@@ -47,7 +47,7 @@ impl Ranks {
     }
 }
 
-/// What is averaged over users.
+/// A metric that is averaged over users.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Metric {
     Hits(usize),
@@ -55,7 +55,7 @@ pub(super) enum Metric {
 }
 
 impl Metric {
-    /// One number a user.
+    /// One number per user.
     pub(super) fn of(self, ranks: &Ranks) -> Vec<f64> {
         match self {
             Self::Hits(k) => ranks.gains(k).into_iter().map(|(hit, _)| hit).collect(),
@@ -71,10 +71,10 @@ impl Metric {
     }
 }
 
-/// What a unit came to.
+/// The result of a unit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Row {
-    /// What it is, for people.
+    /// The unit's title, for people.
     pub(super) unit: String,
     /// Hash of everything the result depends on.
     pub(super) hash: String,
@@ -82,9 +82,9 @@ pub(super) struct Row {
     pub(super) seed: u64,
     pub(super) config: Config,
     pub(super) fingerprint: Fingerprint,
-    /// Seconds that the work took, whatever else the machine did meanwhile.
+    /// Wall-clock seconds of the work, including delays by other work of the machine.
     pub(super) seconds: f64,
-    /// What else was counted: users, seconds of parts, HR@10 on validation.
+    /// Other figures: users, seconds of parts, HR@10 on validation items.
     pub(super) figures: BTreeMap<String, f64>,
     /// Ranks by method: "Mean", "GraphEraser", "shard 3".
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -103,7 +103,7 @@ impl Store {
             let path = out.join(folder);
             std::fs::create_dir_all(&path).with_context(|| format!("cannot make {}", path.display()))?;
         }
-        // Models are large, and can be made again.
+        // Models are large and can be made again.
         write(&out.join(".gitignore"), b"models/\n")?;
         Ok(Self { out: out.to_owned() })
     }
@@ -112,7 +112,7 @@ impl Store {
         self.out.join("rows").join(unit.file())
     }
 
-    /// Whether the unit's row is there and whole.
+    /// Whether the unit's row exists and is whole.
     pub(super) fn has(&self, unit: &Unit) -> bool {
         self.get(unit).is_some()
     }
@@ -127,7 +127,7 @@ impl Store {
         write(&self.path(unit), serde_json::to_string(row)?.as_bytes())
     }
 
-    /// File of one shard's model of the ensemble that a unit reads.
+    /// Path of one shard's model of the ensemble that a unit reads.
     pub(super) fn model(&self, unit: &Unit, shard: u32) -> PathBuf {
         self.out.join("models").join(format!("{}-{shard}.safetensors", unit.training().hash()))
     }
@@ -140,7 +140,8 @@ impl Store {
     }
 }
 
-/// Writes beside and renames: a kill leaves the old file or the new one.
+/// Writes a temporary file and renames it, so that a kill leaves the old file or the
+/// new one.
 pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     let beside = path.with_extension("part");
     std::fs::write(&beside, bytes).with_context(|| format!("cannot write {}", beside.display()))?;

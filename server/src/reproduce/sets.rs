@@ -12,7 +12,7 @@ use crate::import;
 /// The data set that comes with the program.
 pub(super) const BUILT_IN: &str = "complete-journey";
 
-/// One data set, read.
+/// A data set that has been read.
 pub(super) struct Set {
     pub(super) name: String,
     pub(super) catalog: Catalog,
@@ -29,10 +29,10 @@ pub(super) fn load(name: &str, data: Option<&Path>) -> Result<Set> {
             if name == BUILT_IN && !folder.exists() {
                 import::built_in()?
             } else {
-                // The paper leaves out the zip code, the one more feature of ML-1M.
+                // The paper leaves out the zip code, the remaining feature of ML-1M.
                 let user_features =
                     name.starts_with("ml-").then(|| ["age", "gender", "occupation"].map(str::to_owned).to_vec());
-                // What was printed was measured with the first of each.
+                // The paper's numbers were measured with the first of each set of duplicates.
                 let duplicates = Some(Duplicates::First);
                 let choices = Choices { user_features, duplicates, ..Choices::default() };
                 let options = import::ImportOptions { choices, ..import::ImportOptions::default() };
@@ -44,7 +44,7 @@ pub(super) fn load(name: &str, data: Option<&Path>) -> Result<Set> {
 }
 
 impl Set {
-    /// The data set under a configuration, which holds the seed.
+    /// The dataset under a configuration, which has the seed.
     pub(super) fn dataset(&self, config: &Config) -> Result<Dataset> {
         Ok(Dataset::new(self.catalog.clone(), self.records.clone(), config.clone())?.0)
     }

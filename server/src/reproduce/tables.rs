@@ -1,4 +1,4 @@
-//! Tables of measured figures: the paper's beside ours.
+//! Tables of measured figures, with the paper's beside ours.
 
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ use super::rows::{Metric, Row, Store};
 use super::unit::{Ensemble, How, Method, REMOVED, Unit, What, deep_methods, eemu_with, find, methods, orders};
 use super::{Profile, Request, Scale};
 
-/// A table as people and programs read it.
+/// A table, as Markdown for people and as CSV for programs.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Sheet {
     pub(super) columns: Vec<String>,
@@ -43,9 +43,10 @@ impl Sheet {
 /// Figures of one method on one data set over the seeds.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Cell {
-    /// One value a seed.
+    /// One value per seed.
     pub(super) values: Vec<f64>,
-    /// For each user, the mean over seeds; empty where seeds measured different numbers of users.
+    /// For each user, the mean over seeds; empty where seeds measured different numbers of
+    /// users.
     per_user: Vec<f64>,
 }
 
@@ -54,7 +55,7 @@ impl Cell {
         (!self.values.is_empty()).then(|| self.values.iter().sum::<f64>() / self.values.len() as f64)
     }
 
-    /// Standard deviation over the seeds; none for one seed.
+    /// Standard deviation over the seeds; `None` for one seed.
     fn spread(&self) -> Option<f64> {
         let mean = self.mean()?;
         let count = self.values.len() as f64;
@@ -66,7 +67,7 @@ impl Cell {
         (!self.per_user.is_empty()).then(|| Estimate::of(&self.per_user).margin)
     }
 
-    /// This minus another, user by user, with its 95% interval.
+    /// The difference from another figure, paired by user, with its 95% interval.
     fn minus(&self, other: &Self) -> Option<Estimate> {
         let same = self.per_user.len() == other.per_user.len() && self.values.len() == other.values.len();
         (same && !self.per_user.is_empty())
@@ -74,7 +75,7 @@ impl Cell {
     }
 }
 
-/// Reads rows by what they measure.
+/// Finds rows by what they measure.
 pub(super) struct Reader<'a> {
     pub(super) request: &'a Request,
     pub(super) units: &'a [Unit],
@@ -82,7 +83,7 @@ pub(super) struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Rows over the seeds.
+    /// One row per seed.
     pub(super) fn rows(&self, set: &str, ensemble: Ensemble, how: &How) -> Vec<Row> {
         (1..=self.request.seeds)
             .filter_map(|seed| self.store.get(find(self.units, set, seed, ensemble, how)?))
@@ -111,7 +112,7 @@ impl Reader<'_> {
         cell
     }
 
-    /// EEMU as it serves.
+    /// The measurement of EEMU as it serves.
     pub(super) fn served(&self) -> How {
         self.request.profile.served()
     }
@@ -120,7 +121,7 @@ impl Reader<'_> {
         &self.request.datasets
     }
 
-    /// What a reader must know of every table.
+    /// The introduction of every table.
     pub(super) fn preamble(&self, title: &str) -> String {
         let mut text = format!("# {title}\n\n");
         let seeds = self.request.seeds;
@@ -198,7 +199,7 @@ fn write_sheets(reader: &Reader<'_>, name: &str, title: &str, sheets: &[(String,
     Ok(vec![reader.store.publish(&format!("{name}.md"), &text)?, reader.store.publish(&format!("{name}.csv"), &csv)?])
 }
 
-/// Which printed table, at which k, of which rows.
+/// A printed table, its k, and its methods.
 struct MethodTable {
     name: &'static str,
     title: &'static str,
@@ -207,7 +208,7 @@ struct MethodTable {
     rows: Vec<Method>,
 }
 
-/// Writes the tables that were asked for.
+/// Writes the requested tables.
 pub(super) fn write(request: &Request, units: &[Unit], store: &Store) -> Result<Vec<PathBuf>> {
     let reader = Reader { request, units, store };
     let mut written = Vec::new();

@@ -1,4 +1,4 @@
-//! What can be trained and measured, and which tables need what.
+//! The units: what can be trained and measured, and which tables need what.
 
 use anyhow::Result;
 use clap::ValueEnum;
@@ -52,7 +52,7 @@ pub enum What {
 }
 
 impl What {
-    /// Whether this is asked for.
+    /// Whether this asks for `other`.
     pub(super) fn wants(self, other: Self) -> bool {
         self == other || (self == Self::All && other != Self::SecondOrder)
     }
@@ -63,9 +63,9 @@ impl What {
 pub(super) struct Ensemble {
     pub(super) learning: Learning,
     pub(super) shards: u32,
-    /// Percent of the users whose records are removed before anything else.
+    /// Percent of the users whose records are removed before training.
     pub(super) without: u32,
-    /// DeepFM in place of two towers.
+    /// Whether the model is DeepFM instead of two towers.
     deep: bool,
 }
 
@@ -89,7 +89,7 @@ impl Ensemble {
         Self { deep: true, ..self }
     }
 
-    /// A name for files and people.
+    /// A name for files and for people.
     pub(super) fn name(self) -> String {
         let learning = match self.learning {
             Learning::Ordinary => "ordinary",
@@ -104,22 +104,22 @@ impl Ensemble {
     }
 }
 
-/// What is done with an ensemble.
+/// What a unit does with an ensemble.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum How {
     /// Train it.
     Train,
-    /// The seven aggregators and each shard alone, without adaptation.
+    /// Measure the seven aggregators and each shard alone, without adaptation.
     Frozen,
-    /// Adapted to each user: the mean and each shard alone.
+    /// Adapt to each user: measure the mean of the ensemble and each shard alone.
     Adapted { size: usize, sampling: Sampling },
-    /// The same as a deployment does it.
+    /// The same, as a deployment does it.
     Deployed { sampling: Sampling },
-    /// Adapted as the published code does: one step along the gradient's sign.
+    /// Adapt as the published code does: one step along the sign of the gradient.
     SignStep,
-    /// Adapted to clusters of users.
+    /// Adapt to clusters of users.
     Clustered { clusters: usize },
-    /// A few users as clusters of their own, for the time it takes.
+    /// Adapt to a few users one by one, to measure the time.
     OneByOne,
 }
 
@@ -139,7 +139,7 @@ impl How {
     }
 }
 
-/// One piece of work.
+/// One unit of work.
 #[derive(Debug, Clone)]
 pub(super) struct Unit {
     pub(super) set: String,
@@ -148,13 +148,13 @@ pub(super) struct Unit {
     pub(super) how: How,
     /// The whole configuration, adaptation included.
     pub(super) config: Config,
-    /// Users measured; all when `None`. Counts in the hash of measurements only.
+    /// Number of users measured; all when `None`. Only hashes of measurements contain it.
     users: Option<usize>,
     data: String,
 }
 
 impl Unit {
-    /// For progress.
+    /// The title, for the progress bar.
     pub(super) fn title(&self) -> String {
         format!("{} seed {}: {} {}", self.set, self.seed, self.ensemble.name(), self.how.name())
     }
@@ -165,14 +165,14 @@ impl Unit {
             "data": self.data, "model": self.config.model, "train": self.config.train,
             "holdout": self.config.holdout, "without": self.ensemble.without,
         });
-        // Another way to train with the same configuration.
+        // Second-order training has the same configuration as first-order training.
         if self.ensemble.learning == Learning::SecondOrder {
             named["order"] = json!(2);
         }
         if self.how != How::Train {
             named["how"] = json!(self.how.name());
             named["adapt"] = json!(self.config.adapt);
-            // Rows from before there was a recency stay what they are.
+            // Rows from before the setting `recency` existed keep their hash.
             if self.config.adapt.recency == 0.0
                 && let Some(adapt) = named["adapt"].as_object_mut()
             {
@@ -209,7 +209,7 @@ pub(super) fn needed(request: &Request, sets: &[Set]) -> Result<Vec<Unit>> {
             }
         }
     }
-    // Seed by seed, so that every data set has something early.
+    // Sorted by seed, so that every data set has results early.
     units.sort_by_key(|unit| unit.seed);
     Ok(units)
 }
@@ -230,7 +230,7 @@ fn unit(request: &Request, set: &Set, seed: u64, ensemble: Ensemble, how: How) -
 }
 
 impl Profile {
-    /// EEMU as it serves: the paper's seven items, or a deployment's choice.
+    /// EEMU as it serves: with the paper's seven items, or as deployed.
     pub(super) fn served_by(self, sampling: Sampling) -> How {
         match self {
             Self::Paper => How::Adapted { size: 7, sampling },
@@ -238,13 +238,13 @@ impl Profile {
         }
     }
 
-    /// The same, rare items first.
+    /// The same, with rare items first in the adaptation set.
     pub(super) fn served(self) -> How {
         self.served_by(Sampling::Biased)
     }
 }
 
-/// Ensembles and measurements, in the order in which they are most telling.
+/// Ensembles and measurements, the most informative first.
 fn wanted(request: &Request) -> Vec<(Ensemble, How)> {
     let what = |other| request.what.wants(other);
     let served = || request.profile.served();
@@ -290,26 +290,26 @@ fn wanted(request: &Request) -> Vec<(Ensemble, How)> {
     list
 }
 
-/// Finds the units of one table among all.
+/// Finds the unit of one table cell and seed.
 pub(super) fn find<'a>(units: &'a [Unit], set: &str, seed: u64, ensemble: Ensemble, how: &How) -> Option<&'a Unit> {
     units.iter().find(|u| u.set == set && u.seed == seed && u.ensemble == ensemble && u.how == *how)
 }
 
-/// A row of Table 3 and its like: name, ensemble, measurement, and which of its
+/// A row of Table 3 and similar tables: name, ensemble, measurement, and which of its
 /// results.
 pub(super) type Method = (&'static str, Ensemble, How, &'static str);
 
 /// Table 9: percent of the users that were removed.
 pub(super) const REMOVED: [u32; 2] = [5, 10];
 
-/// The rows of Table 3 and their like.
+/// The rows of Table 3 and similar tables.
 pub(super) fn methods(profile: Profile, without: u32, reptile: bool, reference: bool) -> Vec<Method> {
     let served = || profile.served();
     let mut rows = vec![
         ("RETRAIN", Ensemble::RETRAIN, How::Frozen, "Mean"),
         ("popularity", Ensemble::RETRAIN, How::Frozen, POPULARITY),
     ];
-    // The same adaptation for those that were not trained for it.
+    // Ensembles that were not trained for adaptation get the same adaptation.
     if profile == Profile::Deployed && without == 0 {
         rows.push(("RETRAIN, adapted alike", Ensemble::RETRAIN, served(), "Mean"));
         rows.push(("Mean, adapted alike", Ensemble::STANDARD, served(), "Mean"));
@@ -336,7 +336,7 @@ pub(super) fn deep_methods(profile: Profile) -> Vec<Method> {
     rows.map(|(name, ensemble, how, result)| (name, ensemble.deep(), how, result)).collect()
 }
 
-/// The three ensembles of figure 4 and their like.
+/// The ensembles of figure 4 and similar figures.
 pub(super) const fn served_ensembles() -> [(&'static str, Ensemble); 2] {
     [("EEMU", Ensemble::EEMU), ("Ordinary training", Ensemble::STANDARD)]
 }

@@ -1,4 +1,4 @@
-//! How a unit is done.
+//! Carries out units.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -28,10 +28,10 @@ use super::{Request, judge};
 use crate::pool;
 use crate::progress::Progress;
 
-/// People whom the one-by-one mode serves to be timed.
+/// Users that the one-by-one mode is timed on.
 const TIMED: usize = 8;
 
-/// Does units, and keeps the last ensemble at hand.
+/// Carries out units, and keeps the last ensemble in memory.
 pub(super) struct Worker<'a> {
     request: &'a Request,
     sets: &'a [Set],
@@ -64,7 +64,7 @@ impl<'a> Worker<'a> {
         self.sets.iter().find(|set| set.name == unit.set).context("a data set that was not read")
     }
 
-    /// Multiply-adds that a unit takes, for estimates.
+    /// Multiply-adds of a unit, for estimates of time.
     pub(super) fn weight(&self, unit: &Unit) -> f64 {
         let Ok(set) = self.set(unit) else { return 0.0 };
         let costs = Costs::of(&set.catalog, &unit.config.model);
@@ -85,7 +85,7 @@ impl<'a> Worker<'a> {
         cost as f64
     }
 
-    /// Does a unit and writes its row.
+    /// Carries out a unit and writes its row.
     pub(super) fn run(&mut self, unit: &Unit) -> Result<()> {
         let start = Instant::now();
         let (figures, ranks) =
@@ -104,7 +104,7 @@ impl<'a> Worker<'a> {
         self.store.put(unit, &row)
     }
 
-    /// The data set as the unit's ensemble sees it.
+    /// The dataset that the unit's ensemble is trained on.
     fn dataset(&self, unit: &Unit) -> Result<Dataset> {
         let dataset = self.set(unit)?.dataset(&unit.config)?;
         if unit.ensemble.without == 0 {
@@ -117,7 +117,7 @@ impl<'a> Worker<'a> {
         Ok(dataset.with(dataset.interactions.filtered(|record| !removed(record.user))))
     }
 
-    /// Trains the shards whose models are not there.
+    /// Trains the shards whose models do not exist.
     fn train(&mut self, unit: &Unit) -> Result<BTreeMap<String, f64>> {
         let dataset = self.dataset(unit)?;
         if unit.ensemble.learning == Learning::Published {
@@ -133,8 +133,8 @@ impl<'a> Worker<'a> {
         Ok(figures)
     }
 
-    /// The published code: shards epoch by epoch together, and of all epochs
-    /// the one that is best on everybody's test items.
+    /// The published code: trains all shards together epoch by epoch, and keeps the epoch
+    /// that is best on the test items of all users.
     fn train_published(&mut self, unit: &Unit, dataset: &Dataset) -> Result<BTreeMap<String, f64>> {
         let judges = judge::judges(dataset, self.request.users);
         let shards = published::shards(dataset);
@@ -208,7 +208,7 @@ impl<'a> Worker<'a> {
         Ok(ShardModel::LowRank(trainer.finish()))
     }
 
-    /// Brings the unit's ensemble to hand, training what is missing.
+    /// Loads the unit's ensemble into memory, and trains what is missing.
     fn hold(&mut self, unit: &Unit) -> Result<()> {
         let hash = unit.training().hash();
         if let Some(held) = self.held.take_if(|held| held.hash == hash) {
@@ -252,7 +252,7 @@ impl<'a> Worker<'a> {
             How::Train => BTreeMap::new(),
             How::Frozen => {
                 let vectors = vectors.context("no vectors at hand")?;
-                // The paper blends ordinarily trained shards; EEMU takes the mean.
+                // The paper blends ordinarily trained shards; EEMU takes their mean.
                 let ordinary = unit.ensemble.learning == Learning::Ordinary && models.len() > 1;
                 let methods = if ordinary { &Method::ALL[..] } else { &[Method::Mean][..] };
                 let effort = self.request.scale.effort();

@@ -1,4 +1,4 @@
-//! What is asked to be forgotten: flags, or a table.
+//! What to forget, from flags or from a table.
 
 use std::fmt;
 use std::io::Read;
@@ -15,14 +15,14 @@ use crate::cli::numbers::time;
 use crate::forgetting::Request;
 use crate::reading::csv_problem;
 
-/// Longest table that is read: far above any list of real requests.
+/// The longest table that is read, in bytes; far longer than any list of real requests.
 const LONGEST: u64 = 64 << 20;
 
 const HINT: &str = "Each line is USER,ITEM as in the imported files, or USER,,all for a whole account, or with \
                     --heading what its first line names: user, item, all, before. Quote what holds a comma. Nothing \
                     was removed";
 
-/// What is to be forgotten, and names that nobody knows.
+/// What to forget, and the names that the catalogue does not have.
 #[derive(Debug, Default)]
 pub(crate) struct Asked {
     pub(crate) request: Request,
@@ -32,7 +32,7 @@ pub(crate) struct Asked {
 /// A name that is not in the catalogue.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Unknown {
-    /// Its line in the table; none for a flag.
+    /// Its line in the table; `None` for a flag.
     pub(crate) line: Option<u64>,
     pub(crate) kind: &'static str,
     pub(crate) id: String,
@@ -47,17 +47,17 @@ impl fmt::Display for Unknown {
     }
 }
 
-/// What one line, or the flags, ask for.
+/// What one line of the table, or the flags, ask for.
 #[derive(Debug)]
 pub(crate) struct Line {
     number: Option<u64>,
     pub(crate) part: AskedPart,
 }
 
-/// Reads what is asked for, which needs no state.
+/// Parses what is asked for; needs no state.
 ///
 /// # Errors
-/// When a table cannot be read, or a line of it says nothing that can be done.
+/// When a table cannot be read, or a line of it asks for nothing that can be done.
 pub(crate) fn lines(args: &AskedArgs) -> Result<Vec<Line>> {
     let Some(path) = &args.file else {
         let (user, item, before) = (args.user.clone(), args.item.clone(), args.before);
@@ -77,18 +77,18 @@ pub(crate) fn lines(args: &AskedArgs) -> Result<Vec<Line>> {
     of_table(&name, &text, args.heading)
 }
 
-/// Where a table has what.
+/// Which column of a table has what.
 struct Places {
     user: usize,
     item: Option<usize>,
     all: Option<usize>,
     before: Option<usize>,
-    /// Columns that a line may have at most.
+    /// The most columns that a line may have.
     most: usize,
 }
 
 impl Places {
-    /// What a heading names.
+    /// The columns by a heading.
     fn named(heading: &csv::StringRecord) -> Option<Self> {
         let at = |names: &[&str]| heading.iter().position(|column| names.contains(&column));
         let (user, item) = (at(&["user", "user_id"])?, at(&["item", "item_id"]));
@@ -156,7 +156,7 @@ fn of_table(file: &str, text: &[u8], heading: bool) -> Result<Vec<Line>> {
 }
 
 impl Asked {
-    /// Finds what is asked for in a catalogue.
+    /// Looks up in a catalogue what is asked for.
     pub(crate) fn of(lines: &[Line], dataset: &Dataset) -> Self {
         let mut asked = Self::default();
         asked.request.asked = Parts { parts: lines.iter().map(|line| line.part.clone()).collect() };
@@ -164,7 +164,7 @@ impl Asked {
         asked
     }
 
-    /// Takes in what one line asks for.
+    /// Adds what one line asks for.
     fn take(&mut self, dataset: &Dataset, line: &Line) {
         let part = &line.part;
         let (users, items) = (&dataset.catalog.users, &dataset.catalog.items);

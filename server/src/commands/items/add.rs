@@ -16,7 +16,7 @@ use crate::import::open_rows;
 use crate::remote::Remote;
 use crate::store::{Access, StoreError};
 
-/// Exit code when some lines could not be taken in.
+/// Exit code when some lines were refused.
 const REFUSED: u8 = 3;
 
 /// The items of a file, and the lines that cannot be read.

@@ -1,11 +1,13 @@
-//! `eemu recommend --all`: everybody's list as one file.
+//! `eemu recommend --all`: the lists of all users as one file.
 //!
-//! Lists are made some people at a time, each portion a file in a folder beside
-//! the result, so that a killed run goes on where it was; in the end one file
-//! is written beside and renamed. The folder names what its portions were made
-//! of: records, models, settings and rules. Of anything else nothing is taken
-//! over. A deletion while lists are made begins them anew, so that no list that
-//! is written after an acknowledgement saw the record.
+//! The lists are made in portions of users. Each portion is a file in a folder beside
+//! the result, so that a killed run resumes. At the end one temporary file is written
+//! and renamed.
+//!
+//! The folder states what its portions were made from: records, models, settings and
+//! rules. Portions made from anything else are discarded. A deletion during the work
+//! starts it again, so no list that is written after the acknowledgement has seen the
+//! deleted record.
 
 mod portions;
 mod written;
@@ -32,7 +34,7 @@ use crate::store::Access;
 use crate::{device, hidden};
 use portions::Portions;
 
-/// How often lists that deletions overtook are begun anew.
+/// How often the work starts again because of deletions.
 const TRIES: u32 = 3;
 
 pub(super) fn run(args: &RecommendArgs) -> Result<ExitCode> {
@@ -51,7 +53,7 @@ pub(super) fn run(args: &RecommendArgs) -> Result<ExitCode> {
     bail!("records are deleted faster than everybody's lists are made; make them of a copy (`eemu backup`), or later")
 }
 
-/// `None` when a deletion overtook it.
+/// Makes the file once; `None` when a deletion came in between.
 fn attempt(args: &RecommendArgs, out: &Path, format: ListFormat, progress: &Progress) -> Result<Option<ExitCode>> {
     let deployment = Deployment::open(args.run.state.location(), Access::Read)?;
     let dataset = &deployment.dataset;
@@ -67,7 +69,7 @@ fn attempt(args: &RecommendArgs, out: &Path, format: ListFormat, progress: &Prog
     if people.is_empty() {
         bail!("there is nobody to make a list for; add people (`eemu add`)");
     }
-    // Everything that a list follows from.
+    // Everything that a list depends on.
     let versions: Vec<_> = deployment.shards.iter().map(|s| (s.index, s.live.as_ref().map(|l| l.version))).collect();
     let made_of = json!({
         "format": 1,
@@ -106,7 +108,7 @@ fn attempt(args: &RecommendArgs, out: &Path, format: ListFormat, progress: &Prog
     Ok(Some(ExitCode::SUCCESS))
 }
 
-/// What lists are made with.
+/// What the lists are made with.
 struct Ranking<'a> {
     deployment: &'a Deployment,
     ranker: &'a Ranker<'a>,
@@ -116,13 +118,13 @@ struct Ranking<'a> {
 }
 
 impl Ranking<'_> {
-    /// Whether records were deleted since the lists were begun.
+    /// Whether records were deleted since the work started.
     fn is_overtaken(&self) -> Result<bool> {
         let (head, _) = self.deployment.state.moment()?;
         Ok(head.deletions != self.deployment.head.deletions)
     }
 
-    /// Makes the portions that are missing. Returns whether they may be used.
+    /// Makes the missing portions. Returns whether the portions may be used.
     fn fill(&self, portions: &Portions, jobs: usize, progress: &Progress) -> Result<bool> {
         let missing = portions.missing()?;
         let before: usize = self.people.len() - missing.iter().map(|range| range.len()).sum::<usize>();

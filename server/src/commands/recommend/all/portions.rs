@@ -1,4 +1,4 @@
-//! The folder of portions of lists beside their file.
+//! The folder with portions of lists, beside the file of all lists.
 
 use std::fs::{self, File};
 use std::ops::Range;
@@ -11,14 +11,14 @@ use serde_json::Value;
 use crate::progress::Progress;
 use crate::store::{failpoint, open_private, write_whole};
 
-/// People of one portion at most: what a kill may cost each thread.
+/// The most users in a portion; a kill loses at most one portion per thread.
 const MOST: usize = 1024;
-/// Portions of few people.
+/// The least number of users in a portion.
 const FEW: usize = 16;
 const MADE_OF: &str = "made-of.json";
 const LOCK: &str = "lock";
 
-/// The portions, held by one run at a time.
+/// The portions; only one run at a time holds them.
 pub(super) struct Portions {
     folder: PathBuf,
     people: usize,
@@ -26,11 +26,11 @@ pub(super) struct Portions {
 }
 
 impl Portions {
-    /// The folder beside `out`. What is in it and was made of anything else is
-    /// removed.
+    /// Opens the folder beside `out`. Portions that were made from anything but `made_of`
+    /// are deleted.
     ///
     /// # Errors
-    /// When another run makes this file, or the disk refuses.
+    /// When another run makes the same file, or the disk refuses.
     pub(super) fn open(out: &Path, made_of: &Value, people: usize, progress: &Progress) -> Result<Self> {
         let name = out.file_name().with_context(|| format!("--out {}: name a file", out.display()))?;
         if out.is_dir() {
@@ -59,18 +59,18 @@ impl Portions {
         Ok(Self { folder, people, _lock: lock })
     }
 
-    /// Where they are.
+    /// The folder.
     pub(super) fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// All portions, as ranges of the people.
+    /// All portions, as ranges of users.
     pub(super) fn all(&self) -> impl Iterator<Item = Range<usize>> {
         let (people, size) = (self.people, self.people.div_ceil(FEW).clamp(1, MOST));
         (0..people).step_by(size).map(move |from| from..(from + size).min(people))
     }
 
-    /// Those that are not made yet.
+    /// The portions that are not made yet.
     ///
     /// # Errors
     /// When the disk refuses.
@@ -83,7 +83,7 @@ impl Portions {
         self.folder.join(format!("{from:010}"))
     }
 
-    /// Keeps a portion: there whole, or not at all.
+    /// Writes a portion, whole or not at all.
     ///
     /// # Errors
     /// When the disk refuses.
@@ -112,7 +112,7 @@ impl Portions {
             .with_context(|| format!("{} is damaged; delete its folder and run again", path.display()))
     }
 
-    /// The lists are written: nothing of them is left beside the file.
+    /// Deletes the folder, after the file of all lists is written.
     ///
     /// # Errors
     /// When the disk refuses.
@@ -137,7 +137,7 @@ fn read(mut bytes: &[u8], people: usize) -> Option<Vec<Vec<(u32, f32)>>> {
     number().is_none().then_some(lists)
 }
 
-/// A folder that only its owner may enter: lists say what people did.
+/// Creates a folder that only its owner can enter, because lists reveal what users did.
 fn make(folder: &Path) -> std::io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     #[cfg(unix)]

@@ -1,4 +1,4 @@
-//! Lists as a file that other programs read: one row an item.
+//! Writes lists as a file that other programs read: one row per item.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -17,7 +17,7 @@ use super::portions::Portions;
 use crate::cli::ListFormat;
 use crate::deployment::Deployment;
 
-/// One item of somebody's list.
+/// One item of a user's list.
 #[derive(Debug, Serialize)]
 struct Row<'a> {
     user: &'a str,
@@ -27,10 +27,10 @@ struct Row<'a> {
     score: f32,
 }
 
-/// The form of a file, by its name.
+/// The format of a file, by the ending of its name.
 ///
 /// # Errors
-/// When the name says nothing.
+/// When the ending is not one of a known format.
 pub(super) fn by_ending(out: &Path) -> Result<ListFormat> {
     match out.extension().and_then(|ending| ending.to_str()) {
         Some("parquet") => Ok(ListFormat::Parquet),
@@ -43,9 +43,9 @@ pub(super) fn by_ending(out: &Path) -> Result<ListFormat> {
     }
 }
 
-/// Writes all portions into one file: beside, then renamed. Returns how many
-/// rows; `None`, and there is no file, when `overtaken` says so right before
-/// the renaming.
+/// Writes all portions into one temporary file, which is then renamed. Returns the
+/// number of rows. Returns `None` and leaves no file when `overtaken` is true right
+/// before the renaming.
 ///
 /// # Errors
 /// When a portion is damaged, or the disk refuses.
@@ -57,7 +57,8 @@ pub(super) fn write(
     format: ListFormat,
     overtaken: impl Fn() -> Result<bool>,
 ) -> Result<Option<u64>> {
-    // Among the portions, so that it goes with them should this be killed.
+    // In the folder of portions, so that it is deleted with them if this process is
+    // killed.
     let beside = tempfile::NamedTempFile::new_in(portions.folder())
         .with_context(|| format!("cannot write in {}", portions.folder().display()))?;
     let mut to = Writer::new(format, beside.as_file())?;
@@ -108,7 +109,7 @@ impl<'a> Writer<'a> {
             }
             ListFormat::Csv => {
                 let mut writer = csv::WriterBuilder::new().has_headers(false).from_writer(to);
-                // There too where no list has a row.
+                // The heading is there even when no list has a row.
                 writer.write_record(["user", "rank", "item", "score"])?;
                 Self::Csv(Box::new(writer))
             }
