@@ -1,9 +1,9 @@
-//! `cargo xtask bench`: our speed, the Python peers' speed, and the ratios.
+//! `cargo xtask bench`: our speed, the speed of Python programs, and the ratios.
 //!
-//! Both sides print figures as one JSON object a line, among whatever else they say:
-//! `{"what": "episodes-train", "places_per_second": 90000.0, "threads": 1, ...}` and
-//! `{"what": "episodes-rank", "rankings_per_second": 4000.0, "threads": 1, ...}` for the
-//! default model, `train` with `users_per_second` and `rank` for the low-rank models.
+//! Both sides print figures as one JSON object per line, among other output. For the
+//! default model: `{"what": "episodes-train", "places_per_second": 90000.0, "threads":
+//! 1, ...}` and `{"what": "episodes-rank", "rankings_per_second": 4000.0, "threads": 1,
+//! ...}`. For the low-rank models: `train` with `users_per_second`, and `rank`.
 
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
@@ -54,14 +54,14 @@ pub(crate) fn run(args: &[String]) -> Outcome {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The folder after `--data`, seen from where the person stands.
+/// The folder after `--data`, relative to the current directory.
 pub(crate) fn data_folder(args: &[String]) -> Result<Option<PathBuf>, String> {
     let Some(dir) = given(args, "--data", "a folder")? else { return Ok(None) };
     let dir = std::path::absolute(dir).map_err(|why| format!("`{dir}`: {why}"))?;
     if dir.is_dir() { Ok(Some(dir)) } else { Err(format!("{} is not a folder", dir.display())) }
 }
 
-/// The arguments with the data folder spelt out, since programs start in the checkout.
+/// The arguments with an absolute data folder, since programs start in the checkout.
 pub(crate) fn absolute(args: &[String], data: Option<&PathBuf>) -> Vec<String> {
     let mut args = args.to_vec();
     if let (Some(at), Some(data)) = (args.iter().position(|arg| arg == "--data"), data) {
@@ -70,7 +70,7 @@ pub(crate) fn absolute(args: &[String], data: Option<&PathBuf>) -> Vec<String> {
     args
 }
 
-/// A Python that can run the peers.
+/// A Python interpreter that can run the programs we compare with.
 pub(crate) fn python_with_torch() -> Result<String, String> {
     let python = std::env::var("EEMU_PYTHON").unwrap_or_else(|_| "python3".into());
     if run::answers(run::program(&python).args(["-c", "import torch, numpy"])) {
@@ -84,7 +84,7 @@ pub(crate) fn python_with_torch() -> Result<String, String> {
 fn peers(python: &str, data: Option<&PathBuf>, args: &[String]) -> Result<Vec<Figure>, String> {
     let model = given(args, "--model", "default, two-tower or paper")?.unwrap_or("default");
     let device = demo::device(args)?;
-    // What the low-rank peers call the default is our two-tower model's.
+    // What those programs call the default of the low-rank models is our two-tower model.
     let scripts: [&[&str]; 2] = match model {
         "default" => [&["episodes.py", "--what", "train"], &["episodes.py", "--what", "rank"]],
         "two-tower" => [&["train_loop.py", "--model", "default"], &["rank_loop.py", "--model", "default"]],
@@ -98,14 +98,14 @@ fn peers(python: &str, data: Option<&PathBuf>, args: &[String]) -> Result<Vec<Fi
             let mut command = run::program(python);
             command.arg(format!("tests/peers/{}", script[0])).args(data).args(&script[1..]);
             command.args(["--threads", threads, "--seconds", seconds, "--device", device]);
-            // Keeps the checkout free of Python's caches.
+            // Keeps Python's caches out of the checkout.
             all.extend(figures(command.env("PYTHONDONTWRITEBYTECODE", "1"))?);
         }
     }
     Ok(all)
 }
 
-/// Runs a program, shows what it prints, and picks the figures out.
+/// Runs a program, shows its output, and parses the figures in it.
 fn figures(command: &mut Command) -> Result<Vec<Figure>, String> {
     let name = command.get_program().to_string_lossy().into_owned();
     let failed = |why: &dyn std::fmt::Display| format!("`{name}`: {why}");
@@ -122,7 +122,7 @@ fn figures(command: &mut Command) -> Result<Vec<Figure>, String> {
     if status.success() { Ok(found) } else { Err(failed(&format_args!("ended with {status}"))) }
 }
 
-/// The figure that a line holds, if it holds one.
+/// The figure on a line, if there is one.
 fn figure(line: &str) -> Option<Figure> {
     let line = line.trim();
     if !line.starts_with('{') {

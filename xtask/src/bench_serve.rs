@@ -16,8 +16,8 @@ pub(crate) fn scale(args: &[String]) -> Outcome {
     run::hand_over(run::program(place::built("bench_scale")?).args(args))
 }
 
-/// Hands everything on to a benchmark of a trained state; without `--state`, on
-/// one of the built-in data that it makes the first time.
+/// Runs a benchmark of a trained state with all arguments. Without `--state` it uses a
+/// state of the built-in data, which it makes the first time.
 pub(crate) fn on_a_state(program: &str, args: &[String]) -> Outcome {
     let mut command = run::program(place::built(program)?);
     let mut words = args.iter();
@@ -36,8 +36,8 @@ pub(crate) fn on_a_state(program: &str, args: &[String]) -> Outcome {
     run::hand_over(&mut command)
 }
 
-/// A trained state of the built-in data, every record in training, made where
-/// there is none.
+/// A trained state of the built-in data with every record in training; made if it does
+/// not exist.
 pub(crate) fn built_in(folder: &Path) -> Result<PathBuf, String> {
     let state = folder.join("state");
     let eemu = place::built("eemu")?;
@@ -47,7 +47,7 @@ pub(crate) fn built_in(folder: &Path) -> Result<PathBuf, String> {
         import.args(["import", "--data", "built-in", "--holdout", "none", "--seed", "1", "--state"]).arg(&state);
         run::pass(&mut import)?;
     }
-    // Trains what an earlier call was killed over, or another build trained.
+    // Trains the shards that an interrupted call, or another build, left to train.
     run::pass(run::program(&eemu).args(["train", "--profile", "small", "--state"]).arg(&state))?;
     Ok(state)
 }

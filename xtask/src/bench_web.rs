@@ -3,7 +3,7 @@
 
 use crate::{Outcome, bench_serve, demo, web};
 
-/// Builds the app, then measures as `bench-serve` does.
+/// Builds the app, then measures it as `bench-serve` does.
 pub(crate) fn run(args: &[String]) -> Outcome {
     demo::build()?;
     web::build()?;

@@ -1,5 +1,5 @@
-//! `cargo xtask book`: the book of `docs/`, with its reference written by the
-//! program itself, and every link of it followed.
+//! `cargo xtask book`: builds the book of `docs/`, whose reference the program itself
+//! writes, and checks every link in it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -9,11 +9,11 @@ use std::process::ExitCode;
 use crate::report::End;
 use crate::{Outcome, crates, place, run};
 
-/// The release that is known to work.
+/// The tested release.
 const RELEASE: &str = "0.5.4";
-/// Where the chapters are.
+/// The folder of the chapters.
 const CHAPTERS: &str = "docs";
-/// Where the book ends up, below the chapters.
+/// The folder of the built book, inside the chapters' folder.
 const BOOK: &str = "docs/book";
 
 pub(crate) fn run() -> Outcome {
@@ -48,7 +48,7 @@ fn build(program: &Path) -> Result<(), String> {
     }
 }
 
-/// What pages of a folder link to within it, and is not there.
+/// Links from pages of a folder to files in it that do not exist.
 fn broken(folder: &Path) -> Result<Vec<String>, String> {
     let mut pages = BTreeMap::new();
     let mut files = BTreeSet::new();
@@ -67,7 +67,7 @@ fn broken(folder: &Path) -> Result<Vec<String>, String> {
     let names: BTreeMap<&PathBuf, BTreeSet<String>> = pages.iter().map(|(path, text)| (path, named(text))).collect();
     let mut broken = Vec::new();
     for (page, text) in &pages {
-        // Its links are of the site's root, wherever it is shown.
+        // Its links are relative to the site's root, wherever it is shown.
         if page.ends_with("404.html") {
             continue;
         }
@@ -95,7 +95,7 @@ fn walk(folder: &Path, each: &mut impl FnMut(&Path) -> Result<(), String>) -> Re
     Ok(())
 }
 
-/// A link of a page as a file.
+/// The file that a page's link leads to.
 fn join(page: &Path, link: &str) -> PathBuf {
     let mut path = page.parent().map(Path::to_path_buf).unwrap_or_default();
     for part in link.split('?').next().unwrap_or_default().split('/') {
@@ -119,7 +119,7 @@ fn attributes(text: &str, name: &str) -> Vec<String> {
 mod tests {
     use super::*;
 
-    /// A folder of its own, gone at the end.
+    /// A temporary folder, deleted at the end.
     struct Folder(PathBuf);
 
     impl Drop for Folder {

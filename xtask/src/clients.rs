@@ -1,5 +1,5 @@
-//! The Python client against a server of its own, by pytest, and the snippets
-//! of `docs/clients.md` as they stand.
+//! Tests the Python client against a server of its own, by pytest. Also runs the code
+//! of `docs/clients.md` as it is printed.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,7 @@ use crate::report::End;
 use crate::serving::Server;
 use crate::{place, pypi, run};
 
-/// The releases that are known to work.
+/// The tested releases.
 const PYTEST: &str = "pytest==9.2.0";
 const MYPY: &str = "mypy==2.4.1";
 
@@ -15,7 +15,7 @@ fn client() -> PathBuf {
     place::root().join("server/clients/python")
 }
 
-/// The package: types, and every method.
+/// Tests the package: types, and every method.
 pub(crate) fn python() -> End {
     let programs =
         pypi::program("pytest", PYTEST, "pytest").and_then(|pytest| Ok((pytest, pypi::program("mypy", MYPY, "mypy")?)));
@@ -25,7 +25,7 @@ pub(crate) fn python() -> End {
     }
 }
 
-/// The snippets; they need curl and node too.
+/// Runs the code of the document; it needs curl and node too.
 pub(crate) fn snippets() -> End {
     for (program, package) in [("curl", "curl"), ("node", "nodejs, with npm where it is older than 22.6")] {
         if !run::answers(run::program(program).arg("--version")) {

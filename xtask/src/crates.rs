@@ -1,11 +1,11 @@
-//! Programs from crates.io, each a release that is known to work, in a folder of
-//! its own under the target folder.
+//! Programs from crates.io, each in a tested release, in a folder of its own under the
+//! target folder.
 
 use std::path::PathBuf;
 
 use crate::{place, run};
 
-/// The program, installed the first time; `choices` go to `cargo install`.
+/// The program, installed the first time; `choices` are arguments of `cargo install`.
 pub(crate) fn program(name: &str, release: &str, choices: &[&str]) -> Result<PathBuf, String> {
     let home = place::target()?.join(format!("{name}-{release}"));
     let program = home.join("bin").join(format!("{name}{}", std::env::consts::EXE_SUFFIX));

@@ -1,5 +1,5 @@
-//! `cargo xtask demo`: build, then the program's own demo; with `--open` the
-//! same state goes into service, and the page opens.
+//! `cargo xtask demo`: builds everything, then runs the program's own demo. With
+//! `--open` the same state is served, and the page opens.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -22,7 +22,7 @@ pub(crate) fn run(args: &[String]) -> Outcome {
         return Ok(code);
     }
     web::build()?;
-    // Only this command puts anything there.
+    // Only this command writes to this folder.
     let state = place::target()?.join("demo-state");
     if state.exists() {
         fs::remove_dir_all(&state).map_err(|why| format!("{}: {why}", state.display()))?;
@@ -48,8 +48,8 @@ fn serve(state: &Path) -> Outcome {
     Ok(status.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from))
 }
 
-/// Opens an address in the person's own browser. Without a screen, or in CI,
-/// the address alone has to do.
+/// Opens an address in the user's browser. Without a screen, or in CI, the address is
+/// only printed.
 fn show(address: &str) {
     let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     if set("CI") {
@@ -64,17 +64,17 @@ fn show(address: &str) {
     } else {
         return;
     };
-    // The address stands in the terminal, whatever becomes of this.
+    // The terminal shows the address even if this fails.
     let _ = Command::new(opener).arg(address).stdout(Stdio::null()).stderr(Stdio::null()).status();
 }
 
-/// Builds everything. Always the whole workspace: building one member would choose
-/// other features for the shared dependencies, and compile Burn a second time.
+/// Builds the whole workspace. Building one member would choose other features for
+/// shared dependencies, and compile Burn a second time.
 pub(crate) fn build() -> Result<(), String> {
     build_for(&[])
 }
 
-/// [`build`] with the device that `--device NAME` among the arguments names compiled in.
+/// As [`build`], with the device of `--device NAME` among the arguments.
 pub(crate) fn build_for(args: &[String]) -> Result<(), String> {
     let features = match device(args)? {
         "cpu" => None,
@@ -88,7 +88,7 @@ pub(crate) fn build_for(args: &[String]) -> Result<(), String> {
     run::pass(&mut run::cargo(&args)?)
 }
 
-/// What `--device` among the arguments names; the processor unless it is there.
+/// The device of `--device` among the arguments; the processor by default.
 pub(crate) fn device(args: &[String]) -> Result<&str, String> {
     Ok(given(args, "--device", "a name")?.unwrap_or("cpu"))
 }

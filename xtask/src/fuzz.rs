@@ -1,5 +1,5 @@
-//! Schemathesis (PyPI) against the OpenAPI document of a server of its own: no
-//! request that it invents may be answered with a fault of the server, nor with a
+//! Runs Schemathesis (PyPI) against the OpenAPI document of a server of its own. It
+//! generates requests. The test fails when a response is a server error, or has a
 //! status, a type or a body that the document does not name.
 
 use std::path::PathBuf;
@@ -8,10 +8,10 @@ use crate::report::End;
 use crate::serving::Server;
 use crate::{pypi, run};
 
-/// The release that is known to work.
+/// The tested release.
 const RELEASE: &str = "schemathesis==4.32.5";
 
-/// Writes a body of JSON Lines: one line.
+/// A Python hook that writes a body of JSON Lines: one line.
 const LINES: &str = "\
 import json
 import schemathesis
@@ -47,9 +47,9 @@ fn against_a_server(program: &PathBuf) -> Result<(), String> {
         "--request-timeout",
         "60",
     ]);
-    // An answer that never ends, by design.
+    // This response never ends, by design.
     fuzz.args(["--exclude-path-regex", "/events$", "--header", &format!("Authorization: Bearer {token}")]);
-    // Bodies of lines, which it cannot write by itself.
+    // Bodies of JSON Lines, which Schemathesis cannot generate by itself.
     std::fs::write(server.folder.join("lines.py"), LINES).map_err(|why| format!("lines.py: {why}"))?;
     fuzz.env("PYTHONPATH", &server.folder).env("SCHEMATHESIS_HOOKS", "lines");
     run::pass(fuzz.current_dir(&server.folder))

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::{Outcome, demo, place, run};
 
-/// Where the cases lie unless a folder is named.
+/// The default folder of the cases.
 pub(crate) const DIR: &str = "tests/golden";
 
 pub(crate) fn run(args: &[String]) -> Outcome {
@@ -23,7 +23,7 @@ pub(crate) fn run(args: &[String]) -> Outcome {
     run::hand_over(command(&dir)?.args(["--device", device]))
 }
 
-/// The comparison itself, built before.
+/// The command that compares; it must be built already.
 pub(crate) fn command(dir: &Path) -> Result<std::process::Command, String> {
     let mut command = run::program(place::built("golden")?);
     command.arg(dir);

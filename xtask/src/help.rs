@@ -1,4 +1,4 @@
-//! What people read: the list of commands, and a page for each.
+//! The help texts: the list of commands, and a page for each.
 
 use std::process::ExitCode;
 

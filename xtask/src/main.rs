@@ -1,23 +1,23 @@
 //! Developer commands: `cargo xtask demo | test | check | golden | bench | bench-gpu | bench-serve | bench-web | web |
 //! book | pictures`.
 //!
-//! | module | what it knows |
+//! | module | what it does |
 //! |---|---|
-//! | `help` | what people read |
-//! | `place` | where the checkout and the built programs are |
-//! | `run` | how to call another program, and cargo above all |
-//! | `report` | steps in order, their minutes, what was not run |
-//! | `checks` | `test` and `check`: which steps there are |
-//! | `wasm` | the wasm32 target: found, added or built |
-//! | `fuzz`, `moto` | schemathesis and moto, each with a server of its own |
-//! | `slurm` | shards on a real Slurm of one node |
-//! | `clients` | the Python client, and the snippets of the documentation |
-//! | `serving` | a server for them |
-//! | `deploy`, `words` | files for operators; spelling and licences |
-//! | `trunk` | Trunk builds the same app |
+//! | `help` | help texts |
+//! | `place` | finds the checkout and the built programs |
+//! | `run` | calls other programs, mostly cargo |
+//! | `report` | runs steps in order; reports times, and what was not run |
+//! | `checks` | the steps of `test` and `check` |
+//! | `wasm` | finds, installs or builds the wasm32 target |
+//! | `fuzz`, `moto` | tests with schemathesis and with moto, each with a server of its own |
+//! | `slurm` | trains shards on a real Slurm of one node |
+//! | `clients` | tests the Python client, and the code in the documentation |
+//! | `serving` | the server for these tests |
+//! | `deploy`, `words` | checks the files for operators; spelling and licences |
+//! | `trunk` | checks that Trunk builds the same app |
 //! | `golden`, `bench`, `bench_gpu`, `bench_serve`, `bench_web`, `demo`, `web`, `book`, `pictures` | one command each |
 
-// A test may stop where it stands.
+// A test may panic.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod bench;
@@ -49,7 +49,7 @@ mod words;
 
 use std::process::ExitCode;
 
-/// What a command comes to: an exit code, or one sentence on what went wrong.
+/// The result of a command: an exit code, or one sentence on what went wrong.
 type Outcome = Result<ExitCode, String>;
 
 fn main() -> ExitCode {
@@ -89,7 +89,7 @@ fn dispatch(args: &[String]) -> Outcome {
     }
 }
 
-/// What stands after a flag, if the flag is there; `what` says what it wants.
+/// The value after a flag, if the flag is there; `what` names the value in the error.
 fn given<'a>(args: &'a [String], flag: &str, what: &str) -> Result<Option<&'a str>, String> {
     let Some(at) = args.iter().position(|arg| arg == flag) else { return Ok(None) };
     args.get(at + 1).map(|value| Some(value.as_str())).ok_or_else(|| format!("`{flag}` wants {what} after it"))

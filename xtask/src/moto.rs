@@ -1,12 +1,12 @@
-//! Models in a bucket of moto (PyPI), an S3 server that others wrote.
+//! Tests models in a bucket of moto (PyPI), an independent S3 server.
 
 use crate::report::End;
 use crate::{pypi, run};
 
-/// The release that is known to work.
+/// The tested release.
 const RELEASE: &str = "moto[server]==5.2.5";
 
-/// Compiles the tests that need it.
+/// The feature with the tests that need it.
 pub(crate) const TESTS: &str = "eemu-tests/moto";
 
 /// The step.

@@ -1,8 +1,8 @@
-//! `cargo xtask pictures`: the pictures of the README and the book.
+//! `cargo xtask pictures`: takes the screenshots of the README and the book.
 
 use crate::{Outcome, demo, place, run, web};
 
-/// Where they are kept.
+/// The folder of the screenshots.
 const FOLDER: &str = "docs/pictures";
 
 /// Builds the app and takes them.

@@ -1,17 +1,17 @@
-//! Where things are: the checkout, and what cargo built.
+//! Finds the checkout, and what cargo built.
 
 use std::path::{Path, PathBuf};
 
 /// The checkout's top folder.
 pub(crate) fn root() -> PathBuf {
-    // cargo sets the variable when it runs us; a binary started by hand falls back on
-    // where it was compiled.
+    // Cargo sets the variable when it runs this program. A binary started by hand uses the
+    // path that it was compiled in.
     let here = std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from);
     here.parent().map_or_else(|| here.clone(), Path::to_path_buf)
 }
 
-/// The folder with the built programs: the one that this program runs from, so that
-/// every way of naming a target folder (variable, configuration, default) is covered.
+/// The folder of the built programs: the one that this program runs from. That is right
+/// however the target folder was set (variable, configuration, default).
 fn programs() -> Result<PathBuf, String> {
     let me = std::env::current_exe().map_err(|why| format!("can't tell where this program lies: {why}"))?;
     me.parent().map(Path::to_path_buf).ok_or_else(|| format!("{} lies in no folder", me.display()))
@@ -23,7 +23,7 @@ pub(crate) fn target() -> Result<PathBuf, String> {
     Ok(programs.parent().map_or_else(|| programs.clone(), Path::to_path_buf))
 }
 
-/// A program that `cargo build --workspace` has made.
+/// A program that `cargo build --workspace` has built.
 pub(crate) fn built(name: &str) -> Result<PathBuf, String> {
     let path = programs()?.join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
     if path.is_file() {

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use crate::{place, run};
 
-/// A program of a release, installed the first time in a folder of that
-/// release's own; `name` is for people.
+/// A program of a release, installed the first time in a folder for that release;
+/// `name` is for messages.
 pub(crate) fn program(name: &str, release: &str, program: &str) -> Result<PathBuf, String> {
     let python = std::env::var("EEMU_PYTHON").unwrap_or_else(|_| "python3".into());
     if !run::answers(run::program(&python).args(["-c", "import venv, ensurepip"])) {

@@ -1,4 +1,4 @@
-//! Steps in order: what each came to, its minutes, and what was not run.
+//! Runs steps in order, and reports results, times, and what was not run.
 
 use std::fmt::Write as _;
 use std::process::ExitCode;
@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 /// How a step ended.
 pub(crate) enum End {
-    /// It ran and all is well.
+    /// The step ran and passed.
     Passed,
-    /// It ran and something is wrong.
+    /// The step ran and failed.
     Failed(String),
-    /// It could not run here.
+    /// The step could not run here.
     NotRun(String),
 }
 
@@ -24,9 +24,9 @@ impl From<Result<(), String>> for End {
 #[derive(Default)]
 pub(crate) struct Report {
     steps: Vec<(&'static str, End, Duration)>,
-    /// The only steps that run; all of them when it is empty.
+    /// The only steps that run; all when it is empty.
     chosen: Vec<String>,
-    /// Every step that came up, run or not.
+    /// The names of all steps, run or not.
     known: Vec<&'static str>,
 }
 
@@ -56,15 +56,15 @@ impl Report {
         passed
     }
 
-    /// Notes a step that was left out, without running anything.
+    /// Records a step that was left out, without running anything.
     pub(crate) fn skip(&mut self, name: &'static str, why: &str) {
         self.steps.push((name, End::NotRun(why.to_owned()), Duration::ZERO));
     }
 
-    /// The first chosen name that no step bears, and the names that there are.
+    /// Checks that every chosen name is a step.
     ///
     /// # Errors
-    /// The sentence that says so.
+    /// A sentence with the first unknown name, and the names of all steps.
     pub(crate) fn all_known(&self) -> Result<(), String> {
         match self.chosen.iter().find(|step| !self.known.contains(&step.as_str())) {
             None => Ok(()),
@@ -72,7 +72,7 @@ impl Report {
         }
     }
 
-    /// Prints the table, the verdict and, last of all, what was not run.
+    /// Prints the table, the verdict and, at the end, what was not run.
     pub(crate) fn finish(&self, strict: bool) -> ExitCode {
         let (text, good) = self.render(strict);
         // Standard output may be cut short by `| head`; the exit code still counts.
@@ -80,7 +80,8 @@ impl Report {
         if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }
 
-    /// The closing text, and whether all is well. `strict`: not run is not good enough.
+    /// The closing text, and whether the result is a success. With `strict`, a step that
+    /// was not run is a failure.
     fn render(&self, strict: bool) -> (String, bool) {
         let mut text = format!("\n{:<10} {:<8} {:>7}\n", "step", "result", "minutes");
         let (mut ran, mut failed, mut missing) = (0, Vec::new(), String::new());

@@ -5,12 +5,13 @@ use std::process::{Command, ExitCode, Stdio};
 
 use crate::{Outcome, place};
 
-/// A program, run in the checkout's top folder.
+/// A program, to be run in the checkout's top folder.
 pub(crate) fn program(name: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(name);
     command.current_dir(place::root());
-    // What cargo set for this program would reach build scripts that watch the same
-    // names, and they would run again (and Burn with them) after every plain `cargo build`.
+    // Cargo sets variables for this program that build scripts watch. If they were passed
+    // on, those scripts, and Burn with them, would be built again after every plain `cargo
+    // build`.
     for (key, _) in std::env::vars_os() {
         let name = key.to_string_lossy();
         if name.starts_with("CARGO_PKG_") || ["CARGO_MANIFEST_DIR", "CARGO_MANIFEST_PATH"].contains(&name.as_ref()) {
@@ -20,28 +21,29 @@ pub(crate) fn program(name: impl AsRef<OsStr>) -> Command {
     command
 }
 
-/// cargo, the same that runs this program, with its target folder.
+/// The cargo that runs this program, with its target folder.
 pub(crate) fn cargo(args: &[&str]) -> Result<Command, String> {
     let mut command = program(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    // Said in full: a relative CARGO_TARGET_DIR would mean another folder from here.
+    // As an absolute path: a relative CARGO_TARGET_DIR would mean another folder from
+    // here.
     command.args(args).env("CARGO_TARGET_DIR", place::target()?);
     Ok(command)
 }
 
-/// Runs to the end with our own input and output; an error when it fails.
+/// Runs a program with this process's input and output; an error when it fails.
 pub(crate) fn pass(command: &mut Command) -> Result<(), String> {
     let status = command.status().map_err(|why| not_started(command, &why))?;
     if status.success() { Ok(()) } else { Err(format!("`{}` ended with {status}", shown(command))) }
 }
 
-/// Runs to the end with our own input and output, and hands on its exit code.
+/// Runs a program with this process's input and output, and returns its exit code.
 pub(crate) fn hand_over(command: &mut Command) -> Outcome {
     let status = command.status().map_err(|why| not_started(command, &why))?;
-    // No code: ended by a signal.
+    // A program that a signal ended has no exit code.
     Ok(status.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from))
 }
 
-/// Standard output of a program that succeeds; standard error goes into the message otherwise.
+/// Standard output of a program. If it fails, the error has its standard error.
 pub(crate) fn output(command: &mut Command) -> Result<String, String> {
     let output = command.stdin(Stdio::null()).output().map_err(|why| not_started(command, &why))?;
     if output.status.success() {
@@ -52,7 +54,7 @@ pub(crate) fn output(command: &mut Command) -> Result<String, String> {
     Err(format!("`{}` ended with {} ({last})", shown(command), output.status))
 }
 
-/// Whether a program is installed and answers.
+/// Whether a program is installed and runs.
 pub(crate) fn answers(command: &mut Command) -> bool {
     command
         .stdin(Stdio::null())
@@ -62,7 +64,8 @@ pub(crate) fn answers(command: &mut Command) -> bool {
         .is_ok_and(|status| status.success())
 }
 
-/// The command line, for people: without settings (`-o key=value`), which hide what was asked.
+/// The command line for messages, without settings (`-o key=value`), which hide the
+/// command itself.
 fn shown(command: &Command) -> String {
     let mut words = vec![command.get_program().to_string_lossy()];
     let mut args = command.get_args();

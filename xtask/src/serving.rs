@@ -1,4 +1,4 @@
-//! A running service of a state of its own, for checks by programs of others.
+//! A running service with a state of its own, for tests by other programs.
 
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
@@ -6,11 +6,11 @@ use std::process::{Child, Stdio};
 
 use crate::{bench_serve, place, run};
 
-/// `eemu serve` on the built-in data; ends with whoever started it.
+/// `eemu serve` on the built-in data; it ends when this value is dropped.
 pub(crate) struct Server {
     /// `http://127.0.0.1:port`.
     pub(crate) address: String,
-    /// Folder of the state.
+    /// The folder of the state.
     pub(crate) folder: PathBuf,
     state: PathBuf,
     child: Child,
@@ -18,15 +18,14 @@ pub(crate) struct Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // Killing what ended already does nothing.
+        // Killing a process that has ended does nothing.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
 impl Server {
-    /// Starts one on a fresh state: whatever an earlier run deleted is there
-    /// again.
+    /// Starts a server on a fresh state, in which nothing is deleted yet.
     pub(crate) fn start(name: &str) -> Result<Self, String> {
         let folder = place::target()?.join(name);
         if folder.exists() {
@@ -52,7 +51,7 @@ impl Server {
         let mut lines = BufReader::new(output).lines();
         let first = lines.next().and_then(Result::ok).ok_or("eemu serve said nothing")?;
         server.address = first.rsplit(' ').next().unwrap_or_default().to_owned();
-        // Read on, so that it never waits for somebody to read.
+        // Keeps reading its output, so that it never blocks on a full pipe.
         std::thread::spawn(move || lines.for_each(drop));
         Ok(server)
     }

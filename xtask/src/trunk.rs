@@ -1,7 +1,7 @@
-//! Trunk builds what `cargo xtask web` builds: with `Trunk.toml` a developer
-//! gets the same page, glue and programs. What only our own command does
-//! (packing, leaving out functions' names, the service worker's list of files)
-//! is taken out of the comparison, and nothing else.
+//! Checks that Trunk builds what `cargo xtask web` builds: with `Trunk.toml` a
+//! developer gets the same page, glue code and programs. The comparison leaves out what
+//! only our own command does: compression, the removal of function names, and the
+//! service worker's list of files.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -10,10 +10,10 @@ use std::path::{Path, PathBuf};
 use crate::report::End;
 use crate::{place, run, web};
 
-/// The release that is known to work.
+/// The tested release.
 const RELEASE: &str = "0.21.14";
-/// The program that our command builds together with the golden cases' runner
-/// and Trunk alone, so that its code and the names of its closures differ.
+/// The program that our command builds together with the golden cases' runner, but
+/// Trunk builds alone. So its code and the names of its closures differ.
 const BESIDE: &str = "eemu-gpu";
 
 /// The step; `dist/` must be built.
@@ -50,7 +50,7 @@ fn build(tools: &Path) -> Result<PathBuf, String> {
         .map_err(|why| format!("PATH: {why}"))?;
     let mut trunk = run::program(tools.join("trunk"));
     trunk.args(["build", "--offline", "--config", "Trunk.toml", "--dist"]).arg(&folder);
-    // Trunk reads NO_COLOR as a value of its own, and 1 is none.
+    // Trunk parses NO_COLOR as true or false, and rejects 1.
     run::pass(trunk.env("PATH", path).env("CARGO_TARGET_DIR", place::target()?).env_remove("NO_COLOR"))?;
     Ok(folder)
 }
@@ -73,7 +73,7 @@ fn compare(trunks: &Path, ours: &Path) -> Result<(), String> {
     Ok(())
 }
 
-/// The names of what is served, but for packed copies.
+/// The names of the served files, without compressed copies.
 fn files(folder: &Path) -> Result<BTreeSet<String>, String> {
     let mut names = BTreeSet::new();
     let mut folders = vec![folder.to_path_buf()];
@@ -91,13 +91,13 @@ fn files(folder: &Path) -> Result<BTreeSet<String>, String> {
     Ok(names)
 }
 
-/// A file without what the two commands write each in their own way.
+/// A file without the parts that the two commands write differently.
 fn plain(name: &str, bytes: &[u8]) -> Vec<u8> {
     if name.ends_with(".wasm") {
         return without_names(bytes).unwrap_or_else(|| bytes.to_vec());
     }
     let Ok(text) = std::str::from_utf8(bytes) else { return bytes.to_vec() };
-    // Glue: where the program is looked for if nobody says; ours is always told.
+    // Glue code: the default path of the program. Our app always passes one.
     let glue = ["if (module_or_path === undefined) {", "module_or_path = new URL("];
     let lists = ["const FILES =", "const LATER =", "const CACHE ="];
     let mut inside = false;
@@ -125,7 +125,7 @@ fn plain(name: &str, bytes: &[u8]) -> Vec<u8> {
     kept.into_bytes()
 }
 
-/// A WebAssembly program without its section of names; `None` when it is none.
+/// A WebAssembly program without its name section; `None` when it is not one.
 fn without_names(program: &[u8]) -> Option<Vec<u8>> {
     let mut kept = program.get(..8)?.to_vec();
     let mut rest = program.get(8..)?;
@@ -141,7 +141,7 @@ fn without_names(program: &[u8]) -> Option<Vec<u8>> {
     Some(kept)
 }
 
-/// An unsigned LEB128 number and what follows it.
+/// An unsigned LEB128 number, and the bytes after it.
 fn number(bytes: &[u8]) -> Option<(usize, &[u8])> {
     let mut value = 0usize;
     for (place, &byte) in bytes.iter().enumerate().take(5) {

@@ -1,7 +1,7 @@
-//! `cargo xtask web`: the browser app, built into `dist/` without other tools.
+//! `cargo xtask web`: builds the browser app into `dist/` without other tools.
 //!
-//! The same steps as Trunk's, from the same `web/index.html`: what its
-//! `data-trunk` links name is copied or built, and the links go.
+//! The steps are those of Trunk, from the same `web/index.html`: what its `data-trunk`
+//! links name is copied or built, and the links are removed.
 
 use std::fs;
 use std::path::Path;
@@ -9,13 +9,13 @@ use std::process::ExitCode;
 
 use crate::{Outcome, place, run, wasm};
 
-/// Where the app ends up, below the checkout.
+/// The folder of the built app, inside the checkout.
 pub(crate) const DIST: &str = "dist";
 /// The page that names everything else.
 const INDEX: &str = "web/index.html";
-/// Small first: see the profile in the workspace's Cargo.toml.
+/// A profile that optimises for size: see the workspace's Cargo.toml.
 const PROFILE: &str = "web";
-/// The program with WebGPU in it.
+/// The program with WebGPU.
 const GPU: &str = "eemu-gpu";
 
 pub(crate) fn run(args: &[String]) -> Outcome {
@@ -28,13 +28,13 @@ pub(crate) fn run(args: &[String]) -> Outcome {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Builds `dist/` anew.
+/// Builds `dist/` from scratch.
 pub(crate) fn build() -> Result<(), String> {
     wasm::ensure()?;
     eprintln!("building the browser app (the first time takes minutes, most of them for the tensor library) ...");
-    // Two builds: features of one would reach the programs of the other, and
-    // only those who use WebGPU are to download it. The golden cases' runner
-    // comes with the second, so that the tests need no third.
+    // Two builds, since features of one would reach the programs of the other, and only
+    // users of WebGPU are to download it. The golden cases' runner is built with the
+    // second, so that the tests need no third.
     let plain: &[&str] = &["-p", "eemu-web", "--bins"];
     let gpu: &[&str] =
         &["-p", "eemu-web", "-p", "eemu-cases", "--features", "eemu-web/gpu,eemu-cases/gpu", "--lib", "--bin", GPU];
@@ -61,7 +61,8 @@ pub(crate) fn build() -> Result<(), String> {
     }
     fs::write(dist.join("index.html"), without_links(&index)).map_err(|why| format!("{}: {why}", dist.display()))?;
     run::pass(&mut bundle)?;
-    // The cases' runner is no part of the app: it lies beside it, for tests.
+    // The golden cases' runner is not part of the app: it goes to a folder beside it, for
+    // tests.
     let cases = dist.with_file_name("dist-cases");
     let _ = fs::remove_dir_all(&cases);
     copy(&root.join("tests/cases/page"), &cases)?;

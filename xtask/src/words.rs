@@ -1,14 +1,13 @@
-//! Spelling (typos), and licences (cargo-deny), by programs from
-//! registries.
+//! Checks spelling (typos) and licences (cargo-deny), with programs from registries.
 
 use crate::report::End;
 use crate::{crates, place, pypi, run};
 
-/// The releases that are known to work.
+/// The tested releases.
 const TYPOS: &str = "typos==1.52.0";
 const DENY: &str = "0.20.2";
 
-/// Spelling, in sources and prose.
+/// Checks the spelling of sources and documents.
 pub(crate) fn spelling() -> End {
     match pypi::program("typos", TYPOS, "typos") {
         Ok(program) => run::pass(run::program(program).current_dir(place::root()).args(["--format", "brief"])).into(),
@@ -16,8 +15,8 @@ pub(crate) fn spelling() -> End {
     }
 }
 
-/// Licences, and where crates come from. Advisories are a list on GitHub, which
-/// is not asked here: `cargo deny check advisories`.
+/// Checks licences, and the origins of crates. Advisories are a list on GitHub, which
+/// this step does not download: `cargo deny check advisories`.
 pub(crate) fn licences() -> End {
     match crates::program("cargo-deny", DENY, &[]) {
         Ok(program) => {

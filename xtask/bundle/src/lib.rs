@@ -1,32 +1,33 @@
-//! Serves a folder over HTTP on loopback: for looking at the built app, and
-//! for the browser tests, which also read what was asked for.
+//! Serves a folder over HTTP on loopback: for looking at the built app, and for the
+//! browser tests, which also read which paths were requested.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-/// The longest request line and the most header lines that are read.
+/// The longest request line, in bytes.
 const MAX_LINE: usize = 8192;
 const MAX_HEADERS: usize = 100;
 
 /// A folder being served until the process ends.
 #[derive(Debug, Clone)]
 pub struct Served {
-    /// Where.
+    /// The address.
     pub address: SocketAddr,
     log: Arc<Mutex<Vec<String>>>,
     down: Arc<Mutex<bool>>,
 }
 
 impl Served {
-    /// Every path that was asked for so far, in order.
+    /// Every path that was requested so far, in order.
     #[must_use]
     pub fn requests(&self) -> Vec<String> {
         self.log.lock().map(|log| log.clone()).unwrap_or_default()
     }
 
-    /// From now on every connection is closed unanswered: the network is gone.
+    /// From now on every connection is closed without a response, as if the network were
+    /// down.
     pub fn go_down(&self) {
         if let Ok(mut down) = self.down.lock() {
             *down = true;
@@ -34,11 +35,11 @@ impl Served {
     }
 }
 
-/// Serves `folder` on 127.0.0.1; port 0 takes a free one. Threads answer until
-/// the process ends.
+/// Serves `folder` on 127.0.0.1; port 0 takes a free one. Threads respond until the
+/// process ends.
 ///
 /// # Errors
-/// When the port cannot be had.
+/// When the port is not available.
 pub fn serve(folder: &Path, port: u16) -> std::io::Result<Served> {
     let listener = TcpListener::bind(("127.0.0.1", port))?;
     let served = Served { address: listener.local_addr()?, log: Arc::default(), down: Arc::default() };
@@ -47,7 +48,7 @@ pub fn serve(folder: &Path, port: u16) -> std::io::Result<Served> {
         for stream in listener.incoming().flatten() {
             let (folder, shared) = (folder.clone(), shared.clone());
             std::thread::spawn(move || {
-                // A browser that hangs up is nobody's fault.
+                // A browser may close the connection early.
                 let _ = answer(&stream, &folder, &shared);
             });
         }
@@ -97,7 +98,7 @@ fn read_line(reader: &mut impl BufRead) -> std::io::Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// The file of a path, which never leaves the folder.
+/// The file for a path; never one outside the folder.
 fn find(folder: &Path, path: &str) -> Option<(PathBuf, Vec<u8>)> {
     let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
     let plain = |part: &&str| {

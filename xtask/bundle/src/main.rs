@@ -1,6 +1,6 @@
-//! `eemu-bundle DIST PROGRAM.wasm ...`: writes each program's bindings into
-//! DIST, then names every file in the service worker, packs what packs, and
-//! prints the sizes. `cargo xtask web` calls it.
+//! `eemu-bundle DIST PROGRAM.wasm ...` writes each program's bindings into DIST. Then
+//! it lists every file in the service worker, compresses the files that compress well,
+//! and prints the sizes. `cargo xtask web` calls it.
 
 use std::fs;
 use std::io::Write as _;
@@ -11,7 +11,7 @@ use eemu_bundle::with_suffix;
 
 /// The service worker, whose lists of files are filled in here.
 const SERVICE_WORKER: &str = "sw.js";
-/// How names begin of what only those download who use it.
+/// Prefix of the files that only users of WebGPU download.
 const LATER: &str = "eemu-gpu";
 
 fn main() -> ExitCode {
@@ -55,7 +55,7 @@ fn bundle(dist: &Path, programs: impl Iterator<Item = PathBuf>) -> Result<(), St
     Ok(())
 }
 
-/// Names relative to `top`, with `/`.
+/// Collects names relative to `top`, with `/`.
 fn collect(top: &Path, folder: &Path, files: &mut Vec<String>) -> Result<(), String> {
     for entry in fs::read_dir(folder).map_err(|why| format!("{}: {why}", folder.display()))?.flatten() {
         let path = entry.path();
@@ -68,8 +68,8 @@ fn collect(top: &Path, folder: &Path, files: &mut Vec<String>) -> Result<(), Str
     Ok(())
 }
 
-/// Tells the service worker which files there are, and a version that changes
-/// whenever one of them does. A folder without a service worker needs none.
+/// Writes the list of files into the service worker, and a version that changes
+/// whenever a file does. A folder without a service worker needs none.
 fn offline(dist: &Path, files: &[String]) -> Result<(), String> {
     let path = dist.join(SERVICE_WORKER);
     if !path.exists() {
@@ -102,7 +102,8 @@ fn read(path: &Path) -> Result<Vec<u8>, String> {
     fs::read(path).map_err(|why| format!("{}: {why}", path.display()))
 }
 
-/// Writes the packed copies; sizes raw, gzip and brotli. Fonts are packed already.
+/// Writes the compressed copies; returns the sizes raw, with gzip and with brotli.
+/// Fonts are compressed already.
 fn pack(path: &Path) -> Result<[usize; 3], String> {
     let bytes = read(path)?;
     if path.extension().is_some_and(|extension| extension == "woff2") {

@@ -1,8 +1,7 @@
 //! The standard library's source from Debian's package rust-src.
 //!
-//! Everything is private: lists, cache and the unpacked package lie in a folder of the
-//! build, so the machine's own apt stays as it is, and nobody has to be root. The
-//! mirror is the machine's own.
+//! Lists, cache and the unpacked package are in a folder of the build. So the machine's
+//! own apt stays as it is, and root is not needed. The mirror is the machine's own.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,11 +9,11 @@ use std::process::Command;
 
 use crate::run;
 
-/// Newer releases than most machines run; small lists first.
+/// Suites with newer releases than most machines run; those with small lists first.
 const SUITES: [&str; 3] = ["trixie-backports", "forky", "sid"];
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
-/// The source tree (it has `library/std`) of exactly this release of Rust.
+/// The source tree (with `library/std`) of exactly this release of Rust.
 pub(super) fn source(release: &str, cache: &Path) -> Result<PathBuf, String> {
     let source = cache.join("rust-src/usr/lib/rustlib/src/rust");
     let complete = cache.join("rust-src.complete");
@@ -62,7 +61,7 @@ fn download(release: &str, apt: &Path) -> Result<PathBuf, String> {
     }
 }
 
-/// A tool of apt's that knows only our folder: our list of sources, our cache.
+/// A tool of apt that uses only our folder: our list of sources, our cache.
 fn private(tool: &str, apt: &Path) -> Command {
     let mut command = run::program(tool);
     for (key, value) in [
@@ -71,9 +70,9 @@ fn private(tool: &str, apt: &Path) -> Command {
         ("Dir::State::lists", apt.join("lists").display().to_string()),
         ("Dir::Cache", apt.join("cache").display().to_string()),
         ("Acquire::Languages", "none".into()),
-        // Application icons and such, which some machines fetch along.
+        // Application icons and similar files, which some machines fetch as well.
         ("Acquire::IndexTargets::deb::DEP-11::DefaultEnabled", "false".into()),
-        // Started by root, apt would become a user who may not write here.
+        // When root starts apt, it switches to a user who may not write here.
         ("APT::Sandbox::User", "root".into()),
         // An unreachable suite is an error, not a warning.
         ("APT::Update::Error-Mode", "any".into()),
@@ -83,13 +82,14 @@ fn private(tool: &str, apt: &Path) -> Command {
     command
 }
 
-/// The address that this machine gets Debian's packages from.
+/// The address that this machine downloads Debian's packages from.
 fn mirror() -> Result<String, String> {
     let targets = run::output(run::program("apt-get").args(["indextargets", "--format", "$(REPO_URI)"]))?;
     archive_among(&targets).ok_or_else(|| "this machine's apt sources name no Debian archive".into())
 }
 
-/// The archive proper: its address ends in `/debian`, others (security, vendors) don't.
+/// The main archive: its address ends in `/debian`, unlike those for security updates
+/// or of vendors.
 fn archive_among(targets: &str) -> Option<String> {
     targets
         .lines()

@@ -1,4 +1,4 @@
-//! The wasm32 target of the toolchain in use: found, added by rustup, or built.
+//! Finds the wasm32 target of the toolchain in use, adds it by rustup, or builds it.
 
 #[cfg(unix)]
 mod debian;
@@ -11,13 +11,14 @@ use toolchain::Toolchain;
 /// The target of everything that runs in a browser.
 pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
 
-/// Makes `cargo build --target wasm32-unknown-unknown` work, or says why it can't.
+/// Makes `cargo build --target wasm32-unknown-unknown` work, or reports why it cannot.
 pub(crate) fn ensure() -> Result<(), String> {
     let toolchain = Toolchain::in_use()?;
     if toolchain.has_target() {
         return Ok(());
     }
-    // Ours, from before the compiler changed: rustup would refuse to write over it.
+    // Libraries that we built for an earlier compiler: rustup would refuse to overwrite
+    // them.
     toolchain.remove_stale()?;
 
     eprintln!("rustc {} has no {TARGET} yet; asking rustup for it", toolchain.release);
@@ -35,7 +36,7 @@ fn add_by_rustup(toolchain: &Toolchain) -> Result<(), String> {
     if toolchain.has_target() {
         return Ok(());
     }
-    // A rustc that did not come from rustup.
+    // This rustc did not come from rustup.
     Err(format!("rustup added {TARGET} to a toolchain other than {}", toolchain.sysroot.display()))
 }
 

@@ -1,8 +1,8 @@
-//! Building the standard library for the wasm target from its source.
+//! Builds the standard library for the wasm target from its source.
 //!
-//! cargo does it (`-Zbuild-std`) when the source lies under the compiler's sysroot. The
-//! toolchain has none there, so cargo is shown another sysroot: a folder that borrows
-//! the real one's libraries for this machine and has the source beside them.
+//! Cargo can do so (`-Zbuild-std`) when the source is in the compiler's sysroot. The
+//! toolchain's sysroot has none. So cargo gets another sysroot: a folder that links to
+//! the real one's libraries for this machine and adds the source.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -12,7 +12,7 @@ use super::TARGET;
 use super::toolchain::Toolchain;
 use crate::run;
 
-/// The crate whose build brings the library along; it holds nothing.
+/// The empty crate whose build makes cargo build the library.
 const EMPTY: &str = "nothing";
 
 /// Returns the built libraries, without the empty crate's own.
@@ -33,7 +33,7 @@ pub(super) fn build(toolchain: &Toolchain, source: &Path, cache: &Path) -> Resul
         .env("EEMU_SYSROOT", &sysroot)
         // Lets a stable compiler build its own library.
         .env("RUSTC_BOOTSTRAP", "1")
-        // The project's flags for the target are not the library's.
+        // The project's flags for the target do not apply to the library.
         .env("CARGO_ENCODED_RUSTFLAGS", "")
         .env_remove("RUSTC_WRAPPER")
         .env_remove("RUSTC_WORKSPACE_WRAPPER");
@@ -67,7 +67,7 @@ fn overlay(toolchain: &Toolchain, source: &Path, sysroot: &Path) -> std::io::Res
 
 fn empty_crate(package: &Path) -> std::io::Result<()> {
     fs::create_dir_all(package.join("src"))?;
-    // A workspace of its own: the target folder may lie inside the checkout.
+    // A workspace of its own, because the target folder may be inside the checkout.
     let manifest = format!("[package]\nname = \"{EMPTY}\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n[workspace]\n");
     fs::write(package.join("Cargo.toml"), manifest)?;
     fs::write(package.join("src/lib.rs"), "#![no_std]\n")

@@ -1,4 +1,4 @@
-//! The installed compiler: its version, and what it has for the wasm target.
+//! The installed compiler: its version, and its libraries for the wasm target.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use super::TARGET;
 use crate::run;
 
-/// Beside libraries that were built here: the compiler they were built by.
+/// Name of a file beside libraries that were built here; it states the compiler that
+/// built them.
 const STAMP: &str = "eemu-built-for";
 
 pub(super) struct Toolchain {
@@ -21,7 +22,7 @@ pub(super) struct Toolchain {
 }
 
 impl Toolchain {
-    /// The one that cargo uses in this checkout.
+    /// The compiler that cargo uses in this checkout.
     pub(super) fn in_use() -> Result<Self, String> {
         let sysroot = run::output(run::program("rustc").args(["--print", "sysroot"]))?;
         let identity = run::output(run::program("rustc").arg("-vV"))?;
@@ -36,7 +37,7 @@ impl Toolchain {
         self.sysroot.join("lib/rustlib").join(TARGET)
     }
 
-    /// Whether a standard library for the target is there, of this very compiler.
+    /// Whether there is a standard library for the target, built by this very compiler.
     pub(super) fn has_target(&self) -> bool {
         let there = fs::read_dir(self.folder().join("lib")).is_ok_and(|entries| {
             entries.flatten().any(|entry| {
@@ -48,7 +49,7 @@ impl Toolchain {
         there && self.stamp().is_none_or(|stamp| stamp == self.identity)
     }
 
-    /// Which compiler the libraries were built by; none where rustup put them.
+    /// The compiler that built the libraries; `None` where rustup installed them.
     fn stamp(&self) -> Option<String> {
         fs::read_to_string(self.folder().join(STAMP)).ok()
     }
@@ -61,21 +62,21 @@ impl Toolchain {
         fs::remove_dir_all(self.folder()).map_err(|why| format!("{} can't be removed: {why}", self.folder().display()))
     }
 
-    /// The library's source where rustup put it (component rust-src), if it is there.
+    /// The library's source where rustup installs it (component rust-src), if it exists.
     #[cfg(unix)]
     pub(super) fn own_source(&self) -> Option<PathBuf> {
         let source = self.sysroot.join("lib/rustlib/src/rust");
         source.join("library/std/Cargo.toml").is_file().then_some(source)
     }
 
-    /// Puts built libraries where the compiler looks for them.
+    /// Copies built libraries to where the compiler looks for them.
     #[cfg(unix)]
     pub(super) fn install(&self, libraries: &[PathBuf]) -> Result<(), String> {
         let lib = self.folder().join("lib");
         let failed = |path: &Path, why| format!("{} can't be written: {why}", path.display());
         fs::create_dir_all(&lib).map_err(|why| failed(&lib, why))?;
-        // First, so that a copy cut short counts as ours and is replaced: the stamp
-        // of nobody's compiler.
+        // The stamp is written first, and names no compiler. So an interrupted copy counts as
+        // built here, and is replaced.
         let stamp = self.folder().join(STAMP);
         fs::write(&stamp, "unfinished").map_err(|why| failed(&stamp, why))?;
         for library in libraries {
