@@ -1,5 +1,5 @@
-//! Which shards one run of the command is for: each its own, or, where the
-//! command takes many, all that come within a moment of each other.
+//! Decides which shards one run of the command trains: one shard each, or, where the
+//! command takes many, all that arrive shortly after each other.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -8,24 +8,24 @@ use std::time::{Duration, Instant};
 
 use super::running::{How, LOOK, run};
 
-/// How long a run for many waits for another shard.
+/// How long a run for many shards waits for another shard.
 const TOGETHER: Duration = Duration::from_secs(1);
 
 #[derive(Default)]
 struct Standing {
-    /// Shards that wait for a run, and when the last of them came.
+    /// Shards that wait for a run, and when the last of them arrived.
     waiting: BTreeSet<u32>,
     came: Option<Instant>,
-    /// Runs so far: each has its number.
+    /// The number of runs so far; each run has a number.
     runs: u64,
-    /// The run for many that is under way.
+    /// The run for many shards that is in progress.
     running: Option<u64>,
-    /// Shards that a run is for and somebody waits for, and which run.
+    /// Shards that a run trains and somebody waits for, with the number of the run.
     wanted: BTreeMap<u32, u64>,
     ended: BTreeMap<u32, How>,
 }
 
-/// Runs of one command.
+/// The runs of one command.
 #[derive(Clone)]
 pub(super) struct Batches {
     command: String,
@@ -34,7 +34,7 @@ pub(super) struct Batches {
     standing: Arc<(Mutex<Standing>, Condvar)>,
 }
 
-/// A word for the shell, whatever is in it.
+/// Quotes any text as one word of the shell.
 fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
@@ -46,7 +46,7 @@ impl Batches {
         Self { command, root, many, standing: Arc::default() }
     }
 
-    /// Whether one run is for all that wait.
+    /// Whether one run is for all waiting shards.
     pub(super) fn is_of_many(&self) -> bool {
         self.many
     }
@@ -55,8 +55,9 @@ impl Batches {
         self.standing.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Runs the command for a shard whose folder is ready, perhaps with others.
-    /// `None` when it is not wanted any more: what is there by then goes.
+    /// Runs the command for a shard whose folder is ready, perhaps together with others.
+    /// `None` when the shard is not wanted any more; whatever the run has written by then
+    /// is removed.
     pub(super) fn run(&self, shard: u32, wanted: impl Fn() -> bool) -> Option<How> {
         let mut standing = self.lock();
         standing.waiting.insert(shard);
@@ -126,7 +127,7 @@ impl Batches {
         self.root.join(shard.to_string())
     }
 
-    /// The command for some shards.
+    /// The command line for these shards.
     fn worded(&self, batch: &BTreeSet<u32>, first: u32) -> String {
         let path = |name: &str| quoted(&self.folder(first).join(name).display().to_string());
         let indices: Vec<String> = batch.iter().map(u32::to_string).collect();

@@ -1,4 +1,5 @@
-//! What an operator chooses: threads of this process, or a command.
+//! The operator's choice of where shards are trained: threads of this process, or a
+//! command.
 
 use std::fmt::{self, Display};
 use std::path::PathBuf;
@@ -30,7 +31,7 @@ pub enum Launch {
 }
 
 impl Launch {
-    /// Whether one run of the command is for all shards that wait.
+    /// Whether one run of the command is for all waiting shards.
     #[must_use]
     pub fn is_of_many(&self) -> bool {
         matches!(self, Self::Command(command) if command.contains("{indices}"))
@@ -82,7 +83,7 @@ impl Display for Launch {
     }
 }
 
-/// A launcher with all that it needs.
+/// The options of a launcher.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct LaunchOptions {
     /// Where shards are trained: threads of this process, or a command that is
@@ -102,7 +103,7 @@ pub struct LaunchOptions {
     pub launch_tries: usize,
 }
 
-/// Runs of a command for one shard, unless told otherwise.
+/// The default number of runs of a command for one shard.
 pub(crate) const TRIES: usize = 3;
 
 impl Default for LaunchOptions {
@@ -112,7 +113,7 @@ impl Default for LaunchOptions {
 }
 
 impl LaunchOptions {
-    /// The launcher, for shards of a state that this process writes to.
+    /// Opens the launcher, for shards of a state that this process writes to.
     ///
     /// # Errors
     /// When the folder cannot be used.
@@ -121,11 +122,11 @@ impl LaunchOptions {
         self.open_until(state, device, &NEVER)
     }
 
-    /// The same for a program that ends when it is asked to, and then ends the
-    /// commands that it runs.
+    /// As [`LaunchOptions::open`], for a program that ends when it receives a signal, and
+    /// then ends the commands that it runs.
     ///
     /// # Errors
-    /// When the folder cannot be used, or the system gives no signals.
+    /// When the folder cannot be used, or the system does not deliver signals.
     pub(crate) fn open_here(&self, state: &State, device: &Device) -> Result<Arc<dyn Launcher>> {
         if self.launch == Launch::Threads {
             return self.open(state, device);
@@ -144,8 +145,8 @@ impl LaunchOptions {
         })
     }
 
-    /// How many shards are trained at once when nothing else is said: all of
-    /// them where one run is for many.
+    /// The number of shards that are trained at once by default: all of them where one run
+    /// is for many.
     #[must_use]
     pub fn jobs(&self, asked: Option<usize>) -> usize {
         asked.unwrap_or_else(|| if self.launch.is_of_many() { usize::MAX } else { default_jobs() })

@@ -1,4 +1,4 @@
-//! Shards as files that a command trains, here or on other machines.
+//! Trains shards from file to file by a command, here or on other machines.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,29 +13,29 @@ use crate::store::StoreError;
 use crate::training::fits;
 use crate::unit::{Follower, Input, Made, TrainedModel, Unit, Wish, refused};
 
-/// Between two runs for a shard; doubled each time.
+/// The pause between two runs for a shard; doubled each time.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Between two questions to a shared store whether the shard has changed.
+/// The time between two checks of a shared store whether the shard has changed.
 const ASK: Duration = Duration::from_secs(2);
 
 /// A command that trains units from file to file.
 pub struct Commands {
     batches: Batches,
     tries: usize,
-    /// Whether this process is asked to end.
+    /// Whether this process was asked to end.
     asked: &'static AtomicBool,
 }
 
 impl Commands {
-    /// With what it needs in folders under `root`, and run so often at most.
-    /// `asked` becomes true when nothing may go on.
+    /// Runs the command in folders under `root`, at most `tries` times per shard. `asked`
+    /// becomes true when this process was asked to end.
     pub fn new(command: &str, root: &Path, tries: usize, asked: &'static AtomicBool) -> Self {
         Self { batches: Batches::new(command, root), tries: tries.max(1), asked }
     }
 }
 
-/// Who waits for a shard, and for how long.
+/// A shard that is being trained, and who waits for it.
 struct Waiting<'a> {
     shard: u32,
     folder: &'a Path,
@@ -47,8 +47,8 @@ struct Waiting<'a> {
 }
 
 impl Waiting<'_> {
-    /// Whether the model is wanted still; the folder of one that is not is
-    /// removed at once, for it holds what may have to be forgotten.
+    /// Whether the model is still wanted. If not, its folder is removed at once, since it
+    /// holds records that may have to be forgotten.
     fn wanted(&self) -> bool {
         let wish = self.follower.wish(self.shard);
         let ending = self.ending.load(Ordering::SeqCst);
@@ -59,7 +59,8 @@ impl Waiting<'_> {
         wanted
     }
 
-    /// Only another process changes a shard without word to the follower.
+    /// Whether the ticket is still valid. Only another process changes a shard without
+    /// telling the observer.
     fn stands(&self) -> bool {
         if self.right.state.is_shared()
             && let Ok(mut asked) = self.asked.try_lock()
@@ -107,13 +108,13 @@ impl Launcher for Commands {
         };
         let made = self.tried(unit, &waiting);
         match &made {
-            // Kept for the next start, but for the records.
+            // The checkpoint is kept for the next start, but not the records.
             Ok(None) if follower.wish(shard) == Wish::Checkpoint => {
                 let _ = std::fs::remove_file(folder.join("input"));
             }
             _ => waiting.remove(),
         }
-        // Nobody stopped it: another process has changed the shard.
+        // No observer stopped it, so another process has changed the shard.
         if matches!(made, Ok(None)) && !self.is_ending() && follower.wish(shard) == Wish::GoOn && !right.stands() {
             return Err(StoreError::Outdated { shard }.into());
         }
@@ -133,11 +134,11 @@ impl Commands {
     fn tried(&self, unit: Unit, waiting: &Waiting<'_>) -> Result<Option<Made>> {
         let (input, output) = (waiting.folder.join("input"), waiting.folder.join("model"));
         let name = match Input::write(&unit, &input) {
-            // The shard changed, so its folder is gone.
+            // The shard has changed, so its folder is gone.
             Err(_) if !waiting.folder.exists() => return Ok(None),
             name => name?,
         };
-        // The file holds it, and memory need not.
+        // The input file holds the unit, so memory need not.
         drop(unit);
         let mut why = String::new();
         for attempt in 0..self.tries {
@@ -148,7 +149,7 @@ impl Commands {
                 }
             }
             let Some(how) = self.batches.run(waiting.shard, || waiting.wanted()) else { return Ok(None) };
-            // A run for many may fail for one, and be good for this.
+            // A run for many shards may fail for one and succeed for this one.
             if output.exists() {
                 match taken(&input, &name, &output) {
                     Err(_) if !waiting.wanted() => return Ok(None),
@@ -165,8 +166,8 @@ impl Commands {
             }
             match how {
                 How::Again(said) => why = said,
-                // One code says nothing of each of many, which may have been
-                // ended, or never begun.
+                // One exit code says nothing about each of many shards: a shard may have been ended or
+                // never started.
                 How::Failed(said) if self.batches.is_of_many() => why = said,
                 How::Failed(said) => bail!("{said}. See what the command needs, and repeat this"),
                 How::Well => bail!(
@@ -178,7 +179,7 @@ impl Commands {
     }
 }
 
-/// The model that a command wrote, if it is of this very input.
+/// Reads the model that a command wrote, if it was trained on this input.
 fn taken(input: &Path, name: &[u8; 32], output: &Path) -> Result<Made> {
     let model = TrainedModel::read(output)?;
     let packed = Input::read(input)?;

@@ -1,11 +1,11 @@
-//! Where the training of a shard runs: here, or by a command of the operator's.
+//! Runs the training of shards, in this process or by an operator's command.
 //!
-//! | file | what it knows |
+//! | file | what it does |
 //! |---|---|
-//! | `choice` | what an operator chooses |
-//! | `command` | shards as files, trained by a command and tried again |
-//! | `batches` | which shards one run of the command is for |
-//! | `running` | one run of the command: started, waited for, ended |
+//! | `choice` | the operator's choice |
+//! | `command` | trains shards from file to file by a command, with retries |
+//! | `batches` | decides which shards one run of the command is for |
+//! | `running` | starts, awaits and ends one run of the command |
 
 mod batches;
 mod choice;
@@ -22,18 +22,18 @@ use crate::unit::{Follower, Keeper, Made, Unit};
 pub use choice::{Launch, LaunchOptions};
 pub use command::Commands;
 
-/// The right to train a shard as its records are now, and to keep what is done.
+/// The right to train a shard on its present records, and to store checkpoints.
 pub struct Right<'a> {
-    /// Where the shard is.
+    /// The state that has the shard.
     pub state: &'a State,
-    /// Taken before its records were read.
+    /// The ticket; it was taken before the shard's records were read.
     pub ticket: Ticket,
 }
 
 impl Right<'_> {
     /// Whether the shard's records are still those of the ticket.
     fn stands(&self) -> bool {
-        // A store that does not answer now has not said that they changed.
+        // If the store does not answer now, the records count as unchanged.
         self.state.ticket(self.ticket.shard()).map_or(true, |now| now == self.ticket)
     }
 }
@@ -48,22 +48,22 @@ impl Keeper for Right<'_> {
     }
 }
 
-/// Where units run. What they make is published by whoever launched them.
+/// Runs units. The caller publishes the models.
 pub trait Launcher: Send + Sync {
-    /// Trains a unit; `None` when the follower stopped it.
+    /// Trains a unit; `None` when the observer stopped it.
     ///
     /// # Errors
-    /// When training fails for good, or the right to it was lost.
+    /// When training fails for good, or the ticket became invalid.
     fn train(&self, unit: Unit, right: &Right<'_>, follower: &dyn Follower) -> Result<Option<Made>>;
 
-    /// The fingerprint (JSON) that its models will have; `None` when only they
-    /// can say.
+    /// The fingerprint (JSON) that the models will have; `None` when it is known only after
+    /// training.
     ///
     /// # Errors
     /// When it cannot be written as JSON.
     fn fingerprint(&self) -> Result<Option<String>>;
 
-    /// Whether nothing may be begun any more.
+    /// Whether no training may start any more.
     fn is_ending(&self) -> bool {
         false
     }

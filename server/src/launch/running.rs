@@ -1,4 +1,5 @@
-//! One run of a command: a process group of its own, whose words go to a file.
+//! One run of a command: it has a process group of its own, and its output goes to a
+//! file.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -8,30 +9,30 @@ use std::time::{Duration, Instant};
 
 use crate::unit::TRY_AGAIN;
 
-/// Between two looks at a command.
+/// The time between two checks of a command.
 pub(super) const LOOK: Duration = Duration::from_millis(50);
 
 /// How long a command may take to end when it is asked to.
 const GRACE: Duration = Duration::from_secs(20);
 
-/// Bytes of a command's words, from their end, that are looked at.
+/// Bytes at the end of a command's output that are read.
 const WORDS: u64 = 64 * 1024;
 
-/// Lines of a command's words that a message repeats.
+/// Lines of a command's output that a message repeats.
 const LINES: usize = 8;
 
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum How {
-    /// With 0.
+    /// With exit code 0.
     Well,
-    /// It may go well another time.
+    /// It failed, but may succeed another time.
     Again(String),
-    /// It would fail again.
+    /// It failed, and would fail again.
     Failed(String),
 }
 
-/// Runs a command of the shell until it ends, or is not wanted any more.
+/// Runs a command of the shell until it ends or is not wanted any more.
 pub(super) fn run(command: &str, root: &Path, wanted: impl Fn() -> bool) -> How {
     let (mut child, words) = match start(command, root) {
         Ok(started) => started,
@@ -51,22 +52,21 @@ pub(super) fn run(command: &str, root: &Path, wanted: impl Fn() -> bool) -> How 
     judge(status, words)
 }
 
-/// Starts it. Its words go to a file without a name: one in the shard's folder
-/// would keep the folder from being removed where a file system renames what
-/// is open instead (NFS). Where the system has no place for such files, `root`
-/// is one.
+/// Starts the command. Its output goes to a file without a name. A file in the shard's
+/// folder would keep the folder from being removed on NFS, which renames deleted files
+/// that are open. `root` is used where the system has no folder for temporary files.
 fn start(command: &str, root: &Path) -> std::io::Result<(Child, File)> {
     let words = tempfile::tempfile().or_else(|_| tempfile::tempfile_in(root))?;
     let mut shell = Command::new("/bin/sh");
     shell.args(["-c", command]).stdin(Stdio::null()).stdout(words.try_clone()?).stderr(words.try_clone()?);
-    // So that all that it starts can be ended together.
+    // So that all processes that it starts can be ended together.
     #[cfg(unix)]
     std::os::unix::process::CommandExt::process_group(&mut shell, 0);
     Ok((shell.spawn()?, words))
 }
 
-/// Asks the whole group to end, and ends it when that takes long. The shell
-/// may be gone long before what it started.
+/// Asks the whole group to end, and kills it when that takes long. The shell may end
+/// long before the processes that it started.
 fn end(child: &mut Child) -> std::io::Result<ExitStatus> {
     signal(child, false);
     let asked = Instant::now();
@@ -87,7 +87,7 @@ fn group(child: &Child) -> Option<rustix::process::Pid> {
     i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw)
 }
 
-/// Whether anything of the group is there, its shell apart.
+/// Whether any process of the group is left, besides its shell.
 #[cfg(unix)]
 fn goes_on(child: &Child) -> bool {
     group(child).is_some_and(|group| rustix::process::test_kill_process_group(group).is_ok())
@@ -102,14 +102,14 @@ fn goes_on(_: &Child) -> bool {
 fn signal(child: &mut Child, now: bool) {
     use rustix::process::{Signal, kill_process_group};
     let signal = if now { Signal::KILL } else { Signal::TERM };
-    // A group that has ended need not be.
+    // A group that has ended need not be ended.
     let _ = group(child).map(|group| kill_process_group(group, signal));
 }
 
 #[cfg(not(unix))]
 fn signal(child: &mut Child, now: bool) {
     if now {
-        // One that has ended need not be.
+        // A process that has ended need not be ended.
         let _ = child.kill();
     }
 }
@@ -119,7 +119,7 @@ fn judge(status: ExitStatus, words: File) -> How {
     match status.code() {
         Some(0) => How::Well,
         Some(code) if code == i32::from(TRY_AGAIN) => How::Again(format!("the command asks to be run again{said}")),
-        // What a shell says of a program that a signal ended.
+        // The exit code of a shell whose program was ended by a signal.
         Some(code @ 129..=192) => How::Again(format!("the command was ended by signal {}{said}", code - 128)),
         Some(code) => How::Failed(format!("the command ended with code {code}{said}")),
         None => How::Again(format!("the command was ended by a signal{said}")),

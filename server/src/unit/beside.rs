@@ -1,4 +1,4 @@
-//! Training that is under way, kept as a file beside the output.
+//! Stores the checkpoint of a training in a file beside its output.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,7 +11,7 @@ const KIND: &[u8; 8] = b"EEMUCKU1";
 const WHAT: &str = "a checkpoint of a shard's training";
 const WAY_OUT: &str = "training begins anew";
 
-/// Keeps checkpoints beside a file.
+/// Keeps checkpoints in a file beside the output.
 #[derive(Debug, Clone)]
 pub struct Beside {
     path: PathBuf,
@@ -19,19 +19,19 @@ pub struct Beside {
 }
 
 impl Beside {
-    /// A keeper for training whose result goes there, and how often it keeps.
+    /// Keeps checkpoints of the training whose result goes to `output`, at this interval.
     pub fn new(output: &Path, every: Duration) -> Self {
         let mut name = output.as_os_str().to_owned();
         name.push(".checkpoint");
         Self { path: name.into(), every }
     }
 
-    /// Where it keeps.
+    /// The path of the checkpoint.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Nothing need be kept any more.
+    /// Deletes the checkpoint, which is not needed any more.
     ///
     /// # Errors
     /// When the disk refuses.
@@ -50,7 +50,7 @@ impl Keeper for Beside {
         }
         match sealed::read(&self.path, KIND, WHAT, WAY_OUT) {
             Ok((_, mut body)) if body.starts_with(input) => Ok(Some(body.split_off(input.len()))),
-            // Of another input or another machine: its bytes would be wrong here.
+            // The checkpoint of another input or another machine would give wrong bytes here.
             Ok(_) => {
                 tracing::warn!("{} belongs to another input or machine; {WAY_OUT}", self.path.display());
                 Ok(None)

@@ -1,10 +1,11 @@
-//! The input of one shard's training as a file: configuration, items, and the
-//! shard's people with their records. Of other shards' people it says no more
-//! than, for a model with a row a person, how many rows there are.
+//! The file with the input of one shard's training: configuration, items, and the
+//! shard's users with their records. Of users of other shards it contains at most their
+//! number, for a model with a row per user.
 //!
-//! Under the seal ([`super::sealed`]) it is a safetensors file. Its metadata
-//! hold [`Header`]; `config` and `catalog` are JSON; a cell is a person's
-//! number in the catalogue, the lengths of query and support, and that many
+//! Inside the sealed file ([`super::sealed`]) is a safetensors file. Its metadata hold
+//! [`Header`]; `config` and `catalog` are JSON. A user's slice of records is the user's
+//! index in the catalogue, the lengths of query and support, and that many item
+//! indices. Numeric features are tensors of their own.
 //! items; features that are numbers are tensors of their own.
 
 use std::collections::HashMap;
@@ -26,12 +27,12 @@ const WHAT: &str = "the input of a shard's training";
 const WAY_OUT: &str = "pack the shard again with `eemu shard pack`";
 const HEADER: &str = "eemu";
 
-/// What stands before the tensors.
+/// The header, which stands before the tensors.
 #[derive(Debug, Serialize, Deserialize)]
 struct Header {
     /// Which shard.
     shard: u32,
-    /// Rows of the deployment's table of people, where the model has one.
+    /// Rows of the deployment's table of users, where the model has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     rows: Option<usize>,
 }
@@ -39,13 +40,13 @@ struct Header {
 /// The input of one shard's training, with its name.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Input {
-    /// BLAKE3 of what the file holds.
+    /// BLAKE3 of the file's contents.
     pub name: [u8; 32],
-    /// What is trained.
+    /// The unit to be trained.
     pub unit: Unit,
 }
 
-/// A tensor on its way into a file.
+/// A tensor to be written to the file.
 struct Part {
     name: String,
     kind: Dtype,
@@ -65,7 +66,7 @@ impl Part {
 }
 
 impl Input {
-    /// Writes the input of a unit's training. Returns its name.
+    /// Writes the input of a unit's training, and returns its name.
     ///
     /// # Errors
     /// When the disk refuses.
@@ -76,14 +77,14 @@ impl Input {
     /// Reads an input.
     ///
     /// # Errors
-    /// When the file cannot be read, is no input, or is damaged.
+    /// When the file cannot be read, is not an input, or is damaged.
     pub fn read(path: &Path) -> Result<Self> {
         let (name, body) = sealed::read(path, KIND, WHAT, WAY_OUT)?;
         let unit = unit(&body).with_context(|| format!("{} cannot be used; {WAY_OUT}", path.display()))?;
         Ok(Self { name, unit })
     }
 
-    /// Whether the input of this name is there still: while it is, its model is
+    /// Whether the input of this name still exists. As long as it does, its model is
     /// wanted.
     #[must_use]
     pub fn is_at(path: &Path, name: &[u8; 32]) -> bool {
@@ -95,7 +96,7 @@ fn body(unit: &Unit) -> Result<Vec<u8>> {
     let (config, data) = (&unit.config, &unit.data);
     let people: Vec<u32> = data.cells.iter().map(|cell| cell.user).collect();
     let mut catalog = client_catalog(&unit.catalog, config, &people);
-    // What they are called is read by people alone.
+    // Only people read the data set's name, so it is left out.
     catalog.dataset.clear();
     (catalog.users.names, catalog.items.names) = Default::default();
     let of_items = config.model.kind.is_of_items();
@@ -117,7 +118,7 @@ fn body(unit: &Unit) -> Result<Vec<u8>> {
     }
     let views = parts.iter().map(|part| Ok((&part.name, TensorView::new(part.kind, part.shape.clone(), &part.bytes)?)));
     let views = views.collect::<Result<Vec<_>>>()?;
-    // One key alone, so that equal inputs are equal files.
+    // One key only, so that equal inputs are equal files.
     let metadata = HashMap::from([(HEADER.to_owned(), serde_json::to_string(&header)?)]);
     Ok(safetensors::serialize(views, Some(metadata))?)
 }

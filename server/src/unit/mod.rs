@@ -1,14 +1,14 @@
-//! One shard's training as a function of what it reads: catalogue,
-//! configuration, one shard's data. No state, no database, no network.
+//! One shard's training as a function of its input: catalogue, configuration, one
+//! shard's data. It uses no state, no database and no network.
 //!
-//! | file | what it knows |
+//! | file | what it does |
 //! |---|---|
-//! | `input` | the file that holds all that the training of one shard reads |
-//! | `model` | the file that holds what came of it |
-//! | `sealed` | a file that says whether it is whole |
-//! | `beside` | training done so far, as a file beside the output |
-//! | `placed` | a shard's people at their rows of a table of others |
-//! | `trying` | what may go well another time |
+//! | `input` | the file with everything that the training of one shard reads |
+//! | `model` | the file with the trained model |
+//! | `sealed` | a file with a checksum |
+//! | `beside` | the checkpoint, in a file beside the output |
+//! | `placed` | puts a shard's users at their rows of the deployment's table |
+//! | `trying` | tells errors that may pass from errors that will not |
 
 mod beside;
 mod input;
@@ -36,21 +36,21 @@ pub use sealed::sweep_halves;
 pub use trying::{TRY_AGAIN, may_pass};
 pub(crate) use trying::{refuse, refuse_nothing, refused};
 
-/// Training done since the last checkpoint that a kill may cost.
+/// The time between checkpoints, which is the most training that a kill may cost.
 pub const CHECKPOINT_EVERY: Duration = Duration::from_secs(15);
 
-/// All that the training of one shard reads, besides the device.
+/// Everything that the training of one shard reads, besides the device.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Unit {
-    /// Items with their features, and the people that the shard's data name.
+    /// Items with their features, and the users that the shard's data name.
     pub catalog: Catalog,
-    /// What the deployment decided.
+    /// The configuration of the deployment.
     pub config: Config,
     /// The shard's data.
     pub data: ShardData,
 }
 
-/// What the training of one shard came to.
+/// The result of training one shard.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Made {
     /// The model's tensors.
@@ -63,41 +63,43 @@ pub struct Made {
     pub input_hash: [u8; 32],
     /// Mean loss of each epoch.
     pub losses: Vec<f32>,
-    /// Seconds that the last run spent on it.
+    /// Seconds that the last run took.
     pub seconds: f64,
 }
 
-/// Keeps training that is under way.
+/// Stores checkpoints.
 pub trait Keeper {
-    /// What was kept for this input, if it is whole.
+    /// The checkpoint for this input, if it is whole.
     ///
     /// # Errors
-    /// When the place refuses.
+    /// When the storage refuses.
     fn load(&self, input: &[u8; 32]) -> Result<Option<Vec<u8>>>;
-    /// Keeps this in place of what was kept.
+    /// Replaces the checkpoint.
     ///
     /// # Errors
-    /// When the place refuses, or the work is of no use any more.
+    /// When the storage refuses, or the training is not wanted any more.
     fn save(&self, input: &[u8; 32], bytes: &[u8]) -> Result<()>;
-    /// How often, besides when training is to stop.
+    /// How often checkpoints are stored, besides when training must stop.
     fn every(&self) -> Duration {
         CHECKPOINT_EVERY
     }
 }
 
-/// What a unit tells whoever waits for it, and asks of them.
+/// Observes the training of a unit, and decides whether it goes on (a training
+/// callback).
 pub trait Follower: Sync {
-    /// The unit starts or goes on: epochs done, and of how many.
+    /// Training starts or resumes: epochs done, and their total.
     fn started(&self, _shard: u32, _done: u32, _epochs: u32) {}
-    /// Epochs done, the share of the present one, and the latest loss.
+    /// Epochs done, the share of the present epoch that is done, and the latest loss.
     fn progress(&self, _shard: u32, _done: u32, _share: f64, _loss: Option<f32>) {}
-    /// What runs elsewhere ended before its end, and is tried again.
+    /// A training elsewhere failed and is tried again.
     fn again(&self, shard: u32, why: &str) {
         tracing::warn!(shard, "training is tried again: {why}");
     }
-    /// The model is trained and is being put in place.
+    /// The model is trained and is being published.
     fn publishing(&self, _shard: u32) {}
-    /// Asked after each epoch, and several times a second of what runs elsewhere.
+    /// What to do next. Called after each epoch, and several times a second while a
+    /// training runs elsewhere.
     fn wish(&self, _shard: u32) -> Wish {
         Wish::GoOn
     }
@@ -107,12 +109,12 @@ pub trait Follower: Sync {
     }
 }
 
-/// What is wanted of a unit.
+/// What the observer wants of a training.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wish {
     /// Train to the end.
     GoOn,
-    /// Keep what is done as a checkpoint, and stop.
+    /// Store a checkpoint, and stop.
     Checkpoint,
     /// Stop: the shard's records have changed.
     Drop,
@@ -128,8 +130,8 @@ fn named(catalog: &Catalog, config: &Config, data: &ShardData, fingerprint: &str
     hasher.update(&input_hash(catalog, config, data));
     hasher.update(fingerprint.as_bytes());
     if !config.model.kind.is_of_items() {
-        // Such a model starts and keeps a person's row by its place: people
-        // of the same identifiers at other places are other training.
+        // Such a model initialises and stores a user's row by its index, so the same users at
+        // other indices are another training.
         for cell in &data.cells {
             hasher.update(&cell.user.to_le_bytes());
         }
@@ -137,7 +139,7 @@ fn named(catalog: &Catalog, config: &Config, data: &ShardData, fingerprint: &str
     *hasher.finalize().as_bytes()
 }
 
-/// One epoch with its progress.
+/// Runs one epoch with its progress.
 pub(crate) fn epoch(trainer: &mut Trainer<'_>, shard: u32, follower: &dyn Follower) -> Result<()> {
     let (done, loss) = (trainer.epochs_done(), trainer.losses().last().copied());
     pollster::block_on(trainer.epoch(|share| follower.progress(shard, done, share, loss)))?;
@@ -145,7 +147,8 @@ pub(crate) fn epoch(trainer: &mut Trainer<'_>, shard: u32, follower: &dyn Follow
 }
 
 impl Unit {
-    /// One shard of a system that has the shard's people at hand.
+    /// The unit of one shard of a dataset that has the records of the shard's users in
+    /// memory.
     ///
     /// # Errors
     /// When there is no such shard.
@@ -159,16 +162,16 @@ impl Unit {
         self.data.index
     }
 
-    /// The name of the training's input on a device of this fingerprint (JSON).
+    /// The name of the training's input on a device with this fingerprint (JSON).
     pub fn input(&self, fingerprint: &str) -> [u8; 32] {
         named(&self.catalog, &self.config, &self.data, fingerprint)
     }
 
-    /// Trains the shard from start to end, or from what was kept of the same
-    /// input; `None` when the follower stopped it.
+    /// Trains the shard from the start, or from the checkpoint of the same input; `None`
+    /// when the observer stopped it.
     ///
     /// # Errors
-    /// When training diverges, the device fails, or the keeper refuses.
+    /// When training diverges, the device fails, or a checkpoint cannot be stored.
     pub fn train(&self, device: &Device, keeper: &dyn Keeper, follower: &dyn Follower) -> Result<Option<Made>> {
         let shard = self.shard();
         let fingerprint = serde_json::to_string(&Fingerprint::of(device))?;
@@ -196,7 +199,7 @@ impl Unit {
             }
             epoch(&mut trainer, shard, follower)?;
             let due = saved.elapsed() >= keeper.every() && !trainer.is_done();
-            // The place of one that is not wanted may be a successor's by now.
+            // The path of a training that is not wanted may belong to its successor by now.
             if due && follower.wish(shard) != Wish::Drop {
                 checkpoint(&trainer)?;
                 saved = Instant::now();

@@ -1,5 +1,4 @@
-//! What the training of one shard came to, as a file: tensors, and what is
-//! said of them beside them.
+//! The file with the trained model of one shard: its tensors, and a header about them.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -18,13 +17,13 @@ const WHAT: &str = "the model of a shard that `eemu shard train` wrote";
 const WAY_OUT: &str = "train it again with `eemu shard train`";
 const HEADER: &str = "eemu";
 
-/// What stands before the tensors.
+/// The header, which stands before the tensors.
 #[derive(Debug, Serialize, Deserialize)]
 struct Header {
     shard: u32,
     /// Name of the input's file, hex.
     input: String,
-    /// Hash of what was read, and of the fingerprint, hex.
+    /// Hash of everything that was read, and of the fingerprint, hex.
     input_hash: String,
     model_blake3: String,
     fingerprint: String,
@@ -32,19 +31,19 @@ struct Header {
     seconds: f64,
 }
 
-/// A trained model of one shard as a file holds it.
+/// The contents of a model file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TrainedModel {
     /// Which shard.
     pub shard: u32,
-    /// Name of the input that it was trained on.
+    /// Name of the input that the model was trained on.
     pub input: [u8; 32],
     /// The model.
     pub made: Made,
 }
 
 impl TrainedModel {
-    /// Writes it.
+    /// Writes the file.
     ///
     /// # Errors
     /// When the disk refuses.
@@ -72,10 +71,10 @@ impl TrainedModel {
         Ok(())
     }
 
-    /// Reads one.
+    /// Reads a file.
     ///
     /// # Errors
-    /// When the file cannot be read, is no such model, or is damaged.
+    /// When the file cannot be read, is not such a model, or is damaged.
     pub fn read(path: &Path) -> Result<Self> {
         let (_, body) = sealed::read(path, KIND, WHAT, WAY_OUT)?;
         of(&body).with_context(|| format!("{} cannot be used; {WAY_OUT}", path.display()))

@@ -1,20 +1,20 @@
-//! A shard's people at their rows of a table of others, of whom nothing is
-//! known but that they are there. A model with a row a person starts each row
-//! by its place, so places must be those of the deployment.
+//! Puts a shard's users at their rows of the deployment's table of users. Of the other
+//! rows only their existence is known. A model with a row per user initialises each row
+//! by its index, so the indices must be those of the deployment.
 
 use std::sync::Arc;
 
 use anyhow::Result;
 use eemu_core::data::{Column, Entities, UNKNOWN, Values};
 
-/// Puts people at `places` (ascending, one each) of a table of `total` rows.
+/// Puts users at the indices `places` (ascending, one each) of a table of `total` rows.
 ///
 /// # Errors
 /// When the catalogue refuses the result.
 pub(super) fn spread(people: &Entities, places: &[u32], total: usize) -> Result<Entities> {
     let mut spread = people.clone();
     spread.columns = Arc::new(people.columns.iter().map(|column| of_column(column, places, total)).collect());
-    // No identifier of theirs begins with so many.
+    // More leading zero bytes than any identifier has.
     let leading = |id: &String| id.len() - id.trim_start_matches('\0').len();
     let mark = "\0".repeat(people.ids.iter().map(leading).max().unwrap_or(0) + 1);
     let mut ids: Vec<String> = (0..total).map(|row| format!("{mark}{row}")).collect();

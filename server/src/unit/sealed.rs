@@ -1,5 +1,5 @@
-//! A file that says whether it is whole: what kind it is, BLAKE3 of the rest,
-//! the rest. It is its owner's alone, and is there whole or not at all.
+//! A file with a checksum: its kind, BLAKE3 of the rest, and the rest. Only its owner
+//! can read it, and it is written whole or not at all.
 
 use std::path::Path;
 
@@ -7,19 +7,19 @@ use anyhow::{Context, Result, bail};
 
 use crate::store::{delete_halves, write_whole_of};
 
-/// What a file is, with the version of its format.
+/// Length of a file's kind, which includes the version of its format.
 const KIND: usize = 8;
 const HEADER: usize = KIND + 32;
 
-/// Writes a file. Returns its name: BLAKE3 of what it holds.
+/// Writes a file. Returns its name: BLAKE3 of its contents.
 pub(super) fn write(path: &Path, kind: &[u8; KIND], body: &[u8]) -> Result<[u8; 32]> {
     let name = *blake3::hash(body).as_bytes();
     write_whole_of(path, &[kind, &name, body])?;
     Ok(name)
 }
 
-/// Reads a file of a kind: its name, and what it holds. `what` says in words
-/// what it should be, `way_out` what to do when it is not.
+/// Reads a file of a kind; returns its name and its contents. For the error, `what`
+/// describes the file in words, and `way_out` says what to do.
 pub(super) fn read(path: &Path, kind: &[u8; KIND], what: &str, way_out: &str) -> Result<([u8; 32], Vec<u8>)> {
     let shown = path.display();
     let mut bytes = std::fs::read(path).with_context(|| format!("cannot read {shown}; {way_out}"))?;
@@ -37,7 +37,7 @@ pub(super) fn read(path: &Path, kind: &[u8; KIND], what: &str, way_out: &str) ->
     Ok((name, body))
 }
 
-/// Whether a file of a kind with this name is there. Its body is not read.
+/// Whether a file of this kind and name exists. Its contents are not read.
 pub(super) fn is_at(path: &Path, kind: &[u8; KIND], name: &[u8; 32]) -> bool {
     use std::io::Read;
     let mut header = [0; HEADER];
@@ -45,7 +45,7 @@ pub(super) fn is_at(path: &Path, kind: &[u8; KIND], name: &[u8; 32]) -> bool {
     read.is_ok() && header[..KIND] == kind[..] && header[KIND..] == name[..]
 }
 
-/// Deletes what a killed process left half written beside a file.
+/// Deletes the temporary files that a killed process left beside a file.
 ///
 /// # Errors
 /// When the disk refuses.

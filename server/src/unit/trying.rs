@@ -1,15 +1,16 @@
-//! What went wrong and may go well another time.
+//! Tells errors that may pass when the training is tried again from errors that will
+//! not.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use crate::store::{StoreError, write_whole};
 
-/// Exit code of a unit that may go well when it is tried again (EX_TEMPFAIL).
+/// Exit code of a unit that may succeed when it is tried again (EX_TEMPFAIL).
 pub const TRY_AGAIN: u8 = 75;
 
-/// Whether the same may go well another time: the disk is full, a device or a
-/// file system failed.
+/// Whether another attempt may succeed: the disk is full, or a device or a file system
+/// failed.
 #[must_use]
 pub fn may_pass(problem: &anyhow::Error) -> bool {
     problem.chain().any(|cause| {
@@ -35,23 +36,23 @@ pub fn may_pass(problem: &anyhow::Error) -> bool {
     })
 }
 
-/// Where a unit says why it must not be tried again: an exit code is lost where
-/// one command is for many units.
+/// The file in which a unit states why it must not be tried again. Where one command
+/// trains many units, its exit code cannot tell them apart.
 fn refusal(output: &Path) -> PathBuf {
     let mut name = output.as_os_str().to_owned();
     name.push(".refused");
     name.into()
 }
 
-/// Says beside the output why it must not be tried again.
+/// Writes beside the output why the unit must not be tried again.
 pub(crate) fn refuse(output: &Path, problem: &anyhow::Error) {
-    // Whoever launched it has the exit code too.
+    // The process that launched the unit has the exit code too.
     let _ = write_whole(&refusal(output), format!("{problem:#}").as_bytes());
 }
 
-/// Nothing is refused yet.
+/// Deletes such a statement of an earlier run.
 pub(crate) fn refuse_nothing(output: &Path) {
-    // None is there but after an earlier run.
+    // There is none, except after an earlier run.
     let _ = std::fs::remove_file(refusal(output));
 }
 
