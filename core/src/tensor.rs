@@ -64,9 +64,9 @@ fn in_parts<const D: usize>(a: Tensor<D>, b: Tensor<D>) -> Tensor<D> {
     rest_a.matmul(coarse_b.clone()) + coarse_a.clone().matmul(rest_b) + coarse_a.matmul(coarse_b)
 }
 
-/// Puts rows in the place of some of a tensor's; of a vector, [1, n], numbers.
-/// No two of `rows` may be the same. All of them are written at once, where
-/// `select_assign` walks through them in each lane.
+/// Replaces some rows of a tensor; for a vector, [1, n], some of its values.
+/// `rows` must be distinct. All rows are written at once, whereas each lane of
+/// `select_assign` walks through all of them.
 pub(crate) fn put_rows(whole: Tensor<2>, rows: Indices, values: Tensor<2>) -> Tensor<2> {
     let count = rows.dims()[0];
     let rows: burn::tensor::Tensor<Backend, 2, Int> = rows.reshape([count, 1]);
@@ -78,11 +78,11 @@ pub(crate) fn put_rows(whole: Tensor<2>, rows: Indices, values: Tensor<2>) -> Te
     put.reshape([1, columns])
 }
 
-/// How often values were read since this process began.
+/// Number of reads of a tensor's values since this process began.
 static READS: AtomicU64 = AtomicU64::new(0);
 
-/// How often a tensor's values were read, in all of this process: on a GPU
-/// each is a wait for all that it was asked to do before.
+/// Number of reads of a tensor's values in this process. On a GPU every read
+/// waits for all operations before it.
 pub fn reads() -> u64 {
     READS.load(Ordering::Relaxed)
 }

@@ -23,7 +23,7 @@ async fn write(browser: &Browser, selector: &str, text: &str) {
     browser.run(&script).await.unwrap();
 }
 
-/// Keeps what the page saves, instead of saving it.
+/// Keeps files that the page saves, instead of saving them.
 const CATCH: &str = "window.saved = []; const make = URL.createObjectURL;
     URL.createObjectURL = (blob) => { blob.text().then((text) => window.saved.push(text)); return make(blob) };";
 

@@ -17,7 +17,7 @@ fn ask(shop: &Shop, path: &str, token: &str) -> Value {
     aside(|| shop.process.json(path, token).unwrap())
 }
 
-/// A demonstration's household: its name and token.
+/// A household of the demonstration: its name and token.
 fn household(shop: &Shop, place: usize) -> (String, String) {
     let all = ask(shop, "/api/v1/demo", "");
     (all[place]["user"].as_str().unwrap().to_owned(), all[place]["token"].as_str().unwrap().to_owned())

@@ -164,8 +164,9 @@ impl Epoch<'_> {
         Ok((total / places.max(1) as f64) as f32)
     }
 
-    /// All batches without a read; the mean loss of the places, [1, 1]. The
-    /// host lays out batches ahead of the device, on a thread of its own.
+    /// Runs all batches without reading a value in between. Returns the mean
+    /// loss of the query positions, [1, 1]. A thread on the host lays out
+    /// batches ahead of the device.
     fn on_device(
         &self,
         model: &mut EpisodeModel,
@@ -252,18 +253,18 @@ impl<'a> Batch<'a> {
     }
 }
 
-/// How many batches wait for the device at most.
+/// The most batches that wait for the device.
 #[cfg(feature = "threads")]
 const AHEAD: usize = 4;
 
-/// Hands on what a thread of its own makes, in order.
+/// Passes on, in order, values that a separate thread makes.
 #[cfg(feature = "threads")]
 fn ahead<T: Send>(make: impl Iterator<Item = T> + Send, mut take: impl FnMut(T)) {
     std::thread::scope(|scope| {
         let (sender, receiver) = std::sync::mpsc::sync_channel(AHEAD);
         scope.spawn(move || {
             for made in make {
-                // Whoever took them is gone.
+                // The receiver is gone.
                 if sender.send(made).is_err() {
                     return;
                 }
@@ -273,7 +274,7 @@ fn ahead<T: Send>(make: impl Iterator<Item = T> + Send, mut take: impl FnMut(T))
     });
 }
 
-/// Hands on what is made, in order.
+/// Passes on values in order.
 #[cfg(not(feature = "threads"))]
 fn ahead<T>(make: impl Iterator<Item = T>, take: impl FnMut(T)) {
     make.for_each(take);

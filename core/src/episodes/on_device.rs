@@ -1,14 +1,14 @@
-//! One mini-batch of episodes on a device that keeps it: the same mathematics
-//! as `training`, as tensor operations alone. Nothing is read until the epoch's
-//! loss is, so that the device never waits for the host; all that depends on
-//! no parameter comes ready from the host (`layout`).
+//! The outer loss and gradient of one mini-batch on a device that keeps the
+//! batch: the mathematics of `training` as tensor operations only. No value is
+//! read until the loss of the epoch is read, so the device never waits for the
+//! host. The host prepares everything that depends on no parameter (`layout`).
 //!
 //! | file | idea |
 //! |---|---|
-//! | `layout` | a batch as arrays, made on the host |
+//! | `layout` | a batch as arrays, prepared by the host |
 //! | `products` | softmax, cross-entropy and their gradients over the catalogue |
-//! | `support` | the faded sums and their gradient as products |
-//! | `sums` | sums over long rows, for many lanes |
+//! | `support` | the decayed sums and their gradient as matrix products |
+//! | `sums` | sums of long rows, split among a GPU's lanes |
 
 mod layout;
 mod products;
@@ -28,26 +28,26 @@ pub(super) use layout::Layout;
 use products::{AtItems, Products, Tile, joined};
 use support::{Ages, Faded, Fadings};
 
-/// What one batch came to, on its device.
+/// The result of one batch, on its device.
 pub(super) struct Stepped {
     /// Mean cross-entropy of the queries, [1, 1].
     pub(super) loss: Tensor<2>,
     /// Its gradient at every parameter.
     pub(super) gradient: BatchGradient,
-    /// The places' vectors, with those of fillings.
+    /// The adapted vectors of the query positions, with padding rows.
     adapted: Tensor<2>,
 }
 
-/// The tower's parameters on the device.
+/// The history tower's parameters on the device.
 struct TowerOf {
     scale: Tensor<2>,
     fadings: Option<Fadings>,
     faded: Vec<Faded>,
-    /// H of all places.
+    /// H of all query positions.
     sums: Tensor<2>,
 }
 
-/// The inner step on the device.
+/// The inner step's parameters and inputs on the device.
 struct StepOf {
     /// alpha, [1, 1].
     step: Tensor<2>,
@@ -65,14 +65,14 @@ fn means(tiles: &[Tile]) -> Tensor<2> {
     joined(tiles.iter().map(|tile| tile.means.clone()).collect())
 }
 
-/// The sum of what every group found.
+/// The sum of the groups' parts.
 fn added(parts: impl Iterator<Item = Tensor<2>>) -> Option<Tensor<2>> {
     parts.reduce(|sum, more| sum + more)
 }
 
 impl EpisodeModel {
-    /// [`EpisodeModel::outer`] without a read in it, whatever the device; its
-    /// results are read at the end.
+    /// [`EpisodeModel::outer`] without a read before its results are complete,
+    /// on any device.
     ///
     /// # Errors
     /// When the device fails.
@@ -117,7 +117,7 @@ impl EpisodeModel {
         Some(TowerOf { scale: get(numbers.scale), sums: all_sums(&faded), fadings, faded })
     }
 
-    /// The loss and its gradient over the places of a batch.
+    /// The loss and its gradient over the query positions of a batch.
     pub(super) fn step_on_device(&self, layout: &Layout) -> Stepped {
         let (second, reach, places) = (self.config.second_order, &layout.reach, layout.all());
         let y = self.vectors_of(reach.items());
@@ -128,7 +128,8 @@ impl EpisodeModel {
         let inner = self.inner(layout, &ages, &y);
         let tower = self.towering(layout, &ages, &y);
 
-        // Everybody starts at x_0; with features of people each at their own.
+        // All users start at x_0; with user features each starts at a vector of
+        // their own.
         let start = self.parameters.get(self.at.start).clone();
         let whose = layout.people.as_ref().map(|(people, ones)| {
             let starts = self.people.iter().map(|feature| feature.embed(&self.parameters, people));
@@ -136,7 +137,8 @@ impl EpisodeModel {
             (starts, from_vec(ones.clone(), [people.len(), places], &device))
         });
         let starts = whose.as_ref().map_or(start, |(starts, _)| starts.clone());
-        // Of each person to each of their places, and back.
+        // `spread` copies each user's row to the user's query positions;
+        // `collected` sums back.
         let spread = |rows: Tensor<2>| match &whose {
             Some((_, ones)) => ones.clone().transpose().product(rows),
             None => rows,
@@ -154,7 +156,7 @@ impl EpisodeModel {
         if let Some(tower) = &tower {
             x = x + tower.sums.clone() * tower.scale.clone();
         }
-        // Further steps read the mean item of each place.
+        // Further steps read the mean item embedding of each position.
         let mut stations: Vec<Vec<Tile>> = Vec::new();
         if let Some(inner) = &inner {
             for _ in 1..self.config.steps {
@@ -167,7 +169,8 @@ impl EpisodeModel {
         let judged = products.judge(&x, layout, self.config.smoothing, &mut at_items);
 
         let mut gradient = Gradient::of(&self.parameters);
-        // Backwards through the steps. `upstream` stands at x before each.
+        // Backwards through the steps. `upstream` is the gradient at x before
+        // each step.
         let mut upstream = judged.at_places;
         let mut at_records = None;
         let mut at_starts = None;
@@ -196,7 +199,7 @@ impl EpisodeModel {
             None => own,
         };
 
-        // Every parameter.
+        // The gradients of all parameters.
         let (mut at_y, at_bias) = products.at_all(at_items, &layout.chosen);
         gradient.put(self.at.bias, at_bias);
         if let Some(at_records) = at_records {
@@ -222,7 +225,8 @@ impl EpisodeModel {
         Stepped { loss: sums::of_all(judged.losses), gradient, adapted: x }
     }
 
-    /// The way back through the sums of the step: at the records, and at tau.
+    /// The backward pass through the sums of the step: to the records, and to
+    /// tau.
     fn back_to_records(
         &self,
         layout: &Layout,
@@ -245,7 +249,7 @@ impl EpisodeModel {
         (!back.is_empty()).then(|| joined(back.into_iter().map(|back| back.records).collect()))
     }
 
-    /// The way back through the tower: at its vectors, and at what it is made of.
+    /// The backward pass through the tower: to its vectors and its parameters.
     fn back_to_tower(
         &self,
         layout: &Layout,
@@ -276,12 +280,12 @@ impl EpisodeModel {
     }
 }
 
-/// What comes to a step's own numbers on the way back.
+/// Gradients at the inner step's own values, collected over the steps.
 #[derive(Default)]
 struct Way {
-    /// At log alpha but for alpha, [places, 1].
+    /// At log alpha, without the factor alpha, [positions, 1].
     at_step: Option<Tensor<2>>,
-    /// At H and at the roots, but for alpha.
+    /// At H and at the roots, without the factor alpha.
     at_sums: Option<(Tensor<2>, Tensor<2>)>,
 }
 
@@ -301,12 +305,12 @@ impl Way {
 }
 
 impl StepOf {
-    /// alpha (H - root mean).
+    /// The update of the inner step, alpha (H - root mean).
     fn moves(&self, means: Tensor<2>) -> Tensor<2> {
         (self.sums.clone() - means * self.roots.clone()) * self.step.clone()
     }
 
-    /// The gradient at the means, given what stands at x after the step.
+    /// The gradient at the means, from the gradient at x after the step.
     fn at_means(&self, upstream: &Tensor<2>) -> Tensor<2> {
         upstream.clone() * (self.roots.clone() * self.step.clone()).neg()
     }

@@ -1,33 +1,34 @@
-//! Rows summed into the rows of a table, on devices that run thousands of
-//! lanes at once, in an order that only the host decides.
+//! Sums rows into the rows of a table on devices with thousands of lanes, in an
+//! order that the host decides.
 //!
-//! No lane adds where another does: the rows that go to one place are
-//! gathered side by side, a few at a time, and each few is one sum; then the
-//! sums of these, until every place has one. So nothing is atomic, the order is
-//! fixed, and a row that many others go to costs a level more, not a
-//! lane that walks through all of them.
+//! The rows for one row of the table are gathered side by side, a few at a
+//! time, and each few are one sum. Then these sums are summed in the same way,
+//! until each row of the table has one sum. No two lanes add to the same row,
+//! so no operation is atomic and the order is fixed. A row with many summands
+//! costs one more level, instead of a lane that walks through all of them.
 
 use crate::tensor::{Device, Indices, Tensor, indices};
 
-/// Rows of one sum.
+/// The number of rows in one sum.
 const FEW: usize = 8;
 
-/// Which rows go where: made on the host, without reading a value.
+/// Which rows are summed into which: computed by the host, without reading a
+/// value.
 #[derive(Debug, Clone)]
 pub(crate) struct Segments {
-    /// Of each level: rows of the level before, [`FEW`] for each sum.
+    /// For each level: rows of the level before, [`FEW`] for each sum.
     levels: Vec<Vec<u32>>,
-    /// Of each place of the table: a row of the last level.
+    /// For each row of the table: a row of the last level.
     places: Vec<u32>,
 }
 
 impl Segments {
-    /// Row i of the values goes to row `to[i]` of a table of `size` rows;
-    /// nowhere where that is `None`. Row `zero` of the values must hold zeros:
-    /// it fills up sums and places.
+    /// Row i of the values is added to row `to[i]` of a table of `size` rows,
+    /// or to none if that is `None`. Row `zero` of the values must contain
+    /// zeros: it is the padding of sums, and the sum of rows without summands.
     pub(crate) fn new(to: impl IntoIterator<Item = Option<u32>>, size: usize, zero: u32) -> Self {
         let mut own: Vec<(u32, u32)> = (0..).zip(to).filter_map(|(from, to)| Some((to?, from))).collect();
-        // Stable: rows of one place stay in order.
+        // The sort is stable: summands of one row stay in order.
         own.sort_by_key(|(to, _)| *to);
         let (mut levels, mut zero) = (Vec::new(), zero);
         while own.windows(2).any(|pair| pair[0].0 == pair[1].0) {
@@ -39,7 +40,7 @@ impl Segments {
                     level.resize(level.len().next_multiple_of(FEW), zero);
                 }
             }
-            // One more, of zeros, for the next.
+            // One more sum, of zeros, is the padding of the next level.
             level.resize(level.len() + FEW, zero);
             zero = (level.len() / FEW - 1) as u32;
             levels.push(level);
@@ -83,7 +84,7 @@ mod tests {
             let to: Vec<Option<u32>> =
                 (0..rows).map(|_| (stream.below(7) > 0).then(|| stream.below(size) as u32)).collect();
             let mut values: Vec<f32> = (0..rows * 2).map(|_| stream.below(100) as f32).collect();
-            // Whole numbers: sums are exact in any order.
+            // Whole numbers: their sums are exact in any order.
             let mut expected = vec![0.0f32; size * 2];
             for (from, to) in to.iter().enumerate() {
                 if let Some(to) = to {

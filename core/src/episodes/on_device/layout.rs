@@ -1,10 +1,11 @@
-//! A batch as arrays, made on the host: nothing in them depends on a
-//! parameter, so that a batch can be laid out while the device is at another.
+//! A batch as arrays, prepared by the host. They depend on no parameter, so the
+//! host can prepare a batch while the device computes another.
 //!
-//! Histories stand one after the other, and so do places. The weights of a
-//! place are a row over the records, of which those of its own history before
-//! it count. Places and records are filled up to a multiple, with one that
-//! says nothing at least: a place of no share, a record that no place reads.
+//! Histories are concatenated, and so are query positions (places). The weights
+//! of a position are a row over the records; only the earlier records of its
+//! own history have a weight. Positions and records are padded to a multiple,
+//! with at least one row of padding: a position with share 0, or a record that
+//! no position reads.
 
 use std::ops::Range;
 
@@ -15,31 +16,31 @@ use crate::episodes::{EpisodesConfig, Tower};
 use crate::model::{EntityRef, Segments};
 use crate::random::Stream;
 
-/// What is added to the logits of what fills up the catalogue.
+/// Added to the logits of the catalogue's padding rows.
 const NEVER: f32 = -1e30;
-/// Weights of a group, places times records, at most, where it has several pieces.
+/// The most weights (positions times records) of a group with several pieces.
 const WEIGHTS: usize = 1 << 22;
 
 /// A batch as arrays.
 pub(in crate::episodes) struct Layout {
-    /// The items that are read.
+    /// The items that the batch reads.
     pub(super) reach: Reach,
-    /// Pieces whose weights are one matrix.
+    /// Groups of pieces; the weights of a group are one matrix.
     pub(super) groups: Vec<Group>,
-    /// Places that count.
+    /// The number of query positions without padding.
     pub(in crate::episodes) places: usize,
-    /// Of each place, its share of the mean: 0 of a filling.
+    /// The share of each position in the mean loss; 0 for padding.
     pub(super) shares: Vec<f32>,
-    /// Rows of the catalogue.
+    /// The target of each position, as a row of the scored items.
     pub(super) targets: Vec<u32>,
-    /// Places to the rows of the catalogue that are their targets.
+    /// Sums rows of positions into the rows of their targets.
     pub(super) to_targets: Segments,
-    /// Records to the rows that are read.
+    /// Sums rows of records into the rows of the items that are read.
     pub(super) to_rows: Segments,
-    /// What places choose among.
+    /// The items that are scored for each position.
     pub(super) chosen: Chosen,
-    /// Where people start at different vectors: who, and whose each place is
-    /// as a matrix [people, places] of ones.
+    /// If users start at different vectors: the users, and the user of each
+    /// position as a matrix [users, positions] of zeros and ones.
     pub(super) people: Option<(Vec<EntityRef>, Vec<f32>)>,
 }
 
@@ -47,28 +48,30 @@ pub(in crate::episodes) struct Layout {
 #[derive(Default)]
 pub(super) struct Group {
     pub(super) places: Range<usize>,
-    /// Of each record its row among those that are read.
+    /// The row of each record among the items that are read.
     pub(super) records: Vec<u32>,
-    /// Records that are no filling.
+    /// The number of records without padding.
     real: usize,
-    /// With an order: of each place the record before it, and the age of its
-    /// oldest, -1 with none.
+    /// For ordered histories, for each position: the index of the record before
+    /// it, and the age of the oldest record in its support, -1 without any.
     pub(super) newest: Vec<f32>,
     pub(super) oldest: Vec<f32>,
-    /// Without an order: the weights, [places, records].
+    /// For histories without an order: the weights, [positions, records].
     pub(super) alike: Option<Vec<f32>>,
-    /// Factors of dropout, [records, width], of both ways; empty without.
+    /// Dropout factors, [records, width], for the step and the tower; empty
+    /// without dropout.
     pub(super) kept: [Vec<f32>; 2],
 }
 
-/// Rows that places choose among.
+/// The rows that are scored for each position.
 pub(super) struct Chosen {
-    /// Among those that are read; those beyond `items` fill up.
+    /// Indices among the rows that are read; those from `items` on are padding.
     pub(super) rows: Vec<u32>,
     pub(super) items: usize,
-    /// What is added to each logit.
+    /// The correction that is added to each logit.
     pub(super) corrections: Vec<f32>,
-    /// Of a sample: of each row that is read its place here, or a filling's.
+    /// For a sample: the index here of each row that is read, or that of a
+    /// padding row.
     pub(super) back: Option<Vec<u32>>,
 }
 
@@ -94,7 +97,7 @@ impl Chosen {
 }
 
 impl Layout {
-    /// Of the pieces of a batch, over `items` items.
+    /// Arranges the pieces of a batch over `items` items.
     pub(in crate::episodes) fn new(
         pieces: &[Piece<'_>],
         mut chance: Chance<'_>,
@@ -139,7 +142,7 @@ impl Layout {
             layout.groups.push(group);
             from = to;
         }
-        // Each group ends with a filling, which holds zeros.
+        // Each group ends with a padding row of zeros.
         let last = |all: usize| all.saturating_sub(1) as u32;
         let aimed = whose.iter().zip(&layout.targets).map(|(own, &target)| own.map(|_| target));
         layout.to_targets = Segments::new(aimed, layout.chosen.rows.len(), last(whose.len()));
@@ -155,12 +158,12 @@ impl Layout {
         layout
     }
 
-    /// The items that are read, where those are not all.
+    /// The items that are read, if not all.
     pub(in crate::episodes) fn reads(&self) -> Option<&[u32]> {
         self.reach.items()
     }
 
-    /// How many places there are, with fillings.
+    /// The number of positions, with padding.
     pub(super) fn all(&self) -> usize {
         self.shares.len()
     }
@@ -210,7 +213,7 @@ impl Layout {
     }
 }
 
-/// How many pieces, one at least, have weights that are one matrix.
+/// The number of pieces (at least one) whose weights become one matrix.
 fn together(pieces: &[Piece<'_>], timed: bool) -> usize {
     let (mut places, mut records) = (0, 0);
     let fits = |piece: &&Piece<'_>| {

@@ -1,11 +1,12 @@
-//! Products of places with the catalogue, for a device that keeps them.
+//! Products of query positions (places) with the catalogue, on a device that
+//! keeps them.
 //!
-//! Item i is the row [y_i, b_i, 1, 0 ...] and a place the row [x, 1, 0 ...]:
-//! one product gives logits, and of the exponentials e one product gives the
-//! sum of e y, and that of e in the column of ones. What a softmax divides by
-//! goes to the small sides of the products, and so does what cross-entropy
-//! subtracts at the target, so that a tile of logits is written and read no
-//! more than [`Products::exponentials`] and these products need.
+//! Item i is the row [y_i, b_i, 1, 0 ...] and a position the row [x, 1, 0 ...].
+//! One product gives the logits. One product with their exponentials e gives
+//! the sum of e y and, in the column of ones, the sum of e. The divisor of the
+//! softmax is applied to the small factors of the products, and so is the
+//! subtraction of cross-entropy at the target. A tile of logits is therefore
+//! read and written by [`Products::exponentials`] and these products only.
 
 use std::ops::Range;
 
@@ -13,25 +14,25 @@ use super::layout::{Chosen, Layout};
 use super::sums;
 use crate::tensor::{Device, Product, Tensor, from_vec, indices};
 
-/// Logits of a tile.
+/// The most logits of a tile.
 const TILE: usize = 1 << 24;
 
-/// What places choose among, ready for products.
+/// The scored items, ready for products.
 pub(super) struct Products {
     /// [y, b, 1, 0 ...], [items, wide].
     items: Tensor<2>,
-    /// [width] of the above.
+    /// The width of y.
     width: usize,
-    /// [places, wide - width]: 1, then zeros.
+    /// [positions, wide - width]: a column of ones, then zeros.
     tail: Tensor<2>,
-    /// The same with zeros alone.
+    /// The same shape, with zeros only.
     nothing: Tensor<2>,
     device: Device,
 }
 
-/// A tile of places and their softmax.
+/// A tile of positions and their softmax.
 pub(super) struct Tile {
-    /// Which places.
+    /// The range of positions.
     at: Range<usize>,
     /// [x, 1, 0 ...].
     places: Tensor<2>,
@@ -43,15 +44,15 @@ pub(super) struct Tile {
     pub(super) means: Tensor<2>,
 }
 
-/// What the outer loss comes to.
+/// The outer loss and its gradient.
 pub(super) struct Judged {
-    /// Each place's share of the mean cross-entropy, [places, 1].
+    /// Each position's part of the mean cross-entropy, [positions, 1].
     pub(super) losses: Tensor<2>,
-    /// The gradient at the places' vectors, [places, width].
+    /// The gradient at the positions' vectors, [positions, width].
     pub(super) at_places: Tensor<2>,
 }
 
-/// A gradient in the making, at the rows of [`Products`], [items, wide].
+/// A gradient under construction, at the rows of [`Products`], [items, wide].
 #[derive(Default)]
 pub(super) struct AtItems(Option<Tensor<2>>);
 
@@ -64,15 +65,15 @@ impl AtItems {
     }
 }
 
-/// Columns of a row of `width` numbers, a bias and a one: a multiple of four,
-/// which devices read at once.
+/// The columns of a row of `width` numbers, a bias and a one, rounded up to a
+/// multiple of four, which devices read at once.
 fn wide(width: usize) -> usize {
     (width + 2).next_multiple_of(4)
 }
 
 impl Products {
-    /// Of vectors [rows, width] and biases [1, rows], and the rows that are
-    /// chosen among; `places` is the most that are asked for at once.
+    /// Takes vectors [rows, width], biases [1, rows] and the rows to be scored.
+    /// `places` is the most positions of one call.
     pub(super) fn new(vectors: Tensor<2>, biases: Tensor<2>, chosen: &Chosen, places: usize) -> Self {
         let (width, device) = (vectors.dims()[1], vectors.device());
         let (count, beside) = (chosen.rows.len(), wide(width) - width);
@@ -105,16 +106,16 @@ impl Products {
         (0..places).step_by(size).map(move |from| from..(from + size).min(places))
     }
 
-    /// Exponentials of logits above the highest, and what those are,
-    /// [places, 1]: the tile is written three times and read three times, and
-    /// the product with the items reads it once more.
+    /// Exponentials of the logits minus the largest of each position, and those
+    /// largest ones, [positions, 1]. The tile is written three times and read
+    /// three times; the product with the items reads it once more.
     fn exponentials(&self, places: &Tensor<2>) -> (Tensor<2>, Tensor<2>) {
         let logits = places.clone().product(self.items.clone().transpose());
         let highest = sums::highest(logits.clone());
         ((logits - highest.clone()).exp(), highest)
     }
 
-    /// The softmax at some places, [places, width], kept for the way back.
+    /// The softmax of some positions, kept for the backward pass.
     pub(super) fn soften(&self, rows: &Tensor<2>) -> Vec<Tile> {
         let tile = |at: Range<usize>| {
             let places = self.widened(part(rows, &at), &self.tail);
@@ -127,8 +128,8 @@ impl Products {
         self.tiles(rows.dims()[0]).map(tile).collect()
     }
 
-    /// The gradient through the means of [`Products::soften`], given
-    /// `upstream` [places, width]: at the places, and added at the items.
+    /// The gradient through the means of [`Products::soften`], from `upstream`
+    /// [positions, width]: returned for the positions, and added for the items.
     pub(super) fn back(&self, tiles: &[Tile], upstream: &Tensor<2>, at_items: &mut AtItems) -> Tensor<2> {
         let at_places = tiles.iter().map(|tile| {
             let upstream = part(upstream, &tile.at);
@@ -144,14 +145,15 @@ impl Products {
         joined(at_places.collect())
     }
 
-    /// The mean cross-entropy of the places of a batch, and its gradient.
+    /// The mean cross-entropy of the positions of a batch, and its gradient.
     pub(super) fn judge(&self, x: &Tensor<2>, layout: &Layout, smoothing: f32, at_items: &mut AtItems) -> Judged {
         let [places, _] = x.dims();
         let (items, own) = (layout.chosen.items, 1.0 - smoothing);
         let targets = self.items.clone().select(0, indices(layout.targets.iter().copied(), &self.device));
         let shares = from_vec(layout.shares.clone(), [places, 1], &self.device);
         let real = layout.chosen.corrections.len();
-        // Smoothing's even share, of the items that are no filling.
+        // The uniform part of the smoothed target, over the items without
+        // padding.
         let even = (smoothing > 0.0).then(|| {
             let counts = (0..real).map(|item| if item < items { 1.0 / items as f32 } else { 0.0 }).collect();
             let counts = from_vec(counts, [real, 1], &self.device);
@@ -196,13 +198,13 @@ impl Products {
     }
 }
 
-/// Some of the rows.
+/// A range of the rows.
 pub(super) fn part(rows: &Tensor<2>, at: &Range<usize>) -> Tensor<2> {
     let whole = at.start == 0 && at.end == rows.dims()[0];
     if whole { rows.clone() } else { rows.clone().narrow(0, at.start, at.len()) }
 }
 
-/// The parts one below the other.
+/// The parts concatenated by rows.
 pub(super) fn joined(mut parts: Vec<Tensor<2>>) -> Tensor<2> {
     if parts.len() == 1 { parts.swap_remove(0) } else { Tensor::cat(parts, 0) }
 }

@@ -1,12 +1,13 @@
-//! Sums and largest values of rows, folded: on a GPU a lane takes one row, so
-//! that few long rows would leave the others idle.
+//! Sums and maxima of rows in two passes. A GPU lane takes one row, so a few
+//! long rows would leave most lanes idle.
 
 use crate::tensor::Tensor;
 
-/// Lanes that share a row.
+/// The most lanes that share a row.
 pub(super) const FOLD: usize = 64;
 
-/// Rows that stand for one in a first pass: as many as divide the columns.
+/// The number of parts of a row in the first pass; it divides the number of
+/// columns.
 fn lanes(columns: usize) -> usize {
     let mut lanes = FOLD;
     while !columns.is_multiple_of(lanes) {
@@ -45,7 +46,7 @@ pub(super) fn of_columns(rows: Tensor<2>) -> Tensor<2> {
     parts.reshape([lanes, columns]).sum_dim(0)
 }
 
-/// The sum of all, [1, 1].
+/// The sum of all values, [1, 1].
 pub(super) fn of_all(rows: Tensor<2>) -> Tensor<2> {
     let count = rows.dims()[0];
     of_rows(of_rows(rows).reshape([1, count]))

@@ -1,24 +1,25 @@
-//! The faded sums of a group of pieces as products, H = (W E) / sqrt(W 1),
-//! and their gradient: the same numbers as `episodes::support` comes to along
-//! the histories, which a test holds together.
+//! The decayed sums of a group of pieces as matrix products, H = (W E) / sqrt(W
+//! 1), and their gradient. A test compares them with `episodes::support`, which
+//! walks along the histories.
 
 use super::layout::Group;
 use super::sums;
 use crate::tensor::{Device, Product, Tensor, from_vec, indices};
 
-/// The age of what is no support: its weight is 0, whatever the fading.
+/// The age of a record outside the support: its weight is 0 for any decay time.
 const FAR: f32 = 1e30;
 
-/// How weights fade: shares c [1, fadings] of exponentials of log tau [1, fadings].
+/// How weights decay: a mixture with shares c of exponentials with log tau,
+/// both [1, decays].
 #[derive(Clone)]
 pub(super) struct Fadings {
     pub(super) log_taus: Tensor<2>,
-    /// `None` of a single one, whose share is 1.
+    /// `None` for a single exponential, whose share is 1.
     pub(super) shares: Option<Tensor<2>>,
 }
 
-/// The ages of a group's records at its places, [places, records]; without an
-/// order their weights.
+/// The ages of a group's records at its query positions, [positions, records];
+/// for histories without an order, their weights.
 #[derive(Clone)]
 pub(super) enum Ages {
     Timed(Tensor<2>),
@@ -39,20 +40,21 @@ impl Ages {
     }
 }
 
-/// The sums at a group's places, and what they were made of.
+/// The decayed sums at a group's positions, and their factors.
 pub(super) struct Faded {
     ages: Ages,
-    /// Of each fading exp(-age / tau), [places, records].
+    /// exp(-age / tau) for each exponential, [positions, records].
     each: Vec<Tensor<2>>,
     /// W, [places, records].
     weights: Tensor<2>,
-    /// The records' vectors, [records, width], and what dropout left of them.
+    /// The records' vectors after dropout, [records, width], and the dropout
+    /// factors.
     rows: Tensor<2>,
     kept: Option<Tensor<2>>,
-    /// sqrt(W 1) and one above it, 0 where there is no support, [places, 1].
+    /// sqrt(W 1), and its inverse, which is 0 without support, [positions, 1].
     pub(super) root: Tensor<2>,
     inverse: Tensor<2>,
-    /// H, [places, width].
+    /// H, [positions, width].
     pub(super) sums: Tensor<2>,
 }
 
@@ -60,12 +62,14 @@ pub(super) struct Faded {
 pub(super) struct Back {
     /// At the records' vectors, [records, width].
     pub(super) records: Tensor<2>,
-    /// At each fading's share and log tau, [1, fadings]; empty without an order.
+    /// At each exponential's share and log tau, [1, decays]; `None` without an
+    /// order.
     pub(super) fadings: Option<(Tensor<2>, Tensor<2>)>,
 }
 
 impl Faded {
-    /// Of vectors [rows, width] of what is read; `way` says which dropout.
+    /// Takes the vectors [rows, width] of the rows that are read; `way` selects
+    /// the dropout factors.
     pub(super) fn new(ages: Ages, fadings: Option<&Fadings>, group: &Group, way: usize, vectors: &Tensor<2>) -> Self {
         let (device, width) = (vectors.device(), vectors.dims()[1]);
         let (each, weights) = match (&ages, fadings) {
@@ -87,8 +91,8 @@ impl Faded {
         Self { ages, each, weights, rows, kept, root, inverse, sums }
     }
 
-    /// The gradient, given what stands at the sums [places, width] and, as a
-    /// further path, at the roots [places, 1]; with the fadings that made them.
+    /// The gradient, from the gradients at the sums [positions, width] and, if
+    /// given, at the roots [positions, 1].
     pub(super) fn backward(&self, fadings: Option<&Fadings>, upstream: Tensor<2>, at_roots: Option<Tensor<2>>) -> Back {
         // d N = d H / sqrt(w); d w = (d sqrt(w) sqrt(w) - d H . H) / (2 w).
         let at_products = upstream.clone() * self.inverse.clone();

@@ -1,23 +1,23 @@
-//! Adam over many small parameters at once, for devices that pay for each
-//! program that they launch: those with no rows of their own and no decay
-//! stand side by side in one vector, and so do their moments.
+//! Adam over many small parameters at once, for devices where every kernel
+//! launch costs time. Parameters without lazy rows and without weight decay are
+//! concatenated to one vector, and so are their moments.
 
 use super::{Adam, composed};
 use crate::model::{BatchGradient, Parameters};
 use crate::tensor::{Tensor, from_vec};
 
-/// The moments of parameters that move together.
+/// The concatenated moments of parameters that are updated together.
 #[derive(Debug, Clone)]
 pub(super) struct Packed {
-    /// Which parameters.
+    /// The indices of these parameters.
     numbers: Vec<usize>,
     first: Tensor<2>,
     second: Tensor<2>,
-    /// How much faster each number moves, [1, numbers].
+    /// The factor of the learning rate for each value, [1, values].
     faster: Tensor<2>,
 }
 
-/// Some tensors side by side, [1, numbers].
+/// Some tensors concatenated, [1, values].
 fn packed(tensors: &[Tensor<2>], numbers: &[usize]) -> Tensor<2> {
     let flat = |&number: &usize| {
         let [rows, columns] = tensors[number].dims();
@@ -26,7 +26,7 @@ fn packed(tensors: &[Tensor<2>], numbers: &[usize]) -> Tensor<2> {
     Tensor::cat(numbers.iter().map(flat).collect(), 1)
 }
 
-/// Puts them back.
+/// Splits a concatenation back into its tensors.
 fn unpack(whole: &Tensor<2>, tensors: &mut [Tensor<2>], numbers: &[usize]) {
     let mut from = 0;
     for &number in numbers {
@@ -37,7 +37,8 @@ fn unpack(whole: &Tensor<2>, tensors: &mut [Tensor<2>], numbers: &[usize]) {
 }
 
 impl Adam {
-    /// Moves the parameters that can be packed; says which.
+    /// Updates the parameters that can be concatenated, and returns which these
+    /// are.
     pub(super) fn step_packed(
         &mut self,
         parameters: &mut Parameters,
@@ -54,7 +55,8 @@ impl Adam {
         let held = match self.packed.take() {
             Some(held) if held.numbers == numbers => held,
             other => {
-                // Others than before: what was packed goes back first.
+                // Other parameters than before: the earlier concatenation is
+                // split first.
                 self.packed = other;
                 [self.first, self.second] = self.moments();
                 self.pack(parameters, &numbers)
@@ -85,7 +87,7 @@ impl Adam {
         }
     }
 
-    /// Both moments, each where it belongs.
+    /// Both moments, one tensor for each parameter.
     pub(super) fn moments(&self) -> [Parameters; 2] {
         let mut moments = [self.first.clone(), self.second.clone()];
         if let Some(held) = &self.packed {

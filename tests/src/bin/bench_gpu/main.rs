@@ -27,7 +27,7 @@ use eemu_core::fingerprint::device_name;
 use eemu_server::device::{self, DeviceChoice};
 use serde_json::{Map, Value, json};
 
-// The server's allocator, as where shards are trained.
+// The server's allocator, which training uses too.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -88,7 +88,7 @@ fn arguments() -> Result<Args> {
     Ok(args)
 }
 
-/// Figures as they come.
+/// Prints figures as they are measured.
 struct Report {
     json: bool,
     began: Instant,
@@ -96,7 +96,7 @@ struct Report {
 }
 
 impl Report {
-    /// Prints a figure: a line of the table, and its parts.
+    /// Prints a figure: a line of the table, or its parts as JSON.
     fn say(&self, what: &str, line: &str, parts: Value) {
         if !self.json {
             println!("{what:<28} {line}");
@@ -109,7 +109,7 @@ impl Report {
         println!("{}", Value::Object(object));
     }
 
-    /// Whether so much of the time is left for a stage; says if not.
+    /// Whether enough time is left for a stage; prints a line if not.
     fn has(&self, what: &str) -> bool {
         let left = self.seconds > self.began.elapsed().as_secs_f64();
         if !left {
@@ -123,7 +123,7 @@ fn bench(args: &Args) -> Result<()> {
     let device = device::open(args.device)?;
     let report = Report { json: args.json, began: Instant::now(), seconds: args.seconds };
     report.say("device", &device_name(&device), json!({"device": device_name(&device)}));
-    // Of all the time, for each stage.
+    // The time of a stage, as a share of the whole.
     let share = |share: f64| args.seconds * share;
     let measured = stages::products(&device, share(0.02), args.small, &report)?;
     let peak = args.peak.map_or(measured, |tera| tera * 1e12);

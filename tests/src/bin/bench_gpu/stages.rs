@@ -1,4 +1,4 @@
-//! One figure each.
+//! One function for each figure.
 
 use std::process::Command;
 use std::time::Instant;
@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 
 use super::{Args, Report, worlds};
 
-/// Operations a second of large square products, as the device's library does them.
+/// Operations per second of large square products by the device's library.
 pub(super) fn products(device: &Device, seconds: f64, small: bool, report: &Report) -> Result<f64> {
     let side = if small { 256 } else { 4096 };
     let values = (0..side * side).map(|n| (n % 17) as f32 * 1e-2).collect();
@@ -29,7 +29,7 @@ pub(super) fn products(device: &Device, seconds: f64, small: bool, report: &Repo
         for _ in 0..times {
             last = a.clone().matmul(a.clone());
         }
-        // Waits for all of them.
+        // The read waits for all products.
         block_on(read(last.narrow(0, 0, 1)))?;
         Ok(start.elapsed().as_secs_f64())
     };
@@ -42,7 +42,7 @@ pub(super) fn products(device: &Device, seconds: f64, small: bool, report: &Repo
     Ok(rate)
 }
 
-/// Trains a small shard twice.
+/// Trains a small shard twice, and compares the bytes.
 pub(super) fn twice(device: &Device, small: bool, report: &Report) -> Result<()> {
     let records = if small { 12_800 } else { 100_000 };
     let (catalog, mut config, shard) = worlds::part(records, 500, 1.0)?;
@@ -59,13 +59,14 @@ pub(super) fn twice(device: &Device, small: bool, report: &Report) -> Result<()>
     Ok(())
 }
 
-/// Places of a shard: every record but each person's first.
+/// The query positions of a shard: every record except each user's first.
 fn places(shard: &ShardData) -> usize {
     shard.cells.iter().map(|cell| cell.support.len().saturating_sub(1)).sum()
 }
 
-/// Trains shards at once, a thread each, to the end or until the time is up.
-/// Shares are of three products of places, items and columns.
+/// Trains shards in parallel, one thread each, to the end or until the time is
+/// up. The share of the peak counts three products of positions, items and
+/// columns.
 pub(super) fn train(
     what: &str,
     dataset: &Dataset,
@@ -110,7 +111,7 @@ pub(super) fn train(
     let all: usize = done.iter().zip(shards).map(|((done, _), shard)| done * places(shard)).sum();
     let first = done.iter().map(|(_, first)| *first).fold(0.0, f64::max);
     let least = done.iter().map(|(done, _)| *done).min().unwrap_or(0);
-    // Programs are compiled in the first epoch.
+    // The first epoch includes compilation.
     let later: usize = done.iter().zip(shards).map(|((done, _), shard)| (done - 1) * places(shard)).sum();
     let rate = if later > 0 { later as f64 / (took - first).max(1e-9) } else { all as f64 / took };
     let (items, width) = (dataset.catalog.items.len() as f64, dataset.config.episodes.width as f64);
@@ -129,7 +130,7 @@ pub(super) fn train(
     Ok(trainers.into_iter().map(|trainer| trainer.finish().0).collect())
 }
 
-/// Lists of everybody by all shards that were trained.
+/// Lists for all users by all trained shards.
 pub(super) fn rank(dataset: &Dataset, models: &[ShardModel], seconds: f64, report: &Report) -> Result<()> {
     let numbered: Vec<(usize, &ShardModel)> = models.iter().enumerate().collect();
     let ranker = block_on(Ranker::new(&numbered, &dataset.key, &dataset.degrees, &dataset.config.adapt))?;
@@ -154,7 +155,7 @@ pub(super) fn rank(dataset: &Dataset, models: &[ShardModel], seconds: f64, repor
     Ok(())
 }
 
-/// People of the paper's model a second, as many as fit.
+/// Users per second with the paper's model, as many as the time allows.
 pub(super) fn paper(args: &Args, device: &Device, seconds: f64, report: &Report) -> Result<()> {
     let dataset = worlds::paper(args)?;
     let shard = dataset.shards().swap_remove(0);
@@ -180,8 +181,8 @@ pub(super) fn paper(args: &Args, device: &Device, seconds: f64, report: &Report)
     Ok(())
 }
 
-/// An epoch of a shard of a hundred million records of a million items, or as
-/// much of one as fits.
+/// An epoch of a shard of a hundred million records and a million items, or the
+/// part of it that the time allows.
 pub(super) fn million(device: &Device, seconds: f64, small: bool, report: &Report) -> Result<()> {
     let (records, items) = if small { (200_000, 12_000) } else { (100_000_000, 1_000_000) };
     let what = "a hundred million";
@@ -192,7 +193,7 @@ pub(super) fn million(device: &Device, seconds: f64, small: bool, report: &Repor
         block_on(trainer.epoch(|_| ()))?;
         Ok((places(&shard), began.elapsed().as_secs_f64()))
     };
-    // Compiles, then says how much of it fits.
+    // The trial includes compilation, and measures how much fits into the time.
     let trial = if small { 0.2 } else { 0.002 };
     measure(trial)?;
     let (_, took) = measure(trial)?;

@@ -1,4 +1,4 @@
-//! The data that is measured: given, or made up in the shape of ML-1M.
+//! The measured data: given, or synthetic in the shape of ML-1M.
 
 use anyhow::Result;
 use eemu_core::config::{AdaptConfig, Config};
@@ -11,14 +11,14 @@ use eemu_server::import;
 
 use super::Args;
 
-/// People, items and records a person of ML-1M, and of what is small.
+/// Users, items and records per user of ML-1M, and of the small variant.
 const SHAPES: [(u32, u32, usize); 2] = [(6040, 3706, 165), (160, 300, 20)];
 
 pub(super) fn side(kind: &str, count: u32) -> Result<Entities> {
     Ok(Entities::new((0..count).map(|n| format!("{kind}{n}")).collect(), Vec::new(), Vec::new())?)
 }
 
-/// Different items, popular ones more often: the density falls as 1 / rank.
+/// Distinct items, popular ones more often: the density falls as 1 / rank.
 pub(super) fn items(stream: &mut Stream, items: u32, count: usize) -> Vec<u32> {
     let mut own = Vec::with_capacity(count);
     let mut seen = std::collections::HashSet::with_capacity(count);
@@ -45,7 +45,7 @@ fn imported(args: &Args) -> Result<Imported> {
     let key = Key::from_seed(1);
     let of = |user: u32| {
         let mut stream = key.stream("bench people", &[&user.to_le_bytes()]);
-        // Some do much more than others.
+        // Users differ widely in their number of records.
         let own = (records as f64 * 0.5 * (1.0 - stream.unit()).powf(-0.5)) as usize;
         let own = items(&mut stream, count, own.clamp(records / 4, count as usize / 2));
         (0..).zip(own).map(move |(time, item)| Interaction { user, item, timestamp: Some(f64::from(time)) })
@@ -54,7 +54,7 @@ fn imported(args: &Args) -> Result<Imported> {
     Ok(Imported { catalog, records, report: ImportReport::default() })
 }
 
-/// The default model's.
+/// A dataset for the default model.
 pub(super) fn episodes(args: &Args) -> Result<Dataset> {
     let imported = imported(args)?;
     let mut config = Config::fitting(Holdout::LeaveOneOut, are_timed(&imported.records));
@@ -65,7 +65,7 @@ pub(super) fn episodes(args: &Args) -> Result<Dataset> {
     Ok(Dataset::new(imported.catalog, imported.records, config)?.0)
 }
 
-/// The paper's.
+/// A dataset for the paper's model.
 pub(super) fn paper(args: &Args) -> Result<Dataset> {
     let imported = imported(args)?;
     let timed = are_timed(&imported.records);
@@ -80,8 +80,8 @@ pub(super) fn paper(args: &Args) -> Result<Dataset> {
     Ok(Dataset::new(imported.catalog, imported.records, config)?.0)
 }
 
-/// One shard of eight of so many records, a hundred a person, over so many
-/// items; some of its people are enough.
+/// One of eight shards of a dataset with this many records, a hundred for each
+/// user, over this many items. Only a share of its users is made.
 pub(super) fn part(records: u64, count: u32, share: f64) -> Result<(Catalog, Config, ShardData)> {
     let people = (records as f64 / 100.0 / 8.0 * share).max(16.0) as u32;
     let catalog =
@@ -92,7 +92,7 @@ pub(super) fn part(records: u64, count: u32, share: f64) -> Result<(Catalog, Con
         UserSlice { user, support: items(&mut stream, count, 100), query: Vec::new() }
     };
     let mut config = Config::fitting(Holdout::None, true);
-    // No kernel is that large.
+    // The catalogue is too large for a kernel.
     config.episodes.kernel_start = 0.0;
     Ok((catalog, config, ShardData { index: 0, cells: (0..people).map(cell).collect() }))
 }
