@@ -1,8 +1,8 @@
 //! The part of a model that a browser downloads, and the model that it builds
 //! from that part.
 //!
-//! Everybody gets a shard's shared parameters (f32 or f16). A user also gets
-//! their own row of each shard's user table, and nobody else's. Server and
+//! Every client gets a shard's shared parameters (f32 or f16). A user also gets
+//! their own row of each shard's user table, and no other row. Server and
 //! browser use the same functions, so their results cannot differ.
 
 use half::f16;
@@ -31,7 +31,7 @@ pub enum Precision {
     F16,
 }
 
-/// The catalogue as everybody may read it: all items, and only those users who
+/// The public catalogue: all items, and only those users who
 /// are named in `users`. A model that reads user features needs their columns
 /// and vocabularies; for every other model no user column is published.
 #[must_use]

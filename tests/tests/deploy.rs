@@ -60,8 +60,8 @@ fn dashboard_and_alerts_read_what_there_is() {
     assert!(panels.iter().all(|panel| panel["targets"][0]["expr"].is_string() && panel["title"].is_string()));
 }
 
-/// Every variable is one that a command reads, every settings file can be used,
-/// every flag is one of the command that it is given to.
+/// Every environment variable is one that a command reads, every settings file
+/// is valid, and every flag belongs to the command that gets it.
 #[test]
 fn files_name_settings_that_there_are() {
     fn variables(command: &clap::Command, found: &mut BTreeSet<String>) {
@@ -100,7 +100,7 @@ fn files_name_settings_that_there_are() {
     }
 }
 
-/// The image runs as nobody's root, and its steps are pinned to this toolchain.
+/// The image does not run as root, and its steps are pinned to this toolchain.
 #[test]
 fn the_image_is_of_this_toolchain() {
     let file = fs::read_to_string(deploy().join("Dockerfile")).unwrap();
@@ -111,7 +111,7 @@ fn the_image_is_of_this_toolchain() {
     let users: Vec<&str> = file.lines().filter(|line| line.starts_with("USER ")).collect();
     assert_eq!(users, ["USER 10001:10001"]);
     assert!(file.lines().filter(|line| line.starts_with("FROM ")).all(|line| line.contains(" AS ")));
-    // The health check asks what there is.
+    // The health check requests a route that exists.
     let place = Place::new(&Recipe::default()).unwrap();
     assert!(file.contains("GET /readyz ") && place.get("/readyz", "").status == 200);
     assert_eq!(place.get("/readyz", "").json()["status"], json!("ok"));

@@ -1,6 +1,6 @@
-//! Every manifest under `deploy/kubernetes`, parsed into Kubernetes' own types:
-//! a field that there is not, or of another kind, is refused. Compiled with
-//! the feature `kubernetes`, whose types take a minute to compile.
+//! Every manifest under `deploy/kubernetes`, parsed into the types of
+//! Kubernetes: an unknown field, or one of another type, is refused. Compiled
+//! with the feature `kubernetes`, because these types take a minute to compile.
 
 #![allow(clippy::unwrap_used)]
 
@@ -25,7 +25,7 @@ fn yaml(file: &str) -> Value {
     serde_saphyr::from_str(&fs::read_to_string(folder().join(file)).unwrap()).unwrap_or_else(|e| panic!("{file}: {e}"))
 }
 
-/// Fields of `written` that `read` has not.
+/// Collects the fields of `written` that `read` lacks.
 fn lost(written: &Value, read: &Value, at: &str, found: &mut Vec<String>) {
     match (written, read) {
         (Value::Object(written), Value::Object(read)) => {
@@ -44,8 +44,8 @@ fn lost(written: &Value, read: &Value, at: &str, found: &mut Vec<String>) {
     }
 }
 
-/// Reads a manifest into its type. Types leave out what they do not know, so
-/// what was read is written again and compared.
+/// Reads a manifest into its type. Types ignore unknown fields, so the parsed
+/// value is written again and compared.
 fn typed<T: DeserializeOwned + Serialize>(value: &Value, file: &str) -> T {
     let read: T = serde_json::from_value(value.clone()).unwrap_or_else(|e| panic!("{file}: {e}"));
     let mut gone = Vec::new();
@@ -84,7 +84,7 @@ fn every_manifest_is_of_its_type() {
             assert_eq!(namespace, Some("eemu"), "{file}");
         }
     }
-    // An unknown field is noticed.
+    // An unknown field is detected.
     let mut wrong = yaml("deployment.yaml");
     wrong["spec"]["template"]["spec"]["containers"][0]["readynessProbe"] = serde_json::json!({});
     assert!(std::panic::catch_unwind(|| typed::<Deployment>(&wrong, "wrong")).is_err());
@@ -103,7 +103,7 @@ fn hardened(pod: &PodSpec) {
         );
         assert_eq!(security.capabilities.as_ref().unwrap().drop, Some(vec!["ALL".to_owned()]));
         assert!(container.resources.as_ref().unwrap().limits.as_ref().unwrap().contains_key("memory"));
-        // The command takes its arguments.
+        // The command accepts its arguments.
         let arguments = std::iter::once("eemu".to_owned()).chain(container.args.clone().unwrap());
         eemu_server::cli::command().try_get_matches_from(arguments).unwrap();
     }
@@ -127,14 +127,14 @@ fn the_parts_fit_each_other() {
     assert!(chosen(budget.spec.unwrap().selector.unwrap().match_labels.unwrap()));
     let policy: NetworkPolicy = typed(&yaml("networkpolicy.yaml"), "policy");
     assert!(chosen(policy.spec.unwrap().pod_selector.unwrap().match_labels.unwrap()));
-    // Probes ask what there is.
+    // Probes request routes that exist.
     let container = &pod.containers[0];
     let document = serde_json::to_value(eemu_server::serve::http::openapi()).unwrap();
     for probe in [&container.startup_probe, &container.liveness_probe, &container.readiness_probe] {
         let path = probe.as_ref().unwrap().http_get.as_ref().unwrap().path.clone().unwrap();
         assert!(document["paths"][&path].is_object(), "{path}");
     }
-    // The settings can be used, and secrets are not among them.
+    // The settings are valid, and contain no secrets.
     let settings: ConfigMap = typed(&yaml("configmap.yaml"), "settings");
     let place = tempfile::tempdir().unwrap();
     let file = place.path().join("eemu.toml");

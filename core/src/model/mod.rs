@@ -49,7 +49,7 @@ pub(crate) use sparse::Sparse;
 
 use crate::{Error, Result};
 
-/// The tensor whose rows belong to people one by one.
+/// The user table: each of its rows belongs to one user.
 pub const USER_ROWS: &str = "user.id.table";
 
 /// The kind of a model.

@@ -2,8 +2,8 @@
 //!
 //! A receipt holds a commitment to the requested deletion, keyed by the
 //! request's name. The name is random and known to the requester alone: the
-//! service stores its hash only. Whoever has the name and knows the request can
-//! show that the receipt answers it. Nobody else can tell, not even by trying
+//! service stores its hash only. A holder of the name who knows the request can
+//! show that the receipt answers it. Others cannot find out, not even by trying
 //! all possible requests.
 
 use serde::{Deserialize, Serialize};

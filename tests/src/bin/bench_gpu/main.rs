@@ -1,18 +1,21 @@
-//! What a GPU is worth, in one run of under eight minutes without a network:
+//! Measures a GPU in one run of under eight minutes without a network:
 //!
 //!     bench_gpu [--device cuda|wgpu|cpu] [--data DIR] [--seconds S] [--peak TFLOPS]
 //!               [--python PROGRAM] [--small] [--json]
 //!
-//! Large products, so that shares can be told; the same bytes twice; one shard
-//! of ML-1M, all eight, the paper's model, the ranking of everybody; an epoch of a
-//! shard of a hundred million made-up records of a million items; and, with
-//! a Python that has PyTorch, the same model there (tests/peers/episodes.py) on the
-//! same device. `--data` is a folder with ML-1M as atomic files; without it, made-up
-//! records of that shape. `--seconds` (420) bounds all of it: a stage whose share is
-//! over stops after its epoch, and says how much it did. `--peak` is what the device
-//! is said to reach in f32, in 10^12 operations a second; without it what its own
-//! large products reach. `--small` is for trying it. A table goes to standard
-//! output, with `--json` one object a figure.
+//! The stages: large matrix products, the reference for shares; the same
+//! training twice, whose bytes must agree; one shard of ML-1M, then all eight;
+//! the paper's model; lists for all users; an epoch of a shard of a hundred
+//! million synthetic records of a million items; and, with a Python that has
+//! PyTorch, the same model there (tests/peers/episodes.py) on the same device.
+//!
+//! `--data` is a folder with ML-1M as atomic files; without it the records are
+//! synthetic, in the shape of ML-1M. `--seconds` (420) limits the run: a stage
+//! beyond its share of the time stops after its epoch, and prints how much it
+//! did. `--peak` is the device's nominal speed in f32, in 10^12 operations per
+//! second; without it the measured large products are the peak. `--small` is
+//! for a trial. The output is a table, or with `--json` one object for each
+//! figure.
 
 mod stages;
 mod worlds;
