@@ -27,7 +27,8 @@ pub struct Adam {
     /// For each row of the lazy parameters, how many steps it has had; empty if
     /// no row is behind. It is never stored: see [`Adam::settle`].
     had: Vec<u32>,
-    /// Moments that are not in the above but side by side, on a GPU.
+    /// On a GPU: the moments of small parameters, concatenated. They are then not
+    /// in `first` and `second`.
     packed: Option<packed::Packed>,
 }
 
@@ -208,7 +209,7 @@ fn composed(
     [p, m, v]
 }
 
-/// [`composed`] at some rows; at some columns of a vector, [1, n].
+/// [`composed`] at some rows, or at some columns of a vector, [1, n].
 fn composed_rows(
     whole: [Tensor<2>; 3],
     gradient: Tensor<2>,
