@@ -1,4 +1,4 @@
-"""The client: one method a route."""
+"""The client: one method per route."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _route(method: str, path: str) -> Callable[[_Method], _Method]:
 
 
 class EemuError(Exception):
-    """An answer that is no success.
+    """An error response.
 
     ``status`` is HTTP's, ``code`` the API's own word (``bad_request``,
     ``not_found``, ...), ``message`` says what was wrong and what to do.
@@ -56,12 +56,12 @@ class EemuError(Exception):
 
 
 def _given(**values: Any) -> dict[str, Any]:
-    """The values that are given."""
+    """The values that are not None."""
     return {name: value for name, value in values.items() if value is not None}
 
 
 class Client:
-    """Asks one server. Safe to share between threads: it keeps no state.
+    """Calls one server. Threads may share it, since it keeps no state.
 
     ``token`` is one of ``eemu token create``; without one only what everybody
     may read is answered. ``timeout`` is in seconds. ``retries`` is how often a
@@ -109,7 +109,7 @@ class Client:
 
     @_route("post", "/api/v1/recommendations/batch")
     def recommend_many(self, asks: Iterable[RecommendRequest]) -> Iterator[Recommendations | EemuError]:
-        """Answers to many requests, in order; a wrong one gets its error, and
+        """Answers to many requests, in order; an invalid request gets its error, and
         the others their answers. For operators."""
         body = "".join(json.dumps(ask) + "\n" for ask in asks).encode()
         with self._open("POST", "/api/v1/recommendations/batch", body, "application/x-ndjson", True) as answer:
@@ -130,7 +130,7 @@ class Client:
         only: Sequence[str] | None = None,
         category: Sequence[str] | None = None,
     ) -> Recommendations:
-        """The items most similar to one."""
+        """The items most similar to an item."""
         query = _given(item=item, top=top, exclude=exclude, only=only, category=category)
         return cast(Recommendations, self._json("GET", "/api/v1/similar", query=query))
 
@@ -198,7 +198,7 @@ class Client:
     ) -> Unlearning:
         """Forgets some records of a person (``items``), those ``before`` a
         time, or ``all``. When this returns they are gone from disk and no
-        model that saw them answers anybody."""
+        model that was trained on them serves."""
         ask = _given(user=user, items=items, all=all, before=before)
         return cast(Unlearning, self._json("POST", "/api/v1/interactions/delete", ask, changes=True))
 
@@ -226,12 +226,12 @@ class Client:
 
     @_route("get", "/api/v1/unlearning/{id}")
     def unlearning(self, id: str) -> Unlearning:
-        """Where a deletion request stands."""
+        """The status of a deletion request."""
         return cast(Unlearning, self._json("GET", f"/api/v1/unlearning/{quote(id, safe='')}"))
 
     @_route("get", "/api/v1/unlearning/{id}/events")
     def follow(self, id: str) -> Iterator[Unlearning]:
-        """A deletion request each time that it moves, until it is done."""
+        """The status of a deletion request each time that it changes, until it is done."""
         with self._open("GET", f"/api/v1/unlearning/{quote(id, safe='')}/events") as answer:
             for line in answer:
                 if line.startswith(b"data:"):
