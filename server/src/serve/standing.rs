@@ -65,8 +65,7 @@ fn is_owed(view: &View, shard: u32) -> bool {
     view.shards.iter().any(|view| view.shard.index == shard && view.shard.live.is_none())
 }
 
-/// Requests without a receipt, the earliest first: deferred ones, then those that are
-/// carried out.
+/// Requests without a receipt, whether deferred or carried out, the earliest first.
 fn requests(
     all: &Requests,
     live: &HashMap<u32, u64>,
