@@ -1,8 +1,7 @@
-//! Model files in a bucket that speaks S3.
+//! Stores model files in a bucket that speaks S3.
 //!
-//! Deleting an object of a bucket with versioning only hides it, so such
-//! buckets are refused: before anything is written, and at any answer that
-//! names a version.
+//! In a bucket with versioning, deleting an object only hides it. So such buckets are
+//! refused: before anything is written, and at any response that names a version.
 
 use std::time::Duration;
 
@@ -16,7 +15,7 @@ use tokio_stream::StreamExt as _;
 use super::error::{Result, StoreError};
 use crate::tls;
 
-/// Before an answer of the bucket is given up.
+/// The longest wait for a response of the bucket.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A prefix of a bucket.
@@ -42,7 +41,7 @@ impl Bucket {
         let mut builder = AmazonS3Builder::from_env().with_bucket_name(bucket).with_disable_bulk_delete(true);
         let endpoint = [AmazonS3ConfigKey::S3Endpoint, AmazonS3ConfigKey::Endpoint];
         if endpoint.iter().any(|key| builder.get_config_value(key).is_some_and(|e| e.starts_with("http://"))) {
-            // Whoever names such an endpoint means it.
+            // An operator who configures such an endpoint wants plain HTTP.
             builder = builder.with_allow_http(true);
         }
         let region = builder.get_config_value(&AmazonS3ConfigKey::Region).unwrap_or_else(|| "us-east-1".into());
@@ -85,7 +84,7 @@ impl Bucket {
         let mut names = Vec::new();
         while let Some(object) = objects.next().await {
             let object = object.map_err(|e| self.failed("list", e))?;
-            // What stands deeper is not ours.
+            // Objects in deeper folders are not eemu's.
             let mut parts = object.location.prefix_match(&self.prefix).into_iter().flatten();
             if let (Some(name), None) = (parts.next(), parts.next()) {
                 names.push(name.as_ref().to_owned());
@@ -112,7 +111,7 @@ impl Bucket {
     /// Refuses a bucket that keeps, or may still hold, earlier versions.
     pub(super) async fn refuse_versions(&self) -> Result<()> {
         let asking = "ask about versioning of";
-        // The library has no such question; it does know the bucket's address.
+        // The library cannot ask this, but it can sign the bucket's address.
         let signed = self.store.signed_url(axum::http::Method::GET, &Path::default(), PATIENCE).await;
         let mut address = signed.map_err(|e| self.failed(asking, e))?;
         address.set_query(Some("versioning"));
@@ -136,7 +135,7 @@ impl Bucket {
             }
             // "Enabled", or "Suspended", which leaves the earlier ones.
             200 if text.contains("<Status>") => Err(self.versioned()),
-            // Servers that know no versioning say so.
+            // Servers without versioning say so.
             200 | 501 => Ok(()),
             404 => Err(self.failed(asking, "there is no such bucket")),
             403 => Err(self.failed(asking, "not allowed; let this key do s3:GetBucketVersioning")),

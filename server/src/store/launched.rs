@@ -1,9 +1,10 @@
-//! Folders of shards that are trained by a command elsewhere: a shard's input
-//! with its records, its checkpoint and its model lie there meanwhile.
+//! Folders of shards that a command trains elsewhere. Such a folder has the shard's
+//! input with its records, its checkpoint and its model.
 //!
-//! A folder counts only for the very shard version it was made for. Any other
-//! is removed with the erasure of what was deleted, before that is
-//! acknowledged; whoever trains from it finds its input gone, and ends.
+//! A folder is valid only for the shard version that it was made for. Folders of other
+//! versions are removed by the erasure of a deletion, before the deletion is
+//! acknowledged. A process that trains from such a folder sees that its input is gone,
+//! and ends.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,22 +15,23 @@ use super::models::{Shard, Ticket};
 use super::{atomic_file, private};
 use crate::clock::random_hex;
 
-/// Where they are inside a state directory.
+/// Name of the folder of these folders inside a state directory.
 const FOLDER: &str = "launch";
-/// Names the place where they are instead, and whose it is.
+/// Name of the file that says where they are instead, and which state owns them.
 const ELSEWHERE: &str = "launch-dir";
-/// Holds what tells this state from others of the same path on other machines.
+/// Name of the file with an id that tells this state from others of the same path on
+/// other machines.
 const ID: &str = "launch-id";
-/// Holds the shard version that a folder was made for.
+/// Name of the file with the shard version that a folder was made for.
 const VERSION: &str = "version";
 
-/// Where the folders are.
+/// The folder of the shards' folders.
 pub(super) fn root(dir: &Path) -> Result<PathBuf> {
     let note = match fs::read_to_string(dir.join(ELSEWHERE)) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(dir.join(FOLDER)),
         note => note.context("read", &dir.join(ELSEWHERE))?,
     };
-    // A copy of the directory has no say in what the original does.
+    // A copy of the directory must not affect the original's folders.
     let own = id(dir)?.map(|id| owner(dir, &id)).transpose()?;
     let place = own.and_then(|owner| note.strip_prefix(&format!("{owner}\n")).map(PathBuf::from));
     Ok(place.unwrap_or_else(|| dir.join(FOLDER)))
@@ -46,13 +48,13 @@ fn owner(dir: &Path, id: &str) -> Result<String> {
     let whole = dir.canonicalize().context("look at", dir)?;
     let mut hasher = blake3::Hasher::new();
     hasher.update(whole.as_os_str().as_encoded_bytes());
-    // No path holds it.
+    // No path contains this byte.
     hasher.update(b"\0");
     hasher.update(id.as_bytes());
     Ok(hasher.finalize().to_hex()[..16].to_owned())
 }
 
-/// Whose folders elsewhere are.
+/// The owner's id, drawn when there is none yet.
 fn owner_from_now_on(dir: &Path) -> Result<String> {
     if let Some(id) = id(dir)? {
         return owner(dir, &id);
@@ -67,7 +69,7 @@ fn folder_among_others(place: &Path, name: &str) -> Result<PathBuf> {
     let folder = place.join(name);
     let refused = |problem| StoreError::LaunchFolder { dir: folder.clone(), problem };
     if folder.to_str().is_none() {
-        // The note of it is a text.
+        // The path is stored as text.
         return Err(refused("has a name that is not UTF-8; rename it"));
     }
     let mut builder = fs::DirBuilder::new();
@@ -85,8 +87,8 @@ fn folder_among_others(place: &Path, name: &str) -> Result<PathBuf> {
     Ok(folder)
 }
 
-/// Whether it is of the user that this process is for that file system, which
-/// may be another than here (NFS).
+/// Whether the folder belongs to the user that this process has on that file system,
+/// which may be another one than here (NFS).
 #[cfg(unix)]
 fn is_own(found: &fs::Metadata, place: &Path) -> Result<bool> {
     use std::os::unix::fs::MetadataExt;
@@ -100,8 +102,8 @@ fn is_own(_: &fs::Metadata, _: &Path) -> Result<bool> {
     Ok(true)
 }
 
-/// Puts the folders of now on under this folder (in one of its own, for others
-/// may use it too), or back into the state directory. Those of before go.
+/// Sets where future folders are: in a folder of their own below `elsewhere`, since
+/// others may use it too, or in the state directory. Earlier folders are removed.
 pub(super) fn place(dir: &Path, elsewhere: Option<&Path>) -> Result<PathBuf> {
     let old = root(dir)?;
     let new = match elsewhere {
@@ -128,7 +130,8 @@ pub(super) fn place(dir: &Path, elsewhere: Option<&Path>) -> Result<PathBuf> {
     Ok(new)
 }
 
-/// The folder of a shard as it is now; what is there of the same version stays.
+/// Creates the folder of a shard at its present version; an existing folder of the same
+/// version stays.
 pub(super) fn begin(dir: &Path, ticket: Ticket) -> Result<PathBuf> {
     let folder = root(dir)?.join(ticket.shard.to_string());
     if version(&folder) != Some(ticket.version) {
@@ -163,7 +166,7 @@ pub(super) fn outdated(dir: &Path, shards: &[Shard]) -> Result<Vec<PathBuf>> {
     Ok(outdated)
 }
 
-/// Removes a folder, also while somebody writes into it.
+/// Removes a folder, even while a process writes to it.
 pub(super) fn remove(folder: &Path) -> Result<()> {
     let mut tries = 0;
     loop {
