@@ -46,10 +46,15 @@ impl ShardConfig {
 /// modulo the number of shards.
 pub fn assign(key: &Key, catalog: &Catalog, user: u32, item: u32, by: ShardBy, shards: u32) -> u32 {
     let number = match by {
-        ShardBy::Person => key.number("shard of a person", &[catalog.users.ids[user as usize].as_bytes()]),
+        ShardBy::Person => return shard_of_person(key, &catalog.users.ids[user as usize], shards),
         ShardBy::Record => record_number(key, "shard", catalog, user, item),
     };
     (number % u64::from(shards)) as u32
+}
+
+/// The shard of a person, by identifier.
+pub fn shard_of_person(key: &Key, id: &str, shards: u32) -> u32 {
+    (key.number("shard of a person", &[id.as_bytes()]) % u64::from(shards)) as u32
 }
 
 /// How a user's records in a shard are split into support and query.

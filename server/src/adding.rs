@@ -6,11 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::Result;
 use eemu_core::data::{Catalog, Interaction};
 use eemu_core::dataset::Dataset;
+use eemu_core::shard::shard_of_person;
 use eemu_core::unlearn::shards_of_additions;
 
 use crate::deployment::Deployment;
-use crate::store::{Addition, Committed, NewAudit, Result as Stored, State};
-use crate::store::{Change, Head};
+use crate::store::{Addition, Change, Committed, Head, KeyedId, NewAudit, PartOf, Result as Stored, State};
 
 /// Records that are to come, collected one person at a time.
 pub(crate) struct Collected<'a> {
@@ -94,7 +94,9 @@ impl Planned {
         let keyed_id = |record: &Interaction| Deployment::keyed_id(&self.after, record);
         let Self { new, stale, first, people, .. } = self;
         let catalog = Some(&self.after.catalog);
-        let addition = Addition { records: new, stale, first, keyed_id: &keyed_id, people, catalog, audit };
+        let part_of = |id: &str| shard_of_person(&self.after.key, id, self.after.config.train.shards);
+        let (keyed_id, part_of): (KeyedId<'_>, PartOf<'_>) = (&keyed_id, &part_of);
+        let addition = Addition { records: new, stale, first, keyed_id, part_of, people, catalog, audit };
         state.apply(&Change::Add(addition), expected)
     }
 }

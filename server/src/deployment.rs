@@ -9,6 +9,7 @@ use eemu_core::data::{Catalog, Duplicates, ImportReport, Imported, Interaction, 
 use eemu_core::dataset::Dataset;
 use eemu_core::model::{TensorMap, from_safetensors, model_blake3};
 use eemu_core::random::Key;
+use eemu_core::shard::shard_of_person;
 use eemu_core::shard_model::ShardModel;
 use eemu_core::tensor::Device;
 use eemu_core::user_rows::{join_user_rows, split_user_rows};
@@ -16,7 +17,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::progress::{Bar, Progress};
 use crate::store::{
-    Access, Change, Committed, Extra, Head, Import, Live, Location, NewAudit, Shard, State, StoreError, TRIES, Ticket,
+    Access, Change, Committed, Extra, Head, Import, KeyedId, Live, Location, NewAudit, PartOf, Shard, State,
+    StoreError, TRIES, Ticket,
 };
 
 /// What the state remembers of its import and configuration.
@@ -286,7 +288,9 @@ impl Deployment {
         };
         let settings = serde_json::to_string(&settings)?;
         let extra = Extra { shards: Some(config.train.shards), ..extra };
-        let import = Import { catalog, settings: &settings, keyed_id: &keyed_id, replace, extra };
+        let part_of = |id: &str| shard_of_person(&key, id, config.train.shards);
+        let (keyed_id, part_of): (KeyedId<'_>, PartOf<'_>) = (&keyed_id, &part_of);
+        let import = Import { catalog, settings: &settings, keyed_id, part_of, replace, extra };
         // Whoever shows how far it is has enough with what follows from them.
         Self::load(State::create(location, &import, records)?, bar.is_none())
     }

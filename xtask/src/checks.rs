@@ -113,7 +113,10 @@ fn postgres(all: bool) -> End {
             "`initdb` is not installed; Debian's package is postgresql (or set EEMU_TEST_POSTGRES)".into(),
         );
     }
-    let chosen = ["--features", POSTGRES_TESTS, "--test", "server_postgres", "--test", "server_postgres_places"];
+    let mut chosen = vec!["--features", POSTGRES_TESTS];
+    for name in ["server_postgres", "server_postgres_places", "server_postgres_parts"] {
+        chosen.extend(["--test", name]);
+    }
     tests(&chosen, all).into()
 }
 

@@ -193,7 +193,7 @@ pub(super) async fn convert(db: &mut Db, dir: &Path) -> Result<()> {
             db.nothing_changed();
             return Ok(());
         }
-        people::sync(db, &catalog.users).await?;
+        people::sync(db, &catalog.users, None).await?;
         declare(db, &packed).await?;
         note_people(db).await?;
         erase::begin(db).await

@@ -7,6 +7,7 @@ use super::database::{Db, Head, head, transaction};
 use super::error::{Result, StoreError};
 use super::failpoint::{failpoint, trouble};
 use super::models::{self, Shard};
+use super::people::PartOf;
 use super::records::KeyedId;
 use super::requests::NewRequest;
 use super::schema::{self, SETTINGS};
@@ -56,6 +57,8 @@ pub struct Addition<'a> {
     pub first: &'a [u32],
     /// The keyed id of each record.
     pub keyed_id: KeyedId<'a>,
+    /// The partition of a person's records.
+    pub part_of: PartOf<'a>,
     /// Identifiers of people who come with them, behind those that are there.
     pub people: &'a [String],
     /// Names all of them: what was forgotten of these records before is wanted
@@ -199,7 +202,7 @@ impl State {
             }
             let after = After { staged: packed.is_some(), erase: false };
             let add = async |db: &mut Db| {
-                people::append(db, addition.people.iter()).await?;
+                people::append(db, addition.people.iter(), Some(addition.part_of)).await?;
                 let size = (people::count(db).await?, catalog::declared(db).await?.items);
                 let changed = records::insert(db, addition.records, size, addition.keyed_id).await?;
                 if changed == 0 {
@@ -292,7 +295,7 @@ impl State {
                         people::set(db, user, &catalog.users.ids[user as usize], true).await?;
                     }
                     if accounts.is_empty() {
-                        people::sync(db, &catalog.users).await?;
+                        people::sync(db, &catalog.users, None).await?;
                     }
                 }
                 if let Some(packed) = &packed {

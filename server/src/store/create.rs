@@ -15,6 +15,7 @@ use super::error::{IoContext, Result, StoreError, absent_is_fine};
 use super::failpoint::failpoint;
 use super::lock::{LOCK, Lock};
 use super::models;
+use super::people::PartOf;
 use super::place::{DEPLOYMENT, MODELS, Place};
 use super::records::{self, KeyedId};
 use super::schema::{self, DATABASE, meta, set_meta};
@@ -35,6 +36,8 @@ pub struct Import<'a> {
     pub settings: &'a str,
     /// The keyed id of each record.
     pub keyed_id: KeyedId<'a>,
+    /// The partition of each person's records.
+    pub part_of: PartOf<'a>,
     /// Whether a state that is already there may be replaced.
     pub replace: bool,
     /// What else is there from the first moment.
@@ -216,9 +219,10 @@ async fn fill(
     set_meta(db, schema::SETTINGS, import.settings).await?;
     catalog::declare(db, packed).await?;
     catalog::note_people(db).await?;
-    people::sync(db, &import.catalog.users).await?;
+    people::sync(db, &import.catalog.users, Some(import.part_of)).await?;
     let size = (import.catalog.users.len() as u32, packed.items());
     records::begin_many(db).await?;
+    records::make_parts(db, extra.shards.unwrap_or(0)).await?;
     records::insert(db, records, size, import.keyed_id).await?;
     records::end_many(db).await?;
     place.note(db).await?;

@@ -82,6 +82,7 @@ pub use interrupt::end_cleanly;
 pub use kept::Kept;
 pub use location::{DatabaseUrl, Location};
 pub use models::{Live, LoadedModel, Publication, Secret, Shard, Ticket};
+pub use people::PartOf;
 pub use reading::Picture;
 pub use receipts::Receipt;
 pub use records::KeyedId;

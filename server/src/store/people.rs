@@ -42,21 +42,34 @@ pub(super) async fn count(db: &mut Db) -> Result<u32> {
     Ok(count as u32)
 }
 
+/// Gives the partition of a person's records, by identifier: their shard when
+/// they came. It stays with the person: nothing else depends on it, so that a
+/// change of the number of shards or of the seed moves no row.
+pub type PartOf<'a> = &'a dyn Fn(&str) -> u32;
+
 /// Adds people behind those that are there. Part of a transaction.
-pub(super) async fn append<'a>(db: &mut Db, ids: impl Iterator<Item = &'a String>) -> Result<()> {
+pub(super) async fn append<'a>(
+    db: &mut Db,
+    ids: impl Iterator<Item = &'a String>,
+    part_of: Option<PartOf<'_>>,
+) -> Result<()> {
     let mut next = count(db).await?;
     let (ids, numbered): (Vec<&String>, bool) = (ids.collect(), db.is_shared());
     for chunk in ids.chunks(CHUNK) {
         let row = |row: usize| match numbered {
-            true => format!("(${}, ${}, 0)", row * 2 + 1, row * 2 + 2),
+            true => format!("(${}, ${}, 0, ${})", row * 3 + 1, row * 3 + 2, row * 3 + 3),
             false => "(?, ?, 0)".to_owned(),
         };
         let rows = (0..chunk.len()).map(row).collect::<Vec<_>>().join(", ");
-        let sql = format!("INSERT INTO people (user_index, id, deleted) VALUES {rows}");
+        let part = if numbered { ", part" } else { "" };
+        let sql = format!("INSERT INTO people (user_index, id, deleted{part}) VALUES {rows}");
         on!(db, c => {
             let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(chunk.len() == CHUNK);
             for (index, id) in (next..).zip(chunk) {
                 query = query.bind(i64::from(index)).bind(id.as_bytes());
+                if numbered {
+                    query = query.bind(part_of.map_or(0, |part_of| i64::from(part_of(id))));
+                }
             }
             query.execute(c).await.map(drop)
         })?;
@@ -75,7 +88,7 @@ pub(super) async fn set(db: &mut Db, user: u32, id: &str, deleted: bool) -> Resu
 
 /// Brings the table to what a catalogue says of everybody. Part of a
 /// transaction.
-pub(super) async fn sync(db: &mut Db, users: &Entities) -> Result<()> {
+pub(super) async fn sync(db: &mut Db, users: &Entities, part_of: Option<PartOf<'_>>) -> Result<()> {
     let known = all(db).await?;
     let was_deleted = |user: u32| known.deleted.binary_search(&user).is_ok();
     for ((user, id), had) in (0..).zip(&users.ids).zip(&known.ids) {
@@ -83,7 +96,7 @@ pub(super) async fn sync(db: &mut Db, users: &Entities) -> Result<()> {
             set(db, user, id, users.is_deleted(user)).await?;
         }
     }
-    append(db, users.ids.iter().skip(known.ids.len())).await?;
+    append(db, users.ids.iter().skip(known.ids.len()), part_of).await?;
     for user in users.deleted().filter(|user| *user as usize >= known.ids.len()) {
         set(db, user, &users.ids[user as usize], true).await?;
     }

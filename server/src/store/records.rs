@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use eemu_core::data::Interaction;
 use sqlx::{AssertSqlSafe, ColumnIndex, Decode, FromRow, Row, Type};
 
-use super::database::{Db, on};
+use super::database::{Db, Driver, on};
 use super::error::{Result, StoreError};
 
 /// Gives the 16-byte keyed id stored beside a record: a keyed hash of its
@@ -67,10 +67,24 @@ fn statement(rows: usize, numbered: bool) -> String {
         format!("({}, {}, {}, {})", place(1), place(2), place(3), place(4))
     };
     let values = (0..rows).map(row).collect::<Vec<_>>().join(", ");
+    let (into, key) = if numbered {
+        // Each record to the partition of its person. The types of the first
+        // row are those of all.
+        let values =
+            values.replacen("($1, $2, $3, $4)", "($1::bigint, $2::bigint, $3::double precision, $4::bytea)", 1);
+        let of = "SELECT people.part, user_index, item_index, timestamp, keyed_id FROM";
+        let columns = "AS given (user_index, item_index, timestamp, keyed_id)";
+        let into = format!(
+            "(part, user_index, item_index, timestamp, keyed_id) {of} (VALUES {values}) {columns} \
+             JOIN people USING (user_index)"
+        );
+        (into, "user_index, item_index, part")
+    } else {
+        (format!("(user_index, item_index, timestamp, keyed_id) VALUES {values}"), "user_index, item_index")
+    };
     // A missing time orders as 0, as in `Interactions::new`.
     format!(
-        "INSERT INTO interactions (user_index, item_index, timestamp, keyed_id) VALUES {values} \
-         ON CONFLICT (user_index, item_index) DO UPDATE SET timestamp = excluded.timestamp \
+        "INSERT INTO interactions {into} ON CONFLICT ({key}) DO UPDATE SET timestamp = excluded.timestamp \
          WHERE coalesce(excluded.timestamp, 0) > coalesce(interactions.timestamp, 0) \
          OR (interactions.timestamp IS NULL AND excluded.timestamp = 0)"
     )
@@ -79,15 +93,44 @@ fn statement(rows: usize, numbered: bool) -> String {
 /// Deletes records. Returns how many there were.
 pub(super) async fn delete(db: &mut Db, records: &[(u32, u32)]) -> Result<u64> {
     let mut removed = 0;
-    let sql = "DELETE FROM interactions WHERE user_index = $1 AND item_index = $2";
+    let sql = format!("DELETE FROM interactions WHERE user_index = $1 AND item_index = $2{}", of_their_part(db));
     for &(user, item) in records {
         let (user, item) = (i64::from(user), i64::from(item));
+        let sql = AssertSqlSafe(sql.clone());
         removed += on!(db, c => sqlx::query(sql).bind(user).bind(item).execute(c).await?.rows_affected());
     }
     if removed > 0 {
         db.something_deleted();
     }
     Ok(removed)
+}
+
+/// In PostgreSQL a condition that leaves the one partition of the person $1.
+fn of_their_part(db: &Db) -> &'static str {
+    if db.is_shared() { " AND part = (SELECT part FROM people WHERE user_index = $1)" } else { "" }
+}
+
+/// The partitions in which some people's records are, as a condition;
+/// everything in SQLite, which has none.
+async fn of_parts(db: &mut Db, users: &[u32]) -> Result<String> {
+    let users: Vec<i64> = users.iter().map(|user| i64::from(*user)).collect();
+    let Driver::Postgres(connection) = &mut db.driver else { return Ok(String::new()) };
+    let sql = "SELECT DISTINCT part FROM people WHERE user_index = ANY($1) ORDER BY part";
+    let parts: Vec<i64> = sqlx::query_scalar(sql).bind(users).fetch_all(connection).await?;
+    let parts = parts.iter().map(i64::to_string).collect::<Vec<_>>().join(", ");
+    Ok(if parts.is_empty() { " AND false".to_owned() } else { format!(" AND part IN ({parts})") })
+}
+
+/// Makes the partitions of so many shards, where there are none. Whoever lies
+/// in no such shard has records in the partition of the rest.
+pub(super) async fn make_parts(db: &mut Db, shards: u32) -> Result<()> {
+    let Driver::Postgres(connection) = &mut db.driver else { return Ok(()) };
+    for part in 0..shards {
+        let sql =
+            format!("CREATE TABLE IF NOT EXISTS interactions_{part} PARTITION OF interactions FOR VALUES IN ({part})");
+        sqlx::query(AssertSqlSafe(sql)).execute(&mut *connection).await?;
+    }
+    Ok(())
 }
 
 /// A row, of whichever database.
@@ -114,9 +157,12 @@ pub(super) async fn all(db: &mut Db) -> Result<Vec<Interaction>> {
 
 /// One user's records, by item.
 pub(super) async fn of(db: &mut Db, user: u32) -> Result<Vec<Interaction>> {
-    let sql = "SELECT user_index, item_index, timestamp FROM interactions WHERE user_index = $1 ORDER BY item_index";
+    let sql = format!(
+        "SELECT user_index, item_index, timestamp FROM interactions WHERE user_index = $1{} ORDER BY item_index",
+        of_their_part(db)
+    );
     let user = i64::from(user);
-    let records: Vec<Stored> = on!(db, c => sqlx::query_as(sql).bind(user).fetch_all(c).await?);
+    let records: Vec<Stored> = on!(db, c => sqlx::query_as(AssertSqlSafe(sql)).bind(user).fetch_all(c).await?);
     Ok(records.into_iter().map(|stored| stored.0).collect())
 }
 
@@ -125,8 +171,9 @@ pub(super) async fn of_people(db: &mut Db, users: &[u32]) -> Result<Vec<Interact
     let numbered = db.is_shared();
     let place = |place: usize| if numbered { format!("${}", place + 1) } else { "?".to_owned() };
     let places = (0..users.len()).map(place).collect::<Vec<_>>().join(", ");
+    let parts = of_parts(db, users).await?;
     let sql = format!(
-        "SELECT user_index, item_index, timestamp FROM interactions WHERE user_index IN ({places}) \
+        "SELECT user_index, item_index, timestamp FROM interactions WHERE user_index IN ({places}){parts} \
          ORDER BY user_index, item_index"
     );
     let rows: Vec<Stored> = on!(db, c => {

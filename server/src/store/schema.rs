@@ -184,6 +184,24 @@ pub(super) const MIGRATIONS_POSTGRES: &[&str] = &[
     ALTER TABLE models ADD COLUMN catalog BIGINT;
     CREATE INDEX interactions_of_item ON interactions (item_index);
 ",
+    "
+    ALTER TABLE people ADD COLUMN part BIGINT NOT NULL DEFAULT 0;
+    ALTER TABLE interactions RENAME TO interactions_whole;
+    ALTER TABLE interactions_whole RENAME CONSTRAINT interactions_pkey TO interactions_whole_pkey;
+    DROP INDEX interactions_of_item;
+    CREATE TABLE interactions (
+        part BIGINT NOT NULL,
+        user_index BIGINT NOT NULL,
+        item_index BIGINT NOT NULL,
+        timestamp DOUBLE PRECISION,
+        keyed_id BYTEA NOT NULL CHECK (length(keyed_id) = 16),
+        PRIMARY KEY (user_index, item_index, part)
+    ) PARTITION BY LIST (part);
+    CREATE TABLE interactions_rest PARTITION OF interactions DEFAULT;
+    INSERT INTO interactions SELECT 0, user_index, item_index, timestamp, keyed_id FROM interactions_whole;
+    DROP TABLE interactions_whole;
+    CREATE INDEX interactions_of_item ON interactions (item_index);
+",
 ];
 
 /// Opens the database of a state for writing (made if missing) or reading.

@@ -247,6 +247,7 @@ fn a_million_records() {
         catalog: &catalog,
         settings: "{}",
         keyed_id: &|r| [r.item as u8; 16],
+        part_of: &|_| 0,
         replace: false,
         extra: Extra::default(),
     };

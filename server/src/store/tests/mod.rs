@@ -32,7 +32,9 @@ impl State {
     }
 
     fn insert(&self, records: &[Interaction], stale: &[u32], keyed_id: KeyedId<'_>) -> super::Result<u64> {
-        let addition = Addition { records, stale, first: &[], keyed_id, people: &[], catalog: None, audit: &[] };
+        let part_of = &|_: &str| 0;
+        let addition =
+            Addition { records, stale, first: &[], keyed_id, part_of, people: &[], catalog: None, audit: &[] };
         Ok(self.change_now(&Change::Add(addition))?.count)
     }
 
@@ -91,8 +93,14 @@ fn keyed_id(record: &Interaction) -> [u8; 16] {
 fn create(dir: &Path, name: &str, records: &[Interaction], replace: bool) -> super::Result<State> {
     let catalog = catalog(name);
     let settings = format!("{{\"made\":\"{name}\"}}");
-    let import =
-        Import { catalog: &catalog, settings: &settings, keyed_id: &keyed_id, replace, extra: Extra::default() };
+    let import = Import {
+        catalog: &catalog,
+        settings: &settings,
+        keyed_id: &keyed_id,
+        part_of: &|_| 0,
+        replace,
+        extra: Extra::default(),
+    };
     State::create(dir, &import, records.iter().copied())
 }
 
