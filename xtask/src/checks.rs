@@ -1,7 +1,9 @@
 //! `test` and `check`: which steps there are, and in which order.
 
 use crate::report::{End, Report};
-use crate::{Outcome, book, clients, deploy, firefox, fuzz, golden, moto, place, run, slurm, trunk, wasm, web, words};
+use crate::{
+    Outcome, book, clients, deploy, firefox, fuzz, golden, lavapipe, moto, place, run, slurm, trunk, wasm, web, words,
+};
 
 /// Compiles the tests that need a browser; everything else builds without.
 pub(crate) const BROWSER_TESTS: &str = "eemu-tests/browser";
@@ -56,7 +58,19 @@ fn test(all: bool, chosen: Vec<String>) -> Outcome {
             report.step("words", words::spelling);
             report.step("licences", words::licences);
             report.step("cuda", || cargo(&["check", "--workspace", "--features", "eemu-server/cuda"]));
-            report.step("wgpu", || cargo(&["check", "--workspace", "--features", "eemu-server/wgpu"]));
+            report.step("lavapipe", lavapipe::step);
+            report.step("wgpu", || {
+                cargo(&[
+                    "clippy",
+                    "--workspace",
+                    "--all-targets",
+                    "--features",
+                    lavapipe::TESTS,
+                    "--",
+                    "-D",
+                    "warnings",
+                ])
+            });
         }
     } else {
         for name in ["tests", "postgres", "golden", "docs", "web", "browser"] {

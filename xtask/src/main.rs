@@ -11,6 +11,7 @@
 //! | `wasm` | finds, installs or builds the wasm32 target |
 //! | `fuzz`, `moto` | tests with schemathesis and with moto, each with a server of its own |
 //! | `slurm` | trains shards on a real Slurm of one node |
+//! | `lavapipe` | training on native WebGPU |
 //! | `clients` | tests the Python client, and the code in the documentation |
 //! | `serving` | the server for these tests |
 //! | `deploy`, `words` | checks the files for operators; spelling and licences |
@@ -34,6 +35,7 @@ mod firefox;
 mod fuzz;
 mod golden;
 mod help;
+mod lavapipe;
 mod moto;
 mod pictures;
 mod place;
