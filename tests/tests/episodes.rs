@@ -39,12 +39,7 @@ fn between(stream: &mut Stream, low: usize, high: usize) -> usize {
     low + stream.below(high - low + 1)
 }
 
-/// The processor, or what EEMU_TEST_DEVICE=wgpu says in a build for it.
 fn device() -> Device {
-    #[cfg(feature = "wgpu")]
-    if std::env::var("EEMU_TEST_DEVICE").is_ok_and(|name| name == "wgpu") {
-        return Device::Wgpu(Default::default());
-    }
     Device::Flex(Default::default())
 }
 
