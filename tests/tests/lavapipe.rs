@@ -91,8 +91,9 @@ fn apart(found: &[f32], expected: &[f32]) -> f64 {
 }
 
 /// Trains a state by the command on the processor and on the device, and holds
-/// models, quality and lists together.
-fn trained_alike(name: &str, flags: &[&str], allowed: f64) {
+/// models, quality and lists together. Tensors differ by no more than `allowed`,
+/// and HR@10 is more than `least`.
+fn trained_alike(name: &str, flags: &[&str], allowed: f64, least: f64) {
     let dir = tempfile::tempdir().unwrap();
     let (here, there) = (dir.path().join("cpu"), dir.path().join("wgpu"));
     done(&["import", "--data", text(&data(dir.path())), "--state", text(&here), "--seed", "7"], &[]);
@@ -119,7 +120,7 @@ fn trained_alike(name: &str, flags: &[&str], allowed: f64) {
     let all = [measured(&here, "cpu"), measured(&there, "cpu"), measured(&there, "wgpu")];
     let hr = all.each_ref().map(|measured| measured["hr@10"].as_f64().unwrap());
     println!("{name}: HR@10 {hr:?}");
-    assert!(hr[0] > 0.1, "{:?}", all[0]);
+    assert!(hr[0] > least, "{:?}", all[0]);
     assert!(hr.iter().all(|own| (own - hr[0]).abs() <= MEASURED), "{hr:?}");
     for person in ["p000", "p017", "p239"] {
         let list = |state: &Path, device: &str| -> Vec<(String, f64)> {
@@ -142,19 +143,19 @@ fn trained_alike(name: &str, flags: &[&str], allowed: f64) {
 
 #[test]
 fn the_default_model_trains_alike() {
-    trained_alike("default", &["--shards", "2", "--epochs", "4", "--set", "episodes.width=16"], TRAINED);
+    trained_alike("default", &["--shards", "2", "--epochs", "4", "--set", "episodes.width=16"], TRAINED, 0.3);
 }
 
 #[test]
 fn a_sampled_catalogue_trains_alike() {
     let sampled = ["episodes.width=16", "episodes.whole_catalogue=50", "episodes.negatives=40"];
     let flags: Vec<&str> = sampled.iter().flat_map(|set| ["--set", set]).collect();
-    trained_alike("sampled", &[&["--shards", "2", "--epochs", "3"], &flags[..]].concat(), TRAINED);
+    trained_alike("sampled", &[&["--shards", "2", "--epochs", "3"], &flags[..]].concat(), TRAINED, 0.3);
 }
 
 #[test]
 fn the_papers_model_trains_alike() {
-    trained_alike("paper", &["--shards", "2", "--epochs", "2", "--profile", "paper"], WITH_A_HINGE);
+    trained_alike("paper", &["--shards", "2", "--epochs", "2", "--profile", "paper"], WITH_A_HINGE, 0.05);
 }
 
 #[test]
