@@ -1,9 +1,8 @@
 //! A reader's own CSV, line by line, which nobody vouches for: what any such
 //! file may be wrong in, whatever its columns mean.
 
+use crate::say::told;
 use std::ops::RangeInclusive;
-
-use thiserror::Error;
 
 /// Largest file, in bytes.
 pub const MAX_BYTES: usize = 1 << 20;
@@ -11,8 +10,7 @@ pub const MAX_BYTES: usize = 1 << 20;
 pub const MAX_NAME: usize = 80;
 
 /// What is wrong with a file, as a sentence with its line and a next step.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{problem} Nothing was imported. {hint}")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TableFault {
     /// What was found where.
     pub problem: String,
@@ -22,6 +20,14 @@ pub struct TableFault {
     pub skippable: bool,
 }
 
+impl std::fmt::Display for TableFault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&told!("nothing-imported", problem = self.problem, hint = self.hint))
+    }
+}
+
+impl std::error::Error for TableFault {}
+
 impl TableFault {
     /// A fault that no line left out would mend.
     pub(crate) fn whole(problem: impl Into<String>, hint: &str) -> Self {
@@ -29,8 +35,8 @@ impl TableFault {
     }
 
     fn line(line: u64, problem: impl std::fmt::Display) -> Self {
-        let hint = "Fix the line, or skip it.".into();
-        Self { problem: format!("Line {line}: {problem}."), hint, skippable: true }
+        let hint = told!("w-fix-the-line-or").into();
+        Self { problem: told!("line-why", line = line.to_string(), why = problem.to_string()), hint, skippable: true }
     }
 }
 
@@ -50,16 +56,16 @@ impl Line<'_> {
     }
 
     fn text(&self, place: usize) -> Result<&str, TableFault> {
-        std::str::from_utf8(&self.row[place]).map(str::trim).map_err(|_| self.fault("the text is not UTF-8"))
+        std::str::from_utf8(&self.row[place]).map(str::trim).map_err(|_| self.fault(told!("w-the-text-is-not")))
     }
 
     /// A name that can be shown; `what` says whose.
     pub(crate) fn name(&self, place: usize, what: &str) -> Result<&str, TableFault> {
         let name = self.text(place)?;
         match name.chars().count() {
-            0 => Err(self.fault(format!("the {what} is blank"))),
-            n if n > MAX_NAME => Err(self.fault(format!("the {what} has {n} characters, {MAX_NAME} at most"))),
-            _ if name.chars().any(char::is_control) => Err(self.fault(format!("the {what} holds a control character"))),
+            0 => Err(self.fault(told!("w-the-is-blank", what))),
+            n if n > MAX_NAME => Err(self.fault(told!("w-the-has-characters-at", what, n, max_name = MAX_NAME))),
+            _ if name.chars().any(char::is_control) => Err(self.fault(told!("w-the-holds-a-control", what))),
             _ => Ok(name),
         }
     }
@@ -73,7 +79,7 @@ impl Line<'_> {
             _ if when.is_empty() => Ok(None),
             _ => {
                 let shown: String = when.chars().take(24).collect();
-                Err(self.fault(format!("“{shown}” is not a number")))
+                Err(self.fault(told!("w-is-not-a-number", shown)))
             }
         }
     }
@@ -94,25 +100,30 @@ pub(crate) fn read(
 ) -> Result<usize, TableFault> {
     if bytes.len() > MAX_BYTES {
         let size = bytes.len() as f64 / MAX_BYTES as f64;
-        return Err(TableFault::whole(format!("The file has {size:.1} MB; 1 MB is the most."), "Cut it down."));
+        return Err(TableFault::whole(told!("w-the-file-has-mb", size = (size, 1)), told!("w-cut-it-down")));
     }
     if bytes.contains(&0) {
-        return Err(TableFault::whole("This is not a text file.", "Save the table as CSV, in UTF-8."));
+        return Err(TableFault::whole(told!("w-this-is-not-a"), told!("w-save-the-table-as")));
     }
     let mut reader = csv::ReaderBuilder::new().flexible(true).has_headers(false).from_reader(bytes);
     let mut skipped = 0;
     let mut expected = None;
     for row in reader.byte_records() {
-        let row = row.map_err(|why| {
-            TableFault::whole(format!("The file can't be read as CSV: {why}."), "Save it again as CSV.")
-        })?;
+        let row =
+            row.map_err(|why| TableFault::whole(told!("w-the-file-cant-be", why), told!("w-save-it-again-as")))?;
         let number = row.position().map_or(0, csv::Position::line);
         let Some(expected) = expected else {
             if !columns.contains(&row.len()) {
                 let (least, most) = (columns.start(), columns.end());
-                let problem =
-                    format!("Line {number}: {least} or {most} columns expected ({names}), {} found.", row.len());
-                return Err(TableFault::whole(problem, "Keep these columns, with a heading above them."));
+                let problem = told!(
+                    "w-line-or-columns-expected",
+                    number = number.to_string(),
+                    least,
+                    most,
+                    names,
+                    row = row.len()
+                );
+                return Err(TableFault::whole(problem, told!("w-keep-these-columns-with")));
             }
             expected = Some(row.len());
             continue;
@@ -120,7 +131,7 @@ pub(crate) fn read(
         let taken = if row.len() == expected {
             take(&Line { row: &row, number, columns: expected })
         } else {
-            Err(TableFault::line(number, format!("{expected} columns expected, {} found", row.len())))
+            Err(TableFault::line(number, told!("w-columns-expected-found", expected, row = row.len())))
         };
         match taken {
             Err(fault) if skip && fault.skippable => skipped += 1,

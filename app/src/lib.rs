@@ -13,7 +13,10 @@
 //! | `csv_file` | a reader's own CSV, and what it may be wrong in |
 //! | `service` | the one client of the HTTP API |
 //! | `parts` | what several pages show alike |
+//! | `say` | every sentence, in the reader's language |
 //! | `pause` | waiting, and a worker's clock |
+
+mod say;
 
 pub mod csv_file;
 pub mod for_you;
@@ -32,10 +35,14 @@ pub fn work_on_gpu() {
     wasm_bindgen_futures::spawn_local(for_you::ranker::program::start());
 }
 
-/// The worker's program: the place is in the worker's name.
+/// The worker's program: place and language are in the worker's name.
 pub fn work() {
-    match pause::scope().map(|scope| scope.name()).as_deref() {
-        Some("service") => for_you::worker::start(),
+    let name = pause::scope().map(|scope| scope.name()).unwrap_or_default();
+    // "service de": whose worker, and the language of the page that starts it.
+    let (place, language) = name.split_once(' ').unwrap_or((&name, ""));
+    say::speak(say::Language::of(language).unwrap_or_default());
+    match place {
+        "service" => for_you::worker::start(),
         _ => lab::worker::start(),
     }
 }

@@ -9,6 +9,7 @@ use wasm_bindgen_futures::JsFuture;
 use web_sys::{TextDecoder, TextDecoderOptions};
 
 use crate::parts::words;
+use crate::say::told;
 
 /// Largest file, in bytes, unpacked.
 pub const MAX_BYTES: usize = 64 << 20;
@@ -25,13 +26,13 @@ pub(crate) async fn text(file: &web_sys::File) -> Result<String, String> {
     }
     let bytes = JsFuture::from(file.array_buffer()).await;
     let bytes = bytes.map(|bytes| Uint8Array::new(&bytes).to_vec());
-    let bytes = unpacked(bytes.map_err(|_| "The file could not be read. Choose it again.".to_owned())?)?;
-    decode(&bytes).ok_or_else(|| "The file could not be read as text. Save it as UTF-8.".to_owned())
+    let bytes = unpacked(bytes.map_err(|_| told!("w-the-file-could-not").to_owned())?)?;
+    decode(&bytes).ok_or_else(|| told!("w-the-file-could-not-2").to_owned())
 }
 
 fn too_large(bytes: u64) -> String {
     let (size, most) = (words::size(bytes), words::size(MAX_BYTES as u64));
-    format!("The file has {size}; {most} is the most. Nothing was imported. Cut it down.")
+    told!("w-the-file-has-is", size, most)
 }
 
 /// The largest table of a zip; anything else as it is.
@@ -42,7 +43,7 @@ pub fn unpacked(bytes: Vec<u8>) -> Result<Vec<u8>, String> {
     if !bytes.starts_with(b"PK\x03\x04") {
         return Ok(bytes);
     }
-    let damaged = || "This zip is damaged. Export it again, or unpack it and open the table inside.".to_owned();
+    let damaged = || told!("w-this-zip-is-damaged").to_owned();
     let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).map_err(|_| damaged())?;
     let mut best: Option<(u64, usize)> = None;
     for place in 0..archive.len() {
@@ -54,10 +55,10 @@ pub fn unpacked(bytes: Vec<u8>) -> Result<Vec<u8>, String> {
         }
     }
     let Some((_, place)) = best else {
-        return Err("This zip holds no table. Put a CSV, text or JSON file into it, or open that itself.".to_owned());
+        return Err(told!("w-this-zip-holds-no").to_owned());
     };
     let entry = archive.by_index(place);
-    let entry = entry.map_err(|_| "This zip can't be opened, as with a password. Unpack it first.".to_owned())?;
+    let entry = entry.map_err(|_| told!("w-this-zip-cant-be").to_owned())?;
     let mut text = Vec::new();
     // What a zip says about its sizes need not be so.
     entry.take(MAX_BYTES as u64 + 1).read_to_end(&mut text).map_err(|_| damaged())?;

@@ -1,12 +1,16 @@
 //! The page's program: which place is shown.
 
 use leptos::prelude::*;
+use leptos_fluent::{I18n, leptos_fluent};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 
 use crate::for_you::page::{Client, State};
+use crate::for_you::protocol::Order;
 use crate::parts::header::Place;
-use crate::{for_you, lab, operate, pause};
+use crate::parts::language;
+use crate::say::PAGE;
+use crate::{for_you, lab, operate, pause, say};
 
 /// Puts the page where the waiting sentence stood.
 pub fn mount() {
@@ -86,15 +90,36 @@ async fn has_service() -> bool {
     }
 }
 
+/// The language that the address, the reader or the browser names, around the
+/// places.
 #[component]
 fn Root(first: Place) -> impl IntoView {
+    leptos_fluent! {
+        children: view! { <Places first/> },
+        translations: [PAGE],
+        locales: "words/page",
+        default_language: "en",
+        url_param: "lang",
+        initial_language_from_url_param: true,
+        local_storage_key: language::KEPT,
+        initial_language_from_local_storage: true,
+        initial_language_from_navigator: true,
+    }
+}
+
+#[component]
+fn Places(first: Place) -> impl IntoView {
     let place = RwSignal::new(first);
+    let i18n = expect_context::<I18n>();
+    language::follow_address(i18n);
     close_menus();
     // What belongs to a person stays while they look at the Lab.
     let state = State::new();
     provide_context(state);
-    provide_context(Client::new(state));
+    let client = Client::new(state);
+    provide_context(client);
     let handle = window_event_listener(leptos::ev::hashchange, move |_| {
+        language::follow_address(i18n);
         if let Some(next) = Place::of(&fragment())
             && place.get_untracked() != next
         {
@@ -103,9 +128,15 @@ fn Root(first: Place) -> impl IntoView {
         }
     });
     on_cleanup(move || handle.remove());
-    move || match place.get() {
-        Place::ForYou => view! { <for_you::page::Frame/> }.into_any(),
-        Place::Lab => view! { <lab::page::Frame/> }.into_any(),
-        Place::Operate => view! { <operate::page::Frame/> }.into_any(),
+    // Another language draws the place anew.
+    move || {
+        if language::begin(i18n) {
+            client.send(&Order::Speak(say::language().code().to_owned()));
+        }
+        match place.get() {
+            Place::ForYou => view! { <for_you::page::Frame/> }.into_any(),
+            Place::Lab => view! { <lab::page::Frame/> }.into_any(),
+            Place::Operate => view! { <operate::page::Frame/> }.into_any(),
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! The one client of the HTTP API. It runs in the worker; the page asks nobody.
 
+use crate::say::{foreign, told};
 use eemu_core::api::{
     AccountRequest, AddRequest, Added, AuditLog, Backups, ConsistencyProof, DeleteRequest, DemoHousehold,
     ExportRequest, Kept, LogEntries, Manifest, NewInteraction, NewToken, Operating, OwnInteractions, OwnRows, PREFIX,
@@ -12,13 +13,11 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 /// Why there is no answer.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
     /// The server cannot be reached.
-    #[error("No connection to the server.")]
     Offline,
     /// The server answered, and refused.
-    #[error("The server refused: {message}.")]
     Refused {
         /// HTTP status.
         status: u16,
@@ -26,9 +25,20 @@ pub enum Fault {
         message: String,
     },
     /// What answered is no eemu service of this version.
-    #[error("What answers at this address is no eemu service.")]
     Foreign,
 }
+
+impl std::fmt::Display for Fault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Offline => f.write_str(told!("fault-offline")),
+            Self::Refused { message, .. } => f.write_str(&told!("fault-refused", message = foreign(message))),
+            Self::Foreign => f.write_str(told!("fault-foreign")),
+        }
+    }
+}
+
+impl std::error::Error for Fault {}
 
 /// The service at one address, asked with or without a token.
 #[derive(Debug, Clone)]

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use super::desk::Desk;
 use super::protocol::{Cause, Trouble};
 use super::worker;
+use crate::say::told;
 use crate::service::Fault;
 
 /// Times that can be seconds since 1970.
@@ -34,11 +35,8 @@ fn newest(times: impl Iterator<Item = Option<f64>>) -> Option<f64> {
 
 fn not_added(fault: &Fault) -> Trouble {
     let (sentence, cause) = match fault {
-        Fault::Offline => (
-            "The connection broke. Whether it was added is not known: look before you add it again.".into(),
-            Cause::Offline,
-        ),
-        other => (format!("Nothing was added. {other} Try again."), Cause::Other),
+        Fault::Offline => (told!("w-the-connection-broke-whe").into(), Cause::Offline),
+        other => (told!("w-nothing-was-added-try", other), Cause::Other),
     };
     Trouble { sentence, mild: true, cause, ..Trouble::default() }
 }

@@ -26,6 +26,7 @@ use super::together::{COMPUTE, Together};
 use super::worker;
 use crate::operate::look;
 use crate::pause;
+use crate::say::{self, told};
 use crate::service::Api;
 
 /// A shard's file, verified.
@@ -145,6 +146,7 @@ impl Desk {
                     handle.abort();
                 }
             }
+            Order::Speak(code) => self.speak(&code),
             Order::List(ask) => self.ask(ask),
             Order::Device(wish, speeds) => self.wish(wish, speeds),
             Order::Visible(visible) => self.seen(visible),
@@ -152,6 +154,18 @@ impl Desk {
             Order::Hurry(token, ask) => spawn_local(look::hurry(self.api.clone(), token, ask)),
             Order::Errand(token, errand) => spawn_local(look::errand(self.api.clone(), token, errand)),
             order => self.push(Job::Order(order)),
+        }
+    }
+
+    /// What was said in another language is said again.
+    fn speak(self: &Rc<Self>, code: &str) {
+        say::speak(say::Language::of(code).unwrap_or_default());
+        if self.ready.borrow().is_empty() {
+            return;
+        }
+        self.tell_device();
+        if let Some(newest) = self.answered.borrow().clone() {
+            self.ask(newest);
         }
     }
 
@@ -190,7 +204,7 @@ impl Desk {
             let trouble = match work.await {
                 Ok(done) => done.err(),
                 Err(_) => Some(Trouble {
-                    sentence: "Stopped. What had arrived whole is kept.".into(),
+                    sentence: told!("w-stopped-what-had-arrived").into(),
                     remedy: Remedy::Retry,
                     mild: true,
                     cause: Cause::Other,
@@ -321,7 +335,7 @@ impl Desk {
             let ready = self.ready.borrow();
             if !ready.is_empty() && ready.keys().all(|shard| ask.off.contains(shard)) {
                 return Err(Trouble {
-                    sentence: "Every shard is switched off. Switch one on.".into(),
+                    sentence: told!("w-every-shard-is-switched").into(),
                     remedy: Remedy::None,
                     mild: true,
                     cause: Cause::Switched,

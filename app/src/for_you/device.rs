@@ -15,9 +15,7 @@ use super::protocol::{Ask, Cause, Device, List, Remedy, Speeds, Tell, Trouble, W
 use super::ranker::client::{Held, News, Ranker};
 use super::worker;
 use crate::pause;
-
-/// Why the CPU computes although WebGPU could be there.
-const LOST: &str = "the graphics device stopped";
+use crate::say::told;
 
 /// What is known of the devices.
 #[derive(Default)]
@@ -101,7 +99,7 @@ impl Desk {
         let person = held.public.person(held.own.as_deref(), &held.records);
         let ready: Vec<&Ready> = held.ready.values().map(Rc::as_ref).collect();
         let list = held.public.list(&ready, &person, ask).await.map_err(|why| Trouble {
-            sentence: format!("The list could not be made: {why}."),
+            sentence: told!("w-the-list-could-not", why),
             remedy: Remedy::Retry,
             mild: false,
             cause: Cause::Other,
@@ -206,7 +204,7 @@ impl Desk {
         self.devices.end();
         self.tell_device();
         worker::tell(&Tell::Trouble(Trouble {
-            sentence: "The graphics device stopped. Went on with the CPU; nothing was lost.".into(),
+            sentence: told!("w-the-graphics-device-stop").into(),
             remedy: Remedy::None,
             mild: true,
             cause: Cause::Other,
@@ -227,15 +225,15 @@ impl Desk {
         let (wish, speeds) = (devices.wish.get(), devices.speeds.borrow().clone());
         let why = match (&*devices.adapter.borrow(), wish) {
             (Some(Ok(name)), _) if gpu => name.clone(),
-            _ if devices.lost.get() => LOST.to_owned(),
-            (_, Wish::Cpu) => "chosen by you".to_owned(),
+            _ if devices.lost.get() => told!("d-lost").to_owned(),
+            (_, Wish::Cpu) => told!("w-chosen-by-you").to_owned(),
             (Some(Err(why)), _) => why.clone(),
-            _ if devices.busy.get() => "trying WebGPU".to_owned(),
+            _ if devices.busy.get() => told!("w-trying-webgpu").to_owned(),
             // From this visit's trial, or from one before in this session.
             (_, Wish::Faster) if speeds.as_ref().is_some_and(|speeds| !speeds.prefer_gpu()) => {
-                "faster here than WebGPU".to_owned()
+                told!("w-faster-here-than-webgpu").to_owned()
             }
-            _ => "WebGPU not tried yet".to_owned(),
+            _ => told!("w-webgpu-not-tried-yet").to_owned(),
         };
         worker::tell(&Tell::Device(Device { gpu, why, wish, speeds, holds: devices.holds.borrow().clone() }));
     }
@@ -244,15 +242,15 @@ impl Desk {
 /// The name of the adapter that the browser really gives, or why it gives none.
 async fn adapter() -> Result<String, String> {
     let get = |of: &JsValue, name: &str| Reflect::get(of, &name.into()).ok().filter(|value| !value.is_falsy());
-    let absent = || "this browser has no WebGPU".to_owned();
+    let absent = || told!("w-this-browser-has-no").to_owned();
     let gpu = get(&js_sys::global(), "navigator").and_then(|navigator| get(&navigator, "gpu")).ok_or_else(absent)?;
     let ask: Function = get(&gpu, "requestAdapter").and_then(|ask| ask.dyn_into().ok()).ok_or_else(absent)?;
-    let none = || "no WebGPU adapter found".to_owned();
+    let none = || told!("w-no-webgpu-adapter-found").to_owned();
     let asked: Promise = ask.call0(&gpu).ok().and_then(|asked| asked.dyn_into().ok()).ok_or_else(none)?;
     let adapter = JsFuture::from(asked).await.ok().filter(|adapter| !adapter.is_falsy()).ok_or_else(none)?;
     let info = get(&adapter, "info").unwrap_or_default();
     let text = |name: &str| get(&info, name).and_then(|value| value.as_string()).filter(|text| !text.is_empty());
     let maker = || Some([text("vendor"), text("architecture")].into_iter().flatten().collect::<Vec<_>>().join(" "));
     let name = text("description").or_else(maker).filter(|name| !name.is_empty());
-    Ok(name.unwrap_or_else(|| "an adapter without a name".into()))
+    Ok(name.unwrap_or_else(|| told!("w-an-adapter-without-a").into()))
 }

@@ -11,16 +11,18 @@ use std::collections::HashMap;
 use eemu_core::adapt::{UserContext, UserHistory};
 use eemu_core::api::{Manifest, OwnInteraction, OwnRows};
 use eemu_core::client::{class_degree, client_model, client_person, read_client_file};
-use eemu_core::config::AdaptConfig;
+use eemu_core::config::{AdaptConfig, Config};
 use eemu_core::data::{Catalog, Entities};
-use eemu_core::model::TensorMap;
+use eemu_core::model::{ModelKind, TensorMap};
 use eemu_core::random::Key;
 use eemu_core::shard_model::{ItemBase, ShardModel};
 use eemu_core::tensor::Device;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::protocol::{Ask, List};
 use crate::ranking;
+use crate::say::told;
 
 /// What everybody may have.
 #[derive(Debug, Clone)]
@@ -79,23 +81,54 @@ impl Ready {
     }
 }
 
+/// Whether a service's models read dense features, such as those of titles:
+/// most of the bytes of a catalogue, and the default model reads none.
+pub fn needs_dense(config: &Config, catalog: &[u8]) -> bool {
+    let reads = match config.model.kind {
+        ModelKind::TwoTower | ModelKind::DeepFm => true,
+        ModelKind::Episodes => config.episodes.features,
+        ModelKind::Kernel | ModelKind::Ease => false,
+    };
+    let of_people = || {
+        let whole: Option<Value> = serde_json::from_slice(catalog).ok();
+        let columns = whole.as_ref().and_then(|whole| whole["users"]["columns"].as_array());
+        columns.is_none_or(|columns| columns.iter().any(is_dense))
+    };
+    reads || of_people()
+}
+
+fn is_dense(column: &Value) -> bool {
+    column["values"]["kind"] == "dense"
+}
+
+/// A catalogue's JSON without the items' dense features.
+fn without_dense(text: &str) -> Option<String> {
+    let mut whole: Value = serde_json::from_str(text).ok()?;
+    whole["items"]["columns"].as_array_mut()?.retain(|column| !is_dense(column));
+    serde_json::to_string(&whole).ok()
+}
+
 impl Public {
-    /// Puts verified parts together.
+    /// Puts verified parts together; `dense` is empty where nothing [needs](needs_dense)
+    /// it.
     ///
     /// # Errors
     /// When they do not belong together.
     pub fn new(manifest: Manifest, catalog: &[u8], dense: &[u8]) -> eemu_core::Result<Self> {
-        let unfit = |what: &str| eemu_core::Error::Model(format!("the manifest's {what} cannot be read"));
-        let text = std::str::from_utf8(catalog).map_err(|_| unfit("catalogue"))?;
-        let dense: HashMap<String, Vec<f32>> =
-            read_client_file(dense)?.into_iter().map(|(name, (_, values))| (name, values)).collect();
-        let catalog = Catalog::from_json(text, &dense)?;
+        let unfit = |what: &str| eemu_core::Error::Model(told!("m-manifest", what));
+        let text = std::str::from_utf8(catalog).map_err(|_| unfit(told!("m-catalogue")))?;
+        let catalog = if dense.is_empty() {
+            Catalog::from_json(&without_dense(text).ok_or_else(|| unfit(told!("m-catalogue")))?, &HashMap::new())?
+        } else {
+            let dense = read_client_file(dense)?.into_iter().map(|(name, (_, values))| (name, values)).collect();
+            Catalog::from_json(text, &dense)?
+        };
         if manifest.degree_classes.len() != catalog.items.len() {
-            return Err(unfit("degree classes"));
+            return Err(unfit(told!("m-degree-classes")));
         }
         manifest.config.check()?;
         let mut key = [0; 32];
-        hex::decode_to_slice(&manifest.adaptation_key, &mut key).map_err(|_| unfit("key"))?;
+        hex::decode_to_slice(&manifest.adaptation_key, &mut key).map_err(|_| unfit(told!("m-key")))?;
         let degrees = manifest.degree_classes.iter().map(|&class| class_degree(class)).collect();
         Ok(Self { manifest, catalog, degrees, key: Key::from_bytes(key) })
     }
@@ -224,10 +257,10 @@ impl Public {
     /// How often an item occurs, in words: from its published class.
     pub fn rarity(&self, item: u32) -> &'static str {
         match self.manifest.degree_classes.get(item as usize).copied().unwrap_or(0) {
-            0..=6 => "rare",
-            7..=10 => "uncommon",
-            11..=13 => "common",
-            _ => "nearly everywhere",
+            0..=6 => told!("rare"),
+            7..=10 => told!("uncommon"),
+            11..=13 => told!("common"),
+            _ => told!("nearly-everywhere"),
         }
     }
 }

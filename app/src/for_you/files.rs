@@ -11,6 +11,7 @@ use super::protocol::{Cause, Remedy, Trouble};
 use super::sync::unreached;
 use crate::lab::system::cpu;
 use crate::parts::words::size;
+use crate::say::told;
 
 impl Desk {
     /// Every shard's file that is missing: kept ones first, then downloads.
@@ -48,7 +49,7 @@ impl Desk {
                 match made {
                     Ok(ready) => drop(self.ready.borrow_mut().insert(*shard, Rc::new(ready))),
                     Err(why) => troubles.push(Trouble {
-                        sentence: format!("Shard {}: {why}. Reload the page.", self.letter(*shard)),
+                        sentence: told!("w-shard-reload-the-page", letter = self.letter(*shard), why),
                         remedy: Remedy::Retry,
                         mild: false,
                         cause: Cause::Other,
@@ -62,14 +63,9 @@ impl Desk {
         }
         if !self.keeps.get() {
             let sentence = if self.keep.works() {
-                format!(
-                    "This browser has no room left, so models will be downloaded each visit. Free {} to keep them.",
-                    size(all.iter().map(|(_, file, _)| file.bytes).sum())
-                )
+                told!("w-this-browser-has-no-2", size = size(all.iter().map(|(_, file, _)| file.bytes).sum()))
             } else {
-                "This page came over plain http, so the browser keeps nothing and offers no WebGPU: models will be \
-                 downloaded each visit, and your token travels unprotected. Ask the operator for https."
-                    .into()
+                told!("w-this-page-came-over").into()
             };
             troubles.push(Trouble { sentence, remedy: Remedy::None, mild: true, cause: Cause::Storage });
         }
@@ -86,7 +82,7 @@ impl Desk {
         online: bool,
     ) -> Result<File, Trouble> {
         let damaged = |remedy| Trouble {
-            sentence: format!("Shard {} arrived damaged and was not used. Download again.", self.letter(shard)),
+            sentence: told!("w-shard-arrived-damaged-an", letter = self.letter(shard)),
             remedy,
             mild: false,
             cause: Cause::Other,
@@ -105,10 +101,7 @@ impl Desk {
             self.keep.remove(FILES, &file.blake3).await;
             if !online {
                 return Err(Trouble {
-                    sentence: format!(
-                        "What was kept of shard {} is damaged and was not used. Connect, and download it again.",
-                        self.letter(shard)
-                    ),
+                    sentence: told!("w-what-was-kept-of", letter = self.letter(shard)),
                     remedy: Remedy::Download,
                     mild: false,
                     cause: Cause::Other,
@@ -116,7 +109,7 @@ impl Desk {
             }
         } else if !online {
             return Err(Trouble {
-                sentence: format!("Shard {} is not kept here. Connect to download it.", self.letter(shard)),
+                sentence: told!("w-shard-is-not-kept", letter = self.letter(shard)),
                 remedy: Remedy::Retry,
                 mild: false,
                 cause: Cause::Other,

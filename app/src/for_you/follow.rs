@@ -12,6 +12,7 @@ use super::receipts::KeptReceipt;
 use super::session::Open;
 use super::worker;
 use crate::pause;
+use crate::say::told;
 use crate::service::{Api, Fault};
 
 /// Milliseconds between two tries to hear of it.
@@ -97,7 +98,7 @@ impl Desk {
                 // Tried again with the next look at what is on its way.
                 self.followed.borrow_mut().remove(id);
                 return Err(Trouble {
-                    sentence: format!("The receipt could not be fetched. {fault} Try again."),
+                    sentence: told!("w-the-receipt-could-not", fault),
                     remedy: Remedy::Retry,
                     mild: true,
                     ..Trouble::default()
@@ -136,17 +137,16 @@ impl Desk {
         let sought = open.sought.as_ref();
         let (count, removed) = sought.map_or((0, 0), |sought| (sought.count, sought.removed));
         let why = if removed == 0 && count > 0 {
-            "The server says that nothing was there to remove, so there is no receipt. If another device of yours \
-             forgot it before, its receipt is there."
+            told!("w-the-server-says-that")
         } else if count == 0 {
             worker::tell(&Tell::Trouble(Trouble {
-                sentence: "Nothing was there to forget.".into(),
+                sentence: told!("w-nothing-was-there-to").into(),
                 mild: true,
                 ..Trouble::default()
             }));
             return;
         } else {
-            "The server says that it is done, and shows no receipt."
+            told!("w-the-server-says-that-2")
         };
         worker::tell(&Tell::Receipt(Box::new(receipt::missing(&open.id, open.account, sought, why))));
     }

@@ -14,6 +14,7 @@ use super::session::Open;
 use super::telling::not_forgotten;
 use super::together::{COMPUTE, Note};
 use super::worker;
+use crate::say::told;
 
 impl Desk {
     /// Asks the server to forget, and uses nothing that saw it from the
@@ -146,7 +147,7 @@ impl Desk {
         };
         names.extend(self.receipts.borrow().iter().map(|kept| kept.id.clone()));
         let kept = self.api.with(token.as_deref()).export(names).await.map_err(|fault| Trouble {
-            sentence: format!("What is kept about you could not be fetched. {fault} Try again."),
+            sentence: told!("w-what-is-kept-about", fault),
             mild: true,
             ..Trouble::default()
         })?;

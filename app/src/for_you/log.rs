@@ -8,6 +8,7 @@ use super::protocol::{Cause, Remedy, Trouble};
 use super::receipt;
 use super::sync::unreached;
 use crate::operate::look;
+use crate::say::told;
 
 impl Desk {
     /// Checks that the log goes on from what was seen of it; the first time it
@@ -17,10 +18,7 @@ impl Desk {
         let now = public.manifest.checkpoint.clone();
         let seen = self.session.borrow().pin.clone();
         let rewritten = |why: String| Trouble {
-            sentence: format!(
-                "The receipt log is not the one seen at the last visit: {why}. Keep your receipts and tell the \
-                 operator; if they restored a backup, trust the new log."
-            ),
+            sentence: told!("w-the-receipt-log-is", why),
             remedy: Remedy::TrustLog,
             mild: true,
             cause: Cause::Other,
@@ -31,17 +29,17 @@ impl Desk {
         let mut handed_over = false;
         if let Some(seen) = seen {
             if seen.origin != now.origin {
-                return Err(rewritten("it has another name".into()));
+                return Err(rewritten(told!("w-it-has-another-name").into()));
             }
             if seen == now {
                 return Ok(());
             }
             if seen.size == now.size && seen.root != now.root {
-                return Err(rewritten("it has other entries".into()));
+                return Err(rewritten(told!("w-it-has-other-entries").into()));
             }
             if seen.size != now.size {
                 let proof = self.api.consistency(seen.size, now.size).await;
-                let proof = proof.map_err(|_| rewritten("it is shorter, or cannot be compared".into()))?;
+                let proof = proof.map_err(|_| rewritten(told!("w-it-is-shorter-or").into()))?;
                 receipt::goes_on(&seen, &now, &proof).map_err(rewritten)?;
             }
             if seen.public_key != now.public_key {
@@ -53,9 +51,7 @@ impl Desk {
         self.amend(|session| session.see(now)).await;
         if handed_over {
             return Err(Trouble {
-                sentence: "The server signs with a new key since your last visit. The key seen before agreed to it, \
-                           in the log."
-                    .into(),
+                sentence: told!("w-the-server-signs-with").into(),
                 remedy: Remedy::None,
                 mild: true,
                 cause: Cause::Other,

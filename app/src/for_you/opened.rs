@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use self::cut::Cut;
 use super::protocol::Pick;
 use super::titles::Titles;
+use crate::say::told;
 
 /// Items that are taken at most: the newest.
 pub const MAX_PICKS: usize = 5_000;
@@ -82,13 +83,13 @@ pub struct Reading {
 /// A sentence with a next step, when nothing in it can be used.
 pub fn read(text: &str, choice: &Choice, titles: &Titles<'_>) -> Result<Reading, String> {
     if text.contains('\0') {
-        return Err("This is not a text file. Export the table as CSV or JSON, and open that.".into());
+        return Err(told!("w-this-is-not-a-2").into());
     }
     // One kind of line end, or the lines' numbers would not be those of an editor.
     let text = text.trim_start_matches('\u{feff}').replace("\r\n", "\n").replace('\r', "\n");
     let cut = cut::of(&text)?;
     if cut.rows.is_empty() {
-        return Err("There is no line below the heading. Check that this is the whole file.".into());
+        return Err(told!("w-there-is-no-line").into());
     }
     let item = choice.item.filter(|item| *item < cut.columns.len()).map_or_else(|| best_item(&cut, titles), Ok)?;
     let named = named(&cut);
@@ -144,7 +145,7 @@ fn take(
         }
         let what = row.get(item).map_or("", |what| what.trim());
         if what.is_empty() {
-            bad(&mut reading, *line, format!("there is nothing in “{}”", cut.columns[item]));
+            bad(&mut reading, *line, told!("w-there-is-nothing-in", columns = cut.columns[item]));
             continue;
         }
         if let Some(at) = rating {
@@ -156,7 +157,7 @@ fn take(
                     continue;
                 }
                 None if !says.is_empty() => {
-                    bad(&mut reading, *line, format!("“{}” is no rating", short(says)));
+                    bad(&mut reading, *line, told!("w-is-no-rating", says = short(says)));
                     continue;
                 }
                 _ => {}
@@ -168,7 +169,7 @@ fn take(
             Some((_, Ok(moment))) => Some(moment),
             Some((empty, Err((problem, _)))) => {
                 let why = if empty {
-                    format!("there is nothing in “{}”", cut.columns[time.unwrap_or(0)])
+                    told!("w-there-is-nothing-in-2", cut = cut.columns[time.unwrap_or(0)])
                 } else {
                     problem
                 };
@@ -264,7 +265,7 @@ fn best_item(cut: &Cut, titles: &Titles<'_>) -> Result<usize, String> {
         .or_else(|| best(true))
         .or_else(|| cut.columns.iter().position(called))
         .or((!cut.columns.is_empty()).then_some(0))
-        .ok_or_else(|| "The file has no columns.".into())
+        .ok_or_else(|| told!("w-the-file-has-no").into())
 }
 
 /// The column that reads as times, written ones first.

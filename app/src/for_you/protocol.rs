@@ -17,6 +17,8 @@ use crate::ranking::ListRow;
 pub enum Order {
     /// Take what is kept, then see what the server has.
     Open,
+    /// Speak another language from here on, by its code.
+    Speak(String),
     /// See what the server has; fetch what is missing.
     Sync,
     /// Give up what is being fetched; what was verified is kept.

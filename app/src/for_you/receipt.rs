@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::protocol::{Checked, Outcome};
 use crate::parts::shapes::label;
-use crate::parts::words;
+use crate::say::told;
 
 /// A shard as it was before the deletion was sent.
 pub type Before = (u32, u64, String);
@@ -69,21 +69,21 @@ pub fn check(file: &ReceiptFile, evidence: &Evidence<'_>) -> Checked {
         checked.steps.push((name, outcome));
         failed
     };
-    if step("Signed by this server’s key".into(), signature(file, evidence.pin)) {
+    if step(told!("w-signed-by-this-servers").into(), signature(file, evidence.pin)) {
         return checked;
     }
-    let place = format!("Entry {} is in the log of {}", file.index + 1, file.checkpoint.size);
+    let place = told!("w-entry-is-in-the", index = (file.index + 1).to_string(), checkpoint = file.checkpoint.size);
     let receipt = match file.verify() {
         Ok(receipt) => receipt,
         Err(why) => {
-            step(place, Outcome::Fails(format!("The log does not contain this receipt: {why}.")));
+            step(place, Outcome::Fails(told!("w-the-log-does-not", why)));
             return checked;
         }
     };
     step(place, Outcome::Holds);
     checked.removed = receipt.removed;
     checked.times.1 = receipt.times.map_or(0, |times| times.written);
-    if step("It answers what you asked for".into(), answers(file, &receipt, evidence)) {
+    if step(told!("w-it-answers-what-you").into(), answers(file, &receipt, evidence)) {
         checked.shards = receipt.shards.iter().map(|s| (s.shard, None, s.version)).collect();
         return checked;
     }
@@ -92,8 +92,8 @@ pub fn check(file: &ReceiptFile, evidence: &Evidence<'_>) -> Checked {
     let named: Vec<u32> = receipt.shards.iter().map(|statement| statement.shard).collect();
     let untouched = others(&named, evidence);
     let all = named.len() as u64 >= u64::from(evidence.manifest.shards_total);
-    if !step("Your download is the model it speaks of".into(), worst(download)) {
-        let name = if all { "Every shard was trained anew" } else { "The other shards are unchanged" };
+    if !step(told!("w-your-download-is-the").into(), worst(download)) {
+        let name = if all { told!("w-every-shard-was-trained") } else { told!("w-the-other-shards-are") };
         step(name.into(), if all { Outcome::Holds } else { untouched });
     }
     checked.shards = receipt.shards.iter().map(|s| (s.shard, known(s.shard), s.version)).collect();
@@ -103,15 +103,13 @@ pub fn check(file: &ReceiptFile, evidence: &Evidence<'_>) -> Checked {
 
 fn signature(file: &ReceiptFile, pin: Option<&Checkpoint>) -> Outcome {
     if let Err(why) = file.checkpoint.verify() {
-        return Outcome::Fails(format!("The receipt is not signed as it says: {why}."));
+        return Outcome::Fails(told!("w-the-receipt-is-not", why));
     }
     match pin {
-        None => Outcome::Open("No key was seen before this visit.".into()),
-        Some(pin) if pin.origin != file.checkpoint.origin => {
-            Outcome::Fails("The receipt comes from another log than the one seen at the first visit.".into())
-        }
+        None => Outcome::Open(told!("w-no-key-was-seen").into()),
+        Some(pin) if pin.origin != file.checkpoint.origin => Outcome::Fails(told!("w-the-receipt-comes-from").into()),
         Some(pin) if pin.public_key != file.checkpoint.public_key => {
-            Outcome::Fails("The receipt is signed by another key than the one seen at the first visit.".into())
+            Outcome::Fails(told!("w-the-receipt-is-signed").into())
         }
         Some(_) => Outcome::Holds,
     }
@@ -122,37 +120,36 @@ fn signature(file: &ReceiptFile, pin: Option<&Checkpoint>) -> Outcome {
 /// request's name and what it asked for open.
 fn answers(file: &ReceiptFile, receipt: &Receipt, evidence: &Evidence<'_>) -> Outcome {
     let Some(sought) = evidence.sought else {
-        return Outcome::Open("What was asked for was not kept here.".into());
+        return Outcome::Open(told!("w-what-was-asked-for").into());
     };
     let all = evidence.manifest.shards_total;
     let letters = |shards: &[u32]| shards.iter().map(|&shard| label(shard, all)).collect::<Vec<_>>().join(", ");
     if receipt.removed < sought.count {
-        let says = words::count(receipt.removed, "record", "records");
-        return Outcome::Fails(format!("It says that {says} went; you asked for {}.", words::thousands(sought.count)));
+        return Outcome::Fails(told!("r-fewer", n = receipt.removed, asked = sought.count));
     }
     let named: Vec<u32> = receipt.shards.iter().map(|statement| statement.shard).collect();
     if sought.shards.iter().any(|shard| !named.contains(shard)) {
-        return Outcome::Fails(format!(
-            "It names shard {}, and what you asked for was in {}.",
-            letters(&named),
-            letters(&sought.shards)
+        return Outcome::Fails(told!(
+            "w-it-names-shard-and",
+            letters = letters(&named),
+            letters2 = letters(&sought.shards)
         ));
     }
     if file.index < sought.log {
-        return Outcome::Fails("It stood in the log before you asked: it is an old one.".into());
+        return Outcome::Fails(told!("w-it-stood-in-the").into());
     }
     let times = receipt.times.filter(|_| sought.asked > 0);
     if times.is_some_and(|times| times.written < sought.asked) {
-        return Outcome::Fails("It was written before you asked: it is an old one.".into());
+        return Outcome::Fails(told!("w-it-was-written-before").into());
     }
     if times.is_some_and(|times| times.asked > sought.asked) {
-        return Outcome::Fails("It answers what was asked later.".into());
+        return Outcome::Fails(told!("w-it-answers-what-was").into());
     }
     if !receipt.answers(evidence.name) {
-        return Outcome::Fails("It answers another request than yours.".into());
+        return Outcome::Fails(told!("w-it-answers-another-reque").into());
     }
     if !commits(receipt, evidence.name, &sought.committed) {
-        return Outcome::Fails("It answers something else than you asked for.".into());
+        return Outcome::Fails(told!("w-it-answers-something-els").into());
     }
     Outcome::Holds
 }
@@ -176,7 +173,7 @@ pub fn missing(name: &str, account: bool, sought: Option<&Sought>, why: &str) ->
         removed: 0,
         shards: Vec::new(),
         statement: String::new(),
-        steps: vec![("There is a receipt".into(), Outcome::Fails(why.to_owned()))],
+        steps: vec![(told!("w-there-is-a-receipt").into(), Outcome::Fails(why.to_owned()))],
         file: String::new(),
         key: String::new(),
     }
@@ -187,37 +184,37 @@ fn downloaded(statement: &eemu_core::receipt::ShardStatement, evidence: &Evidenc
     let shard = statement.shard;
     let entry = evidence.manifest.shards.iter().find(|entry| entry.shard == shard);
     let Some(entry) = entry.filter(|entry| entry.version == Some(statement.version)) else {
-        return Outcome::Open("A later version took its place; its secrets went with it.".into());
+        return Outcome::Open(told!("w-a-later-version-took").into());
     };
     let mut nonce = [0; 32];
     let opened = entry.nonce.as_ref().is_some_and(|nonce_hex| hex::decode_to_slice(nonce_hex, &mut nonce).is_ok());
     let Some(model) = entry.model_blake3.as_ref().filter(|_| opened) else {
-        return Outcome::Fails("The manifest does not open the receipt’s commitment.".into());
+        return Outcome::Fails(told!("w-the-manifest-does-not").into());
     };
     if commitment(&nonce, model.as_bytes()) != statement.model_commitment {
-        return Outcome::Fails("The live model is not the one that the receipt speaks of.".into());
+        return Outcome::Fails(told!("w-the-live-model-is").into());
     }
     match evidence.files.iter().find(|(index, _)| *index == shard) {
-        None => Outcome::Open("Its file is not here.".into()),
+        None => Outcome::Open(told!("w-its-file-is-not").into()),
         Some((_, hash)) if entry.files.iter().any(|file| file.blake3 == *hash) => Outcome::Holds,
-        Some(_) => Outcome::Fails("The downloaded file is not the one that the manifest lists.".into()),
+        Some(_) => Outcome::Fails(told!("w-the-downloaded-file-is").into()),
     }
 }
 
 /// Whether the shards that the receipt does not name still have the files they had.
 fn others(named: &[u32], evidence: &Evidence<'_>) -> Outcome {
     if evidence.before.is_empty() {
-        return Outcome::Open("This browser did not see them before.".into());
+        return Outcome::Open(told!("w-this-browser-did-not").into());
     }
     let rest: Vec<&Before> = evidence.before.iter().filter(|(shard, ..)| !named.contains(shard)).collect();
     for (shard, version, hash) in rest {
         let entry = evidence.manifest.shards.iter().find(|entry| entry.shard == *shard);
-        let Some(entry) = entry else { return Outcome::Fails("A shard is gone from the manifest.".into()) };
+        let Some(entry) = entry else { return Outcome::Fails(told!("w-a-shard-is-gone").into()) };
         if entry.version == Some(*version) && !entry.files.iter().any(|file| file.blake3 == *hash) {
-            return Outcome::Fails("Another shard’s model changed under the same version.".into());
+            return Outcome::Fails(told!("w-another-shards-model-cha").into());
         }
         if entry.version != Some(*version) {
-            return Outcome::Open("Another change has retrained more shards meanwhile.".into());
+            return Outcome::Open(told!("w-another-change-has-retra").into());
         }
     }
     Outcome::Holds
@@ -240,7 +237,7 @@ fn worst(outcomes: Vec<Outcome>) -> Outcome {
 pub fn goes_on(seen: &Checkpoint, now: &Checkpoint, proof: &ConsistencyProof) -> Result<(), String> {
     let same = proof.earlier.root == seen.root && proof.earlier.size == seen.size && proof.later == *now;
     if !same {
-        return Err("the server proves another log than the one it signed".into());
+        return Err(told!("w-the-server-proves-anothe").into());
     }
     seen.verify().map_err(|why| why.to_string())?;
     verify_consistency(&proof.earlier, &proof.later, &proof.proof).map_err(|why| why.to_string())
@@ -253,15 +250,15 @@ pub fn goes_on(seen: &Checkpoint, now: &Checkpoint, proof: &ConsistencyProof) ->
 /// A sentence when it did not.
 pub fn handed_over(seen: &Checkpoint, now: &Checkpoint, lines: &[String]) -> Result<(), String> {
     if Log::new(lines.iter().cloned()).root() != now.root {
-        return Err("the log’s entries are not those that it signed".into());
+        return Err(told!("w-the-logs-entries-are").into());
     }
     if current_key(&now.origin, lines).map_err(|why| why.to_string())?.as_ref() != Some(&now.public_key) {
-        return Err("another key signs than the one that the log names".into());
+        return Err(told!("w-another-key-signs-than").into());
     }
     let keys = lines.iter().filter_map(|line| match Entry::from_line(line) {
         Ok(Entry::Key(entry)) => Some(entry.public_key),
         _ => None,
     });
     let mut keys = keys;
-    if keys.any(|key| key == seen.public_key) { Ok(()) } else { Err("the key seen before is not in the log".into()) }
+    if keys.any(|key| key == seen.public_key) { Ok(()) } else { Err(told!("w-the-key-seen-before").into()) }
 }

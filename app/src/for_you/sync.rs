@@ -6,13 +6,14 @@ use std::rc::Rc;
 use eemu_core::api::Manifest;
 
 use super::desk::Desk;
-use super::ensemble::{Own, Public};
+use super::ensemble::{Own, Public, needs_dense};
 use super::keep::{FILES, PERSON};
 use super::protocol::{Cause, Remedy, Trouble};
 use super::session::OWN;
 use super::telling::expired;
 use super::worker;
 use crate::parts::shapes::label;
+use crate::say::told;
 use crate::service::Fault;
 
 const MANIFEST: &str = "manifest";
@@ -27,7 +28,7 @@ impl Desk {
             Ok(whose) => whose,
             Err(Fault::Refused { status: 401, .. }) => {
                 return Err(Trouble {
-                    sentence: "The server does not know this token. Check that it was pasted whole.".into(),
+                    sentence: told!("w-the-server-does-not").into(),
                     remedy: Remedy::None,
                     mild: true,
                     cause: Cause::Other,
@@ -37,10 +38,10 @@ impl Desk {
         };
         let Some(user) = whose.user else {
             return Err(Trouble {
-                sentence: format!(
-                    "This token is an {}'s, and nobody's purchases belong to it. It opens Operate.",
-                    whose.role
-                ),
+                sentence: match whose.role.as_str() {
+                    "admin" => told!("token-admin").into(),
+                    _ => told!("token-operator").into(),
+                },
                 remedy: Remedy::None,
                 mild: true,
                 cause: Cause::Other,
@@ -147,7 +148,7 @@ impl Desk {
             self.fetch_files(false).await?;
         }
         Err(Trouble {
-            sentence: "No connection. Lists still work; forgetting must wait until you are online.".into(),
+            sentence: told!("w-no-connection-lists-stil").into(),
             remedy: Remedy::Retry,
             mild: true,
             cause: Cause::Offline,
@@ -184,7 +185,9 @@ impl Desk {
         if let Ok(text) = serde_json::to_vec(&manifest) {
             self.kept(self.keep.put(FILES, MANIFEST, &text).await);
         }
-        let public = match known.filter(|known| known.manifest.catalog_blake3 == manifest.catalog_blake3) {
+        let public = match known.filter(|known| {
+            known.manifest.catalog_blake3 == manifest.catalog_blake3 && known.manifest.config == manifest.config
+        }) {
             Some(known) => {
                 let degrees =
                     manifest.degree_classes.iter().map(|&class| eemu_core::client::class_degree(class)).collect();
@@ -192,9 +195,12 @@ impl Desk {
             }
             None => {
                 let catalog = self.catalogue(&manifest.catalog_blake3, false).await?;
-                let dense = self.catalogue(&manifest.dense_blake3, true).await?;
+                let dense = match needs_dense(&manifest.config, &catalog) {
+                    true => self.catalogue(&manifest.dense_blake3, true).await?,
+                    false => Vec::new(),
+                };
                 let public = Public::new(manifest, &catalog, &dense).map_err(|why| Trouble {
-                    sentence: format!("The server's catalogue cannot be used: {why}. Tell its operator."),
+                    sentence: told!("w-the-servers-catalogue-ca", why),
                     remedy: Remedy::Retry,
                     mild: false,
                     cause: Cause::Other,
@@ -218,7 +224,7 @@ impl Desk {
         let bytes = self.api.catalog(dense).await.map_err(|fault| unreached(&fault))?;
         if !holds(&bytes) {
             return Err(Trouble {
-                sentence: "The catalogue arrived damaged and was not used. Download again.".into(),
+                sentence: told!("w-the-catalogue-arrived-da").into(),
                 remedy: Remedy::Download,
                 mild: false,
                 cause: Cause::Other,
@@ -252,8 +258,7 @@ impl Desk {
                 self.sign_out().await;
                 self.show();
                 return Err(Trouble {
-                    sentence: "The server no longer knows this token, so you were signed out here. Sign in again."
-                        .into(),
+                    sentence: told!("w-the-server-no-longer").into(),
                     remedy: Remedy::None,
                     mild: true,
                     cause: Cause::Other,
@@ -296,9 +301,9 @@ impl Desk {
 
 pub(super) fn unreached(fault: &Fault) -> Trouble {
     let next = match fault {
-        Fault::Offline => "Check that it runs, and try again.",
-        Fault::Refused { .. } => "Try again in a moment.",
-        Fault::Foreign => "Start one with `eemu serve`; the Lab works without.",
+        Fault::Offline => told!("w-check-that-it-runs"),
+        Fault::Refused { .. } => told!("w-try-again-in-a"),
+        Fault::Foreign => told!("w-start-one-with-eemu"),
     };
     Trouble {
         sentence: format!("{fault} {next}"),

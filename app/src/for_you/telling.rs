@@ -4,6 +4,7 @@
 use super::desk::Desk;
 use super::protocol::{Ask, Cause, Deed, Fetching, Remedy, Service, Shard, Tell, Trouble};
 use super::worker;
+use crate::say::told;
 use crate::service::Fault;
 
 impl Desk {
@@ -88,7 +89,7 @@ impl Desk {
 
 pub(super) fn nothing_yet() -> Trouble {
     Trouble {
-        sentence: "Nothing is loaded yet. Connect to the server once.".into(),
+        sentence: told!("w-nothing-is-loaded-yet").into(),
         remedy: Remedy::Retry,
         mild: false,
         cause: Cause::Other,
@@ -96,24 +97,17 @@ pub(super) fn nothing_yet() -> Trouble {
 }
 
 pub(super) fn expired() -> Trouble {
-    Trouble {
-        sentence: "What is kept here may no longer be used: the server has to be asked once a day whether somebody \
-                   had something deleted. Connect, and try again."
-            .into(),
-        remedy: Remedy::Retry,
-        mild: false,
-        cause: Cause::Other,
-    }
+    Trouble { sentence: told!("w-what-is-kept-here").into(), remedy: Remedy::Retry, mild: false, cause: Cause::Other }
 }
 
 pub(super) fn not_forgotten(fault: &Fault) -> Trouble {
     let sentence = match fault {
-        Fault::Offline => "No connection. Lists still work; forgetting must wait until you are online.".to_owned(),
+        Fault::Offline => told!("w-no-connection-lists-stil").to_owned(),
         // The server failed at it, perhaps after it was done.
         Fault::Refused { status: 500.., .. } => {
-            format!("It is not certain whether this was forgotten. {fault} Look again in a moment.")
+            told!("w-it-is-not-certain", fault)
         }
-        other => format!("Nothing was forgotten. {other} Try again."),
+        other => told!("w-nothing-was-forgotten-tr", other),
     };
     let cause = if *fault == Fault::Offline { Cause::Offline } else { Cause::Other };
     Trouble { sentence, remedy: Remedy::None, mild: true, cause }

@@ -10,6 +10,7 @@ use super::protocol::{Ask, Remedy, Tell, Trouble, Why};
 use super::telling::nothing_yet;
 use super::titles::Titles;
 use super::worker;
+use crate::say::told;
 use crate::{open_file, pause};
 
 /// Records that are left out one by one, at most: those that weigh most.
@@ -30,7 +31,7 @@ impl Desk {
         let text = self.opened.borrow().clone().unwrap_or_default();
         let read = opened::read(&text, choice, &Titles::new(&public.catalog.items));
         let reading = read.map_err(|sentence| Trouble {
-            sentence: format!("{sentence} Nothing was imported."),
+            sentence: told!("w-nothing-was-imported", sentence),
             remedy: Remedy::None,
             mild: true,
             ..Trouble::default()
@@ -51,7 +52,7 @@ impl Desk {
         let ready: Vec<&Ready> = ready.values().map(Rc::as_ref).collect();
         let ask = Ask { top: public.catalog.items.len(), ..ask };
         let failed = |why: eemu_core::Error| Trouble {
-            sentence: format!("It could not be computed: {why}."),
+            sentence: told!("w-it-could-not-be", why),
             mild: true,
             ..Trouble::default()
         };

@@ -13,6 +13,7 @@ use std::fmt::Write as _;
 use super::guess::{Guess, Topic};
 use super::protocol::{Dot, Lesson, ListAsk};
 use super::setup::{Cut, Setup, Source};
+use crate::say::say;
 
 /// Steps of the Lab.
 pub const STEPS: u8 = 8;
@@ -73,12 +74,8 @@ impl Address {
             let (key, value) = part.split_once('=').unwrap_or((part, ""));
             if address.take(key, value).is_none() {
                 faults.push(match key {
-                    "hide" => format!(
-                        "The link hides what there is not: “{}”. There are {}.",
-                        shown(part),
-                        HIDEABLE.join(", ")
-                    ),
-                    _ => format!("The link's “{}” could not be used; the usual value stands in.", shown(part)),
+                    "hide" => say!("l-the-link-hides-what", shown = shown(part), hideable = HIDEABLE.join(", ")),
+                    _ => say!("l-the-links-could-not", shown = shown(part)),
                 });
             }
         }

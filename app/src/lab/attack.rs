@@ -15,6 +15,7 @@ use super::setup::{Setup, dataset};
 use super::system::System;
 use super::table::Table;
 use super::watch::{Halt, Part, Watch};
+use crate::say::told;
 
 /// Seeds that are tried.
 pub const ROUNDS: u32 = 24;
@@ -55,7 +56,7 @@ pub async fn measure(table: &Table, setup: &Setup, dot: Dot, watch: &mut impl Wa
 fn part<W: Watch>(whole: &mut W, number: u32, half: f64) -> Part<'_, W> {
     Part {
         whole,
-        phase: format!("Attacking: seed {} of {ROUNDS}", number + 1),
+        phase: told!("w-attacking-seed-of", number = (number + 1).to_string(), rounds = ROUNDS),
         from: (f64::from(number) + half) / f64::from(ROUNDS),
         share: 0.5 / f64::from(ROUNDS),
     }
@@ -75,7 +76,7 @@ async fn places(system: &System, dot: Dot, known: &[u32]) -> Result<Places, Halt
     let mut known = known.to_vec();
     known.sort_unstable();
     let place = |scores: &[f32]| Ok::<u32, Halt>(rank_of(dot.product, scores, &known)? as u32 + 1);
-    let scored = scored.first().ok_or_else(|| Halt::Sentence("Nobody answered. Try another dot.".into()))?;
+    let scored = scored.first().ok_or_else(|| Halt::Sentence(told!("w-nobody-answered-try-anot").into()))?;
     let single = models.iter().zip(&scored.per_shard).find(|((shard, _), _)| *shard == own as usize);
     Ok(Places { list: place(&scored.mean)?, own: place(single.map_or(&scored.mean, |(_, scores)| scores))? })
 }

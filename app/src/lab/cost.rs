@@ -12,6 +12,7 @@ use super::setup::{Cut, Setup, dataset};
 use super::system::System;
 use super::table::Table;
 use super::watch::{Halt, Part, Watch};
+use crate::say::told;
 
 /// The numbers of shards that are tried.
 pub const SHARDS: [u32; 6] = [1, 2, 4, 8, 16, 32];
@@ -25,7 +26,7 @@ pub async fn measure(table: Table, setup: &Setup, watch: &mut impl Watch) -> Res
     let mut costs = Vec::new();
     for shards in SHARDS {
         let dataset = dataset(&table, setup.seed, shards, setup.cut, Holdout::LeaveOneOut)?;
-        let phase = format!("Measuring {shards} of 32 shards");
+        let phase = told!("w-measuring-of-32-shards", shards);
         let system = System::train(dataset, None, &phase, watch).await?;
         let (ndcg, hit_rate) = quality(&system, watch).await?;
         let all: f64 = system.millis.iter().sum();
@@ -43,7 +44,7 @@ pub async fn cuts(table: Table, setup: &Setup, watch: &mut impl Watch) -> Result
     for (place, cut) in Cut::ALL.into_iter().enumerate() {
         let dataset = dataset(&table, setup.seed, setup.shards, cut, Holdout::LeaveOneOut)?;
         let from = place as f64 / 2.0;
-        let phase = format!("Measuring the cut {} of 2", place + 1);
+        let phase = told!("w-measuring-the-cut-of", place = place + 1);
         let mut part = Part { whole: &mut *watch, phase: phase.clone(), from, share: 0.5 };
         let system = System::train(dataset, None, &phase, &mut part).await?;
         let (ndcg, hit_rate) = quality(&system, watch).await?;

@@ -18,6 +18,7 @@ use super::table::Table;
 use super::watch::{Halt, Watch};
 use super::{attack, cost, lesson};
 use crate::ranking::{Ensemble, Made};
+use crate::say::told;
 
 /// Products on a list.
 const LIST: usize = 10;
@@ -52,7 +53,7 @@ impl Lab {
         }
         self.prepare(setup)?;
         Ok(match what {
-            What::Open { .. } => return Err(Halt::Sentence("No file was handed over. Choose it again.".into())),
+            What::Open { .. } => return Err(Halt::Sentence(told!("w-no-file-was-handed").into())),
             What::Load { .. } | What::Build => Answer::Built(self.built()?),
             What::Train => Answer::Trained(self.full(watch).await?.trained.clone()),
             What::List(ask) => {
@@ -121,7 +122,7 @@ impl Lab {
 
     fn known(&self, dot: Dot) -> Result<(), Halt> {
         let found = self.dataset()?.interactions.of(dot.household).iter().any(|record| record.item == dot.product);
-        if found { Ok(()) } else { Err(Halt::Sentence("There is no such dot in this world. Choose another.".into())) }
+        if found { Ok(()) } else { Err(Halt::Sentence(told!("w-there-is-no-such").into())) }
     }
 
     fn built(&self) -> Result<Built, Halt> {
@@ -168,7 +169,7 @@ impl Lab {
     pub(super) async fn full(&mut self, watch: &mut impl Watch) -> Result<&System, Halt> {
         if self.full.is_none() {
             let dataset = self.dataset()?.clone();
-            let phase = format!("Training {} models", dataset.config.train.shards);
+            let phase = told!("w-training-models", config = dataset.config.train.shards);
             self.full = Some(System::train(dataset, None, &phase, watch).await?);
         }
         self.full.as_ref().ok_or_else(nothing)
@@ -184,7 +185,7 @@ impl Lab {
             return Ok((shards.clone(), system.clone()));
         }
         let plan = unlearn::plan(&full.dataset, &[(dot.household, dot.product)]);
-        let system = full.retrained(plan.after, &plan.shards, "Retraining one model", watch).await?;
+        let system = full.retrained(plan.after, &plan.shards, told!("w-retraining-one-model"), watch).await?;
         self.forgot = Some((dot, plan.shards.clone(), system.clone()));
         Ok((plan.shards, system))
     }
@@ -198,7 +199,7 @@ impl Lab {
     async fn twin(&mut self, dot: Dot, watch: &mut impl Watch) -> Result<Twin, Halt> {
         let (shards, own) = self.forgotten(dot, watch).await?;
         let without = self.world_without(dot)?;
-        let twin = System::train(without, None, "Training the twin from nothing", watch).await?;
+        let twin = System::train(without, None, told!("w-training-the-twin-from"), watch).await?;
         Ok(compared(dot, shards, &own, &twin))
     }
 
@@ -216,7 +217,7 @@ impl Lab {
 async fn list(system: &System, ask: &ListAsk, watch: &mut impl Watch) -> Result<List, Halt> {
     let began = watch.now();
     if ask.household as usize >= system.dataset.catalog.users.len() {
-        return Err(Halt::Sentence("There is no such household in this world. Choose another.".into()));
+        return Err(Halt::Sentence(told!("w-there-is-no-such-2").into()));
     }
     let mut models = Vec::new();
     for (shard, model) in system.models.iter().enumerate() {
@@ -226,7 +227,7 @@ async fn list(system: &System, ask: &ListAsk, watch: &mut impl Watch) -> Result<
         }
     }
     if models.is_empty() {
-        return Err(Halt::Sentence("Every shard is switched off. Switch one on.".into()));
+        return Err(Halt::Sentence(told!("w-every-shard-is-switched").into()));
     }
     let dataset = &system.dataset;
     let adapt = AdaptConfig {
@@ -262,5 +263,5 @@ pub(super) fn compared(dot: Dot, shards: Vec<u32>, own: &System, twin: &System) 
 }
 
 fn nothing() -> Halt {
-    Halt::Sentence("Nothing is built yet. Choose a world first.".into())
+    Halt::Sentence(told!("w-nothing-is-built-yet").into())
 }

@@ -10,6 +10,7 @@ use eemu_core::data::{BadLines, Source};
 
 use super::table::{self, MAX_HOUSEHOLDS, MAX_PRODUCTS, Table};
 use crate::csv_file::{MAX_NAME, TableFault};
+use crate::say::told;
 
 /// Bad lines that a sentence names.
 const NAMED: usize = 5;
@@ -42,8 +43,8 @@ pub fn open(text: &str, skip: bool) -> Result<Table, TableFault> {
         Ok(columns) => columns,
         Err(_) if choose(rows.table(), &Wishes::default(), true, &[]).is_ok() => {
             let headings = rows.headings().join(", ");
-            let problem = format!("No column says who: there are {headings}.");
-            return Err(TableFault::whole(problem, "The Lab needs several people; call their column “who”."));
+            let problem = told!("w-no-column-says-who", headings);
+            return Err(TableFault::whole(problem, told!("w-the-lab-needs-several")));
         }
         Err(_) => return table::read(text.as_bytes(), skip),
     };
@@ -56,17 +57,15 @@ pub fn open(text: &str, skip: bool) -> Result<Table, TableFault> {
             Field::Text(text) => {
                 let text = text.trim();
                 match text.chars().count() {
-                    0 => Err(wrong(at, format!("the {what} is blank"))),
-                    n if n > MAX_NAME => Err(wrong(at, format!("the {what} has {n} characters, {MAX_NAME} at most"))),
-                    _ if text.chars().any(char::is_control) => {
-                        Err(wrong(at, format!("the {what} holds a control character")))
-                    }
+                    0 => Err(wrong(at, told!("w-the-is-blank", what))),
+                    n if n > MAX_NAME => Err(wrong(at, told!("w-the-has-characters-at", what, n, max_name = MAX_NAME))),
+                    _ if text.chars().any(char::is_control) => Err(wrong(at, told!("w-the-holds-a-control", what))),
                     _ => Ok(text.to_owned()),
                 }
             }
-            Field::Seconds(_) => Err(wrong(at, format!("the {what} is a time"))),
+            Field::Seconds(_) => Err(wrong(at, told!("w-the-is-a-time", what))),
         };
-        let (who, what) = (name(0, "household")?, name(1, "product")?);
+        let (who, what) = (name(0, told!("t-household"))?, name(1, told!("t-product"))?);
         let when = match fields.get(2) {
             None => None,
             Some(Field::Seconds(seconds)) => Some((*seconds, *seconds)),
@@ -79,7 +78,7 @@ pub fn open(text: &str, skip: bool) -> Result<Table, TableFault> {
         Ok(())
     };
     let read = rows.each(&selected, &mut bad, &mut visit);
-    read.map_err(|why| TableFault::whole(format!("The file can't be read further: {why}."), "Save it again as CSV."))?;
+    read.map_err(|why| TableFault::whole(told!("w-the-file-cant-be-2", why), told!("w-save-it-again-as")))?;
     if bad.count() > 0 && !skip {
         return Err(faulty(&bad));
     }
@@ -96,11 +95,15 @@ fn faulty(bad: &BadLines) -> TableFault {
     let more: Vec<String> = bad.list().iter().skip(1).take(NAMED).map(|fault| fault.line.to_string()).collect();
     let rest = match bad.count() as usize - 1 {
         0 => String::new(),
-        n if n == more.len() => format!(" So are lines {}.", more.join(", ")),
-        n => format!(" So are lines {} and {} more.", more.join(", "), n - more.len()),
+        n if n == more.len() => format!(" {}", told!("t-so-are", lines = more.join(", "))),
+        n => format!(" {}", told!("t-so-are-more", lines = more.join(", "), n = n - more.len())),
     };
-    let hint = if bad.count() == 1 { "Fix the line, or skip it." } else { "Fix the lines, or skip them." };
-    TableFault { problem: format!("Line {line}: {why}.{rest}"), hint: hint.into(), skippable: true }
+    let hint = if bad.count() == 1 { told!("w-fix-the-line-or") } else { told!("w-fix-the-lines-or") };
+    TableFault {
+        problem: format!("{}{rest}", told!("line-why", line = line.to_string(), why)),
+        hint: hint.into(),
+        skippable: true,
+    }
 }
 
 /// A record with its time decided.

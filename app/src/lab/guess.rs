@@ -3,7 +3,8 @@
 
 use super::protocol::{Broken, Cost, Forgot, Lesson, Twin};
 use crate::parts::shapes::label;
-use crate::parts::words::{count, millis};
+use crate::parts::words::millis;
+use crate::say::{key, named, say};
 
 /// What is predicted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -74,10 +75,10 @@ impl Topic {
     /// The question.
     pub fn question(self) -> &'static str {
         match self {
-            Self::Forget => "Which models will be others afterwards?",
-            Self::Twin => "Which models will differ from the twin’s?",
-            Self::Mistake(_) => "Which reflections will break?",
-            Self::Cost => "With 8 shards, what part of one model’s training does a deletion take?",
+            Self::Forget => say!("l-which-models-will-be"),
+            Self::Twin => say!("l-which-models-will-differ"),
+            Self::Mistake(_) => say!("l-which-reflections-will-b"),
+            Self::Cost => say!("l-with-8-shards-what"),
         }
     }
 
@@ -85,25 +86,25 @@ impl Topic {
     pub fn options(self) -> &'static [(Guess, &'static str)] {
         match self {
             Self::Forget => &[
-                (Guess::None, "None of them"),
-                (Guess::Own, "Only the one whose shard held the dot"),
-                (Guess::All, "All of them"),
+                (Guess::None, key!("l-guess-none")),
+                (Guess::Own, key!("l-guess-own")),
+                (Guess::All, key!("l-guess-all")),
             ],
             Self::Twin => &[
-                (Guess::None, "None of them"),
-                (Guess::Own, "Only the one that was retrained"),
-                (Guess::All, "All of them"),
+                (Guess::None, key!("l-guess-none")),
+                (Guess::Own, key!("l-guess-retrained")),
+                (Guess::All, key!("l-guess-all")),
             ],
             Self::Mistake(_) => &[
-                (Guess::None, "None of them"),
-                (Guess::Own, "Only that of the dot’s own shard"),
-                (Guess::Others, "Those of shards that never held the dot"),
-                (Guess::Blend, "Only that of the blend of all models"),
+                (Guess::None, key!("l-guess-none")),
+                (Guess::Own, key!("l-guess-dots-own")),
+                (Guess::Others, key!("l-guess-others")),
+                (Guess::Blend, key!("l-guess-blend")),
             ],
             Self::Cost => &[
-                (Guess::Little, "Less than a quarter"),
-                (Guess::Middle, "A quarter to three quarters"),
-                (Guess::Much, "More than three quarters"),
+                (Guess::Little, key!("l-guess-little")),
+                (Guess::Middle, key!("l-guess-middle")),
+                (Guess::Much, key!("l-guess-much")),
             ],
         }
     }
@@ -116,7 +117,7 @@ impl Topic {
 
     /// The words of a guess.
     pub fn words(self, guess: Guess) -> Option<&'static str> {
-        self.options().iter().find(|(option, _)| *option == guess).map(|(_, words)| *words)
+        self.options().iter().find(|(option, _)| *option == guess).map(|(_, words)| named(words))
     }
 }
 
@@ -173,8 +174,8 @@ impl Outcome {
     pub fn beside(&self, topic: Topic, guess: Guess) -> String {
         match topic.words(guess) {
             None => self.sentence.clone(),
-            Some(words) if self.right.contains(&guess) => format!("You said: “{words}”. So it is. {}", self.sentence),
-            Some(words) => format!("You said: “{words}”. It came out otherwise. {}", self.sentence),
+            Some(words) if self.right.contains(&guess) => say!("l-you-said-so-it", words, sentence = self.sentence),
+            Some(words) => say!("l-you-said-it-came", words, sentence = self.sentence),
         }
     }
 }
@@ -190,9 +191,9 @@ pub fn forgot(forgot: &Forgot, before: Option<&[String]>) -> Outcome {
     };
     let shards = names(&changed, all as u32);
     let sentence = match changed.len() {
-        0 => format!("None of {all} hashes changed."),
-        1 => format!("1 of {all} hashes changed: that of shard {shards}, which alone was trained again."),
-        n => format!("{n} of {all} hashes changed: {shards}."),
+        0 => say!("l-none-of-hashes-changed", all),
+        1 => say!("l-1-of-hashes-changed", all, shards),
+        n => say!("l-of-hashes-changed", n, all, shards),
     };
     Outcome { right: of_models(&changed, &forgot.shards, all), sentence }
 }
@@ -201,8 +202,8 @@ pub fn forgot(forgot: &Forgot, before: Option<&[String]>) -> Outcome {
 pub fn twin(twin: &Twin) -> Outcome {
     let (all, different) = (twin.own.len(), twin.different());
     let sentence = match different.len() {
-        0 => format!("{all} of {all} are equal to the byte, shard {} too.", names(&twin.shards, all as u32)),
-        n => format!("{n} of {all} differ: {}.", names(&different, all as u32)),
+        0 => say!("l-of-are-equal-to", all, names = names(&twin.shards, all as u32)),
+        n => say!("l-of-differ", n, all, names = names(&different, all as u32)),
     };
     Outcome { right: of_models(&different, &twin.shards, all), sentence }
 }
@@ -220,15 +221,15 @@ pub fn broken(broken: &Broken) -> Outcome {
         }
     }
     let sentence = match (different.len(), broken.blend_differs()) {
-        (0, false) => "Nothing differs, with this dot and seed.".to_owned(),
-        (0, true) => format!("All {all} models are equal, and the blend differs."),
+        (0, false) => say!("l-nothing-differs-with-thi").to_owned(),
+        (0, true) => say!("l-all-models-are-equal", all),
         (n, _) => {
             let kept = if different.iter().any(|shard| broken.twin.shards.contains(shard)) {
-                format!("The dot’s own shard {own} is among them.")
+                say!("l-the-dots-own-shard", own)
             } else {
-                format!("The dot’s own shard {own} is equal.")
+                say!("l-the-dots-own-shard-2", own)
             };
-            format!("{n} of {all} differ: {}. {kept}", names(&different, all as u32))
+            say!("l-of-differ-2", n, all, names = names(&different, all as u32), kept)
         }
     };
     Outcome { right, sentence }
@@ -245,19 +246,10 @@ pub fn cost(costs: &[Cost]) -> Option<Outcome> {
         part if part <= 0.75 => Guess::Middle,
         _ => Guess::Much,
     };
-    let sentence = format!(
-        "It takes {:.0} %: {} with {}, {} with one model. Each model is smaller work, but not an eighth of it.",
-        part * 100.0,
-        millis(eight.one),
-        count(u64::from(eight.shards), "shard", "shards"),
-        millis(one.one),
-    );
+    let (shards, own, whole) = (say!("l-n-shards", n = eight.shards), millis(eight.one), millis(one.one));
+    let sentence = say!("l-cost-takes", part = (part * 100.0, 0), own, shards, whole);
     // With an eighth or less the last words would be wrong.
-    let sentence = if part <= 0.125 {
-        sentence.replace(" Each model is smaller work, but not an eighth of it.", "")
-    } else {
-        sentence
-    };
+    let sentence = if part <= 0.125 { sentence } else { format!("{sentence} {}", say!("l-not-an-eighth")) };
     Some(Outcome { right: vec![right], sentence })
 }
 

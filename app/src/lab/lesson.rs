@@ -13,6 +13,7 @@ use super::protocol::{Broken, Dot, Lesson, Twin};
 use super::setup::{Cut, dataset};
 use super::system::System;
 use super::watch::{Halt, Watch};
+use crate::say::told;
 
 /// Dots that are tried when the page looks for one that shows a mistake.
 const TRIES: usize = 24;
@@ -78,22 +79,19 @@ pub(super) async fn broken(lab: &mut Lab, lesson: Lesson, dot: Dot, watch: &mut 
     let mistake = mistake(lesson);
     let (full, without) = worlds(lab, lesson, dot)?;
     if full.items(dot.household, Role::Train).iter().all(|&item| item != dot.product) {
-        return Err(Halt::Sentence(
-            "This dot is one of the two purchases of its household that the shared score is measured on. Choose another."
-                .into(),
-        ));
+        return Err(Halt::Sentence(told!("w-this-dot-is-one").into()));
     }
     let shards: Vec<u32> = shard_of(&full, mistake, dot).into_iter().collect();
     let moved = moved(&full, &without, mistake);
     let full = match lab.spoiled.get(&lesson) {
         Some(system) => system.clone(),
         None => {
-            let system = System::train(full, Some(mistake), "Training your world with the mistake", watch).await?;
+            let system = System::train(full, Some(mistake), told!("w-training-your-world-with"), watch).await?;
             lab.spoiled.insert(lesson, system.clone());
             system
         }
     };
-    let twin = System::train(without, Some(mistake), "Training the twin with the mistake", watch).await?;
+    let twin = System::train(without, Some(mistake), told!("w-training-the-twin-with"), watch).await?;
     // Retraining the dot's shard on what is left, under the same mistake, is
     // what the twin did for that shard; the others stay as they were.
     let own = full.with_shards_of(&twin, &shards);
@@ -106,7 +104,7 @@ async fn kept_aggregator(lab: &mut Lab, dot: Dot, watch: &mut impl Watch) -> Res
     let (shards, own) = lab.forgotten(dot, watch).await?;
     let full = lab.full(watch).await?.clone();
     let without = lab.world_without(dot)?;
-    let twin = System::train(without.clone(), None, "Training the twin", watch).await?;
+    let twin = System::train(without.clone(), None, told!("w-training-the-twin"), watch).await?;
     let (kept, fresh) = (fit(&full).await?, fit(&twin).await?);
     let mut compared: Twin = compared(dot, shards, &own, &twin);
     compared.own.push(kept.hash());

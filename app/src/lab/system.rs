@@ -12,6 +12,7 @@ use eemu_core::user_rows::USER_ROWS;
 
 use super::protocol::{Difference, Progress, Trained};
 use super::watch::{Halt, Watch};
+use crate::say::told;
 
 /// Rows that are named when a tensor differs.
 const NAMED_ROWS: usize = 4;
@@ -182,7 +183,7 @@ fn differing(dataset: &Dataset, own: &TensorMap, theirs: &TensorMap) -> Vec<Diff
         let mut rows: Vec<usize> = places.iter().map(|place| place / width).collect();
         rows.dedup();
         let name = |row: usize, names: &imbl::Vector<String>| match row {
-            0 => "unknown".to_owned(),
+            0 => told!("t-unknown").to_owned(),
             row => names.get(row - 1).cloned().unwrap_or_default(),
         };
         let rows =

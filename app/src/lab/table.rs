@@ -4,6 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::csv_file::{self, Line, TableFault};
+use crate::say::told;
 
 /// Households of a world at most.
 pub const MAX_HOUSEHOLDS: usize = 64;
@@ -43,13 +44,13 @@ pub fn read(bytes: &[u8], skip: bool) -> Result<Table, TableFault> {
 /// When there is too little.
 pub(super) fn enough(table: Table) -> Result<Table, TableFault> {
     if table.households.len() < 2 || table.products.len() < 4 || table.records.len() < 8 {
-        let problem = format!(
-            "There are {} households, {} products and {} purchases.",
-            table.households.len(),
-            table.products.len(),
-            table.records.len()
+        let problem = told!(
+            "w-there-are-households-pro",
+            table = table.households.len(),
+            table2 = table.products.len(),
+            table3 = table.records.len()
         );
-        return Err(TableFault::whole(problem, "The Lab needs at least 2, 4 and 8, below a heading."));
+        return Err(TableFault::whole(problem, told!("w-the-lab-needs-at")));
     }
     Ok(table)
 }
@@ -72,7 +73,7 @@ pub(super) fn read_any(
         hash: blake3::hash(bytes).to_hex().to_string(),
     };
     let (mut households, mut products, mut seen) = (HashMap::new(), HashMap::new(), HashSet::new());
-    let skipped = csv_file::read(bytes, skip, 2..=3, "who, what, when", |line| {
+    let skipped = csv_file::read(bytes, skip, 2..=3, told!("who-what-when"), |line| {
         let (who, what, when) = fields(line)?;
         let household = place(&mut households, &mut table.households, who);
         let product = place(&mut products, &mut table.products, what);
@@ -82,11 +83,9 @@ pub(super) fn read_any(
             table.duplicates += 1;
         }
         if table.households.len() > most_households || table.products.len() > most_products {
-            let problem = format!(
-                "Line {}: this is more than the Lab can draw ({most_households} households and {most_products} products).",
-                line.number
-            );
-            return Err(TableFault::whole(problem, "Take a part of the table."));
+            let problem =
+                told!("w-line-this-is-more", number = line.number.to_string(), most_households, most_products);
+            return Err(TableFault::whole(problem, told!("w-take-a-part-of")));
         }
         Ok(())
     })?;
@@ -94,11 +93,11 @@ pub(super) fn read_any(
 }
 
 fn fields<'a>(line: &'a Line) -> Result<(&'a str, &'a str, Option<f64>), TableFault> {
-    let (who, what) = (line.name(0, "household")?, line.name(1, "product")?);
+    let (who, what) = (line.name(0, told!("t-household"))?, line.name(1, told!("t-product"))?);
     if line.columns < 3 {
         return Ok((who, what, None));
     }
-    let when = line.time(2)?.ok_or_else(|| line.fault("the time is blank"))?;
+    let when = line.time(2)?.ok_or_else(|| line.fault(told!("w-the-time-is-blank")))?;
     Ok((who, what, Some(when)))
 }
 

@@ -1,6 +1,7 @@
 //! Whoever watches a computation: hears how far it is, and may stop it.
 
 use super::protocol::Progress;
+use crate::say::told;
 
 /// What can end a computation early.
 #[derive(Debug, thiserror::Error)]
@@ -15,7 +16,7 @@ pub enum Halt {
     #[error(transparent)]
     Table(#[from] crate::csv_file::TableFault),
     /// The link's table is not open.
-    #[error("This link belongs to a table of your own. Open the same file again.")]
+    #[error("{}", told!("l-this-link-belongs-to"))]
     NoTable,
     /// What is asked for makes no sense here; a sentence with a next step.
     #[error("{0}")]

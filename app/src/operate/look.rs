@@ -9,6 +9,7 @@ use super::protocol::{Done, Errand, LogAsk, Operation};
 use super::records::Records;
 use crate::for_you::protocol::Tell;
 use crate::for_you::worker::tell;
+use crate::say::{foreign, told};
 use crate::service::{Api, Fault};
 
 /// Entries of the log a request.
@@ -42,11 +43,9 @@ pub(crate) async fn errand(api: Api, token: String, errand: Errand) {
     let api = api.with(Some(&token));
     let done = match done(&api, errand).await {
         Ok(done) => done,
-        Err(Fault::Refused { message, .. }) => Done::Refused(format!("Refused: {message}.")),
-        Err(Fault::Offline) => {
-            Done::Refused("The connection broke. Whether it was done is not known: look before you try again.".into())
-        }
-        Err(other) => Done::Refused(format!("{other} Try again in a moment.")),
+        Err(Fault::Refused { message, .. }) => Done::Refused(told!("w-refused", message = foreign(&message))),
+        Err(Fault::Offline) => Done::Refused(told!("w-the-connection-broke-whe-2").into()),
+        Err(other) => Done::Refused(told!("w-try-again-in-a-2", other)),
     };
     tell(&Tell::Errand(Box::new(done)));
 }
@@ -91,14 +90,10 @@ fn asked(request: Unlearning, user: String, account: bool) -> Done {
 
 fn sentence(fault: &Fault) -> String {
     match fault {
-        Fault::Refused { status: 401, .. } => {
-            "The server does not know this token. `eemu token create --scope operator` makes one.".into()
-        }
-        Fault::Refused { status: 403, .. } => {
-            "This token belongs to a person, not to an operator. `eemu token create --scope operator` makes one.".into()
-        }
-        Fault::Offline => "No connection. What stands here is as it was; it goes on when the server answers.".into(),
-        other => format!("{other} Try again in a moment."),
+        Fault::Refused { status: 401, .. } => told!("w-the-server-does-not-2").into(),
+        Fault::Refused { status: 403, .. } => told!("w-this-token-belongs-to").into(),
+        Fault::Offline => told!("w-no-connection-what-stand").into(),
+        other => told!("w-try-again-in-a-2", other),
     }
 }
 

@@ -7,7 +7,7 @@ use leptos::prelude::*;
 use super::protocol::{Done, Errand, LogAsk, Operation};
 use crate::for_you::page::Client;
 use crate::for_you::protocol::Order;
-use crate::parts::words;
+use crate::say::say;
 
 /// Somebody whom an administrator found.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,6 +25,8 @@ pub(crate) struct Office {
     pub(crate) operation: RwSignal<Option<Operation>>,
     /// Why an operator sees nothing.
     pub(crate) refused: RwSignal<Option<String>>,
+    /// Whether a look is on its way.
+    pub(crate) looking: RwSignal<bool>,
     /// An operator's token, for this visit only.
     pub(crate) token: RwSignal<String>,
     /// Which part of the log is shown.
@@ -48,6 +50,7 @@ impl Office {
         Self {
             operation: RwSignal::new(None),
             refused: RwSignal::new(None),
+            looking: RwSignal::new(false),
             token: RwSignal::new(String::new()),
             ask: RwSignal::new(LogAsk::default()),
             backups: RwSignal::new(None),
@@ -62,6 +65,7 @@ impl Office {
     /// Whoever looked has gone: nothing of it stays.
     pub(crate) fn leave(self) {
         self.token.set(String::new());
+        self.looking.set(false);
         self.operation.set(None);
         self.refused.set(None);
         self.ask.set(LogAsk::default());
@@ -77,7 +81,15 @@ impl Office {
     pub(crate) fn look(self, client: Client) {
         let token = self.token.get_untracked();
         if !token.is_empty() {
+            self.looking.set(true);
             client.send(&Order::Look(token, self.ask.get_untracked()));
+        }
+    }
+
+    /// Looks again, unless the last look is still on its way.
+    pub(crate) fn look_again(self, client: Client) {
+        if !self.looking.get_untracked() {
+            self.look(client);
         }
     }
 
@@ -128,7 +140,7 @@ impl Office {
                 Some(Errand::Tokens(None))
             }
             Done::Revoked(id) => {
-                say(format!("Token {id} ended. Whoever holds it is turned away from now on."));
+                say(say!("o-token-ended-whoever-hold", id));
                 if self.made.with_untracked(|made| made.as_ref().is_some_and(|(made, _)| made.entry.id == id)) {
                     self.made.set(None);
                 }
@@ -147,13 +159,13 @@ fn is_older(number: u64, known: &AuditLog) -> bool {
 }
 
 fn asked(request: &str, removed: u64, shards: u32, later: bool, account: bool) -> String {
-    let records = words::count(removed, "record", "records");
-    let retrain = words::count(shards.into(), "shard retrains", "shards retrain");
+    let records = say!("n-records", n = removed);
+    let retrain = say!("o-shards-retrain", n = shards);
     let what = match (later, account) {
-        (true, _) => "Accepted: it is carried out together with others, by the time that stands above.".to_owned(),
-        (false, true) => format!("The account is gone: {records}. {retrain}."),
-        (false, false) if removed == 0 => "Nothing was there to delete.".to_owned(),
-        (false, false) => format!("Deleted: {records}. {retrain}."),
+        (true, _) => say!("o-said-accepted").to_owned(),
+        (false, true) => say!("o-said-account", records, retrain),
+        (false, false) if removed == 0 => say!("o-said-nothing").to_owned(),
+        (false, false) => say!("o-said-deleted", records, retrain),
     };
-    format!("{what} The request’s name is {request}: give it to whoever asked, with it they get the receipt.")
+    format!("{what} {}", say!("o-said-name", request))
 }

@@ -6,6 +6,7 @@ use eemu_core::receipt::{Checkpoint, Entry, Log};
 use serde_json::json;
 
 use super::protocol::{Found, Kind, Line, LogAsk, LogView};
+use crate::say::told;
 
 /// Entries a page.
 pub(crate) const PAGE: usize = 20;
@@ -126,7 +127,7 @@ fn whole(checkpoint: &Checkpoint, log: &Log) -> Result<(), String> {
     if log.root_at(checkpoint.size).as_ref() == Some(&checkpoint.root) {
         Ok(())
     } else {
-        Err("the entries do not give the root that is signed".into())
+        Err(told!("w-the-entries-do-not").into())
     }
 }
 

@@ -7,6 +7,7 @@ use leptos::prelude::*;
 
 use super::shapes;
 use crate::ranking::ListRow;
+use crate::say::{decimal, say};
 
 /// Lowest and highest score of a list: one scale for all its rows.
 pub(crate) fn scale(rows: &[ListRow]) -> (f32, f32) {
@@ -29,7 +30,7 @@ pub(crate) fn says(row: &ListRow) -> String {
     let count = row.per_shard.len() as u32;
     let one = |(shard, score): (usize, &Option<f32>)| {
         let label = shapes::label(shard as u32, count);
-        score.map_or_else(|| format!("{label} left out"), |score| format!("{label} {score:.2}"))
+        score.map_or_else(|| say!("bar-left-out", label), |score| format!("{label} {}", decimal(f64::from(score), 2)))
     };
     row.per_shard.iter().enumerate().map(one).collect::<Vec<_>>().join(", ")
 }

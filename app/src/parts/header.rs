@@ -3,6 +3,9 @@
 
 use leptos::prelude::*;
 
+use super::language::LanguageChoice;
+use crate::say::say;
+
 /// Where a reader can be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Place {
@@ -33,9 +36,9 @@ impl Place {
 
     fn name(self) -> &'static str {
         match self {
-            Self::ForYou => "For you",
-            Self::Lab => "Lab",
-            Self::Operate => "Operate",
+            Self::ForYou => say!("place-for-you"),
+            Self::Lab => say!("place-lab"),
+            Self::Operate => say!("place-operate"),
         }
     }
 }
@@ -55,10 +58,10 @@ pub(crate) fn Header(here: Place, children: Children) -> impl IntoView {
                     </svg>
                     "eemu"
                 </a>
-                <nav class="nav" aria-label="Places">
+                <nav class="nav" aria-label=say!("p-places")>
                     {[Place::ForYou, Place::Lab, Place::Operate].map(link).into_iter().collect_view()}
                 </nav>
-                <div class="end">{children()}</div>
+                <div class="end">{children()}<LanguageChoice/></div>
             </div>
         </header>
     }

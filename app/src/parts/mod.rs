@@ -7,6 +7,7 @@
 pub(crate) mod bars;
 pub(crate) mod glide;
 pub(crate) mod header;
+pub(crate) mod language;
 pub(crate) mod late;
 pub(crate) mod pane;
 pub(crate) mod picture;

@@ -4,6 +4,7 @@ use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 
 use super::shapes;
+use crate::say::say;
 
 /// How a piece of the pane looks.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -47,7 +48,7 @@ pub(crate) fn Pane(
         let inside = view! {
             <span class="glass">
                 <svg class="g" viewBox="0 0 24 24" aria-hidden="true"><path d=shapes::outline(shard)></path></svg>
-                <span><span class="sr">"Shard "</span>{name}</span>
+                <span><span class="sr">{say!("shard")}" "</span>{name}</span>
             </span>
             <span class="cap">
                 {caption}

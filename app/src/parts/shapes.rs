@@ -1,6 +1,7 @@
 //! Shards as people see them: a shape, a letter and a colour, always in the
 //! same order. Colour never stands alone.
 
+use crate::say::say;
 use leptos::prelude::*;
 
 /// Outlines on a 24 by 24 field: circle, square, triangle, diamond, triangle
@@ -49,7 +50,7 @@ pub(crate) fn Mark(shard: u32, shards: u32, #[prop(optional)] small: bool) -> im
             class=format!("mark {}{}", class(shard), if small { " s" } else { "" })
             viewBox="0 0 24 24"
             role="img"
-            aria-label=format!("shard {text}")
+            aria-label=say!("shard-mark", text)
         >
             <path d=outline(shard)></path>
             <text x="12" y=height font-size=size text-anchor="middle">{text.clone()}</text>

@@ -1,22 +1,22 @@
 //! Sizes, times and moments as people read them.
 
-const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+use crate::say::{decimal, language, say, told};
 
 /// "18 MB", "640 KB".
 pub(crate) fn size(bytes: u64) -> String {
     match bytes {
-        0..1_000 => format!("{bytes} bytes"),
+        0..1_000 => told!("bytes", n = bytes),
         1_000..1_000_000 => format!("{} KB", bytes.div_ceil(1000)),
-        _ => format!("{:.1} MB", bytes as f64 / 1e6),
+        _ => format!("{} MB", decimal(bytes as f64 / 1e6, 1)),
     }
 }
 
 /// "about 20 seconds", "about 2 min 30 s".
 pub(crate) fn about(seconds: u64) -> String {
     match seconds {
-        0..=1 => "about a second".into(),
-        2..=99 => format!("about {seconds} seconds"),
-        _ => format!("about {} min {} s", seconds / 60, seconds % 60),
+        0..=1 => say!("about-second").into(),
+        2..=99 => say!("about-seconds", n = seconds),
+        _ => say!("about-minutes", minutes = seconds / 60, seconds = seconds % 60),
     }
 }
 
@@ -31,43 +31,28 @@ pub(crate) fn span(seconds: u64) -> String {
         60..600 => parts(seconds / 60, "min", seconds % 60, "s"),
         600..3_600 => format!("{} min", seconds / 60),
         3_600..86_400 => parts(seconds / 3_600, "h", seconds % 3_600 / 60, "min"),
-        86_400..172_800 => parts(1, "day", (seconds - 86_400) / 3_600, "h"),
-        _ => format!("{} days", (seconds + 43_200) / 86_400),
+        86_400..172_800 => parts(1, say!("day"), (seconds - 86_400) / 3_600, "h"),
+        _ => say!("days", n = (seconds + 43_200) / 86_400),
     }
 }
 
 /// A measured time: "12 ms", "1.62 s".
 pub(crate) fn millis(millis: f64) -> String {
     match millis {
-        short if short < 1.0 => format!("{short:.2} ms"),
-        short if short < 1000.0 => format!("{short:.0} ms"),
-        _ => format!("{:.2} s", millis / 1000.0),
+        short if short < 1.0 => format!("{} ms", decimal(short, 2)),
+        short if short < 1000.0 => format!("{} ms", decimal(short, 0)),
+        _ => format!("{} s", decimal(millis / 1000.0, 2)),
     }
-}
-
-/// "1 record", "3 records".
-pub(crate) fn count(number: u64, one: &str, many: &str) -> String {
-    format!("{} {}", thousands(number), if number == 1 { one } else { many })
 }
 
 /// "1,840".
 pub(crate) fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
+    decimal(number as f64, 0)
 }
 
 /// A number of shards as a word where there is a short one: "seven".
 pub(crate) fn number(count: usize) -> String {
-    const WORDS: [&str; 13] =
-        ["none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"];
-    WORDS.get(count).map_or_else(|| count.to_string(), |word| (*word).to_owned())
+    say!("number-words").split(' ').nth(count).map_or_else(|| count.to_string(), str::to_owned)
 }
 
 /// The same at the beginning of a sentence.
@@ -81,20 +66,33 @@ pub(crate) fn number_first(count: usize) -> String {
 /// the number as it is.
 pub(crate) fn moment(when: f64) -> String {
     if (1e8..5e9).contains(&when) {
-        let date = js_sys::Date::new(&(when * 1000.0).into());
-        let month = MONTHS.get(date.get_utc_month() as usize).copied().unwrap_or_default();
-        format!("{} {month} {}", date.get_utc_date(), date.get_utc_full_year())
+        day(&js_sys::Date::new(&(when * 1000.0).into()), Some("UTC"))
     } else {
-        format!("time {when}")
+        say!("time-number", when = when.to_string())
     }
 }
 
 /// "14:05 on 3 Mar 2026", in the reader's own time zone.
 pub(crate) fn clock(seconds: u64) -> String {
     let date = js_sys::Date::new(&(seconds as f64 * 1000.0).into());
-    let month = MONTHS.get(date.get_month() as usize).copied().unwrap_or_default();
-    let (day, year) = (date.get_date(), date.get_full_year());
-    format!("{}:{:02} on {day} {month} {year}", date.get_hours(), date.get_minutes())
+    let time = format!("{}:{:02}", date.get_hours(), date.get_minutes());
+    say!("clock", time, day = day(&date, None))
+}
+
+/// A day as the language writes it, in the reader's time zone or another.
+fn day(date: &js_sys::Date, zone: Option<&str>) -> String {
+    let options = js_sys::Object::new();
+    let set = |name: &str, value: &str| {
+        // Setting a property of an object of our own cannot fail.
+        let _ = js_sys::Reflect::set(&options, &name.into(), &value.into());
+    };
+    [("day", "numeric"), ("month", "short"), ("year", "numeric")].iter().for_each(|(name, value)| set(name, value));
+    if let Some(zone) = zone {
+        set("timeZone", zone);
+    }
+    // English as Europe writes it: day before month.
+    let place = if language().code() == "en" { "en-GB" } else { language().code() };
+    date.to_locale_date_string(place, &options).into()
 }
 
 #[cfg(test)]
@@ -111,9 +109,5 @@ mod tests {
         );
         assert_eq!([thousands(7), thousands(1840), thousands(1_000_000)], ["7", "1,840", "1,000,000"]);
         assert_eq!((number_first(8), number(31)), ("Eight".into(), "31".into()));
-        assert_eq!(
-            (count(1, "record", "records"), count(0, "record", "records")),
-            ("1 record".into(), "0 records".into())
-        );
     }
 }

@@ -152,11 +152,16 @@ impl Metrics {
         self.accepted.set(view.requests.accepted() as i64);
         self.late.set(view.requests.late(now_exactly()) as i64);
         self.sustained.set(service.capacity().sustained());
+        let mut families = self.registry.gather();
         if let Quality::Measured { hit_rate, margin, best, .. } = &*service.quality().last() {
             self.hit_rate.set(*hit_rate);
             self.best.set(*best);
             self.margin.set(*margin);
+            families = self.registry.gather();
+        } else {
+            // Nothing was measured: no number, rather than the worst there is.
+            families.retain(|family| !family.name().starts_with("eemu_quality_"));
         }
-        Ok(TextEncoder::new().encode_to_string(&self.registry.gather())?)
+        Ok(TextEncoder::new().encode_to_string(&families)?)
     }
 }

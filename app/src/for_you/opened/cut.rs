@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use eemu_core::data::tables::{Wishes, is_heading, recognise, rows};
 
 use super::LOOK;
+use crate::say::told;
 
 /// A file cut into rows.
 pub(super) struct Cut {
@@ -30,7 +31,7 @@ fn delimited(text: &str) -> Result<Cut, String> {
     let Some(cut) = recognise(&sample, None, None) else { return Ok(one_column(text)) };
     let mut first = rows(&sample, cut);
     if first.is_empty() {
-        return Err("The file is empty. Check that this is the whole file.".into());
+        return Err(told!("w-the-file-is-empty").into());
     }
     let heading = first.remove(0);
     let is_heading = is_heading(&heading, &first, &Wishes::default(), None).unwrap_or_else(|_| names_columns(&heading));
@@ -38,7 +39,7 @@ fn delimited(text: &str) -> Result<Cut, String> {
     let columns = if is_heading {
         heading.iter().map(|name| name.trim().to_owned()).collect()
     } else {
-        (1..=width).map(|number| format!("column {number}")).collect()
+        (1..=width).map(|number| told!("w-column", number = number.to_string())).collect()
     };
     let mut reader = csv::ReaderBuilder::new()
         .delimiter(cut.delimiter)
@@ -52,7 +53,7 @@ fn delimited(text: &str) -> Result<Cut, String> {
         let line = row.position().map_or(0, csv::Position::line);
         // A line may leave out what stands at its end.
         if row.len() > width && row.iter().skip(width).any(|field| !field.trim().is_empty()) {
-            bad.push((line, format!("{width} columns expected, {} found", row.len())));
+            bad.push((line, told!("w-columns-expected-found-2", width, row = row.len())));
         } else if row.iter().any(|field| !field.trim().is_empty()) {
             rows.push((line, row.iter().map(str::to_owned).collect()));
         }
@@ -66,7 +67,7 @@ fn one_column(text: &str) -> Cut {
         .filter(|(_, line)| !line.trim().is_empty())
         .map(|(number, line)| (number, vec![line.trim().trim_matches('"').replace("\"\"", "\"")]))
         .collect();
-    let mut columns = vec!["column 1".to_owned()];
+    let mut columns = vec![told!("w-column-1").to_owned()];
     if rows.first().is_some_and(|(_, row)| names_columns(row)) {
         columns = rows.remove(0).1;
     }
@@ -89,15 +90,14 @@ fn json(text: &str) -> Result<Cut, String> {
     let mut bad = Vec::new();
     match serde_json::from_str::<serde_json::Value>(text) {
         Ok(whole) => {
-            let list = list_of(whole)
-                .ok_or("This JSON holds no list of things that somebody did. Open the file of your history.")?;
+            let list = list_of(whole).ok_or(told!("w-this-json-holds-no"))?;
             for (number, value) in (1..).zip(list) {
                 match value {
                     serde_json::Value::Object(object) => objects.push((number, object)),
                     serde_json::Value::String(name) => {
                         objects.push((number, [("name".to_owned(), name.into())].into_iter().collect()));
                     }
-                    _ => bad.push((number, "it is no object".into())),
+                    _ => bad.push((number, told!("w-it-is-no-object").into())),
                 }
             }
         }
@@ -105,12 +105,12 @@ fn json(text: &str) -> Result<Cut, String> {
             for (number, line) in (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty()) {
                 match serde_json::from_str::<serde_json::Value>(line) {
                     Ok(serde_json::Value::Object(object)) => objects.push((number, object)),
-                    Ok(_) => bad.push((number, "it is no object".into())),
-                    Err(why) => bad.push((number, format!("it is no JSON ({why})"))),
+                    Ok(_) => bad.push((number, told!("w-it-is-no-object").into())),
+                    Err(why) => bad.push((number, told!("w-it-is-no-json", why))),
                 }
             }
             if objects.is_empty() {
-                return Err("This is neither JSON nor one JSON object a line. Export it again.".into());
+                return Err(told!("w-this-is-neither-json").into());
             }
         }
     }

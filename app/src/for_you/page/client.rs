@@ -11,6 +11,7 @@ use super::{device, state::Gone, state::State};
 use crate::for_you::protocol::{Cause, Checked, Fetching, Following, Order, Remedy, Service, Tell, Trouble};
 use crate::parts::save::save;
 use crate::parts::words;
+use crate::say::say;
 
 const WORKER: &str = "static/worker.js";
 
@@ -40,7 +41,7 @@ impl Client {
         }
         let options = WorkerOptions::new();
         options.set_type(WorkerType::Module);
-        options.set_name("service");
+        options.set_name(&format!("service {}", crate::say::language().code()));
         let Ok(worker) = Worker::new_with_options(WORKER, &options) else { return self.broke() };
         let heard = Closure::new(move |event: MessageEvent| {
             let text = event.data().as_string().unwrap_or_default();
@@ -56,7 +57,8 @@ impl Client {
 
     /// Sends an order. Sentences of the last one go.
     pub(crate) fn send(self, order: &Order) {
-        let quiet = matches!(order, Order::List(_) | Order::Why(_) | Order::Device(..) | Order::Visible(_));
+        let quiet =
+            matches!(order, Order::List(_) | Order::Why(_) | Order::Device(..) | Order::Visible(_) | Order::Speak(_));
         let operates = matches!(order, Order::Look(..) | Order::Hurry(..) | Order::Errand(..));
         if !quiet && !operates {
             self.state.trouble.set(None);
@@ -80,7 +82,7 @@ impl Client {
 
     fn broke(self) {
         self.state.trouble.set(Some(Trouble {
-            sentence: "The calculation could not go on in this browser. Reload the page to start it again.".into(),
+            sentence: say!("y-the-calculation-could-no").into(),
             remedy: Remedy::None,
             mild: false,
             cause: Cause::Other,
@@ -101,7 +103,7 @@ impl Client {
             Tell::Fetching(fetching) => self.fetching(fetching),
             Tell::List(list) => {
                 let moved = list.rows.iter().filter(|(_, row)| row.before != row.rank).count();
-                state.say_beside(format!("List updated, {} changed.", words::count(moved as u64, "place", "places")));
+                state.say_beside(say!("list-updated", n = moved));
                 let at = state.service.with_untracked(|service| service.as_ref().map_or(0, |s| s.deletions));
                 state.list_at.set(at);
                 self.over(Cause::Switched);
@@ -111,9 +113,9 @@ impl Client {
             Tell::Receipt(receipt) => {
                 state.followings.update(|all| all.retain(|following| following.id != receipt.id));
                 state.say(match receipt.failed() {
-                    Some(why) => format!("The receipt does not hold. {why}"),
-                    None if receipt.again => "The receipt was checked again.".to_owned(),
-                    None => "Forgotten. The receipt was checked.".to_owned(),
+                    Some(why) => say!("y-the-receipt-does-not", why),
+                    None if receipt.again => say!("y-the-receipt-was-checked").to_owned(),
+                    None => say!("y-forgotten-the-receipt-wa").to_owned(),
                 });
                 if receipt.failed().is_some() {
                     state.failed.update(|failed| failed.push(receipt.id.clone()));
@@ -131,6 +133,7 @@ impl Client {
                 state.trouble.set(Some(trouble));
             }
             Tell::Operation(operation) => {
+                state.office.looking.set(false);
                 // One that was on its way when somebody left.
                 if !state.office.token.with_untracked(String::is_empty) {
                     state.office.refused.set(None);
@@ -146,13 +149,15 @@ impl Client {
             }
             Tell::Device(now) => device::take(state, now),
             Tell::Opened(reading) => {
-                let taken = words::count(reading.taken, "item", "items");
-                state.say(format!("The file was read: {taken} of it are in this catalogue."));
+                state.say(say!("y-file-read", n = reading.taken));
                 state.opened.set(Some(*reading));
             }
             Tell::Why(why) => state.why.set(Some(why)),
             Tell::File { name, text } => save(&name, &text),
-            Tell::NoOperation(why) => state.office.refused.set(Some(why)),
+            Tell::NoOperation(why) => {
+                state.office.looking.set(false);
+                state.office.refused.set(Some(why));
+            }
         }
     }
 
@@ -203,10 +208,10 @@ impl Client {
         if before != now {
             match (&fetching, before) {
                 (Some(started), None) => {
-                    self.state.say(format!("Fetching the models, {}.", words::size(started.total)))
+                    self.state.say(say!("y-fetching-the-models", size = words::size(started.total)))
                 }
-                (Some(_), Some(_)) => self.state.say(format!("Fetching: {}%.", now.unwrap_or(0) * 25)),
-                (None, _) => self.state.say("The models are here."),
+                (Some(_), Some(_)) => self.state.say(say!("y-fetching", now = now.unwrap_or(0) * 25)),
+                (None, _) => self.state.say(say!("y-the-models-are-here")),
             }
         }
         self.state.fetching.set(fetching);
@@ -228,11 +233,11 @@ impl Client {
         }
         if known != Some(following.phase) {
             state.say(match following.phase {
-                Phase::Accepted => "Noted. It is carried out together with others; until then lists stay as they are.",
-                Phase::Queued | Phase::Settling => "Saved. From now on no list uses it.",
-                Phase::Retraining => "Retraining has begun.",
-                Phase::Publishing => "The new model is put in place.",
-                Phase::Done => "Retrained. The receipt is being checked.",
+                Phase::Accepted => say!("y-noted-it-is-carried"),
+                Phase::Queued | Phase::Settling => say!("y-saved-from-now-on"),
+                Phase::Retraining => say!("y-retraining-has-begun"),
+                Phase::Publishing => say!("y-the-new-model-is"),
+                Phase::Done => say!("y-retrained-the-receipt-is"),
             });
         }
         if nothing {

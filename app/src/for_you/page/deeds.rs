@@ -13,6 +13,7 @@ use crate::lab::page::focus;
 use crate::parts::portions::portions;
 use crate::parts::shapes::{Mark, label};
 use crate::parts::words;
+use crate::say::say;
 
 /// Rows that stand there before "show all".
 const SHOWN: usize = 60;
@@ -51,19 +52,19 @@ pub(super) fn Deeds() -> impl IntoView {
     view! {
         <section class="deeds" aria-labelledby="deeds">
             <div class="head">
-                <h2 id="deeds"><span id="deeds-head" tabindex="-1"></span>{move || if state.is_example() { "What the household bought" } else if own.get() { "Your purchases" } else { "Your picks" }}</h2>
+                <h2 id="deeds"><span id="deeds-head" tabindex="-1"></span>{move || if state.is_example() { say!("y-what-the-household-bough") } else if own.get() { say!("y-your-purchases") } else { say!("y-your-picks") }}</h2>
                 <span class="muted num">{move || words::thousands(history.with(Vec::len) as u64)}</span>
             </div>
             {move || together.get().map(|shard| view! {
-                <p class="tiny muted">{format!("All in shard {}: a person’s records stay together.", label(shard, shards.get()))}</p>
+                <p class="tiny muted">{say!("y-all-in-shard-a", shard = label(shard, shards.get()))}</p>
             })}
             {move || (own.get() && !state.is_example()).then(|| view! { <Adding/> })}
             <Everything/>
             <Several own/>
             <Waiting/>
             {move || (history.with(Vec::len) > 12).then(|| view! {
-                <label class="field"><span class="sr">"Find a purchase"</span>
-                    <input type="search" id="find" placeholder="Find a purchase" autocomplete="off"
+                <label class="field"><span class="sr">{say!("y-find-a-purchase")}</span>
+                    <input type="search" id="find" placeholder=say!("y-find-a-purchase") autocomplete="off"
                         on:input=move |event| find.set(event_target_value(&event))/>
                 </label>
             })}
@@ -76,16 +77,16 @@ pub(super) fn Deeds() -> impl IntoView {
                 }}
             </ul>
             {move || (!all.get() && fits.with(Vec::len) > SHOWN).then(|| view! {
-                <button type="button" class="btn s" on:click=move |_| all.set(true)>"Show all"</button>
+                <button type="button" class="btn s" on:click=move |_| all.set(true)>{say!("y-show-all")}</button>
             })}
             {move || (fits.with(Vec::is_empty) && !history.with(Vec::is_empty)).then(|| view! {
-                <p class="empty small muted" id="no-hit">{format!("Nothing of yours has ‘{}’ in its name.", find.get().trim())}</p>
+                <p class="empty small muted" id="no-hit">{say!("y-nothing-of-yours-has", find = find.get().trim())}</p>
             })}
             {move || (history.with(Vec::is_empty) && !state.is_example()).then(|| view! {
                 <p class="empty small muted">{if own.get() {
-                    "The service holds nothing that you did. Your list is what most people like, until it does."
+                    say!("y-the-service-holds-nothin")
                 } else {
-                    "Nothing is here. Pick a few products to begin."
+                    say!("y-nothing-is-here-pick")
                 }}</p>
             })}
         </section>
@@ -106,7 +107,7 @@ fn Forgotten(gone: Gone, shards: u32) -> impl IntoView {
                 <s>{gone.deed.name.clone()}</s>
                 <span class=move || stands.with(|(class, ..)| format!("small {class}"))>{move || stands.with(|(_, words, _)| words.clone())}</span>
                 {move || stands.with(|(.., done)| *done).then(|| view! {
-                    <a class="small" href="#receipt" on:click=move |event| { event.prevent_default(); focus("receipt") }>"See the receipt"</a>
+                    <a class="small" href="#receipt" on:click=move |event| { event.prevent_default(); focus("receipt") }>{say!("y-see-the-receipt")}</a>
                 })}
             </span>
         </li>
@@ -117,18 +118,18 @@ fn Forgotten(gone: Gone, shards: u32) -> impl IntoView {
 /// receipt is there.
 fn stands(state: State, id: &str, shards: u32) -> (&'static str, String, bool) {
     if state.failed.with(|failed| failed.iter().any(|failed| failed == id)) {
-        return ("bad", "The receipt does not hold".into(), true);
+        return ("bad", say!("y-the-receipt-does-not-2").into(), true);
     }
     let following = state.followings.with(|all| all.iter().find(|following| following.id == id).cloned());
-    let Some(following) = following else { return ("ok", "Forgotten".into(), true) };
+    let Some(following) = following else { return ("ok", say!("y-forgotten-2").into(), true) };
     let trains = following.progress.iter().find(|at| at.1 == Phase::Retraining && at.2 > 0);
     let words = match (following.phase, trains) {
-        (Phase::Accepted, _) => "Noted, to be carried out with others".into(),
-        (Phase::Done, _) => "Retrained; the receipt is being checked".into(),
+        (Phase::Accepted, _) => say!("y-noted-to-be-carried").into(),
+        (Phase::Done, _) => say!("y-retrained-the-receipt-is-2").into(),
         (_, Some((shard, _, epoch, epochs))) => {
-            format!("Already left out of your list; {} retrains, epoch {epoch} of {epochs}", label(*shard, shards))
+            say!("y-already-left-out-of", shard = label(*shard, shards), epoch, epochs)
         }
-        _ => "Already left out of your list".into(),
+        _ => say!("y-already-left-out-of-2").into(),
     };
     ("muted", words, false)
 }
@@ -151,14 +152,14 @@ fn Several(own: Memo<bool>) -> impl IntoView {
             <div class="several row">
                 {move || match chosen() {
                     None => view! {
-                        <button type="button" class="btn s quiet" id="several" on:click=move |_| state.choosing.set(Some(Vec::new()))>"Choose several"</button>
+                        <button type="button" class="btn s quiet" id="several" on:click=move |_| state.choosing.set(Some(Vec::new()))>{say!("y-choose-several")}</button>
                     }.into_any(),
                     Some(count) => view! {
                         <button type="button" class="btn s primary" id="forget-several" disabled=count == 0 on:click=move |_| {
                             let deeds = state.choosing.get_untracked().unwrap_or_default();
                             state.doomed.set(Some(Doomed::Some(deeds)));
-                        }>{format!("Forget {count} …")}</button>
-                        <button type="button" class="btn s" on:click=move |_| { state.choosing.set(None); state.doomed.set(None) }>"Cancel"</button>
+                        }>{say!("y-forget", count)}</button>
+                        <button type="button" class="btn s" on:click=move |_| { state.choosing.set(None); state.doomed.set(None) }>{say!("y-cancel")}</button>
                     }.into_any(),
                 }}
             </div>
@@ -191,7 +192,7 @@ fn Row(deed: Deed, shards: u32) -> impl IntoView {
     };
     let by_key = ask.clone();
     let doomed = Memo::new(move |_| state.doomed.with(|doomed| *doomed == Some(Doomed::Some(vec![asking.clone()]))));
-    let words = if own || example { "Forget" } else { "Remove" };
+    let words = if own || example { say!("y-forget-2") } else { say!("y-remove") };
     let (mine, of_pending, of_refused, several) = (deed.clone(), deed.clone(), deed.clone(), deed.clone());
     let choosing = Memo::new(move |_| own && !example && state.choosing.with(Option::is_some));
     let ticked = Memo::new(move |_| state.choosing.with(|all| all.as_ref().is_some_and(|all| all.contains(&mine))));
@@ -218,7 +219,7 @@ fn Row(deed: Deed, shards: u32) -> impl IntoView {
             {mark}
             <span class="what">
                 {name.clone()}{when.map(|when| view! { <span class="small muted">{when}</span> })}
-                {move || refused.get().then(|| view! { <span class="small bad">"Not forgotten: see above"</span> })}
+                {move || refused.get().then(|| view! { <span class="small bad">{say!("y-not-forgotten-see-above")}</span> })}
             </span>
             {move || choosing.get().then(|| view! {
                 <label class="chk choose"><input type="checkbox" prop:checked=move || ticked.get() on:change={
@@ -230,11 +231,11 @@ fn Row(deed: Deed, shards: u32) -> impl IntoView {
                             if on { all.push(deed.clone()) }
                         });
                     }
-                }/><span class="sr">{format!("Choose {}", several.name)}</span></label>
+                }/><span class="sr">{say!("y-choose", name = several.name)}</span></label>
             })}
             {view! {
                 <button type="button" class="btn s" id=id class:hidden=move || choosing.get() disabled=move || waits.get() on:click=move |_| ask()>
-                    {move || if sent.get() { "Sent …" } else if waits.get() { "Waits …" } else { words }}<span class="sr">{format!(" {name}")}</span>
+                    {move || if sent.get() { say!("y-sent") } else if waits.get() { say!("y-waits") } else { words }}<span class="sr">{format!(" {name}")}</span>
                 </button>
             }}
             {move || doomed.get().then(|| view! { <Confirm deeds=vec![dropped.clone()] shards/> })}

@@ -8,6 +8,7 @@ use super::state::State;
 use crate::for_you::protocol::{Device, Order, Speeds, Wish};
 use crate::parts::header::device;
 use crate::parts::shapes::label;
+use crate::say::say;
 
 /// Where the session keeps it.
 const PLACE: &str = "device";
@@ -29,9 +30,9 @@ pub(super) fn take(state: State, now: Device) {
     let before = state.device.with_untracked(|known| known.as_ref().is_some_and(|known| known.gpu));
     if before != now.gpu {
         state.say(if now.gpu {
-            format!("Lists are made on WebGPU, {}.", now.why)
+            say!("y-lists-are-made-on", why = now.why)
         } else {
-            "Lists are made on the CPU.".into()
+            say!("y-lists-are-made-on-2").into()
         });
     }
     state.device.set(Some(now));
@@ -46,7 +47,7 @@ pub(super) fn Devices() -> impl IntoView {
     let badge = move || {
         state.device.with(|known| match known {
             Some(known) => device(if known.gpu { "WebGPU" } else { "CPU" }, known.why.clone()),
-            None => device("CPU", "WebGPU not tried yet".into()),
+            None => device("CPU", say!("y-webgpu-not-tried-yet").into()),
         })
     };
     let choice = move |id: &'static str, wish: Wish, words: &'static str, of: fn(&Device) -> bool| {
@@ -67,22 +68,22 @@ pub(super) fn Devices() -> impl IntoView {
     let measured = move || {
         let speeds = state.device.with(|device| device.as_ref().and_then(|device| device.speeds.clone()))?;
         let (cpu, gpu) = (millis(speeds.cpu), millis(speeds.gpu));
-        let words = format!("One shard’s list took {cpu} ms on the CPU, {gpu} ms on WebGPU.");
+        let words = say!("y-one-shards-list-took", cpu, gpu);
         Some(view! { <p class="tiny muted" id="speeds">{words}</p> })
     };
     // What was forgotten must be gone from here too: the reader can look.
     let held = move || {
         let holds = state.device.with(|device| device.as_ref().map(|known| known.holds.clone()))?;
         let letters: Vec<String> = holds.iter().map(|&shard| label(shard, state.shards())).collect();
-        let words = format!("On the graphics device now: the models of {}.", letters.join(", "));
+        let words = say!("y-on-the-graphics-device", letters = letters.join(", "));
         (!letters.is_empty()).then(|| view! { <p class="tiny muted" id="on-device">{words}</p> })
     };
     view! {
         <details class="menu">
-            <summary class="badge" id="device"><span class="sr">"Device: "</span>{badge}</summary>
-            <div class="card devices" role="group" aria-label="Which device computes">
+            <summary class="badge" id="device"><span class="sr">{say!("y-device")}" "</span>{badge}</summary>
+            <div class="card devices" role="group" aria-label=say!("y-which-device-computes")>
                 <p class="small">{whole}</p>
-                {choice("faster", Wish::Faster, "Whichever is faster", |device| device.wish == Wish::Faster)}
+                {choice("faster", Wish::Faster, say!("y-whichever-is-faster"), |device| device.wish == Wish::Faster)}
                 {choice("gpu", Wish::Gpu, "WebGPU", |device| device.wish == Wish::Gpu)}
                 {choice("cpu", Wish::Cpu, "CPU", |device| device.wish == Wish::Cpu)}
                 {measured}
@@ -93,5 +94,5 @@ pub(super) fn Devices() -> impl IntoView {
 }
 
 fn millis(of: f64) -> String {
-    if of < 10.0 { format!("{of:.1}") } else { format!("{of:.0}") }
+    crate::say::decimal(of, usize::from(of < 10.0))
 }

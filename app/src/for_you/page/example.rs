@@ -10,6 +10,7 @@ use eemu_core::shard::ShardBy;
 use crate::for_you::protocol::{Ask, Checked, Deed, List, Outcome, Service, Shard};
 use crate::lab::page::{Example, example};
 use crate::lab::protocol::Dot;
+use crate::say::say;
 
 fn deeds(example: &Example) -> Vec<Deed> {
     let household = example.list.household;
@@ -85,10 +86,10 @@ pub(super) fn told(example: &Example, list: &crate::lab::protocol::List) -> List
     let name = |place: u32| built.products.get(place as usize).cloned().unwrap_or_default();
     let households = built.households.len().max(1) as f64;
     let rarity = |place: u32| match f64::from(built.degrees.get(place as usize).copied().unwrap_or(0)) / households {
-        share if share <= 0.2 => "rare",
-        share if share <= 0.4 => "uncommon",
-        share if share <= 0.6 => "common",
-        _ => "nearly everywhere",
+        share if share <= 0.2 => say!("rare"),
+        share if share <= 0.4 => say!("uncommon"),
+        share if share <= 0.6 => say!("common"),
+        _ => say!("nearly-everywhere"),
     };
     let drawn = list.set.iter().filter(|(_, _, drawn)| *drawn > 0).count();
     List {
@@ -122,11 +123,11 @@ pub(super) fn receipt() -> Option<Checked> {
     let example = example()?;
     let shards = example.forgot.shards.iter().map(|&shard| (shard, Some(1), 2)).collect();
     let steps = [
-        "Signed by the server’s key",
-        "Its entry is in the log",
-        "It answers what was asked for",
-        "The download is the model it speaks of",
-        "The other shards are unchanged",
+        say!("y-signed-by-the-servers"),
+        say!("y-its-entry-is-in"),
+        say!("y-it-answers-what-was"),
+        say!("y-the-download-is-the"),
+        say!("y-the-other-shards-are"),
     ];
     Some(Checked {
         id: String::new(),

@@ -16,10 +16,12 @@ use super::{example, location};
 use crate::for_you::protocol::{Order, Remedy};
 use crate::lab::page::focus;
 use crate::parts::header::{Header, Place};
+use crate::parts::language::spoken;
 use crate::parts::late::Late;
 use crate::parts::pane::{Pane, Piece};
 use crate::parts::shapes::label;
 use crate::parts::words;
+use crate::say::say;
 
 /// The whole page.
 #[component]
@@ -32,11 +34,11 @@ pub(crate) fn Frame() -> impl IntoView {
     ask_when_changed(state, client);
     tell_when_seen(state, client);
     keys(state);
-    document().set_title("For you · eemu");
+    document().set_title(&format!("{} · eemu", say!("place-for-you")));
     let shards = Memo::new(move |_| state.shards());
     view! {
         <a class="skip" href="#headline" on:click=move |event| { event.prevent_default(); focus("headline") }>
-            "Skip to your list"
+            {say!("y-skip-to-your-list")}
         </a>
         <Header here=Place::ForYou>
             <Late><Devices/><Account/></Late>
@@ -47,38 +49,45 @@ pub(crate) fn Frame() -> impl IntoView {
                     <h1 id="headline" tabindex="-1">{move || headline(state)}</h1>
                     <p class="muted">{move || below(state)}</p>
                 </div>
-                {move || state.is_example().then(|| view! { <span class="tag">"Example"</span> })}
+                {move || state.is_example().then(|| view! { <span class="tag">{say!("y-example")}</span> })}
             </div>
             <Trouble/>
             <Fetching/>
-            <Late soon=true><Pane pieces=pieces(state) shards toggle=Callback::new(move |shard| toggle(state, shard))/></Late>
-            <div class="columns">
-                <div class="own"><Late><Who/></Late><Late><Deeds/></Late></div>
-                <Listing/>
-                <div class="side"><Late><Paper/></Late><Late><Own/></Late><Late><Settings/></Late></div>
-            </div>
+            // Somebody else’s page is another one: nothing of the last is moved to make room.
+            <For each=move || [whose(state)] key=Clone::clone let:_whose>
+                <Late soon=true><Pane pieces=pieces(state) shards toggle=Callback::new(move |shard| toggle(state, shard))/></Late>
+                <div class="columns">
+                    <div class="own"><Late><Who/></Late><Late><Deeds/></Late></div>
+                    <Listing/>
+                    <div class="side"><Late><Paper/></Late><Late><Own/></Late><Late><Settings/></Late></div>
+                </div>
+            </For>
         </main>
         <footer class="wrap foot small muted">
             <details id="keys">
-                <summary>"Keys"</summary>
+                <summary>{say!("y-keys")}</summary>
                 <p>
-                    <kbd>"1"</kbd>" to "<kbd>"8"</kbd>" and arrows act on the pane where it has the focus, "
-                    <kbd>"Delete"</kbd>" on a purchase asks to forget it, "<kbd>"Esc"</kbd>" keeps it, "
-                    <kbd>"?"</kbd>" opens this list."
+                    <kbd>"1"</kbd>{say!("y-to")}<kbd>"8"</kbd>{say!("y-and-arrows-act-on")}
+                    <kbd>{say!("y-delete")}</kbd>{say!("y-on-a-purchase-asks")}<kbd>{say!("y-esc")}</kbd>{say!("y-keeps-it")}
+                    <kbd>"?"</kbd>{say!("y-opens-this-list")}
                 </p>
                 <label class="chk">
                     <input type="checkbox" prop:checked=move || state.keys.get()
                         on:change=move |event| state.keys.set(event_target_checked(&event))/>
-                    "Single keys act"
+                    {say!("y-single-keys-act")}
                 </label>
             </details>
             <p>
-                "Lists are computed in this browser. A visitor’s picks and tables never leave it; who is signed in asks the \
-                 server for what is theirs. Exactness is not secrecy: what somebody copied before a deletion keeps its influence."
+                {say!("y-lists-are-computed-in")}
             </p>
         </footer>
         <p class="sr" role="status" aria-live="polite" id="said">{move || state.said.get()}</p>
     }
+}
+
+/// Who is signed in. A visitor's first pick changes nothing that has the focus.
+fn whose(state: State) -> Option<String> {
+    state.service.with(|service| service.as_ref().and_then(|service| service.user.clone()))
 }
 
 /// Makes a list whenever what it follows from has changed.
@@ -134,129 +143,120 @@ fn headline(state: State) -> String {
     if let Some(none) =
         state.receipt.with(|receipt| receipt.as_ref().filter(|r| r.failed().is_some()).map(|r| r.size == 0))
     {
-        return if none { "There is no receipt." } else { "The receipt does not hold." }.into();
+        return if none { say!("y-there-is-no-receipt") } else { say!("y-the-receipt-does-not-3") }.into();
     }
     if let Some(following) = state.following() {
         return match (following.account, following.phase) {
-            (true, Phase::Accepted) => "Noted. Your account will go.".into(),
-            (true, _) => "Your account is gone.".into(),
-            (_, Phase::Accepted) => "Noted. It will be forgotten.".into(),
-            _ => "Saved. From now on no list uses it.".into(),
+            (true, Phase::Accepted) => say!("y-noted-your-account-will").into(),
+            (true, _) => say!("y-your-account-is-gone").into(),
+            (_, Phase::Accepted) => say!("y-noted-it-will-be").into(),
+            _ => say!("y-saved-from-now-on").into(),
         };
     }
     if let Some(receipt) = state.receipt.get().filter(|receipt| !receipt.again) {
         if receipt.account {
             return match receipt.shards.len() {
-                0 | 1 => "Your account is gone. Its model is new.".into(),
-                _ => "Your account is gone. The models are new.".into(),
+                0 | 1 => say!("y-your-account-is-gone-2").into(),
+                _ => say!("y-your-account-is-gone-3").into(),
             };
         }
         if shards == 1 {
-            return "Forgotten. The model is rebuilt.".into();
+            return say!("y-forgotten-the-model-is").into();
         }
         let again = receipt.shards.len();
-        let still = shards.saturating_sub(again);
-        let models = if again == 1 { "model" } else { "models" };
-        return format!(
-            "Forgotten. {} {models} rebuilt, {} untouched.",
-            words::number_first(again),
-            words::number(still)
-        );
+        let still = words::number(shards.saturating_sub(again));
+        return say!("y-forgotten", n = again, again = words::number_first(again), still);
     }
     if state.is_example() {
         let done = state.trial.with(|trial| trial.as_ref().map(|trial| trial.twin.is_some()));
         return match done {
-            Some(true) => "Forgotten, and proved, in this browser.",
-            Some(false) => "One purchase is being forgotten, here.",
-            None => "A recommender that forgets exactly.",
+            Some(true) => say!("y-forgotten-and-proved-in"),
+            Some(false) => say!("y-one-purchase-is-being"),
+            None => say!("y-a-recommender-that-forge"),
         }
         .into();
     }
     if state.fetching.with(Option::is_some) {
         if shards == 1 {
-            return "The model is on its way.".into();
+            return say!("y-the-model-is-on").into();
         }
-        return format!("{} models are on their way.", words::number_first(shards));
+        return say!("y-models-are-on-their", word = words::number_first(shards));
     }
     if state.list.with(|list| list.as_ref().is_some_and(|list| list.popular)) {
-        return "No clean model is left for a moment.".into();
+        return say!("y-no-clean-model-is").into();
     }
-    "Your list, made in this browser.".into()
+    say!("y-your-list-made-in").into()
 }
 
 fn below(state: State) -> String {
     let shards = state.shards();
     if let Some(why) = state.receipt.with(|receipt| receipt.as_ref().and_then(|r| r.failed().map(str::to_owned))) {
-        return format!("{why} Keep the file and tell the operator.");
+        return say!("y-keep-the-file-and", why);
     }
     if let Some(following) = state.following() {
         if following.phase == Phase::Accepted {
-            return "It is carried out together with others; until then lists stay as they are.".into();
+            return say!("y-it-is-carried-out").into();
         }
         let standing: Vec<String> = following
             .progress
             .iter()
             .map(|&(shard, phase, epoch, epochs)| match phase {
                 Phase::Retraining if epoch > 0 => {
-                    format!("{} is retraining: epoch {epoch} of {epochs}", label(shard, shards))
+                    say!("y-is-retraining-epoch-of", shard = label(shard, shards), epoch, epochs)
                 }
-                Phase::Publishing => format!("{} is being put in place", label(shard, shards)),
-                Phase::Done => format!("{} is back", label(shard, shards)),
-                _ => format!("{} is left out and waits to be retrained", label(shard, shards)),
+                Phase::Publishing => say!("y-is-being-put-in", shard = label(shard, shards)),
+                Phase::Done => say!("y-is-back", shard = label(shard, shards)),
+                _ => say!("y-is-left-out-and", shard = label(shard, shards)),
             })
             .collect();
         let standing = match standing.len() {
             0..=2 => standing,
-            n => vec![format!("{} shards are left out until they are retrained", words::number_first(n))],
+            n => vec![say!("y-shards-are-left-out", word = words::number_first(n))],
         };
         return match standing.is_empty() {
-            true => "The receipt is on its way.".into(),
+            true => say!("y-the-receipt-is-on").into(),
             false if following.seconds > 0 => {
-                format!("{}. It takes {}.", standing.join(", "), words::about(following.seconds))
+                say!("y-it-takes", standing = standing.join(", "), about = words::about(following.seconds))
             }
             false => format!("{}.", standing.join(", ")),
         };
     }
     if state.is_example() {
-        return "Whatever somebody deletes is gone from the models too, as if it had never been there. This is one \
-                household’s list: forget one of its purchases and see which model changes, how the list moves, and the \
-                proof. Or sign in, or pick a few products: then it is about you."
-            .into();
+        return say!("y-whatever-somebody-delete").into();
     }
     if state.list.with(|list| list.as_ref().is_some_and(|list| list.popular)) {
-        return "All models that may answer are being retrained. Until then these are the most popular items.".into();
+        return say!("y-all-models-that-may").into();
     }
     if state.service.with(|s| s.as_ref().is_some_and(|s| s.user.is_none() && s.history.is_empty())) {
-        return "Nobody is signed in here. The receipt stays in this browser until you throw it away.".into();
+        return say!("y-nobody-is-signed-in").into();
     }
     let models = match (shards, state.by_person()) {
-        (1, _) => "one model, taught by everybody’s records".into(),
+        (1, _) => say!("y-one-model-taught-by").into(),
         (n, true) => {
-            format!("{} small models, each taught by some people’s whole histories", words::number(n as usize))
+            say!("y-small-models-each-taught", word = words::number(n as usize))
         }
         (n, false) => {
-            format!("{} small models, each taught by a part of everybody’s records", words::number(n as usize))
+            say!("y-small-models-each-taught-2", word = words::number(n as usize))
         }
     };
-    format!("It comes from {models}. {}", adapted(state))
+    say!("y-it-comes-from", models, adapted = adapted(state))
 }
 
 /// What adapted the models of the list.
 fn adapted(state: State) -> String {
     let used = state.list.with(|list| list.as_ref().map_or(0, |l| l.set.iter().filter(|(.., n)| *n > 0).count()));
     if !state.kind().is_of_items() {
-        let adapt = if used == 1 { "adapts" } else { "adapt" };
-        return format!("{} of yours {adapt} them all, here.", words::number_first(used));
+        return say!("y-adapts-drawn", n = used, word = words::number_first(used));
     }
-    let them = if state.shards() == 1 { "it" } else { "them" };
+    let shards = state.shards();
     let (all, what) = state.service.with(|s| {
         s.as_ref().map_or((0, "records"), |s| (s.history.len(), if s.user.is_some() { "records" } else { "picks" }))
     });
     match used {
-        0 => format!("None of your {what} adapts {them}."),
-        1 => format!("One of your {what} adapts {them}, here."),
-        n if n == all => format!("All {} of your {what} adapt {them}, here.", words::thousands(n as u64)),
-        n => format!("{} of your {what} adapt {them}, here.", words::thousands(n as u64)),
+        0 => say!("y-adapts-none", what, shards),
+        1 => say!("y-adapts-one", what, shards),
+        n if n == all => say!("y-adapts-all", n, what, shards),
+        n => say!("y-adapts-some", n, what, shards),
     }
 }
 
@@ -273,7 +273,7 @@ fn pieces(state: State) -> Signal<Vec<Piece>> {
         let piece = |(shard, now): (u32, &crate::for_you::protocol::Shard)| {
             if let Some(tried) = &tried {
                 let again = tried.contains(&shard);
-                let note = if again { "trained anew, here" } else { "= unchanged" };
+                let note = if again { say!("y-trained-anew-here") } else { say!("y-unchanged") };
                 let caption = if again { "v1 → v2" } else { "v1" };
                 return Piece { caption: caption.into(), note: note.into(), level: None, lifted: again, masked: false };
             }
@@ -284,25 +284,25 @@ fn pieces(state: State) -> Signal<Vec<Piece>> {
             if let Some((_, phase, epoch, epochs)) = on_its_way {
                 let level = if phase == Phase::Retraining { epoch * 100 / epochs.max(1) } else { 0 };
                 let note = if phase == Phase::Retraining && epoch > 0 {
-                    format!("epoch {epoch}/{epochs}")
+                    say!("y-piece-epoch", epoch, epochs)
                 } else {
-                    "out of the mean".into()
+                    say!("y-out-of-the-mean").into()
                 };
                 let caption = was.map_or(version, |was| format!("v{was}"));
                 return Piece { caption, note, level: Some(level), lifted: true, masked: level == 0 };
             }
             let retrained = match again.and_then(|(_, was, _)| *was) {
-                Some(was) => format!("was v{was}, retrained"),
-                None => "retrained".into(),
+                Some(was) => say!("y-piece-was", was = was.to_string()),
+                None => say!("y-piece-retrained").into(),
             };
             let (note, masked) = match (now, again.is_some()) {
-                _ if off.contains(&shard) && !state.is_example() => ("switched off", true),
-                (now, _) if now.damaged => ("damaged", true),
-                (now, _) if now.version.is_none() => ("out of the mean", true),
-                (now, false) if !now.here && !nobody => ("not here yet", false),
+                _ if off.contains(&shard) && !state.is_example() => (say!("y-switched-off"), true),
+                (now, _) if now.damaged => (say!("y-piece-damaged"), true),
+                (now, _) if now.version.is_none() => (say!("y-out-of-the-mean"), true),
+                (now, false) if !now.here && !nobody => (say!("y-not-here-yet"), false),
                 (_, true) => (retrained.as_str(), false),
-                _ if receipt.is_some() => ("= unchanged", false),
-                _ => ("in the mean", false),
+                _ if receipt.is_some() => (say!("y-unchanged"), false),
+                _ => (say!("y-in-the-mean"), false),
             };
             let level = (!now.here && !nobody && !now.damaged && now.version.is_some()).then_some(0);
             Piece { caption: version, note: note.into(), level, lifted: again.is_some(), masked }
@@ -324,19 +324,19 @@ fn Trouble() -> impl IntoView {
             };
             let words = match trouble.remedy {
                 Remedy::None => None,
-                Remedy::Retry => Some("Try again"),
-                Remedy::Download => Some("Download again"),
-                Remedy::TrustLog => Some("Trust the new log"),
+                Remedy::Retry => Some(say!("y-try-again")),
+                Remedy::Download => Some(say!("y-download-again")),
+                Remedy::TrustLog => Some(say!("y-trust-the-new-log")),
             };
             let remedy = trouble.remedy;
             view! {
                 <div class="trouble" class:mild=trouble.mild role="alert">
-                    <p>{trouble.sentence}</p>
+                    <p>{spoken(&trouble.sentence)}</p>
                     <div class="row">
                         {words.map(|words| view! {
                             <button type="button" class="btn s" id="remedy" on:click=move |_| act(remedy)>{words}</button>
                         })}
-                        <button type="button" class="btn s quiet" on:click=move |_| state.trouble.set(None)>"Close"</button>
+                        <button type="button" class="btn s quiet" on:click=move |_| state.trouble.set(None)>{say!("y-close")}</button>
                     </div>
                 </div>
             }
@@ -353,7 +353,7 @@ fn Fetching() -> impl IntoView {
         move || state.fetching.with(|f| f.as_ref().map_or(0, |f| (f.got * 100).checked_div(f.total).unwrap_or(100)));
     let words = move || {
         state.fetching.with(|f| {
-            f.as_ref().map_or(String::new(), |f| format!("{} of {}", words::size(f.got), words::size(f.total)))
+            f.as_ref().map_or(String::new(), |f| say!("y-of", size = words::size(f.got), size2 = words::size(f.total)))
         })
     };
     let there = Memo::new(move |_| state.fetching.with(Option::is_some));
@@ -361,13 +361,13 @@ fn Fetching() -> impl IntoView {
         there.get().then(|| view! {
             <div class="fetching">
                 <div
-                    class="bar" role="progressbar" aria-label="Fetching models"
+                    class="bar" role="progressbar" aria-label=say!("y-fetching-models")
                     aria-valuemin="0" aria-valuemax="100" aria-valuenow=share aria-valuetext=words
                 >
                     <i style:width=move || format!("{}%", share())></i>
                 </div>
                 <span class="small num">{words}</span>
-                <button type="button" class="btn s" id="stop" on:click=move |_| client.send(&Order::Stop)>"Cancel"</button>
+                <button type="button" class="btn s" id="stop" on:click=move |_| client.send(&Order::Stop)>{say!("y-cancel")}</button>
             </div>
         })
     }

@@ -15,6 +15,7 @@ use crate::parts::late::Late;
 use crate::parts::portions::portions;
 use crate::parts::shapes::label;
 use crate::ranking::ListRow;
+use crate::say::{decimal, say};
 
 /// Entries of the set that are shown before "show all".
 const SHOWN: usize = 6;
@@ -37,25 +38,23 @@ pub(super) fn Listing() -> impl IntoView {
     glide("#rows", move || list.get());
     let waits = move || {
         let nobody = state.service.with(|s| s.as_ref().is_some_and(|s| s.user.is_none() && s.history.is_empty()));
-        if nobody {
-            "Nobody is signed in, so there is no list."
-        } else {
-            "Your list appears here as soon as the models are."
-        }
+        if nobody { say!("y-nobody-is-signed-in-2") } else { say!("y-your-list-appears-here") }
     };
+    // A list that is on its way keeps its place.
+    let coming = move || !state.service.with(|s| s.as_ref().is_some_and(|s| s.user.is_none() && s.history.is_empty()));
     view! {
         <div class="answer" class:outdated=move || state.is_outdated() && !state.is_example()>
             <Late>
                 <section class="tuning" aria-labelledby="tuning">
                     <div class="head">
-                        <h2 id="tuning">"What adapts the models"</h2>
+                        <h2 id="tuning">{say!("y-what-adapts-the-models")}</h2>
                         {move || draws.get().then(|| view! {
                             <button type="button" class="btn s quiet" id="again" disabled=move || state.is_example()
-                                on:click=move |_| state.draw.update(|draw| *draw += 1)>"Draw again"</button>
+                                on:click=move |_| state.draw.update(|draw| *draw += 1)>{say!("y-draw-again")}</button>
                         })}
                     </div>
                     {move || match list.get() {
-                        None => view! { <p class="empty small muted">"Nothing yet."</p> }.into_any(),
+                        None => view! { <p class="empty small muted" class:room-set=coming>{say!("y-nothing-yet")}</p> }.into_any(),
                         Some(list) => set(&list, if list.of_items { weighed(&list) } else { drawn(&list) }, open).into_any(),
                     }}
                 </section>
@@ -63,10 +62,10 @@ pub(super) fn Listing() -> impl IntoView {
             <Late soon=true>
                 <section aria-labelledby="list">
                     <div class="head">
-                        <h2 id="list">{move || if state.is_example() { "The household’s list" } else { "Your list" }}</h2>
+                        <h2 id="list">{move || if state.is_example() { say!("y-the-households-list") } else { say!("y-your-list") }}</h2>
                         <span class="small muted">{move || list.get().map(|list| took(&list, state.is_example(), trial::list(state).is_some()))}</span>
                     </div>
-                    {move || list.get().map_or_else(|| view! { <p class="empty small muted">{waits}</p> }.into_any(), |list| {
+                    {move || list.get().map_or_else(|| view! { <p class="empty small muted" class:room-list=coming>{waits}</p> }.into_any(), |list| {
                         let asks = (list.of_items && !state.is_example()).then_some((state, client));
                         rows(&list, state.shards(), asks)
                     })}
@@ -78,13 +77,16 @@ pub(super) fn Listing() -> impl IntoView {
 
 fn took(list: &List, example: bool, tried: bool) -> String {
     if list.popular {
-        "the most popular, by published classes".into()
+        say!("y-the-most-popular-by").into()
     } else if example && tried {
-        format!("after forgetting, computed here in {:.0} ms", list.millis)
+        say!("y-after-forgetting-compute", millis = (list.millis, 0))
     } else if example {
-        "as computed once, natively".into()
+        say!("y-as-computed-once-nativel").into()
     } else {
-        format!("computed here in {:.0} ms{}", list.millis, if list.gpu { ", on WebGPU" } else { "" })
+        match list.gpu {
+            true => say!("y-took-gpu", ms = (list.millis, 0)),
+            false => say!("y-took", ms = (list.millis, 0)),
+        }
     }
 }
 
@@ -94,8 +96,8 @@ struct Words {
     first: usize,
     /// Where an even share would end, if the bars are chances.
     even: Option<f64>,
-    /// What a bar is, to those who hear it.
-    bar: &'static str,
+    /// Whether a bar is a weight, or a chance.
+    weighs: bool,
     /// The others, in words.
     others: String,
     /// Below the set.
@@ -109,20 +111,19 @@ fn weighed(list: &List) -> Words {
     let alike = list.set.windows(2).all(|two| two[0].2 == two[1].2);
     let below = match count {
         0 => "",
-        1 => "One record counts.",
-        _ if alike => "All count alike: what came when plays no part.",
+        1 => say!("y-one-record-counts"),
+        _ if alike => say!("y-all-count-alike-what"),
         _ if list.rows.iter().any(|(_, row)| row.per_shard.len() > 1) => {
-            "Newest first: what you did last counts most. Bar: its weight. Each model fades older records in its own \
-             way; these are the weights in the first."
+            say!("y-newest-first-what-you")
         }
-        _ => "Newest first: what you did last counts most. Bar: its weight.",
+        _ => say!("y-newest-first-what-you-2"),
     };
-    let order = if alike { "" } else { " older" };
+    let (n, share) = (count.saturating_sub(SHOWN), (rest * 100.0, 0));
     Words {
         first: count.min(SHOWN),
         even: None,
-        bar: "weight",
-        others: format!("{}{order} more: {:.0} % of the weight", count.saturating_sub(SHOWN), rest * 100.0),
+        weighs: true,
+        others: if alike { say!("y-others-alike", n, share) } else { say!("y-others-older", n, share) },
         below: below.into(),
     }
 }
@@ -132,14 +133,22 @@ fn drawn(list: &List) -> Words {
     let even = 1.0 / list.set.len().max(1) as f64;
     let drawn = list.set.iter().filter(|(.., times)| *times > 0).count();
     let first = drawn.min(SHOWN);
-    let faded = if list.recency > 0.0 { ", older ones faded" } else { "" };
-    let flat = if highest(list, even) <= even * 1.5 { " At this temperature Eq 7 is nearly even." } else { "" };
+    let below = match list.recency > 0.0 {
+        true => say!("y-drawn-faded", n = drawn),
+        false => say!("y-drawn", n = drawn),
+    };
+    let flat = if highest(list, even) <= even * 1.5 { say!("y-drawn-even") } else { "" };
     Words {
         first,
         even: Some(even),
-        bar: "chance",
-        others: format!("{} more: {} drawn, {} not", list.set.len() - first, drawn - first, list.set.len() - drawn),
-        below: format!("{drawn} drawn by Eq 7{faded}. Bar: chance of the next draw. Tick: an even draw.{flat}"),
+        weighs: false,
+        others: say!(
+            "y-more-drawn-not",
+            list = list.set.len() - first,
+            drawn = drawn - first,
+            list2 = list.set.len() - drawn
+        ),
+        below: format!("{below} {flat}").trim_end().to_owned(),
     }
 }
 
@@ -151,10 +160,12 @@ fn highest(list: &List, least: f64) -> f64 {
 fn set(list: &List, words: Words, open: RwSignal<bool>) -> impl IntoView + use<> {
     let highest = highest(list, words.even.unwrap_or(f64::MIN_POSITIVE));
     let tick = words.even.map(|even| format!("{:.1}", even / highest * 100.0));
-    let (draws, bar) = (words.even.is_some(), words.bar);
+    let (draws, weighs) = (words.even.is_some(), words.weighs);
     let row = move |(name, rarity, share, times): &(String, String, f64, u32)| {
         let width = format!("{:.1}", share / highest * 100.0);
         let taken = *times > 0;
+        let share_of = (*share * 100.0, 1);
+        let bar = if weighs { say!("y-bar-weight", share = share_of) } else { say!("y-bar-chance", share = share_of) };
         let mark = match *times {
             _ if !draws => percent(*share),
             0 => String::new(),
@@ -165,7 +176,7 @@ fn set(list: &List, words: Words, open: RwSignal<bool>) -> impl IntoView + use<>
             <li class:drawn=taken>
                 <span>{name.clone()}<span class="tiny muted">{format!(" {rarity}")}</span></span>
                 <span class="num small">{mark}</span>
-                <svg class="chance" viewBox="0 0 100 6" preserveAspectRatio="none" role="img" aria-label=format!("{bar} {:.1} %", share * 100.0)>
+                <svg class="chance" viewBox="0 0 100 6" preserveAspectRatio="none" role="img" aria-label=bar>
                     <rect width="100" height="6" class="sunk"></rect>
                     <rect width=width height="6"></rect>
                     {tick.clone().map(|tick| view! { <rect x=tick width="0.8" height="6" class="even"></rect> })}
@@ -184,7 +195,7 @@ fn set(list: &List, words: Words, open: RwSignal<bool>) -> impl IntoView + use<>
     };
     view! {
         {if all.is_empty() {
-            view! { <p class="small muted">"None: the models answer as they are."</p> }.into_any()
+            view! { <p class="small muted">{say!("y-none-the-models-answer")}</p> }.into_any()
         } else {
             view! { <ul class="set two" class:weighed=!draws>{all.iter().map(row.clone()).collect_view()}</ul> }.into_any()
         }}
@@ -201,9 +212,9 @@ fn set(list: &List, words: Words, open: RwSignal<bool>) -> impl IntoView + use<>
 /// "12 %", "0.4 %".
 fn percent(share: f64) -> String {
     match share * 100.0 {
-        percent if percent >= 9.5 => format!("{percent:.0} %"),
-        percent if percent >= 0.05 => format!("{percent:.1} %"),
-        _ => "< 0.1 %".into(),
+        percent if percent >= 9.5 => format!("{} %", decimal(percent, 0)),
+        percent if percent >= 0.05 => format!("{} %", decimal(percent, 1)),
+        _ => format!("< {} %", decimal(0.1, 1)),
     }
 }
 
@@ -222,22 +233,22 @@ fn why(state: State, client: Client, item: u32, name: &str) -> impl IntoView + u
             client.send(&Order::Why(item));
         }
     };
-    let label = format!(" {name} is here");
+    let label = say!("y-is-here", name);
     view! {
-        <button type="button" class="plain why" aria-expanded=move || open.get().to_string() on:click=ask>"Why"<span class="sr">{label}</span></button>
+        <button type="button" class="plain why" aria-expanded=move || open.get().to_string() on:click=ask>{say!("y-why")}<span class="sr">{label}</span></button>
         {move || open.get().then(|| match answer() {
-            None => view! { <span class="small muted reasons">"Leaving out each of your records …"</span> }.into_any(),
+            None => view! { <span class="small muted reasons">{say!("y-leaving-out-each-of")}</span> }.into_any(),
             Some(why) if why.records.is_empty() => {
-                view! { <span class="small muted reasons">"None of your records lifts it: most people like it."</span> }.into_any()
+                view! { <span class="small muted reasons">{say!("y-none-of-your-records")}</span> }.into_any()
             }
             Some(why) => view! {
                 <span class="small reasons">
                     {why.records.iter().map(|(name, _, place)| {
                         let moves = match *place {
-                            place if place == why.rank => format!("without it, it would still be {place}."),
-                            place => format!("without it, it would be {place}."),
+                            place if place == why.rank => say!("y-without-it-it-would", place),
+                            place => say!("y-without-it-it-would-2", place),
                         };
-                        view! { <span><b>{name.clone()}</b>{format!(": {moves}")}</span> }
+                        view! { <span><b>{name.clone()}</b>": "{moves}</span> }
                     }).collect_view()}
                 </span>
             }.into_any(),
@@ -261,7 +272,7 @@ fn rows(list: &List, shards: u32, asks: Option<(State, Client)>) -> AnyView {
                 <span class="rank num">{row.rank}</span>
                 <span class="what"><span class="name">{name.clone()}</span>{asks.map(|(state, client)| why(state, client, row.product, name))}</span>
                 {bars::bars(row, scale)}
-                <span class="num score">{format!("{:.3}", row.score)}</span>
+                <span class="num score">{decimal(f64::from(row.score), 3)}</span>
                 <span class=format!("num small {class}")>{moved}</span>
             </li>
         }
@@ -270,7 +281,7 @@ fn rows(list: &List, shards: u32, asks: Option<(State, Client)>) -> AnyView {
         <p class="heads tiny muted" aria-hidden="true">
             <span></span><span></span>
             <span class="letters">{(0..shards.min(8)).map(|shard| view! { <b>{label(shard, shards)}</b> }).collect_view()}</span>
-            <span class="score">"Mean"</span><span>"Rank"</span>
+            <span class="score">{say!("y-mean")}</span><span>{say!("y-rank")}</span>
         </p>
         <ol class="list" id="rows" data-millis=list.millis.to_string()>{list.rows.iter().map(row).collect_view()}</ol>
     }

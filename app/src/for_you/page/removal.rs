@@ -12,6 +12,7 @@ use crate::for_you::protocol::{Deed, Order, What};
 use crate::lab::page::focus;
 use crate::parts::shapes::label;
 use crate::parts::words;
+use crate::say::say;
 
 /// Seconds in which a yes can be taken back.
 const BACK: u32 = 5;
@@ -22,8 +23,8 @@ pub(super) fn Confirm(deeds: Vec<Deed>, shards: u32) -> impl IntoView {
     let state = expect_context::<State>();
     let client = expect_context::<Client>();
     let what = match deeds.as_slice() {
-        [one] => format!("‘{}’", one.name),
-        many => words::count(many.len() as u64, "record", "records"),
+        [one] => say!("quoted", name = one.name),
+        many => say!("n-records", n = many.len()),
     };
     let cost = cost(&deeds, shards, state.by_person());
     let (sent, kept) = (deeds.clone(), deeds.first().cloned());
@@ -34,16 +35,16 @@ pub(super) fn Confirm(deeds: Vec<Deed>, shards: u32) -> impl IntoView {
         begin(state, client, sent.clone());
     };
     view! {
-        <div class="confirm" role="group" aria-label=format!("Forget {what}?")>
-            <p class="small">{format!("Forget {what}? {cost}")}</p>
+        <div class="confirm" role="group" aria-label=say!("y-forget-3", what)>
+            <p class="small">{say!("y-forget-4", what, cost)}</p>
             <div class="row">
-                <button type="button" class="btn s primary" id="confirm" on:click=go>"Forget"</button>
+                <button type="button" class="btn s primary" id="confirm" on:click=go>{say!("y-forget-2")}</button>
                 <button type="button" class="btn s" on:click=move |_| {
                     state.doomed.set(None);
                     if let Some(kept) = &kept {
                         focus_row(kept);
                     }
-                }>"Keep"</button>
+                }>{say!("y-keep")}</button>
             </div>
         </div>
     }
@@ -57,22 +58,13 @@ fn cost(deeds: &[Deed], shards: u32, by_person: bool) -> String {
     match named.as_slice() {
         [shard] => {
             let letter = label(*shard, shards);
-            let it = if deeds.len() == 1 { "It is" } else { "They are" };
-            format!("{it} in shard {letter}. {letter} is left out at once and retrained from scratch; the others stay.")
+            say!("y-cost-one-shard", n = deeds.len(), letter)
         }
-        [] if held_out && by_person => {
-            "It is held out for measuring. Your shard changes all the same: it is left out at once and retrained from \
-             scratch; the others stay."
-                .into()
-        }
-        [] => "It is held out for measuring, so up to three shards change. They are left out at once and retrained."
-            .into(),
+        [] if held_out && by_person => say!("y-it-is-held-out").into(),
+        [] => say!("y-it-is-held-out-2").into(),
         many => {
             let letters: Vec<String> = many.iter().map(|shard| label(*shard, shards)).collect();
-            format!(
-                "They are in the shards {}, which are left out at once and retrained from scratch; the others stay.",
-                letters.join(", ")
-            )
+            say!("y-they-are-in-the", letters = letters.join(", "))
         }
     }
 }
@@ -80,10 +72,7 @@ fn cost(deeds: &[Deed], shards: u32, by_person: bool) -> String {
 /// Gives a few seconds to take it back, then sends it.
 fn begin(state: State, client: Client, deeds: Vec<Deed>) {
     state.refused_deeds.set(Vec::new());
-    state.say(format!(
-        "{} will be forgotten in {BACK} seconds. Undo takes it back.",
-        words::count(deeds.len() as u64, "record", "records")
-    ));
+    state.say(say!("y-undo-takes-back", n = deeds.len(), seconds = BACK));
     state.pending.set(Some(Pending { deeds, left: BACK }));
     request_animation_frame(|| focus("undo"));
     tick(state, client);
@@ -128,28 +117,28 @@ pub(super) fn Waiting() -> impl IntoView {
         state.pending.with(|pending| {
             pending.as_ref().map_or_else(String::new, |pending| {
                 let what = match pending.deeds.as_slice() {
-                    [one] => format!("‘{}’", one.name),
-                    many => words::count(many.len() as u64, "record", "records"),
+                    [one] => say!("quoted", name = one.name),
+                    many => say!("n-records", n = many.len()),
                 };
-                format!("{what} will be forgotten in {} s.", pending.left)
+                say!("y-waiting", n = pending.deeds.len(), what, left = pending.left)
             })
         })
     };
     let undo = move |_| {
         let pending = state.pending.get_untracked();
         state.pending.set(None);
-        state.say("Taken back. Nothing was sent.");
+        state.say(say!("y-taken-back-nothing-was"));
         if let Some(first) = pending.and_then(|pending| pending.deeds.first().cloned()) {
             focus_row(&first);
         }
     };
     move || {
         there.get().then(|| view! {
-            <div class="waiting" role="group" aria-label="About to be forgotten">
+            <div class="waiting" role="group" aria-label=say!("y-about-to-be-forgotten")>
                 <p class="small">{words}</p>
                 <div class="row">
-                    <button type="button" class="btn s primary" id="undo" on:click=undo>"Undo"</button>
-                    <button type="button" class="btn s" id="now" on:click=move |_| send(state, client)>"Forget now"</button>
+                    <button type="button" class="btn s primary" id="undo" on:click=undo>{say!("y-undo")}</button>
+                    <button type="button" class="btn s" id="now" on:click=move |_| send(state, client)>{say!("y-forget-now")}</button>
                 </div>
             </div>
         })
@@ -167,25 +156,21 @@ pub(super) fn remember(state: State) {
 /// Where all of somebody's records lie, and what becomes of those shards.
 fn fate(touched: &[u32], all: usize) -> String {
     match (touched, touched.len()) {
-        ([], _) => "in no shard: nothing retrains.".into(),
-        (_, 1) if all == 1 => {
-            "in the only shard. It retrains from scratch; until then lists are the most popular items.".into()
-        }
+        ([], _) => say!("y-in-no-shard-nothing").into(),
+        (_, 1) if all == 1 => say!("y-in-the-only-shard").into(),
         ([only], _) => {
             let letter = label(*only, all as u32);
-            format!(
-                "in shard {letter} alone. {letter} is left out at once and retrained from scratch; the other {} stay.",
-                words::number(all - 1)
-            )
+            say!("y-in-shard-alone-is", letter, word = words::number(all - 1))
         }
         (_, count) if count == all => {
             let all = words::number(all);
-            format!("in all {all} shards. All {all} retrain from scratch; until then lists are the most popular items.")
+            say!("y-in-all-shards-all", all)
         }
-        (_, count) => format!(
-            "in {} of {all} shards. {} are left out at once and retrained from scratch; the others stay.",
-            words::number(count),
-            words::number_first(count)
+        (_, count) => say!(
+            "y-fate-some",
+            some = words::number(count),
+            all = words::number(all),
+            first = words::number_first(count)
         ),
     }
 }
@@ -207,17 +192,13 @@ pub(super) fn Everything() -> impl IntoView {
         });
         let all = state.shards() as usize;
         let fate = fate(&touched, all);
-        let what = if account { "Delete the account? " } else { "Forget everything? " };
-        let token = if account { " Your token ends, too." } else { "" };
+        let what = if account { say!("y-delete-account-ask") } else { say!("y-forget-all-ask") };
+        let token = if account { say!("y-token-ends") } else { "" };
         // What cannot be undone does not have the focus.
         request_animation_frame(|| focus("keep"));
         Some(view! {
             <div class="confirm card" role="group" aria-label=what>
-                <p>{format!(
-                    "{what}Your {} {} {fate}{token} This cannot be undone.",
-                    words::count(count as u64, "record", "records"),
-                    if count == 1 { "lies" } else { "lie" },
-                )}</p>
+                <p>{format!("{what} {} {token}", say!("y-your-records-lie", n = count, fate)).trim_end().to_owned()}" "{say!("y-not-undone")}</p>
                 <div class="row">
                     <button type="button" class="btn s danger" id="confirm" on:click=move |_| {
                         remember(state);
@@ -226,8 +207,8 @@ pub(super) fn Everything() -> impl IntoView {
                         state.gone.set(Vec::new());
                         client.send(&Order::Forget(if account { What::Account } else { What::All }));
                         focus("headline");
-                    }>{if account { "Delete the account" } else { "Forget everything" }}</button>
-                    <button type="button" class="btn s" id="keep" on:click=move |_| { state.doomed.set(None); focus("account") }>"Keep"</button>
+                    }>{if account { say!("y-delete-the-account") } else { say!("y-forget-everything") }}</button>
+                    <button type="button" class="btn s" id="keep" on:click=move |_| { state.doomed.set(None); focus("account") }>{say!("y-keep")}</button>
                 </div>
             </div>
         })

@@ -10,6 +10,7 @@ use super::state::State;
 use crate::for_you::protocol::{Ask, Order, Service};
 use crate::parts::slider::Slider;
 use crate::parts::words;
+use crate::say::say;
 
 /// As many records as everything: the service's own default.
 const ALL: usize = 1000;
@@ -30,25 +31,25 @@ pub(super) fn Settings() -> impl IntoView {
     view! {
         <section class="tries" aria-labelledby="tries">
             <div class="head">
-                <h2 id="tries">"Try other settings"</h2>
+                <h2 id="tries">{say!("y-try-other-settings")}</h2>
                 <button type="button" class="btn s quiet" id="usual" disabled=move || !changed.get()
-                    on:click=move |_| { state.draw.set(0); state.chosen.set(Chosen::default()) }>"Reset"</button>
+                    on:click=move |_| { state.draw.set(0); state.chosen.set(Chosen::default()) }>{say!("y-reset")}</button>
             </div>
             {move || match kind.get() {
                 ModelKind::TwoTower | ModelKind::DeepFm => pairs(knobs).into_any(),
                 kind => records(knobs, kind).into_any(),
             }}
-            <Slider name="k" label="Length of the list" low=5.0 high=50.0 step=1.0 value=top shown=number(top, 0)
+            <Slider name="k" label=say!("y-length-of-the-list") low=5.0 high=50.0 step=1.0 value=top shown=number(top, 0)
                 slide=knobs.slide(|chosen, value| chosen.top = Some(value as usize))/>
-            <p class="tiny muted">"Switch shards off in the pane above. The settings are in the link; nothing about you is."</p>
+            <p class="tiny muted">{say!("y-switch-shards-off-in")}</p>
             <details class="kept">
-                <summary class="small">"What this browser keeps"</summary>
+                <summary class="small">{say!("y-what-this-browser-keeps")}</summary>
                 <p class="small muted">{move || keeps(state)}</p>
                 <label class="chk small">
                     <input type="checkbox" id="half" prop:checked=move || half.get()
                         on:change=move |event| client.send(&Order::Precision(
                             if event_target_checked(&event) { Precision::F16 } else { Precision::F32 }))/>
-                    "Half the download, rounded: scores move a little"
+                    {say!("y-half-the-download-rounde")}
                 </label>
                 <Emptying/>
             </details>
@@ -64,22 +65,21 @@ fn Emptying() -> impl IntoView {
     let asked = RwSignal::new(false);
     move || {
         if !asked.get() {
-            return view! { <button type="button" class="btn s" id="clear" on:click=move |_| asked.set(true)>"Empty it …"</button> }
+            return view! { <button type="button" class="btn s" id="clear" on:click=move |_| asked.set(true)>{say!("y-empty-it")}</button> }
                 .into_any();
         }
         view! {
-            <div class="confirm" role="group" aria-label="Empty what this browser keeps?">
+            <div class="confirm" role="group" aria-label=say!("y-empty-what-this-browser")>
                 <p class="small">
-                    "Models, picks, your sign-in, your receipts and the key seen first go from this browser, in all its "
-                    "tabs. Receipts still on their way are not waited for. Nothing changes on the server."
+                    {say!("y-models-picks-your-sign")}
                 </p>
                 <div class="row">
                     <button type="button" class="btn s danger" id="clear-yes" on:click=move |_| {
                         asked.set(false);
                         client.send(&Order::Clear);
-                        state.say("Emptied. This browser keeps nothing now.");
-                    }>"Empty it"</button>
-                    <button type="button" class="btn s" on:click=move |_| asked.set(false)>"Keep it"</button>
+                        state.say(say!("y-emptied-this-browser-kee"));
+                    }>{say!("y-empty-it-2")}</button>
+                    <button type="button" class="btn s" on:click=move |_| asked.set(false)>{say!("y-keep-it")}</button>
                 </div>
             </div>
         }
@@ -109,7 +109,7 @@ impl Knobs {
 }
 
 fn number(value: Signal<f64>, digits: usize) -> Signal<String> {
-    Signal::derive(move || format!("{:.digits$}", value.get()))
+    Signal::derive(move || crate::say::decimal(value.get(), digits))
 }
 
 /// Whether nothing is known of the order of what somebody did.
@@ -129,32 +129,32 @@ fn records(knobs: Knobs, kind: ModelKind) -> impl IntoView {
     let last = Memo::new(move |_| if many.get() == 0 { STOPS } else { many.get().min(STOPS) });
     let value = Signal::derive(move || if all.get() { last.get() } else { size.get().min(last.get()) } as f64);
     let shown = Signal::derive(move || match size.get() {
-        0 => "nothing".into(),
-        _ if all.get() => "all".into(),
+        0 => say!("y-nothing").into(),
+        _ if all.get() => say!("y-all").into(),
         n if timeless.get() => n.to_string(),
-        1 => "the newest".into(),
-        n => format!("the newest {n}"),
+        1 => say!("y-the-newest").into(),
+        n => say!("y-the-newest-2", n),
     });
     let everything = move || {
         let usual = state.service.with_untracked(|service| service.as_ref().map_or(ALL, |s| s.usual.size));
         (usual < ALL).then_some(ALL)
     };
     let (step, steps) = (knobs.of(|ask| f64::from(ask.step)), knobs.of(|ask| ask.steps as f64));
-    let times = Signal::derive(move || format!("× {:.2}", step.get()));
+    let times = Signal::derive(move || format!("× {}", crate::say::decimal(step.get(), 2)));
     view! {
         {move || {
             let last = last.get();
             view! {
-                <Slider name="n" label="How much of what you did counts" low=0.0 high=last as f64 step=1.0 value shown
+                <Slider name="n" label=say!("y-how-much-of-what") low=0.0 high=last as f64 step=1.0 value shown
                     slide=knobs.slide(move |chosen, value| {
                         chosen.size = if value as usize >= last { everything() } else { Some(value as usize) };
                     })/>
             }
         }}
         {(kind == ModelKind::Episodes).then(|| view! {
-            <Slider name="a" label="Inner step, against the learned one" low=0.0 high=2.0 step=0.05 value=step shown=times
+            <Slider name="a" label=say!("y-inner-step-against-the") low=0.0 high=2.0 step=0.05 value=step shown=times
                 slide=knobs.slide(|chosen, value| chosen.step = Some(((value * 100.0).round() / 100.0) as f32))/>
-            <Slider name="t" label="Steps" low=1.0 high=4.0 step=1.0 value=steps shown=number(steps, 0)
+            <Slider name="t" label=say!("y-steps") low=1.0 high=4.0 step=1.0 value=steps shown=number(steps, 0)
                 slide=knobs.slide(|chosen, value| chosen.steps = Some(value as usize))/>
         })}
     }
@@ -167,47 +167,38 @@ fn pairs(knobs: Knobs) -> impl IntoView {
     let (step, steps) = (knobs.of(|ask| f64::from(ask.step)), knobs.of(|ask| ask.steps as f64));
     let recent = knobs.of(|ask| if ask.recency > 0.0 { 1.0 / ask.recency } else { 0.0 });
     let fading = Signal::derive(move || match knobs.now.with(|now| now.recency) {
-        recency if recency > 0.0 => format!("over {:.0} records", recency.max(1.0)),
-        _ => "off".into(),
+        recency if recency > 0.0 => say!("y-over-records", recency = (recency.max(1.0), 0)),
+        _ => say!("off").into(),
     });
     let timeless = Memo::new(move |_| is_timeless(state));
     view! {
-        <Slider name="n" label="Purchases that adapt" low=0.0 high=100.0 step=1.0 value=size shown=number(size, 0)
+        <Slider name="n" label=say!("y-purchases-that-adapt") low=0.0 high=100.0 step=1.0 value=size shown=number(size, 0)
             slide=knobs.slide(|chosen, value| chosen.size = Some(value as usize))/>
-        <Slider name="tau" label="Prefer rare purchases (1/τ)" low=1.0 high=100.0 step=1.0 value=rare shown=number(rare, 0)
+        <Slider name="tau" label=say!("y-prefer-rare-purchases-1") low=1.0 high=100.0 step=1.0 value=rare shown=number(rare, 0)
             slide=knobs.slide(|chosen, value| chosen.temperature = Some((1000.0 / value).round() / 1000.0))/>
-        <Slider name="r" label="Prefer recent purchases" low=0.0 high=1.0 step=0.05 value=recent shown=fading
+        <Slider name="r" label=say!("y-prefer-recent-purchases") low=0.0 high=1.0 step=0.05 value=recent shown=fading
             slide=knobs.slide(|chosen, value| {
                 chosen.recency = Some(if value > 0.0 { (1000.0 / value).round() / 1000.0 } else { 0.0 });
             })/>
         {move || timeless.get().then(|| view! {
-            <p class="tiny muted">"Nothing here says when it was, so all are of one age."</p>
+            <p class="tiny muted">{say!("y-nothing-here-says-when")}</p>
         })}
-        <Slider name="a" label="Inner step" low=0.01 high=2.0 step=0.01 value=step shown=number(step, 2)
+        <Slider name="a" label=say!("y-inner-step") low=0.01 high=2.0 step=0.01 value=step shown=number(step, 2)
             slide=knobs.slide(|chosen, value| chosen.step = Some(value as f32))/>
-        <Slider name="t" label="Steps" low=1.0 high=10.0 step=1.0 value=steps shown=number(steps, 0)
+        <Slider name="t" label=say!("y-steps") low=1.0 high=10.0 step=1.0 value=steps shown=number(steps, 0)
             slide=knobs.slide(|chosen, value| chosen.steps = Some(value as usize))/>
     }
 }
 
 fn keeps(state: State) -> String {
-    let rows = if state.kind().is_of_items() { "your" } else { "your rows," };
+    let rows = if state.kind().is_of_items() { "no" } else { "yes" };
     state.service.with(|service| match service {
-        Some(service) if service.insecure => {
-            "Nothing: this page came over plain http, and browsers keep nothing for such \
-                                              pages. Ask the operator for https."
-                .into()
+        Some(service) if service.insecure => say!("y-nothing-this-page-came").into(),
+        Some(service) if service.keeps && service.stored == 0 => say!("y-no-models-now-they").into(),
+        Some(service) if service.keeps => {
+            say!("y-keeps-models", size = words::size(service.stored), rows, until = words::clock(service.valid_until))
         }
-        Some(service) if service.keeps && service.stored == 0 => {
-            "No models now. They come again with your next list.".into()
-        }
-        Some(service) if service.keeps => format!(
-            "Models ({}), until the server no longer lists them; {rows} records or picks until you sign out or empty \
-             it. Without a network lists work until {}.",
-            words::size(service.stored),
-            words::clock(service.valid_until)
-        ),
-        Some(_) => "Nothing: it has no room, or allows none. Models are downloaded each visit.".into(),
-        None => "Nothing yet.".into(),
+        Some(_) => say!("y-nothing-it-has-no").into(),
+        None => say!("y-nothing-yet").into(),
     })
 }

@@ -19,6 +19,7 @@ use crate::lab::protocol::{Answer, Dot, List, ListAsk, Order, Tell, Twin, What};
 use crate::lab::setup::{Setup, config};
 use crate::parts::shapes::label;
 use crate::parts::words;
+use crate::say::say;
 
 const WORKER: &str = "static/worker.js";
 
@@ -40,13 +41,13 @@ pub(crate) struct Trial {
 /// Starts it; what was under way ends.
 pub(super) fn begin(state: State, deed: Deed) {
     let Some(dot) = example::dot(&deed) else { return };
-    let phase = ("Starting".to_owned(), 0);
-    state.say(format!("Forgetting ‘{}’, here.", deed.name));
+    let phase = (say!("y-starting").to_owned(), 0);
+    state.say(say!("y-forgetting-here", name = deed.name));
     state.trial.set(Some(Trial { deed: deed.clone(), phase, list: None, twin: None, failed: None }));
     request_animation_frame(|| focus("proof"));
     let options = WorkerOptions::new();
     options.set_type(WorkerType::Module);
-    options.set_name("lab");
+    options.set_name(&format!("lab {}", crate::say::language().code()));
     let Ok(worker) = Worker::new_with_options(WORKER, &options) else { return fail(state, &deed) };
     // The listener goes with its worker.
     let kept: Rc<RefCell<Option<Listener>>> = Rc::default();
@@ -70,7 +71,7 @@ pub(super) fn begin(state: State, deed: Deed) {
 fn fail(state: State, deed: &Deed) {
     state.trial.update(|trial| {
         if let Some(trial) = trial.as_mut().filter(|trial| trial.deed == *deed) {
-            trial.failed = Some("It could not be computed in this browser. Reload the page to try again.".into());
+            trial.failed = Some(say!("y-it-could-not-be").into());
         }
     });
 }
@@ -101,8 +102,7 @@ fn hear(state: State, worker: &Worker, dot: Dot, tell: Tell) -> bool {
         }),
         Tell::Done(_, Answer::Twin(twin)) => {
             let equal = twin.own.len() - twin.differing();
-            state
-                .say(format!("Forgotten. {equal} of {} models are equal to those that never knew it.", twin.own.len()));
+            state.say(say!("y-forgotten-of-models-are", equal, twin = twin.own.len()));
             state.trial.update(|trial| {
                 if let Some(trial) = trial {
                     trial.twin = Some(twin);
@@ -114,7 +114,7 @@ fn hear(state: State, worker: &Worker, dot: Dot, tell: Tell) -> bool {
         Tell::Stopped(_) | Tell::Failed(..) => {
             let sentence = match tell {
                 Tell::Failed(_, failure) => failure.sentence,
-                _ => "It was stopped.".into(),
+                _ => say!("y-it-was-stopped").into(),
             };
             state.trial.update(|trial| {
                 if let Some(trial) = trial {
@@ -152,12 +152,12 @@ pub(super) fn Proof() -> impl IntoView {
             return Some(
                 view! {
                     <section class="paper none" aria-labelledby="proof">
-                        <h2 id="proof" tabindex="-1">{format!("Forgetting ‘{name}’")}</h2>
+                        <h2 id="proof" tabindex="-1">{say!("y-forgetting", name)}</h2>
                         {match trial.failed {
                             Some(why) => view! { <p class="small bad">{why}</p> }.into_any(),
                             None => view! {
                                 <p class="small">{format!("{phase}: {share} %")}</p>
-                                <p class="small muted">"Eight models are trained here, one is trained again without it, and a twin world that never had it is trained beside them."</p>
+                                <p class="small muted">{say!("y-eight-models-are-trained")}</p>
                             }.into_any(),
                         }}
                     </section>
@@ -169,6 +169,7 @@ pub(super) fn Proof() -> impl IntoView {
         let equal = count - twin.differing();
         let letters: Vec<String> = twin.shards.iter().map(|shard| label(*shard, count as u32)).collect();
         let whole = equal == count;
+        let result = if whole { say!("y-no-byte-differs") } else { say!("y-some-differ") };
         let rows = (0u32..).zip(twin.own.iter().zip(&twin.twin.hashes)).map(|(shard, (own, other))| {
             let sign = if own == other { "=" } else { "≠" };
             let short = |hash: &String| hash.chars().take(8).collect::<String>();
@@ -178,21 +179,15 @@ pub(super) fn Proof() -> impl IntoView {
             view! {
                 <section class="paper" aria-labelledby="proof">
                     <div class="head">
-                        <h2 id="proof" tabindex="-1">"The proof"</h2>
-                        <b class=if whole { "small ok" } else { "small bad" }>{format!("{equal} of {count} equal")}</b>
+                        <h2 id="proof" tabindex="-1">{say!("y-the-proof")}</h2>
+                        <b class=if whole { "small ok" } else { "small bad" }>{say!("y-of-equal", equal, count)}</b>
                     </div>
-                    <p class="small">{format!(
-                        "‘{name}’ is forgotten. Only {} had seen it and was trained anew, {} stayed. Then a twin world that \
-                         never had it was trained from nothing: {}.",
-                        letters.join(", "),
-                        words::number(count - letters.len()),
-                        if whole { "not one byte of the models differs" } else { "some models differ, which must not be" },
-                    )}</p>
+                    <p class="small">{say!("y-is-forgotten-only-had", name, letters = letters.join(", "), word = words::number(count - letters.len()), result)}</p>
                     <ul class="mono small hashes">{rows.collect_view()}</ul>
-                    <p class="small muted">"Computed in this browser just now. A service signs a receipt of each deletion, and "<code>"eemu verify"</code>" makes this comparison for it."</p>
+                    <p class="small muted">{say!("y-computed-in-this-browser")}<code>"eemu verify"</code>{say!("y-makes-this-comparison-fo")}</p>
                     <div class="row">
-                        <button type="button" class="btn s" id="trial-again" on:click=move |_| { state.trial.set(None); focus("deeds-head") }>"Put it back"</button>
-                        <a class="btn s" href="#v=1">"See how in the Lab"</a>
+                        <button type="button" class="btn s" id="trial-again" on:click=move |_| { state.trial.set(None); focus("deeds-head") }>{say!("y-put-it-back")}</button>
+                        <a class="btn s" href="#v=1">{say!("y-see-how-in-the")}</a>
                     </div>
                 </section>
             }

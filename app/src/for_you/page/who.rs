@@ -7,6 +7,7 @@ use super::client::Client;
 use super::opening::Opening;
 use super::state::{Doomed, State};
 use crate::for_you::protocol::{Order, Pick};
+use crate::say::say;
 
 /// Matches that a search shows.
 const MATCHES: usize = 8;
@@ -32,21 +33,21 @@ pub(super) fn Account() -> impl IntoView {
         match user.get() {
         Some(user) => view! {
             <details class="menu">
-                <summary class="badge" id="account">{format!("Household {user}")}</summary>
+                <summary class="badge" id="account">{say!("household", name = user)}</summary>
                 <div class="card">
-                    <button type="button" class="btn s" id="sign-out" on:click=move |_| client.send(&Order::SignOut)>"Sign out"</button>
+                    <button type="button" class="btn s" id="sign-out" on:click=move |_| client.send(&Order::SignOut)>{say!("y-sign-out")}</button>
                     <button type="button" class="btn s" id="export"
-                        on:click=move |_| { close_menu(); client.send(&Order::Export) }>"Download all that is kept about me"</button>
+                        on:click=move |_| { close_menu(); client.send(&Order::Export) }>{say!("y-download-all-that-is")}</button>
                     <hr/>
                     <button type="button" class="btn s danger" id="forget-all"
-                        on:click=move |_| { close_menu(); state.doomed.set(Some(Doomed::All { account: false })) }>"Forget everything …"</button>
+                        on:click=move |_| { close_menu(); state.doomed.set(Some(Doomed::All { account: false })) }>{say!("y-forget-everything-2")}</button>
                     <button type="button" class="btn s danger" id="delete-account"
-                        on:click=move |_| { close_menu(); state.doomed.set(Some(Doomed::All { account: true })) }>"Delete the account …"</button>
+                        on:click=move |_| { close_menu(); state.doomed.set(Some(Doomed::All { account: true })) }>{say!("y-delete-the-account-2")}</button>
                 </div>
             </details>
         }
         .into_any(),
-        None => view! { <a class="badge" href="#who" on:click=|event| { event.prevent_default(); crate::lab::page::focus("who") }>"Sign in"</a> }.into_any(),
+        None => view! { <a class="badge" href="#who" on:click=|event| { event.prevent_default(); crate::lab::page::focus("who") }>{say!("y-sign-in")}</a> }.into_any(),
     }
     }
 }
@@ -62,22 +63,22 @@ pub(super) fn Who() -> impl IntoView {
         (user.get().is_none()).then(|| {
             view! {
                 <section class="who card">
-                    <h2 id="who" tabindex="-1">"Whose list?"</h2>
+                    <h2 id="who" tabindex="-1">{say!("y-whose-list")}</h2>
                     {move || if there.get() {
                         view! {
                             <SignIn/>
                             <Picks/>
                             <Opening/>
                             {items.get().then(|| view! {
-                                <p class="tiny muted">"No model knows anybody: picks or a table get the list that an account with the same records gets."</p>
+                                <p class="tiny muted">{say!("y-no-model-knows-anybody")}</p>
                             })}
                         }.into_any()
                     } else {
                         view! {
                             <p class="small muted">{move || if state.trouble.with(Option::is_some) {
-                                "Nobody answers for a service here. The example and the Lab work without one."
+                                say!("y-nobody-answers-for-a")
                             } else {
-                                "Asking the server …"
+                                say!("y-asking-the-server")
                             }}</p>
                         }.into_any()
                     }}
@@ -104,10 +105,10 @@ fn SignIn() -> impl IntoView {
     };
     view! {
         {move || (!households.get().is_empty()).then(|| view! {
-            <p class="small muted">"A demonstration: anybody may be one of these."</p>
+            <p class="small muted">{say!("y-a-demonstration-anybody")}</p>
             <ul class="choices" id="households">
                 {households.get().into_iter().map(|household| {
-                    let words = format!("Household {}", household.user);
+                    let words = say!("household", name = household.user);
                     let token = household.token;
                     view! {
                         <li><button type="button" class="btn s" on:click=move |_| client.send(&Order::SignIn(token.clone()))>{words}</button></li>
@@ -117,11 +118,11 @@ fn SignIn() -> impl IntoView {
         })}
         <form class="token" on:submit=submit>
             <label class="field">
-                <span>"Token"</span>
+                <span>{say!("y-token")}</span>
                 <input id="token" type="password" autocomplete="off" spellcheck="false" placeholder="eemu_…"
                     prop:value=move || token.get() on:input=move |event| token.set(event_target_value(&event))/>
             </label>
-            <button type="submit" class="btn">"Sign in"</button>
+            <button type="submit" class="btn">{say!("y-sign-in")}</button>
         </form>
     }
 }
@@ -136,7 +137,7 @@ fn Picks() -> impl IntoView {
         all.push(Pick { item, when: None });
         client.send(&Order::Picks(all));
     });
-    view! { <Search id="search" list="matches" label="Or pick what you like: it stays in this browser" add/> }
+    view! { <Search id="search" list="matches" label=say!("y-or-pick-what-you") add/> }
 }
 
 /// Adding a record, for who is signed in.
@@ -146,13 +147,13 @@ pub(super) fn Adding() -> impl IntoView {
     let client = expect_context::<Client>();
     let add = Callback::new(move |item: String| {
         let name = state.items.with_untracked(|items| items.iter().find(|known| known.0 == item).map(|i| i.1.clone()));
-        state.say(format!("{} is being added.", name.unwrap_or_default()));
+        state.say(say!("y-is-being-added", name = name.unwrap_or_default()));
         client.send(&Order::Add(item));
     });
     view! {
         <details class="adding kept">
-            <summary class="small">"Add something"</summary>
-            <Search id="add" list="add-matches" label="Your list uses it at once; its shard learns it with its next training" add/>
+            <summary class="small">{say!("y-add-something")}</summary>
+            <Search id="add" list="add-matches" label=say!("y-your-list-uses-it") add/>
         </details>
     }
 }
@@ -184,7 +185,7 @@ fn Search(id: &'static str, list: &'static str, label: &'static str, add: Callba
         <div class="picks">
             <label class="field">
                 <span>{label}</span>
-                <input id=id type="search" autocomplete="off" placeholder="Find a product"
+                <input id=id type="search" autocomplete="off" placeholder=say!("y-find-a-product")
                     prop:value=move || search.get() on:input=move |event| search.set(event_target_value(&event))/>
             </label>
             {move || {
@@ -194,11 +195,11 @@ fn Search(id: &'static str, list: &'static str, label: &'static str, add: Callba
                     <ul class="choices" id=list>
                         {found.into_iter().map(|(id, name)| view! {
                             <li><button type="button" class="btn s" on:click=move |_| chosen(id.clone())>
-                                <span class="sr">"Add "</span>{name}
+                                <span class="sr">{say!("y-add")}" "</span>{name}
                             </button></li>
                         }).collect_view()}
                     </ul>
-                    {none.then(|| view! { <p class="small muted">"Nothing of this name. Try a shorter word."</p> })}
+                    {none.then(|| view! { <p class="small muted">{say!("y-nothing-of-this-name")}</p> })}
                 }
             }}
         </div>

@@ -11,6 +11,7 @@ use crate::lab::attack::{ROUNDS, Strike, strike};
 use crate::lab::guess::Topic;
 use crate::lab::protocol::{Attack, Places, Round, What};
 use crate::parts::late::Late;
+use crate::say::{key, named, say};
 
 /// Who is asked: all models by their mean, or the one that held the dot.
 #[derive(Debug, Clone, Copy)]
@@ -20,8 +21,8 @@ struct Asked {
 }
 
 const ASKED: [Asked; 2] = [
-    Asked { words: "the mean of all models", place: |places| places.list },
-    Asked { words: "the one model that held the dot", place: |places| places.own },
+    Asked { words: key!("l-asked-mean"), place: |places| places.list },
+    Asked { words: key!("l-asked-one"), place: |places| places.own },
 ];
 
 fn strikes(attack: &Attack, asked: Asked) -> (Strike, Strike) {
@@ -44,16 +45,16 @@ pub(super) fn AttackPanel() -> impl IntoView {
     let ask = move |_| client.ask(What::Attack(state.address.with_untracked(|address| address.dot)));
     let under_way = move || state.running.with(|r| r.as_ref().is_some_and(|r| matches!(r.what, What::Attack(_))));
     let words = move || match found.with(|found| found.as_ref().is_some_and(|shown| !shown.example)) {
-        true => "Attack again",
-        false => "Attack here",
+        true => say!("l-attack-again"),
+        false => say!("l-attack-here"),
     };
     move || {
         revealed(state, Topic::Twin).then(|| view! {
             <section class="attack" aria-labelledby="attack-head">
-                <h2 id="attack-head">"Can somebody still tell?"</h2>
+                <h2 id="attack-head">{say!("l-can-somebody-still-tell")}</h2>
                 <p class="muted">{move || explained(state)}</p>
                 <p><button type="button" class="btn s" id="attack" disabled=move || !state.ready.get() || under_way() on:click=ask>{words}</button>
-                    {move || found.with(|f| f.as_ref().is_some_and(|f| f.example)).then(|| view! { <span class="small muted" id="attack-example">" Example, computed elsewhere."</span> })}
+                    {move || found.with(|f| f.as_ref().is_some_and(|f| f.example)).then(|| view! { <span class="small muted" id="attack-example">{say!("l-example-computed-elsewhe")}</span> })}
                 </p>
                 // In a task of its own: the mirrors above come with it.
                 {move || found.get().map(|shown| {
@@ -67,28 +68,26 @@ pub(super) fn AttackPanel() -> impl IntoView {
 
 fn explained(state: State) -> String {
     let (who, what) = dot_name(state, state.address.with(|address| address.dot));
-    format!(
-        "Somebody sees only how high the models put {what} for {who}, and guesses: was the dot there? High enough says \
-         yes. {ROUNDS} seeds make {ROUNDS} pairs of worlds, with the dot and without it; how high is high enough is \
-         learned on half of them and tried on the other half. A coin is right half of the time."
-    )
+    say!("l-somebody-sees-only-how", what, who, rounds = ROUNDS)
 }
 
 #[component]
 fn Guesses(attack: Attack) -> impl IntoView {
     let row = |asked: Asked| {
         let (before, after) = strikes(&attack, asked);
-        let cell = |strike: Strike| format!("{} of {} ({:.0} %)", strike.hits, strike.guesses, strike.share() * 100.0);
+        let cell = |strike: Strike| {
+            say!("l-of", hits = strike.hits, guesses = strike.guesses, strike = (strike.share() * 100.0, 0))
+        };
         view! {
-            <tr><th scope="row">{asked.words}</th><td class="num">{cell(before)}</td><td class="num">{cell(after)}</td></tr>
+            <tr><th scope="row">{named(asked.words)}</th><td class="num">{cell(before)}</td><td class="num">{cell(after)}</td></tr>
         }
     };
     let rows = ASKED.map(row).into_iter().collect_view();
     let sentence = said(&attack);
     view! {
-        <div class="scroll" tabindex="0" role="region" aria-label="Right guesses">
+        <div class="scroll" tabindex="0" role="region" aria-label=say!("l-right-guesses")>
             <table id="attacked">
-                <thead><tr><th scope="col">"right guesses, asking"</th><th scope="col">"before forgetting"</th><th scope="col">"after"</th></tr></thead>
+                <thead><tr><th scope="col">{say!("l-right-guesses-asking")}</th><th scope="col">{say!("l-before-forgetting")}</th><th scope="col">{say!("l-after")}</th></tr></thead>
                 <tbody>{rows}</tbody>
             </table>
         </div>
@@ -101,32 +100,20 @@ fn Guesses(attack: Attack) -> impl IntoView {
 /// What the figures say, and no more.
 fn said(attack: &Attack) -> String {
     let [(mean, _), (one, after)] = ASKED.map(|asked| strikes(attack, asked));
-    let coin = format!(
-        "a coin would be right {:.0} to {:.0} % of the time in so many guesses",
-        (0.5 - one.chance()) * 100.0,
-        (0.5 + one.chance()) * 100.0
-    );
+    let chance = one.chance();
+    let coin = say!("l-coin", low = ((0.5 - chance) * 100.0, 0), high = ((0.5 + chance) * 100.0, 0));
     let before = match (mean.beats_a_coin(), one.beats_a_coin()) {
-        (true, true) => format!("Before forgetting, the dot shows, in one model and in the mean of all: {coin}."),
-        (false, true) => format!(
-            "Before forgetting, the dot shows in the model that held it, and drowns in the mean of all: {coin}."
-        ),
-        (true, false) => format!("Before forgetting, the dot shows in the mean of all: {coin}."),
-        (false, false) => format!("This attack is too weak to see the dot even before forgetting: {coin}."),
+        (true, true) => say!("l-before-forgetting-the-do", coin),
+        (false, true) => say!("l-before-forgetting-the-do-2", coin),
+        (true, false) => say!("l-before-forgetting-the-do-3", coin),
+        (false, false) => say!("l-this-attack-is-too", coin),
     };
     let (equal, all) = (attack.rounds.iter().filter(|round| round.equal).count(), attack.rounds.len());
     let apart = attack.rounds.iter().filter(|round| round.after != round.never).count();
     let after = if equal == all && apart == 0 {
-        format!(
-            "After forgetting, the models equal those of the worlds that never had it, byte for byte, in {equal} of {all}: \
-             whatever anybody asks them, both answer the same, so this attack or any other is right in {} of {} guesses, \
-             as a coin is.",
-            after.hits, after.guesses
-        )
+        say!("l-after-forgetting-the-mod", equal, all, hits = after.hits, guesses = after.guesses)
     } else {
-        format!(
-            "After forgetting, {equal} of {all} pairs of worlds are equal byte for byte: the others can be told apart."
-        )
+        say!("l-after-forgetting-of-pair", equal, all)
     };
     format!("{before} {after}")
 }
@@ -136,29 +123,30 @@ fn said(attack: &Attack) -> String {
 fn strip(attack: &Attack) -> impl IntoView + use<> {
     let most = attack.products.max(2);
     let x = move |place: u32| 150.0 + f64::from(place.saturating_sub(1)) / f64::from(most - 1) * 440.0;
-    let rows = [("had the dot", 0usize), ("forgot it", 1), ("never had it", 2)].map(|(name, row)| {
-        let mut stacked = vec![0u32; most as usize + 1];
-        let top = 38.0 + row as f64 * 52.0;
-        let marks = attack.rounds.iter().map(|round| {
-            let places = [round.before, round.after, round.never][row];
-            let height = stacked.get_mut(places.own as usize).map_or(0, |count| {
-                *count += 1;
-                *count - 1
+    let rows =
+        [(say!("l-had-the-dot"), 0usize), (say!("l-forgot-it"), 1), (say!("l-never-had-it"), 2)].map(|(name, row)| {
+            let mut stacked = vec![0u32; most as usize + 1];
+            let top = 38.0 + row as f64 * 52.0;
+            let marks = attack.rounds.iter().map(|round| {
+                let places = [round.before, round.after, round.never][row];
+                let height = stacked.get_mut(places.own as usize).map_or(0, |count| {
+                    *count += 1;
+                    *count - 1
+                });
+                view! { <circle cx=x(places.own) cy=top - f64::from(height) * 5.0 r="3"></circle> }
             });
-            view! { <circle cx=x(places.own) cy=top - f64::from(height) * 5.0 r="3"></circle> }
+            view! {
+                <path class="rule" d=format!("M150 {}H590", top + 5.0)></path>
+                <text x="140" y=top + 4.0 text-anchor="end">{name}</text>
+                {marks.collect_view()}
+            }
         });
-        view! {
-            <path class="rule" d=format!("M150 {}H590", top + 5.0)></path>
-            <text x="140" y=top + 4.0 text-anchor="end">{name}</text>
-            {marks.collect_view()}
-        }
-    });
     view! {
-        <svg class="cost strip" viewBox="0 0 620 180" role="img" aria-label="Place of the product by the model that held the dot, one mark a seed; the numbers are below">
+        <svg class="cost strip" viewBox="0 0 620 180" role="img" aria-label=say!("l-place-of-the-product")>
             {rows}
-            <text x="150" y="172" text-anchor="middle">"first"</text>
+            <text x="150" y="172" text-anchor="middle">{say!("l-first")}</text>
             <text x="590" y="172" text-anchor="middle">{format!("{most}.")}</text>
-            <text x="370" y="172" text-anchor="middle">"place by the model that held the dot"</text>
+            <text x="370" y="172" text-anchor="middle">{say!("l-place-by-the-model")}</text>
         </svg>
     }
 }
@@ -169,19 +157,19 @@ fn numbers(attack: &Attack) -> impl IntoView + use<> {
             <tr><th scope="row">{round.seed}</th>
                 <td>{round.before.list}</td><td>{round.after.list}</td><td>{round.never.list}</td>
                 <td>{round.before.own}</td><td>{round.after.own}</td><td>{round.never.own}</td>
-                <td>{if round.equal { "yes" } else { "no" }}</td></tr>
+                <td>{if round.equal { say!("l-yes") } else { say!("l-no") }}</td></tr>
         }
     };
     let rows = attack.rounds.iter().map(row).collect_view();
     view! {
         <details class="numbers">
-            <summary>"Show numbers"</summary>
-            <div class="scroll" tabindex="0" role="region" aria-label="Places in each world">
+            <summary>{say!("l-show-numbers")}</summary>
+            <div class="scroll" tabindex="0" role="region" aria-label=say!("l-places-in-each-world")>
                 <table>
-                    <thead><tr><th scope="col">"seed"</th>
-                        <th scope="col">"mean: had it"</th><th scope="col">"forgot"</th><th scope="col">"never"</th>
-                        <th scope="col">"one: had it"</th><th scope="col">"forgot"</th><th scope="col">"never"</th>
-                        <th scope="col">"bytes equal"</th></tr></thead>
+                    <thead><tr><th scope="col">{say!("l-seed")}</th>
+                        <th scope="col">{say!("l-mean-had-it")}</th><th scope="col">{say!("l-forgot")}</th><th scope="col">{say!("l-never")}</th>
+                        <th scope="col">{say!("l-one-had-it")}</th><th scope="col">{say!("l-forgot")}</th><th scope="col">{say!("l-never")}</th>
+                        <th scope="col">{say!("l-bytes-equal")}</th></tr></thead>
                     <tbody>{rows}</tbody>
                 </table>
             </div>

@@ -5,6 +5,7 @@ use leptos::prelude::*;
 
 use crate::lab::protocol::Cost;
 use crate::parts::words;
+use crate::say::say;
 
 /// The field: 620 by 250; 0 at y 214, the highest at y 24.
 fn y(share: f64) -> f64 {
@@ -41,18 +42,20 @@ pub(super) fn Chart(costs: Vec<Cost>, chosen: RwSignal<u32>) -> impl IntoView {
     let times = costs
         .iter()
         .map(|cost| {
-            format!(
-                "{} shards: {} for one deletion, {} for everything",
-                cost.shards,
-                words::millis(cost.one),
-                words::millis(cost.all)
+            say!(
+                "l-shards-for-one-deletion",
+                shards = cost.shards,
+                millis = words::millis(cost.one),
+                millis2 = words::millis(cost.all)
             )
         })
         .collect::<Vec<_>>()
         .join("; ");
     let worth = costs
         .iter()
-        .map(|cost| format!("{} shards: NDCG@10 {:.3} plus or minus {:.3}", cost.shards, cost.ndcg.0, cost.ndcg.1))
+        .map(|cost| {
+            say!("l-shards-ndcg-10-plus", shards = cost.shards, ndcg = (cost.ndcg.0, 3), ndcg2 = (cost.ndcg.1, 3))
+        })
         .collect::<Vec<_>>()
         .join("; ");
     let bars = costs
@@ -101,15 +104,15 @@ pub(super) fn Chart(costs: Vec<Cost>, chosen: RwSignal<u32>) -> impl IntoView {
             {bars}
         </svg>
         <div class="key small">
-            <span><i></i>"one deletion"</span>
-            <span><i class="whole"></i>"training everything"</span>
+            <span><i></i>{say!("l-one-deletion")}</span>
+            <span><i class="whole"></i>{say!("l-training-everything")}</span>
         </div>
         <svg class="cost" viewBox="0 0 620 250" role="img" aria-label=worth>
-            {grid(move |share| format!("{:.2}", share * best))}
+            {grid(move |share| crate::say::decimal(share * best, 2))}
             <g class="points">{points}</g>
         </svg>
-        <div class="key small"><span><i class="q"></i>"list quality: NDCG@10 of held-out purchases, with its 95% interval"</span></div>
-        <div class="choices" role="group" aria-label="Number of shards">{choices}</div>
+        <div class="key small"><span><i class="q"></i>{say!("l-list-quality-ndcg-10")}</span></div>
+        <div class="choices" role="group" aria-label=say!("l-number-of-shards")>{choices}</div>
     }
 }
 

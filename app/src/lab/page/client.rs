@@ -11,6 +11,7 @@ use crate::lab::guess::Topic;
 use crate::lab::protocol::{Answer, Failure, Lesson, Order, Progress, Tell, What};
 
 use super::state::{Shown, State};
+use crate::say::say;
 
 /// Where the worker's program starts, from the page.
 const WORKER: &str = "static/worker.js";
@@ -53,7 +54,7 @@ impl Client {
         };
         let options = WorkerOptions::new();
         options.set_type(WorkerType::Module);
-        options.set_name("lab");
+        options.set_name(&format!("lab {}", crate::say::language().code()));
         let Ok(worker) = Worker::new_with_options(WORKER, &options) else {
             client.broke();
             return client;
@@ -100,7 +101,7 @@ impl Client {
         let progress = Progress { phase: phase(&what).to_owned(), ..Progress::default() };
         // Lists follow the sliders: too quick to be announced each time.
         if !matches!(what, What::List(_) | What::After(..) | What::Build) {
-            self.state.say(format!("{} started.", progress.phase));
+            self.state.say(say!("l-started", phase = progress.phase));
         }
         self.state.running.set(Some(Running { id, what: what.clone(), progress, paused: false }));
         if matches!(what, What::Open { .. })
@@ -150,10 +151,9 @@ impl Client {
 
     fn broke(self) {
         self.state.running.set(None);
-        self.state.failure.set(Some(Failure {
-            sentence: "The calculation could not go on in this browser. Reload the page to start it again.".into(),
-            ..Failure::default()
-        }));
+        self.state
+            .failure
+            .set(Some(Failure { sentence: say!("l-the-calculation-could-no").into(), ..Failure::default() }));
     }
 
     /// The question an answer belongs to, if nothing newer was asked.
@@ -182,7 +182,7 @@ impl Client {
             Tell::Stopped(id) => {
                 if self.current(id).is_some() {
                     self.state.running.set(None);
-                    self.state.say("Stopped.".into());
+                    self.state.say(say!("l-stopped").into());
                 }
             }
             Tell::Failed(id, failure) => {
@@ -213,24 +213,24 @@ impl Client {
             }
             Answer::Trained(trained) => {
                 state.only_live();
-                state.say(format!("{} models trained.", trained.hashes.len()));
+                state.say(say!("l-models-trained", n = trained.hashes.len()));
                 state.trained.set(Some(Shown::live(trained)));
             }
             Answer::List(list) => {
                 let moved = list.rows.iter().filter(|row| row.before != row.rank).count();
-                state.say(format!("List updated, {moved} places changed."));
+                state.say(say!("list-updated", n = moved));
                 state.list.set(Some(Shown::live(list)));
             }
             Answer::Forgot(forgot) => {
                 state.only_live();
                 let (again, all) = (forgot.shards.len(), forgot.after.hashes.len());
-                state.say(format!("Forgotten. {again} of {all} models rebuilt, the others untouched."));
+                state.say(say!("l-forgotten-of-models-rebu", again, all));
                 state.forgot.set(Some(Shown::live(forgot)));
             }
             Answer::Twin(twin) => {
                 state.only_live();
                 let (equal, all) = (twin.own.len() - twin.differing(), twin.own.len());
-                state.say(format!("{equal} of {all} hashes equal."));
+                state.say(say!("l-of-hashes-equal", equal, all));
                 state.twin.set(Some(Shown::live(twin)));
             }
             Answer::Broken(broken) => {
@@ -239,9 +239,9 @@ impl Client {
                 let shown = state.address.with_untracked(|address| address.reveals(topic));
                 state.say(match broken.differing() {
                     // Whoever listens predicts before they hear it, too.
-                    _ if !shown => "Both worlds are trained. Predict, and see what differs.".into(),
-                    0 => "No difference this time.".into(),
-                    n => format!("{n} of {} hashes differ.", broken.twin.own.len()),
+                    _ if !shown => say!("l-both-worlds-are-trained").into(),
+                    0 => say!("l-no-difference-this-time").into(),
+                    n => say!("l-of-hashes-differ", n, broken = broken.twin.own.len()),
                 });
                 state.broken.update(|all| {
                     all.retain(|shown| shown.value.lesson != broken.lesson);
@@ -250,15 +250,15 @@ impl Client {
             }
             Answer::Found(lesson, found, tried) => self.found(lesson, found, tried),
             Answer::Cost(cost) => {
-                state.say("Measured for 1 to 32 shards.".into());
+                state.say(say!("l-measured-for-1-to").into());
                 state.cost.set(Some(Shown::live(cost)));
             }
             Answer::Attack(attack) => {
-                state.say("The attack is over.".into());
+                state.say(say!("l-the-attack-is-over").into());
                 state.attack.set(Some(Shown::live(attack)));
             }
             Answer::Cuts(cuts) => {
-                state.say("Both cuts are measured.".into());
+                state.say(say!("l-both-cuts-are-measured").into());
                 state.cuts.set(Some(Shown::live(cuts)));
             }
         }
@@ -271,28 +271,26 @@ impl Client {
                 self.state.choose(dot);
                 self.ask(What::Break(lesson, dot));
             }
-            None => self.state.failure.set(Some(Failure {
-                sentence: format!(
-                    "None of {tried} dots shows it with this seed. The leak is still there: try another seed."
-                ),
-                ..Failure::default()
-            })),
+            None => self
+                .state
+                .failure
+                .set(Some(Failure { sentence: say!("l-none-of-dots-shows", tried), ..Failure::default() })),
         }
     }
 }
 
 fn phase(what: &What) -> &'static str {
     match what {
-        What::Open { .. } | What::Load { .. } => "Reading the table",
-        What::Build => "Cutting the world",
-        What::Train => "Training",
-        What::List(_) | What::After(..) => "Making the list",
-        What::Forget(_) => "Forgetting",
-        What::Twin(_) => "Training the twin",
-        What::Break(..) => "Training both worlds with the mistake",
-        What::Find(_) => "Looking for a dot",
-        What::Cost => "Measuring",
-        What::Attack(_) => "Attacking",
-        What::Cuts => "Measuring both cuts",
+        What::Open { .. } | What::Load { .. } => say!("l-reading-the-table"),
+        What::Build => say!("l-cutting-the-world"),
+        What::Train => say!("l-training"),
+        What::List(_) | What::After(..) => say!("l-making-the-list"),
+        What::Forget(_) => say!("l-forgetting"),
+        What::Twin(_) => say!("l-training-the-twin"),
+        What::Break(..) => say!("l-training-both-worlds-wit"),
+        What::Find(_) => say!("l-looking-for-a-dot"),
+        What::Cost => say!("l-measuring"),
+        What::Attack(_) => say!("l-attacking"),
+        What::Cuts => say!("l-measuring-both-cuts"),
     }
 }

@@ -15,6 +15,7 @@ use crate::lab::guess::Topic;
 use crate::lab::page::focus;
 use crate::lab::protocol::{Dot, What};
 use crate::parts::glide::reduced_motion;
+use crate::say::say;
 
 /// What the open step computes, if it computes something.
 fn what(state: State) -> Option<What> {
@@ -106,7 +107,7 @@ pub(super) fn Go(step: Memo<u8>) -> impl IntoView {
         COUNT => None,
         step => Some(super::words::name(step + 1, state.address.with(|a| a.setup.shards))),
     };
-    let words = move || STEPS[usize::from(step.get()) - 1].play;
+    let words = move || STEPS[usize::from(step.get()) - 1].play.map(crate::say::named);
     // Without motion there is nothing to play: a step that is opened computes, as soon as the worker listens.
     Effect::new(move |before: Option<(u8, bool)>| {
         let (now, ready) = (step.get(), state.ready.get());
@@ -144,25 +145,25 @@ pub(super) fn Go(step: Memo<u8>) -> impl IntoView {
     let next_button = move |main: bool| {
         next().map(|name| view! {
             <button type="button" class="btn" class:primary=main id="next" on:click=move |_| super::frame::go(state, step.get_untracked() + 1)>
-                {if main { format!("Next: {}", lower(&name)) } else { "Next".into() }}
+                {if main { say!("l-next", lower = lower(&name)) } else { say!("l-next-2").into() }}
             </button>
         })
     };
     view! {
         <div class="go" on:click=move |_| pressed.set_value(true)>
             {move || (step.get() > 1).then(|| view! {
-                <button type="button" class="btn back" on:click=move |_| super::frame::go(state, step.get_untracked() - 1)>"Back"</button>
+                <button type="button" class="btn back" on:click=move |_| super::frame::go(state, step.get_untracked() - 1)>{say!("l-back")}</button>
             })}
             {move || {
                 if running.get() && step.get() > 2 {
                     return view! {
                         <button type="button" class="btn" id="pause" on:click=move |_| client.pause(!paused.get_untracked())>
-                            {move || if paused.get() { "Go on" } else { "Pause" }}
+                            {move || if paused.get() { say!("l-go-on") } else { say!("l-pause") }}
                         </button>
                         {(epochs() && paused.get()).then(|| view! {
-                            <button type="button" class="btn" on:click=move |_| client.step()>"One epoch"</button>
+                            <button type="button" class="btn" on:click=move |_| client.step()>{say!("l-one-epoch")}</button>
                         })}
-                        <button type="button" class="btn primary" id="stop" on:click=move |_| client.stop()>"Stop"</button>
+                        <button type="button" class="btn primary" id="stop" on:click=move |_| client.stop()>{say!("l-stop")}</button>
                     }.into_any();
                 }
                 match words().filter(|_| !done.get() && !state.missing.get()) {
@@ -171,7 +172,7 @@ pub(super) fn Go(step: Memo<u8>) -> impl IntoView {
                     None => view! {
                         {next_button(true)}
                         {words().filter(|_| !state.missing.get()).map(|_| view! {
-                            <button type="button" class="btn" id="again" on:click=move |_| play(state, client)>"Again"</button>
+                            <button type="button" class="btn" id="again" on:click=move |_| play(state, client)>{say!("l-again")}</button>
                         })}
                     }.into_any(),
                 }
@@ -221,18 +222,14 @@ fn CopyLink() -> impl IntoView {
         spawn_local(async move {
             let done = JsFuture::from(window().navigator().clipboard().write_text(&text)).await.is_ok();
             copied.set(done);
-            state.say(if done {
-                "Link copied.".to_owned()
-            } else {
-                "The link could not be copied; it stands in the address bar.".to_owned()
-            });
+            state.say(if done { say!("l-link-copied").to_owned() } else { say!("l-the-link-could-not").to_owned() });
         });
     };
     view! {
         <p class="seed">
-            <span>"Seed "<b class="num">{move || state.address.with(|a| a.setup.seed.to_string())}</b></span>
+            <span>{say!("l-seed-2")}<b class="num">{move || state.address.with(|a| a.setup.seed.to_string())}</b></span>
             <button type="button" class="link" on:click=copy>
-                {move || if copied.get() { "Link copied" } else { "Copy link to this state" }}
+                {move || if copied.get() { say!("l-link-copied-2") } else { say!("l-copy-link-to-this") }}
             </button>
         </p>
     }
@@ -270,8 +267,8 @@ pub(super) fn Tag(step: Memo<u8>) -> impl IntoView {
     };
     // Bytes are equal on one machine; another's code rounds otherwise.
     let words = move || match step.get() {
-        3 | 5..=7 => "Example: hashes of another machine",
-        _ => "Example, computed elsewhere",
+        3 | 5..=7 => say!("l-example-hashes-of-anothe"),
+        _ => say!("l-example-computed-elsewhe-2"),
     };
     move || example().then(|| view! { <p class="tag">{words()}</p> })
 }

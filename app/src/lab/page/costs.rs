@@ -9,19 +9,20 @@ use super::state::State;
 use crate::lab::guess::Topic;
 use crate::lab::protocol::Cost;
 use crate::parts::words;
+use crate::say::{decimal, say};
 
 #[component]
 pub(super) fn Costs() -> impl IntoView {
     let state = expect_context::<State>();
     let chosen = RwSignal::new(state.address.with_untracked(|address| address.setup.shards));
     view! {
-        <h2>"What forgetting costs"</h2>
-        <p class="muted">"What one deletion and all of training take, in seconds on this machine; and how good the lists stay."</p>
+        <h2>{say!("l-what-forgetting-costs")}</h2>
+        <p class="muted">{say!("l-what-one-deletion-and")}</p>
         {move || match state.cost.get() {
             _ if !revealed(state, Topic::Cost) => {
-                view! { <p class="empty muted">"Predict first, then see what was measured."</p> }.into_any()
+                view! { <p class="empty muted">{say!("l-predict-first-then-see")}</p> }.into_any()
             }
-            None => view! { <p class="empty muted">"Nothing is measured for this table yet."</p> }.into_any(),
+            None => view! { <p class="empty muted">{say!("l-nothing-is-measured-for")}</p> }.into_any(),
             Some(shown) => {
                 let costs = shown.value.clone();
                 // The sentence alone follows the choice: the buttons keep their focus.
@@ -40,39 +41,42 @@ pub(super) fn Costs() -> impl IntoView {
 fn sentence(costs: &[Cost], shards: u32) -> Option<AnyView> {
     let one = costs.first()?;
     let own = costs.iter().find(|cost| cost.shards == shards)?;
-    let names = if shards == 1 { "1 shard".to_owned() } else { format!("{shards} shards") };
+    let names = say!("l-n-shards", n = shards);
     Some(view! { <p class="sentence"><b>{names}": "</b>{said(one, own)}</p> }.into_any())
 }
 
 /// What the measurements say, and no more.
 fn said(one: &Cost, own: &Cost) -> String {
     if own.shards == one.shards {
-        return format!("one deletion trains everything again, which takes {}.", words::millis(own.all));
+        return say!("l-one-deletion-trains-ever", millis = words::millis(own.all));
     }
     let against = |own: f64, one: f64| match own / one.max(1e-9) {
-        part if part < 0.95 => format!("{:.0}% less", (1.0 - part) * 100.0),
-        part if part > 1.05 => format!("{part:.1} times as much"),
-        _ => "about the same".into(),
+        part if part < 0.95 => say!("l-less", part = ((1.0 - part) * 100.0, 0)),
+        part if part > 1.05 => say!("l-times-as-much", part = (part, 1)),
+        _ => say!("l-about-the-same").into(),
     };
     let apart = (own.ndcg.0 - one.ndcg.0).abs() > own.ndcg.1 + one.ndcg.1;
     let lists = match (apart, own.ndcg.0 < one.ndcg.0) {
-        (false, _) => "the difference is within chance, with so few households",
-        (true, true) => "the lists are weaker",
-        (true, false) => "the lists are better",
+        (false, _) => say!("l-the-difference-is-within"),
+        (true, true) => say!("l-the-lists-are-weaker"),
+        (true, false) => say!("l-the-lists-are-better"),
     };
-    format!(
-        "one deletion takes {} (one model: {}; {}), and training everything takes {} ({}). NDCG@10 is {:.3} ±{:.3} \
-         against {:.3} ±{:.3}: {lists}.",
-        words::millis(own.one),
-        words::millis(one.one),
-        against(own.one, one.one),
-        words::millis(own.all),
-        against(own.all, one.all),
-        own.ndcg.0,
-        own.ndcg.1,
-        one.ndcg.0,
-        one.ndcg.1,
+    say!(
+        "l-cost-says",
+        one = words::millis(own.one),
+        whole = words::millis(one.one),
+        less = against(own.one, one.one),
+        all = words::millis(own.all),
+        more = against(own.all, one.all),
+        own = pair(own.ndcg),
+        other = pair(one.ndcg),
+        lists
     )
+}
+
+/// "0.412 ±0.031".
+pub(super) fn pair((mean, margin): (f64, f64)) -> String {
+    format!("{} ±{}", decimal(mean, 3), decimal(margin, 3))
 }
 
 fn table(costs: &[Cost]) -> impl IntoView + use<> {
@@ -82,18 +86,18 @@ fn table(costs: &[Cost]) -> impl IntoView + use<> {
                 <th scope="row">{cost.shards}</th>
                 <td>{words::millis(cost.one)}</td>
                 <td>{words::millis(cost.all)}</td>
-                <td>{format!("{:.3} ±{:.3}", cost.ndcg.0, cost.ndcg.1)}</td>
-                <td>{format!("{:.3}", cost.hit_rate)}</td>
+                <td>{pair(cost.ndcg)}</td>
+                <td>{decimal(cost.hit_rate, 3)}</td>
             </tr>
         }
     };
     view! {
         <details class="numbers">
-            <summary>"Show numbers"</summary>
-            <div class="scroll" tabindex="0" role="region" aria-label="Costs">
+            <summary>{say!("l-show-numbers")}</summary>
+            <div class="scroll" tabindex="0" role="region" aria-label=say!("l-costs")>
                 <table>
                     <thead><tr>
-                        <th scope="col">"shards"</th><th scope="col">"one deletion"</th><th scope="col">"everything"</th>
+                        <th scope="col">{say!("l-shards")}</th><th scope="col">{say!("l-one-deletion")}</th><th scope="col">{say!("l-everything")}</th>
                         <th scope="col">"NDCG@10"</th><th scope="col">"HR@10"</th>
                     </tr></thead>
                     <tbody>{costs.iter().map(row).collect_view()}</tbody>

@@ -4,12 +4,14 @@
 use leptos::prelude::*;
 
 use super::client::Client;
+use super::costs::pair;
 use super::predict::revealed;
 use super::state::State;
 use crate::lab::guess::Topic;
 use crate::lab::protocol::{CutCost, What};
 use crate::lab::setup::Cut;
 use crate::parts::words::millis;
+use crate::say::say;
 
 #[component]
 pub(super) fn CutsPanel() -> impl IntoView {
@@ -20,13 +22,13 @@ pub(super) fn CutsPanel() -> impl IntoView {
     move || {
         revealed(state, Topic::Cost).then(|| view! {
             <section class="attack" aria-labelledby="cuts-head">
-                <h2 id="cuts-head">"Cut by people, or by records?"</h2>
+                <h2 id="cuts-head">{say!("l-cut-by-people-or")}</h2>
                 <p class="muted">
-                    "A record’s own hash may pick its shard, or that of its person. Then a whole account lies in one shard."
+                    {say!("l-a-records-own-hash")}
                 </p>
                 <p><button type="button" class="btn s" id="compare-cuts" disabled=move || !state.ready.get() || under_way() on:click=move |_| client.ask(What::Cuts)>
-                    "Measure both here"</button>
-                    {move || example().then(|| view! { <span class="small muted">" Example, computed elsewhere."</span> })}
+                    {say!("l-measure-both-here")}</button>
+                    {move || example().then(|| view! { <span class="small muted">{say!("l-example-computed-elsewhe")}</span> })}
                 </p>
                 {move || state.cuts.get().map(|shown| table(&shown.value))}
             </section>
@@ -37,22 +39,22 @@ pub(super) fn CutsPanel() -> impl IntoView {
 fn table(cuts: &[CutCost]) -> impl IntoView + use<> {
     let row = |cut: &CutCost| {
         let name = match cut.cut {
-            Cut::Records => "records",
-            Cut::People => "people",
+            Cut::Records => say!("l-records"),
+            Cut::People => say!("l-people"),
         };
         view! {
             <tr><th scope="row">{name}</th>
-                <td>{format!("{:.1} of {}", cut.account_shards, cut.shards)}</td>
+                <td>{say!("l-of-2", account_shards = (cut.account_shards, 1), shards = cut.shards)}</td>
                 <td>{millis(cut.account)}</td>
                 <td>{millis(cut.one)}</td>
-                <td>{format!("{:.3} ±{:.3}", cut.ndcg.0, cut.ndcg.1)}</td></tr>
+                <td>{pair(cut.ndcg)}</td></tr>
         }
     };
     view! {
-        <div class="scroll" tabindex="0" role="region" aria-label="Both cuts">
+        <div class="scroll" tabindex="0" role="region" aria-label=say!("l-both-cuts")>
             <table id="both-cuts">
-                <thead><tr><th scope="col">"cut by"</th><th scope="col">"shards of an account"</th>
-                    <th scope="col">"its deletion"</th><th scope="col">"one record’s"</th><th scope="col">"NDCG@10"</th></tr></thead>
+                <thead><tr><th scope="col">{say!("l-cut-by")}</th><th scope="col">{say!("l-shards-of-an-account")}</th>
+                    <th scope="col">{say!("l-its-deletion")}</th><th scope="col">{say!("l-one-records")}</th><th scope="col">"NDCG@10"</th></tr></thead>
                 <tbody>{cuts.iter().map(row).collect_view()}</tbody>
             </table>
         </div>
@@ -66,22 +68,20 @@ fn said(cuts: &[CutCost]) -> Option<String> {
     let (records, people) = (of(Cut::Records)?, of(Cut::People)?);
     let (low, high) = ((records.ndcg.0 - people.ndcg.0).abs(), records.ndcg.1 + people.ndcg.1);
     let lists = match (low > high, people.ndcg.0 > records.ndcg.0) {
-        (false, _) => "the difference between the lists is within chance",
-        (true, true) => "the lists are better cut by people",
-        (true, false) => "the lists are better cut by records, with this model",
+        (false, _) => say!("l-the-difference-between-t"),
+        (true, true) => say!("l-the-lists-are-better-2"),
+        (true, false) => say!("l-the-lists-are-better-3"),
     };
-    Some(format!(
-        "Forgetting an account trains {:.1} of {} models again, cut by records, and {:.1} cut by people: {} against {}. \
-         NDCG@10 is {:.3} ±{:.3} by records and {:.3} ±{:.3} by people: {lists}.",
-        records.account_shards,
-        records.shards,
-        people.account_shards,
-        millis(records.account),
-        millis(people.account),
-        records.ndcg.0,
-        records.ndcg.1,
-        people.ndcg.0,
-        people.ndcg.1,
+    Some(say!(
+        "l-cuts-say",
+        records = (records.account_shards, 1),
+        shards = records.shards,
+        people = (people.account_shards, 1),
+        one = millis(records.account),
+        other = millis(people.account),
+        first = pair(records.ndcg),
+        second = pair(people.ndcg),
+        lists
     ))
 }
 

@@ -8,6 +8,7 @@ use super::state::State;
 use super::words;
 use crate::parts::picture::picture;
 use crate::parts::save::save;
+use crate::say::say;
 
 #[component]
 pub(super) fn Downloads(step: Memo<u8>) -> impl IntoView {
@@ -20,22 +21,22 @@ pub(super) fn Downloads(step: Memo<u8>) -> impl IntoView {
         let (step, shards) = state.address.with_untracked(|address| (address.step, address.setup.shards));
         if let Some(text) = picture(".fig", &words::name(step, shards)) {
             save(&name("svg"), &text);
-            state.say("The picture is saved.".into());
+            state.say(say!("l-the-picture-is-saved").into());
         }
     };
     let write = move |_| {
         if let Some(text) = csv(&numbers(state)) {
             save(&name("csv"), &text);
-            state.say("The numbers are saved.".into());
+            state.say(say!("l-the-numbers-are-saved").into());
         }
     };
     move || {
         there(state, step.get()).then(|| {
             view! {
                 <p class="downloads small muted">
-                    "Take this figure: "
-                    <button type="button" class="link" id="save-picture" on:click=draw>"picture (SVG)"</button>
-                    <button type="button" class="link" id="save-numbers" on:click=write>"numbers (CSV)"</button>
+                    {say!("l-take-this-figure")}
+                    <button type="button" class="link" id="save-picture" on:click=draw>{say!("l-picture-svg")}</button>
+                    <button type="button" class="link" id="save-numbers" on:click=write>{say!("l-numbers-csv")}</button>
                 </p>
             }
         })

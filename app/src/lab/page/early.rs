@@ -15,6 +15,7 @@ use crate::lab::setup::EPOCHS;
 use crate::parts::pane::{Pane, Piece};
 use crate::parts::shapes::{Mark, label};
 use crate::parts::words;
+use crate::say::say;
 
 /// The current world, drawn by `draw`, or a dim sentence.
 pub(super) fn with_world(state: State, draw: impl Fn(Built) -> AnyView + Send + 'static) -> impl IntoView {
@@ -26,7 +27,7 @@ pub(super) fn with_world(state: State, draw: impl Fn(Built) -> AnyView + Send + 
 
 /// Why there is no world yet.
 pub(super) fn waits(state: State) -> &'static str {
-    if state.missing.get() { "Open the link’s table to see its world." } else { "The world is being laid out …" }
+    if state.missing.get() { say!("l-open-the-links-table") } else { say!("l-the-world-is-being") }
 }
 
 pub(super) fn shards(state: State) -> Memo<u32> {
@@ -43,14 +44,13 @@ pub(super) fn World() -> impl IntoView {
     let state = expect_context::<State>();
     with_world(state, move |built| {
         let (who, what, dots) = (built.households.len(), built.products.len(), built.dots.len());
-        let lines = |count: usize, what: &str, did: &str| match count {
-            0 => String::new(),
-            1 => format!("1 {what} line was {did}. "),
-            n => format!("{n} {what} lines were {did}. "),
-        };
         let (repeated, skipped) = built.left_out;
-        let left_out = (repeated + skipped > 0)
-            .then(|| lines(repeated, "repeated", "left out") + &lines(skipped, "faulty", "skipped"));
+        let left_out = [
+            (repeated > 0).then(|| say!("l-repeated", n = repeated)),
+            (skipped > 0).then(|| say!("l-skipped", n = skipped)),
+        ];
+        let left_out: Vec<String> = left_out.into_iter().flatten().collect();
+        let left_out = (!left_out.is_empty()).then(|| left_out.join(" "));
         let mut common: Vec<(u32, u32)> = built.degrees.iter().copied().zip(0..).collect();
         common.sort_by_key(|(degree, place)| (std::cmp::Reverse(*degree), *place));
         let named = |(degree, place): (u32, u32)| {
@@ -60,21 +60,21 @@ pub(super) fn World() -> impl IntoView {
         let most: Vec<_> = common.iter().take(4).copied().map(named).collect();
         let rare: Vec<_> = common.iter().rev().filter(|(d, _)| *d > 0).take(4).copied().map(named).collect();
         view! {
-            <h2>{format!("{dots} purchases")}</h2>
-            <p class="muted">{format!("{who} households down, {what} products across")}</p>
+            <h2>{say!("l-purchases", dots)}</h2>
+            <p class="muted">{say!("l-households-down-products", who, what)}</p>
             {left_out.map(|words| view! { <p class="small caution">{words}</p> })}
             <Grid
                 built=built.clone()
                 shards=1
                 coloured=false
                 name="world"
-                label=format!("{who} households and {what} products, {dots} purchases")
+                label=say!("l-households-and-products", who, what, dots)
                 dot=chosen_dot(state)
                 chosen=Chosen::Hidden
             />
             <div class="pairs">
-                <section><h3>"In most households"</h3><ul class="names">{most}</ul></section>
-                <section><h3>"In the fewest"</h3><ul class="names">{rare}</ul></section>
+                <section><h3>{say!("l-in-most-households")}</h3><ul class="names">{most}</ul></section>
+                <section><h3>{say!("l-in-the-fewest")}</h3><ul class="names">{rare}</ul></section>
             </div>
         }
         .into_any()
@@ -92,7 +92,7 @@ pub(super) fn Trays() -> impl IntoView {
         let tray = |shard: u32| {
             let own: Vec<_> = built.dots.iter().filter(|placed| placed.shard == shard).collect();
             let query = own.iter().filter(|placed| placed.query).count();
-            let words = format!("{} support, {query} query", own.len() - query);
+            let words = say!("l-support-query", own = own.len() - query, query);
             let widest = built.dots.len() as f64 / f64::from(shards) * 2.0;
             let width = format!("{:.0}%", own.len() as f64 / widest.max(1.0) * 100.0);
             view! {
@@ -119,7 +119,7 @@ pub(super) fn Trays() -> impl IntoView {
                     shards
                     coloured=true
                     name="cut"
-                    label="Every purchase with its shard"
+                    label=say!("l-every-purchase-with-its")
                     dot=chosen_dot(state)
                     chosen=Chosen::Hidden
                     lit=lit.get()
@@ -128,8 +128,8 @@ pub(super) fn Trays() -> impl IntoView {
             }
         };
         view! {
-            <h2>{format!("{} purchases, {shards} trays", built.dots.len())}</h2>
-            <p class="muted">"Choose a tray to see which dots it holds."</p>
+            <h2>{say!("l-purchases-trays", built = built.dots.len(), shards)}</h2>
+            <p class="muted">{say!("l-choose-a-tray-to")}</p>
             {grid}
             <ul class="trays">{trays}</ul>
         }
@@ -149,17 +149,17 @@ pub(super) fn training_pieces(state: State) -> Signal<Vec<Piece>> {
                 let epochs = running.as_ref().and_then(|r| r.progress.losses.get(place)).map(Vec::len);
                 match epochs.filter(|epochs| *epochs > 0) {
                     Some(epochs) => Piece {
-                        caption: format!("epoch {epochs} of {EPOCHS}"),
+                        caption: say!("l-epoch-of", epochs, total = EPOCHS),
                         level: Some(epochs as u32 * 100 / EPOCHS),
                         ..Piece::default()
                     },
                     None if running.as_ref().is_some_and(|r| r.what == What::Train) => {
-                        Piece { caption: "waits".into(), level: Some(0), ..Piece::default() }
+                        Piece { caption: say!("l-waits").into(), level: Some(0), ..Piece::default() }
                     }
                     None => Piece {
                         caption: match done.as_ref().and_then(|shown| shown.value.hashes.get(place)) {
                             Some(hash) => short(hash),
-                            None => "not trained".into(),
+                            None => say!("l-not-trained").into(),
                         },
                         level: done.is_none().then_some(0),
                         ..Piece::default()
@@ -197,21 +197,21 @@ pub(super) fn Training() -> impl IntoView {
         state.trained.get().filter(|shown| !shown.example).map(|shown| {
             let trained = shown.value;
             view! {
-                <p class="muted" id="trained" data-millis=trained.millis.to_string()>{format!("{} models, {EPOCHS} epochs each, {:.1} s in all.", trained.hashes.len(), trained.millis / 1000.0)}</p>
+                <p class="muted" id="trained" data-millis=trained.millis.to_string()>{say!("l-trained-in", n = trained.hashes.len(), epochs = EPOCHS, seconds = (trained.millis / 1000.0, 1))}</p>
             }
         })
     };
     view! {
-        <h2>"One model a tray"</h2>
-        <p class="muted">"Each piece fills as its epochs finish. The code below is the model’s hash."</p>
+        <h2>{say!("l-one-model-a-tray")}</h2>
+        <p class="muted">{say!("l-each-piece-fills-as")}</p>
         <Pane pieces=training_pieces(state) shards/>
         <ul class="curves">
             {move || (0..shards.get()).map(|shard| {
                 let own = losses(state, shard);
-                let last = move || own.with(|own| own.last().map_or_else(|| "–".to_owned(), |loss| format!("{loss:.2}")));
+                let last = move || own.with(|own| own.last().map_or_else(|| "–".to_owned(), |loss| crate::say::decimal(f64::from(*loss), 2)));
                 view! {
                     <li>
-                        <div class="sh"><Mark shard shards=shards.get_untracked() small=true/><span class="small num muted">"loss "{last}</span></div>
+                        <div class="sh"><Mark shard shards=shards.get_untracked() small=true/><span class="small num muted">{say!("l-loss")}{last}</span></div>
                         <Curve shard losses=own highest epochs=EPOCHS/>
                     </li>
                 }
@@ -230,7 +230,9 @@ fn Numbers() -> impl IntoView {
     let rows = move || {
         let row = |shard: u32| {
             let own = losses(state, shard).get();
-            let at = |place: usize| own.get(place).map_or_else(|| "–".to_owned(), |loss| format!("{loss:.3}"));
+            let at = |place: usize| {
+                own.get(place).map_or_else(|| "–".to_owned(), |loss| crate::say::decimal(f64::from(*loss), 3))
+            };
             view! {
                 <tr><th scope="row">{label(shard, shards.get_untracked())}</th>
                     <td>{at(0)}</td><td>{at(own.len() / 2)}</td><td>{at(own.len().saturating_sub(1))}</td></tr>
@@ -240,10 +242,10 @@ fn Numbers() -> impl IntoView {
     };
     view! {
         <details class="numbers">
-            <summary>"Show numbers"</summary>
-            <div class="scroll" tabindex="0" role="region" aria-label="Losses">
+            <summary>{say!("l-show-numbers")}</summary>
+            <div class="scroll" tabindex="0" role="region" aria-label=say!("l-losses")>
                 <table>
-                    <thead><tr><th scope="col">"shard"</th><th scope="col">"first"</th><th scope="col">"middle"</th><th scope="col">"last epoch"</th></tr></thead>
+                    <thead><tr><th scope="col">{say!("l-shard")}</th><th scope="col">{say!("l-first")}</th><th scope="col">{say!("l-middle")}</th><th scope="col">{say!("l-last-epoch")}</th></tr></thead>
                     <tbody>{rows}</tbody>
                 </table>
             </div>
@@ -272,7 +274,7 @@ pub(super) fn Forgetting() -> impl IntoView {
             .map(|shard| {
                 if let Some(epochs) = live(shard) {
                     return Piece {
-                        caption: format!("epoch {epochs} of {EPOCHS}"),
+                        caption: say!("l-epoch-of", epochs, total = EPOCHS),
                         level: Some(epochs as u32 * 100 / EPOCHS),
                         lifted: Some(shard) == own,
                         ..Piece::default()
@@ -280,9 +282,9 @@ pub(super) fn Forgetting() -> impl IntoView {
                 }
                 let again = done.as_ref().is_some_and(|shown| shown.value.shards.contains(&shard));
                 let caption = match (&done, again) {
-                    (None, _) if Some(shard) == own => "holds the dot".to_owned(),
+                    (None, _) if Some(shard) == own => say!("l-holds-the-dot").to_owned(),
                     (None, _) if !seen => "?".to_owned(),
-                    (None, _) => "never saw it".to_owned(),
+                    (None, _) => say!("l-never-saw-it").to_owned(),
                     (Some(shown), true) => {
                         // Never of two machines: their bytes are others.
                         let before = state.trained.with(|t| {
@@ -290,9 +292,9 @@ pub(super) fn Forgetting() -> impl IntoView {
                             t.value.hashes.get(shard as usize).map(|h| h[..4].to_owned())
                         });
                         let after = shown.value.after.hashes[shard as usize].get(..4).unwrap_or_default().to_owned();
-                        before.map_or_else(|| format!("rebuilt: {after}…"), |before| format!("{before}… → {after}…"))
+                        before.map_or_else(|| say!("l-rebuilt-2", after), |before| format!("{before}… → {after}…"))
                     }
-                    (Some(_), false) => "= unchanged".to_owned(),
+                    (Some(_), false) => say!("l-unchanged").to_owned(),
                 };
                 Piece { caption, lifted: again || (done.is_none() && Some(shard) == own), ..Piece::default() }
             })
@@ -302,7 +304,7 @@ pub(super) fn Forgetting() -> impl IntoView {
         state.forgot.get().filter(|shown| !shown.example && shown.value.all_millis > 0.0).map(|shown| {
             let (one, all) = (shown.value.after.millis, shown.value.all_millis);
             view! {
-                <p class="took"><b class="num">{words::millis(one)}</b>" for one shard; training everything took "
+                <p class="took"><b class="num">{words::millis(one)}</b>{say!("l-for-one-shard-training")}
                     <b class="num">{words::millis(all)}</b>"."</p>
             }
         })
@@ -328,7 +330,7 @@ pub(super) fn Forgetting() -> impl IntoView {
                     shards=shards.get()
                     coloured=true
                     name="forget"
-                    label="Every purchase; choose the one to forget"
+                    label=say!("l-every-purchase-choose-th")
                     dot=chosen_dot(state)
                     chosen
                     choose=Callback::new(move |dot| state.choose(dot))
@@ -346,7 +348,7 @@ pub(super) fn Forgetting() -> impl IntoView {
     };
     view! {
         <h2>{heading}</h2>
-        <p class="muted">"Arrow keys move between dots, Enter chooses, Delete forgets."</p>
+        <p class="muted">{say!("l-arrow-keys-move-between")}</p>
         {grid}
         <Pane pieces shards/>
         {time}

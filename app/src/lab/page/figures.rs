@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use leptos::prelude::*;
 
 use crate::parts::shapes::{self, Mark};
+use crate::say::say;
 
 /// The points of a loss curve on a field of 100 by 56, scaled to `highest`.
 fn curve(losses: &[f32], epochs: usize, highest: f32) -> String {
@@ -29,9 +30,9 @@ pub(super) fn Curve(
     let sentence = move || {
         losses.with(|losses| match (losses.first(), losses.last()) {
             (Some(first), Some(last)) => {
-                format!("Loss falls from {first:.2} to {last:.2} in {} epochs", losses.len())
+                say!("l-loss-falls-from-to", first = (first, 2), last = (last, 2), losses = losses.len())
             }
-            _ => "No epoch yet".to_owned(),
+            _ => say!("l-no-epoch-yet").to_owned(),
         })
     };
     let epochs = epochs as usize;
@@ -68,12 +69,12 @@ pub(super) fn short(hash: &str) -> String {
 /// What a mirror says.
 pub(super) fn verdict(own: &str, twin: Option<&str>) -> (&'static str, String) {
     match twin {
-        None => ("waiting", "waits for the twin".to_owned()),
-        Some(twin) if twin == own => ("equal", "equal, 32 of 32 bytes".to_owned()),
+        None => ("waiting", say!("l-waits-for-the-twin").to_owned()),
+        Some(twin) if twin == own => ("equal", say!("l-equal-32-of-32").to_owned()),
         Some(twin) => {
             let (own, twin) = (bytes(own), bytes(twin));
             let unequal = own.iter().zip(&twin).filter(|(a, b)| a != b).count();
-            ("differs", format!("differs, {unequal} of 32 bytes"))
+            ("differs", say!("l-differs-of-32-bytes", unequal))
         }
     }
 }
@@ -120,9 +121,9 @@ pub(super) fn Side(
 ) -> impl IntoView {
     let (state, _) = verdict(&own, twin.as_deref());
     let words = match state {
-        "equal" => "= equal",
-        "differs" => "≠ differs",
-        _ => "waiting",
+        "equal" => say!("l-sign-equal"),
+        "differs" => say!("l-sign-differs"),
+        _ => say!("l-sign-waiting"),
     };
     view! {
         <li class="sc" class:hot=hot>

@@ -16,6 +16,7 @@ use crate::lab::guess::Topic;
 use crate::lab::protocol::What;
 use crate::lab::setup::Setup;
 use crate::parts::header::{DeviceBadge, Header, Place};
+use crate::say::say;
 
 /// The whole page.
 #[component]
@@ -23,7 +24,7 @@ pub(crate) fn Frame() -> impl IntoView {
     let (address, complaints) = Address::parse(&location::fragment());
     let state = State::new(address, complaints);
     let client = Client::start(state);
-    location::follow(state);
+    location::follow(state, client);
     build_when_asked(state, client);
     keys(state, client);
     let help = RwSignal::new(false);
@@ -35,7 +36,7 @@ pub(crate) fn Frame() -> impl IntoView {
     let cut = Memo::new(move |_| state.address.with(|address| address.setup.cut));
     let shown = Memo::new(move |_| super::predict::topic(state).is_none_or(|topic| revealed(state, topic)));
     Effect::new(move |before: Option<u8>| {
-        document().set_title(&format!("{} · Lab · eemu", words::name(step.get(), shards.get())));
+        document().set_title(&format!("{} · {} · eemu", words::name(step.get(), shards.get()), say!("place-lab")));
         // A new step begins at its headline.
         if before.is_some_and(|before| before != step.get()) {
             focus("headline");
@@ -45,9 +46,9 @@ pub(crate) fn Frame() -> impl IntoView {
     });
     view! {
         <a class="skip" href="#headline" on:click=move |event| { event.prevent_default(); focus("headline") }>
-            "Skip to the step"
+            {say!("l-skip-to-the-step")}
         </a>
-        <Header here=Place::Lab><DeviceBadge why="where bytes are promised"/></Header>
+        <Header here=Place::Lab><DeviceBadge why=say!("l-bytes-promised")/></Header>
         <Rail step shards/>
         <main class="wrap" id="main">
             <div class="stage">
@@ -61,7 +62,7 @@ pub(crate) fn Frame() -> impl IntoView {
                     <Controls step/>
                     <Go step/>
                 </section>
-                <section class="fig card" aria-label="Figure">
+                <section class="fig card" aria-label=say!("l-figure")>
                     <Trouble/>
                     <Tag step/>
                     {move || figure(step.get())}
@@ -185,7 +186,7 @@ fn Rail(step: Memo<u8>, shards: Memo<u32>) -> impl IntoView {
         }
     };
     view! {
-        <nav class="rail" aria-label="Steps">
+        <nav class="rail" aria-label=say!("l-steps")>
             <div class="wrap"><ol>{(1..=COUNT).map(item).collect_view()}</ol></div>
         </nav>
     }
@@ -202,7 +203,7 @@ fn Verdict(step: Memo<u8>) -> impl IntoView {
                 shown.as_ref().map(|shown| {
                     let again = shown.value.shards.len();
                     let still = shown.value.after.hashes.len() - again;
-                    ("ok", format!("{again} model rebuilt, {still} untouched"))
+                    ("ok", say!("l-rebuilt", n = again, still))
                 })
             }),
             6 if !revealed(state, Topic::Twin) => None,
@@ -210,8 +211,8 @@ fn Verdict(step: Memo<u8>) -> impl IntoView {
                 shown.as_ref().map(|shown| {
                     let (differing, all) = (shown.value.differing(), shown.value.own.len());
                     match differing {
-                        0 if shown.value.records_equal => ("ok", format!("{all} of {all} hashes equal, byte for byte")),
-                        _ => ("bad", format!("{differing} of {all} hashes differ")),
+                        0 if shown.value.records_equal => ("ok", say!("l-of-hashes-equal-byte", all)),
+                        _ => ("bad", say!("l-of-hashes-differ-2", differing, all)),
                     }
                 })
             }),
@@ -224,8 +225,8 @@ fn Verdict(step: Memo<u8>) -> impl IntoView {
                     let shown = all.iter().find(|shown| shown.value.lesson == lesson)?;
                     let (differing, all) = (shown.value.differing(), shown.value.twin.own.len());
                     Some(match differing {
-                        0 => ("caution", "No difference this time".to_owned()),
-                        n => ("bad", format!("{n} of {all} hashes differ")),
+                        0 => ("caution", say!("l-no-difference-this-time-2").to_owned()),
+                        n => ("bad", say!("l-of-hashes-differ-3", n, all)),
                     })
                 })
             }
@@ -240,7 +241,7 @@ fn Verdict(step: Memo<u8>) -> impl IntoView {
             7 => state.address.with(|a| a.lesson.is_some_and(|lesson| a.reveals(Topic::Mistake(lesson)))),
             _ => false,
         };
-        waits.then(|| ("muted", "Not computed yet".to_owned()))
+        waits.then(|| ("muted", say!("l-not-computed-yet").to_owned()))
     };
     let picture = |kind: &str| match kind {
         "ok" => "m5.4 10.4 3.1 3.1 6.2-6.6",
@@ -269,11 +270,11 @@ fn Foot() -> impl IntoView {
     view! {
         <footer class="wrap foot small muted">
             <details id="keys">
-                <summary>"Keys"</summary>
+                <summary>{say!("l-keys")}</summary>
                 <p>
-                    "Arrows move between dots, Enter chooses one, Delete forgets it. "
-                    <kbd>"["</kbd> " and " <kbd>"]"</kbd> " change the step, " <kbd>"Space"</kbd> " plays, "
-                    <kbd>"Esc"</kbd> " stops, " <kbd>"1"</kbd> " to " <kbd>"8"</kbd> " switch a piece of the pane where it has the focus, " <kbd>"?"</kbd> " opens this list."
+                    {say!("l-arrows-move-between-dots")}
+                    <kbd>"["</kbd> {say!("l-and")} <kbd>"]"</kbd> {say!("l-change-the-step")} <kbd>{say!("l-space")}</kbd> {say!("l-plays")}
+                    <kbd>{say!("l-esc")}</kbd> {say!("l-stops")} <kbd>"1"</kbd> {say!("l-to")} <kbd>"8"</kbd> {say!("l-switch-a-piece-of")} <kbd>"?"</kbd> {say!("l-opens-this-list")}
                 </p>
                 <label class="chk">
                     <input
@@ -281,12 +282,11 @@ fn Foot() -> impl IntoView {
                         prop:checked=move || state.keys.get()
                         on:change=move |event| state.keys.set(event_target_checked(&event))
                     />
-                    "Single keys act"
+                    {say!("l-single-keys-act")}
                 </label>
             </details>
             <p>
-                "Everything here is computed in this browser; nothing is sent anywhere. The built-in worlds are samples of "
-                "The Complete Journey by 84.51°. Exactness is not secrecy: what somebody copied before a deletion keeps its influence."
+                {say!("l-everything-here-is-compu")}
             </p>
         </footer>
     }

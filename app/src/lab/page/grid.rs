@@ -6,6 +6,7 @@ use wasm_bindgen::JsCast;
 
 use crate::lab::protocol::{Built, Dot, Placed};
 use crate::parts::shapes;
+use crate::say::say;
 
 /// Side of a cell.
 const CELL: f64 = 20.0;
@@ -48,8 +49,8 @@ pub(super) fn cell_name(built: &Built, placed: Placed, shards: u32, coloured: bo
     if !coloured {
         return format!("{who}, {what}");
     }
-    let part = if placed.query { "query" } else { "support" };
-    format!("{who}, {what}, shard {}, {part}", shapes::label(placed.shard, shards))
+    let part = if placed.query { say!("l-query") } else { say!("l-support") };
+    say!("l-shard-2", who, what, shapes = shapes::label(placed.shard, shards), part)
 }
 
 fn id(name: &str, dot: Dot) -> String {
@@ -169,11 +170,7 @@ pub(super) fn Grid(
         let title = title.and_then(|dot| dot.query_selector("title").ok().flatten());
         named.set(title.and_then(|title| title.text_content()).unwrap_or_default());
     };
-    let usual = if choose.is_some() {
-        "Point at a dot, or move with the arrow keys, to see its name."
-    } else {
-        "Point at a dot to see its name."
-    };
+    let usual = if choose.is_some() { say!("l-point-at-a-dot") } else { say!("l-point-at-a-dot-2") };
     let shown = move || match named.get() {
         name if name.is_empty() => usual.to_owned(),
         name => name,

@@ -13,7 +13,7 @@ use crate::lab::guess::Topic;
 use crate::lab::protocol::{Built, Dot, Lesson};
 use crate::lab::setup::{Cut, Setup};
 use crate::parts::shapes::Mark;
-use crate::parts::words::count;
+use crate::say::say;
 
 /// Another setup: results go, and come anew where there were some.
 fn turn(state: State, act: impl FnOnce(&mut Setup)) {
@@ -57,7 +57,7 @@ pub(super) fn ShardChoice() -> impl IntoView {
     let chosen = move || state.address.with(|address| address.setup.shards);
     view! {
         <label class="field">
-            <span>"Shards"</span>
+            <span>{say!("l-shards-2")}</span>
             <select id="shards" on:change=choose>
                 {[1u32, 2, 4, 8, 16, 32].map(|n| view! {
                     <option value=n prop:selected=move || chosen() == n>{n}</option>
@@ -80,10 +80,10 @@ pub(super) fn CutChoice() -> impl IntoView {
     let chosen = move || state.address.with(|address| address.setup.cut);
     view! {
         <label class="field">
-            <span>"Cut by"</span>
+            <span>{say!("l-cut-by-2")}</span>
             <select id="cut" on:change=choose>
-                <option value="records" prop:selected=move || chosen() == Cut::Records>"records"</option>
-                <option value="people" prop:selected=move || chosen() == Cut::People>"people"</option>
+                <option value="records" prop:selected=move || chosen() == Cut::Records>{say!("l-records")}</option>
+                <option value="people" prop:selected=move || chosen() == Cut::People>{say!("l-people")}</option>
             </select>
         </label>
     }
@@ -99,7 +99,7 @@ pub(super) fn SeedChoice() -> impl IntoView {
     };
     view! {
         <label class="field">
-            <span>"Seed"</span>
+            <span>{say!("l-seed-3")}</span>
             <input
                 id="seed"
                 type="number"
@@ -136,7 +136,7 @@ pub(super) fn DotChoice() -> impl IntoView {
             view! {
                 <p class="dotline">
                     {shard}
-                    <span><b>{what}</b>", "{who}{dealt.then_some(", as it is dealt")}</span>
+                    <span><b>{what}</b>", "{who}{dealt.then(|| say!("l-as-dealt"))}</span>
                 </p>
             }
         })
@@ -182,14 +182,14 @@ fn PickDot() -> impl IntoView {
     };
     view! {
         <div class="pick-dot">
-            <label class="field"><span>"Whose"</span>
+            <label class="field"><span>{say!("l-whose")}</span>
                 <select id="pick-who" on:change=move |event| {
                     if let Ok(household) = event_target_value(&event).parse() {
                         pick(household, None);
                     }
                 }>{who}</select>
             </label>
-            <label class="field"><span>"What"</span>
+            <label class="field"><span>{say!("l-what")}</span>
                 <select id="pick-what" on:change=move |event| {
                     if let Ok(product) = event_target_value(&event).parse() {
                         pick(chosen().household, Some(product));
@@ -213,16 +213,16 @@ pub(super) fn Account() -> impl IntoView {
         let records = built.spread.get(household as usize).copied().unwrap_or(0);
         let purchases = built.dots.iter().filter(|placed| placed.dot.household == household).count();
         let other = match cut {
-            Cut::Records => "Cut by people it would be 1.".to_owned(),
-            Cut::People => format!("Cut by records it would be {records}."),
+            Cut::Records => say!("l-cut-by-people-it").to_owned(),
+            Cut::People => say!("l-cut-by-records-it", records),
         };
         let marks = lies.iter().map(|&shard| view! { <Mark shard shards small=true/> }).collect_view();
-        let all = count(purchases as u64, "purchase", "purchases");
-        let models = count(lies.len() as u64, "model", "models");
+        let all = say!("l-n-purchases", n = purchases);
+        let models = say!("l-n-models", n = lies.len());
         Some(view! {
             <div class="account" id="account">
-                <p><b>{format!("And the whole of {who}? ")}</b>
-                    {format!("{all} in {} of {shards} shards: {models} to train again. {other}", lies.len())}</p>
+                <p><b>{say!("l-whole-of", who)}" "</b>
+                    {say!("l-account-takes", all, some = lies.len(), shards, models)}" "{other}</p>
                 <p class="marks">{marks}</p>
             </div>
         })

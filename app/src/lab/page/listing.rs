@@ -11,14 +11,15 @@ use crate::parts::glide::glide;
 use crate::parts::pane::{Pane, Piece};
 use crate::parts::slider::Slider;
 use crate::ranking::ListRow;
+use crate::say::{decimal, say};
 
 /// How often a product is bought, in words.
 fn rarity(households: u32, degree: u32) -> &'static str {
     match f64::from(degree) / f64::from(households.max(1)) {
-        share if share <= 0.2 => "rare",
-        share if share <= 0.4 => "uncommon",
-        share if share <= 0.6 => "common",
-        _ => "nearly everywhere",
+        share if share <= 0.2 => say!("rare"),
+        share if share <= 0.4 => say!("uncommon"),
+        share if share <= 0.6 => say!("common"),
+        _ => say!("nearly-everywhere"),
     }
 }
 
@@ -39,7 +40,7 @@ pub(super) fn Listing() -> impl IntoView {
         let off = state.address.with(|address| address.list.off.clone());
         let piece = |shard: u32| {
             let masked = off.contains(&shard);
-            let caption = if masked { "out of the mean" } else { "in the mean" };
+            let caption = if masked { say!("l-out-of-the-mean") } else { say!("l-in-the-mean") };
             Piece { caption: caption.into(), masked, ..Piece::default() }
         };
         (0..shards.get()).map(piece).collect()
@@ -63,8 +64,8 @@ pub(super) fn Listing() -> impl IntoView {
         <Pane pieces shards toggle/>
         {move || (!state.address.with(|a| a.hides("settings"))).then(|| view! { <Settings/> })}
         <div class="asked">
-            <section><h3>"Adaptation set (Eq 7)"</h3>{move || set(state)}</section>
-            <section><h3>"List"</h3>{move || rows(state)}</section>
+            <section><h3>{say!("l-adaptation-set-eq-7")}</h3>{move || set(state)}</section>
+            <section><h3>{say!("l-list")}</h3>{move || rows(state)}</section>
         </div>
     }
 }
@@ -78,9 +79,9 @@ fn heading(state: State) -> String {
 fn took(state: State) -> String {
     match state.list.get() {
         Some(shown) if !shown.example => {
-            format!("Eight copies tuned, {} products ranked, in {:.0} ms.", products(state), shown.value.millis)
+            say!("l-eight-copies-tuned-produ", products = products(state), value = (shown.value.millis, 0))
         }
-        _ => "Every model is tuned to this household, asked, and put back.".into(),
+        _ => say!("l-every-model-is-tuned").into(),
     }
 }
 
@@ -117,7 +118,7 @@ fn Settings() -> impl IntoView {
     view! {
         <div class="settings">
             <label class="field">
-                <span>"Household"</span>
+                <span>{say!("l-household")}</span>
                 <select id="household" on:change=choose>
                     {move || households().into_iter().enumerate().map(|(place, name)| view! {
                         <option value=place prop:selected=move || chosen.get() as usize == place>{name}</option>
@@ -125,25 +126,25 @@ fn Settings() -> impl IntoView {
                 </select>
             </label>
             <Slider
-                name="n" label="Adaptation set" low=0.0 high=20.0 step=1.0
+                name="n" label=say!("l-adaptation-set") low=0.0 high=20.0 step=1.0
                 value=Signal::derive(move || list().size as f64)
                 shown=Signal::derive(move || list().size.to_string())
                 slide=Callback::new(slide(|list, value| list.size = value as usize))
             />
             <Slider
-                name="tau" label="Prefer rare purchases (1/τ)" low=1.0 high=60.0 step=1.0
+                name="tau" label=say!("l-prefer-rare-purchases-1") low=1.0 high=60.0 step=1.0
                 value=Signal::derive(move || 1.0 / list().temperature)
                 shown=Signal::derive(move || format!("{:.0}", 1.0 / list().temperature))
                 slide=Callback::new(slide(|list, value| list.temperature = (1000.0 / value).round() / 1000.0))
             />
             <Slider
-                name="a" label="Inner step" low=0.01 high=1.0 step=0.01
+                name="a" label=say!("l-inner-step") low=0.01 high=1.0 step=0.01
                 value=Signal::derive(move || f64::from(list().step))
-                shown=Signal::derive(move || format!("{:.2}", list().step))
+                shown=Signal::derive(move || decimal(f64::from(list().step), 2))
                 slide=Callback::new(slide(|list, value| list.step = value as f32))
             />
             <Slider
-                name="t" label="Steps" low=1.0 high=5.0 step=1.0
+                name="t" label=say!("l-steps") low=1.0 high=5.0 step=1.0
                 value=Signal::derive(move || list().steps as f64)
                 shown=Signal::derive(move || list().steps.to_string())
                 slide=Callback::new(slide(|list, value| list.steps = value as usize))
@@ -154,7 +155,7 @@ fn Settings() -> impl IntoView {
 
 fn set(state: State) -> AnyView {
     let Some(list) = fitting(state) else {
-        return view! { <p class="empty muted">"Ask to see which purchases tune the models."</p> }.into_any();
+        return view! { <p class="empty muted">{say!("l-ask-to-see-which")}</p> }.into_any();
     };
     let households = state.built.with(|b| b.as_ref().map_or(1, |b| b.value.households.len())) as u32;
     let degrees = state.built.with(|b| b.as_ref().map(|b| b.value.degrees.clone()).unwrap_or_default());
@@ -168,7 +169,7 @@ fn set(state: State) -> AnyView {
             <li class:drawn=move || { drawn > 0 }>
                 <span>{product(state, place)}<span class="tiny muted">{format!(" {class}")}</span></span>
                 <span class="num small">{if drawn > 0 { format!("{drawn}×") } else { String::new() }}</span>
-                <svg class="chance" viewBox="0 0 100 6" preserveAspectRatio="none" role="img" aria-label=format!("chance {:.1} %", p * 100.0)>
+                <svg class="chance" viewBox="0 0 100 6" preserveAspectRatio="none" role="img" aria-label=say!("l-chance", p = (p * 100.0, 1))>
                     <rect width="100" height="6" class="sunk"></rect>
                     <rect width=bar height="6"></rect>
                     <rect x=tick width="0.8" height="6" class="even"></rect>
@@ -178,7 +179,7 @@ fn set(state: State) -> AnyView {
     });
     view! {
         <ul class="set">{rows.collect_view()}</ul>
-        <p class="tiny muted">"Bar: chance to be drawn. Tick: an even draw. ×: how often it was drawn."</p>
+        <p class="tiny muted">{say!("l-bar-chance-to-be")}</p>
     }
     .into_any()
 }
@@ -191,7 +192,7 @@ fn fitting(state: State) -> Option<crate::lab::protocol::List> {
 
 fn rows(state: State) -> AnyView {
     let Some(list) = fitting(state) else {
-        return view! { <p class="empty muted">"Ask for a list: the models answer."</p> }.into_any();
+        return view! { <p class="empty muted">{say!("l-ask-for-a-list")}</p> }.into_any();
     };
     let scale = bars::scale(&list.rows);
     let rows = list.rows.iter().map(|row| list_row(state, row, scale));
@@ -205,7 +206,7 @@ fn list_row(state: State, row: &ListRow, scale: (f32, f32)) -> impl IntoView + u
             <span class="rank num">{row.rank}</span>
             <span class="what">{product(state, row.product)}</span>
             {bars::bars(row, scale)}
-            <span class="num score">{format!("{:.2}", row.score)}</span>
+            <span class="num score">{decimal(f64::from(row.score), 2)}</span>
             <span class=format!("num small {class}")>{moved}</span>
         </li>
     }

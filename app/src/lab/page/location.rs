@@ -4,6 +4,8 @@
 use leptos::prelude::*;
 use wasm_bindgen::JsValue;
 
+use super::client::Client;
+use super::controls::{again, computed};
 use super::state::State;
 use crate::lab::address::Address;
 pub(super) use crate::page::fragment;
@@ -17,7 +19,7 @@ pub(super) fn link(address: &Address) -> String {
 }
 
 /// Keeps address and state together.
-pub(super) fn follow(state: State) {
+pub(super) fn follow(state: State, client: Client) {
     let shown = StoredValue::new(state.address.with_untracked(|address| address.step));
     Effect::new(move |_| {
         let (text, step) = state.address.with(|address| (format!("#{}", address.fragment()), address.step));
@@ -49,10 +51,15 @@ pub(super) fn follow(state: State) {
         if same_setup && !same_dot {
             state.choose(dot);
         }
+        // What is to play is computed, as where the link is opened.
+        let plays = address.play && !state.address.with_untracked(|known| known.play && known.step == address.step);
         state.address.set(address);
         state.complaints.set(faults);
         if !same_setup {
+            state.replay.set(plays);
             state.reset();
+        } else if plays && !computed(state) {
+            again(state, client);
         }
     };
     let handle = window_event_listener(leptos::ev::hashchange, move |_| back());

@@ -12,25 +12,14 @@ use super::whys::{SideBySide, Why};
 use crate::lab::guess::Topic;
 use crate::lab::protocol::{Broken, Lesson, What};
 use crate::lab::setup::Cut;
+use crate::say::say;
 
 pub(super) fn words(lesson: Lesson) -> (&'static str, &'static str) {
     match lesson {
-        Lesson::Negatives => (
-            "Negatives that look into other shards",
-            "A model asks other shards which products to avoid as bad examples.",
-        ),
-        Lesson::Aggregator => (
-            "A learned aggregator that is kept",
-            "The shards do it right. The weights that blend them were fitted once, and are kept.",
-        ),
-        Lesson::Order => (
-            "Sharding that depends on order",
-            "Records are dealt like cards. Remove one card and every later card moves.",
-        ),
-        Lesson::Epoch => (
-            "Best epoch chosen on everybody’s data",
-            "One shared score, measured on each household’s last purchases, decides when all stop.",
-        ),
+        Lesson::Negatives => (say!("l-negatives-that-look-into"), say!("l-a-model-asks-other")),
+        Lesson::Aggregator => (say!("l-a-learned-aggregator-tha"), say!("l-the-shards-do-it")),
+        Lesson::Order => (say!("l-sharding-that-depends-on"), say!("l-records-are-dealt-like")),
+        Lesson::Epoch => (say!("l-best-epoch-chosen-on"), say!("l-one-shared-score-measure")),
     }
 }
 
@@ -39,8 +28,8 @@ pub(super) fn Mistakes() -> impl IntoView {
     let state = expect_context::<State>();
     let hidden = move || state.address.with(|address| address.hides("mistakes"));
     view! {
-        <h2>"Make a mistake that real systems make"</h2>
-        <p class="muted">"Switch one on. Both worlds train again with it."</p>
+        <h2>{say!("l-make-a-mistake-that")}</h2>
+        <p class="muted">{say!("l-switch-one-on-both")}</p>
         {move || (!hidden()).then(|| view! {
             <ul class="lessons">{Lesson::ALL.map(|lesson| view! { <Row lesson/> })}</ul>
         })}
@@ -70,22 +59,22 @@ fn Row(lesson: Lesson) -> impl IntoView {
     };
     let result = move || {
         if !on.get() {
-            return ("muted", "off".to_owned());
+            return ("muted", say!("off").to_owned());
         }
         if state
             .running
             .with(|r| r.as_ref().is_some_and(|r| matches!(r.what, What::Break(l, _) | What::Find(l) if l == lesson)))
         {
-            return ("muted", "training …".to_owned());
+            return ("muted", say!("l-training-2").to_owned());
         }
         if !revealed(state, Topic::Mistake(lesson)) {
-            return ("muted", "predict first".to_owned());
+            return ("muted", say!("l-predict-first").to_owned());
         }
         state.broken.with(|all| match all.iter().find(|shown| shown.value.lesson == lesson) {
-            None => ("muted", "not tried yet".to_owned()),
+            None => ("muted", say!("l-not-tried-yet").to_owned()),
             Some(shown) => match (shown.value.differing(), shown.value.twin.own.len()) {
-                (0, _) => ("caution", "no difference this time".to_owned()),
-                (n, all) => ("bad", format!("differs in {n} of {all}")),
+                (0, _) => ("caution", say!("l-no-difference-this-time-3").to_owned()),
+                (n, all) => ("bad", say!("l-differs-in-of", n, all)),
             },
         })
     };
@@ -118,10 +107,10 @@ fn outcome(state: State) -> Option<AnyView> {
     let shards = shards(state).get();
     let title = words(lesson).0;
     if !revealed(state, Topic::Mistake(lesson)) {
-        return Some(view! { <p class="empty muted">{format!("{title}: predict first, then see.")}</p> }.into_any());
+        return Some(view! { <p class="empty muted">{say!("l-predict-first-then-see-2", title)}</p> }.into_any());
     }
     Some(match shown {
-        None => view! { <p class="empty muted">{format!("{title}: both worlds are waiting to train.")}</p> }.into_any(),
+        None => view! { <p class="empty muted">{say!("l-both-worlds-are-waiting", title)}</p> }.into_any(),
         Some(Shown { value, .. }) => {
             let nothing = value.differing() == 0;
             view! {
@@ -143,16 +132,16 @@ fn ninth(broken: &Broken) -> Option<AnyView> {
     let (kept, fresh) = broken.weights.clone()?;
     let (own, twin) = (broken.twin.own.last()?.clone(), broken.twin.twin.hashes.last()?.clone());
     let state = verdict(&own, Some(&twin)).0;
-    let list = |weights: &[f64]| weights.iter().map(|w| format!("{w:.4}")).collect::<Vec<_>>().join("  ");
+    let list = |weights: &[f64]| weights.iter().map(|w| crate::say::decimal(*w, 4)).collect::<Vec<_>>().join("  ");
     Some(
         view! {
             <div class="ninth">
-                <h3>"The blend"</h3>
+                <h3>{say!("l-the-blend-2")}</h3>
                 <Mirror own=own.clone() twin=Some(twin.clone())/>
-                <span class=format!("eq {state}")>{if state == "equal" { "= equal" } else { "≠ differs" }}</span>
+                <span class=format!("eq {state}")>{if state == "equal" { say!("l-sign-equal") } else { say!("l-sign-differs") }}</span>
                 <dl class="small">
-                    <dt>"kept"</dt><dd class="mono">{short(&own)}" "<span class="muted">{list(&kept)}</span></dd>
-                    <dt>"fitted anew"</dt><dd class="mono">{short(&twin)}" "<span class="muted">{list(&fresh)}</span></dd>
+                    <dt>{say!("l-kept")}</dt><dd class="mono">{short(&own)}" "<span class="muted">{list(&kept)}</span></dd>
+                    <dt>{say!("l-fitted-anew")}</dt><dd class="mono">{short(&twin)}" "<span class="muted">{list(&fresh)}</span></dd>
                 </dl>
             </div>
         }
@@ -170,9 +159,9 @@ fn Another(lesson: Lesson) -> impl IntoView {
         return None;
     }
     Some(view! {
-        <p>"No difference with this dot and seed. The leak is still there; some other dot shows it."</p>
+        <p>{say!("l-no-difference-with-this")}</p>
         <button type="button" class="btn s" id="another" on:click=move |_| client.ask(What::Find(lesson))>
-            "Find a dot that shows it"
+            {say!("l-find-a-dot-that")}
         </button>
     })
 }

@@ -7,6 +7,7 @@ use wasm_bindgen::prelude::*;
 use super::client::Client;
 use super::state::State;
 use crate::lab::setup::Source;
+use crate::say::say;
 
 #[component]
 pub(super) fn WorldChoice() -> impl IntoView {
@@ -23,17 +24,17 @@ pub(super) fn WorldChoice() -> impl IntoView {
     let chosen = move || state.address.with(|address| address.setup.source.clone());
     view! {
         <label class="field">
-            <span>"World"</span>
+            <span>{say!("l-world")}</span>
             <select id="world" on:change=choose>
-                <option value="shop" prop:selected=move || chosen() == Source::Shop>"Shop: 12 households, 30 products"</option>
-                <option value="town" prop:selected=move || chosen() == Source::Town>"Town: 60 households, 90 products"</option>
+                <option value="shop" prop:selected=move || chosen() == Source::Shop>{say!("l-shop-12-households-30")}</option>
+                <option value="town" prop:selected=move || chosen() == Source::Town>{say!("l-town-60-households-90")}</option>
                 {move || match chosen() {
-                    Source::Own(hash) => Some(view! { <option value="own" selected>{format!("Your table {hash}")}</option> }),
+                    Source::Own(hash) => Some(view! { <option value="own" selected>{say!("l-your-table", hash)}</option> }),
                     _ => None,
                 }}
             </select>
         </label>
-        {move || (!state.missing.get()).then(|| view! { <OwnTable words="Your own table"/> })}
+        {move || (!state.missing.get()).then(|| view! { <OwnTable words=say!("l-own-table")/> })}
     }
 }
 
@@ -53,7 +54,7 @@ fn OwnTable(words: &'static str) -> impl IntoView {
         <label class="field">
             <span>{words}</span>
             <input id="csv" type="file" accept=".csv,.tsv,.txt,.json,.jsonl,.ndjson,.zip,text/*,application/json,application/zip" on:change=open/>
-            <span class="tiny muted">"CSV, tabs or JSON Lines, in any usual encoding, or a zip of one. It stays in this browser."</span>
+            <span class="tiny muted">{say!("l-csv-tabs-or-json")}</span>
         </label>
     }
 }
@@ -63,8 +64,8 @@ fn OwnTable(words: &'static str) -> impl IntoView {
 pub(super) fn Missing() -> impl IntoView {
     view! {
         <div class="trouble mild" id="missing">
-            <p>"This link belongs to a table of your own. Open the same file again."</p>
-            <OwnTable words="The link’s table"/>
+            <p>{say!("l-this-link-belongs-to")}</p>
+            <OwnTable words=say!("l-links-table")/>
         </div>
     }
 }
@@ -81,9 +82,9 @@ pub(super) fn Trouble() -> impl IntoView {
                     <p>{failure.sentence}</p>
                     <div class="row">
                         {failure.skippable.then(|| view! {
-                            <button type="button" class="btn s" id="skip-lines" on:click=move |_| client.reopen()>"Skip faulty lines"</button>
+                            <button type="button" class="btn s" id="skip-lines" on:click=move |_| client.reopen()>{say!("l-skip-faulty-lines")}</button>
                         })}
-                        <button type="button" class="btn s quiet" on:click=move |_| state.failure.set(None)>"Close"</button>
+                        <button type="button" class="btn s quiet" on:click=move |_| state.failure.set(None)>{say!("l-close")}</button>
                     </div>
                 </div>
             })}

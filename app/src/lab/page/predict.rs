@@ -8,6 +8,7 @@ use super::controls::play;
 use super::focus;
 use super::state::State;
 use crate::lab::guess::{self, Guess, Outcome, Topic};
+use crate::say::say;
 
 /// The question of what is open, if there is one.
 pub(super) fn topic(state: State) -> Option<Topic> {
@@ -90,15 +91,15 @@ fn Question(topic: Topic) -> impl IntoView {
     };
     let options = topic.options().iter().map(|&(guess, words)| {
         view! {
-            <li><button type="button" class="btn option" data-guess=guess.key() on:click=move |_| choose(guess)>{words}</button></li>
+            <li><button type="button" class="btn option" data-guess=guess.key() on:click=move |_| choose(guess)>{crate::say::named(words)}</button></li>
         }
     });
     view! {
         <div class="predict" role="group" aria-labelledby="predict-question">
-            <p id="predict-question"><b>"First, predict. "</b>{topic.question()}</p>
+            <p id="predict-question"><b>{say!("l-first-predict")}</b>{topic.question()}</p>
             <ul>{options.collect_view()}</ul>
             <button type="button" class="link small" id="predict-skip" on:click=move |_| choose(Guess::Skipped)>
-                "Skip, and show what comes out"
+                {say!("l-skip-and-show-what")}
             </button>
         </div>
     }
@@ -114,8 +115,8 @@ fn Answer(topic: Topic, guess: Guess) -> impl IntoView {
     };
     let sentence = move || match (came(), topic.words(guess)) {
         (Some(outcome), _) => outcome.beside(topic, guess),
-        (None, Some(words)) => format!("You said: “{words}”. What comes out is not computed yet."),
-        (None, None) => "You skipped the prediction.".to_owned(),
+        (None, Some(words)) => say!("l-you-said-what-comes", words),
+        (None, None) => say!("l-you-skipped-the-predicti").to_owned(),
     };
     let again = move |_| {
         state.address.update(|address| {
@@ -128,7 +129,7 @@ fn Answer(topic: Topic, guess: Guess) -> impl IntoView {
     view! {
         <div class=class>
             <p id="compared" tabindex="-1" role="status">{sentence}</p>
-            <button type="button" class="link small" id="predict-again" on:click=again>"Predict again"</button>
+            <button type="button" class="link small" id="predict-again" on:click=again>{say!("l-predict-again")}</button>
         </div>
     }
 }

@@ -9,6 +9,7 @@ use super::client::Running;
 use crate::lab::address::Address;
 use crate::lab::protocol::{Attack, Broken, Built, Cost, CutCost, Dot, Failure, Forgot, List, Trained, Twin};
 use crate::lab::setup::{Setup, Source};
+use crate::say::say;
 
 /// Something to show: computed here, or the example that came with the page.
 #[derive(Debug, Clone, PartialEq)]
@@ -172,11 +173,7 @@ impl State {
         if own_table {
             let source = Source::Own(built.hash.clone());
             if self.missing.get_untracked() && self.address.with_untracked(|address| address.setup.source != source) {
-                self.complaints.set(vec![
-                    "This is another table than the link’s. Its dots and results are others; open the same file to see \
-                     the link’s."
-                        .into(),
-                ]);
+                self.complaints.set(vec![say!("l-this-is-another-table").into()]);
             }
             self.missing.set(false);
             self.address.update(|address| address.setup = Setup { source, ..address.setup.clone() });

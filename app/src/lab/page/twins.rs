@@ -11,6 +11,7 @@ use super::state::State;
 use crate::lab::guess::Topic;
 use crate::lab::protocol::{Difference, Twin};
 use crate::lab::setup::EPOCHS;
+use crate::say::say;
 
 #[component]
 pub(super) fn Twins() -> impl IntoView {
@@ -36,8 +37,8 @@ pub(super) fn Twins() -> impl IntoView {
     };
     view! {
         <div class="worlds">
-            {world("own", "Your world", "had the dot, forgot it", Chosen::Forgotten)}
-            {world("twin", "Twin world", "never had the dot", Chosen::Never)}
+            {world("own", say!("l-your-world"), say!("l-had-the-dot-forgot"), Chosen::Forgotten)}
+            {world("twin", say!("l-twin-world"), say!("l-never-had-the-dot"), Chosen::Never)}
         </div>
         {move || mirrors(state, shards.get())}
         <AttackPanel/>
@@ -58,8 +59,7 @@ fn mirrors(state: State, shards: u32) -> AnyView {
         return view! { <p class="empty muted">{waits(state)}</p> }.into_any();
     }
     let Some(hashes) = forgot.or_else(|| state.trained.get().map(|t| t.value.hashes)) else {
-        return view! { <p class="empty muted">"No model is trained yet. Predict, or press the button: both worlds are trained."</p> }
-            .into_any();
+        return view! { <p class="empty muted">{say!("l-no-model-is-trained")}</p> }.into_any();
     };
     let sides = hashes.into_iter().zip(0..).map(|(own, shard)| {
         view! {
@@ -88,10 +88,9 @@ pub(super) fn Legend() -> impl IntoView {
     view! {
         <ul class="legend small muted" id="legend">
             <li>{strip(OWN, "mirror equal")}
-                "A strip is a model’s hash, a bar one of its 32 bytes. Above the line: your world. Below: the twin. A whole \
-                 reflection: not one number of the model differs."</li>
+                {say!("l-a-strip-is-a")}</li>
             <li>{strip(OTHER, "mirror differs")}
-                "One number of the model apart, and its whole hash is another: red."</li>
+                {say!("l-one-number-of-the")}</li>
         </ul>
     }
 }
@@ -101,7 +100,7 @@ pub(super) fn compared(twin: &Twin, shards: u32, small: bool) -> AnyView {
     let highest = twin.twin.losses.iter().flatten().copied().fold(0.1f32, f32::max);
     let sides = twin.own.iter().zip(&twin.twin.hashes).zip(0..shards).map(|((own, other), shard)| {
         let again = twin.shards.contains(&shard);
-        let note = if again { "retrained" } else { "untouched" };
+        let note = if again { say!("l-retrained") } else { say!("l-untouched") };
         let curve = (!small).then(|| {
             let losses = twin.twin.losses.get(shard as usize).cloned().unwrap_or_default();
             let drawn = Signal::stored(losses.clone());
@@ -121,10 +120,10 @@ pub(super) fn evidence(twin: &Twin, shards: u32) -> AnyView {
     let differing: Vec<(u32, Vec<Difference>)> =
         (0..).zip(twin.differences.iter().cloned()).filter(|(_, found)| !found.is_empty()).collect();
     if differing.is_empty() {
-        let records = if twin.records_equal { "are equal too" } else { "differ" };
+        let compared = if twin.records_equal { say!("l-all-compared") } else { say!("l-all-compared-differ") };
         return view! {
             <p class="small muted">
-                {format!("Every number of every tensor was compared. The remaining purchases, their shards, slices and counts {records}.")}
+                {compared}
             </p>
         }
         .into_any();
@@ -137,12 +136,12 @@ pub(super) fn evidence(twin: &Twin, shards: u32) -> AnyView {
             };
             view! {
                 <li><span class="mono">{difference.tensor}</span>
-                    {format!(" {} of {} values{rows}", difference.unequal, difference.values)}</li>
+                    " "{say!("l-of-values", n = difference.unequal, all = difference.values)}{rows}</li>
             }
         });
         view! {
             <details class="numbers">
-                <summary>{format!("Where shard {} differs", crate::parts::shapes::label(shard, shards))}</summary>
+                <summary>{say!("l-where-shard-differs", crate = crate::parts::shapes::label(shard, shards))}</summary>
                 <ul class="places small">{rows.collect_view()}</ul>
             </details>
         }

@@ -12,7 +12,7 @@ use crate::lab::guess::Topic;
 use crate::lab::protocol::{Broken, Built, Lesson};
 use crate::lab::setup::Cut;
 use crate::parts::shapes::{Mark, label};
-use crate::parts::words::count;
+use crate::say::say;
 
 /// One sentence on a mistake's outcome.
 pub(super) fn why(broken: &Broken, built: &Built, cut: Cut) -> String {
@@ -22,47 +22,28 @@ pub(super) fn why(broken: &Broken, built: &Built, cut: Cut) -> String {
     let (who, what) = (name(&built.households, dot.household), name(&built.products, dot.product));
     let different = broken.broken_shards().len();
     match broken.lesson {
-        Lesson::Negatives if cut == Cut::People => format!(
-            "Cut by people, all of {who} lies in one shard, so there is no other shard that could look at it: here this \
-             mistake does no harm."
-        ),
+        Lesson::Negatives if cut == Cut::People => say!("l-cut-by-people-all", who),
         Lesson::Negatives => {
             let own = built.dots.iter().filter(|placed| placed.dot.household == dot.household && placed.dot != dot);
             let other: BTreeSet<u32> = own.map(|placed| placed.shard).filter(|s| !twin.shards.contains(s)).collect();
-            let all = count(other.len() as u64, "other shard", "other shards");
-            format!(
-                "{who} has purchases in {all}: each spared {what} as a bad example of {who} while the dot was there, and \
-                 may draw it now that the dot is gone; {different} of them did, and learned something else."
-            )
+            let all = say!("l-other-shards", n = other.len());
+            say!("l-has-purchases-in-each", who, all, what, different)
         }
         Lesson::Aggregator => {
             let (kept, fresh) = broken.weights.clone().unwrap_or_default();
             let shifts = kept.iter().zip(&fresh).map(|(a, b)| (a - b).abs());
             let (moved, largest) =
                 shifts.fold((0, 0.0f64), |(n, most), shift| (n + usize::from(shift > 0.0), most.max(shift)));
-            format!(
-                "The blend’s weights were fitted once, on everybody’s purchases and the dot among them, and kept: fitted \
-                 without it, {moved} of {} weights are others, the largest by {largest:.4}.",
-                kept.len()
-            )
+            say!("l-the-blends-weights-were", moved, kept = kept.len(), largest = (largest, 4))
         }
         Lesson::Order => {
             let (moved, all) = broken.moved;
-            format!(
-                "Records are dealt to the shards in turn, so every card behind this one went to the next hand: {moved} of \
-                 the {all} other records are in another shard once it is gone."
-            )
+            say!("l-records-are-dealt-to", moved, all)
         }
         Lesson::Epoch => match broken.epochs {
-            Some((before, after)) if before != after => format!(
-                "One score over everybody decides when all stop: with the dot at epoch {before}, without it at epoch \
-                 {after}; the retrained shard stopped at {after}, and the others still stand at {before}."
-            ),
-            Some((before, _)) => format!(
-                "One score over everybody decides when all stop: here at epoch {before} with the dot and without it, so \
-                 nothing shows this time."
-            ),
-            None => "One score over everybody decides when all stop, so one dot can move the end of all.".to_owned(),
+            Some((before, after)) if before != after => say!("l-one-score-over-everybody", before, after),
+            Some((before, _)) => say!("l-one-score-over-everybody-2", before),
+            None => say!("l-one-score-over-everybody-3").to_owned(),
         },
     }
 }
@@ -70,10 +51,10 @@ pub(super) fn why(broken: &Broken, built: &Built, cut: Cut) -> String {
 /// A mistake in a word or two.
 pub(super) fn short_name(lesson: Lesson) -> &'static str {
     match lesson {
-        Lesson::Negatives => "Negatives",
-        Lesson::Aggregator => "Kept blend",
-        Lesson::Order => "Order",
-        Lesson::Epoch => "Best epoch",
+        Lesson::Negatives => say!("l-negatives"),
+        Lesson::Aggregator => say!("l-kept-blend"),
+        Lesson::Order => say!("l-order"),
+        Lesson::Epoch => say!("l-best-epoch"),
     }
 }
 
@@ -88,7 +69,7 @@ pub(super) fn SideBySide() -> impl IntoView {
         let tried = state.broken.with(|all| all.iter().find(|shown| shown.value.lesson == lesson).cloned());
         let cells = match tried.filter(|_| revealed(state, topic)) {
             None => {
-                let waits = if revealed(state, topic) { "not tried yet" } else { "predict first" };
+                let waits = if revealed(state, topic) { say!("l-not-tried-yet") } else { say!("l-predict-first") };
                 view! { <td class="muted">{waits}</td><td></td><td></td> }.into_any()
             }
             Some(shown) => {
@@ -97,12 +78,12 @@ pub(super) fn SideBySide() -> impl IntoView {
                 let different = broken.broken_shards();
                 let marks: Vec<_> =
                     different.iter().map(|&shard| view! { <Mark shard shards=all small=true/> }).collect();
-                let blend = broken.blend_differs().then_some("the blend");
-                let none = (different.is_empty() && blend.is_none()).then_some("none");
+                let blend = broken.blend_differs().then(|| say!("l-the-blend"));
+                let none = (different.is_empty() && blend.is_none()).then(|| say!("l-none"));
                 let own: Vec<String> = broken.twin.shards.iter().map(|&shard| label(shard, all)).collect();
                 let kept = if different.iter().any(|shard| broken.twin.shards.contains(shard)) { "≠" } else { "=" };
                 view! {
-                    <td class="num">{format!("{} of {}", broken.differing(), broken.twin.own.len())}</td>
+                    <td class="num">{say!("l-of-3", broken = broken.differing(), broken2 = broken.twin.own.len())}</td>
                     <td><span class="marks">{marks}{blend}{none}</span></td>
                     <td>{format!("{} {kept}", own.join(", "))}</td>
                 }
@@ -112,12 +93,12 @@ pub(super) fn SideBySide() -> impl IntoView {
         view! { <tr><th scope="row">{short_name(lesson)}</th>{cells}<td class="said">{said}</td></tr> }
     };
     view! {
-        <h3 class="after">"The four side by side"</h3>
-        <div class="scroll" tabindex="0" role="region" aria-label="The four mistakes side by side">
+        <h3 class="after">{say!("l-the-four-side-by")}</h3>
+        <div class="scroll" tabindex="0" role="region" aria-label=say!("l-the-four-mistakes-side")>
             <table class="four" id="four">
                 <thead><tr>
-                    <th scope="col">"mistake"</th><th scope="col">"broken"</th><th scope="col">"which"</th>
-                    <th scope="col">"the dot’s own"</th><th scope="col">"you said"</th>
+                    <th scope="col">{say!("l-mistake")}</th><th scope="col">{say!("l-broken")}</th><th scope="col">{say!("l-which")}</th>
+                    <th scope="col">{say!("l-the-dots-own")}</th><th scope="col">{say!("l-you-said")}</th>
                 </tr></thead>
                 <tbody>{move || Lesson::ALL.map(row).into_iter().collect_view()}</tbody>
             </table>
@@ -131,7 +112,7 @@ pub(super) fn Why(broken: Broken) -> impl IntoView {
     let state = expect_context::<State>();
     let cut = state.address.with_untracked(|address| address.setup.cut);
     let sentence = move || state.built.with(|built| built.as_ref().map(|built| why(&broken, &built.value, cut)));
-    view! { <p class="why-line" id="why"><b>"Why? "</b>{sentence}</p> }
+    view! { <p class="why-line" id="why"><b>{say!("l-why")}</b>{sentence}</p> }
 }
 
 /// The words of a mistake, for figures in numbers.

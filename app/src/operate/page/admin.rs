@@ -8,7 +8,9 @@ use crate::for_you::page::{Client, State};
 use crate::lab::page::focus;
 use crate::operate::office;
 use crate::operate::protocol::Errand;
+use crate::parts::language::spoken;
 use crate::parts::words;
+use crate::say::say;
 
 /// Records of a person that are shown before "show all".
 const SHOWN: usize = 20;
@@ -28,8 +30,8 @@ pub(super) fn Office() -> impl IntoView {
         <div class="office">
             {move || office.said.get().map(|(words, refused)| view! {
                 <div class="trouble" class:mild=!refused id="office-said" role=if refused { "alert" } else { "note" }>
-                    <p>{words}</p>
-                    <div class="row"><button type="button" class="btn s quiet" on:click=move |_| office.said.set(None)>"Close"</button></div>
+                    <p>{spoken(&words)}</p>
+                    <div class="row"><button type="button" class="btn s quiet" on:click=move |_| office.said.set(None)>{say!("o-close")}</button></div>
                 </div>
             })}
             <div class="halves even">
@@ -57,14 +59,14 @@ fn Person() -> impl IntoView {
     };
     view! {
         <section aria-labelledby="person">
-            <h2 id="person" tabindex="-1">"A person"</h2>
-            <p class="small muted">"Found by the exact identifier of the imported data. Nobody can be listed or searched for."</p>
+            <h2 id="person" tabindex="-1">{say!("o-a-person")}</h2>
+            <p class="small muted">{say!("o-found-by-the-exact")}</p>
             <form class="token" on:submit=submit>
-                <label class="field"><span>"Identifier"</span>
+                <label class="field"><span>{say!("o-identifier")}</span>
                     <input id="find-person" type="search" autocomplete="off" spellcheck="false"
                         prop:value=move || wanted.get() on:input=move |event| wanted.set(event_target_value(&event))/>
                 </label>
-                <button type="submit" class="btn">"Find"</button>
+                <button type="submit" class="btn">{say!("o-find")}</button>
             </form>
             {move || office.person.get().map(|person| view! { <Found person/> })}
         </section>
@@ -87,24 +89,24 @@ fn Found(person: office::Person) -> impl IntoView {
             <li>
                 <span>{name.clone()}{record.timestamp.map(|when| view! { <span class="small muted">{format!(" {}", words::moment(when))}</span> })}</span>
                 <button type="button" class="btn s" on:click=move |_| doomed.set(Some(Doomed::Item(item.clone(), name.clone())))>
-                    "Delete …"<span class="sr">{format!(" {spoken}")}</span>
+                    {say!("o-delete")}<span class="sr">{format!(" {spoken}")}</span>
                 </button>
             </li>
         }
     };
     view! {
         <div class="card somebody" id="found-person">
-            <div class="head"><h3>{person.user}</h3><span class="muted num">{words::count(count as u64, "record", "records")}</span></div>
+            <div class="head"><h3>{person.user}</h3><span class="muted num">{say!("n-records", n = count)}</span></div>
             <div class="row">
                 <button type="button" class="btn s" id="export-person"
-                    on:click=move |_| office.send(client, Errand::ExportPerson(user.get_value()))>"Save all that is kept"</button>
+                    on:click=move |_| office.send(client, Errand::ExportPerson(user.get_value()))>{say!("o-save-all-that-is")}</button>
                 <button type="button" class="btn s" id="person-token" on:click=move |_| office.send(client, Errand::MakeToken(TokenRequest {
                     scope: "subject".into(), user: Some(user.get_value()), days: Some(30),
-                }))>"Make a token for 30 days"</button>
+                }))>{say!("o-make-a-token-for")}</button>
                 <button type="button" class="btn s danger" id="person-all" disabled=count == 0
-                    on:click=move |_| doomed.set(Some(Doomed::All))>"Delete all records …"</button>
+                    on:click=move |_| doomed.set(Some(Doomed::All))>{say!("o-delete-all-records")}</button>
                 <button type="button" class="btn s danger" id="person-account"
-                    on:click=move |_| doomed.set(Some(Doomed::Account))>"Delete the account …"</button>
+                    on:click=move |_| doomed.set(Some(Doomed::Account))>{say!("o-delete-the-account")}</button>
             </div>
             {move || doomed.get().map(|what| view! { <Sure what user doomed/> })}
             <ul class="rows">{move || {
@@ -112,7 +114,7 @@ fn Found(person: office::Person) -> impl IntoView {
                 records.iter().take(limit).map(row).collect_view()
             }}</ul>
             {move || (!all.get() && count > SHOWN).then(|| view! {
-                <button type="button" class="btn s" on:click=move |_| all.set(true)>{format!("Show all {count}")}</button>
+                <button type="button" class="btn s" on:click=move |_| all.set(true)>{say!("o-show-all", count)}</button>
             })}
         </div>
     }
@@ -124,9 +126,9 @@ fn Sure(what: Doomed, user: StoredValue<String>, doomed: RwSignal<Option<Doomed>
     let office = expect_context::<State>().office;
     let client = expect_context::<Client>();
     let words = match &what {
-        Doomed::Item(_, name) => format!("Delete ‘{name}’ of this person?"),
-        Doomed::All => "Delete everything that this person did? The account stays.".into(),
-        Doomed::Account => "Delete the account, with every record and token?".into(),
+        Doomed::Item(_, name) => say!("o-delete-item", name),
+        Doomed::All => say!("o-delete-everything-that-t").into(),
+        Doomed::Account => say!("o-delete-the-account-with").into(),
     };
     request_animation_frame(|| focus("spare"));
     let go = move |_| {
@@ -144,10 +146,10 @@ fn Sure(what: Doomed, user: StoredValue<String>, doomed: RwSignal<Option<Doomed>
     };
     view! {
         <div class="confirm" role="group" aria-label=words.clone()>
-            <p class="small">{format!("{words} The shards that saw it are trained anew. This cannot be undone, and the audit log says that you asked.")}</p>
+            <p class="small">{words.clone()}" "{say!("o-delete-what")}</p>
             <div class="row">
-                <button type="button" class="btn s danger" id="sure" on:click=go>"Delete"</button>
-                <button type="button" class="btn s" id="spare" on:click=move |_| { doomed.set(None); focus("person") }>"Keep"</button>
+                <button type="button" class="btn s danger" id="sure" on:click=go>{say!("o-delete-2")}</button>
+                <button type="button" class="btn s" id="spare" on:click=move |_| { doomed.set(None); focus("person") }>{say!("o-keep")}</button>
             </div>
         </div>
     }
@@ -169,7 +171,7 @@ fn Tokens() -> impl IntoView {
             text => match text.parse() {
                 Ok(days) => Some(days),
                 Err(_) => {
-                    let why = "Days: give a whole number, or leave the field empty. No token was made.";
+                    let why = say!("o-days-give-a-whole");
                     return office.said.set(Some((why.into(), true)));
                 }
             },
@@ -178,35 +180,34 @@ fn Tokens() -> impl IntoView {
     };
     let row = move |token: TokenEntry| {
         let id = token.id.clone();
-        let until =
-            token.expires.map_or("until it is revoked".into(), |until| format!("until {}", words::clock(until)));
+        let until = token
+            .expires
+            .map_or(say!("o-until-it-is-revoked").into(), |until| say!("o-until", clock = words::clock(until)));
         view! {
             <li>
                 <span><span class="mono">{token.id.clone()}</span>{format!(" {}", token.scope)}<span class="small muted">{format!(" {until}")}</span></span>
                 <button type="button" class="btn s revoke" on:click=move |_| office.send(client, Errand::Revoke(id.clone()))>
-                    "Revoke"<span class="sr">{format!(" token {}", token.id)}</span>
+                    {say!("o-revoke")}<span class="sr">" "{say!("o-token-sr", id = token.id)}</span>
                 </button>
             </li>
         }
     };
     view! {
         <section aria-labelledby="tokens">
-            <h2 id="tokens">"Tokens"</h2>
+            <h2 id="tokens">{say!("o-tokens")}</h2>
             {move || office.made.get().map(|(made, user)| view! { <Made made user/> })}
             <ul class="rows" id="token-rows">{move || office.tokens.get().map(|known| known.tokens.into_iter().map(row).collect_view())}</ul>
-            <p class="small muted">{move || office.tokens.with(|known| known.as_ref().map(|known| format!(
-                "Besides: {} for people, who are not named here.", words::count(known.subjects, "token", "tokens"),
-            )))}</p>
+            <p class="small muted">{move || office.tokens.with(|known| known.as_ref().map(|known| say!("o-besides", n = known.subjects)))}</p>
             <form class="make" on:submit=submit>
-                <label class="field"><span>"May"</span>
+                <label class="field"><span>{say!("o-may")}</span>
                     <select id="token-scope" on:change=move |event| scope.set(event_target_value(&event))>
-                        <option value="operator">"look (operator)"</option><option value="admin">"do all (admin)"</option>
+                        <option value="operator">{say!("o-look-operator")}</option><option value="admin">{say!("o-do-all-admin")}</option>
                     </select>
                 </label>
-                <label class="field short"><span>"Days; empty for always"</span>
+                <label class="field short"><span>{say!("o-days-empty-for-always")}</span>
                     <input type="number" min="1" max="36500" id="token-days" prop:value=move || days.get() on:input=move |event| days.set(event_target_value(&event))/>
                 </label>
-                <button type="submit" class="btn" id="make-token">"Make a token"</button>
+                <button type="submit" class="btn" id="make-token">{say!("o-make-a-token")}</button>
             </form>
         </section>
     }
@@ -218,18 +219,18 @@ fn Made(made: NewToken, user: Option<String>) -> impl IntoView {
     let office = expect_context::<State>().office;
     view! {
         <div class="trouble mild" id="made-token">
-            <p class="small">{format!("A token for {}. It is shown this once: copy it now.", user.as_deref().unwrap_or_else(|| whom(&made.entry)))}</p>
+            <p class="small">{say!("o-a-token-for-it", user = (user.as_deref().unwrap_or_else(|| whom(&made.entry))).to_string())}</p>
             <p class="mono small token-text">{made.token}</p>
-            <div class="row"><button type="button" class="btn s" on:click=move |_| office.made.set(None)>"I have it"</button></div>
+            <div class="row"><button type="button" class="btn s" on:click=move |_| office.made.set(None)>{say!("o-i-have-it")}</button></div>
         </div>
     }
 }
 
 fn whom(entry: &TokenEntry) -> &'static str {
     match entry.scope.as_str() {
-        "admin" => "an administrator",
-        "operator" => "an operator",
-        _ => "a person",
+        "admin" => say!("o-an-administrator"),
+        "operator" => say!("o-an-operator"),
+        _ => say!("o-a-person-2"),
     }
 }
 
@@ -246,25 +247,25 @@ fn Audit() -> impl IntoView {
     view! {
         <section aria-labelledby="audit">
             <div class="head">
-                <h2 id="audit">"Who asked for what"</h2>
+                <h2 id="audit">{say!("o-who-asked-for-what")}</h2>
                 <button type="button" class="btn s" id="read-audit" on:click=move |_| {
                     office.audit.set(None);
                     office.send(client, Errand::Audit(None));
-                }>{move || if office.audit.with(Option::is_some) { "Look again" } else { "Show" }}</button>
+                }>{move || if office.audit.with(Option::is_some) { say!("o-look-again") } else { say!("o-show") }}</button>
             </div>
             {move || office.audit.get().map(|log| {
                 let next = log.next;
                 view! {
                     <div class="scroll"><table class="audit">
-                        <thead><tr><th scope="col">"When"</th><th scope="col">"What"</th><th scope="col">"May"</th><th scope="col">"Token"</th><th scope="col">"Answer"</th></tr></thead>
+                        <thead><tr><th scope="col">{say!("o-when")}</th><th scope="col">{say!("o-what")}</th><th scope="col">{say!("o-may")}</th><th scope="col">{say!("o-token")}</th><th scope="col">{say!("o-answer")}</th></tr></thead>
                         <tbody id="audit-rows">{log.entries.into_iter().map(row).collect_view()}</tbody>
                     </table></div>
                     {next.map(|next| view! {
-                        <button type="button" class="btn s" id="older-audit" on:click=move |_| office.send(client, Errand::Audit(Some(next)))>"Older"</button>
+                        <button type="button" class="btn s" id="older-audit" on:click=move |_| office.send(client, Errand::Audit(Some(next)))>{say!("o-older")}</button>
                     })}
                 }
             })}
-            <p class="small muted">"It names tokens and kinds of questions; no person and no item."</p>
+            <p class="small muted">{say!("o-it-names-tokens-and")}</p>
         </section>
     }
 }

@@ -6,6 +6,7 @@ use leptos::prelude::*;
 use crate::for_you::page::State;
 use crate::operate::protocol::Operation;
 use crate::parts::words;
+use crate::say::say;
 
 fn time(seconds: f64) -> String {
     words::millis(seconds * 1000.0)
@@ -22,35 +23,36 @@ pub(super) fn speed(service: &Operating) -> impl IntoView + use<> {
     let (asked, sustained) = (service.deletions_last_hour, service.deletions_sustained);
     let many = asked as f64 > sustained;
     let share = if sustained > 0.0 { (asked as f64 / sustained * 100.0).min(100.0) } else { 0.0 };
-    let says = format!("{} of {} sustained", words::thousands(asked), words::thousands(sustained as u64));
+    let says = say!("o-of-sustained", asked, sustained = sustained as u64);
     view! {
         <table>
-            <thead><tr><th scope="col">"Last thousand"</th><th scope="col">"p50"</th><th scope="col">"p99"</th><th scope="col">"Count"</th></tr></thead>
-            <tbody>{row("Lists", service.lists)}{row("Deletions acknowledged", service.acknowledgements)}</tbody>
+            <thead><tr><th scope="col">{say!("o-last-thousand")}</th><th scope="col">"p50"</th><th scope="col">"p99"</th><th scope="col">{say!("o-count")}</th></tr></thead>
+            <tbody>{row(say!("o-lists"), service.lists)}{row(say!("o-deletions-acknowledged"), service.acknowledgements)}</tbody>
         </table>
-        <p class="rate"><b>"Deletions in the last hour"</b><span class="num" class:bad=many>{says.clone()}</span></p>
-        <div class="bar" role="meter" aria-label="Deletions in the last hour" aria-valuemin="0" aria-valuemax="100" aria-valuenow=format!("{share:.0}") aria-valuetext=says>
+        <p class="rate"><b>{say!("o-deletions-in-the-last")}</b><span class="num" class:bad=many>{says.clone()}</span></p>
+        <div class="bar" role="meter" aria-label=say!("o-deletions-in-the-last") aria-valuemin="0" aria-valuemax="100" aria-valuenow=format!("{share:.0}") aria-valuetext=says>
             <i style:width=format!("{share:.1}%")></i>
         </div>
-        {many.then(|| view! { <p class="small bad">"More than is sustained: receipts come later and later. Give more trainers, or collect for longer."</p> })}
+        {many.then(|| view! { <p class="small bad">{say!("o-more-than-is-sustained")}</p> })}
     }
 }
 
 pub(super) fn quality(service: &Operating) -> impl IntoView + use<> {
     match &service.quality {
         Quality::NothingHeldOut => view! {
-            <p class="small muted" id="quality-said">"Not measured: every record trains, so none is left to judge by. Import with "<code>"--holdout leave-one-out"</code>" to measure."</p>
+            <p class="small muted" id="quality-said">{say!("o-not-measured-every-recor")}<code>"--holdout leave-one-out"</code>{say!("o-to-measure")}</p>
         }
         .into_any(),
-        Quality::NotYet => view! { <p class="small muted" id="quality-said">"Records are held out; it is measured after the next training."</p> }.into_any(),
+        Quality::NotYet => view! { <p class="small muted" id="quality-said">{say!("o-records-are-held-out")}</p> }.into_any(),
         Quality::Measured { people, hit_rate, margin, best, fell, at } => view! {
-            <p class="rate" id="quality-said"><b>"HR@10"</b><span class="num" class:bad=*fell>{format!("{hit_rate:.3} ± {margin:.3}")}</span></p>
-            <p class="small muted">{format!(
-                "Of {}, the same each time, measured {} ago. The best since the service began: {best:.3}.",
-                words::count(*people, "person with held-out records", "people with held-out records"),
-                words::span(service.now.saturating_sub(*at)),
+            <p class="rate" id="quality-said"><b>"HR@10"</b><span class="num" class:bad=*fell>{format!("{} ± {}", crate::say::decimal(*hit_rate, 3), crate::say::decimal(*margin, 3))}</span></p>
+            <p class="small muted">{say!(
+                "o-quality-of",
+                n = *people,
+                ago = words::span(service.now.saturating_sub(*at)),
+                best = (*best, 3),
             )}</p>
-            {fell.then(|| view! { <p class="small bad" role="alert">"Lists are worse than they were, by more than chance. Look which shards are out, and what was deleted or added since."</p> })}
+            {fell.then(|| view! { <p class="small bad" role="alert">{say!("o-lists-are-worse-than")}</p> })}
         }
         .into_any(),
     }
@@ -58,7 +60,7 @@ pub(super) fn quality(service: &Operating) -> impl IntoView + use<> {
 
 /// Since when is counted.
 pub(super) fn since(service: &Operating) -> String {
-    format!("In the {} since it began", words::span(service.now.saturating_sub(service.since)))
+    say!("o-in-the-since-it", span = words::span(service.now.saturating_sub(service.since)))
 }
 
 pub(super) fn counts(service: &Operating) -> impl IntoView + use<> {
@@ -67,19 +69,19 @@ pub(super) fn counts(service: &Operating) -> impl IntoView + use<> {
         view! { <div><dd class="num">{words::thousands(number)}</dd><dt class="small muted">{name}</dt></div> }
     };
     let all = [
-        (counts.answers, "answers"),
-        (counts.server_faults, "server faults"),
-        (counts.records_deleted, "records deleted"),
-        (counts.records_added, "records added"),
-        (counts.shards_trained, "shards trained"),
-        (counts.trainings_restarted, "trainings restarted"),
-        (counts.trainings_failed, "trainings failed"),
-        (counts.answers_overtaken, "answers overtaken"),
+        (counts.answers, say!("o-answers")),
+        (counts.server_faults, say!("o-server-faults")),
+        (counts.records_deleted, say!("o-records-deleted")),
+        (counts.records_added, say!("o-records-added")),
+        (counts.shards_trained, say!("o-shards-trained")),
+        (counts.trainings_restarted, say!("o-trainings-restarted")),
+        (counts.trainings_failed, say!("o-trainings-failed")),
+        (counts.answers_overtaken, say!("o-answers-overtaken")),
     ];
     let waits = service.changes > 0;
     view! {
         <dl class="counts">{all.map(one).into_iter().collect_view()}</dl>
-        {waits.then(|| view! { <p class="small muted">{format!("{} before the writer.", words::count(service.changes, "change waits", "changes wait"))}</p> })}
+        {waits.then(|| view! { <p class="small muted">{say!("o-changes-wait", n = service.changes)}</p> })}
     }
 }
 
@@ -91,12 +93,12 @@ pub(super) fn Backups(shown: Signal<Operation>) -> impl IntoView {
     let row = move |backup: BackupStanding| {
         let age = words::span(now.get().saturating_sub(backup.created));
         let end = if backup.late {
-            "destroy it now".into()
+            say!("o-destroy-it-now").into()
         } else {
-            format!("destroy within {}", words::span(backup.destroy_by.saturating_sub(now.get())))
+            say!("o-destroy-within", span = words::span(backup.destroy_by.saturating_sub(now.get())))
         };
         view! {
-            <tr><th scope="row" class="mono">{backup.id.chars().take(8).collect::<String>()}</th><td>{format!("{age} old")}</td><td class:bad=backup.late>{end}</td></tr>
+            <tr><th scope="row" class="mono">{backup.id.chars().take(8).collect::<String>()}</th><td>{say!("o-old", age)}</td><td class:bad=backup.late>{end}</td></tr>
         }
     };
     move || {
@@ -104,11 +106,11 @@ pub(super) fn Backups(shown: Signal<Operation>) -> impl IntoView {
         let none = backups.is_empty();
         Some(view! {
             <section aria-labelledby="backups">
-                <h2 id="backups">"Backups that are out"</h2>
+                <h2 id="backups">{say!("o-backups-that-are-out")}</h2>
                 {(!none).then(|| view! { <table><tbody>{backups.into_iter().map(row).collect_view()}</tbody></table> })}
                 <p class="small muted">
-                    {if none { "None is known. " } else { "What is deleted is in them until they are destroyed. " }}
-                    <code>"eemu backup --state run/ --to DIR"</code>" makes one beside the running service."
+                    {if none { say!("o-none-known") } else { say!("o-backups-hold") }}" "
+                    <code>"eemu backup --state run/ --to DIR"</code>{say!("o-makes-one-beside-the")}
                 </p>
             </section>
         })

@@ -28,9 +28,11 @@ use crate::for_you::page::{Client, State};
 use crate::for_you::protocol::Order;
 use crate::lab::page::focus;
 use crate::parts::header::{Header, Place};
+use crate::parts::language::spoken;
 use crate::parts::pane::Pane;
 use crate::parts::shapes::label;
 use crate::parts::words;
+use crate::say::say;
 
 /// Between two looks.
 const LOOK: Duration = Duration::from_secs(2);
@@ -42,37 +44,42 @@ pub(crate) fn Frame() -> impl IntoView {
     let client = expect_context::<Client>();
     let office = state.office;
     client.begin();
-    document().set_title("Operate · eemu");
-    let look = move || {
-        if state.ready.get_untracked() && !document().hidden() {
-            office.look(client);
-        }
-    };
+    document().set_title(&format!("{} · eemu", say!("place-operate")));
+    let seen = move || state.ready.get_untracked() && !document().hidden();
     Effect::new(move |_| {
         state.ready.track();
         office.token.track();
         office.ask.track();
-        look();
+        if seen() {
+            office.look(client);
+        }
     });
-    if let Ok(handle) = set_interval_with_handle(look, LOOK) {
+    let again = move || {
+        if seen() {
+            office.look_again(client);
+        }
+    };
+    if let Ok(handle) = set_interval_with_handle(again, LOOK) {
         on_cleanup(move || handle.clear());
     }
     let there = Memo::new(move |_| office.operation.with(Option::is_some));
     let admin = Memo::new(move |_| office.operation.with(|seen| seen.as_ref().is_some_and(|seen| seen.admin)));
+    // Backups come and go: asked about each minute.
+    let minute = Memo::new(move |_| office.operation.with(|seen| seen.as_ref().map(|seen| seen.service.now / 60)));
     Effect::new(move |_| {
-        if there.get() {
+        if minute.get().is_some() {
             office.send(client, Errand::Backups);
         }
     });
     let shown = Signal::derive(move || office.operation.get().unwrap_or_else(example::operation));
     view! {
         <a class="skip" href="#headline" on:click=move |event| { event.prevent_default(); focus("headline") }>
-            "Skip to the service"
+            {say!("o-skip-to-the-service")}
         </a>
         <Header here=Place::Operate>
             {move || there.get().then(|| view! {
                 <button type="button" class="badge" id="leave" on:click=move |_| { office.leave(); focus("headline") }>
-                    {move || if admin.get() { "Administrator · leave" } else { "Operator · leave" }}
+                    {move || if admin.get() { say!("o-administrator-leave") } else { say!("o-operator-leave") }}
                 </button>
             })}
         </Header>
@@ -84,11 +91,11 @@ pub(crate) fn Frame() -> impl IntoView {
                 </div>
                 {move || if there.get() { view! { <Hurry shown/> }.into_any() } else { view! { <Ask/> }.into_any() }}
             </div>
-            {move || office.refused.get().map(|why| view! { <div class="trouble mild" role="alert"><p>{why}</p></div> })}
+            {move || office.refused.get().map(|why| view! { <div class="trouble mild" role="alert"><p>{spoken(&why)}</p></div> })}
 
-            <section class="service" class:still=move || !there.get() aria-label=move || if there.get() { "The service" } else { "An example of a service" }>
+            <section class="service" class:still=move || !there.get() aria-label=move || if there.get() { say!("o-the-service") } else { say!("o-an-example-of-a") }>
                 {move || (!there.get()).then(|| view! {
-                    <div class="head"><p class="small muted">"A service of eight shards while two people’s deletions are on their way. Its figures are made up."</p><span class="tag">"Example"</span></div>
+                    <div class="head"><p class="small muted">{say!("o-a-service-of-eight")}</p><span class="tag">{say!("o-example")}</span></div>
                 })}
                 <Seen shown live=there/>
             </section>
@@ -117,18 +124,18 @@ fn Hurry(shown: Signal<Operation>) -> impl IntoView {
             <button type="button" class="btn" id="hurry" disabled=move || waits.with(Vec::is_empty) on:click=move |_| {
                 let office = state.office;
                 client.send(&Order::Hurry(office.token.get_untracked(), office.ask.get_untracked()));
-            }>"Retrain now"</button>
+            }>{say!("o-retrain-now")}</button>
             <p class="tiny muted">{move || waits.with(|waits| match waits.as_slice() {
-                [] => "No shard waits.".to_owned(),
-                some if some.len() <= 8 => format!("{} would begin at once.", some.join(", ")),
-                some => format!("{} shards would begin at once.", some.len()),
+                [] => say!("o-no-shard-waits").to_owned(),
+                some if some.len() <= 8 => say!("o-would-begin-at-once", some = some.join(", ")),
+                some => say!("o-shards-would-begin-at", some = some.len()),
             })}</p>
         </div>
     }
 }
 
 fn headline(operation: Option<&Operation>) -> String {
-    let Some(operation) = operation else { return "See a service forget.".into() };
+    let Some(operation) = operation else { return say!("o-see-a-service-forget").into() };
     let service = &operation.service;
     let all = service.shards.len();
     let serving = service.shards.iter().filter(|shard| shard.in_mean).count();
@@ -139,50 +146,39 @@ fn headline(operation: Option<&Operation>) -> String {
         .map(|shard| label(shard.shard, all as u32))
         .collect();
     let serve = match serving {
-        0 => "No shard serves.".into(),
-        n if n == all && n == 1 => "The shard serves.".into(),
-        n if n == all => format!("All {} shards serve.", words::number(n)),
-        n => format!("{} of {} shards serve.", words::number_first(n), words::number(all)),
+        0 => say!("o-no-shard-serves").into(),
+        n if n == all && n == 1 => say!("o-the-shard-serves").into(),
+        n if n == all => say!("o-all-shards-serve", word = words::number(n)),
+        n => say!("o-of-shards-serve", word = words::number_first(n), word2 = words::number(all)),
     };
     match trains.len() {
         0 => serve,
-        1..=4 => format!("{serve} {} {}.", trains.join(", "), if trains.len() == 1 { "retrains" } else { "retrain" }),
-        n => format!("{serve} {} retrain.", words::number_first(n)),
+        n @ 1..=4 => format!("{serve} {}", say!("o-named-retrain", n, names = trains.join(", "))),
+        n => format!("{serve} {}", say!("o-many-retrain", word = words::number_first(n))),
     }
 }
 
 fn below(operation: Option<&Operation>) -> String {
     let Some(operation) = operation else {
-        return "For whoever runs eemu: which models serve, which deletions are on their way and until when, how fast and \
-                how good lists are, and the log of receipts, live. It shows shards and counts, and nobody’s records. \
-                A token shows your own service; below stands an example."
-            .into();
+        return say!("o-for-whoever-runs-eemu").into();
     };
     let service = &operation.service;
     let mut said = vec![format!("{}.", service.dataset)];
     if service.open > 0 {
-        said.push(format!(
-            "{} carried out: no answer uses {} records. {}.",
-            words::count(service.open, "deletion is", "deletions are"),
-            if service.open == 1 { "its" } else { "their" },
-            match service.estimated_seconds {
-                0 => "The receipt comes next".into(),
-                seconds => format!("Receipts in {}", words::about(seconds)),
-            }
-        ));
+        said.push(say!("o-carried-out", n = service.open));
+        said.push(match service.estimated_seconds {
+            0 => say!("o-receipt-next").into(),
+            seconds => say!("o-receipts-in", time = words::about(seconds)),
+        });
     }
     if service.accepted > 0 {
-        said.push(format!(
-            "{} accepted and not carried out yet: until then {} records are used.",
-            words::count(service.accepted, "deletion is", "deletions are"),
-            if service.accepted == 1 { "its" } else { "their" },
-        ));
+        said.push(say!("o-accepted", n = service.accepted));
     }
     if service.late > 0 {
-        said.push(format!("{} late.", words::count(service.late, "deletion is", "deletions are")));
+        said.push(say!("o-late", n = service.late));
     }
     if service.open + service.accepted == 0 {
-        said.push("No deletion waits for its receipt.".into());
+        said.push(say!("o-no-deletion-waits-for").into());
     }
     said.join(" ")
 }
@@ -198,14 +194,14 @@ fn Ask() -> impl IntoView {
     };
     view! {
         <section class="who card narrow">
-            <h2>"An operator’s token"</h2>
-            <p class="small muted"><code>"eemu token create --state run/ --scope operator"</code>" makes one; "<code>"--scope admin"</code>" one that may also look for a person. It is kept for this visit only."</p>
+            <h2>{say!("o-an-operators-token")}</h2>
+            <p class="small muted"><code>"eemu token create --state run/ --scope operator"</code>{say!("o-makes-one")}<code>"--scope admin"</code>{say!("o-one-that-may-also")}</p>
             <form class="token" on:submit=submit>
-                <label class="field"><span>"Token"</span>
+                <label class="field"><span>{say!("o-token")}</span>
                     <input id="operator" type="password" autocomplete="off" spellcheck="false" placeholder="eemu_…"
                         prop:value=move || token.get() on:input=move |event| token.set(event_target_value(&event))/>
                 </label>
-                <button type="submit" class="btn primary">"Look"</button>
+                <button type="submit" class="btn primary">{say!("o-look")}</button>
             </form>
         </section>
     }
@@ -221,15 +217,15 @@ fn Seen(shown: Signal<Operation>, live: Memo<bool>) -> impl IntoView {
         <div class="halves">
             <div>
                 <section aria-labelledby="requests">
-                    <h2 id="requests">"Deletions without a receipt"</h2>
+                    <h2 id="requests">{say!("o-deletions-without-a-rece")}</h2>
                     {move || shown.with(|seen| requests::table(&seen.service))}
                 </section>
-                <section aria-labelledby="shards"><h2 id="shards">"Shards"</h2>{move || shown.with(|seen| shards::table(&seen.service))}</section>
+                <section aria-labelledby="shards"><h2 id="shards">{say!("o-shards")}</h2>{move || shown.with(|seen| shards::table(&seen.service))}</section>
                 <records::Records shown live/>
             </div>
             <div>
-                <section aria-labelledby="speed"><h2 id="speed">"How fast"</h2>{move || shown.with(|seen| figures::speed(&seen.service))}</section>
-                <section aria-labelledby="quality"><h2 id="quality">"How good"</h2>{move || shown.with(|seen| figures::quality(&seen.service))}</section>
+                <section aria-labelledby="speed"><h2 id="speed">{say!("o-how-fast")}</h2>{move || shown.with(|seen| figures::speed(&seen.service))}</section>
+                <section aria-labelledby="quality"><h2 id="quality">{say!("o-how-good")}</h2>{move || shown.with(|seen| figures::quality(&seen.service))}</section>
                 <section aria-labelledby="counts">
                     <h2 id="counts">{move || shown.with(|seen| figures::since(&seen.service))}</h2>
                     {move || shown.with(|seen| figures::counts(&seen.service))}

@@ -8,14 +8,15 @@ use crate::operate::protocol::{Errand, Found, Kind, Line, LogAsk, LogView, Opera
 use crate::operate::records::PAGE;
 use crate::parts::shapes::{Mark, label};
 use crate::parts::words;
+use crate::say::{key, say};
 
 /// Marks of shards in a row.
 const MARKS: usize = 8;
 const KINDS: [(&str, &str, Option<Kind>); 4] = [
-    ("all", "All entries", None),
-    ("receipts", "Receipts", Some(Kind::Deletion)),
-    ("published", "Models published", Some(Kind::Published)),
-    ("keys", "Keys", Some(Kind::Key)),
+    ("all", key!("o-kind-all"), None),
+    ("receipts", key!("o-kind-receipts"), Some(Kind::Deletion)),
+    ("published", key!("o-kind-published"), Some(Kind::Published)),
+    ("keys", key!("o-kind-keys"), Some(Kind::Key)),
 ];
 
 #[component]
@@ -36,27 +37,27 @@ pub(super) fn Records(shown: Signal<Operation>, live: Memo<bool>) -> impl IntoVi
     view! {
         <section aria-labelledby="log">
             <div class="head">
-                <h2 id="log">"The log of receipts"</h2>
+                <h2 id="log">{say!("o-the-log-of-receipts")}</h2>
                 {move || live.get().then(|| view! {
                     <button type="button" class="btn s" id="export-log"
-                        on:click=move |_| office.send(client, Errand::Export(office.ask.get_untracked()))>"Save these as JSON Lines"</button>
+                        on:click=move |_| office.send(client, Errand::Export(office.ask.get_untracked()))>{say!("o-save-these-as-json")}</button>
                 })}
             </div>
             {move || live.get().then(|| view! {
                 <div class="filters">
-                    <label class="field"><span>"Receipt’s number or request’s name"</span>
+                    <label class="field"><span>{say!("o-receipts-number-or-reque")}</span>
                         <input type="search" id="look-up" autocomplete="off" spellcheck="false"
                             prop:value=move || office.ask.with(|ask| ask.find.clone())
                             on:change=move |event| office.ask.update(|ask| ask.find = event_target_value(&event))/>
                     </label>
-                    <label class="field"><span>"Kind"</span>
+                    <label class="field"><span>{say!("o-kind")}</span>
                         <select id="log-kind" on:change=of_kind>
-                            {KINDS.map(|(name, words, _)| view! { <option value=name>{words}</option> }).into_iter().collect_view()}
+                            {KINDS.map(|(name, words, _)| view! { <option value=name>{crate::say::named(words)}</option> }).into_iter().collect_view()}
                         </select>
                     </label>
-                    <label class="field"><span>"Shard"</span>
+                    <label class="field"><span>{say!("o-shard")}</span>
                         <select id="log-shard" on:change=of_shard>
-                            <option value="">"Any"</option>
+                            <option value="">{say!("o-any")}</option>
                             {move || (0..count.get()).map(|shard| view! { <option value=shard.to_string()>{label(shard, count.get())}</option> }).collect_view()}
                         </select>
                     </label>
@@ -81,14 +82,14 @@ fn Pages(log: Memo<LogView>) -> impl IntoView {
     view! {
         <div class="row pages">
             <button type="button" class="btn s" id="newer" disabled=move || page.get() == 0
-                on:click=move |_| go(page.get_untracked().saturating_sub(1))>"Newer"</button>
+                on:click=move |_| go(page.get_untracked().saturating_sub(1))>{say!("o-newer")}</button>
             <button type="button" class="btn s" id="older" disabled=move || last.get()
-                on:click=move |_| go(page.get_untracked() + 1)>"Older"</button>
+                on:click=move |_| go(page.get_untracked() + 1)>{say!("o-older")}</button>
             <span class="small muted num">{move || {
                 let (first, fits) = (page.get() * PAGE, fits.get());
                 match fits {
-                    0 => "No entry fits.".into(),
-                    _ => format!("{} to {} of {}", first + 1, (first + PAGE).min(fits), words::thousands(fits as u64)),
+                    0 => say!("o-no-entry-fits").into(),
+                    _ => say!("o-from-to", first = first + 1, last = (first + PAGE).min(fits), all = fits),
                 }
             }}</span>
         </div>
@@ -99,16 +100,16 @@ fn found(log: &LogView, shown: &Signal<Operation>, count: u32) -> impl IntoView 
     match log.found.clone() {
         None => ().into_any(),
         Some(Found::Entry(line)) => view! {
-            <p class="small"><b>{format!("Entry {}", line.number)}</b>{format!(": {}", sentence(&line, count))}</p>
+            <p class="small"><b>{say!("o-entry", number = line.number.to_string())}</b>": "{sentence(&line, count)}</p>
         }
         .into_any(),
         Some(Found::Open(request)) => {
             let mut service = shown.with(|seen| seen.service.clone());
             (service.open, service.accepted, service.requests) = (1, 0, vec![request]);
-            view! { <p class="small"><b>"No receipt yet."</b></p>{requests::rows(&service)} }.into_any()
+            view! { <p class="small"><b>{say!("o-no-receipt-yet")}</b></p>{requests::rows(&service)} }.into_any()
         }
         Some(Found::Nothing) => view! {
-            <p class="small caution">"Neither the log nor the deletions on their way know this. Check the number or the name."</p>
+            <p class="small caution">{say!("o-neither-the-log-nor")}</p>
         }
         .into_any(),
     }
@@ -116,10 +117,10 @@ fn found(log: &LogView, shown: &Signal<Operation>, count: u32) -> impl IntoView 
 
 fn what(line: &Line) -> String {
     match line.kind {
-        Kind::Deletion => format!("Receipt: {} removed", words::count(line.removed, "record", "records")),
-        Kind::Published => "Published".into(),
-        Kind::Key => "A key signs from here on".into(),
-        Kind::Other => "An entry of a later version".into(),
+        Kind::Deletion => say!("o-receipt-removed", n = line.removed),
+        Kind::Published => say!("o-published").into(),
+        Kind::Key => say!("o-a-key-signs-from").into(),
+        Kind::Other => say!("o-an-entry-of-a").into(),
     }
 }
 
@@ -128,7 +129,8 @@ fn sentence(line: &Line, count: u32) -> String {
         line.shards.iter().map(|(shard, version)| format!("{} v{version}", label(*shard, count))).collect();
     let shards = if shards.is_empty() { String::new() } else { format!(", {}", shards.join(", ")) };
     let times = line.times.map_or_else(String::new, |(asked, written)| {
-        format!(", asked at {}, written {} later", words::clock(asked), words::span(written.saturating_sub(asked)))
+        let (at, later) = (words::clock(asked), words::span(written.saturating_sub(asked)));
+        format!(", {}", say!("o-asked-at", at, later))
     });
     format!("{}{shards}{times}.", what(line))
 }
@@ -147,7 +149,7 @@ fn table(log: &LogView, count: u32) -> impl IntoView + use<> {
             <tr class:receipt=line.kind == Kind::Deletion>
                 <th scope="row" class="num">{line.number}</th>
                 <td>{what(line)}</td>
-                <td><span class="marks">{marks.collect_view()}{(more > 0).then(|| format!(" and {more}"))}</span></td>
+                <td><span class="marks">{marks.collect_view()}{(more > 0).then(|| format!(" {}", say!("and-more", more)))}</span></td>
                 <td class="num">{when}</td>
                 <td class="num wide">{took}</td>
                 <td class="mono wide">{line.hash.clone()}</td>
@@ -157,8 +159,8 @@ fn table(log: &LogView, count: u32) -> impl IntoView + use<> {
     view! {
         <div class="scroll"><table class="log">
             <thead><tr>
-                <th scope="col">"No."</th><th scope="col">"Entry"</th><th scope="col">"Shards"</th><th scope="col">"Written"</th>
-                <th scope="col" class="wide">"After"</th><th scope="col" class="wide">"Hash"</th>
+                <th scope="col">{say!("o-no")}</th><th scope="col">{say!("o-entry-2")}</th><th scope="col">{say!("o-shards")}</th><th scope="col">{say!("o-written")}</th>
+                <th scope="col" class="wide">{say!("o-after")}</th><th scope="col" class="wide">{say!("o-hash")}</th>
             </tr></thead>
             <tbody id="entries">{log.lines.iter().map(row).collect_view()}</tbody>
         </table></div>
@@ -167,18 +169,14 @@ fn table(log: &LogView, count: u32) -> impl IntoView + use<> {
 
 fn whole(log: &LogView, live: bool) -> impl IntoView + use<> {
     let words = match &log.whole {
-        _ if !live => {
-            "Each receipt is an entry, and so is each model that goes live. The page fetches all of them and \
-                       checks that they give the root that the server signed."
-                .into()
-        }
-        Ok(()) => format!(
-            "The log is whole: {} were fetched, {} of them receipts, and give the root that the server signed. Key {}…",
-            words::count(log.size, "entry", "entries"),
-            words::thousands(log.receipts),
-            log.key.chars().take(12).collect::<String>()
+        _ if !live => say!("o-each-receipt-is-an").into(),
+        Ok(()) => say!(
+            "o-log-whole",
+            n = log.size,
+            receipts = log.receipts,
+            key = log.key.chars().take(12).collect::<String>()
         ),
-        Err(why) => format!("The log does not hold: {why}. Compare it with what others saw, and with a backup."),
+        Err(why) => say!("o-the-log-does-not", why),
     };
     view! { <p class="small muted" id="whole" class:bad=log.whole.is_err()>{words}</p> }
 }

@@ -6,6 +6,7 @@ use leptos::prelude::*;
 
 use crate::parts::shapes::Mark;
 use crate::parts::words;
+use crate::say::say;
 
 /// Rows that are shown; more are said as a number.
 const SHOWN: usize = 20;
@@ -15,12 +16,12 @@ const MARKS: usize = 8;
 pub(super) fn table(service: &Operating) -> impl IntoView + use<> {
     let all = service.open + service.accepted;
     if all == 0 {
-        return view! { <p class="muted">{format!("None. {}", policy(service))}</p> }.into_any();
+        return view! { <p class="muted">{say!("o-none", policy = policy(service))}</p> }.into_any();
     }
     let rest = all.saturating_sub(service.requests.len().min(SHOWN) as u64);
     view! {
         {rows(service)}
-        {(rest > 0).then(|| view! { <p class="small muted">{format!("And {} more.", words::thousands(rest))}</p> })}
+        {(rest > 0).then(|| view! { <p class="small muted">{say!("o-and-more", rest)}</p> })}
         <p class="small muted">{policy(service)}</p>
     }
     .into_any()
@@ -33,9 +34,9 @@ pub(super) fn rows(service: &Operating) -> impl IntoView + use<> {
     let row = |request: &RequestStanding| {
         let age = words::span(now.saturating_sub(request.asked));
         let left = if request.late {
-            format!("late by {}", words::span(now.saturating_sub(request.due)))
+            say!("o-late-by", span = words::span(now.saturating_sub(request.due)))
         } else {
-            format!("in {}", words::span(request.due.saturating_sub(now)))
+            say!("o-in", span = words::span(request.due.saturating_sub(now)))
         };
         let hash: String = request.name_blake3.chars().take(8).collect();
         let marks = request.waiting.iter().take(MARKS).map(|&shard| view! { <Mark shard shards=count small=true/> });
@@ -46,15 +47,15 @@ pub(super) fn rows(service: &Operating) -> impl IntoView + use<> {
                 <td class="num">{age}</td>
                 <td class="num due">{left}</td>
                 <td>{state(request)}</td>
-                <td class="wide"><span class="marks">{marks.collect_view()}{(more > 0).then(|| format!(" and {more}"))}</span></td>
+                <td class="wide"><span class="marks">{marks.collect_view()}{(more > 0).then(|| format!(" {}", say!("and-more", more)))}</span></td>
             </tr>
         }
     };
     view! {
         <div class="scroll"><table class="requests">
             <thead><tr>
-                <th scope="col">"Request"</th><th scope="col">"Age"</th><th scope="col">"Due"</th><th scope="col">"State"</th>
-                <th scope="col" class="wide">"Waits for"</th>
+                <th scope="col">{say!("o-request")}</th><th scope="col">{say!("o-age")}</th><th scope="col">{say!("o-due")}</th><th scope="col">{say!("o-state")}</th>
+                <th scope="col" class="wide">{say!("o-waits-for")}</th>
             </tr></thead>
             <tbody>{service.requests.iter().take(SHOWN).map(row).collect_view()}</tbody>
         </table></div>
@@ -63,24 +64,23 @@ pub(super) fn rows(service: &Operating) -> impl IntoView + use<> {
 
 fn state(request: &RequestStanding) -> String {
     let held = match request.phase {
-        Phase::Accepted => return "Accepted; its records are still used".into(),
-        Phase::Settling => "its shards collect more",
-        Phase::Queued => "its shards wait for a trainer",
-        Phase::Retraining => "its shards retrain",
-        Phase::Publishing => "a new model is put in place",
-        Phase::Done => "the receipt comes next",
+        Phase::Accepted => say!("o-state-accepted"),
+        Phase::Settling => say!("o-state-collects"),
+        Phase::Queued => say!("o-state-queued"),
+        Phase::Retraining => say!("o-state-retrains"),
+        Phase::Publishing => say!("o-state-publishes"),
+        Phase::Done => say!("o-state-done"),
     };
-    format!("Held; {held}")
+    held.into()
 }
 
 /// By when deletions are carried out, in words.
 fn policy(service: &Operating) -> String {
-    let when = match service.policy.split_once('=') {
-        Some(("by", time)) => format!("Deletions are carried out together, each day by {time} UTC"),
-        Some(("within", span)) => format!("Deletions are carried out together, within {}", span_of(span)),
-        _ => "Deletions are carried out before they are acknowledged".into(),
-    };
-    format!("{when}; a receipt is due within 30 days of asking.")
+    match service.policy.split_once('=') {
+        Some(("by", time)) => say!("o-policy-by", time),
+        Some(("within", span)) => say!("o-policy-within", span = span_of(span)),
+        _ => say!("o-policy-once").into(),
+    }
 }
 
 fn span_of(text: &str) -> String {

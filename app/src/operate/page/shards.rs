@@ -6,6 +6,7 @@ use leptos::prelude::*;
 use crate::parts::pane::Piece;
 use crate::parts::shapes::Mark;
 use crate::parts::words;
+use crate::say::say;
 
 /// Whether a shard is being trained, or its model put in place.
 pub(super) fn trains(shard: &ShardStanding) -> bool {
@@ -21,24 +22,30 @@ pub(super) fn can_hurry(shard: &ShardStanding) -> bool {
 fn says(shard: &ShardStanding, now: u64) -> (&'static str, String) {
     let until = || {
         let left = shard.collects_until.map(|until| words::span(until.saturating_sub(now)));
-        left.map_or_else(String::new, |left| format!(" for {left} more"))
+        left.map_or_else(String::new, |left| format!(" {}", say!("o-for-more", left)))
     };
     let epoch = match shard.epochs {
         0 => String::new(),
-        epochs => format!(", epoch {} of {epochs}", shard.epoch.min(epochs)),
+        epochs => format!(", {}", say!("o-epoch", epoch = shard.epoch.min(epochs), epochs)),
     };
     let (short, long) = match (shard.in_mean, shard.phase) {
-        (true, None) if shard.stale => ("serving", "Serving; records changed".into()),
-        (true, None) => ("serving", "Serving".into()),
-        (true, Some(Phase::Settling)) => ("serving, collects", format!("Serving; collects changes{}", until())),
-        (true, Some(Phase::Retraining)) => ("serving, retrains", format!("Serving; retrains{epoch}")),
-        (true, Some(Phase::Publishing)) => ("serving, publishes", "Serving; its new model is put in place".into()),
-        (true, Some(_)) => ("serving, waits", "Serving; waits for a trainer".into()),
-        (false, None) => ("out of the mean", "Out of the mean".into()),
-        (false, Some(Phase::Settling)) => ("out, collects", format!("Out of the mean; collects changes{}", until())),
-        (false, Some(Phase::Retraining)) => ("retrains", format!("Out of the mean; retrains{epoch}")),
-        (false, Some(Phase::Publishing)) => ("publishes", "Out of the mean; its model is put in place".into()),
-        (false, Some(_)) => ("out, waits", "Out of the mean; waits for a trainer".into()),
+        (true, None) if shard.stale => (say!("o-serving"), say!("o-serving-changed").into()),
+        (true, None) => (say!("o-serving"), say!("o-serving-long").into()),
+        (true, Some(Phase::Settling)) => {
+            (say!("o-serving-collects"), format!("{}{}", say!("o-serving-collects-long"), until()))
+        }
+        (true, Some(Phase::Retraining)) => {
+            (say!("o-serving-retrains"), format!("{}{epoch}", say!("o-serving-retrains-long")))
+        }
+        (true, Some(Phase::Publishing)) => (say!("o-serving-publishes"), say!("o-serving-publishes-long").into()),
+        (true, Some(_)) => (say!("o-serving-waits"), say!("o-serving-waits-long").into()),
+        (false, None) => (say!("o-out"), say!("o-out-long").into()),
+        (false, Some(Phase::Settling)) => {
+            (say!("o-out-collects"), format!("{}{}", say!("o-out-collects-long"), until()))
+        }
+        (false, Some(Phase::Retraining)) => (say!("o-out-retrains"), format!("{}{epoch}", say!("o-out-retrains-long"))),
+        (false, Some(Phase::Publishing)) => (say!("o-out-publishes"), say!("o-out-publishes-long").into()),
+        (false, Some(_)) => (say!("o-out-waits"), say!("o-out-waits-long").into()),
     };
     (short, long)
 }
@@ -71,7 +78,7 @@ pub(super) fn table(service: &Operating) -> impl IntoView + use<> {
                 <td>{words::thousands(shard.records)}</td>
                 <td>{words::thousands(shard.people)}</td>
                 <td>{shard.version.map_or("–".into(), |version| format!("v{version}"))}</td>
-                <td class="wide">{words::count(shard.trainings, "time", "times")}</td>
+                <td class="wide">{say!("o-times", n = shard.trainings)}</td>
                 <td class="wide">{took}</td>
                 <td class="wide">{shard.bytes.map_or("–".into(), words::size)}</td>
                 <td class="says">{says}
@@ -87,13 +94,13 @@ pub(super) fn table(service: &Operating) -> impl IntoView + use<> {
     view! {
         <div class="scroll"><table class="shards">
             <thead><tr>
-                <th scope="col">"Shard"</th><th scope="col">"Records"</th><th scope="col">"People"</th><th scope="col">"Version"</th>
-                <th scope="col" class="wide">"Trained"</th><th scope="col" class="wide">"Took"</th><th scope="col" class="wide">"File"</th>
-                <th scope="col">"State"</th>
+                <th scope="col">{say!("o-shard")}</th><th scope="col">{say!("o-records")}</th><th scope="col">{say!("o-people")}</th><th scope="col">{say!("o-version")}</th>
+                <th scope="col" class="wide">{say!("o-trained")}</th><th scope="col" class="wide">{say!("o-took")}</th><th scope="col" class="wide">{say!("o-file")}</th>
+                <th scope="col">{say!("o-state")}</th>
             </tr></thead>
             <tbody id="shard-rows">{service.shards.iter().map(row).collect_view()}</tbody>
         </table></div>
-        <p class="tiny muted">"Versions are numbered over all shards in one row: from v6 to v13 is one training. ‘Trained’ counts."</p>
+        <p class="tiny muted">{say!("o-versions-are-numbered-ov")}</p>
     }
 }
 
