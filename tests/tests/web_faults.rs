@@ -194,3 +194,46 @@ fn words_stay_whole() {
         browser.close().await.unwrap();
     });
 }
+
+/// Shifts of the layout that nobody's hand made, added up.
+const WATCH: &str = "
+  window.shifts = [];
+  new PerformanceObserver((list) => list.getEntries().forEach((entry) => {
+    const moved = entry.sources.map((source) => source.node?.outerHTML?.slice(0, 60) ?? String(source.node?.data));
+    if (!entry.hadRecentInput) shifts.push({ value: entry.value, moved });
+  })).observe({ type: 'layout-shift', buffered: true });
+";
+
+/// A page keeps what it shows in its place: at the first visit, and when
+/// somebody has signed in and their list comes.
+#[test]
+fn nothing_jumps() {
+    let shop = Shop::patient().unwrap();
+    drive(async {
+        let browser = Browser::at(&shop.proxy.address).await.unwrap();
+        browser.devtools("Page.addScriptToEvaluateOnNewDocument", json!({ "source": WATCH })).await.unwrap();
+        let quiet = "return new Promise((done) => setTimeout(() => done(true), 1500))";
+        for (width, height) in [(1440, 900), (900, 900), (360, 740)] {
+            browser.look(width, height, false).await.unwrap();
+            browser.open("").await.unwrap();
+            browser.run("localStorage.clear(); return caches.keys().then((all) => Promise.all(all.map((k) => caches.delete(k))))").await.unwrap();
+            browser.open("").await.unwrap();
+            browser
+                .until("the households", "return document.querySelectorAll('#households button').length === 3")
+                .await
+                .unwrap();
+            for when in ["first visit", "signed in"] {
+                if when == "signed in" {
+                    browser.run("shifts = []").await.unwrap();
+                    browser.click("#households button").await.unwrap();
+                    browser.until("a list", LIST).await.unwrap();
+                }
+                browser.until("quiet", quiet).await.unwrap();
+                let all = browser.run("return shifts").await.unwrap();
+                let sum: f64 = all.as_array().unwrap().iter().map(|shift| shift["value"].as_f64().unwrap()).sum();
+                assert!(sum < 0.05, "{when} at {width} px: {sum:.3}, {all}");
+            }
+        }
+        browser.close().await.unwrap();
+    });
+}
