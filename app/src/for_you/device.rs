@@ -15,15 +15,16 @@ use super::protocol::{Ask, Cause, Device, List, Remedy, Speeds, Tell, Trouble, W
 use super::ranker::client::{Held, News, Ranker};
 use super::worker;
 use crate::pause;
-use crate::say::told;
+use crate::say::{self, key, told};
 
 /// What is known of the devices.
 #[derive(Default)]
 pub(super) struct Devices {
     wish: Cell<Wish>,
     speeds: RefCell<Option<Speeds>>,
-    /// The adapter's name, or why there is none; nothing before it was asked for.
-    adapter: RefCell<Option<Result<String, String>>>,
+    /// The adapter's name, or the message why there is none; nothing before it
+    /// was asked for.
+    adapter: RefCell<Option<Result<String, &'static str>>>,
     ranker: RefCell<Option<Rc<Ranker>>>,
     /// The shards whose models are on the graphics device, as its program says.
     holds: RefCell<Vec<u32>>,
@@ -227,7 +228,7 @@ impl Desk {
             (Some(Ok(name)), _) if gpu => name.clone(),
             _ if devices.lost.get() => told!("d-lost").to_owned(),
             (_, Wish::Cpu) => told!("w-chosen-by-you").to_owned(),
-            (Some(Err(why)), _) => why.clone(),
+            (Some(Err(why)), _) => say::plain(say::both, why).to_owned(),
             _ if devices.busy.get() => told!("w-trying-webgpu").to_owned(),
             // From this visit's trial, or from one before in this session.
             (_, Wish::Faster) if speeds.as_ref().is_some_and(|speeds| !speeds.prefer_gpu()) => {
@@ -240,12 +241,12 @@ impl Desk {
 }
 
 /// The name of the adapter that the browser really gives, or why it gives none.
-async fn adapter() -> Result<String, String> {
+async fn adapter() -> Result<String, &'static str> {
     let get = |of: &JsValue, name: &str| Reflect::get(of, &name.into()).ok().filter(|value| !value.is_falsy());
-    let absent = || told!("w-this-browser-has-no").to_owned();
+    let absent = || key!("w-this-browser-has-no");
     let gpu = get(&js_sys::global(), "navigator").and_then(|navigator| get(&navigator, "gpu")).ok_or_else(absent)?;
     let ask: Function = get(&gpu, "requestAdapter").and_then(|ask| ask.dyn_into().ok()).ok_or_else(absent)?;
-    let none = || told!("w-no-webgpu-adapter-found").to_owned();
+    let none = || key!("w-no-webgpu-adapter-found");
     let asked: Promise = ask.call0(&gpu).ok().and_then(|asked| asked.dyn_into().ok()).ok_or_else(none)?;
     let adapter = JsFuture::from(asked).await.ok().filter(|adapter| !adapter.is_falsy()).ok_or_else(none)?;
     let info = get(&adapter, "info").unwrap_or_default();

@@ -329,7 +329,7 @@ l-this-is-another-table = Das ist eine andere Tabelle als die des Links. Ihre Pu
 l-times-as-much = { $part }-mal so viel
 l-to = {" "}bis{" "}
 l-town-60-households-90 = Stadt: 60 Haushalte, 90 Produkte
-l-train-many = { $number } Modelle trainieren
+l-train-many = Training von { $number } Modellen
 l-train-one = Ein Modell trainieren
 l-trained-in = { $n ->
     [one] { $n } Modell, je { $epochs } Epochen, zusammen { $seconds } s.
