@@ -97,7 +97,7 @@ fn Root(first: Place) -> impl IntoView {
     leptos_fluent! {
         children: view! { <Places first/> },
         translations: [PAGE],
-        locales: "words/page",
+        locales: "locales/page",
         default_language: "en",
         url_param: "lang",
         initial_language_from_url_param: true,

@@ -1,6 +1,6 @@
 //! What the pages say, in the reader's language.
 //!
-//! Messages are in Fluent's form below `app/words/`: `page/` holds what the page
+//! Messages are in Fluent's form below `app/locales/`: `page/` holds what the page
 //! says, `both/` what its worker says too, each in every language. [`say!`] reads
 //! both, [`told!`] the second alone, so that the worker carries no page.
 
@@ -15,7 +15,7 @@ use fluent_templates::{LanguageIdentifier, static_loader};
 
 static_loader! {
     pub(crate) static PAGE = {
-        locales: "words/page",
+        locales: "locales/page",
         fallback_language: "en",
         customise: |bundle| {
             bundle.set_use_isolating(false);
@@ -26,7 +26,7 @@ static_loader! {
 
 static_loader! {
     static BOTH = {
-        locales: "words/both",
+        locales: "locales/both",
         fallback_language: "en",
         customise: |bundle| {
             bundle.set_use_isolating(false);

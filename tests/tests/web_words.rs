@@ -15,7 +15,7 @@ type Messages = BTreeMap<String, String>;
 
 /// The messages of a book (`page` or `both`) in a language.
 fn messages(book: &str, language: &str) -> Messages {
-    let folder = root().join("app/words").join(book).join(language);
+    let folder = root().join("app/locales").join(book).join(language);
     let mut all = Messages::new();
     for file in fs::read_dir(&folder).unwrap_or_else(|why| panic!("{}: {why}", folder.display())) {
         let path = file.unwrap().path();

@@ -1,6 +1,6 @@
 // Starts the page's program; once it runs, asks for the service worker, so
 // that the next visit needs no network.
-// What is said before the program can say anything; the rest is in app/words.
+// What is said before the program can say anything; the rest is in app/locales.
 const words = {
   en: {
     cannot: "This browser cannot open eemu.",

@@ -35,7 +35,7 @@ fn newest(times: impl Iterator<Item = Option<f64>>) -> Option<f64> {
 
 fn not_added(fault: &Fault) -> Trouble {
     let (sentence, cause) = match fault {
-        Fault::Offline => (told!("w-the-connection-broke-whe").into(), Cause::Offline),
+        Fault::Offline => (told!("w-the-connection-broke").into(), Cause::Offline),
         other => (told!("w-nothing-was-added-try", other), Cause::Other),
     };
     Trouble { sentence, mild: true, cause, ..Trouble::default() }

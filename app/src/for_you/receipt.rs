@@ -237,7 +237,7 @@ fn worst(outcomes: Vec<Outcome>) -> Outcome {
 pub fn goes_on(seen: &Checkpoint, now: &Checkpoint, proof: &ConsistencyProof) -> Result<(), String> {
     let same = proof.earlier.root == seen.root && proof.earlier.size == seen.size && proof.later == *now;
     if !same {
-        return Err(told!("w-the-server-proves-anothe").into());
+        return Err(told!("w-the-server-proves").into());
     }
     seen.verify().map_err(|why| why.to_string())?;
     verify_consistency(&proof.earlier, &proof.later, &proof.proof).map_err(|why| why.to_string())

@@ -148,7 +148,7 @@ impl Desk {
             self.fetch_files(false).await?;
         }
         Err(Trouble {
-            sentence: told!("w-no-connection-lists-stil").into(),
+            sentence: told!("w-no-connection-lists").into(),
             remedy: Remedy::Retry,
             mild: true,
             cause: Cause::Offline,

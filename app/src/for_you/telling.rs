@@ -102,7 +102,7 @@ pub(super) fn expired() -> Trouble {
 
 pub(super) fn not_forgotten(fault: &Fault) -> Trouble {
     let sentence = match fault {
-        Fault::Offline => told!("w-no-connection-lists-stil").to_owned(),
+        Fault::Offline => told!("w-no-connection-lists").to_owned(),
         // The server failed at it, perhaps after it was done.
         Fault::Refused { status: 500.., .. } => {
             told!("w-it-is-not-certain", fault)

@@ -221,7 +221,7 @@ pub fn broken(broken: &Broken) -> Outcome {
         }
     }
     let sentence = match (different.len(), broken.blend_differs()) {
-        (0, false) => say!("l-nothing-differs-with-thi").to_owned(),
+        (0, false) => say!("l-nothing-differs-with").to_owned(),
         (0, true) => say!("l-all-models-are-equal", all),
         (n, _) => {
             let kept = if different.iter().any(|shard| broken.twin.shards.contains(shard)) {

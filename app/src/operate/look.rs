@@ -44,7 +44,7 @@ pub(crate) async fn errand(api: Api, token: String, errand: Errand) {
     let done = match done(&api, errand).await {
         Ok(done) => done,
         Err(Fault::Refused { message, .. }) => Done::Refused(told!("w-refused", message = foreign(&message))),
-        Err(Fault::Offline) => Done::Refused(told!("w-the-connection-broke-whe-2").into()),
+        Err(Fault::Offline) => Done::Refused(told!("w-the-connection-broke-2").into()),
         Err(other) => Done::Refused(told!("w-try-again-in-a-2", other)),
     };
     tell(&Tell::Errand(Box::new(done)));

@@ -84,7 +84,7 @@ pub(super) fn Deeds() -> impl IntoView {
             })}
             {move || (history.with(Vec::is_empty) && !state.is_example()).then(|| view! {
                 <p class="empty small muted">{if own.get() {
-                    say!("y-the-service-holds-nothin")
+                    say!("y-the-service-holds")
                 } else {
                     say!("y-nothing-is-here-pick")
                 }}</p>

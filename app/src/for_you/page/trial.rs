@@ -184,7 +184,7 @@ pub(super) fn Proof() -> impl IntoView {
                     </div>
                     <p class="small">{say!("y-is-forgotten-only-had", name, letters = letters.join(", "), word = words::number(count - letters.len()), result)}</p>
                     <ul class="mono small hashes">{rows.collect_view()}</ul>
-                    <p class="small muted">{say!("y-computed-in-this-browser")}<code>"eemu verify"</code>{say!("y-makes-this-comparison-fo")}</p>
+                    <p class="small muted">{say!("y-computed-in-this-browser")}<code>"eemu verify"</code>{say!("y-makes-this-comparison")}</p>
                     <div class="row">
                         <button type="button" class="btn s" id="trial-again" on:click=move |_| { state.trial.set(None); focus("deeds-head") }>{say!("y-put-it-back")}</button>
                         <a class="btn s" href="#v=1">{say!("y-see-how-in-the")}</a>

@@ -267,7 +267,7 @@ pub(super) fn Tag(step: Memo<u8>) -> impl IntoView {
     };
     // Bytes are equal on one machine; another's code rounds otherwise.
     let words = move || match step.get() {
-        3 | 5..=7 => say!("l-example-hashes-of-anothe"),
+        3 | 5..=7 => say!("l-example-hashes-of"),
         _ => say!("l-example-computed-elsewhe-2"),
     };
     move || example().then(|| view! { <p class="tag">{words()}</p> })

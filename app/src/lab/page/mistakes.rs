@@ -17,7 +17,7 @@ use crate::say::say;
 pub(super) fn words(lesson: Lesson) -> (&'static str, &'static str) {
     match lesson {
         Lesson::Negatives => (say!("l-negatives-that-look-into"), say!("l-a-model-asks-other")),
-        Lesson::Aggregator => (say!("l-a-learned-aggregator-tha"), say!("l-the-shards-do-it")),
+        Lesson::Aggregator => (say!("l-a-learned-aggregator"), say!("l-the-shards-do-it")),
         Lesson::Order => (say!("l-sharding-that-depends-on"), say!("l-records-are-dealt-like")),
         Lesson::Epoch => (say!("l-best-epoch-chosen-on"), say!("l-one-shared-score-measure")),
     }

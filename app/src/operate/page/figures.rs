@@ -40,7 +40,7 @@ pub(super) fn speed(service: &Operating) -> impl IntoView + use<> {
 pub(super) fn quality(service: &Operating) -> impl IntoView + use<> {
     match &service.quality {
         Quality::NothingHeldOut => view! {
-            <p class="small muted" id="quality-said">{say!("o-not-measured-every-recor")}<code>"--holdout leave-one-out"</code>{say!("o-to-measure")}</p>
+            <p class="small muted" id="quality-said">{say!("o-not-measured-every")}<code>"--holdout leave-one-out"</code>{say!("o-to-measure")}</p>
         }
         .into_any(),
         Quality::NotYet => view! { <p class="small muted" id="quality-said">{say!("o-records-are-held-out")}</p> }.into_any(),

@@ -170,7 +170,7 @@ y-listed = (les { $shown } premiers sont listés)
 y-lists-are-computed-in = Les listes se calculent dans ce navigateur. Les choix et tableaux d’un visiteur n’en sortent jamais ; qui est connecté demande au serveur ce qui lui appartient. Exact ne veut pas dire secret : ce que quelqu’un a copié avant une suppression garde son influence.
 y-lists-are-made-on = Les listes se font avec WebGPU, { $why }.
 y-lists-are-made-on-2 = Les listes se font sur le CPU.
-y-makes-this-comparison-fo = {" "}fait cette comparaison pour elle.
+y-makes-this-comparison = {" "}fait cette comparaison pour elle.
 y-mean = Moyenne
 y-missing = { $n ->
     [one] { $n } nom n’est pas dans ce catalogue
@@ -292,7 +292,7 @@ y-the-receipt-does-not-2 = Le reçu n’est pas valable
 y-the-receipt-does-not-3 = Le reçu n’est pas valable.
 y-the-receipt-is-on = Le reçu est en route.
 y-the-receipt-was-checked = Le reçu a été vérifié de nouveau.
-y-the-service-holds-nothin = Le service ne garde rien de ce que vous avez fait. D’ici là, votre liste est ce que la plupart aiment.
+y-the-service-holds = Le service ne garde rien de ce que vous avez fait. D’ici là, votre liste est ce que la plupart aiment.
 y-there-is-no-receipt = Il n’y a pas de reçu.
 y-they-are-in-the = Ils sont dans les shards { $letters }, aussitôt mis de côté et réentraînés à partir de rien ; les autres restent.
 y-they-stay-in-this = Ils restent dans ce navigateur, même après déconnexion, et ne disent ni qui ni quoi. Vérifiez-en un de nouveau pour l’enregistrer.

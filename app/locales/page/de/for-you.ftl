@@ -170,7 +170,7 @@ y-listed = (die ersten { $shown } sind aufgeführt)
 y-lists-are-computed-in = Listen werden in diesem Browser berechnet. Auswahl und Tabellen eines Besuchers verlassen ihn nie; wer angemeldet ist, fragt den Server nach dem Eigenen. Exakt heißt nicht geheim: Was jemand vor einer Löschung kopiert hat, wirkt dort weiter.
 y-lists-are-made-on = Die Listen entstehen mit WebGPU, { $why }.
 y-lists-are-made-on-2 = Die Listen entstehen auf der CPU.
-y-makes-this-comparison-fo = {" "}macht diesen Vergleich dafür.
+y-makes-this-comparison = {" "}macht diesen Vergleich dafür.
 y-mean = Mittel
 y-missing = { $n ->
     [one] { $n } Name ist nicht in diesem Katalog
@@ -292,7 +292,7 @@ y-the-receipt-does-not-2 = Der Beleg gilt nicht
 y-the-receipt-does-not-3 = Der Beleg gilt nicht.
 y-the-receipt-is-on = Der Beleg ist unterwegs.
 y-the-receipt-was-checked = Der Beleg wurde noch einmal geprüft.
-y-the-service-holds-nothin = Der Dienst hat nichts, was Sie getan haben. Bis dahin ist Ihre Liste, was die meisten mögen.
+y-the-service-holds = Der Dienst hat nichts, was Sie getan haben. Bis dahin ist Ihre Liste, was die meisten mögen.
 y-there-is-no-receipt = Es gibt keinen Beleg.
 y-they-are-in-the = Sie liegen in den Shards { $letters }, die sofort ausgelassen und von Grund auf neu trainiert werden; die anderen bleiben.
 y-they-stay-in-this = Sie bleiben in diesem Browser, auch nach dem Abmelden, und sagen weder wer noch was. Prüfen Sie einen noch einmal, um ihn zu speichern.

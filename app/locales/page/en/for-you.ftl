@@ -170,7 +170,7 @@ y-listed = (the first { $shown } are listed)
 y-lists-are-computed-in = Lists are computed in this browser. A visitor’s picks and tables never leave it; who is signed in asks the server for what is theirs. Exactness is not secrecy: what somebody copied before a deletion keeps its influence.
 y-lists-are-made-on = Lists are made on WebGPU, { $why }.
 y-lists-are-made-on-2 = Lists are made on the CPU.
-y-makes-this-comparison-fo = {" "}makes this comparison for it.
+y-makes-this-comparison = {" "}makes this comparison for it.
 y-mean = Mean
 y-missing = { $n ->
     [one] { $n } name is not in this catalogue
@@ -292,7 +292,7 @@ y-the-receipt-does-not-2 = The receipt does not hold
 y-the-receipt-does-not-3 = The receipt does not hold.
 y-the-receipt-is-on = The receipt is on its way.
 y-the-receipt-was-checked = The receipt was checked again.
-y-the-service-holds-nothin = The service holds nothing that you did. Your list is what most people like, until it does.
+y-the-service-holds = The service holds nothing that you did. Your list is what most people like, until it does.
 y-there-is-no-receipt = There is no receipt.
 y-they-are-in-the = They are in the shards { $letters }, which are left out at once and retrained from scratch; the others stay.
 y-they-stay-in-this = They stay in this browser, also after signing out, and say neither who nor what. Check one again to save it.

@@ -170,7 +170,7 @@ y-listed = (se muestran los primeros { $shown })
 y-lists-are-computed-in = Las listas se calculan en este navegador. Las elecciones y tablas de un visitante nunca salen de él; quien tiene sesión pide al servidor lo suyo. Exacto no quiere decir secreto: lo que alguien copió antes de un borrado conserva su influencia.
 y-lists-are-made-on = Las listas se hacen con WebGPU, { $why }.
 y-lists-are-made-on-2 = Las listas se hacen en la CPU.
-y-makes-this-comparison-fo = {" "}hace esta comparación para ello.
+y-makes-this-comparison = {" "}hace esta comparación para ello.
 y-mean = Media
 y-missing = { $n ->
     [one] { $n } nombre no está en este catálogo
@@ -292,7 +292,7 @@ y-the-receipt-does-not-2 = El recibo no es válido
 y-the-receipt-does-not-3 = El recibo no es válido.
 y-the-receipt-is-on = El recibo está en camino.
 y-the-receipt-was-checked = El recibo se comprobó otra vez.
-y-the-service-holds-nothin = El servicio no guarda nada que usted hiciera. Hasta entonces su lista es lo que gusta a la mayoría.
+y-the-service-holds = El servicio no guarda nada que usted hiciera. Hasta entonces su lista es lo que gusta a la mayoría.
 y-there-is-no-receipt = No hay recibo.
 y-they-are-in-the = Están en los shards { $letters }, que se apartan de inmediato y se reentrenan desde cero; los demás quedan.
 y-they-stay-in-this = Quedan en este navegador, también tras cerrar sesión, y no dicen ni quién ni qué. Compruebe uno otra vez para guardarlo.
