@@ -228,7 +228,7 @@ impl Desk {
             (Some(Ok(name)), _) if gpu => name.clone(),
             _ if devices.lost.get() => told!("d-lost").to_owned(),
             (_, Wish::Cpu) => told!("w-chosen-by-you").to_owned(),
-            (Some(Err(why)), _) => say::plain(say::both, *why).to_owned(),
+            (Some(Err(why)), _) => say::plain(say::both, why).to_owned(),
             _ if devices.busy.get() => told!("w-trying-webgpu").to_owned(),
             // From this visit's trial, or from one before in this session.
             (_, Wish::Faster) if speeds.as_ref().is_some_and(|speeds| !speeds.prefer_gpu()) => {
