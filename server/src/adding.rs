@@ -1,5 +1,5 @@
-//! What an addition changes, worked out in one way for the service and for the
-//! command line.
+//! Works out what an addition of records changes, for the service and for the command
+//! line alike.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,7 +12,7 @@ use eemu_core::unlearn::shards_of_additions;
 use crate::deployment::Deployment;
 use crate::store::{Addition, Change, Committed, Head, KeyedId, NewAudit, PartOf, Result as Stored, State};
 
-/// Records that are to come, collected one person at a time.
+/// Records to be added, collected one user at a time.
 pub(crate) struct Collected<'a> {
     before: &'a Dataset,
     catalog: Catalog,
@@ -21,29 +21,30 @@ pub(crate) struct Collected<'a> {
 }
 
 impl<'a> Collected<'a> {
-    /// Nothing yet.
+    /// Starts an empty collection on top of `before`.
     pub(crate) fn new(before: &'a Dataset) -> Self {
         let catalog = before.catalog.clone();
         Self { before, catalog, new: BTreeMap::new(), people: Vec::new() }
     }
 
-    /// The catalogue with the people who come.
+    /// The catalogue, including the users who are new in this collection.
     pub(crate) fn catalog(&self) -> &Catalog {
         &self.catalog
     }
 
-    /// Somebody who is in no table comes. The identifier is checked already.
+    /// Appends a new user to the catalogue and returns the user's index. The caller has
+    /// checked the identifier.
     ///
     /// # Errors
-    /// When the catalogue refuses.
+    /// When the catalogue refuses the user.
     pub(crate) fn welcome(&mut self, id: &str) -> Result<u32> {
         let user = self.catalog.users.append(id, &[], &self.before.key)?;
         self.people.push(id.to_owned());
         Ok(user)
     }
 
-    /// Adds somebody's records. Returns how many of them are new, or later than
-    /// the one of the same item that was there and takes their place.
+    /// Adds a user's records. Returns how many of them are new, or are later than the
+    /// record of the same item that they replace.
     pub(crate) fn add(&mut self, user: u32, records: &[(u32, Option<f64>)]) -> u64 {
         let own = self.before.interactions.of(user);
         let mut count = 0;
@@ -57,7 +58,7 @@ impl<'a> Collected<'a> {
         count
     }
 
-    /// Works out what they change; `None` when nothing is new.
+    /// Works out what the collected records change; `None` when none of them is new.
     pub(crate) fn planned(self) -> Option<Planned> {
         if self.new.is_empty() {
             return None;
@@ -71,17 +72,17 @@ impl<'a> Collected<'a> {
     }
 }
 
-/// An addition, worked out and not made.
+/// An addition that has been worked out but not yet made.
 #[derive(Debug)]
 pub(crate) struct Planned {
-    /// What is known afterwards.
+    /// The dataset as it is after the addition.
     pub(crate) after: Dataset,
-    /// The records.
+    /// The records to be added.
     pub(crate) new: Vec<Interaction>,
     /// Shards whose training records change, ascending.
     pub(crate) stale: Vec<u32>,
     first: Vec<u32>,
-    /// Identifiers of the people who come.
+    /// Identifiers of the new users.
     pub(crate) people: Vec<String>,
 }
 

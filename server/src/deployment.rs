@@ -21,12 +21,12 @@ use crate::store::{
     StoreError, TRIES, Ticket,
 };
 
-/// What the state remembers of its import and configuration.
+/// What the state stores about its import and configuration.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Settings {
-    /// What the deployment decided.
+    /// The configuration of the deployment.
     pub config: Config,
-    /// Duplicate lines that collapsed at import.
+    /// How many duplicate records were merged at import.
     pub duplicates: usize,
     /// Commitment to the data that the configuration was tuned on, if a
     /// configuration of `eemu tune` was taken.
@@ -41,7 +41,7 @@ fn keyed_id(key: &Key, catalog: &Catalog, record: &Interaction) -> [u8; 16] {
     id
 }
 
-/// Everything that follows from what a store holds at one moment.
+/// Everything that is derived from the store's contents at one moment.
 #[derive(Debug)]
 pub(crate) struct Derived {
     settings: Settings,
@@ -51,7 +51,7 @@ pub(crate) struct Derived {
 }
 
 impl Derived {
-    /// Reads every record: may take long.
+    /// Reads every record, which may take long.
     ///
     /// # Errors
     /// When the store refuses, or its settings are damaged.
@@ -63,11 +63,11 @@ impl Derived {
         Ok(Self { settings, dataset, shards: picture.shards, head: picture.head })
     }
 
-    /// The same with nobody's records at hand: they are read once for what
-    /// follows from all of them, and not kept.
+    /// As [`Derived::of`], but without records in memory: they are read once to compute the
+    /// statistics over all users, and not kept.
     ///
     /// # Errors
-    /// When the store refuses, or others change it without a pause.
+    /// When the store refuses, or other processes keep changing it.
     pub(crate) fn away(state: &State) -> Result<Self> {
         for _ in 0..TRIES {
             let picture = state.outline()?;
@@ -85,8 +85,8 @@ impl Derived {
     }
 }
 
-/// The same system with the records at hand that a shard's training reads, and
-/// perhaps those of a few others.
+/// The same dataset with the records in memory that training this shard reads, and
+/// perhaps the records of a few other users.
 ///
 /// # Errors
 /// When the store refuses.
@@ -94,20 +94,20 @@ pub fn with_shard(state: &State, dataset: &Dataset, shard: u32) -> Result<Datase
     Ok(dataset.with_people(state.records_of(&dataset.people_of_shard(shard))?))
 }
 
-/// A state with everything derived from its records.
+/// A state with everything that is derived from its records.
 #[derive(Debug)]
 pub struct Deployment {
     /// The store.
     pub state: Arc<State>,
-    /// What it remembers.
+    /// The settings that the state stores.
     pub settings: Settings,
-    /// What is known.
+    /// The dataset: catalogue, records and statistics.
     pub dataset: Dataset,
-    /// Every shard, as of the records of `dataset`.
+    /// Every shard, as of the records in `dataset`.
     pub shards: Vec<Shard>,
-    /// How far the state had come when all this was so.
+    /// The version of the state that all of this was read at.
     pub head: Head,
-    /// Whether everybody's records are at hand in `dataset`.
+    /// Whether the records of every user are in memory in `dataset`.
     whole: bool,
 }
 
@@ -115,13 +115,13 @@ impl Deployment {
     /// Opens a state.
     ///
     /// # Errors
-    /// When there is none, another process writes it, or it is damaged.
+    /// When there is no state, another process writes to it, or it is damaged.
     pub fn open(location: impl Into<Location>, access: Access) -> Result<Self> {
         Self::open_with(location, access, true)
     }
 
-    /// The same without anybody's records at hand: for work that needs those of
-    /// few people, or of one shard, and names them (`Dataset::with_people`).
+    /// As [`Deployment::open`], but without any records in memory. For work that needs the
+    /// records of a few users or of one shard, and names them (`Dataset::with_people`).
     ///
     /// # Errors
     /// As [`Deployment::open`].
@@ -136,7 +136,7 @@ impl Deployment {
         }
         let mut deployment = Self::load(state, whole)?;
         if access == Access::Write && deployment.shards.is_empty() {
-            // An earlier program's import that was cut short.
+            // An import by an earlier version of the program was cut short.
             let shards = deployment.settings.config.train.shards;
             let settings = serde_json::to_string(&deployment.settings)?;
             deployment.change(&Change::Reset(&settings, shards))?;
@@ -154,14 +154,14 @@ impl Deployment {
         Ok(())
     }
 
-    /// Takes over what was derived elsewhere.
+    /// Replaces what was derived by what another thread derived.
     pub(crate) fn take(&mut self, derived: Derived) {
         let Derived { settings, dataset, shards, head } = derived;
         (self.settings, self.dataset, self.shards, self.head) = (settings, dataset, shards, head);
     }
 
-    /// Takes in what changed in the store since: everything anew when records
-    /// did, else only the shards.
+    /// Reads what changed in the store since: everything when records changed, else only
+    /// the shards.
     ///
     /// # Errors
     /// When the store refuses.
@@ -174,19 +174,20 @@ impl Deployment {
         Ok(())
     }
 
-    /// Takes in a change that was worked out on `dataset` and led to `after`.
+    /// Applies a change that was worked out on `dataset`; `after` is the dataset with the
+    /// change.
     pub fn advance(&mut self, after: Dataset, done: &Committed) {
         (self.dataset, self.shards, self.head) = (after, done.shards.clone(), done.head);
     }
 
-    /// Makes a change of the settings, down to the disk.
+    /// Changes the settings and waits until the change is on disk.
     fn change(&mut self, change: &Change<'_>) -> Result<()> {
         let done = self.state.apply(change, self.head)?;
         (self.shards, self.head) = (done.shards.clone(), done.head);
         Ok(self.state.finish(&done)?)
     }
 
-    /// The system with the records at hand that a shard's training reads.
+    /// The same dataset with the records in memory that training this shard reads.
     ///
     /// # Errors
     /// When the store refuses.
@@ -194,7 +195,8 @@ impl Deployment {
         if self.whole { Ok(self.dataset.clone()) } else { with_shard(&self.state, &self.dataset, shard) }
     }
 
-    /// The right to publish a shard trained on the records of `dataset`.
+    /// A ticket: the right to publish a model of this shard, as long as the shard's records
+    /// stay those of `dataset`.
     ///
     /// # Errors
     /// When there is no such shard.
@@ -203,7 +205,8 @@ impl Deployment {
         found.map(Ticket::of).with_context(|| format!("there is no shard {shard}"))
     }
 
-    /// The id stored beside a record: a keyed hash of its identifiers.
+    /// The identifier stored beside a record: a keyed hash of its user's and item's
+    /// identifiers.
     pub fn keyed_id(dataset: &Dataset, record: &Interaction) -> [u8; 16] {
         keyed_id(&dataset.key, &dataset.catalog, record)
     }
@@ -217,14 +220,15 @@ impl Deployment {
     /// Makes a state from imported data.
     ///
     /// # Errors
-    /// When the place is in use or the data does not fit; an earlier state
+    /// When the directory or database is in use or the data do not fit; an earlier state
     /// then stays as it was.
     pub fn create(location: impl Into<Location>, imported: &Imported, config: &Config, replace: bool) -> Result<Self> {
         let settings = Settings { config: config.clone(), duplicates: 0, tuned_on: None };
         Self::create_with(location, imported, &settings, replace, Extra::default())
     }
 
-    /// The same with what else is to be there from the first moment.
+    /// As [`Deployment::create`], with further contents that the state must have from its
+    /// first moment.
     ///
     /// # Errors
     /// As [`Deployment::create`].
@@ -239,9 +243,9 @@ impl Deployment {
         Self::make(location, catalog, records.clone(), report.duplicates, settings, replace, extra, None)
     }
 
-    /// Makes a state of data that are used up by it, which saves a copy of
-    /// them; what a person should know of them stays. Nobody's records are at
-    /// hand afterwards.
+    /// Makes a state from imported data and consumes them, which saves a copy. Sentences
+    /// about the data that a person should read are kept. The returned deployment has no
+    /// records in memory.
     ///
     /// # Errors
     /// As [`Deployment::create`].
@@ -274,11 +278,11 @@ impl Deployment {
         let config = &settings.config;
         config.check()?;
         let key = Key::from_seed(config.train.seed);
-        // In place: of many records one copy is enough.
+        // In place, because one copy of many records is enough.
         let duplicates = Duplicates::default().collapse(&mut records);
         let settings = Settings { duplicates: duplicates + collapsed, ..settings.clone() };
         let stored = Cell::new(0u64);
-        // Each record is named once on its way into the database.
+        // Computes the record's identifier once, on its way into the database.
         let keyed_id = |record: &Interaction| {
             stored.set(stored.get() + 1);
             if let Some(bar) = bar.filter(|_| stored.get().is_multiple_of(4096)) {
@@ -295,8 +299,8 @@ impl Deployment {
         Self::load(State::create(location, &import, records)?, bar.is_none())
     }
 
-    /// Takes another configuration. Returns whether the models had to go
-    /// because they belong to the earlier one.
+    /// Changes the configuration. Returns whether models were dropped because they belong
+    /// to the earlier configuration.
     ///
     /// # Errors
     /// When the configuration cannot be used.
@@ -315,13 +319,12 @@ impl Deployment {
         Ok(shapes_models)
     }
 
-    /// Takes items in behind those that are there; every shard waits for its
-    /// next training with them. Says of each, in the order given, what became
-    /// of it.
+    /// Appends items to the catalogue; every shard then waits to be retrained with them.
+    /// Returns what became of each item, in the order given.
     ///
     /// # Errors
-    /// When the store refuses. An error that [`StoreError::is_made`] comes
-    /// after the items did.
+    /// When the store refuses. An error for which [`StoreError::is_made`] is true comes
+    /// after the items were added.
     pub fn add_items(&mut self, items: &[ItemRow]) -> Result<Vec<ItemOutcome>> {
         for _ in 0..TRIES {
             let mut catalog = self.dataset.catalog.clone();
@@ -343,8 +346,8 @@ impl Deployment {
         bail!("other processes change this state without a pause; nothing was added, try again later")
     }
 
-    /// A shard's tensors as published, with rows of people and items that came
-    /// since.
+    /// A shard's tensors as published, with rows appended for the users and items that were
+    /// added since.
     ///
     /// # Errors
     /// When the shard has no model or its files are damaged.
@@ -368,13 +371,13 @@ impl Deployment {
         self.all_models(device, |shard| shard.live.is_some() && !shard.stale)
     }
 
-    /// The models that lists are made of, each with its shard, as the service
-    /// makes them (`View::voices`): of every shard that has records and a live
-    /// model. Those that wait for what was added since are among them, for they
-    /// saw nothing that is gone; a shard that waits to be trained is not.
+    /// The models that make recommendations, each with its shard: those of every shard that
+    /// has records and a live model. The service chooses the same ones (`View::voices`). A
+    /// shard that only waits for added records is among them, since its model saw nothing
+    /// that was deleted. A shard that has no model is not.
     ///
     /// # Errors
-    /// When there is none: says what is missing.
+    /// When there is no such model: the error says what is missing.
     pub fn answering(&self, device: &Device) -> Result<Vec<(u32, ShardModel)>> {
         let voice = |shard: &&Shard| self.dataset.has_voice(shard.index);
         let shards = self.state.shards()?;
@@ -412,7 +415,8 @@ impl Deployment {
     }
 }
 
-/// The tensors of both files of a shard's live model, compared with its hash.
+/// The tensors of both files of a shard's live model, after the files were checked
+/// against the model's hash.
 ///
 /// # Errors
 /// When a file is damaged, or the files belong to another model.
@@ -420,7 +424,7 @@ pub fn load_whole(state: &State, shard: u32) -> Result<Option<(TensorMap, Tensor
     Ok(load_live(state, shard)?.map(|(_, shared, rows)| (shared, rows)))
 }
 
-/// The same with what the store says of the model.
+/// As [`load_whole`], with the store's entry of the model.
 ///
 /// # Errors
 /// As [`load_whole`].

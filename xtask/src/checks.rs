@@ -1,17 +1,18 @@
-//! `test` and `check`: which steps there are, and in which order.
+//! `test` and `check`: their steps, in order.
 
 use crate::report::{End, Report};
 use crate::{
     Outcome, book, clients, deploy, firefox, fuzz, golden, lavapipe, moto, place, run, slurm, trunk, wasm, web, words,
 };
 
-/// Compiles the tests that need a browser; everything else builds without.
+/// The feature with the tests that need a browser; everything else builds without it.
 pub(crate) const BROWSER_TESTS: &str = "eemu-tests/browser";
 
-/// Compiles the tests that need a PostgreSQL server.
+/// The feature with the tests that need a PostgreSQL server.
 const POSTGRES_TESTS: &str = "eemu-tests/postgres";
 
-/// `test`: everything; what is long with `--all`; single steps with `--step NAME`.
+/// `test`: everything; with `--all` also the long steps; single steps with `--step
+/// NAME`.
 pub(crate) fn run(args: &[String]) -> Outcome {
     let (mut all, mut chosen, mut rest) = (false, Vec::new(), args.iter());
     while let Some(arg) = rest.next() {
@@ -24,7 +25,7 @@ pub(crate) fn run(args: &[String]) -> Outcome {
     test(all, chosen)
 }
 
-/// Everything that must hold; `all` adds what is long, and so does a choice.
+/// Runs all steps; the long ones with `all` or when chosen by name.
 fn test(all: bool, chosen: Vec<String>) -> Outcome {
     let all = all || !chosen.is_empty();
     let mut report = Report::of(chosen);
@@ -81,7 +82,7 @@ fn test(all: bool, chosen: Vec<String>) -> Outcome {
     Ok(report.finish(in_ci()))
 }
 
-/// The cheap part: stops at the first thing that is wrong.
+/// Runs the quick steps; stops at the first failure.
 pub(crate) fn check() -> Outcome {
     let mut report = Report::default();
     let _ = report.step("fmt", fmt)
@@ -105,17 +106,17 @@ fn clippy() -> End {
     cargo(&["clippy", "--workspace", "--all-targets", "--features", &features, "--", "-D", "warnings"]).into()
 }
 
-/// The tests that more arguments choose: all of them with none.
+/// Runs the tests that these arguments choose: all of them without arguments.
 fn tests(more: &[&str], all: bool) -> Result<(), String> {
     let mut command = run::cargo(&[&["test", "--workspace", "--no-fail-fast"], more].concat())?;
     if all {
-        // Long tests look for it and return at once where it is missing.
+        // Long tests read this variable, and return at once without it.
         command.env("EEMU_LONG", "1");
     }
     run::pass(&mut command)
 }
 
-/// The promises on PostgreSQL, with a server from the system's packages.
+/// Runs the tests on PostgreSQL, with a server from the system's packages.
 fn postgres(all: bool) -> End {
     let debian = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let there = debian.map(|entry| entry.path().join("bin/initdb")).any(|program| program.is_file());
@@ -145,7 +146,8 @@ fn build_web() -> End {
     web::build().into()
 }
 
-/// The app in a real browser. Both programs come from the system, not from cargo.
+/// Runs the app in a real browser. Browser and driver come from the system, not from
+/// cargo.
 fn browser(all: bool) -> End {
     for (program, package) in [("chromedriver", "chromium-driver"), ("chromium", "chromium")] {
         if !run::answers(run::program(program).arg("--version")) {
@@ -178,7 +180,7 @@ fn cargo(args: &[&str]) -> Result<(), String> {
     run::pass(&mut run::cargo(args)?)
 }
 
-/// Sees to it that cargo has a subcommand that comes with a part of the toolchain.
+/// Installs a cargo subcommand that is a component of the toolchain.
 fn component(subcommand: &str, name: &str) -> Result<(), String> {
     let there = || run::cargo(&[subcommand, "--version"]).is_ok_and(|mut command| run::answers(&mut command));
     if there() {

@@ -1,10 +1,11 @@
-//! The catalogue on disk: `catalog.json`, and `catalog.safetensors` for dense
-//! features. The two change together. Of people only features stand there;
-//! their identifiers are rows of the database ([`super::people`]).
+//! The catalogue on disk: `catalog.json`, and `catalog.safetensors` for dense features.
+//! The two change together. Of users they hold only features; user identifiers are rows
+//! of the database ([`super::people`]).
 //!
-//! A new catalogue is first written beside (`.next`), then declared by one
-//! transaction, then renamed into place; a crash after the declaration is
-//! finished when the state opens, before it there is no trace.
+//! A new catalogue is written in three steps: staged as files that end in `.next`,
+//! declared by one transaction, and renamed into place. A crash before the declaration
+//! leaves the old catalogue. After a crash behind the declaration, the next opening of
+//! the state finishes the renames.
 
 use std::collections::HashMap;
 use std::fs;
@@ -26,10 +27,10 @@ const DENSE: &str = "catalog.safetensors";
 const NEXT: &str = ".next";
 const DECLARED: &str = "catalog";
 const PENDING: &str = "catalog-pending";
-/// Set where people are rows of the database.
+/// Key of the value that says that user identifiers are rows of the database.
 const PEOPLE: &str = "people";
 
-/// What the database knows of the catalogue.
+/// What the database stores about the catalogue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Declared {
     /// [`Catalog::hash`].
@@ -46,7 +47,7 @@ fn next(path: &Path) -> PathBuf {
     name.into()
 }
 
-/// A catalogue in the form it is kept in.
+/// A catalogue serialised for the disk.
 pub(super) struct Packed {
     json: String,
     dense: Option<Vec<u8>>,
@@ -60,9 +61,9 @@ impl Packed {
     }
 }
 
-/// Packs a catalogue.
+/// Serialises a catalogue.
 pub(super) fn pack(catalog: &Catalog) -> Result<Packed> {
-    // People are rows of the database: see `people`.
+    // User identifiers are rows of the database: see `people`.
     let catalog = &Catalog { users: catalog.users.without_ids(), ..catalog.clone() };
     let features = catalog.dense();
     let mut dense = None;
@@ -84,8 +85,8 @@ pub(super) fn pack(catalog: &Catalog) -> Result<Packed> {
     Ok(Packed { json: catalog.to_json()?, dense, declared })
 }
 
-/// Writes both files beside the present ones; a shared database holds them
-/// itself, so there is nothing to write beside it.
+/// Writes both files beside the present ones. PostgreSQL holds the catalogue itself, so
+/// there is no file to write.
 pub(super) fn stage(db: &Db, dir: &Path, packed: &Packed) -> Result<()> {
     if !db.is_shared() {
         if let Some(dense) = &packed.dense {
@@ -97,7 +98,7 @@ pub(super) fn stage(db: &Db, dir: &Path, packed: &Packed) -> Result<()> {
     Ok(())
 }
 
-/// Declares the staged catalogue the state's. Part of a transaction.
+/// Declares the staged catalogue to be the state's. Part of a transaction.
 pub(super) async fn declare(db: &mut Db, packed: &Packed) -> Result<()> {
     db.something_deleted();
     let text = serde_json::to_string(&packed.declared).map_err(|e| StoreError::DamagedRow(e.to_string()))?;
@@ -114,18 +115,19 @@ pub(super) async fn declare(db: &mut Db, packed: &Packed) -> Result<()> {
     Ok(())
 }
 
-/// What was declared last.
+/// The last declaration.
 pub(super) async fn declared(db: &mut Db) -> Result<Declared> {
     let text = meta(db, DECLARED).await?.ok_or_else(|| StoreError::DamagedRow("no catalogue".into()))?;
     serde_json::from_str(&text).map_err(|_| StoreError::DamagedRow("an unreadable catalogue row".into()))
 }
 
-/// Whether a declared catalogue is not in place yet.
+/// Whether a declared catalogue has not been renamed into place yet.
 pub(super) async fn pending(db: &mut Db) -> Result<bool> {
     Ok(meta(db, PENDING).await?.is_some())
 }
 
-/// Moves a declared catalogue into place, or sweeps an undeclared one.
+/// Renames a declared catalogue into place, or deletes a staged one that was never
+/// declared.
 pub(super) async fn settle(db: &mut Db, dir: &Path) -> Result<()> {
     if pending(db).await? {
         let dense = declared(db).await?.dense;
@@ -149,7 +151,8 @@ pub(super) fn staged(dir: &Path) -> Result<Vec<PathBuf>> {
     Ok(atomic_file::list(dir)?.into_iter().filter(|name| name.ends_with(NEXT)).map(|name| dir.join(name)).collect())
 }
 
-/// Reads the catalogue, compares it with what was declared, and puts people in.
+/// Reads the catalogue, checks it against the declaration, and adds the user
+/// identifiers.
 pub(super) async fn read(db: &mut Db, dir: &Path) -> Result<Catalog> {
     let mut catalog = read_declared(db, dir).await?;
     let people = people::all(db).await?;
@@ -158,18 +161,18 @@ pub(super) async fn read(db: &mut Db, dir: &Path) -> Result<Catalog> {
     Ok(catalog)
 }
 
-/// Whether people are rows of the database, as this program keeps them.
+/// Whether user identifiers are rows of the database, as in the present format.
 pub(super) async fn has_people(db: &mut Db) -> Result<bool> {
     Ok(meta(db, PEOPLE).await?.is_some() || meta(db, DECLARED).await?.is_none())
 }
 
-/// Notes that people are rows of the database. Part of a transaction.
+/// Records that user identifiers are rows of the database. Part of a transaction.
 pub(super) async fn note_people(db: &mut Db) -> Result<()> {
     set_meta(db, PEOPLE, "1").await
 }
 
-/// Moves people out of the catalogue of an earlier program, where they stood
-/// in one list with everything else.
+/// Moves user identifiers into the database from the catalogue of an earlier format,
+/// which held them.
 pub(super) async fn convert(db: &mut Db, dir: &Path) -> Result<()> {
     if has_people(db).await? {
         return Ok(());
@@ -188,7 +191,7 @@ pub(super) async fn convert(db: &mut Db, dir: &Path) -> Result<()> {
     let packed = pack(&catalog)?;
     stage(db, dir, &packed)?;
     let moved = async |db: &mut Db| {
-        // Of two that come at once, the second finds it done.
+        // When two processes convert at once, the second finds it done.
         if meta(db, PEOPLE).await?.is_some() {
             db.nothing_changed();
             return Ok(());

@@ -13,102 +13,103 @@ use super::requests::NewRequest;
 use super::schema::{self, SETTINGS};
 use super::{Name, State, catalog, deferred, erase, forgotten, items_down, people, records, requests, tombstones};
 
-/// How often a change is planned anew because another process came first.
+/// How often a change is planned anew because another process changed the state first.
 pub(crate) const TRIES: u32 = 20;
 
-/// Opens the commitment to the data of a search; see [`State::tuned`].
+/// Key of the value that opens the commitment to a search's data; see [`State::tuned`].
 pub(super) const TUNING_KEY: &str = "note:tuning-key";
 
-/// What is to go.
+/// What a deletion removes.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Deletion<'a> {
     /// Records, by user and item index.
     pub records: &'a [(u32, u32)],
     /// Every shard whose training records change.
     pub stale: &'a [u32],
-    /// Requests that this answers: not what they asked for, only how to follow
-    /// them.
+    /// The requests that this deletion answers. They say how to follow them, and not what
+    /// they asked for.
     pub requests: &'a [NewRequest],
-    /// Users whose accounts go.
+    /// Users whose accounts are deleted.
     pub accounts: &'a [u32],
     /// Items that are taken down for everybody.
     pub down: &'a [u32],
-    /// The catalogue afterwards, in which the slots of `accounts` are blank.
+    /// The catalogue after the deletion, with the entries of `accounts` blanked.
     pub catalog: Option<&'a Catalog>,
-    /// What goes, by name, so that later imports leave it out.
+    /// The names of what is deleted, so that later imports leave it out.
     pub names: &'a [Name],
-    /// Commitments to what `requests` asked for, in their order.
+    /// Commitments to what `requests` asked for, in the same order.
     pub asked: &'a [String],
-    /// Requests that were accepted earlier and are carried out by this.
+    /// Requests that were deferred earlier and are carried out by this deletion.
     pub deferred: &'a [[u8; 32]],
-    /// Who asked.
+    /// Audit entries of who asked.
     pub audit: &'a [NewAudit],
 }
 
-/// What is to come.
+/// What an addition adds.
 #[derive(Clone, Copy)]
 pub struct Addition<'a> {
     /// The records.
     pub records: &'a [Interaction],
     /// Every shard whose training records change.
     pub stale: &'a [u32],
-    /// Those of them that had none: their model, if any, learned from nothing
-    /// and goes.
+    /// Those of the stale shards that had no records. Their model, if any, learned from
+    /// nothing and is dropped.
     pub first: &'a [u32],
-    /// The keyed id of each record.
+    /// The keyed identifier of each record.
     pub keyed_id: KeyedId<'a>,
     /// The partition of a person's records.
     pub part_of: PartOf<'a>,
     /// Identifiers of people who come with them, behind those that are there.
     pub people: &'a [String],
-    /// Names all of them: what was forgotten of these records before is wanted
-    /// again, so that later data may bring it.
+    /// The catalogue with the names of all users and items of these records. If such a
+    /// record was forgotten before, its mark is lifted, so that later data may bring it
+    /// again.
     pub catalog: Option<&'a Catalog>,
-    /// Who asked.
+    /// Audit entries of who asked.
     pub audit: &'a [NewAudit],
 }
 
-/// A change, worked out on what was known at some moment.
+/// A change, worked out on the state as it was at some moment.
 #[derive(Clone, Copy)]
 pub enum Change<'a> {
-    /// Records, accounts or items go.
+    /// Deletes records, accounts or items.
     Delete(Deletion<'a>),
-    /// Records come.
+    /// Adds records.
     Add(Addition<'a>),
-    /// Settings (JSON) that shape no model.
+    /// Changes settings (JSON) that do not affect the models.
     Settings(&'a str),
-    /// Settings that shape the models: there are so many shards, none with a
-    /// model; earlier models, their nonces and salts go.
+    /// Changes settings that affect the models. The state then has this many shards without
+    /// models; earlier models are deleted with their nonces and salts.
     Reset(&'a str, u32),
-    /// A catalogue with further items behind its own, and who asked. Every
-    /// shard waits for its training with them; its model stays until then.
+    /// Replaces the catalogue by one with further items at its end. Every shard is then to
+    /// be retrained, and keeps its model until then. The entries say who asked.
     Items(&'a Catalog, &'a [NewAudit]),
 }
 
-/// A change that is made for good.
+/// A change that is committed.
 #[derive(Debug)]
 pub struct Committed {
-    /// Records that went, or came.
+    /// Records deleted or added.
     pub count: u64,
     /// Every shard right after the change.
     pub shards: Vec<Shard>,
-    /// How far the state was right after the change.
+    /// The version of the state right after the change.
     pub head: Head,
-    /// What is left to do on disk: see [`State::finish`].
+    /// The work that is left to do on disk: see [`State::finish`].
     after: After,
 }
 
-/// What follows a change that is made.
+/// The work on disk that a committed change requires.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct After {
-    /// A catalogue is staged.
+    /// A catalogue is staged and must be renamed into place.
     staged: bool,
     /// Something must be overwritten.
     erase: bool,
 }
 
 impl Committed {
-    /// Whether bytes of what went are still on disk, until [`State::finish`].
+    /// Whether deleted bytes are still on disk, until [`State::finish`].
     pub fn erases(&self) -> bool {
         self.after.erase || self.after.staged
     }
@@ -120,17 +121,18 @@ impl State {
         self.write(async |db| transaction(db, work).await.map(|(value, _)| value))
     }
 
-    /// Makes a change in one transaction, and nothing besides: whoever gets
-    /// `Ok` knows that it is made, and calls [`State::finish`] before saying
-    /// so to anybody who relies on the bytes being gone.
+    /// Commits a change in one transaction and does nothing else. After `Ok` the change is
+    /// made. The caller calls [`State::finish`] before it tells anybody that the bytes are
+    /// gone.
     ///
-    /// `expected` is how far the state was when the change was worked out.
+    /// `expected` is the version of the state that the change was worked out on.
     ///
     /// # Errors
-    /// [`StoreError::Moved`] when somebody else changed records since
-    /// `expected`; otherwise when what the change names is not there, or the
-    /// database refuses. Then nothing is changed, unless the connection to a
-    /// shared database was lost while it committed: look before you say.
+    /// [`StoreError::Moved`] when another process changed records since `expected`.
+    /// Otherwise when the change names something that does not exist, or the database
+    /// refuses. Nothing is changed then, with one exception: when the connection to
+    /// PostgreSQL was lost during the commit, the caller must look whether the change was
+    /// made.
     pub fn apply(&self, change: &Change<'_>, expected: Head) -> Result<Committed> {
         match change {
             Change::Delete(deletion) => self.delete(deletion, expected),
@@ -158,13 +160,13 @@ impl State {
         }
     }
 
-    /// Does on disk what follows a change that is made: when this returns, no
-    /// byte of what went is in a file of the directory (with an erasure time
-    /// of 0; else stale copies may be, until a compaction). May take long.
+    /// Does the work on disk that a committed change requires. When this returns no file of
+    /// the directory holds a deleted byte. With an erasure time above 0, stale copies may
+    /// remain until a compaction. May take long.
     ///
     /// # Errors
-    /// When it could not be finished: the change stays made, and this goes on
-    /// where it stopped when it is called again, or the state is opened.
+    /// When the work could not be finished. The change stays made. The work resumes when
+    /// this is called again or the state is opened.
     pub fn finish(&self, committed: &Committed) -> Result<()> {
         let After { staged, erase } = committed.after;
         self.write(async |db| {
@@ -178,22 +180,22 @@ impl State {
         })
     }
 
-    /// Tidies up after a change: no error of it undoes the change.
+    /// Cleans up after a change; an error here does not undo the change.
     pub(super) async fn tidy(&self, db: &mut Db, erase: bool) -> Result<()> {
         let dir = self.dir();
         let tidied = match erase {
             true => erase::finish(db, dir, &self.files, self.erase_within()).await,
-            // Nothing was dropped: a bucket need not be listed for it.
+            // No model was dropped, so the bucket need not be listed.
             false if self.files.is_bucket() => Ok(()),
             false => erase::sweep(db, dir, &self.files).await,
         };
         tidied.map_err(StoreError::after_commit)
     }
 
-    /// Adds records, with people who come with their first ones, and marks the
-    /// shards that they change; their models stay until the next training.
+    /// Adds records and the new users among them, and marks the affected shards as stale.
+    /// The shards keep their models until the next training.
     fn add(&self, addition: &Addition<'_>, expected: Head) -> Result<Committed> {
-        // Features of people stand in the catalogue, one row a person.
+        // Features of users are in the catalogue, one row per user.
         let whole = |catalog: &&Catalog| !addition.people.is_empty() && catalog.users.has_features();
         let packed = addition.catalog.filter(whole).map(catalog::pack).transpose()?;
         self.write(async |db| {
@@ -206,7 +208,7 @@ impl State {
                 let size = (people::count(db).await?, catalog::declared(db).await?.items);
                 let changed = records::insert(db, addition.records, size, addition.keyed_id).await?;
                 if changed == 0 {
-                    // People without a record do not come.
+                    // Users without a record are not added.
                     db.nothing_changed();
                     return Ok((0, after));
                 }
@@ -235,7 +237,7 @@ impl State {
         })
     }
 
-    /// Puts a catalogue with further items in the place of the present one.
+    /// Replaces the catalogue by one with further items.
     fn add_items(&self, catalog: &Catalog, audit: &[NewAudit], expected: Head) -> Result<Committed> {
         let packed = catalog::pack(catalog)?;
         self.write(async |db| {
@@ -254,11 +256,11 @@ impl State {
         })
     }
 
-    /// Records, accounts, models, and the requests that this answers, in one
-    /// transaction. With nothing to do nothing changes. `stale` must name
-    /// every shard whose training records change.
+    /// Deletes records, accounts and models, and stores the requests that this answers, in
+    /// one transaction. Without anything to do it changes nothing. `stale` must name every
+    /// shard whose training records change.
     fn delete(&self, deletion: &Deletion<'_>, expected: Head) -> Result<Committed> {
-        // Where nothing but names is kept of people, an account is one row.
+        // Where only identifiers of users are stored, an account is one row.
         let whole = |catalog: &&Catalog| deletion.accounts.is_empty() || catalog.users.has_features();
         let packed = deletion.catalog.filter(whole).map(catalog::pack).transpose()?;
         let accounts = deletion.accounts;
@@ -278,8 +280,8 @@ impl State {
                 if removed > 0 {
                     models::mark_stale(db, deletion.stale, true).await?;
                     tombstones::entomb(db, deletion.records).await?;
-                    // A commitment that can still be opened would tell whether
-                    // the record was there.
+                    // Whoever can open the commitment could tell whether the deleted record was among the
+                    // data. So its key is destroyed.
                     schema::clear_meta(db, TUNING_KEY).await?;
                 }
                 if changed {
@@ -318,8 +320,8 @@ impl State {
     }
 }
 
-/// One transaction, refused when records are not those of `expected`; and what
-/// there is then.
+/// Runs one transaction, refused when the records are no longer those of `expected`.
+/// Returns the state right after it.
 async fn commit(
     db: &mut Db,
     expected: Head,
@@ -333,7 +335,8 @@ async fn commit(
         Ok((count, after, models::shards(db).await?))
     })
     .await?;
-    // As when the connection is lost before the answer comes.
+    // The same error as when the connection is lost before the answer to the commit
+    // arrives.
     let unheard = |reason| StoreError::Io { doing: "hear of a change that was made in", path: "eemu".into(), reason };
     trouble("commit.answer").map_err(unheard)?;
     Ok(Committed { count, shards, head, after })

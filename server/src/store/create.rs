@@ -1,9 +1,9 @@
-//! Making a state: built whole in a sibling directory, then renamed; or in
-//! PostgreSQL, in one transaction.
+//! Creates a state: in a sibling directory that is renamed when complete, or in
+//! PostgreSQL in one transaction.
 //!
-//! While `run` is being made, `.run.new` holds it; while it replaces another,
-//! that one waits as `.run.old`. Each carries its own lock file, so whoever
-//! finds a sibling can tell work in progress from what a crash left.
+//! While `run` is being created, `.run.new` holds it. While it replaces another state,
+//! the old one waits as `.run.old`. Each directory has its own lock file, so a process
+//! that finds a sibling can tell work in progress from the remains of a crash.
 
 use std::ffi::OsString;
 use std::fs;
@@ -25,45 +25,45 @@ use super::{
 };
 use eemu_core::data::{Catalog, Interaction};
 
-/// In a directory whose records are in PostgreSQL.
+/// Name of the file that marks a directory whose records are in PostgreSQL.
 const MARKER: &str = "eemu.postgres";
 const MARKER_TEXT: &str = "The records of this state are in PostgreSQL: name it with --database.\n";
-/// What a new state starts from, besides its records.
+/// What a new state consists of, besides its records.
 pub struct Import<'a> {
     /// The frozen catalogue.
     pub catalog: &'a Catalog,
-    /// Settings as JSON; the store does not look inside.
+    /// Settings as JSON; the store does not parse them.
     pub settings: &'a str,
-    /// The keyed id of each record.
+    /// The keyed identifier of each record.
     pub keyed_id: KeyedId<'a>,
     /// The partition of each person's records.
     pub part_of: PartOf<'a>,
     /// Whether a state that is already there may be replaced.
     pub replace: bool,
-    /// What else is there from the first moment.
+    /// Further contents that the state has from its first moment.
     pub extra: Extra,
 }
 
-/// What a state that continues another one is made with.
+/// What a state that continues another one starts with.
 #[derive(Debug, Default)]
 pub struct Extra {
-    /// Number of shards; none yet when left out.
+    /// Number of shards; `None` when shards are made later.
     pub shards: Option<u32>,
-    /// Named values.
+    /// Values of the database, by key.
     pub notes: Vec<(String, String)>,
-    /// Items that are down for everybody, by place.
+    /// Indices of items that are taken down.
     pub down: Vec<u32>,
-    /// Backups that are out, with their own ends.
+    /// Backups that exist, with their expiry times.
     pub backups: Vec<Backup>,
-    /// Tombstones, as of now, so that each lasts as long as any of `backups`.
+    /// Tombstones, dated now, so that each lasts as long as any of `backups`.
     pub tombstones: Tombstones,
-    /// Deletions that are accepted and not carried out yet.
+    /// Deletions that are accepted and not yet carried out.
     pub deferred: Vec<NewDeferred>,
-    /// What of the state that is replaced goes on; without it nothing does.
+    /// What survives of the state that is replaced; `None` when nothing does.
     pub kept: Option<Kept>,
 }
 
-/// What is at a path.
+/// What a path holds.
 #[derive(Debug, PartialEq, Eq)]
 enum Found {
     Nothing,
@@ -84,7 +84,7 @@ fn look(dir: &Path) -> Result<Found> {
     }
 }
 
-/// The path without links or dots, so that its siblings can be named.
+/// The canonical path, without links or dots, from which the siblings' names follow.
 pub(super) fn resolve(dir: &Path) -> Result<PathBuf> {
     match fs::canonicalize(dir) {
         Ok(path) => Ok(path),
@@ -93,7 +93,7 @@ pub(super) fn resolve(dir: &Path) -> Result<PathBuf> {
     }
 }
 
-/// `.run.new` and `.run.old` beside `run`; none for the root of a file system.
+/// `.run.new` and `.run.old` beside `run`; `None` for the root of a file system.
 fn siblings(dir: &Path) -> Option<(PathBuf, PathBuf)> {
     let sibling = |ending: &str| {
         let mut name = OsString::from(".");
@@ -104,7 +104,7 @@ fn siblings(dir: &Path) -> Option<(PathBuf, PathBuf)> {
     Some((sibling(".new")?, sibling(".old")?))
 }
 
-/// Makes a state. Returns the lock on its directory.
+/// Creates a state and returns the lock on its directory.
 pub(super) fn create(location: &Location, import: &Import<'_>, records: &[Interaction]) -> Result<Lock> {
     if location.database.is_some() {
         return create_in_database(location, import, records);
@@ -139,8 +139,7 @@ pub(super) fn create(location: &Location, import: &Import<'_>, records: &[Intera
     let old_dir = (found == Found::State).then_some(dir.as_path());
     runtime()?.block_on(build(&built, import, &place, records, old_dir))?;
     failpoint("create.built");
-    // From here on the old state and the new one change places: no signal
-    // comes between.
+    // From here the old state and the new one swap names. Signals wait until that is done.
     let placing = making.hold();
 
     if found == Found::State {
@@ -168,7 +167,7 @@ pub(super) fn create(location: &Location, import: &Import<'_>, records: &[Intera
     Ok(lock)
 }
 
-/// `old` is the state that is replaced.
+/// Builds the state in `dir`. `old` is the state that it replaces.
 async fn build(
     location: &Location,
     import: &Import<'_>,
@@ -200,14 +199,14 @@ async fn build(
     };
     transaction(&mut db, make).await?;
     catalog::settle(&mut db, dir).await?;
-    // Closing moves the log into the database and deletes it: the files may
-    // be moved now.
+    // Closing moves the log into the database and deletes it, so the files may be renamed
+    // now.
     db.close().await?;
     private::all(dir)?;
     atomic_file::sync_folder(dir)
 }
 
-/// Writes everything that a new state holds. Part of a transaction.
+/// Writes the whole contents of a new state. Part of a transaction.
 async fn fill(
     db: &mut Db,
     place: &Place,
@@ -241,7 +240,7 @@ async fn fill(
 
 const HELD: &str = "it holds a state already; name an empty one, or replace it with `eemu import --replace`";
 
-/// Makes a state in PostgreSQL. Its directory holds what one process needs.
+/// Creates a state in PostgreSQL. Its directory holds only what one process needs.
 fn create_in_database(location: &Location, import: &Import<'_>, records: &[Interaction]) -> Result<Lock> {
     let dir = &location.dir;
     let models = location.models.clone().unwrap_or_else(|| dir.join(MODELS).display().to_string());
@@ -271,8 +270,8 @@ fn create_in_database(location: &Location, import: &Import<'_>, records: &[Inter
                     for table in ["receipts", "requests", "backups", "tombstones"] {
                         clear(db, table).await?;
                     }
-                    // The counters go on, so that whoever watches sees the
-                    // change, and so does the name of the deployment.
+                    // The counters continue, so that processes that poll them see the change; the
+                    // deployment keeps its name.
                     let sql = "DELETE FROM meta WHERE key NOT IN ('head', 'version', 'deployment')";
                     on!(db, c => sqlx::query(sql).execute(c).await.map(drop))?;
                 }
@@ -291,12 +290,12 @@ async fn clear(db: &mut Db, table: &'static str) -> Result<()> {
     Ok(on!(db, c => sqlx::query(sql).execute(c).await.map(drop))?)
 }
 
-/// Makes a directory ready for a process that works on a shared database.
+/// Prepares a directory for a process that works on PostgreSQL.
 pub(super) fn for_database(dir: &Path, write: bool) -> Result<()> {
     let found = look(dir)?;
     let marked = dir.join(MARKER).is_file();
     match found {
-        // Its own records would be left out without a word.
+        // The directory's own records would be ignored silently.
         Found::State => return Err(StoreError::OwnState { dir: dir.to_owned() }),
         Found::Other if !marked => return Err(StoreError::ForeignDirectory { dir: dir.to_owned() }),
         Found::Other | Found::Nothing | Found::Empty => {}
@@ -309,7 +308,7 @@ pub(super) fn for_database(dir: &Path, write: bool) -> Result<()> {
     Ok(())
 }
 
-/// The location with nothing left relative to where the process started.
+/// The location with absolute paths.
 pub(super) fn settled(mut location: Location) -> Result<Location> {
     location.dir = resolve(&location.dir)?;
     if let Some(place) = location.models.as_mut().filter(|place| !place.contains("://")) {
@@ -319,13 +318,13 @@ pub(super) fn settled(mut location: Location) -> Result<Location> {
     Ok(location)
 }
 
-/// What to say of a directory without a state.
+/// The error for a directory without a state.
 pub(super) fn absent(dir: &Path) -> StoreError {
     let dir = dir.to_owned();
     if dir.join(MARKER).is_file() { StoreError::NeedsDatabase { dir } } else { StoreError::NotAState { dir } }
 }
 
-/// Removes a half-made state when its making fails.
+/// Removes a half-made state when its creation fails.
 struct Scratch(Option<PathBuf>);
 
 impl Scratch {
@@ -337,13 +336,14 @@ impl Scratch {
 impl Drop for Scratch {
     fn drop(&mut self) {
         if let Some(dir) = self.0.take() {
-            // The first error is on its way already; the next opening sweeps.
+            // The first error is reported already; the next opening deletes the rest.
             let _ = fs::remove_dir_all(dir);
         }
     }
 }
 
-/// Removes what an earlier try left, but not the lock that is held on it.
+/// Deletes what an earlier attempt left, except for the lock file, which this process
+/// holds.
 fn empty(dir: &Path) -> Result<()> {
     for entry in fs::read_dir(dir).context("list", dir)? {
         let entry = entry.context("list", dir)?;
@@ -358,7 +358,7 @@ fn empty(dir: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Puts back a state whose replacement was cut short between its two renames.
+/// Restores a state whose replacement was cut short between its two renames.
 pub(super) fn restore_interrupted(dir: &Path) -> Result<()> {
     let Some((_, old)) = siblings(dir) else { return Ok(()) };
     if matches!(look(dir)?, Found::Nothing) && look(&old)? == Found::State {
@@ -371,17 +371,17 @@ pub(super) fn restore_interrupted(dir: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Whether an import that was cut short left a directory beside this one.
+/// Whether an interrupted import left a directory beside this one.
 pub(super) fn has_siblings(dir: &Path) -> bool {
     siblings(dir).is_some_and(|(new, old)| new.exists() || old.exists())
 }
 
-/// Deletes what imports that were cut short left beside a state: those
-/// directories hold people's records. Needs the lock of the state.
+/// Deletes the directories that interrupted imports left beside a state, since they
+/// hold people's records. Needs the lock of the state.
 pub(super) fn sweep_siblings(dir: &Path) -> Result<()> {
     let Some((new, old)) = siblings(dir) else { return Ok(()) };
     for sibling in [new, old] {
-        // An import at work holds the lock of the directory it builds.
+        // A running import holds the lock of the directory that it builds.
         if sibling.is_dir()
             && let Some(lock) = Lock::try_acquire(&sibling)?
         {

@@ -4,22 +4,22 @@
 //! |---|---|
 //! | `eemu.sqlite` | settings, records, shards and their live models, receipts |
 //! | `catalog.json`, `catalog.safetensors` | the frozen catalogue; dense features |
-//! | `models/<BLAKE3>.safetensors` | two files a live model, named by their bytes |
-//! | `checkpoints/shard-<s>.ckpt` | training that can be taken up again |
-//! | `launch/<s>/` | what a command needs that trains a shard elsewhere |
-//! | `lock` | held by the one process that writes with this directory |
+//! | `models/<BLAKE3>.safetensors` | two files per live model, named by the hash of their bytes |
+//! | `checkpoints/shard-<s>.ckpt` | a checkpoint that training can resume from |
+//! | `launch/<s>/` | the files of a command that trains a shard elsewhere |
+//! | `lock` | held by the one process that writes to this directory |
 //!
-//! Elsewhere, where a [`Location`] says so: records and catalogue in
-//! PostgreSQL (then several processes, each with a directory of its own, write
-//! to one state), models in another folder or in a bucket.
+//! Where a [`Location`] says so, records and catalogue are in PostgreSQL instead. Then
+//! several processes, each with its own directory, write to one state. Models may be in
+//! another folder or in a bucket.
 //!
-//! What it promises: a change is there whole or not at all, whenever the
-//! process dies; and when [`State::finish`] returns, no file of the directory
-//! holds the record or anything derived from it (`erase.rs` says how). Outside
-//! the directory erasure is logical: see [`Erasure`].
+//! The store promises two things. A change is made whole or not at all, whenever the
+//! process dies. And when [`State::finish`] returns, no file of the directory holds a
+//! deleted record or anything derived from it (`erase.rs` says how). Outside the
+//! directory erasure is logical: see [`Erasure`].
 //!
-//! The SQL is in async functions of one connection each; [`State`] is the
-//! blocking door to them.
+//! The SQL is in async functions that take one connection each; [`State`] offers them
+//! as blocking calls.
 
 mod atomic_file;
 mod audit;
@@ -99,7 +99,7 @@ use lock::Lock;
 /// The file of tokens in a state's directory. It has a lock of its own.
 pub(crate) const TOKENS: &str = "tokens.json";
 
-/// Writes a file beside the state's own: there whole or not at all.
+/// Writes a file beside the state's own, whole or not at all.
 ///
 /// # Errors
 /// When the disk refuses.
@@ -107,7 +107,7 @@ pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
     atomic_file::write(path, &[bytes])
 }
 
-/// The same of several parts.
+/// As [`write_whole`], from several parts.
 ///
 /// # Errors
 /// When the disk refuses.
@@ -115,7 +115,7 @@ pub(crate) fn write_whole_of(path: &Path, parts: &[&[u8]]) -> Result<()> {
     atomic_file::write(path, parts)
 }
 
-/// Deletes what processes that died left half written of a file.
+/// Deletes the temporary files that crashed processes left for this path.
 ///
 /// # Errors
 /// When the disk refuses.
@@ -123,7 +123,8 @@ pub(crate) fn delete_halves(path: &Path) -> Result<()> {
     atomic_file::delete_halves(path)
 }
 
-/// Makes a folder that nobody else reads; one that is there becomes so.
+/// Creates a folder that only its owner can read; an existing folder gets the same
+/// permissions.
 ///
 /// # Errors
 /// When the disk refuses.
@@ -131,8 +132,8 @@ pub(crate) fn private_folder(dir: &Path) -> Result<()> {
     private::folder(dir)
 }
 
-/// Opens a file beside the state's own that nobody else reads; made when it is
-/// not there.
+/// Opens a file beside the state's own that only its owner can read; creates it when it
+/// does not exist.
 ///
 /// # Errors
 /// When the disk refuses.
@@ -140,12 +141,12 @@ pub(crate) fn open_private(path: &Path) -> std::io::Result<std::fs::File> {
     private::open(path)
 }
 
-/// What a state is opened for.
+/// How a state is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
-    /// Any number of readers, beside a writer too.
+    /// As one of any number of readers, beside a writer too.
     Read,
-    /// The one writer.
+    /// As the one writer.
     Write,
 }
 
@@ -154,13 +155,12 @@ pub enum Access {
 pub enum Erasure {
     /// No file of the state directory holds the bytes.
     Bytes,
-    /// Rows and objects are deleted; what PostgreSQL or a bucket keeps of them
-    /// below that is theirs.
+    /// Rows and objects are deleted; PostgreSQL or the bucket may keep their bytes.
     Logical,
 }
 
 impl Erasure {
-    /// For people.
+    /// The name for people.
     pub fn name(self) -> &'static str {
         match self {
             Self::Bytes => "byte-level",
@@ -169,31 +169,30 @@ impl Erasure {
     }
 }
 
-/// An open state. Shared between threads by reference; calls wait for each
-/// other. Blocking: not to be called inside an async task.
+/// An open state. Threads share it by reference, and its calls wait for each other. The
+/// calls block: do not use them inside an async task.
 #[derive(Debug)]
 pub struct State {
     location: Location,
     files: Files,
     inner: Mutex<Inner>,
-    /// Seconds within which stale copies of what is deleted must be gone, as
-    /// bits; 0 for before a deletion returns.
+    /// Seconds within which stale copies of deleted rows must be gone, as the bits of an
+    /// `f64`; 0 for before a deletion returns.
     erase_within: AtomicU64,
     claimed: Mutex<BTreeSet<u32>>,
-    // After `inner`: the lock goes when the database is closed.
+    // After `inner`, so that the lock is released when the database is closed.
     lock: Option<Lock>,
 }
 
 impl State {
-    /// Makes a state from a catalogue and records and opens it for writing.
-    /// In a directory it is built beside and renamed, in PostgreSQL it is one
-    /// transaction: when this fails, or the process dies, what was there is as
-    /// it was. Of records with the same (user, item) the latest stays.
+    /// Creates a state from a catalogue and records, and opens it for writing. It is built
+    /// in a sibling directory that is renamed, or in one transaction of PostgreSQL. When
+    /// this fails or the process dies, whatever was there before is unchanged. Of records
+    /// with the same (user, item) the latest stays.
     ///
     /// # Errors
-    /// When the place holds something else, or a state that may not be
-    /// replaced or is in use; when a record is not of the catalogue; when the
-    /// disk or the database refuses.
+    /// When the location holds something else, or a state that may not be replaced or is in
+    /// use; when a record is not of the catalogue; when the disk or the database refuses.
     pub fn create(
         location: impl Into<Location>,
         import: &Import<'_>,
@@ -205,13 +204,12 @@ impl State {
         Self::connect(location, Some(lock))
     }
 
-    /// Opens a state and finishes what a crash left: an erasure, files half
-    /// written or no longer referred to. A reader does that too where no
-    /// writer is at work.
+    /// Opens a state and cleans up after a crash: unfinished erasures, temporary files, and
+    /// files that no row refers to. A reader does so too when no writer runs.
     ///
     /// # Errors
-    /// When there is no state, another writer has the directory, or its format
-    /// is of another time.
+    /// When there is no state, another writer has the directory, or its format is not one
+    /// that this program can open.
     pub fn open(location: impl Into<Location>, access: Access) -> Result<Self> {
         let location = create::settled(location.into())?;
         let dir = &location.dir;
@@ -272,8 +270,8 @@ impl State {
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
-        // A thread that panicked left no half change: its transaction is
-        // rolled back before the next statement.
+        // A thread that panicked left no half change: its transaction is rolled back before
+        // the next statement.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -288,8 +286,8 @@ impl State {
         self.inner().run(work)
     }
 
-    /// Sets within what time stale copies of what is deleted must be gone. 0,
-    /// as at the opening, means before a deletion returns.
+    /// Sets the time within which stale copies of deleted rows must be gone. 0, the initial
+    /// value, means before a deletion returns.
     pub fn set_erase_within(&self, within: Duration) {
         self.erase_within.store(within.as_secs_f64().to_bits(), Ordering::SeqCst);
     }
@@ -298,7 +296,7 @@ impl State {
         Duration::try_from_secs_f64(f64::from_bits(self.erase_within.load(Ordering::SeqCst))).unwrap_or_default()
     }
 
-    /// Whether other processes may change this state, too.
+    /// Whether other processes may change this state too.
     pub fn is_shared(&self) -> bool {
         self.location.database.is_some()
     }
@@ -308,12 +306,12 @@ impl State {
         if self.is_shared() || self.files.is_bucket() { Erasure::Logical } else { Erasure::Bytes }
     }
 
-    /// Where models are, for people.
+    /// The location of the models, for messages.
     pub fn models_at(&self) -> String {
         self.files.shown()
     }
 
-    /// A second connection, which only looks how far the state has come.
+    /// Opens a second connection that only polls the version of the state.
     ///
     /// # Errors
     /// When the database refuses.

@@ -1,8 +1,8 @@
-//! Who there is: one row a person, in the order of their indices.
+//! The users: one row each, in the order of their indices.
 //!
-//! Beside the catalogue and not in it, so that one person comes or goes
-//! without anything else being written anew. A deleted account keeps its row,
-//! for the sake of the others' indices; its identifier is a random label.
+//! Their identifiers are not in the catalogue, so that adding or deleting one user
+//! rewrites nothing else. A deleted account keeps its row, so that the indices of other
+//! users stay; its identifier is a random label.
 
 use eemu_core::data::Entities;
 use sqlx::AssertSqlSafe;
@@ -10,17 +10,17 @@ use sqlx::AssertSqlSafe;
 use super::database::{Db, on};
 use super::error::{Result, StoreError};
 
-/// People a statement.
+/// Users per statement.
 const CHUNK: usize = 500;
 
-/// Everybody's identifier, and the slots whose accounts were deleted.
+/// All identifiers, and the indices of deleted accounts.
 #[derive(Debug, Default)]
 pub(super) struct People {
     pub(super) ids: Vec<String>,
     pub(super) deleted: Vec<u32>,
 }
 
-/// Everybody, by index.
+/// Every user, by index.
 pub(super) async fn all(db: &mut Db) -> Result<People> {
     let sql = "SELECT user_index, id, deleted FROM people ORDER BY user_index";
     let rows: Vec<(i64, Vec<u8>, i64)> = on!(db, c => sqlx::query_as(sql).fetch_all(c).await?);
@@ -35,7 +35,7 @@ pub(super) async fn all(db: &mut Db) -> Result<People> {
     Ok(people)
 }
 
-/// How many slots there are.
+/// How many rows there are, deleted accounts among them.
 pub(super) async fn count(db: &mut Db) -> Result<u32> {
     let sql = "SELECT coalesce(max(user_index) + 1, 0) FROM people";
     let count: i64 = on!(db, c => sqlx::query_scalar(sql).fetch_one(c).await?);
@@ -78,7 +78,7 @@ pub(super) async fn append<'a>(
     Ok(())
 }
 
-/// Writes one person's row anew. Part of a transaction.
+/// Overwrites one user's row. Part of a transaction.
 pub(super) async fn set(db: &mut Db, user: u32, id: &str, deleted: bool) -> Result<()> {
     let sql = "UPDATE people SET id = $1, deleted = $2 WHERE user_index = $3";
     let (deleted, user) = (i64::from(deleted), i64::from(user));

@@ -1,4 +1,4 @@
-//! The records: who did what.
+//! The interaction records: which user did what with which item.
 
 use std::borrow::Cow;
 
@@ -8,15 +8,16 @@ use sqlx::{AssertSqlSafe, ColumnIndex, Decode, FromRow, Row, Type};
 use super::database::{Db, Driver, on};
 use super::error::{Result, StoreError};
 
-/// Gives the 16-byte keyed id stored beside a record: a keyed hash of its
-/// external identifiers, nothing else.
+/// Computes the 16-byte keyed identifier stored beside a record: a keyed hash of its
+/// external identifiers, and of nothing else.
 pub type KeyedId<'a> = &'a dyn Fn(&Interaction) -> [u8; 16];
 
-/// Records a statement. Above a few hundred nothing is gained.
+/// Records per statement. More than a few hundred gain nothing.
 pub(super) const CHUNK: usize = 500;
 
-/// Stores records. Of two with the same (user, item) the latest stays,
-/// whichever came first (`core::data::Duplicates`). Returns how many rows were added or changed.
+/// Stores records. Of two with the same (user, item) the latest stays, in whatever
+/// order they are given (`core::data::Duplicates`). Returns how many rows were added or
+/// changed.
 pub(super) async fn insert(
     db: &mut Db,
     records: &[Interaction],
@@ -59,9 +60,9 @@ pub(super) async fn insert(
 }
 
 fn statement(rows: usize, numbered: bool) -> String {
-    // SQLite takes unnamed places: it looks names like `$7` up one by one,
-    // which over thousands of them costs more than the insertion. PostgreSQL
-    // has no unnamed ones.
+    // SQLite gets unnumbered parameters (`?`). It looks numbered ones such as `$7` up one
+    // by one, which for thousands of them costs more than the insertion. PostgreSQL has
+    // only numbered ones.
     let row = |row: usize| {
         let place = |column| if numbered { format!("${}", row * 4 + column) } else { "?".to_owned() };
         format!("({}, {}, {}, {})", place(1), place(2), place(3), place(4))
@@ -186,7 +187,7 @@ pub(super) async fn of_people(db: &mut Db, users: &[u32]) -> Result<Vec<Interact
     Ok(rows.into_iter().map(|stored| stored.0).collect())
 }
 
-/// Everybody's records of one item, by user. Found by the index of items.
+/// All records of one item, by user. Uses the index by item.
 pub(super) async fn with_item(db: &mut Db, item: u32) -> Result<Vec<Interaction>> {
     let sql = "SELECT user_index, item_index, timestamp FROM interactions WHERE item_index = $1 ORDER BY user_index";
     let item = i64::from(item);
@@ -194,7 +195,7 @@ pub(super) async fn with_item(db: &mut Db, item: u32) -> Result<Vec<Interaction>
     Ok(records.into_iter().map(|stored| stored.0).collect())
 }
 
-/// People whose records are read at once, where everybody's are.
+/// Users whose records are read per query when the records of all users are read.
 pub(super) const PEOPLE: u32 = 2000;
 
 /// The records of a range of users, by user and item.
@@ -208,14 +209,14 @@ pub(super) async fn of_range(db: &mut Db, users: std::ops::Range<u32>) -> Result
 
 const ITEM_INDEX: &str = "interactions_of_item";
 
-/// Before very many records are stored: without the index of items, which is
-/// faster made at once.
+/// Call before very many records are stored: drops the index by item, which is faster
+/// to build at once.
 pub(super) async fn begin_many(db: &mut Db) -> Result<()> {
     let sql = AssertSqlSafe(format!("DROP INDEX IF EXISTS {ITEM_INDEX}"));
     Ok(on!(db, c => sqlx::query(sql).execute(c).await.map(drop))?)
 }
 
-/// After [`begin_many`].
+/// Call after the records that [`begin_many`] prepared for: builds the index again.
 pub(super) async fn end_many(db: &mut Db) -> Result<()> {
     let sql = AssertSqlSafe(format!("CREATE INDEX {ITEM_INDEX} ON interactions (item_index)"));
     Ok(on!(db, c => sqlx::query(sql).execute(c).await.map(drop))?)

@@ -1,7 +1,7 @@
-//! The database: how it is opened, what is in it, and its format version.
+//! The database's schema and format version, and how the database is opened.
 //!
-//! Statements are written for SQLite and PostgreSQL at once ([`super::database`]);
-//! only the tables are declared twice, in each one's words.
+//! Statements are written once for SQLite and PostgreSQL ([`super::database`]). Only
+//! the tables are declared twice, once in each dialect.
 
 use std::path::Path;
 use std::time::Duration;
@@ -21,8 +21,8 @@ pub(super) const DATABASE: &str = "eemu.sqlite";
 /// Key of the settings in the `meta` table.
 pub(super) const SETTINGS: &str = "settings";
 
-/// Format versions of SQLite in order. A released one is never edited; the last is the
-/// format that this program writes.
+/// The migrations of SQLite in order. A released one is never edited. The number of the
+/// last is the format that this program writes.
 pub(super) const MIGRATIONS: &[&str] = &[
     "
     CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
@@ -104,8 +104,8 @@ pub(super) const MIGRATIONS: &[&str] = &[
 ",
 ];
 
-/// Format versions of PostgreSQL in order, counted on their own. All tables
-/// stand in the schema `eemu`: one state a database.
+/// The migrations of PostgreSQL in order, with their own numbers. All tables are in the
+/// schema `eemu`, so a database holds one state.
 pub(super) const MIGRATIONS_POSTGRES: &[&str] = &[
     "
     CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -216,8 +216,9 @@ pub(super) async fn connect(dir: &Path, database: Option<&DatabaseUrl>, write: b
 pub(super) const BUSY: Duration = Duration::from_secs(10);
 
 async fn sqlite(dir: &Path, write: bool) -> Result<SqliteConnection> {
-    // Its log gets the same mode. Not one that is there: closing it would drop
-    // the locks that this process may hold on it.
+    // The log file gets the same permissions as the database. This is done only for a new
+    // database: closing an existing one would release the locks that this process may hold
+    // on it.
     if write && !dir.join(DATABASE).exists() {
         private::open(&dir.join(DATABASE)).context("open", &dir.join(DATABASE))?;
     }
@@ -227,12 +228,12 @@ async fn sqlite(dir: &Path, write: bool) -> Result<SqliteConnection> {
         .busy_timeout(BUSY)
         .foreign_keys(true)
         .row_buffer_size(4096)
-        // Statements carry no values, but a log needs none of them either.
+        // Statements contain no values, but a log needs no statements either.
         .disable_statement_logging();
     options = if write {
-        // WAL, so that readers and the writer do not wait for each other.
-        // What it costs erasure (old pages live on in the log) `erase` pays.
-        // FULL: what is acknowledged survives a power cut.
+        // WAL, so that readers and the writer do not wait for each other. The old pages that
+        // it keeps in its log are truncated by `erase`. FULL, so that committed changes
+        // survive a power cut.
         options.pragma("secure_delete", "ON").journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Full)
     } else {
         options.pragma("query_only", "ON")
@@ -240,10 +241,11 @@ async fn sqlite(dir: &Path, write: bool) -> Result<SqliteConnection> {
     Ok(options.connect().await?)
 }
 
-/// Longest wait for another writer. Whoever waits longer has an error to tell.
+/// Session settings of PostgreSQL, among them the longest wait for another writer;
+/// beyond it the statement fails.
 const POSTGRES: &str = "SET search_path TO eemu; SET lock_timeout TO '60s'; SET synchronous_commit TO on";
 
-/// What an address says, before anybody is asked.
+/// Parses an address without connecting.
 pub(super) fn address(url: &DatabaseUrl) -> Result<PgConnectOptions> {
     if !url.0.starts_with("postgres://") && !url.0.starts_with("postgresql://") {
         return Err(StoreError::BadDatabase("it is no postgres:// address".into()));
@@ -273,13 +275,13 @@ pub(super) async fn hold(db: &mut Db) -> Result<()> {
     Ok(())
 }
 
-/// Brings the database to the newest format, or refuses.
+/// Migrates the database to the newest format, or refuses.
 pub(super) async fn migrate(db: &mut Db, write: bool) -> Result<()> {
     let migrations = if db.is_shared() { MIGRATIONS_POSTGRES } else { MIGRATIONS };
     migrate_to(db, migrations, write).await
 }
 
-/// Brings the database to the newest of `migrations`, or refuses.
+/// Migrates the database to the last of `migrations`, or refuses.
 pub(super) async fn migrate_to(db: &mut Db, migrations: &[&'static str], write: bool) -> Result<()> {
     let supported = migrations.len() as i64;
     let found = format(db).await?;
@@ -290,7 +292,7 @@ pub(super) async fn migrate_to(db: &mut Db, migrations: &[&'static str], write: 
         return Err(StoreError::OlderFormat { found, supported });
     }
     if found < supported {
-        // Of two that come at once, the second waits and finds it done.
+        // When two processes migrate at once, the second waits and finds it done.
         let begin = match db.driver {
             Driver::Sqlite(_) => {
                 "BEGIN IMMEDIATE; CREATE TABLE IF NOT EXISTS migrations (version INTEGER PRIMARY KEY) STRICT"
@@ -319,7 +321,7 @@ pub(super) async fn migrate_to(db: &mut Db, migrations: &[&'static str], write: 
     Ok(())
 }
 
-/// The format that the database has; 0 for none.
+/// The format of the database; 0 when it is empty.
 pub(super) async fn format(db: &mut Db) -> Result<i64> {
     let table = match db.driver {
         Driver::Sqlite(_) => "SELECT count(*) FROM sqlite_schema WHERE name = 'migrations'",
@@ -355,8 +357,8 @@ pub(super) async fn clear_meta(db: &mut Db, key: &str) -> Result<()> {
     Ok(())
 }
 
-/// The next number of the state-wide counter. It only rises, so no shard
-/// ever has the same version twice.
+/// The next number of the state-wide counter. It only rises, so no shard ever has the
+/// same version twice.
 pub(super) async fn next_version(db: &mut Db) -> Result<i64> {
     let last: i64 = match meta(db, "version").await? {
         Some(text) => text.parse().map_err(|_| StoreError::DamagedRow(format!("the version counter '{text}'")))?,

@@ -1,4 +1,4 @@
-//! What goes in comes out; what must be refused is refused.
+//! Reads return what was written, and invalid input is refused.
 
 use std::time::Instant;
 
@@ -180,7 +180,7 @@ fn a_failed_import_leaves_what_was_there() {
     assert!(foreign.join("cat.jpg").exists());
 }
 
-/// A count of changes that cannot be read is not taken for none.
+/// A version of the state that cannot be parsed is an error, not version 0.
 #[test]
 fn a_damaged_count_of_changes_is_said() {
     let folder = tempfile::tempdir().unwrap();
@@ -226,8 +226,8 @@ fn the_settings_erasure_rests_on_are_in_force() {
     assert_eq!(mode, "wal");
 }
 
-/// A million records, for `cargo xtask test --all`: prints how long each step
-/// took, and asserts no time, because machines differ.
+/// A million records, for `cargo xtask test --all`. It prints how long each step took
+/// and asserts no time, because machines differ.
 #[test]
 fn a_million_records() {
     if std::env::var_os("EEMU_LONG").is_none() {

@@ -1,4 +1,4 @@
-//! A small state, and a search for bytes in every file of a directory.
+//! A small state for tests, and a search for bytes in every file of a directory.
 
 mod basics;
 mod compaction;
@@ -15,7 +15,7 @@ use eemu_core::random::Key;
 
 use super::{Addition, Change, Committed, Deletion, Extra, Import, KeyedId, Live, Publication, State};
 
-/// Changes worked out on what there is at the moment, and finished.
+/// Makes changes worked out on the present state, and finishes them.
 impl State {
     fn change_now(&self, change: &Change<'_>) -> super::Result<Committed> {
         let done = self.apply(change, self.moment()?.0)?;
@@ -70,8 +70,8 @@ fn catalog(name: &str) -> Catalog {
     }
 }
 
-/// Ten records a user. Times are distinct; even users have whole numbers
-/// (SQLite stores those as integers), odd ones halves.
+/// Ten records per user. Times are distinct. Users with an even index have whole
+/// numbers, which SQLite stores as integers; the others have halves.
 fn records() -> Vec<Interaction> {
     (0..USERS)
         .flat_map(|user| {
@@ -165,7 +165,7 @@ fn hex(bytes: &[u8]) -> [Vec<u8>; 2] {
     [lower.to_uppercase().into_bytes(), lower.into_bytes()]
 }
 
-/// The forms in which a keyed id may be on disk.
+/// The byte forms that a keyed identifier may have on disk.
 fn forms_of_id(record: &Interaction) -> Vec<Vec<u8>> {
     let id = keyed_id(record).to_vec();
     let mut forms = hex(&id).to_vec();
