@@ -130,6 +130,9 @@ async fn answer(State(inside): State<Arc<Mutex<Inside>>>, request: Request) -> R
         (Method::GET, "") if query.contains_key("versioning") => versioning(inside.versions),
         (Method::GET, "") => list(&inside.objects, query.get("prefix").map_or("", String::as_str)),
         (Method::GET, name) => match inside.objects.get(name) {
+            Some(bytes) if head.headers.contains_key(header::RANGE) => {
+                part(bytes, head.headers.get(header::RANGE).and_then(|value| value.to_str().ok()))
+            }
             Some(bytes) => {
                 let tag = format!("\"{}\"", &blake3::hash(bytes).to_hex()[..32]);
                 let modified = "Tue, 24 Nov 2026 00:00:00 GMT".to_owned();
@@ -152,6 +155,22 @@ async fn answer(State(inside): State<Arc<Mutex<Inside>>>, request: Request) -> R
         }
         _ => error(StatusCode::NOT_IMPLEMENTED, "NotImplemented"),
     }
+}
+
+/// `bytes=FIRST-LAST` of an object.
+fn part(bytes: &Bytes, range: Option<&str>) -> Response {
+    let ends = range.and_then(|range| range.strip_prefix("bytes=")?.split_once('-'));
+    let ends = ends.and_then(|(first, last)| Some((first.parse::<usize>().ok()?, last.parse::<usize>().ok()?)));
+    let Some((first, last)) = ends.filter(|(first, _)| *first < bytes.len()) else {
+        return error(StatusCode::RANGE_NOT_SATISFIABLE, "InvalidRange");
+    };
+    let last = last.min(bytes.len() - 1);
+    let head = [
+        (header::ETAG, format!("\"{}\"", &blake3::hash(bytes).to_hex()[..32])),
+        (header::LAST_MODIFIED, "Tue, 24 Nov 2026 00:00:00 GMT".to_owned()),
+        (header::CONTENT_RANGE, format!("bytes {first}-{last}/{}", bytes.len())),
+    ];
+    (StatusCode::PARTIAL_CONTENT, head, bytes.slice(first..=last)).into_response()
 }
 
 fn versioning(versions: Versions) -> Response {

@@ -19,7 +19,15 @@ pub type Environment<'a> = &'a [(&'a str, &'a str)];
 /// # Panics
 /// If it cannot be started.
 pub fn run(args: &[&str], environment: Environment<'_>) -> (Option<i32>, String, String) {
-    let mut command = Command::new(program().unwrap());
+    run_program(&program().unwrap(), args, environment)
+}
+
+/// The same of another build of the command.
+///
+/// # Panics
+/// When it cannot be started.
+pub fn run_program(program: &Path, args: &[&str], environment: Environment<'_>) -> (Option<i32>, String, String) {
+    let mut command = Command::new(program);
     for name in ["EEMU_STATE", "EEMU_DATABASE", "EEMU_MODELS", "EEMU_FAIL_AT", "EEMU_TOMBSTONES"] {
         command.env_remove(name);
     }

@@ -7,6 +7,8 @@ pub mod command;
 pub mod golden;
 pub mod issuer;
 pub mod killing;
+#[cfg(feature = "kubernetes")]
+pub mod kubernetes;
 pub mod loopback;
 pub mod made_up;
 pub mod moto;

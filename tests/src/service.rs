@@ -298,7 +298,20 @@ impl Process {
     /// # Errors
     /// If it ends before that, with its log.
     pub fn start(state: &Path, args: &[&str], environment: &[(&str, &str)]) -> Result<Self> {
-        let mut command = Command::new(program()?);
+        Self::start_program(&program()?, state, args, environment)
+    }
+
+    /// The same of another build of the command.
+    ///
+    /// # Errors
+    /// As [`Process::start`].
+    pub fn start_program(
+        program: &Path,
+        state: &Path,
+        args: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Result<Self> {
+        let mut command = Command::new(program);
         command.arg("serve").arg("--state").arg(state).args(["--listen", "127.0.0.1:0", "--rate", "0"]).args(args);
         for name in ["EEMU_STATE", "EEMU_FAIL_AT", "EEMU_CONFIG", "EEMU_DATABASE", "EEMU_MODELS"] {
             command.env_remove(name);

@@ -13,7 +13,7 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0   the model is written
   75  try again: interrupted (training goes on from the last checkpoint), no
-      room on disk, or the device failed
+      room on disk, or the device or a bucket failed
   2   do not try again: the input or an argument cannot be used, training
       diverged, or the input was withdrawn; FILE.refused says why
 Whatever a signal ends may be tried again too.";
@@ -32,7 +32,8 @@ pub(crate) enum ShardCommand {
     /// shards.
     #[command(after_help = SECRETS)]
     Pack(PackArgs),
-    /// Train a packed shard: no state, no database, no network; resumable.
+    /// Train a packed shard: no state, no database, no network but a bucket
+    /// that is named; resumable.
     #[command(after_help = EXIT_CODES)]
     Train(TrainInputArgs),
     /// Publish trained models, if their shards are still what was packed.
@@ -66,11 +67,17 @@ pub(crate) struct PackArgs {
 pub(crate) struct TrainInputArgs {
     /// The input, as `shard pack` wrote it. While it is there the model is
     /// wanted: delete it to end the training wherever it runs.
-    #[arg(value_name = "INPUT")]
-    pub(crate) input: PathBuf,
-    /// Where the model goes. Checkpoints go beside it.
+    /// A file, or s3://BUCKET/NAME with the usual AWS_* environment.
+    #[arg(value_name = "INPUT", required = true)]
+    pub(crate) input: Vec<PathBuf>,
+    /// Which of several inputs, from 0: for jobs that differ by their index
+    /// alone.
+    #[arg(long, value_name = "N")]
+    pub(crate) index: Option<usize>,
+    /// Where the model goes: a file, or s3://BUCKET/NAME. Checkpoints go beside
+    /// it. Left out, the model of s3://BUCKET/NAME.input is NAME.model.
     #[arg(long, value_name = "FILE")]
-    pub(crate) out: PathBuf,
+    pub(crate) out: Option<PathBuf>,
     /// How often a checkpoint is written, after the end of an epoch; one more
     /// when the process is asked to end.
     #[arg(long, value_name = "SECONDS", default_value_t = CHECKPOINT_EVERY.as_secs())]

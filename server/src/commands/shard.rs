@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use eemu_core::counted;
@@ -22,7 +23,8 @@ use crate::signals::asked_twice_at_most;
 use crate::store::{Access, private_folder};
 use crate::training::{Bars, Trained, adopt};
 use crate::unit::{
-    Beside, Follower, Input, Made, TRY_AGAIN, TrainedModel, Unit, Wish, may_pass, refuse, refuse_nothing, sweep_halves,
+    Beside, Follower, Input, Made, Place, TRY_AGAIN, TrainedModel, Unit, Wish, may_pass, refuse, refuse_nothing,
+    sweep_halves,
 };
 
 /// Exit code when some models were refused; the others were adopted.
@@ -30,6 +32,9 @@ const SOME_REFUSED: u8 = 2;
 
 /// How long the current epoch may still take when the process is asked to end.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Between two questions to a bucket whether an input is there still.
+const ASK: Duration = Duration::from_secs(2);
 
 pub(crate) fn run(command: &ShardCommand) -> Result<ExitCode> {
     match command {
@@ -73,24 +78,61 @@ fn pack(args: &PackArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn train(args: &TrainInputArgs) -> Result<ExitCode> {
-    if args.input.exists() {
-        check_out(args)?;
+/// One input of those that the arguments name, and where its model goes.
+struct Work<'a> {
+    args: &'a TrainInputArgs,
+    input: Place,
+    out: Place,
+}
+
+impl<'a> Work<'a> {
+    fn of(args: &'a TrainInputArgs) -> Result<Self> {
+        let input = match (args.input.as_slice(), args.index) {
+            ([input], None) => input,
+            (inputs, Some(index)) => inputs.get(index).with_context(|| {
+                let count = inputs.len();
+                format!("--index {index} is none of {count} inputs; give one from 0 to {}", count.saturating_sub(1))
+            })?,
+            (_, None) => bail!("several inputs are named; say which one with --index, or name one"),
+        };
+        let input = Place::named(input)?;
+        let out = match &args.out {
+            Some(_) if args.input.len() > 1 => {
+                bail!("--out is one file, and several inputs are named; leave it out, or name one input")
+            }
+            Some(out) => Place::named(out)?,
+            None => input.of_model().context("the input is a file, so say where the model goes with --out")?,
+        };
+        Ok(Self { args, input, out })
     }
-    refuse_nothing(&args.out);
-    let input = Input::read(&args.input);
+}
+
+fn train(args: &TrainInputArgs) -> Result<ExitCode> {
+    let work = Work::of(args)?;
+    let file = work.input.file();
+    if file.is_some_and(Path::exists) {
+        check_out(&work)?;
+    }
+    // Whoever watches a bucket has the exit code.
+    if let Some(out) = work.out.file() {
+        refuse_nothing(out);
+    }
+    let input = input_at(&work.input);
     let name = input.as_ref().ok().map(|input| input.name);
-    // When the input was withdrawn no file is left, not even one with the error. An input
-    // that replaced it has a training of its own.
-    let stands = || name.map_or_else(|| args.input.exists(), |name| Input::is_at(&args.input, &name));
-    match input.and_then(|input| train_input(args, input)) {
+    // Of a withdrawn input nothing is left, not even why; another in its place
+    // has its own say.
+    let stands = || name.map_or_else(|| file.is_some_and(Path::exists), |name| Input::is_at(&work.input, &name));
+    match input.and_then(|input| train_input(&work, input)) {
         Err(problem) if may_pass(&problem) => {
             eprintln!("error: {problem:#}; run it again to go on");
             Ok(ExitCode::from(TRY_AGAIN))
         }
         Err(problem) => {
-            if stands() && !is_closed_pipe(&problem) {
-                refuse(&args.out, &problem);
+            if let Some(out) = work.out.file()
+                && stands()
+                && !is_closed_pipe(&problem)
+            {
+                refuse(out, &problem);
             }
             Err(problem)
         }
@@ -98,93 +140,111 @@ fn train(args: &TrainInputArgs) -> Result<ExitCode> {
     }
 }
 
-/// Checks that the output can be written at the end, and overwrites no input.
-fn check_out(args: &TrainInputArgs) -> Result<()> {
-    let (input, out) = (args.input.display(), args.out.display());
-    if args.out.is_dir() || args.out.file_name().is_none() || args.out.as_os_str().as_encoded_bytes().ends_with(b"/") {
+fn input_at(place: &Place) -> Result<Input> {
+    match place {
+        Place::File(path) => Input::read(path),
+        Place::Object { .. } => {
+            let bytes = place.read()?.with_context(|| withdrawn_by_now(place))?;
+            Input::of(bytes, &place.shown())
+        }
+    }
+}
+
+fn withdrawn_by_now(input: &Place) -> String {
+    let shown = input.shown();
+    format!("{shown} is gone, so the model is not wanted any more; write it again with `eemu shard pack` if it is")
+}
+
+/// Whether the output can be written at the end, over nothing that is read.
+fn check_out(work: &Work<'_>) -> Result<()> {
+    let (Some(input), Some(path)) = (work.input.file(), work.out.file()) else { return Ok(()) };
+    let (shown, out) = (input.display(), path.display());
+    if path.is_dir() || path.file_name().is_none() || path.as_os_str().as_encoded_bytes().ends_with(b"/") {
         bail!("--out {out} is a folder; name a file, such as shard-0.model, in a folder that is there");
     }
-    let folder = args.out.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if !folder.is_dir() {
         bail!("--out {out} is in a folder that is not there; make the folder, or name a file in another");
     }
-    let whole = args.input.canonicalize()?;
+    let whole = input.canonicalize()?;
     for ending in ["", ".checkpoint", ".refused"] {
-        let mut beside = args.out.clone().into_os_string();
-        beside.push(ending);
-        if Path::new(&beside).canonicalize().is_ok_and(|beside| beside == whole) {
-            bail!("--out {out} would be written over the input {input}; name another file");
+        let beside = work.out.beside(ending);
+        if beside.file().is_some_and(|path| path.canonicalize().is_ok_and(|beside| beside == whole)) {
+            bail!("--out {out} would be written over the input {shown}; name another file");
         }
     }
     Ok(())
 }
 
-fn train_input(args: &TrainInputArgs, Input { name, unit }: Input) -> Result<ExitCode> {
+fn train_input(work: &Work<'_>, Input { name, unit }: Input) -> Result<ExitCode> {
+    let (args, input, out) = (work.args, &work.input, &work.out);
     let device = device::open(args.device)?;
-    let keeper = Beside::new(&args.out, Duration::from_secs(args.checkpoint_every));
-    for path in [args.out.as_path(), keeper.path()] {
-        sweep_halves(path)?;
+    let keeper = Beside::at(out, Duration::from_secs(args.checkpoint_every));
+    for place in [out, keeper.place()] {
+        place.sweep_halves()?;
     }
     let (shard, progress) = (unit.shard(), Progress::new(args.quiet));
-    if let Some(made) = made_already(&args.out, &name, &unit, &device)? {
+    if let Some(made) = made_already(out, &name, &unit, &device)? {
         keeper.clear()?;
-        return report(args, shard, &name, &made, false);
+        return report(work, shard, &name, &made, false);
     }
     let asked = asked_twice_at_most(PATIENCE, || {
         eprintln!("interrupted before the epoch's end; the last checkpoint stays: run it again to go on");
         std::process::exit(i32::from(TRY_AGAIN));
     })?;
     let bars = Bars::new(&progress, &format!("shard {shard}"), unit.config.train.epochs);
-    let follower = Standing { bars, asked, input: &args.input, name };
+    let follower = Standing { bars, asked, input, name, looked: Mutex::new(None) };
     let threads = args.threads.unwrap_or_else(default_jobs);
     let threads = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
     let threads = threads.context("the system gave no threads; try fewer with --threads")?;
     let made = threads.install(|| unit.train(&device, &keeper, &follower))?;
     let withdrawn = || -> Result<ExitCode> {
-        let shown = args.input.display();
-        if args.input.exists() {
-            // The checkpoint may belong to the training of the other input by now.
+        if input.head(1)?.is_some() {
+            let shown = input.shown();
+            // The checkpoint may be that of whoever trains the other by now.
             bail!("{shown} was replaced by another input, so this model is not wanted any more; train the other")
         }
         keeper.clear()?;
-        bail!("{shown} is gone, so the model is not wanted any more; write it again with `eemu shard pack` if it is")
+        bail!("{}", withdrawn_by_now(input))
     };
     let Some(made) = made else {
-        if !Input::is_at(&args.input, &name) {
+        if !Input::is_at(input, &name) {
             return withdrawn();
         }
-        eprintln!("interrupted; what was trained is kept in {}: run it again to go on", keeper.path().display());
+        eprintln!("interrupted; what was trained is kept in {}: run it again to go on", keeper.place().shown());
         return Ok(ExitCode::from(TRY_AGAIN));
     };
     follower.bars.finish(made.seconds);
-    if !Input::is_at(&args.input, &name) {
+    if !Input::is_at(input, &name) {
         return withdrawn();
     }
     let model = TrainedModel { shard, input: name, made };
-    model.write(&args.out)?;
-    // The input may have been withdrawn since the last check.
-    if !Input::is_at(&args.input, &name) {
-        if TrainedModel::read(&args.out).is_ok_and(|found| found.input == name) {
-            std::fs::remove_file(&args.out).context("cannot delete a model that is not wanted any more")?;
+    out.write(&model.bytes()?)?;
+    // Between the last look and this file somebody may have withdrawn it.
+    if !Input::is_at(input, &name) {
+        if model_at(out).is_some_and(|found| found.input == name) {
+            out.delete().context("cannot delete a model that is not wanted any more")?;
         }
         return withdrawn();
     }
     keeper.clear()?;
-    report(args, shard, &name, &model.made, true)
+    report(work, shard, &name, &model.made, true)
 }
 
-/// The model that an earlier run made from the same input on such a machine.
-fn made_already(out: &Path, name: &[u8; 32], unit: &Unit, device: &Device) -> Result<Option<Made>> {
-    if !out.exists() {
-        return Ok(None);
-    }
+/// The model that is there, if it is whole.
+fn model_at(place: &Place) -> Option<TrainedModel> {
+    TrainedModel::of(place.read().ok()??, &place.shown()).ok()
+}
+
+/// What an earlier run made of the same input on such a machine.
+fn made_already(out: &Place, name: &[u8; 32], unit: &Unit, device: &Device) -> Result<Option<Made>> {
     let here = serde_json::to_string(&eemu_core::fingerprint::Fingerprint::of(device))?;
-    let found = TrainedModel::read(out).ok().filter(|model| model.input == *name);
+    let found = model_at(out).filter(|model| model.input == *name);
     Ok(found.map(|model| model.made).filter(|made| made.input_hash == unit.input(&here)))
 }
 
-fn report(args: &TrainInputArgs, shard: u32, name: &[u8; 32], made: &Made, fresh: bool) -> Result<ExitCode> {
-    if args.json {
+fn report(work: &Work<'_>, shard: u32, name: &[u8; 32], made: &Made, fresh: bool) -> Result<ExitCode> {
+    if work.args.json {
         print_json(&json!({
             "shard": shard,
             "input": hex::encode(name),
@@ -195,7 +255,7 @@ fn report(args: &TrainInputArgs, shard: u32, name: &[u8; 32], made: &Made, fresh
         }))?;
     } else {
         let how = if fresh { format!("trained in {:.1} s", made.seconds) } else { "was trained already".to_owned() };
-        print_line(&format!("shard {shard} {how}: {}", args.out.display()))?;
+        print_line(&format!("shard {shard} {how}: {}", work.out.shown()))?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -204,8 +264,21 @@ fn report(args: &TrainInputArgs, shard: u32, name: &[u8; 32], made: &Made, fresh
 struct Standing<'a> {
     bars: Bars<'a>,
     asked: &'static AtomicBool,
-    input: &'a Path,
+    input: &'a Place,
     name: [u8; 32],
+    /// When a bucket was last asked, and whether the input was there.
+    looked: Mutex<Option<(Instant, bool)>>,
+}
+
+impl Standing<'_> {
+    /// A bucket is asked now and then, and at the end.
+    fn is_wanted(&self) -> bool {
+        let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        match *looked {
+            Some((when, wanted)) if self.input.is_object() && when.elapsed() < ASK => wanted,
+            _ => looked.insert((Instant::now(), Input::is_at(self.input, &self.name))).1,
+        }
+    }
 }
 
 impl Follower for Standing<'_> {
@@ -218,7 +291,7 @@ impl Follower for Standing<'_> {
     }
 
     fn wish(&self, _: u32) -> Wish {
-        match (Input::is_at(self.input, &self.name), self.asked.load(Ordering::SeqCst)) {
+        match (self.is_wanted(), self.asked.load(Ordering::SeqCst)) {
             (false, _) => Wish::Drop,
             (true, true) => Wish::Checkpoint,
             (true, false) => Wish::GoOn,

@@ -1,14 +1,13 @@
-//! The operator's choice of where shards are trained: threads of this process, or a
-//! command.
+//! What an operator chooses: threads of this process, a command, or a cluster.
 
 use std::fmt::{self, Display};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::Args;
 use eemu_core::tensor::Device;
 use serde::Deserialize;
@@ -28,13 +27,19 @@ pub enum Launch {
     Threads,
     /// By a command of the shell, in which names in braces are replaced.
     Command(String),
+    /// By Jobs of a Kubernetes cluster, with the settings in this file.
+    Kubernetes(PathBuf),
 }
 
 impl Launch {
-    /// Whether one run of the command is for all waiting shards.
+    /// Whether one run is for all shards that wait.
     #[must_use]
     pub fn is_of_many(&self) -> bool {
-        matches!(self, Self::Command(command) if command.contains("{indices}"))
+        match self {
+            Self::Threads => false,
+            Self::Command(command) => command.contains("{indices}"),
+            Self::Kubernetes(_) => true,
+        }
     }
 }
 
@@ -45,8 +50,14 @@ impl FromStr for Launch {
         if text == "threads" {
             return Ok(Self::Threads);
         }
+        if let Some(file) = text.strip_prefix("kubernetes=").filter(|file| !file.is_empty()) {
+            return Ok(Self::Kubernetes(file.into()));
+        }
+        if text.trim_end_matches('=') == "kubernetes" {
+            return Err("kubernetes needs its settings; write kubernetes=FILE, with the image in it".to_owned());
+        }
         let Some(command) = text.strip_prefix("command=") else {
-            return Err(format!("'{text}' is no launcher; write threads, or command=COMMAND"));
+            return Err(format!("'{text}' is no launcher; write threads, command=COMMAND, or kubernetes=FILE"));
         };
         let has = |name: &str| command.contains(name);
         if has("{indices}") && (has("{input}") || has("{output}")) {
@@ -79,6 +90,7 @@ impl Display for Launch {
         match self {
             Self::Threads => f.write_str("threads"),
             Self::Command(command) => write!(f, "command={command}"),
+            Self::Kubernetes(file) => write!(f, "kubernetes={}", file.display()),
         }
     }
 }
@@ -89,7 +101,8 @@ pub struct LaunchOptions {
     /// Where shards are trained: threads of this process, or a command that is
     /// run for each: command='srun eemu shard train {input} --out {output}'.
     /// It also may name {shard} and {name}; with {dir} and {indices} it is run
-    /// once for all shards. --jobs says how many run at once.
+    /// once for all shards. --jobs says how many run at once. Or Jobs of a
+    /// Kubernetes cluster: kubernetes=FILE, with its settings in that file.
     #[arg(long, value_name = "HOW", env = "EEMU_LAUNCH", default_value_t)]
     pub launch: Launch,
     /// Folder of what a command needs, which it must see too where it runs; in
@@ -97,8 +110,8 @@ pub struct LaunchOptions {
     /// their shards train.
     #[arg(long, value_name = "DIR", env = "EEMU_LAUNCH_DIR")]
     pub launch_dir: Option<PathBuf>,
-    /// How often a command is run for a shard at most: again after exit code
-    /// 75, and after a signal.
+    /// How often a command, or a pod, is run for a shard at most: again after
+    /// exit code 75, and after a signal.
     #[arg(long, value_name = "N", env = "EEMU_LAUNCH_TRIES", default_value_t = TRIES, value_parser = count)]
     pub launch_tries: usize,
 }
@@ -116,7 +129,7 @@ impl LaunchOptions {
     /// Opens the launcher, for shards of a state that this process writes to.
     ///
     /// # Errors
-    /// When the folder cannot be used.
+    /// When the folder, the bucket or the cluster cannot be used.
     pub fn open(&self, state: &State, device: &Device) -> Result<Arc<dyn Launcher>> {
         static NEVER: AtomicBool = AtomicBool::new(false);
         self.open_until(state, device, &NEVER)
@@ -126,7 +139,8 @@ impl LaunchOptions {
     /// then ends the commands that it runs.
     ///
     /// # Errors
-    /// When the folder cannot be used, or the system does not deliver signals.
+    /// When the folder, the bucket or the cluster cannot be used, or the system
+    /// gives no signals.
     pub(crate) fn open_here(&self, state: &State, device: &Device) -> Result<Arc<dyn Launcher>> {
         if self.launch == Launch::Threads {
             return self.open(state, device);
@@ -142,6 +156,11 @@ impl LaunchOptions {
                 let root = state.launch_from(self.launch_dir.as_deref())?;
                 Arc::new(Commands::new(command, &root, self.launch_tries, asked))
             }
+            Launch::Kubernetes(_) if self.launch_dir.is_some() => {
+                bail!("a cluster's pods see no folder of this machine; leave --launch-dir out, and name a bucket in the \
+                       launcher's settings")
+            }
+            Launch::Kubernetes(file) => kubernetes(file, state, self.launch_tries, asked)?,
         })
     }
 
@@ -151,6 +170,16 @@ impl LaunchOptions {
     pub fn jobs(&self, asked: Option<usize>) -> usize {
         asked.unwrap_or_else(|| if self.launch.is_of_many() { usize::MAX } else { default_jobs() })
     }
+}
+
+#[cfg(feature = "kubernetes")]
+fn kubernetes(file: &Path, state: &State, tries: usize, asked: &'static AtomicBool) -> Result<Arc<dyn Launcher>> {
+    Ok(Arc::new(super::kubernetes::Kubernetes::open(file, state, tries, asked)?))
+}
+
+#[cfg(not(feature = "kubernetes"))]
+fn kubernetes(_: &Path, _: &State, _: usize, _: &'static AtomicBool) -> Result<Arc<dyn Launcher>> {
+    bail!("this eemu was built without Kubernetes; build it with `cargo build --features eemu-server/kubernetes`")
 }
 
 #[cfg(test)]
@@ -171,9 +200,14 @@ mod tests {
             "command={dir}",
             "command={input} {output} {indices}",
             "command={dir} {indices} {output}",
+            "kubernetes",
+            "kubernetes=",
         ] {
             assert!(wrong.parse::<Launch>().is_err(), "{wrong}");
         }
         assert_eq!("threads".parse(), Ok(Launch::Threads));
+        let cluster: Launch = "kubernetes=k.toml".parse().unwrap();
+        assert!(cluster.is_of_many());
+        assert_eq!(cluster.to_string().parse(), Ok(cluster));
     }
 }

@@ -8,16 +8,14 @@ use anyhow::{Context, Result, bail, ensure};
 
 use super::batches::Batches;
 use super::running::{How, LOOK};
+use super::wanted::Wanted;
 use super::{Launcher, Right};
 use crate::store::StoreError;
 use crate::training::fits;
-use crate::unit::{Follower, Input, Made, TrainedModel, Unit, Wish, refused};
+use crate::unit::{Follower, Input, Made, TrainedModel, Unit, refused};
 
 /// The pause between two runs for a shard; doubled each time.
 const PAUSE: Duration = Duration::from_secs(1);
-
-/// The time between two checks of a shared store whether the shard has changed.
-const ASK: Duration = Duration::from_secs(2);
 
 /// A command that trains units from file to file.
 pub struct Commands {
@@ -35,46 +33,26 @@ impl Commands {
     }
 }
 
-/// A shard that is being trained, and who waits for it.
+/// Who waits for a shard, and the folder that it has meanwhile.
 struct Waiting<'a> {
-    shard: u32,
+    who: Wanted<'a>,
     folder: &'a Path,
-    right: &'a Right<'a>,
-    follower: &'a dyn Follower,
-    asked: std::sync::Mutex<Instant>,
-    changed: AtomicBool,
-    ending: &'static AtomicBool,
 }
 
 impl Waiting<'_> {
     /// Whether the model is still wanted. If not, its folder is removed at once, since it
     /// holds records that may have to be forgotten.
     fn wanted(&self) -> bool {
-        let wish = self.follower.wish(self.shard);
-        let ending = self.ending.load(Ordering::SeqCst);
-        let wanted = wish == Wish::GoOn && !ending && self.stands() && self.folder.exists();
-        if !wanted && wish != Wish::Checkpoint {
+        let wanted = self.who.still() && self.folder.exists();
+        if !wanted && !self.who.is_kept() {
             self.remove();
         }
         wanted
     }
 
-    /// Whether the ticket is still valid. Only another process changes a shard without
-    /// telling the observer.
-    fn stands(&self) -> bool {
-        if self.right.state.is_shared()
-            && let Ok(mut asked) = self.asked.try_lock()
-            && asked.elapsed() >= ASK
-        {
-            *asked = Instant::now();
-            self.changed.store(!self.right.stands(), Ordering::SeqCst);
-        }
-        !self.changed.load(Ordering::SeqCst)
-    }
-
     fn remove(&self) {
-        if let Err(problem) = self.right.state.end_launch(self.folder) {
-            tracing::error!(shard = self.shard, "what a command needed is not deleted yet: {problem}");
+        if let Err(problem) = self.who.right.state.end_launch(self.folder) {
+            tracing::error!(shard = self.who.shard, "what a command needed is not deleted yet: {problem}");
         }
     }
 
@@ -92,31 +70,22 @@ impl Waiting<'_> {
 
 impl Launcher for Commands {
     fn train(&self, unit: Unit, right: &Right<'_>, follower: &dyn Follower) -> Result<Option<Made>> {
-        let shard = unit.shard();
-        if self.is_ending() || follower.wish(shard) != Wish::GoOn {
+        let who = Wanted::new(right, follower, self.asked);
+        if !who.may_begin() {
             return Ok(None);
         }
         let folder = right.state.begin_launch(right.ticket)?;
-        let waiting = Waiting {
-            shard,
-            folder: &folder,
-            right,
-            follower,
-            asked: std::sync::Mutex::new(Instant::now()),
-            changed: AtomicBool::new(false),
-            ending: self.asked,
-        };
+        let waiting = Waiting { who, folder: &folder };
         let made = self.tried(unit, &waiting);
         match &made {
-            // The checkpoint is kept for the next start, but not the records.
-            Ok(None) if follower.wish(shard) == Wish::Checkpoint => {
+            // Kept for the next start, but for the records.
+            Ok(None) if waiting.who.is_kept() => {
                 let _ = std::fs::remove_file(folder.join("input"));
             }
             _ => waiting.remove(),
         }
-        // No observer stopped it, so another process has changed the shard.
-        if matches!(made, Ok(None)) && !self.is_ending() && follower.wish(shard) == Wish::GoOn && !right.stands() {
-            return Err(StoreError::Outdated { shard }.into());
+        if matches!(made, Ok(None)) && waiting.who.is_lost() {
+            return Err(StoreError::Outdated { shard: waiting.who.shard }.into());
         }
         made
     }
@@ -143,13 +112,13 @@ impl Commands {
         let mut why = String::new();
         for attempt in 0..self.tries {
             if attempt > 0 {
-                waiting.follower.again(waiting.shard, &why);
+                waiting.who.follower.again(waiting.who.shard, &why);
                 if !waiting.pause(PAUSE * 2u32.saturating_pow(attempt as u32 - 1)) {
                     return Ok(None);
                 }
             }
-            let Some(how) = self.batches.run(waiting.shard, || waiting.wanted()) else { return Ok(None) };
-            // A run for many shards may fail for one and succeed for this one.
+            let Some(how) = self.batches.run(waiting.who.shard, || waiting.wanted()) else { return Ok(None) };
+            // A run for many may fail for one, and be good for this.
             if output.exists() {
                 match taken(&input, &name, &output) {
                     Err(_) if !waiting.wanted() => return Ok(None),
@@ -181,8 +150,11 @@ impl Commands {
 
 /// Reads the model that a command wrote, if it was trained on this input.
 fn taken(input: &Path, name: &[u8; 32], output: &Path) -> Result<Made> {
-    let model = TrainedModel::read(output)?;
-    let packed = Input::read(input)?;
+    checked(TrainedModel::read(output)?, &Input::read(input)?, name)
+}
+
+/// What a model came to, if it is of this very input.
+pub(super) fn checked(model: TrainedModel, packed: &Input, name: &[u8; 32]) -> Result<Made> {
     let made = model.made;
     ensure!(packed.name == *name && model.input == *name, "it must be of the input that was packed");
     ensure!(packed.unit.input(&made.fingerprint) == made.input_hash, "it must be of the records that were packed");

@@ -1,16 +1,22 @@
-//! Runs the training of shards, in this process or by an operator's command.
+//! Where the training of a shard runs: here, by a command of the operator's, or
+//! in Jobs of a Kubernetes cluster.
 //!
 //! | file | what it does |
 //! |---|---|
-//! | `choice` | the operator's choice |
-//! | `command` | trains shards from file to file by a command, with retries |
-//! | `batches` | decides which shards one run of the command is for |
-//! | `running` | starts, awaits and ends one run of the command |
+//! | `choice` | what an operator chooses |
+//! | `command` | shards as files, trained by a command and tried again |
+//! | `batches` | which shards one run of the command is for |
+//! | `running` | one run of the command: started, waited for, ended |
+//! | `wanted` | whether a model is wanted still |
+//! | `kubernetes` | shards as objects of a bucket, trained by Jobs (feature `kubernetes`) |
 
 mod batches;
 mod choice;
 mod command;
+#[cfg(feature = "kubernetes")]
+mod kubernetes;
 mod running;
+mod wanted;
 
 use anyhow::Result;
 use eemu_core::fingerprint::Fingerprint;

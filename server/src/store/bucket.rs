@@ -79,6 +79,15 @@ impl Bucket {
         }
     }
 
+    /// The first bytes of an object, which must have as many.
+    pub(super) async fn head(&self, name: &str, bytes: u64) -> Result<Option<Vec<u8>>> {
+        match self.store.get_range(&self.at(name), 0..bytes).await {
+            Ok(found) => Ok(Some(found.to_vec())),
+            Err(Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(self.failed("read from", error)),
+        }
+    }
+
     pub(super) async fn list(&self) -> Result<Vec<String>> {
         let mut objects = self.store.list(Some(&self.prefix));
         let mut names = Vec::new();

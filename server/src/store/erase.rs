@@ -33,7 +33,7 @@ use super::error::{Result, StoreError};
 use super::failpoint::failpoint;
 use super::files::Files;
 use super::schema::{BUSY, clear_meta, meta, set_meta};
-use super::{atomic_file, catalog, checkpoint, compaction, launched, models, requests};
+use super::{atomic_file, catalog, checkpoint, compaction, launch_bucket, launched, models, requests};
 use crate::clock::now_exactly;
 
 const PENDING: &str = "erasure-pending";
@@ -158,6 +158,11 @@ async fn leftovers(db: &mut Db, dir: &Path) -> Result<Vec<PathBuf>> {
 pub(super) async fn sweep(db: &mut Db, dir: &Path, files: &Files) -> Result<()> {
     atomic_file::delete(&leftovers(db, dir).await?)?;
     let launched = sweep_launched(db, dir).await;
+    let far_away = if db.is_shared() {
+        quietly(db, async |db: &mut Db| launch_bucket::sweep(db, dir).await).await
+    } else {
+        launch_bucket::sweep(db, dir).await
+    };
     if db.is_shared() {
         // In a write transaction, so that nobody announces a file between the listing and its
         // deletion.
@@ -166,7 +171,7 @@ pub(super) async fn sweep(db: &mut Db, dir: &Path, files: &Files) -> Result<()> 
     } else {
         sweep_models(db, files).await?;
     }
-    launched
+    launched.and(far_away)
 }
 
 /// Deletes the launch folders of shards that have changed. It deletes all that it can,
@@ -191,6 +196,7 @@ pub(super) async fn needed(db: &mut Db, dir: &Path, files: &Files) -> Result<boo
         || !catalog::staged(dir)?.is_empty()
         || !leftovers(db, dir).await?.is_empty()
         || !launched::outdated(dir, &models::shards(db).await?)?.is_empty()
+        || launch_bucket::is_noted(db, dir).await?
         || (!files.is_bucket() && !files.unaccounted(&kept).await?.is_empty()))
 }
 

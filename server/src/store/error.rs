@@ -51,6 +51,12 @@ pub enum StoreError {
         /// What is wrong with it, and what else can be done.
         problem: &'static str,
     },
+    /// Training far away needs a bucket.
+    #[error(
+        "shards that train far away need a bucket for their inputs. Name one in the launcher's settings (bucket = \
+         \"s3://bucket/prefix\"), or keep the models in one (--models)"
+    )]
+    NoLaunchBucket,
     /// Another server or trainer changed records since this process read them.
     #[error("another process changed the records meanwhile. Nothing was changed; repeat the command")]
     Moved,

@@ -32,9 +32,13 @@ pub(super) fn root(dir: &Path) -> Result<PathBuf> {
         note => note.context("read", &dir.join(ELSEWHERE))?,
     };
     // A copy of the directory must not affect the original's folders.
-    let own = id(dir)?.map(|id| owner(dir, &id)).transpose()?;
-    let place = own.and_then(|owner| note.strip_prefix(&format!("{owner}\n")).map(PathBuf::from));
+    let place = own(dir)?.and_then(|owner| note.strip_prefix(&format!("{owner}\n")).map(PathBuf::from));
     Ok(place.unwrap_or_else(|| dir.join(FOLDER)))
+}
+
+/// Whose folders elsewhere are, if there were any.
+pub(super) fn own(dir: &Path) -> Result<Option<String>> {
+    id(dir)?.map(|id| owner(dir, &id)).transpose()
 }
 
 fn id(dir: &Path) -> Result<Option<String>> {
@@ -55,7 +59,7 @@ fn owner(dir: &Path, id: &str) -> Result<String> {
 }
 
 /// The owner's id, drawn when there is none yet.
-fn owner_from_now_on(dir: &Path) -> Result<String> {
+pub(super) fn owner_from_now_on(dir: &Path) -> Result<String> {
     if let Some(id) = id(dir)? {
         return owner(dir, &id);
     }

@@ -11,7 +11,8 @@
 //!
 //! Where a [`Location`] says so, records and catalogue are in PostgreSQL instead. Then
 //! several processes, each with its own directory, write to one state. Models may be in
-//! another folder or in a bucket.
+//! another folder or in a bucket. The inputs of shards that Kubernetes trains
+//! are in a bucket.
 //!
 //! The store promises two things. A change is made whole or not at all, whenever the
 //! process dies. And when [`State::finish`] returns, no file of the directory holds a
@@ -40,12 +41,14 @@ mod forgotten;
 mod interrupt;
 mod items_down;
 mod kept;
+mod launch_bucket;
 mod launched;
 mod ledger;
 mod location;
 mod lock;
 mod model_rows;
 mod models;
+mod objects;
 mod people;
 mod place;
 mod private;
@@ -62,7 +65,7 @@ mod watch;
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -80,8 +83,10 @@ pub use failpoint::{STEPS, failpoint, trouble};
 pub use forgotten::{Forgotten, Name};
 pub use interrupt::end_cleanly;
 pub use kept::Kept;
+pub use launch_bucket::{LaunchPlace, Launched};
 pub use location::{DatabaseUrl, Location};
 pub use models::{Live, LoadedModel, Publication, Secret, Shard, Ticket};
+pub use objects::Objects;
 pub use people::PartOf;
 pub use reading::Picture;
 pub use receipts::Receipt;
@@ -180,6 +185,8 @@ pub struct State {
     /// `f64`; 0 for before a deletion returns.
     erase_within: AtomicU64,
     claimed: Mutex<BTreeSet<u32>>,
+    /// Whether records were in a bucket while their shard trained on Kubernetes.
+    logical: AtomicBool,
     // After `inner`, so that the lock is released when the database is closed.
     lock: Option<Lock>,
 }
@@ -245,7 +252,7 @@ impl State {
             private::all(&location.dir)?;
         }
         let mut inner = Inner::open(&location, write)?;
-        let files = inner.run(async |db| {
+        let (files, logical) = inner.run(async |db| {
             schema::hold(db).await?;
             schema::migrate(db, write).await?;
             let files = place::model_files(db, &location, write).await?;
@@ -257,7 +264,7 @@ impl State {
                 let supported = schema::format(db).await?;
                 return Err(StoreError::OlderFormat { found: supported - 1, supported });
             }
-            Ok(files)
+            Ok((files, launch_bucket::was_used(db).await?))
         })?;
         Ok(Self {
             location,
@@ -265,6 +272,7 @@ impl State {
             inner: Mutex::new(inner),
             erase_within: AtomicU64::new(0),
             claimed: Mutex::default(),
+            logical: logical.into(),
             lock,
         })
     }
@@ -303,7 +311,7 @@ impl State {
 
     /// How far erasure reaches.
     pub fn erasure(&self) -> Erasure {
-        if self.is_shared() || self.files.is_bucket() { Erasure::Logical } else { Erasure::Bytes }
+        if self.is_shared() || self.files.is_bucket() || self.logical.load(Ordering::SeqCst) { Erasure::Logical } else { Erasure::Bytes }
     }
 
     /// The location of the models, for messages.

@@ -61,6 +61,23 @@ impl Drop for Place {
     }
 }
 
+/// The deployment's name, drawn when it has none yet.
+pub(super) async fn deployment(db: &mut Db) -> Result<String> {
+    if let Some(owner) = meta(db, DEPLOYMENT).await? {
+        return Ok(owner);
+    }
+    let drawn = random_hex::<16>()?;
+    let note = async |db: &mut Db| {
+        // When two processes arrive at once, the first draws the name.
+        if let Some(known) = meta(db, DEPLOYMENT).await? {
+            return Ok(known);
+        }
+        set_meta(db, DEPLOYMENT, &drawn).await?;
+        Ok(drawn.clone())
+    };
+    Ok(transaction(db, note).await?.0)
+}
+
 /// Opens the location of the models: the one given now, else the one of the import,
 /// else the directory's own.
 pub(super) async fn model_files(db: &mut Db, location: &Location, write: bool) -> Result<Files> {
@@ -70,21 +87,7 @@ pub(super) async fn model_files(db: &mut Db, location: &Location, write: bool) -
     };
     let files = Files::open(&place)?;
     if write {
-        let owner = match meta(db, DEPLOYMENT).await? {
-            Some(owner) => owner,
-            None => {
-                let drawn = random_hex::<16>()?;
-                let note = async |db: &mut Db| {
-                    // When two processes arrive at once, the first draws the name.
-                    if let Some(known) = meta(db, DEPLOYMENT).await? {
-                        return Ok(known);
-                    }
-                    set_meta(db, DEPLOYMENT, &drawn).await?;
-                    Ok(drawn.clone())
-                };
-                transaction(db, note).await?.0
-            }
-        };
+        let owner = deployment(db).await?;
         files.claim(&owner).await?;
         if meta(db, PLACE).await?.as_ref() != Some(&place) && !db.is_shared() {
             transaction(db, async |db| set_meta(db, PLACE, &place).await).await?;

@@ -9,6 +9,7 @@
 //! items; features that are numbers are tensors of their own.
 
 use std::collections::HashMap;
+use std::fmt::Display;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -20,7 +21,7 @@ use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 use serde::{Deserialize, Serialize};
 
-use super::{Unit, placed, sealed};
+use super::{Place, Unit, placed, sealed};
 
 const KIND: &[u8; 8] = b"EEMUINP1";
 const WHAT: &str = "the input of a shard's training";
@@ -74,21 +75,40 @@ impl Input {
         sealed::write(path, KIND, &body(unit)?)
     }
 
+    /// The bytes of such a file, and the input's name.
+    ///
+    /// # Errors
+    /// When the unit cannot be written as a file.
+    pub fn bytes(unit: &Unit) -> Result<(Vec<u8>, [u8; 32])> {
+        Ok(sealed::bytes(KIND, &body(unit)?))
+    }
+
     /// Reads an input.
     ///
     /// # Errors
     /// When the file cannot be read, is not an input, or is damaged.
     pub fn read(path: &Path) -> Result<Self> {
-        let (name, body) = sealed::read(path, KIND, WHAT, WAY_OUT)?;
-        let unit = unit(&body).with_context(|| format!("{} cannot be used; {WAY_OUT}", path.display()))?;
+        Self::opened(sealed::read(path, KIND, WHAT, WAY_OUT)?, &path.display())
+    }
+
+    /// The same of bytes that were read from a place that is shown so.
+    ///
+    /// # Errors
+    /// When they are no input, or damaged.
+    pub fn of(bytes: Vec<u8>, shown: &dyn Display) -> Result<Self> {
+        Self::opened(sealed::open(bytes, shown, KIND, WHAT, WAY_OUT)?, shown)
+    }
+
+    fn opened((name, body): ([u8; 32], Vec<u8>), shown: &dyn Display) -> Result<Self> {
+        let unit = unit(&body).with_context(|| format!("{shown} cannot be used; {WAY_OUT}"))?;
         Ok(Self { name, unit })
     }
 
-    /// Whether the input of this name still exists. As long as it does, its model is
-    /// wanted.
+    /// Whether the input of this name is there still: while it is, its model is
+    /// wanted. A bucket that does not answer has not said that it is gone.
     #[must_use]
-    pub fn is_at(path: &Path, name: &[u8; 32]) -> bool {
-        sealed::is_at(path, KIND, name)
+    pub fn is_at(place: &Place, name: &[u8; 32]) -> bool {
+        place.head(sealed::HEADER).map_or(true, |head| head.is_some_and(|head| sealed::begins(&head, KIND, name)))
     }
 }
 

@@ -1,18 +1,21 @@
-//! One shard's training as a function of its input: catalogue, configuration, one
-//! shard's data. It uses no state, no database and no network.
+//! One shard's training as a function of what it reads: catalogue,
+//! configuration, one shard's data. No state, no database, and no network but
+//! the bucket that an argument names.
 //!
 //! | file | what it does |
 //! |---|---|
-//! | `input` | the file with everything that the training of one shard reads |
-//! | `model` | the file with the trained model |
-//! | `sealed` | a file with a checksum |
-//! | `beside` | the checkpoint, in a file beside the output |
-//! | `placed` | puts a shard's users at their rows of the deployment's table |
-//! | `trying` | tells errors that may pass from errors that will not |
+//! | `input` | the file that holds all that the training of one shard reads |
+//! | `model` | the file that holds what came of it |
+//! | `sealed` | a file that says whether it is whole |
+//! | `beside` | training done so far, as a file beside the output |
+//! | `place` | where a unit reads and writes: files, or objects of a bucket |
+//! | `placed` | a shard's people at their rows of a table of others |
+//! | `trying` | what may go well another time |
 
 mod beside;
 mod input;
 mod model;
+mod place;
 mod placed;
 mod sealed;
 mod trying;
@@ -32,6 +35,7 @@ use eemu_core::train::{Trainer, input_hash};
 pub use beside::Beside;
 pub use input::Input;
 pub use model::TrainedModel;
+pub use place::Place;
 pub use sealed::sweep_halves;
 pub use trying::{TRY_AGAIN, may_pass};
 pub(crate) use trying::{refuse, refuse_nothing, refused};

@@ -1,6 +1,7 @@
 //! The file with the trained model of one shard: its tensors, and a header about them.
 
 use std::collections::HashMap;
+use std::fmt::Display;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
@@ -48,6 +49,19 @@ impl TrainedModel {
     /// # Errors
     /// When the disk refuses.
     pub fn write(&self, path: &Path) -> Result<()> {
+        sealed::write(path, KIND, &self.body()?)?;
+        Ok(())
+    }
+
+    /// The bytes of such a file.
+    ///
+    /// # Errors
+    /// When it cannot be written as a file.
+    pub fn bytes(&self) -> Result<Vec<u8>> {
+        Ok(sealed::bytes(KIND, &self.body()?).0)
+    }
+
+    fn body(&self) -> Result<Vec<u8>> {
         let made = &self.made;
         let header = Header {
             shard: self.shard,
@@ -66,9 +80,7 @@ impl TrainedModel {
         let view = |(name, shape, bytes)| Ok((name, TensorView::new(Dtype::F32, Vec::clone(shape), bytes)?));
         let views = bytes.iter().map(|(name, shape, bytes)| view((*name, *shape, bytes.as_slice())));
         let metadata = HashMap::from([(HEADER.to_owned(), serde_json::to_string(&header)?)]);
-        let body = safetensors::serialize(views.collect::<Result<Vec<_>>>()?, Some(metadata))?;
-        sealed::write(path, KIND, &body)?;
-        Ok(())
+        Ok(safetensors::serialize(views.collect::<Result<Vec<_>>>()?, Some(metadata))?)
     }
 
     /// Reads a file.
@@ -78,6 +90,15 @@ impl TrainedModel {
     pub fn read(path: &Path) -> Result<Self> {
         let (_, body) = sealed::read(path, KIND, WHAT, WAY_OUT)?;
         of(&body).with_context(|| format!("{} cannot be used; {WAY_OUT}", path.display()))
+    }
+
+    /// The same of bytes that were read from a place that is shown so.
+    ///
+    /// # Errors
+    /// When they are no such model, or damaged.
+    pub fn of(bytes: Vec<u8>, shown: &dyn Display) -> Result<Self> {
+        let (_, body) = sealed::open(bytes, shown, KIND, WHAT, WAY_OUT)?;
+        of(&body).with_context(|| format!("{shown} cannot be used; {WAY_OUT}"))
     }
 }
 

@@ -19,6 +19,8 @@ pub fn may_pass(problem: &anyhow::Error) -> bool {
             StoreError::Io { reason, .. } => Some(reason),
             _ => None,
         });
+        // A bucket that does not answer, most often.
+        let bucket = matches!(cause.downcast_ref(), Some(StoreError::Bucket { .. }));
         let kind = io.or(stored).map(std::io::Error::kind);
         let passes = |kind| {
             matches!(
@@ -32,7 +34,7 @@ pub fn may_pass(problem: &anyhow::Error) -> bool {
                     | ErrorKind::StaleNetworkFileHandle
             )
         };
-        kind.is_some_and(passes) || matches!(cause.downcast_ref(), Some(eemu_core::Error::Device(_)))
+        bucket || kind.is_some_and(passes) || matches!(cause.downcast_ref(), Some(eemu_core::Error::Device(_)))
     })
 }
 

@@ -1,0 +1,202 @@
+//! Which shards one Job is for: all that come within a moment of each other;
+//! and what became of each.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::runtime::Handle;
+
+use super::cluster::Cluster;
+use super::group::Group;
+use super::job::Item;
+use crate::launch::running::LOOK;
+
+/// How long a Job waits for another shard.
+const TOGETHER: Duration = Duration::from_secs(1);
+
+/// What became of a shard in a Job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// Its pod succeeded.
+    Done,
+    /// It may go well another time.
+    Again(String),
+    /// It would fail again, or did as often as it may.
+    Failed(String),
+}
+
+/// A shard that waits for a Job.
+struct Waiting {
+    item: Item,
+    /// Whether a Job that runs already may do for it.
+    takes_over: bool,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: BTreeMap<u32, Waiting>,
+    came: Option<Instant>,
+    /// Runs so far, of which each has its number.
+    runs: u64,
+    /// Runs that have a Job, or are getting one.
+    running: BTreeSet<u64>,
+    /// Shards that a run is for and somebody waits for, and which run.
+    wanted: BTreeMap<u32, u64>,
+    ended: BTreeMap<u32, Outcome>,
+}
+
+/// Jobs of one launcher.
+#[derive(Clone)]
+pub(super) struct Batches {
+    pub(super) cluster: Arc<Cluster>,
+    runtime: Handle,
+    state: Arc<(Mutex<State>, Condvar)>,
+}
+
+impl Batches {
+    pub(super) fn new(cluster: Cluster, runtime: Handle) -> Self {
+        Self { cluster: Arc::new(cluster), runtime, state: Arc::default() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait<'a>(&'a self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        self.state.1.wait_timeout(state, LOOK).unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    /// Has a shard trained whose input is in the bucket, perhaps with others.
+    /// `None` when it is not wanted any more. When nobody else wants what the
+    /// Job does, it is gone by then.
+    pub(super) fn run(&self, item: &Item, takes_over: bool, wanted: impl Fn() -> bool) -> Option<Outcome> {
+        let shard = item.shard;
+        let mut state = self.lock();
+        state.waiting.insert(shard, Waiting { item: item.clone(), takes_over });
+        state.came = Some(Instant::now());
+        let mut run = None;
+        let outcome = loop {
+            run = state.wanted.get(&shard).copied().or(run);
+            if let Some(outcome) = state.ended.remove(&shard) {
+                break Some(outcome);
+            }
+            // Outside the lock: it may ask a store.
+            drop(state);
+            let is_wanted = wanted();
+            state = self.lock();
+            if !is_wanted && !state.ended.contains_key(&shard) {
+                state.waiting.remove(&shard);
+                run = state.wanted.remove(&shard).or(run);
+                break None;
+            }
+            self.start_what_is_due(&mut state);
+            state = self.wait(state);
+        };
+        if let Some(run) = run {
+            while state.running.contains(&run) && !state.wanted.values().any(|&other| other == run) {
+                state = self.wait(state);
+            }
+        }
+        outcome
+    }
+
+    fn start_what_is_due(&self, state: &mut State) {
+        let due = state.came.is_some_and(|came| came.elapsed() >= TOGETHER);
+        if !due || state.waiting.is_empty() {
+            return;
+        }
+        let batch = std::mem::take(&mut state.waiting);
+        let number = Self::numbered(state);
+        state.wanted.extend(batch.keys().map(|&shard| (shard, number)));
+        let own = self.clone();
+        self.runtime.spawn(async move { own.start(number, batch.into_values().collect()).await });
+    }
+
+    fn numbered(state: &mut State) -> u64 {
+        state.runs += 1;
+        state.running.insert(state.runs);
+        state.runs
+    }
+
+    /// Finds Jobs that run for these shards, and begins one for the others.
+    async fn start(self, number: u64, batch: Vec<Waiting>) {
+        let eager: Vec<Item> = batch.iter().filter(|w| w.takes_over).map(|w| w.item.clone()).collect();
+        let running = if eager.is_empty() { Ok(Vec::new()) } else { self.cluster.running(&eager).await };
+        let mut rest: Vec<Item> = batch.into_iter().map(|waiting| waiting.item).collect();
+        match running {
+            Ok(running) => {
+                for (job, places) in running {
+                    // A Job that two of them name is asked for once.
+                    let places: Vec<(usize, Item)> =
+                        places.into_iter().filter(|(_, item)| rest.contains(item)).collect();
+                    if places.is_empty() {
+                        continue;
+                    }
+                    rest.retain(|item| !places.iter().any(|(_, taken)| taken == item));
+                    let run = self.moved(number, &places);
+                    let group = Group::new(self.clone(), run, job, places);
+                    self.runtime.spawn(group.follow());
+                }
+            }
+            Err(problem) => {
+                for item in std::mem::take(&mut rest) {
+                    self.end(number, item.shard, Outcome::Failed(problem.clone()));
+                }
+            }
+        }
+        // Whoever withdrew meanwhile needs no pod.
+        rest.retain(|item| self.wants(number, item.shard));
+        if !rest.is_empty() {
+            match self.cluster.begin(&rest).await {
+                Ok(job) => {
+                    let places: Vec<(usize, Item)> = rest.into_iter().enumerate().collect();
+                    let run = self.moved(number, &places);
+                    self.runtime.spawn(Group::new(self.clone(), run, job, places).follow());
+                }
+                Err(problem) => {
+                    rest.iter().for_each(|item| self.end(number, item.shard, Outcome::Failed(problem.clone())));
+                }
+            }
+        }
+        self.over(number);
+    }
+
+    /// Gives shards of a run to another that is for them alone.
+    fn moved(&self, from: u64, places: &[(usize, Item)]) -> u64 {
+        let mut state = self.lock();
+        let number = Self::numbered(&mut state);
+        for (_, item) in places {
+            if let Some(run) = state.wanted.get_mut(&item.shard).filter(|run| **run == from) {
+                *run = number;
+            }
+        }
+        number
+    }
+
+    fn wants(&self, run: u64, shard: u32) -> bool {
+        self.lock().wanted.get(&shard) == Some(&run)
+    }
+
+    /// Whether anybody waits for a run.
+    pub(super) fn is_wanted(&self, run: u64) -> bool {
+        self.lock().wanted.values().any(|&other| other == run)
+    }
+
+    /// Tells whoever waits what became of a shard.
+    pub(super) fn end(&self, run: u64, shard: u32, outcome: Outcome) {
+        let mut state = self.lock();
+        // Whoever withdrew does not come for it.
+        if state.wanted.get(&shard) == Some(&run) {
+            state.wanted.remove(&shard);
+            state.ended.insert(shard, outcome);
+        }
+        self.state.1.notify_all();
+    }
+
+    /// A run has no Job any more.
+    pub(super) fn over(&self, run: u64) {
+        self.lock().running.remove(&run);
+        self.state.1.notify_all();
+    }
+}
