@@ -13,6 +13,7 @@ use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, PodSpec, Secret, Service, ServiceAccount};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -25,41 +26,22 @@ fn yaml(file: &str) -> Value {
     serde_saphyr::from_str(&fs::read_to_string(folder().join(file)).unwrap()).unwrap_or_else(|e| panic!("{file}: {e}"))
 }
 
-/// Collects the fields of `written` that `read` lacks.
-fn lost(written: &Value, read: &Value, at: &str, found: &mut Vec<String>) {
-    match (written, read) {
-        (Value::Object(written), Value::Object(read)) => {
-            for (key, value) in written {
-                match read.get(key) {
-                    Some(other) => lost(value, other, &format!("{at}.{key}"), found),
-                    None => found.push(format!("{at}.{key}")),
-                }
-            }
-        }
-        (Value::Array(written), Value::Array(read)) if written.len() == read.len() => {
-            written.iter().zip(read).for_each(|(a, b)| lost(a, b, &format!("{at}[]"), found));
-        }
-        (written, read) if written == read => {}
-        _ => found.push(at.to_owned()),
-    }
-}
-
-/// Reads a manifest into its type. Types ignore unknown fields, so the parsed
-/// value is written again and compared.
+/// Reads a manifest into its type.
 fn typed<T: DeserializeOwned + Serialize>(value: &Value, file: &str) -> T {
-    let read: T = serde_json::from_value(value.clone()).unwrap_or_else(|e| panic!("{file}: {e}"));
-    let mut gone = Vec::new();
-    lost(value, &serde_json::to_value(&read).unwrap(), "", &mut gone);
-    assert!(gone.is_empty(), "{file} has fields that Kubernetes does not know: {gone:?}");
-    read
+    eemu_tests::kubernetes::typed(value).unwrap_or_else(|problem| panic!("{file}: {problem}"))
 }
 
 #[test]
 fn every_manifest_is_of_its_type() {
-    let files: BTreeSet<String> =
-        fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    assert!(files.len() >= 9, "{files:?}");
+    let mut files = BTreeSet::new();
+    for part in ["", "launch/"] {
+        let entries = fs::read_dir(folder().join(part)).unwrap().map(Result::unwrap);
+        let names = entries.filter(|entry| entry.path().is_file()).map(|entry| entry.file_name().into_string().unwrap());
+        files.extend(names.map(|name| format!("{part}{name}")));
+    }
+    assert!(files.len() >= 15, "{files:?}");
     for file in &files {
+        let part = if file.starts_with("launch/") { "launch/" } else { "" };
         let value = yaml(file);
         let kind = value["kind"].as_str().unwrap();
         let namespace = value["metadata"]["namespace"].as_str();
@@ -73,14 +55,17 @@ fn every_manifest_is_of_its_type() {
             "PodDisruptionBudget" => drop(typed::<PodDisruptionBudget>(&value, file)),
             "NetworkPolicy" => drop(typed::<NetworkPolicy>(&value, file)),
             "Job" => drop(typed::<Job>(&value, file)),
-            "Kustomization" => {
+            "Role" => drop(typed::<Role>(&value, file)),
+            "RoleBinding" => drop(typed::<RoleBinding>(&value, file)),
+            "Kustomization" | "Component" => {
                 for resource in value["resources"].as_array().unwrap() {
-                    assert!(files.contains(resource.as_str().unwrap()), "{resource} is not there");
+                    let name = format!("{part}{}", resource.as_str().unwrap());
+                    assert!(files.contains(&name), "{name} is not there");
                 }
             }
             other => panic!("{file}: no type for {other}"),
         }
-        if !["Namespace", "Kustomization"].contains(&kind) {
+        if !["Namespace", "Kustomization", "Component"].contains(&kind) {
             assert_eq!(namespace, Some("eemu"), "{file}");
         }
     }
@@ -142,4 +127,58 @@ fn the_parts_fit_each_other() {
     let given = eemu_server::serve::settings::read(&file).unwrap();
     eemu_server::serve::settings::settle(&Default::default(), &given).unwrap();
     assert!(given.database.is_none());
+}
+
+/// A list of JSON patches, as kustomize applies them.
+fn patched(mut value: Value, patch: &str) -> Value {
+    let operations: Value = serde_saphyr::from_str(patch).unwrap();
+    for operation in operations.as_array().unwrap() {
+        let path = operation["path"].as_str().unwrap();
+        let new = operation["value"].clone();
+        match (operation["op"].as_str().unwrap(), path.strip_suffix("/-")) {
+            ("add", Some(list)) => value.pointer_mut(list).unwrap().as_array_mut().unwrap().push(new),
+            ("replace", None) => *value.pointer_mut(path).unwrap() = new,
+            other => panic!("{other:?} is not known here"),
+        }
+    }
+    value
+}
+
+/// With the component `launch` the servers begin Jobs, by an account of their
+/// own and with settings that can be used.
+#[test]
+fn the_component_that_launches_fits() {
+    let component = yaml("launch/kustomization.yaml");
+    let patch = component["patches"][0]["patch"].as_str().unwrap();
+    let deployment: Deployment = typed(&patched(yaml("deployment.yaml"), patch), "patched");
+    let pod = deployment.spec.unwrap().template.spec.unwrap();
+    assert_eq!(pod.service_account_name.as_deref(), Some("eemu-launch"));
+    assert_eq!(pod.automount_service_account_token, Some(true));
+    let binding: RoleBinding = typed(&yaml("launch/rolebinding.yaml"), "binding");
+    let role: Role = typed(&yaml("launch/role.yaml"), "role");
+    let account: ServiceAccount = typed(&yaml("launch/serviceaccount.yaml"), "account");
+    assert_eq!(Some(binding.role_ref.name), role.metadata.name);
+    let subjects = binding.subjects.unwrap();
+    assert_eq!((subjects.len(), Some(subjects[0].name.clone())), (1, account.metadata.name));
+    let names: BTreeSet<String> = pod.volumes.unwrap().into_iter().map(|volume| volume.name).collect();
+    let container = &pod.containers[0];
+    let mounts = container.volume_mounts.clone().unwrap();
+    assert!(mounts.iter().all(|mount| names.contains(&mount.name)));
+    // What is launched with is a file that is there.
+    let environment = container.env.clone().unwrap();
+    let launch = environment.iter().find(|variable| variable.name == "EEMU_LAUNCH").unwrap().value.clone().unwrap();
+    let settings: ConfigMap = typed(&yaml("launch/configmap.yaml"), "settings");
+    let (folder, file) = launch.strip_prefix("kubernetes=").unwrap().rsplit_once('/').unwrap();
+    assert!(mounts.iter().any(|mount| mount.mount_path == folder));
+    let text = &settings.data.unwrap()[file];
+    let place = tempfile::tempdir().unwrap();
+    fs::write(place.path().join(file), text).unwrap();
+    eemu_server::launch::check_kubernetes(&place.path().join(file)).unwrap();
+    let secrets: Secret = typed(&yaml("launch/secret.example.yaml"), "secret");
+    assert!(text.contains(&secrets.metadata.name.unwrap()));
+    // Pods that train get no password of the database.
+    assert!(!secrets.string_data.unwrap().contains_key("EEMU_DATABASE"));
+    for name in ["EEMU_POD_NAME", "EEMU_POD_UID", "EEMU_POD_NAMESPACE"] {
+        assert!(environment.iter().any(|variable| variable.name == name && variable.value_from.is_some()), "{name}");
+    }
 }

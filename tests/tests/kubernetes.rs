@@ -121,12 +121,6 @@ fn wait_for(what: &str, holds: impl Fn() -> bool) {
     }
 }
 
-/// What a Job was made with, index by index.
-fn args(job: &Value) -> Vec<String> {
-    let args = &job["spec"]["template"]["spec"]["containers"][0]["args"];
-    args.as_array().unwrap().iter().map(|arg| arg.as_str().unwrap().to_owned()).collect()
-}
-
 #[test]
 fn a_cluster_trains_the_same_bytes() {
     let place = Place::new("parallel = 2\nnode-selector = {kind = 'm7i'}\nlabels = {team = 'shop'}");
@@ -271,74 +265,65 @@ fn a_shard_that_fails_for_good_says_why() {
     place.is_clean();
 }
 
-/// A Job of the same name: taken over when it is of the same inputs, made anew
-/// when it has ended, and left alone when it is somebody else's.
+/// A process that dies leaves its Job; the next one waits for that, also when it
+/// wants only some of its shards.
 #[test]
-fn jobs_of_before_are_found() {
+fn a_job_that_runs_already_is_taken_over() {
     let place = Place::new("");
-    // A process that dies leaves its Job; the next one waits for that.
-    let mut child = place.held();
-    child.kill().unwrap();
-    child.wait().unwrap();
-    let jobs = place.cluster.jobs();
-    assert_eq!(jobs.len(), 1);
-    let mut again = place.held();
-    std::thread::sleep(Duration::from_millis(1500));
-    assert_eq!(place.cluster.jobs(), jobs);
-    // Also one that wants only some of its shards.
-    again.kill().unwrap();
-    again.wait().unwrap();
+    for _ in 0..2 {
+        let mut child = place.held();
+        assert_eq!(place.cluster.jobs().len(), 1);
+        // Time to begin another, if it would.
+        std::thread::sleep(Duration::from_millis(1500));
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    assert_eq!(place.cluster.created().len(), 1);
     place.cluster.let_go();
     let how = place.how();
-    let one = ["train-shard", "--state", text(&place.there), "--shard", "1", "--quiet", "--launch", &how];
-    place.done(&one);
+    place.done(&["train-shard", "--state", text(&place.there), "--shard", "1", "--quiet", "--launch", &how]);
     assert_eq!(place.cluster.created().len(), 1);
     assert_eq!(place.cluster.jobs(), [""; 0]);
     let (code, _, said) = place.train(&[]);
     assert_eq!(code, Some(0), "{said}");
     assert_eq!(files(&place.here), files(&place.there));
+    assert_eq!(place.cluster.created().len(), 2);
     place.is_clean();
-    // The same inputs have the same name.
-    let (first, last) = (place.cluster.created()[0].clone(), place.cluster.created().pop().unwrap());
-    assert_eq!(args(&last).iter().filter(|arg| arg.starts_with("s3://")).count(), 2);
-    place.done(&["retrain", "--stale", "--state", text(&place.there), "--quiet"]);
-    let untrained = place.shop.untrained(&place.here, "another");
-    assert_ne!(untrained, place.there);
-    // One that failed is made anew; a stranger's is refused.
-    let place = Place { there: untrained, ..place };
-    for (change, what) in [("failed", None), ("stranger", Some("not of this state"))] {
-        let before = place.cluster.created().len();
-        let child = place.held_anew();
-        let name = place.cluster.jobs().pop().unwrap();
-        let made = place.cluster.created().pop().unwrap();
-        place.stopped(child);
-        let mut job = first.clone();
-        job["metadata"]["name"] = json!(name);
-        job["metadata"]["labels"] = made["metadata"]["labels"].clone();
-        job["metadata"]["annotations"] = made["metadata"]["annotations"].clone();
-        job["status"] = Value::Null;
-        if change == "failed" {
-            job["metadata"]["annotations"]["eemu/settings"] = json!("others");
-        } else {
-            job["metadata"]["labels"]["eemu/state"] = json!("somebody");
-        }
+}
+
+/// A Job of the same name is made anew when it has ended or is of other
+/// settings, and left alone when it is somebody else's.
+#[test]
+fn a_name_that_is_taken() {
+    let place = Place::new("");
+    let child = place.held();
+    let made = place.cluster.created().pop().unwrap();
+    place.stopped(child);
+    place.is_clean();
+    let name = made["metadata"]["name"].as_str().unwrap();
+    let put = |key: &str, value: Value| {
+        let mut job = made.clone();
+        *job.pointer_mut(key).unwrap() = value;
         place.cluster.put(job);
+    };
+    put("/metadata/labels/eemu~1state", json!("somebody"));
+    let (code, _, said) = place.train(&[]);
+    assert_eq!(code, Some(2));
+    assert!(said.contains("not of this state"), "{said}");
+    assert_eq!(place.cluster.jobs(), [name]);
+    assert_eq!(place.bucket.names(), [""; 0]);
+    let failed = json!({"conditions": [{"type": "Failed", "status": "True"}], "failedIndexes": "0-2"});
+    for (number, (key, value)) in
+        [("/metadata/annotations/eemu~1settings", json!("others")), ("/status", failed)].into_iter().enumerate()
+    {
+        put(key, value);
         let (code, _, said) = place.train(&[]);
-        match what {
-            None => {
-                assert_eq!(code, Some(0), "{said}");
-                assert_eq!(place.cluster.created().len(), before + 2);
-                assert_eq!(files(&place.here), files(&place.there));
-                place.is_clean();
-                place.reset();
-            }
-            Some(what) => {
-                assert_eq!(code, Some(2));
-                assert!(said.contains(what), "{said}");
-                assert_eq!(place.cluster.jobs(), [name]);
-                assert_eq!(place.bucket.names(), [""; 0]);
-            }
-        }
+        assert_eq!(code, Some(0), "{said}");
+        assert_eq!(place.cluster.created().len(), number + 2);
+        assert_eq!(place.cluster.created().pop().unwrap()["metadata"]["name"], name);
+        assert_eq!(files(&place.here), files(&place.there));
+        place.is_clean();
+        place.reset();
     }
 }
 
@@ -438,19 +423,6 @@ fn people_of_one_shard(state: &Path) -> (String, String) {
 }
 
 impl Place {
-    /// `train` of a state whose pods are held, however many there were.
-    fn held_anew(&self) -> Child {
-        let before = self.cluster.started().len();
-        self.cluster.plan(|_, _, _| Plan::Hold);
-        self.cluster.hold();
-        let mut command = Command::new(eemu());
-        command.args(["train", "--state", text(&self.there), "--quiet", "--launch", &self.how()]);
-        command.envs(self.environment()).stdout(Stdio::null()).stderr(Stdio::piped());
-        let child = command.spawn().unwrap();
-        wait_for("every pod", || self.cluster.started().len() == before + 3);
-        child
-    }
-
     /// Asks it to end, which is no success; pods go on to run after that.
     fn stopped(&self, child: Child) {
         assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());

@@ -230,6 +230,7 @@ fn every_refusal_of_the_store_says_what_to_do() {
         StoreError::ForeignDirectory { dir: dir.clone() },
         StoreError::OwnState { dir: dir.clone() },
         StoreError::LaunchFolder { dir: dir.clone(), problem: "is a link or another user's; remove it" },
+        StoreError::NoLaunchBucket,
         StoreError::AlreadyAState { dir },
         StoreError::NewerFormat { found: 9, supported: 8 },
         StoreError::OlderFormat { found: 7, supported: 8 },
@@ -260,6 +261,7 @@ fn every_refusal_of_the_store_says_what_to_do() {
             | StoreError::BadModels(_)
             | StoreError::Bucket { .. }
             | StoreError::LaunchFolder { .. }
+            | StoreError::NoLaunchBucket
             | StoreError::Moved
             | StoreError::Unfinished(_)
             | StoreError::Locked { .. }

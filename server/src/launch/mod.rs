@@ -27,6 +27,8 @@ use crate::unit::{Follower, Keeper, Made, Unit};
 
 pub use choice::{Launch, LaunchOptions};
 pub use command::Commands;
+#[cfg(feature = "kubernetes")]
+pub use kubernetes::check as check_kubernetes;
 
 /// The right to train a shard on its present records, and to store checkpoints.
 pub struct Right<'a> {

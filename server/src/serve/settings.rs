@@ -82,13 +82,15 @@ pub struct Given {
     pub train_jobs: Option<usize>,
     /// Where shards are trained: threads of this process, or a command that is
     /// run for each: command='srun eemu shard train {input} --out {output}'.
+    /// Or Jobs of a Kubernetes cluster: kubernetes=FILE, with its settings in
+    /// that file.
     #[arg(long, value_name = "HOW", env = "EEMU_LAUNCH")]
     pub launch: Option<Launch>,
     /// Folder of what such a command needs, and sees too where it runs.
     #[arg(long, value_name = "DIR", env = "EEMU_LAUNCH_DIR")]
     pub launch_dir: Option<PathBuf>,
-    /// How often such a command is run for a shard at most: again after exit
-    /// code 75, and after a signal.
+    /// How often such a command, or a pod, is run for a shard at most: again
+    /// after exit code 75, and after a signal.
     #[arg(long, value_name = "N", env = "EEMU_LAUNCH_TRIES", value_parser = crate::cli::numbers::count)]
     pub launch_tries: Option<usize>,
     /// Recommendations that are computed at once.
@@ -156,11 +158,11 @@ pub const REFERENCE: &[(&str, &str, &str)] = &[
     (
         "launch",
         "threads",
-        "where shards are trained: `threads` of this process, or `command=` and a command that names `{input}` and \
-         `{output}`",
+        "where shards are trained: `threads` of this process, `command=` and a command that names `{input}` and \
+         `{output}`, or `kubernetes=` and a file of settings for a cluster's Jobs",
     ),
     ("launch-dir", "in the state directory", "folder of what such a command needs, and sees too where it runs"),
-    ("launch-tries", "3", "runs of such a command for a shard at most: again after exit code 75 and after a signal"),
+    ("launch-tries", "3", "runs of such a command or pod for a shard at most: again after exit code 75 and after a signal"),
     ("serve-jobs", "the cores", "recommendations that are computed at once"),
     ("device", "cpu", "device that trains and serves: cpu, cuda, wgpu, auto"),
     ("rate", "50", "requests a second from one known token, or from one address; 0 for any number"),

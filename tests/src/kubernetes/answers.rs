@@ -190,8 +190,8 @@ fn delete(inside: &Inside, name: &str, body: &Bytes) -> Response {
     }
     let Some(job) = inside.table().jobs.get(name).cloned() else { return missing(name) };
     let now = inside.now();
-    if job["status"].is_null() {
-        // One that nothing runs.
+    let is_idle = inside.table().idle.remove(name);
+    if is_idle {
         inside.remove(name);
     } else {
         inside.modify(name, |job| job["metadata"]["deletionTimestamp"] = json!(now));

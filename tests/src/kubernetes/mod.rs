@@ -68,6 +68,8 @@ struct Table {
     /// Job, index and number of every start.
     started: Vec<(String, usize, usize)>,
     created: Vec<Value>,
+    /// Jobs that nothing runs.
+    idle: BTreeSet<String>,
 }
 
 struct Inside {
@@ -179,11 +181,6 @@ impl Cluster {
         self.inside.table().let_go = true;
     }
 
-    /// Pods are held again.
-    pub fn hold(&self) {
-        self.inside.table().let_go = false;
-    }
-
     /// The next requests of this verb go wrong so, one after the other.
     pub fn fail(&self, verb: &str, faults: &[Fault]) {
         self.inside.table().faults.entry(verb.to_owned()).or_default().extend(faults);
@@ -199,7 +196,11 @@ impl Cluster {
     pub fn put(&self, mut job: Value) {
         let name = job["metadata"]["name"].as_str().unwrap_or_default().to_owned();
         job["metadata"]["uid"] = json!(format!("uid-of-{name}"));
-        self.inside.table().jobs.insert(name.clone(), job);
+        {
+            let mut table = self.inside.table();
+            table.idle.insert(name.clone());
+            table.jobs.insert(name.clone(), job);
+        }
         self.inside.modify(&name, |_| {});
     }
 

@@ -68,7 +68,9 @@ impl Maker {
     /// The name of a Job for these inputs, the same whenever it is asked for.
     pub(super) fn name(&self, items: &[Item]) -> String {
         let mut hasher = blake3::Hasher::new();
-        items.iter().for_each(|item| drop(hasher.update(item.name.as_bytes())));
+        for item in items {
+            hasher.update(item.name.as_bytes());
+        }
         format!("eemu-{}-{}", &self.state[..8.min(self.state.len())], &hasher.finalize().to_hex()[..16])
     }
 

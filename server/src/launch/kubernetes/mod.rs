@@ -44,6 +44,14 @@ pub(super) struct Kubernetes {
     asked: &'static AtomicBool,
 }
 
+/// Whether a file can be used as settings; nothing is asked of a cluster.
+///
+/// # Errors
+/// When it cannot be read, or holds a key or value that is not known.
+pub fn check(file: &Path) -> Result<()> {
+    Settings::read(file).map(drop)
+}
+
 impl Kubernetes {
     /// Reads the settings, and finds bucket and cluster.
     ///
