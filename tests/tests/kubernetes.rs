@@ -9,121 +9,32 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::process::Command;
+use std::time::Duration;
 
 use eemu_core::receipt::ReceiptFile;
 use eemu_server::deployment::Deployment;
 use eemu_server::serve::tokens::Scope;
 use eemu_server::store::Access;
-use eemu_tests::bucket::{BUCKET, Bucket, Versions};
-use eemu_tests::command::{run_program, text};
-use eemu_tests::kubernetes::{Cluster, Fault, NAMESPACE, Plan};
-use eemu_tests::reading::{READERS, Shop, files, holders, reader};
+use eemu_tests::command::text;
+use eemu_tests::kubernetes::{Fault, NAMESPACE, Place, Plan, objects_with, wait_for};
+use eemu_tests::reading::{READERS, files, holders, reader};
 use eemu_tests::service::{Process, token};
 use k8s_openapi::api::rbac::v1::Role;
 use serde_json::{Value, json};
-
-const FLAGS: &[&str] = &["--shards", "3", "--epochs", "3"];
 
 /// The command with the launcher in it.
 fn eemu() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_eemu-kubernetes"))
 }
 
-/// A state that was trained here, its copy without models, a bucket and a
-/// cluster.
-struct Place {
-    shop: Shop,
-    here: PathBuf,
-    there: PathBuf,
-    bucket: Arc<Bucket>,
-    cluster: Cluster,
-    settings: PathBuf,
-}
-
-impl Place {
-    fn new(more: &str) -> Self {
-        let shop = Shop::new();
-        let here = shop.trained("here", FLAGS);
-        let there = shop.untrained(&here, "there");
-        let bucket = Arc::new(Bucket::start(Versions::Never).unwrap());
-        let cluster = Cluster::start(eemu()).unwrap();
-        cluster.secret("aws", bucket.environment());
-        let settings = shop.path("kubernetes.toml");
-        let own = format!("image = 'eemu@sha256:00'\nbucket = 's3://{BUCKET}/launch'\nsecrets = ['aws']\n{more}");
-        fs::write(&settings, own).unwrap();
-        Self { shop, here, there, bucket, cluster, settings }
-    }
-
-    fn how(&self) -> String {
-        format!("kubernetes={}", text(&self.settings))
-    }
-
-    fn environment(&self) -> Vec<(&'static str, String)> {
-        let mut environment = self.bucket.environment();
-        environment.push(("KUBECONFIG", text(self.cluster.kubeconfig()).to_owned()));
-        environment
-    }
-
-    fn run(&self, args: &[&str]) -> (Option<i32>, String, String) {
-        let environment = self.environment();
-        let environment: Vec<(&str, &str)> = environment.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        run_program(eemu(), args, &environment)
-    }
-
-    fn done(&self, args: &[&str]) -> Value {
-        let (code, out, said) = self.run(args);
-        assert_eq!(code, Some(0), "{args:?}: {said}");
-        serde_json::from_str(&out).unwrap_or(Value::Null)
-    }
-
-    fn train(&self, more: &[&str]) -> (Option<i32>, String, String) {
-        let how = self.how();
-        self.run(&[&["train", "--state", text(&self.there), "--quiet", "--json", "--launch", &how], more].concat())
-    }
-
-    /// `train` that goes on while pods are held.
-    fn held(&self) -> Child {
-        self.cluster.plan(|_, _, _| Plan::Hold);
-        let mut command = Command::new(eemu());
-        command.args(["train", "--state", text(&self.there), "--quiet", "--launch", &self.how()]);
-        command.envs(self.environment()).stdout(Stdio::null()).stderr(Stdio::piped());
-        let child = command.spawn().unwrap();
-        wait_for("every pod", || self.cluster.started().len() == 3);
-        child
-    }
-
-    /// Objects of the bucket that hold these bytes.
-    fn objects_with(&self, needle: &str) -> Vec<String> {
-        let holds = |name: &String| {
-            let bytes = self.bucket.get(name).unwrap_or_default();
-            bytes.windows(needle.len()).any(|window| window == needle.as_bytes())
-        };
-        self.bucket.names().into_iter().filter(holds).collect()
-    }
-
-    /// Nothing is left, in bucket or cluster.
-    fn is_clean(&self) {
-        assert_eq!(self.bucket.names(), [""; 0]);
-        assert_eq!(self.cluster.jobs(), [""; 0]);
-        assert_eq!(self.cluster.pods(), [""; 0]);
-        assert_eq!(self.cluster.faults_left(), 0);
-    }
-}
-
-fn wait_for(what: &str, holds: impl Fn() -> bool) {
-    let began = Instant::now();
-    while !holds() {
-        assert!(began.elapsed() < Duration::from_secs(60), "{what} never came");
-        std::thread::sleep(Duration::from_millis(10));
-    }
+fn place(more: &str) -> Place {
+    Place::new(eemu(), more)
 }
 
 #[test]
 fn a_cluster_trains_the_same_bytes() {
-    let place = Place::new("parallel = 2\nnode-selector = {kind = 'm7i'}\nlabels = {team = 'shop'}");
+    let place = place("parallel = 2\nnode-selector = {kind = 'm7i'}\nlabels = {team = 'shop'}");
     let (code, out, said) = place.train(&[]);
     assert_eq!(code, Some(0), "{said}");
     assert_eq!(serde_json::from_str::<Value>(&out).unwrap()["shards_trained"], json!([0, 1, 2]));
@@ -152,19 +63,16 @@ fn a_cluster_trains_the_same_bytes() {
 /// that of one process, and nothing of what is gone is in its input.
 #[test]
 fn a_deletion_is_a_plain_job() {
-    let place = Place::new("gpus = 1\ndevice = 'cpu'\n[[tolerations]]\nkey = 'nvidia.com/gpu'\noperator = 'Exists'");
+    let place = place("gpus = 1\ndevice = 'cpu'\n[[tolerations]]\nkey = 'nvidia.com/gpu'\noperator = 'Exists'");
     let there = place.shop.copy(&place.here, "copy");
     let gone = reader(4);
     place.cluster.plan({
         let (bucket, gone) = (place.bucket.clone(), gone.clone());
         move |_, _, _| {
-            let held = |needle: &str| {
-                bucket.names().iter().any(|name| {
-                    bucket.get(name).is_some_and(|bytes| bytes.windows(needle.len()).any(|w| w == needle.as_bytes()))
-                })
-            };
-            assert!(!held(&gone));
-            if held(&reader(5)) || held(&reader(3)) { Plan::Run } else { Plan::Code(2) }
+            let is_in = |person: &str| !objects_with(&bucket, person).is_empty();
+            let others = (0..READERS).any(|n| is_in(&reader(n)));
+            // One that sees who is gone, or nobody at all, fails for good.
+            if others && !is_in(&gone) { Plan::Run } else { Plan::Code(2) }
         }
     });
     let how = place.how();
@@ -199,7 +107,7 @@ fn a_deletion_is_a_plain_job() {
 /// that end, and a server that has forgotten.
 #[test]
 fn trouble_that_passes_changes_no_byte() {
-    let place = Place::new("");
+    let place = place("");
     place.cluster.plan(|_, index, start| match (index, start) {
         (1, 0) => Plan::Kill,
         (2, 0 | 1) => Plan::Code(75),
@@ -223,7 +131,7 @@ fn trouble_that_passes_changes_no_byte() {
 /// and what its pod said; the other shards have their models.
 #[test]
 fn a_shard_that_fails_for_good_says_why() {
-    let place = Place::new("");
+    let place = place("");
     let bucket = place.bucket.clone();
     place.cluster.plan(move |_, index, _| {
         if index == 1 {
@@ -269,9 +177,9 @@ fn a_shard_that_fails_for_good_says_why() {
 /// wants only some of its shards.
 #[test]
 fn a_job_that_runs_already_is_taken_over() {
-    let place = Place::new("");
+    let place = place("");
     for _ in 0..2 {
-        let mut child = place.held();
+        let mut child = place.held(&[]);
         assert_eq!(place.cluster.jobs().len(), 1);
         // Time to begin another, if it would.
         std::thread::sleep(Duration::from_millis(1500));
@@ -295,8 +203,8 @@ fn a_job_that_runs_already_is_taken_over() {
 /// settings, and left alone when it is somebody else's.
 #[test]
 fn a_name_that_is_taken() {
-    let place = Place::new("");
-    let child = place.held();
+    let place = place("");
+    let child = place.held(&[]);
     let made = place.cluster.created().pop().unwrap();
     place.stopped(child);
     place.is_clean();
@@ -330,8 +238,8 @@ fn a_name_that_is_taken() {
 /// Asked to end, `train` deletes its Jobs and leaves no input.
 #[test]
 fn an_interrupted_launch_deletes_its_jobs() {
-    let place = Place::new("");
-    let child = place.held();
+    let place = place("");
+    let child = place.held(&[]);
     assert_eq!(place.bucket.names().len(), 3);
     place.stopped(child);
     place.is_clean();
@@ -342,7 +250,7 @@ fn an_interrupted_launch_deletes_its_jobs() {
 /// pods that run on find that nobody wants them.
 #[test]
 fn a_deletion_leaves_no_copy_of_a_dead_launch() {
-    let place = Place::new("");
+    let place = place("");
     let how = place.how();
     let there = text(&place.there);
     // So that a deletion knows that there were models.
@@ -352,7 +260,7 @@ fn a_deletion_leaves_no_copy_of_a_dead_launch() {
     let rows: Vec<String> = (0..READERS).map(|n| format!("{},book-{:02},99", reader(n), (n * 5 + 1) % 15)).collect();
     fs::write(&table, rows.join("\n")).unwrap();
     place.done(&["add", "--state", there, "--file", text(&table)]);
-    let mut child = place.held();
+    let mut child = place.held(&[]);
     assert_eq!(place.objects_with(&gone).len(), 1, "the input of the person's shard holds them");
     child.kill().unwrap();
     child.wait().unwrap();
@@ -374,7 +282,7 @@ fn a_deletion_leaves_no_copy_of_a_dead_launch() {
 /// trains drops that Job, and its output is never adopted.
 #[test]
 fn a_server_forgets_what_a_cluster_trains() {
-    let place = Place::new("");
+    let place = place("");
     let state = &place.here;
     let (first, second) = people_of_one_shard(state);
     let admin = token(state, Scope::Admin).unwrap();
@@ -414,6 +322,51 @@ fn a_server_forgets_what_a_cluster_trains() {
     place.done(&["verify", "--state", text(state), "--quiet"]);
 }
 
+/// In PostgreSQL another process's deletion removes inputs that this one put
+/// into the bucket, and this one's Job with them.
+#[cfg(feature = "postgres")]
+#[test]
+fn another_process_deletes_what_a_launch_needs() {
+    use eemu_tests::postgres::Setting;
+    let setting = Setting::new().unwrap();
+    let place = place("");
+    let database = setting.database.as_str();
+    let (one, other) = (setting.dir("one"), setting.dir("other"));
+    let (models, data) = (setting.dir("models"), place.shop.path("data"));
+    let import = ["import", "--data", text(&data), "--state", text(&one), "--database", database, "--seed", "5"];
+    place.done(&[&import[..], &["--models", text(&models), "--user-features", "age"]].concat());
+    let at = |state: &'static str| -> Vec<String> {
+        let dir = if state == "one" { &one } else { &other };
+        ["--quiet", "--state", text(dir), "--database", database].map(str::to_owned).to_vec()
+    };
+    let ask = |command: &[&str], state: &'static str, more: &[&str]| {
+        let at = at(state);
+        let at: Vec<&str> = at.iter().map(String::as_str).collect();
+        place.run(&[command, &at, more].concat())
+    };
+    let well = |answer: (Option<i32>, String, String)| assert_eq!(answer.0, Some(0), "{}", answer.2);
+    well(ask(&["train", "--shards", "3", "--epochs", "3"], "one", &[]));
+    let table = place.shop.path("more.csv");
+    let rows: Vec<String> = (0..READERS).map(|n| format!("{},book-{:02},99", reader(n), (n * 5 + 1) % 15)).collect();
+    fs::write(&table, rows.join("\n")).unwrap();
+    well(ask(&["add"], "one", &["--file", text(&table)]));
+    place.cluster.plan(|_, _, _| Plan::Hold);
+    let (how, gone) = (place.how(), reader(4));
+    std::thread::scope(|scope| {
+        let launched = scope.spawn(|| ask(&["train", "--launch", &how], "one", &[]));
+        wait_for("every pod", || place.cluster.started().len() == 3);
+        assert_eq!(objects_with(&place.bucket, &gone).len(), 1);
+        well(ask(&["forget", "--user", &gone, "--all", "--later"], "other", &[]));
+        assert_eq!(objects_with(&place.bucket, &gone), [""; 0]);
+        place.cluster.let_go();
+        let (code, _, said) = launched.join().unwrap();
+        assert!(code == Some(0) || said.contains("changed while it was being trained"), "{code:?} {said}");
+    });
+    well(ask(&["train", "--launch", &how], "other", &[]));
+    place.is_clean();
+    well(ask(&["verify"], "other", &[]));
+}
+
 fn people_of_one_shard(state: &Path) -> (String, String) {
     let world = Deployment::open(state, Access::Read).unwrap().world;
     let shards = world.shards();
@@ -422,30 +375,10 @@ fn people_of_one_shard(state: &Path) -> (String, String) {
     (id(0), id(1))
 }
 
-impl Place {
-    /// Asks it to end, which is no success; pods go on to run after that.
-    fn stopped(&self, child: Child) {
-        assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
-        let output = child.wait_with_output().unwrap();
-        assert_eq!(output.status.code(), Some(2), "{}", String::from_utf8_lossy(&output.stderr));
-        assert_eq!(self.cluster.jobs(), [""; 0]);
-        self.cluster.plan(|_, _, _| Plan::Run);
-    }
-
-    /// Takes the models away again.
-    fn reset(&self) {
-        let deployment = Deployment::open(&self.there, Access::Write).unwrap();
-        let settings = serde_json::to_string(&deployment.settings).unwrap();
-        let reset = eemu_server::store::Change::Reset(&settings, deployment.world.config.train.shards);
-        let done = deployment.state.apply(&reset, deployment.head).unwrap();
-        deployment.state.finish(&done).unwrap();
-    }
-}
-
 /// The Role of the manifests has the verbs that are used, and no others.
 #[test]
 fn the_role_is_what_is_used() {
-    let place = Place::new("");
+    let place = place("");
     place.cluster.plan(|_, index, _| if index == 1 { Plan::Code(2) } else { Plan::Run });
     place.cluster.fail("create", &[Fault::Lost]);
     assert_eq!(place.train(&[]).0, Some(2));

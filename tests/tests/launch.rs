@@ -126,11 +126,15 @@ fn what_would_fail_again_is_not_tried_again() {
     let said = refused(&[&args[..], &["--launch-tries", "1"]].concat(), &[]);
     assert!(said.contains("cannot be used"), "{said}");
     assert!(files(&there).is_empty());
-    for wrong in ["command=true", "command=train {input}", "slurm"] {
+    for wrong in ["command=true", "command=train {input}", "slurm", "kubernetes"] {
         let (code, _, said) = run(&["train", "--state", text(&there), "--launch", wrong], &[]);
         assert_eq!(code, Some(2), "{wrong}");
-        assert!(said.contains("{input} and {output}") || said.contains("write threads"), "{said}");
+        let says = ["{input} and {output}", "write threads", "write kubernetes=FILE"];
+        assert!(says.iter().any(|hint| said.contains(hint)), "{said}");
     }
+    // An ordinary build has no cluster; one that has wants its settings.
+    let said = refused(&["train", "--state", text(&there), "--launch", "kubernetes=none.toml"], &[]);
+    assert!(said.contains("built without Kubernetes") || said.contains("the launcher's settings"), "{said}");
 }
 
 /// One run may serve all shards, and another those that the first left out.

@@ -5,6 +5,7 @@
 
 mod answers;
 mod judged;
+mod place;
 mod pods;
 mod typed;
 
@@ -15,6 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
+pub use place::{Place, objects_with, wait_for};
 pub use typed::typed;
 
 /// The namespace that there is.
