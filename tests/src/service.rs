@@ -305,12 +305,7 @@ impl Process {
     ///
     /// # Errors
     /// As [`Process::start`].
-    pub fn start_program(
-        program: &Path,
-        state: &Path,
-        args: &[&str],
-        environment: &[(&str, &str)],
-    ) -> Result<Self> {
+    pub fn start_program(program: &Path, state: &Path, args: &[&str], environment: &[(&str, &str)]) -> Result<Self> {
         let mut command = Command::new(program);
         command.arg("serve").arg("--state").arg(state).args(["--listen", "127.0.0.1:0", "--rate", "0"]).args(args);
         for name in ["EEMU_STATE", "EEMU_FAIL_AT", "EEMU_CONFIG", "EEMU_DATABASE", "EEMU_MODELS"] {

@@ -36,7 +36,8 @@ fn every_manifest_is_of_its_type() {
     let mut files = BTreeSet::new();
     for part in ["", "launch/"] {
         let entries = fs::read_dir(folder().join(part)).unwrap().map(Result::unwrap);
-        let names = entries.filter(|entry| entry.path().is_file()).map(|entry| entry.file_name().into_string().unwrap());
+        let names =
+            entries.filter(|entry| entry.path().is_file()).map(|entry| entry.file_name().into_string().unwrap());
         files.extend(names.map(|name| format!("{part}{name}")));
     }
     assert!(files.len() >= 15, "{files:?}");

@@ -43,7 +43,10 @@ fn a_cluster_trains_the_same_bytes() {
     let created = place.cluster.created();
     assert_eq!(created.len(), 1);
     let spec = &created[0]["spec"];
-    assert_eq!((&spec["completionMode"], &spec["completions"], &spec["parallelism"]), (&json!("Indexed"), &json!(3), &json!(2)));
+    assert_eq!(
+        (&spec["completionMode"], &spec["completions"], &spec["parallelism"]),
+        (&json!("Indexed"), &json!(3), &json!(2))
+    );
     assert_eq!((&spec["backoffLimitPerIndex"], &spec["backoffLimit"]), (&json!(2), &Value::Null));
     assert_eq!(spec["template"]["spec"]["nodeSelector"], json!({"kind": "m7i"}));
     assert_eq!(created[0]["metadata"]["labels"]["team"], "shop");
@@ -94,7 +97,10 @@ fn a_deletion_is_a_plain_job() {
     let created = place.cluster.created();
     assert_eq!(created.len(), 1);
     let spec = &created[0]["spec"];
-    assert_eq!((&spec["completionMode"], &spec["completions"], &spec["backoffLimit"]), (&Value::Null, &json!(1), &json!(2)));
+    assert_eq!(
+        (&spec["completionMode"], &spec["completions"], &spec["backoffLimit"]),
+        (&Value::Null, &json!(1), &json!(2))
+    );
     let owner = json!([{"apiVersion": "v1", "kind": "Pod", "name": "eemu-7", "uid": "a-uid"}]);
     assert_eq!(created[0]["metadata"]["ownerReferences"], owner);
     let pod = &spec["template"]["spec"];
@@ -278,8 +284,24 @@ fn a_deletion_leaves_no_copy_of_a_dead_launch() {
     assert_eq!(place.bucket.names(), [""; 0]);
 }
 
-/// A server whose shards a cluster trains: a deletion that comes while a shard
-/// trains drops that Job, and its output is never adopted.
+/// A server whose shards a cluster trains.
+fn serving(place: &Place) -> Process {
+    let file = place.shop.path("eemu.toml");
+    fs::write(&file, format!("settle = 0.05\nerase-within = \"0s\"\nlaunch = {}\n", json!(place.how()))).unwrap();
+    let environment = place.environment();
+    let environment: Vec<(&str, &str)> = environment.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    Process::start_program(eemu(), &place.here, &["--config", text(&file)], &environment).unwrap()
+}
+
+/// Deletes an account; the request's name.
+fn delete(process: &Process, admin: &str, user: &str) -> String {
+    let told = process.post("/api/v1/account/delete", admin, &json!({"user": user})).unwrap();
+    assert_eq!(told.0, 202, "{}", told.1);
+    told.1["id"].as_str().unwrap().to_owned()
+}
+
+/// A deletion that comes while a shard trains drops that Job, and its output is
+/// never adopted.
 #[test]
 fn a_server_forgets_what_a_cluster_trains() {
     let place = place("");
@@ -287,20 +309,11 @@ fn a_server_forgets_what_a_cluster_trains() {
     let (first, second) = people_of_one_shard(state);
     let admin = token(state, Scope::Admin).unwrap();
     place.cluster.plan(|_, _, _| Plan::Hold);
-    let file = place.shop.path("eemu.toml");
-    fs::write(&file, format!("settle = 0.05\nerase-within = \"0s\"\nlaunch = {}\n", json!(place.how()))).unwrap();
-    let environment = place.environment();
-    let environment: Vec<(&str, &str)> = environment.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    let process = Process::start_program(eemu(), state, &["--config", text(&file)], &environment).unwrap();
-    let delete = |user: &str| -> String {
-        let told = process.post("/api/v1/account/delete", &admin, &json!({"user": user})).unwrap();
-        assert_eq!(told.0, 202, "{}", told.1);
-        told.1["id"].as_str().unwrap().to_owned()
-    };
-    let one = delete(&first);
+    let process = serving(&place);
+    let one = delete(&process, &admin, &first);
     wait_for("the pod", || place.cluster.started().len() == 1);
     assert_eq!((place.objects_with(&second).len(), place.objects_with(&first).len()), (1, 0));
-    let two = delete(&second);
+    let two = delete(&process, &admin, &second);
     // It is acknowledged: no object holds it, whatever runs.
     assert_eq!(place.objects_with(&second), [""; 0]);
     assert_eq!(holders(state, &second), [""; 0].map(PathBuf::from));
@@ -317,9 +330,38 @@ fn a_server_forgets_what_a_cluster_trains() {
         assert!(receipt.answers(request));
     }
     place.is_clean();
-    // A server that stops deletes its Job, and the next one goes on.
     drop(process.kill());
     place.done(&["verify", "--state", text(state), "--quiet"]);
+}
+
+/// A server that stops deletes its Job, keeps no records for it, and the next
+/// one goes on.
+#[test]
+fn a_server_that_stops_deletes_its_jobs() {
+    let place = place("");
+    let (first, _) = people_of_one_shard(&place.here);
+    let admin = token(&place.here, Scope::Admin).unwrap();
+    place.cluster.plan(|_, _, _| Plan::Hold);
+    let process = serving(&place);
+    delete(&process, &admin, &first);
+    wait_for("the pod", || place.cluster.started().len() == 1);
+    assert!(Command::new("kill").args(["-TERM", &process.id().to_string()]).status().unwrap().success());
+    let (code, log) = process.ended().unwrap();
+    assert_eq!(code, Some(0), "{log}");
+    place.is_clean();
+    place.cluster.let_go();
+    let process = serving(&place);
+    process.wait_clean().unwrap();
+    drop(process.kill());
+    place.done(&["verify", "--state", text(&place.here), "--quiet"]);
+}
+
+fn people_of_one_shard(state: &Path) -> (String, String) {
+    let world = Deployment::open(state, Access::Read).unwrap().world;
+    let shards = world.shards();
+    let cells = &shards.iter().find(|data| data.cells.len() > 2).unwrap().cells;
+    let id = |place: usize| world.catalog.users.ids[cells[place].user as usize].clone();
+    (id(0), id(1))
 }
 
 /// In PostgreSQL another process's deletion removes inputs that this one put
@@ -365,14 +407,6 @@ fn another_process_deletes_what_a_launch_needs() {
     well(ask(&["train", "--launch", &how], "other", &[]));
     place.is_clean();
     well(ask(&["verify"], "other", &[]));
-}
-
-fn people_of_one_shard(state: &Path) -> (String, String) {
-    let world = Deployment::open(state, Access::Read).unwrap().world;
-    let shards = world.shards();
-    let cells = &shards.iter().find(|data| data.cells.len() > 2).unwrap().cells;
-    let id = |place: usize| world.catalog.users.ids[cells[place].user as usize].clone();
-    (id(0), id(1))
 }
 
 /// The Role of the manifests has the verbs that are used, and no others.

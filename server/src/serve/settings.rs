@@ -162,7 +162,11 @@ pub const REFERENCE: &[(&str, &str, &str)] = &[
          `{output}`, or `kubernetes=` and a file of settings for a cluster's Jobs",
     ),
     ("launch-dir", "in the state directory", "folder of what such a command needs, and sees too where it runs"),
-    ("launch-tries", "3", "runs of such a command or pod for a shard at most: again after exit code 75 and after a signal"),
+    (
+        "launch-tries",
+        "3",
+        "runs of such a command or pod for a shard at most: again after exit code 75 and after a signal",
+    ),
     ("serve-jobs", "the cores", "recommendations that are computed at once"),
     ("device", "cpu", "device that trains and serves: cpu, cuda, wgpu, auto"),
     ("rate", "50", "requests a second from one known token, or from one address; 0 for any number"),

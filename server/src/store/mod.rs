@@ -311,7 +311,11 @@ impl State {
 
     /// How far erasure reaches.
     pub fn erasure(&self) -> Erasure {
-        if self.is_shared() || self.files.is_bucket() || self.logical.load(Ordering::SeqCst) { Erasure::Logical } else { Erasure::Bytes }
+        if self.is_shared() || self.files.is_bucket() || self.logical.load(Ordering::SeqCst) {
+            Erasure::Logical
+        } else {
+            Erasure::Bytes
+        }
     }
 
     /// The location of the models, for messages.

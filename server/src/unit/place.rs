@@ -62,7 +62,9 @@ impl Place {
                 name.push(ending);
                 Self::File(name.into())
             }
-            Self::Object { objects, name } => Self::Object { objects: objects.clone(), name: format!("{name}{ending}") },
+            Self::Object { objects, name } => {
+                Self::Object { objects: objects.clone(), name: format!("{name}{ending}") }
+            }
         }
     }
 

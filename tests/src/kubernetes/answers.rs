@@ -159,7 +159,9 @@ fn chosen(object: &Value, query: &BTreeMap<String, String>) -> bool {
         text.split(',').filter_map(|pair| pair.split_once('=')).map(|(k, v)| (k.to_owned(), v.to_owned())).collect()
     };
     pairs("labelSelector").iter().all(|(key, value)| object["metadata"]["labels"][key] == *value)
-        && pairs("fieldSelector").iter().all(|(key, value)| key == "metadata.name" && object["metadata"]["name"] == *value)
+        && pairs("fieldSelector")
+            .iter()
+            .all(|(key, value)| key == "metadata.name" && object["metadata"]["name"] == *value)
 }
 
 fn list(inside: &Inside, query: &BTreeMap<String, String>, kind: &str) -> Response {

@@ -52,7 +52,10 @@ pub fn judge(job: &Job, namespace: &str) -> Result<(), String> {
 
 fn policy(spec: &JobSpec, pod: &PodSpec) -> Result<(), String> {
     let indexed = spec.completion_mode.as_deref() == Some("Indexed");
-    need(spec.completion_mode.as_deref().is_none_or(|mode| ["Indexed", "NonIndexed"].contains(&mode)), "completionMode")?;
+    need(
+        spec.completion_mode.as_deref().is_none_or(|mode| ["Indexed", "NonIndexed"].contains(&mode)),
+        "completionMode",
+    )?;
     need(!indexed || spec.completions.is_some(), "completions are needed when completionMode is Indexed")?;
     need(spec.backoff_limit_per_index.is_none() || indexed, "backoffLimitPerIndex needs completionMode Indexed")?;
     for number in [spec.parallelism, spec.completions, spec.backoff_limit, spec.backoff_limit_per_index] {

@@ -43,7 +43,8 @@ struct State {
     running: BTreeSet<u64>,
     /// Shards that a run is for and somebody waits for, and which run.
     wanted: BTreeMap<u32, u64>,
-    ended: BTreeMap<u32, Outcome>,
+    /// What became of shards, and in which run.
+    ended: BTreeMap<u32, (u64, Outcome)>,
 }
 
 /// Jobs of one launcher.
@@ -75,11 +76,9 @@ impl Batches {
         let mut state = self.lock();
         state.waiting.insert(shard, Waiting { item: item.clone(), takes_over });
         state.came = Some(Instant::now());
-        let mut run = None;
-        let outcome = loop {
-            run = state.wanted.get(&shard).copied().or(run);
-            if let Some(outcome) = state.ended.remove(&shard) {
-                break Some(outcome);
+        let (run, outcome) = loop {
+            if let Some((run, outcome)) = state.ended.remove(&shard) {
+                break (Some(run), Some(outcome));
             }
             // Outside the lock: it may ask a store.
             drop(state);
@@ -87,8 +86,7 @@ impl Batches {
             state = self.lock();
             if !is_wanted && !state.ended.contains_key(&shard) {
                 state.waiting.remove(&shard);
-                run = state.wanted.remove(&shard).or(run);
-                break None;
+                break (state.wanted.remove(&shard), None);
             }
             self.start_what_is_due(&mut state);
             state = self.wait(state);
@@ -189,7 +187,7 @@ impl Batches {
         // Whoever withdrew does not come for it.
         if state.wanted.get(&shard) == Some(&run) {
             state.wanted.remove(&shard);
-            state.ended.insert(shard, outcome);
+            state.ended.insert(shard, (run, outcome));
         }
         self.state.1.notify_all();
     }

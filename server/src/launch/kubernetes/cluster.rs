@@ -227,8 +227,7 @@ impl Cluster {
                 _ => format!("its pod {name} ended with code {}", ended.exit_code),
             },
         );
-        let wanted =
-            LogParams { container: Some(CONTAINER.into()), tail_lines: Some(LINES), ..LogParams::default() };
+        let wanted = LogParams { container: Some(CONTAINER.into()), tail_lines: Some(LINES), ..LogParams::default() };
         match asked(|| self.pods.logs(&name, &wanted)).await {
             Ok(log) => {
                 let lines: Vec<&str> = log.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();

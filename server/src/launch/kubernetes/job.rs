@@ -138,7 +138,10 @@ impl Maker {
                     run_as_non_root: Some(true),
                     run_as_user: Some(USER),
                     run_as_group: Some(USER),
-                    seccomp_profile: Some(SeccompProfile { type_: "RuntimeDefault".into(), ..SeccompProfile::default() }),
+                    seccomp_profile: Some(SeccompProfile {
+                        type_: "RuntimeDefault".into(),
+                        ..SeccompProfile::default()
+                    }),
                     ..PodSecurityContext::default()
                 }),
                 containers: vec![self.container(items)],
@@ -229,10 +232,7 @@ fn policy(many: bool) -> PodFailurePolicy {
     PodFailurePolicy {
         rules: vec![
             PodFailurePolicyRule { on_pod_conditions: Some(vec![evicted]), ..rule("Ignore") },
-            PodFailurePolicyRule {
-                on_exit_codes: Some(codes),
-                ..rule(if many { "FailIndex" } else { "FailJob" })
-            },
+            PodFailurePolicyRule { on_exit_codes: Some(codes), ..rule(if many { "FailIndex" } else { "FailJob" }) },
         ],
     }
 }
@@ -351,12 +351,17 @@ mod tests {
     fn a_status_says_what_became_of_each() {
         let mut job = maker("").job(&items(6));
         assert_eq!(Standing::of(&job), Standing::default());
-        let mut status = JobStatus { completed_indexes: Some("0,2-3".into()), failed_indexes: Some("1".into()), ..JobStatus::default() };
+        let mut status = JobStatus {
+            completed_indexes: Some("0,2-3".into()),
+            failed_indexes: Some("1".into()),
+            ..JobStatus::default()
+        };
         job.status = Some(status.clone());
         let standing = Standing::of(&job);
         assert_eq!((standing.done, standing.over), (BTreeSet::from([0, 2, 3]), false));
         assert_eq!(standing.failed, BTreeSet::from([1]));
-        let condition = |kind: &str| JobCondition { type_: kind.into(), status: "True".into(), ..JobCondition::default() };
+        let condition =
+            |kind: &str| JobCondition { type_: kind.into(), status: "True".into(), ..JobCondition::default() };
         // What comes before the end is not the end.
         status.conditions = Some(vec![condition("FailureTarget")]);
         job.status = Some(status.clone());

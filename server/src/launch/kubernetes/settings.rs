@@ -132,7 +132,10 @@ impl Settings {
     /// When it cannot be read, or holds a key or value that is not known.
     pub(super) fn read(file: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(file).with_context(|| {
-            format!("cannot read the launcher's settings, {}; write kubernetes=FILE with an image in it", file.display())
+            format!(
+                "cannot read the launcher's settings, {}; write kubernetes=FILE with an image in it",
+                file.display()
+            )
         })?;
         let wrong = || format!("{} cannot be used as settings of Kubernetes; correct it", file.display());
         let settings: Self = toml::from_str(&text).with_context(wrong)?;
@@ -187,7 +190,8 @@ mod tests {
         let settings = read("image = 'eemu@sha256:00'").unwrap();
         assert_eq!((settings.cpu.as_str(), settings.memory.as_str(), settings.device()), ("1", "2Gi", "cpu"));
         assert_eq!((settings.start_within.as_secs(), settings.keep.as_secs()), (300, 3600));
-        let gpus = "image = 'eemu'\ngpus = 1\ndeadline = '2h'\n[[tolerations]]\nkey = 'nvidia.com/gpu'\noperator = 'Exists'";
+        let gpus =
+            "image = 'eemu'\ngpus = 1\ndeadline = '2h'\n[[tolerations]]\nkey = 'nvidia.com/gpu'\noperator = 'Exists'";
         let settings = read(gpus).unwrap();
         assert_eq!(settings.device(), "cuda");
         assert_eq!(settings.tolerations[0].operator.as_deref(), Some("Exists"));
