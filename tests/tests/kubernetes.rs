@@ -10,7 +10,6 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
 
 use eemu_core::receipt::ReceiptFile;
 use eemu_server::deployment::Deployment;
@@ -115,6 +114,7 @@ fn a_deletion_is_a_plain_job() {
 fn trouble_that_passes_changes_no_byte() {
     let place = place("");
     place.cluster.plan(|_, index, start| match (index, start) {
+        (0, _) => Plan::Hold,
         (1, 0) => Plan::Kill,
         (2, 0 | 1) => Plan::Code(75),
         _ => Plan::Run,
@@ -124,8 +124,13 @@ fn trouble_that_passes_changes_no_byte() {
     let watches = [Fault::Code(410), Fault::Silence, Fault::Gone, Fault::Code(500), Fault::Silence];
     place.cluster.fail("watch", &watches);
     place.cluster.fail("delete", &[Fault::Code(500)]);
-    let (code, _, said) = place.train(&[]);
-    assert_eq!(code, Some(0), "{said}");
+    std::thread::scope(|scope| {
+        let trained = scope.spawn(|| place.train(&[]));
+        wait_for("all that is wrong with watches", || place.cluster.faults_of("watch") == 0);
+        place.cluster.let_go();
+        let (code, _, said) = trained.join().unwrap();
+        assert_eq!(code, Some(0), "{said}");
+    });
     assert_eq!(files(&place.here), files(&place.there));
     assert_eq!(place.cluster.created().len(), 1, "an answer that was lost makes no second Job");
     assert_eq!(place.cluster.started().len(), 6);
@@ -184,18 +189,22 @@ fn a_shard_that_fails_for_good_says_why() {
 #[test]
 fn a_job_that_runs_already_is_taken_over() {
     let place = place("");
-    for _ in 0..2 {
+    let watched = |more: usize| wait_for("a watch", || place.cluster.watches() >= more);
+    for number in 1..=2 {
         let mut child = place.held(&[]);
-        assert_eq!(place.cluster.jobs().len(), 1);
-        // Time to begin another, if it would.
-        std::thread::sleep(Duration::from_millis(1500));
+        watched(number);
         child.kill().unwrap();
         child.wait().unwrap();
     }
     assert_eq!(place.cluster.created().len(), 1);
-    place.cluster.let_go();
     let how = place.how();
-    place.done(&["train-shard", "--state", text(&place.there), "--shard", "1", "--quiet", "--launch", &how]);
+    let one = ["train-shard", "--state", text(&place.there), "--shard", "1", "--quiet", "--launch", &how];
+    std::thread::scope(|scope| {
+        let trained = scope.spawn(|| place.done(&one));
+        watched(3);
+        place.cluster.let_go();
+        trained.join().unwrap();
+    });
     assert_eq!(place.cluster.created().len(), 1);
     assert_eq!(place.cluster.jobs(), [""; 0]);
     let (code, _, said) = place.train(&[]);
@@ -357,10 +366,10 @@ fn a_server_that_stops_deletes_its_jobs() {
 }
 
 fn people_of_one_shard(state: &Path) -> (String, String) {
-    let world = Deployment::open(state, Access::Read).unwrap().world;
-    let shards = world.shards();
+    let dataset = Deployment::open(state, Access::Read).unwrap().dataset;
+    let shards = dataset.shards();
     let cells = &shards.iter().find(|data| data.cells.len() > 2).unwrap().cells;
-    let id = |place: usize| world.catalog.users.ids[cells[place].user as usize].clone();
+    let id = |place: usize| dataset.catalog.users.ids[cells[place].user as usize].clone();
     (id(0), id(1))
 }
 
@@ -379,7 +388,7 @@ fn another_process_deletes_what_a_launch_needs() {
     place.done(&[&import[..], &["--models", text(&models), "--user-features", "age"]].concat());
     let at = |state: &'static str| -> Vec<String> {
         let dir = if state == "one" { &one } else { &other };
-        ["--quiet", "--state", text(dir), "--database", database].map(str::to_owned).to_vec()
+        ["--state", text(dir), "--database", database].map(str::to_owned).to_vec()
     };
     let ask = |command: &[&str], state: &'static str, more: &[&str]| {
         let at = at(state);

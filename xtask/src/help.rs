@@ -59,7 +59,8 @@ Runs each of these, even when an earlier one fails, and times it:
   trunk    Trunk (crates.io) builds the same app                      (only with --all)
   fuzz     schemathesis (PyPI) against the API, expecting no fault    (only with --all)
   deploy   files for operators: hadolint (PyPI), promtool, systemd-analyze, and
-           Kubernetes' own types                                      (only with --all)
+           Kubernetes' own types; shards that a cluster of the tests trains
+                                                                      (only with --all)
   book     mdBook (crates.io) builds the book, and no link leads nowhere (only with --all)
   words    typos (PyPI) finds no misspelling                          (only with --all)
   licences cargo-deny: licences, and where crates come from           (only with --all)

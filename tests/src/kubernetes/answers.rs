@@ -74,6 +74,7 @@ async fn answer(State(inside): State<Arc<Inside>>, request: Request) -> Response
     let fault = {
         let mut table = inside.table();
         table.verbs.insert((resource.to_owned(), verb.to_owned()));
+        table.watches += usize::from(verb == "watch");
         table.faults.get_mut(verb).filter(|faults| !faults.is_empty()).map(|faults| faults.remove(0))
     };
     if let Some(Fault::Code(code)) = fault {

@@ -31,7 +31,7 @@ fn labels(labels: Option<&BTreeMap<String, String>>) -> Result<(), String> {
 ///
 /// # Errors
 /// With the rule that it breaks.
-pub fn judge(job: &Job, namespace: &str) -> Result<(), String> {
+pub(super) fn judge(job: &Job, namespace: &str) -> Result<(), String> {
     let name = job.metadata.name.as_deref().unwrap_or_default();
     let letter = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
     let fits = name.len() <= 63 && name.starts_with(letter) && name.ends_with(letter);

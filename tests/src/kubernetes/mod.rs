@@ -70,6 +70,7 @@ struct Table {
     /// Job, index and number of every start.
     started: Vec<(String, usize, usize)>,
     created: Vec<Value>,
+    watches: usize,
     /// Jobs that nothing runs.
     idle: BTreeSet<String>,
 }
@@ -192,6 +193,18 @@ impl Cluster {
     #[must_use]
     pub fn faults_left(&self) -> usize {
         self.inside.table().faults.values().map(Vec::len).sum()
+    }
+
+    /// Faults of a verb that nobody met.
+    #[must_use]
+    pub fn faults_of(&self, verb: &str) -> usize {
+        self.inside.table().faults.get(verb).map_or(0, Vec::len)
+    }
+
+    /// How often Jobs were watched.
+    #[must_use]
+    pub fn watches(&self) -> usize {
+        self.inside.table().watches
     }
 
     /// Puts a Job there as somebody else would, which nothing runs.

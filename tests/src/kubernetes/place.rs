@@ -132,7 +132,7 @@ impl Place {
     pub fn reset(&self) {
         let deployment = Deployment::open(&self.there, Access::Write).unwrap();
         let settings = serde_json::to_string(&deployment.settings).unwrap();
-        let reset = Change::Reset(&settings, deployment.world.config.train.shards);
+        let reset = Change::Reset(&settings, deployment.dataset.config.train.shards);
         let done = deployment.state.apply(&reset, deployment.head).unwrap();
         deployment.state.finish(&done).unwrap();
     }

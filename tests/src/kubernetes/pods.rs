@@ -72,13 +72,10 @@ impl Controller {
     fn run(mut self, count: usize) {
         let mut told = false;
         loop {
-            match self.inside.table().jobs.get(&self.job) {
-                None => return self.end(),
-                Some(job) if !job["metadata"]["deletionTimestamp"].is_null() => {
-                    self.end();
-                    return self.inside.remove(&self.job);
-                }
-                Some(_) => {}
+            let job = self.inside.table().jobs.get(&self.job).cloned();
+            if job.is_none_or(|job| !job["metadata"]["deletionTimestamp"].is_null()) {
+                self.end();
+                return self.inside.remove(&self.job);
             }
             let over = self.done.len() + self.failed.len() == count;
             if !over {
@@ -225,7 +222,9 @@ impl Controller {
                     *failures += 1;
                     self.waiting.push_back(pod.index);
                 }
-                Fate::Counted | Fate::Final => drop(self.failed.insert(pod.index)),
+                Fate::Counted | Fate::Final => {
+                    self.failed.insert(pod.index);
+                }
             }
         }
         self.tell(false);
