@@ -131,6 +131,7 @@ fn Places(first: Place) -> impl IntoView {
     // Another language draws the place anew.
     move || {
         if language::begin(i18n) {
+            state.trouble.set(None);
             client.send(&Order::Speak(say::language().code().to_owned()));
         }
         match place.get() {

@@ -8,21 +8,21 @@ const words = {
     failed: (why) => `Its program did not start (${why}). Reload the page; an older browser may lack what it needs.`,
   },
   de: {
-    opens: "eemu öffnet sich …",
+    opens: "eemu wird geöffnet …",
     about: "Exaktes Vergessen, zum Ansehen. Es braucht JavaScript und WebAssembly und rechnet auf diesem Gerät.",
     cannot: "Dieser Browser kann eemu nicht öffnen.",
     missing: "Es rechnet in WebAssembly, das hier fehlt oder ausgeschaltet ist. Jeder Browser seit 2023 hat es; ein strenger Sicherheitsmodus kann es ausschalten.",
     failed: (why) => `Das Programm ist nicht gestartet (${why}). Laden Sie die Seite neu; einem älteren Browser fehlt vielleicht etwas.`,
   },
   fr: {
-    opens: "eemu s’ouvre …",
+    opens: "eemu s’ouvre…",
     about: "L’oubli exact, pour le voir. Il lui faut JavaScript et WebAssembly, et il calcule sur cet appareil.",
     cannot: "Ce navigateur ne peut pas ouvrir eemu.",
-    missing: "Il calcule en WebAssembly, qui manque ici ou est désactivé. Tout navigateur depuis 2023 l’a ; un mode de sécurité strict peut le désactiver.",
-    failed: (why) => `Son programme n’a pas démarré (${why}). Rechargez la page ; il manque peut-être quelque chose à un navigateur plus ancien.`,
+    missing: "Il calcule en WebAssembly, qui manque ici ou est désactivé. Tout navigateur depuis 2023 l’a ; un mode de sécurité strict peut le désactiver.",
+    failed: (why) => `Son programme n’a pas démarré (${why}). Rechargez la page ; il manque peut-être quelque chose à un navigateur plus ancien.`,
   },
   es: {
-    opens: "eemu se abre …",
+    opens: "eemu se abre…",
     about: "Olvido exacto, para verlo. Necesita JavaScript y WebAssembly, y calcula en este equipo.",
     cannot: "Este navegador no puede abrir eemu.",
     missing: "Calcula en WebAssembly, que aquí falta o está desactivado. Lo tiene todo navegador desde 2023; un modo de seguridad estricto puede desactivarlo.",
@@ -37,8 +37,8 @@ const kept = () => {
     return null;
   }
 };
-const asked = [...`${location.search}&${location.hash}`.matchAll(/[?&#]lang=(\w\w)/g)].map((found) => found[1]);
-const wished = [...asked, kept(), ...(navigator.languages ?? [])].map((tag) => (tag ?? "").slice(0, 2));
+const asked = [...`${location.hash}&${location.search}`.matchAll(/[?&#]lang=(\w\w)(?!\w)/g)].map((found) => found[1]);
+const wished = [...asked, kept(), ...(navigator.languages ?? [])].map((tag) => (tag ?? "").split("-")[0]);
 const language = wished.find((code) => code in words) ?? "en";
 document.documentElement.lang = language;
 const own = words[language];

@@ -160,10 +160,10 @@ impl Desk {
     /// What was said in another language is said again.
     fn speak(self: &Rc<Self>, code: &str) {
         say::speak(say::Language::of(code).unwrap_or_default());
+        self.tell_device();
         if self.ready.borrow().is_empty() {
             return;
         }
-        self.tell_device();
         if let Some(newest) = self.answered.borrow().clone() {
             self.ask(newest);
         }

@@ -161,16 +161,13 @@ impl Desk {
         self.session.borrow().mask(&mut manifest);
         let listed: Vec<&str> =
             manifest.shards.iter().flat_map(|entry| &entry.files).map(|file| file.blake3.as_str()).collect();
-        let counts = |name: &str| {
-            listed.contains(&name)
-                || name == MANIFEST
-                || name == manifest.catalog_blake3
-                || name == manifest.dense_blake3
-        };
+        let counts = |name: &str| listed.contains(&name) || name == MANIFEST || name == manifest.catalog_blake3;
         self.files.borrow_mut().retain(|_, file| counts(&file.hash));
         self.ready.borrow_mut().retain(|_, ready| counts(&ready.file));
         for name in self.keep.names(FILES).await {
-            if !counts(&name) {
+            // Dense features may be of an earlier version that read them.
+            let stays = counts(&name) || (name == manifest.dense_blake3 && self.reads_dense(&manifest).await);
+            if !stays {
                 self.keep.remove(FILES, &name).await;
             }
         }
@@ -214,6 +211,13 @@ impl Desk {
             self.changed();
         }
         Ok(())
+    }
+
+    /// Whether kept dense features are still read; without its catalogue nobody
+    /// knows, and they stay.
+    async fn reads_dense(&self, manifest: &Manifest) -> bool {
+        let catalog = self.keep.get(FILES, &manifest.catalog_blake3).await.unwrap_or_default();
+        needs_dense(&manifest.config, &catalog)
     }
 
     async fn catalogue(&self, hash: &str, dense: bool) -> Result<Vec<u8>, Trouble> {

@@ -6,8 +6,8 @@ use crate::say::{decimal, language, say, told};
 pub(crate) fn size(bytes: u64) -> String {
     match bytes {
         0..1_000 => told!("bytes", n = bytes),
-        1_000..1_000_000 => format!("{} KB", bytes.div_ceil(1000)),
-        _ => format!("{} MB", decimal(bytes as f64 / 1e6, 1)),
+        1_000..1_000_000 => told!("size-kb", n = bytes.div_ceil(1000)),
+        _ => told!("size-mb", n = (bytes as f64 / 1e6, 1)),
     }
 }
 

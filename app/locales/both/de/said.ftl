@@ -1,6 +1,6 @@
 bytes = { $n } Bytes
 common = häufig
-d-lost = das Grafikgerät hat angehalten
+d-lost = der Grafikprozessor ist ausgefallen
 fault-foreign = Was unter dieser Adresse antwortet, ist kein eemu-Dienst.
 fault-offline = Keine Verbindung zum Server.
 fault-refused = Der Server hat abgelehnt: { $message }.
@@ -28,6 +28,8 @@ r-fewer = { $n ->
    *[other] Er sagt, dass { $n } Datensätze gingen; verlangt waren { $asked }.
  }
 rare = selten
+size-kb = { $n } KB
+size-mb = { $n } MB
 t-household = Haushalt
 t-product = Produkt
 t-so-are = Ebenso die Zeilen { $lines }.
@@ -36,7 +38,7 @@ t-unknown = unbekannt
 token-admin = Dieses Token gehört einem Administrator, und niemandes Einkäufe gehören dazu. Es öffnet die Seite „Betrieb“.
 token-operator = Dieses Token gehört einem Betreiber, und niemandes Einkäufe gehören dazu. Es öffnet die Seite „Betrieb“.
 uncommon = eher selten
-w-a-later-version-took = Eine spätere Version kam an seine Stelle; ihre Geheimnisse gingen mit ihr.
+w-a-later-version-took = Eine spätere Version hat das Modell abgelöst; seine Geheimnisse gingen mit ihm.
 w-a-shard-is-gone = Ein Shard fehlt im Manifest.
 w-an-adapter-without-a = ein Adapter ohne Namen
 w-another-change-has-retra = Eine andere Änderung hat inzwischen weitere Shards neu trainiert.
@@ -115,7 +117,7 @@ w-the-file-has-is = Die Datei hat { $size }; höchstens { $most } geht. Es wurde
 w-the-file-has-mb = Die Datei hat { $size } MB; höchstens 1 MB geht.
 w-the-file-has-no = Die Datei hat keine Spalten.
 w-the-file-is-empty = Die Datei ist leer. Prüfen Sie, ob sie vollständig ist.
-w-the-graphics-device-stop = Das Grafikgerät hat angehalten. Es ging mit der CPU weiter; nichts ging verloren.
+w-the-graphics-device-stop = Der Grafikprozessor ist ausgefallen. Die CPU hat weitergerechnet; nichts ging verloren.
 w-the-has-characters-at = der Name ({ $what }) hat { $n } Zeichen, höchstens { $max_name } gehen
 w-the-holds-a-control = ein Steuerzeichen steht im Namen ({ $what })
 w-the-is-a-time = statt des Namens ({ $what }) steht eine Zeit

@@ -28,6 +28,8 @@ r-fewer = { $n ->
    *[other] It says that { $n } records went; you asked for { $asked }.
  }
 rare = rare
+size-kb = { $n } KB
+size-mb = { $n } MB
 t-household = household
 t-product = product
 t-so-are = So are lines { $lines }.

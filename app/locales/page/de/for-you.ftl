@@ -1,5 +1,5 @@
-y-a-demonstration-anybody = Eine Vorführung: Jeder darf einer von diesen sein.
-y-a-recommender-that-forge = Empfehlungen, die exakt vergessen.
+y-a-demonstration-anybody = Eine Demo: Jeder kann sich als einer dieser Haushalte anmelden.
+y-a-recommender-that-forge = Empfehlungen mit exaktem Vergessen.
 y-a-signed-statement-it = Eine unterschriebene Aussage; sie sagt nicht, was entfernt wurde. Der Beweis ist{" "}
 y-about-to-be-forgotten = Wird gleich vergessen
 y-adapts-all = Alle { $n } { $what ->
@@ -10,7 +10,8 @@ y-adapts-all = Alle { $n } { $what ->
    *[other] sie
  } an, hier.
 y-adapts-drawn = { $n ->
-    [one] { $word } Ihrer Käufe passt sie alle an, hier.
+    [0] Keiner Ihrer Käufe passt sie an.
+    [one] Einer Ihrer Käufe passt sie alle an, hier.
    *[other] { $word } Ihrer Käufe passen sie alle an, hier.
  }
 y-adapts-none = Nichts von { $what ->
@@ -45,7 +46,7 @@ y-already-left-out-of = Schon aus Ihrer Liste ausgelassen; { $shard } wird neu t
 y-already-left-out-of-2 = Schon aus Ihrer Liste ausgelassen
 y-and-arrows-act-on = {" "}und Pfeile wirken auf die Scheibe, wenn sie den Fokus hat,{" "}
 y-anybody-can-run = Jeder kann{" "}
-y-as = { $wrote } als { $name } ({ $sure } %)
+y-as = { $wrote } als { $name } ({ $sure } %)
 y-as-computed-once-nativel = einmal berechnet, ohne Browser
 y-asked = verlangt
 y-asking-the-server = Der Server wird gefragt …
@@ -53,8 +54,8 @@ y-bad-lines = { $n ->
     [one] { $n } Zeile wurde ausgelassen, weil sie nicht lesbar ist
    *[other] { $n } Zeilen wurden ausgelassen, weil sie nicht lesbar sind
  }
-y-bar-chance = Wahrscheinlichkeit { $share } %
-y-bar-weight = Gewicht { $share } %
+y-bar-chance = Wahrscheinlichkeit { $share } %
+y-bar-weight = Gewicht { $share } %
 y-can-be-read-in = „{ $wrote }“ lässt sich auf zwei Arten lesen, und keine Zeile entscheidet. Was stimmt?
 y-cancel = Abbrechen
 y-check-again = Noch einmal prüfen
@@ -93,7 +94,7 @@ y-entry = Eintrag { $number }
 y-esc = Esc
 y-example = Beispiel
 y-fate-some = in { $some } von { $all } Shards. { $first } werden sofort ausgelassen und von Grund auf neu trainiert; die anderen bleiben.
-y-fetching = Wird geladen: { $now } %.
+y-fetching = Wird geladen: { $now } %.
 y-fetching-models = Modelle werden geladen
 y-fetching-the-models = Die Modelle werden geladen, { $size }.
 y-file-read = { $n ->
@@ -114,12 +115,13 @@ y-forget-something-and-its = Lassen Sie etwas vergessen, und sein Beleg wird hie
 y-forgetting = „{ $name }“ wird vergessen
 y-forgetting-here = „{ $name }“ wird vergessen, hier.
 y-forgotten = { $n ->
+    [0] Vergessen. Kein Modell neu gebaut, { $still } unberührt.
     [one] Vergessen. { $again } Modell neu gebaut, { $still } unberührt.
    *[other] Vergessen. { $again } Modelle neu gebaut, { $still } unberührt.
  }
 y-forgotten-2 = Vergessen
 y-forgotten-and-proved-in = Vergessen und bewiesen, in diesem Browser.
-y-forgotten-of-models-are = Vergessen. { $equal } von { $twin } Modellen gleichen denen, die es nie kannten.
+y-forgotten-of-models-are = Vergessen. { $equal } von { $twin } Modellen stimmen genau mit denen überein, die es nie kannten.
 y-forgotten-the-model-is = Vergessen. Das Modell ist neu gebaut.
 y-forgotten-the-receipt-wa = Vergessen. Der Beleg wurde geprüft.
 y-guessed = { $n ->
@@ -130,7 +132,10 @@ y-half-the-download-rounde = Halber Download, gerundet: Die Werte ändern sich e
 y-how-much-of-what = Wie viel von dem zählt, was Sie taten
 y-in-all-shards-all = in allen { $all } Shards. Alle { $all } werden von Grund auf neu trainiert; bis dahin zeigen Listen die beliebtesten Artikel.
 y-in-no-shard-nothing = in keinem Shard: Nichts wird neu trainiert.
-y-in-shard-alone-is = allein in Shard { $letter }. { $letter } wird sofort ausgelassen und von Grund auf neu trainiert; die anderen { $word } bleiben.
+y-in-shard-alone-is = { $n ->
+    [one] allein in Shard { $letter }. { $letter } wird sofort ausgelassen und von Grund auf neu trainiert; der andere bleibt.
+   *[other] allein in Shard { $letter }. { $letter } wird sofort ausgelassen und von Grund auf neu trainiert; die anderen { $word } bleiben.
+ }
 y-in-the-mean = im Mittel
 y-in-the-only-shard = im einzigen Shard. Er wird von Grund auf neu trainiert; bis dahin zeigen Listen die beliebtesten Artikel.
 y-inner-step = Innerer Schritt
@@ -160,7 +165,7 @@ y-keeps-it = {" "}behält ihn,{" "}
 y-keeps-models = Modelle ({ $size }), bis der Server sie nicht mehr führt; { $rows ->
     [yes] Ihre Zeilen, Datensätze
    *[no] Ihre Datensätze
- } oder Ihre Auswahl, bis Sie sich abmelden oder leeren. Ohne Netz gehen Listen bis { $until }.
+ } oder Ihre Auswahl, bis Sie sich abmelden oder diesen Speicher leeren. Ohne Netz gehen Listen bis { $until }.
 y-kept-receipt = { $when }: { $what }, { $shards } neu trainiert
 y-key = Schlüssel
 y-keys = Tasten
@@ -189,7 +194,7 @@ y-nobody-answers-for-a = Hier antwortet kein Dienst. Das Beispiel und das Labor 
 y-nobody-is-signed-in = Hier ist niemand angemeldet. Der Beleg bleibt in diesem Browser, bis Sie ihn wegwerfen.
 y-nobody-is-signed-in-2 = Niemand ist angemeldet, darum gibt es keine Liste.
 y-none-column = keine
-y-none-of-your-records = Keiner Ihrer Datensätze hebt es: Die meisten mögen es.
+y-none-of-your-records = Keiner Ihrer Datensätze hebt diesen Artikel: Die meisten mögen ihn.
 y-none-the-models-answer = Keine: Die Modelle antworten, wie sie sind.
 y-not-forgotten-see-above = Nicht vergessen: siehe oben
 y-not-here-yet = noch nicht hier
@@ -209,7 +214,7 @@ y-nothing-yet = Noch nichts.
 y-of = { $size } von { $size2 }
 y-of-equal = { $equal } von { $count } gleich
 y-on-a-purchase-asks = {" "}auf einem Kauf fragt, ob er vergessen werden soll,{" "}
-y-on-the-graphics-device = Jetzt auf dem Grafikgerät: die Modelle von { $letters }.
+y-on-the-graphics-device = Jetzt auf dem Grafikprozessor: die Modelle von { $letters }.
 y-on-the-saved-file = {" "}auf die gespeicherte Datei anwenden. Dass er die Antwort auf Ihre eigene Anfrage ist, zeigt nur deren Name, zusammen mit dem, was Sie verlangt haben (
 y-one-model-taught-by = einem Modell, das die Datensätze aller lernte
 y-one-purchase-is-being = Ein Einkauf wird vergessen, hier.
@@ -218,8 +223,8 @@ y-one-shards-list-took = Die Liste eines Shards dauerte { $cpu } ms auf der CPU,
 y-opens-this-list = {" "}öffnet diese Liste.
 y-or-open-what-another = Oder öffnen Sie, was Ihnen ein anderer Dienst gab: Es bleibt in diesem Browser
 y-or-pick-what-you = Oder wählen Sie, was Sie mögen: Es bleibt in diesem Browser
-y-others-alike = { $n } weitere: { $share } % des Gewichts
-y-others-older = { $n } ältere: { $share } % des Gewichts
+y-others-alike = { $n } weitere: { $share } % des Gewichts
+y-others-older = { $n } ältere: { $share } % des Gewichts
 y-out-of-the-mean = nicht im Mittel
 y-over-records = über { $recency } Datensätze
 y-piece-damaged = beschädigt
@@ -228,6 +233,7 @@ y-piece-retrained = neu trainiert
 y-piece-was = war v{ $was }, neu trainiert
 y-prefer-rare-purchases-1 = Seltene Käufe bevorzugen (1/τ)
 y-prefer-recent-purchases = Jüngste Käufe bevorzugen
+y-progress = { $phase }: { $share } %
 y-purchases-that-adapt = Käufe, die anpassen
 y-put-it-back = Zurücklegen
 y-rank = Rang

@@ -33,8 +33,8 @@ o-carried-out = { $n ->
    *[other] { $n } Löschungen sind ausgeführt: Keine Antwort benutzt ihre Datensätze.
  }
 o-changes-wait = { $n ->
-    [one] { $n } Änderung wartet vor dem Schreiber.
-   *[other] { $n } Änderungen warten vor dem Schreiber.
+    [one] { $n } Änderung wartet auf das Schreiben.
+   *[other] { $n } Änderungen warten auf das Schreiben.
  }
 o-close = Schließen
 o-count = Anzahl
@@ -52,7 +52,7 @@ o-deletions-acknowledged = Bestätigte Löschungen
 o-deletions-in-the-last = Löschungen in der letzten Stunde
 o-deletions-without-a-rece = Löschungen ohne Beleg
 o-destroy-it-now = jetzt vernichten
-o-destroy-within = binnen { $span } vernichten
+o-destroy-within = Frist zum Vernichten: { $span }
 o-do-all-admin = alles (admin)
 o-due = Fällig
 o-each-receipt-is-an = Jeder Beleg ist ein Eintrag, und jedes Modell, das in Dienst geht, auch. Die Seite holt alle und prüft, dass sie die Wurzel ergeben, die der Server unterschrieb.
@@ -64,15 +64,15 @@ o-file = Datei
 o-find = Suchen
 o-for-more = noch { $left }
 o-for-whoever-runs-eemu = Für alle, die eemu betreiben: welche Modelle im Dienst sind, welche Löschungen unterwegs sind und bis wann, wie schnell und wie gut die Listen sind, und das Protokoll der Belege, laufend. Zu sehen sind Shards und Zahlen, und niemandes Datensätze. Ein Token zeigt Ihren eigenen Dienst; unten steht ein Beispiel.
-o-found-by-the-exact = Zu finden nur mit der genauen Kennung der eingelesenen Daten. Niemand lässt sich auflisten oder durchsuchen.
+o-found-by-the-exact = Zu finden nur mit der genauen Kennung der eingelesenen Daten. Niemand lässt sich auflisten oder auf andere Weise suchen.
 o-from-to = { $first } bis { $last } von { $all }
 o-hash = Hash
 o-how-fast = Wie schnell
 o-how-good = Wie gut
 o-i-have-it = Ich habe es
 o-identifier = Kennung
-o-in = in { $span }
-o-in-the-since-it = In den { $span } seit dem Start
+o-in = noch { $span }
+o-in-the-since-it = Seit dem Start ({ $span })
 o-it-names-tokens-and = Es nennt Tokens und Arten von Fragen; keine Person und keinen Artikel.
 o-keep = Behalten
 o-kind = Art
@@ -101,7 +101,7 @@ o-makes-one = {" "}macht eines;{" "}
 o-makes-one-beside-the = {" "}macht eine neben dem laufenden Dienst.
 o-many-retrain = { $word } werden neu trainiert.
 o-may = Darf
-o-more-than-is-sustained = Mehr, als dauerhaft geht: Belege kommen immer später. Geben Sie mehr Trainer, oder sammeln Sie länger.
+o-more-than-is-sustained = Mehr, als dauerhaft geht: Belege kommen immer später. Stellen Sie mehr Trainer bereit, oder sammeln Sie länger.
 o-named-retrain = { $n ->
     [one] { $names } wird neu trainiert.
    *[other] { $names } werden neu trainiert.
@@ -117,7 +117,10 @@ o-no-shard-waits = Kein Shard wartet.
 o-none = Keine. { $policy }
 o-none-known = Es ist keine bekannt.
 o-not-measured-every = Nicht gemessen: Jeder Datensatz wird gelernt, so bleibt keiner zum Urteilen. Lesen Sie mit{" "}
-o-of-shards-serve = { $word } von { $word2 } Shards sind im Dienst.
+o-of-shards-serve = { $n ->
+    [one] Einer von { $word2 } Shards ist im Dienst.
+   *[other] { $word } von { $word2 } Shards sind im Dienst.
+ }
 o-of-sustained = { $asked } von { $sustained }, die dauerhaft gehen
 o-old = { $age } alt
 o-older = Ältere
@@ -136,11 +139,11 @@ o-out-waits-long = Nicht im Mittel; wartet auf ein Training
 o-people = Personen
 o-policy-by = Löschungen werden zusammen ausgeführt, jeden Tag bis { $time } UTC; ein Beleg ist binnen 30 Tagen nach der Anfrage fällig.
 o-policy-once = Löschungen werden ausgeführt, bevor sie bestätigt werden; ein Beleg ist binnen 30 Tagen nach der Anfrage fällig.
-o-policy-within = Löschungen werden zusammen ausgeführt, binnen { $span }; ein Beleg ist binnen 30 Tagen nach der Anfrage fällig.
+o-policy-within = Löschungen werden zusammen ausgeführt, Frist: { $span }; ein Beleg ist binnen 30 Tagen nach der Anfrage fällig.
 o-published = Veröffentlicht
 o-quality-of = { $n ->
-    [one] Von { $n } Person mit zurückgehaltenen Datensätzen, jedes Mal derselben, gemessen vor { $ago }. Das Beste, seit der Dienst läuft: { $best }.
-   *[other] Von { $n } Personen mit zurückgehaltenen Datensätzen, jedes Mal denselben, gemessen vor { $ago }. Das Beste, seit der Dienst läuft: { $best }.
+    [one] Von { $n } Person mit zurückgehaltenen Datensätzen, jedes Mal derselben, Alter der Messung: { $ago }. Das Beste, seit der Dienst läuft: { $best }.
+   *[other] Von { $n } Personen mit zurückgehaltenen Datensätzen, jedes Mal denselben, Alter der Messung: { $ago }. Das Beste, seit der Dienst läuft: { $best }.
  }
 o-receipt-next = Als Nächstes kommt der Beleg.
 o-receipt-removed = { $n ->
@@ -189,11 +192,11 @@ o-show-all = Alle { $count } zeigen
 o-skip-to-the-service = Zum Dienst springen
 o-state = Stand
 o-state-accepted = Angenommen; ihre Datensätze werden noch benutzt
-o-state-collects = Gehalten; ihre Shards sammeln weiter
-o-state-done = Gehalten; als Nächstes kommt der Beleg
-o-state-publishes = Gehalten; ein neues Modell wird eingesetzt
-o-state-queued = Gehalten; ihre Shards warten auf ein Training
-o-state-retrains = Gehalten; ihre Shards werden neu trainiert
+o-state-collects = Wirksam; ihre Shards sammeln weiter
+o-state-done = Wirksam; als Nächstes kommt der Beleg
+o-state-publishes = Wirksam; ein neues Modell wird eingesetzt
+o-state-queued = Wirksam; ihre Shards warten auf ein Training
+o-state-retrains = Wirksam; ihre Shards werden neu trainiert
 o-the-log-does-not = Das Protokoll gilt nicht: { $why }. Vergleichen Sie es mit dem, was andere sahen, und mit einer Sicherung.
 o-the-log-of-receipts = Das Protokoll der Belege
 o-the-service = Der Dienst
@@ -219,5 +222,5 @@ o-waits-for = Wartet auf
 o-what = Was
 o-when = Wann
 o-who-asked-for-what = Wer was verlangt hat
-o-would-begin-at-once = { $some } würde sofort beginnen.
+o-would-begin-at-once = Beginn sofort: { $some }.
 o-written = Geschrieben

@@ -114,6 +114,7 @@ y-forget-something-and-its = Forget something, and its receipt is checked here: 
 y-forgetting = Forgetting ‘{ $name }’
 y-forgetting-here = Forgetting ‘{ $name }’, here.
 y-forgotten = { $n ->
+    [0] Forgotten. No model rebuilt, { $still } untouched.
     [one] Forgotten. { $again } model rebuilt, { $still } untouched.
    *[other] Forgotten. { $again } models rebuilt, { $still } untouched.
  }
@@ -130,7 +131,10 @@ y-half-the-download-rounde = Half the download, rounded: scores move a little
 y-how-much-of-what = How much of what you did counts
 y-in-all-shards-all = in all { $all } shards. All { $all } retrain from scratch; until then lists are the most popular items.
 y-in-no-shard-nothing = in no shard: nothing retrains.
-y-in-shard-alone-is = in shard { $letter } alone. { $letter } is left out at once and retrained from scratch; the other { $word } stay.
+y-in-shard-alone-is = { $n ->
+    [one] in shard { $letter } alone. { $letter } is left out at once and retrained from scratch; the other one stays.
+   *[other] in shard { $letter } alone. { $letter } is left out at once and retrained from scratch; the other { $word } stay.
+ }
 y-in-the-mean = in the mean
 y-in-the-only-shard = in the only shard. It retrains from scratch; until then lists are the most popular items.
 y-inner-step = Inner step
@@ -228,6 +232,7 @@ y-piece-retrained = retrained
 y-piece-was = was v{ $was }, retrained
 y-prefer-rare-purchases-1 = Prefer rare purchases (1/τ)
 y-prefer-recent-purchases = Prefer recent purchases
+y-progress = { $phase }: { $share } %
 y-purchases-that-adapt = Purchases that adapt
 y-put-it-back = Put it back
 y-rank = Rank

@@ -220,6 +220,7 @@ l-predict-first = predict first
 l-predict-first-then-see = Predict first, then see what was measured.
 l-predict-first-then-see-2 = { $title }: predict first, then see.
 l-prefer-rare-purchases-1 = Prefer rare purchases (1/τ)
+l-progress = { $phase }: { $share }%.
 l-purchases = { $dots } purchases
 l-purchases-trays = { $built } purchases, { $shards } trays
 l-query = query

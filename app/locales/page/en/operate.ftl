@@ -117,7 +117,10 @@ o-no-shard-waits = No shard waits.
 o-none = None. { $policy }
 o-none-known = None is known.
 o-not-measured-every = Not measured: every record trains, so none is left to judge by. Import with{" "}
-o-of-shards-serve = { $word } of { $word2 } shards serve.
+o-of-shards-serve = { $n ->
+    [one] { $word } of { $word2 } shards serves.
+   *[other] { $word } of { $word2 } shards serve.
+ }
 o-of-sustained = { $asked } of { $sustained } sustained
 o-old = { $age } old
 o-older = Older

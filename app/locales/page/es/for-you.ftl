@@ -1,34 +1,35 @@
-y-a-demonstration-anybody = Una demostración: cualquiera puede ser uno de estos.
-y-a-recommender-that-forge = Recomendaciones que olvidan con exactitud.
+y-a-demonstration-anybody = Una demostración: cualquiera puede entrar como uno de estos hogares.
+y-a-recommender-that-forge = Recomendaciones con olvido exacto.
 y-a-signed-statement-it = Una declaración firmada; no dice qué se quitó. La prueba es{" "}
 y-about-to-be-forgotten = A punto de olvidarse
 y-adapts-all = Todos sus { $n } { $what ->
-    [picks] elegidos
+    [picks] productos elegidos
    *[records] registros
  } { $shards ->
     [one] lo adaptan
    *[other] los adaptan
  }, aquí.
 y-adapts-drawn = { $n ->
-    [one] { $word } de sus compras los adapta a todos, aquí.
+    [0] Ninguna de sus compras los adapta.
+    [one] Una de sus compras los adapta a todos, aquí.
    *[other] { $word } de sus compras los adaptan a todos, aquí.
  }
 y-adapts-none = Ninguno de { $what ->
-    [picks] sus elegidos
+    [picks] sus productos elegidos
    *[records] sus registros
  } { $shards ->
     [one] lo adapta
    *[other] los adapta
  }.
 y-adapts-one = Uno de { $what ->
-    [picks] sus elegidos
+    [picks] sus productos elegidos
    *[records] sus registros
  } { $shards ->
     [one] lo adapta
    *[other] los adapta
  }, aquí.
 y-adapts-some = { $n } de { $what ->
-    [picks] sus elegidos
+    [picks] sus productos elegidos
    *[records] sus registros
  } { $shards ->
     [one] lo adaptan
@@ -45,16 +46,16 @@ y-already-left-out-of = Ya fuera de su lista; { $shard } se reentrena, época { 
 y-already-left-out-of-2 = Ya fuera de su lista
 y-and-arrows-act-on = {" "}y las flechas actúan sobre la vidriera cuando tiene el foco,{" "}
 y-anybody-can-run = Cualquiera puede ejecutar{" "}
-y-as = { $wrote } como { $name } ({ $sure } %)
+y-as = { $wrote } como { $name } ({ $sure } %)
 y-as-computed-once-nativel = calculada una vez, fuera del navegador
 y-asked = pedido
-y-asking-the-server = Preguntando al servidor …
+y-asking-the-server = Preguntando al servidor…
 y-bad-lines = { $n ->
     [one] { $n } línea se dejó fuera, por ilegible
    *[other] { $n } líneas se dejaron fuera, por ilegibles
  }
-y-bar-chance = probabilidad { $share } %
-y-bar-weight = peso { $share } %
+y-bar-chance = probabilidad { $share } %
+y-bar-weight = peso { $share } %
 y-can-be-read-in = «{ $wrote }» puede leerse de dos maneras, y ninguna línea lo decide. ¿Cuál es?
 y-cancel = Cancelar
 y-check-again = Comprobar otra vez
@@ -74,26 +75,26 @@ y-day-or-month-first = ¿Primero el día o el mes?
 y-delete = Supr
 y-delete-account-ask = ¿Borrar la cuenta?
 y-delete-the-account = Borrar la cuenta
-y-delete-the-account-2 = Borrar la cuenta …
+y-delete-the-account-2 = Borrar la cuenta…
 y-device = Dispositivo:
 y-does-not-hold = No es válido
 y-does-not-hold-2 = {" "}no es válido
 y-download-again = Descargar otra vez
 y-download-all-that-is = Descargar todo lo que se guarda sobre mí
 y-draw-again = Sortear otra vez
-y-drawn = { $n } sorteados por la ec. 7. Barra: probabilidad en el próximo sorteo. Marca: un sorteo igualado.
+y-drawn = { $n } sorteados por la ec. 7. Barra: probabilidad en el próximo sorteo. Marca: un sorteo uniforme.
 y-drawn-even = A esta temperatura la ec. 7 es casi uniforme.
-y-drawn-faded = { $n } sorteados por la ec. 7, los antiguos se desvanecen. Barra: probabilidad en el próximo sorteo. Marca: un sorteo igualado.
+y-drawn-faded = { $n } sorteados por la ec. 7, los antiguos se desvanecen. Barra: probabilidad en el próximo sorteo. Marca: un sorteo uniforme.
 y-eight-models-are-trained = Aquí se entrenan ocho modelos, uno se reentrena sin la compra, y al lado se entrena un mundo gemelo que nunca la tuvo.
 y-emptied-this-browser-kee = Vaciado. Este navegador ya no guarda nada.
-y-empty-it = Vaciar …
+y-empty-it = Vaciar…
 y-empty-it-2 = Vaciar
 y-empty-what-this-browser = ¿Vaciar lo que guarda este navegador?
 y-entry = entrada { $number }
 y-esc = Esc
 y-example = Ejemplo
 y-fate-some = en { $some } de { $all } shards. { $first } se apartan de inmediato y se reentrenan desde cero; los demás quedan.
-y-fetching = Descargando: { $now } %.
+y-fetching = Descargando: { $now } %.
 y-fetching-models = Descargando modelos
 y-fetching-the-models = Descargando los modelos, { $size }.
 y-file-read = { $n ->
@@ -102,23 +103,24 @@ y-file-read = { $n ->
  }
 y-find-a-product = Buscar un producto
 y-find-a-purchase = Buscar una compra
-y-forget = Olvidar { $count } …
+y-forget = Olvidar { $count }…
 y-forget-2 = Olvidar
 y-forget-3 = ¿Olvidar { $what }?
 y-forget-4 = ¿Olvidar { $what }? { $cost }
 y-forget-all-ask = ¿Olvidarlo todo?
 y-forget-everything = Olvidarlo todo
-y-forget-everything-2 = Olvidarlo todo …
+y-forget-everything-2 = Olvidarlo todo…
 y-forget-now = Olvidar ahora
 y-forget-something-and-its = Haga olvidar algo, y su recibo se comprueba aquí: firma, lugar en la bitácora, si responde a lo que pidió, su descarga, los demás shards.
 y-forgetting = Olvidando «{ $name }»
 y-forgetting-here = Olvidando «{ $name }», aquí.
 y-forgotten = { $n ->
-    [one] Olvidado. { $again } modelo rehecho, { $still } intactos.
-   *[other] Olvidado. { $again } modelos rehechos, { $still } intactos.
+    [0] Olvidado. Ningún modelo rehecho; intactos: { $still }.
+    [one] Olvidado. Un modelo rehecho, { $still } intactos.
+   *[other] Olvidado. { $again } modelos rehechos; intactos: { $still }.
  }
 y-forgotten-2 = Olvidado
-y-forgotten-and-proved-in = Olvidado, y probado, en este navegador.
+y-forgotten-and-proved-in = Olvidado, y demostrado, en este navegador.
 y-forgotten-of-models-are = Olvidado. { $equal } de { $twin } modelos son iguales a los que nunca lo conocieron.
 y-forgotten-the-model-is = Olvidado. El modelo se rehízo.
 y-forgotten-the-receipt-wa = Olvidado. El recibo se comprobó.
@@ -130,11 +132,14 @@ y-half-the-download-rounde = La mitad de la descarga, redondeada: los valores va
 y-how-much-of-what = Cuánto cuenta de lo que hizo
 y-in-all-shards-all = en los { $all } shards. Los { $all } se reentrenan desde cero; hasta entonces las listas son los artículos más populares.
 y-in-no-shard-nothing = en ningún shard: no se reentrena nada.
-y-in-shard-alone-is = solo en el shard { $letter }. { $letter } se aparta de inmediato y se reentrena desde cero; los otros { $word } quedan.
+y-in-shard-alone-is = { $n ->
+    [one] solo en el shard { $letter }. { $letter } se aparta de inmediato y se reentrena desde cero; el otro queda.
+   *[other] solo en el shard { $letter }. { $letter } se aparta de inmediato y se reentrena desde cero; los otros { $word } quedan.
+ }
 y-in-the-mean = en la media
 y-in-the-only-shard = en el único shard. Se reentrena desde cero; hasta entonces las listas son los artículos más populares.
-y-inner-step = Paso interior
-y-inner-step-against-the = Paso interior, frente al aprendido
+y-inner-step = Paso interno
+y-inner-step-against-the = Paso interno, frente al aprendido
 y-is-back = { $shard } ha vuelto
 y-is-being-added = Se está añadiendo { $name }.
 y-is-being-put-in = { $shard } se está colocando
@@ -160,11 +165,11 @@ y-keeps-it = {" "}la conserva,{" "}
 y-keeps-models = Modelos ({ $size }), mientras el servidor los liste; { $rows ->
     [yes] sus filas, registros
    *[no] sus registros
- } o elecciones, hasta que cierre sesión o vacíe. Sin red las listas funcionan hasta las { $until }.
-y-kept-receipt = { $when }: { $what }, { $shards } reentrenado(s)
+ } o elecciones, hasta que cierre sesión o lo vacíe. Sin red las listas funcionan hasta las { $until }.
+y-kept-receipt = { $when }: { $what }, reentrenamiento: { $shards }
 y-key = clave
 y-keys = Teclas
-y-leaving-out-each-of = Se deja fuera cada uno de sus registros …
+y-leaving-out-each-of = Se deja fuera cada uno de sus registros…
 y-length-of-the-list = Longitud de la lista
 y-listed = (se muestran los primeros { $shown })
 y-lists-are-computed-in = Las listas se calculan en este navegador. Las elecciones y tablas de un visitante nunca salen de él; quien tiene sesión pide al servidor lo suyo. Exacto no quiere decir secreto: lo que alguien copió antes de un borrado conserva su influencia.
@@ -218,8 +223,8 @@ y-one-shards-list-took = La lista de un shard tardó { $cpu } ms en la CPU, { $g
 y-opens-this-list = {" "}abre esta lista.
 y-or-open-what-another = O abra lo que le dio otro servicio: queda en este navegador
 y-or-pick-what-you = O elija lo que le guste: queda en este navegador
-y-others-alike = { $n } más: { $share } % del peso
-y-others-older = { $n } más antiguos: { $share } % del peso
+y-others-alike = { $n } más: { $share } % del peso
+y-others-older = { $n } más antiguos: { $share } % del peso
 y-out-of-the-mean = fuera de la media
 y-over-records = sobre { $recency } registros
 y-piece-damaged = dañado
@@ -228,6 +233,7 @@ y-piece-retrained = reentrenado
 y-piece-was = era v{ $was }, reentrenado
 y-prefer-rare-purchases-1 = Preferir compras raras (1/τ)
 y-prefer-recent-purchases = Preferir compras recientes
+y-progress = { $phase }: { $share } %
 y-purchases-that-adapt = Compras que adaptan
 y-put-it-back = Devolverla
 y-rank = Puesto
@@ -256,7 +262,7 @@ y-save-the-receipt = Guardar el recibo
 y-saved-from-now-on = Guardado. Desde ahora ninguna lista lo usa.
 y-see-how-in-the = Ver cómo en el laboratorio
 y-see-the-receipt = Ver el recibo
-y-sent = Enviado …
+y-sent = Enviado…
 y-shards-are-left-out = { $word } shards se apartan hasta que se reentrenen
 y-show-all = Mostrar todo
 y-sign-in = Entrar
@@ -270,7 +276,7 @@ y-some-differ = algunos modelos difieren, lo que no debe ser
 y-starting = Empezando
 y-step-fails = falla:
 y-step-holds = cierto:
-y-step-open = abierto:
+y-step-open = pendiente:
 y-steps = Pasos
 y-switch-shards-off-in = Apague shards en la vidriera de arriba. Los ajustes están en el enlace; nada sobre usted.
 y-switched-off = apagado
@@ -318,7 +324,7 @@ y-waiting = { $n ->
    *[other] { $what } se olvidarán en { $left } s.
  }
 y-waiting-2 = espera
-y-waits = Espera …
+y-waits = Espera…
 y-webgpu-not-tried-yet = WebGPU aún sin probar
 y-what = Qué
 y-what-adapts-the-models = Lo que adapta los modelos
@@ -327,11 +333,11 @@ y-what-this-browser-keeps = Lo que guarda este navegador
 y-whatever-somebody-delete = Lo que alguien borra desaparece también de los modelos, como si nunca hubiera estado. Esta es la lista de un hogar: haga olvidar una de sus compras y vea qué modelo cambia, cómo se mueve la lista, y la prueba. O inicie sesión, o elija unos productos: entonces se trata de usted.
 y-when = Cuándo
 y-which-device-computes = Qué dispositivo calcula
-y-which-trains-from-scratc = , que entrena desde cero con lo que queda. Nadie puede probar que no exista una copia en otro lugar.
+y-which-trains-from-scratc = , que entrena desde cero con lo que queda. Nadie puede demostrar que no exista una copia en otro lugar.
 y-whichever-is-faster = El que sea más rápido
 y-who-else-can-check = Quién más puede comprobarlo
 y-whose-lines = Líneas de
-y-whose-list = ¿La lista de quién?
+y-whose-list = ¿De quién es la lista?
 y-why = Por qué
 y-without-it-it-would = sin él seguiría siendo el puesto { $place }.
 y-without-it-it-would-2 = sin él sería el puesto { $place }.

@@ -96,6 +96,8 @@ impl Client {
                 state.ready.set(true);
                 let (wish, speeds) = device::remembered();
                 self.send(&Order::Device(wish, speeds));
+                // It may have changed while the worker started.
+                self.send(&Order::Speak(crate::say::language().code().to_owned()));
                 self.send(&Order::Open);
             }
             Tell::Service(service) => self.take(*service),

@@ -160,7 +160,7 @@ fn fate(touched: &[u32], all: usize) -> String {
         (_, 1) if all == 1 => say!("y-in-the-only-shard").into(),
         ([only], _) => {
             let letter = label(*only, all as u32);
-            say!("y-in-shard-alone-is", letter, word = words::number(all - 1))
+            say!("y-in-shard-alone-is", letter, n = all - 1, word = words::number(all - 1))
         }
         (_, count) if count == all => {
             let all = words::number(all);

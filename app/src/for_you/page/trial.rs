@@ -156,7 +156,7 @@ pub(super) fn Proof() -> impl IntoView {
                         {match trial.failed {
                             Some(why) => view! { <p class="small bad">{why}</p> }.into_any(),
                             None => view! {
-                                <p class="small">{format!("{phase}: {share} %")}</p>
+                                <p class="small">{say!("y-progress", phase, share)}</p>
                                 <p class="small muted">{say!("y-eight-models-are-trained")}</p>
                             }.into_any(),
                         }}

@@ -141,7 +141,8 @@ impl Ranker {
     pub(in crate::for_you) async fn list(&self, held: &Held, ask: &Ask) -> Option<List> {
         self.give(held)?;
         let id = self.next.replace(self.next.get() + 1);
-        self.say(&Say::List { id, ask: ask.clone(), records: held.records.clone() }, &[]);
+        let language = crate::say::language().code().to_owned();
+        self.say(&Say::List { id, ask: ask.clone(), language, records: held.records.clone() }, &[]);
         let text = self.answer(id).await.as_string()?;
         match serde_json::from_str(&text) {
             Ok(Answer::List(_, Ok(list))) => Some(*list),

@@ -42,6 +42,8 @@ pub enum Say {
         id: u32,
         /// How.
         ask: Ask,
+        /// Language of its words.
+        language: String,
         /// What the person did: items by index, with their times.
         records: Vec<(u32, Option<f64>)>,
     },

@@ -77,7 +77,8 @@ impl Bench {
                 answer(&Answer::Holds(self.ready.borrow().keys().copied().collect()));
                 Ok(())
             }
-            Say::List { id, ask, records } => {
+            Say::List { id, ask, language, records } => {
+                crate::say::speak(crate::say::Language::of(&language).unwrap_or_default());
                 let (bench, wrong) = (self.clone(), self.wrong.take());
                 spawn_local(async move {
                     let list = match wrong {

@@ -168,7 +168,8 @@ impl Client {
                 if let Some(running) = self.current(id) {
                     let quarter = |share: f64| (share * 4.0).floor();
                     if quarter(progress.share) > quarter(running.progress.share) && progress.share < 1.0 {
-                        self.state.say(format!("{}: {:.0}%.", progress.phase, progress.share * 100.0));
+                        let share = (progress.share * 100.0, 0);
+                        self.state.say(say!("l-progress", phase = progress.phase, share));
                     }
                     self.state.running.set(Some(Running { progress, ..running }));
                 }

@@ -149,7 +149,7 @@ fn headline(operation: Option<&Operation>) -> String {
         0 => say!("o-no-shard-serves").into(),
         n if n == all && n == 1 => say!("o-the-shard-serves").into(),
         n if n == all => say!("o-all-shards-serve", word = words::number(n)),
-        n => say!("o-of-shards-serve", word = words::number_first(n), word2 = words::number(all)),
+        n => say!("o-of-shards-serve", n, word = words::number_first(n), word2 = words::number(all)),
     };
     match trains.len() {
         0 => serve,
