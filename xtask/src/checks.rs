@@ -172,6 +172,7 @@ fn browser(all: bool) -> End {
         "web_operate",
         "web_faults",
         "web_journeys",
+        "web_languages",
     ] {
         chosen.extend(["--test", name]);
     }
