@@ -4,12 +4,14 @@
 #![allow(clippy::unwrap_used)]
 
 use eemu_core::data::Interaction;
+use eemu_core::model::ModelKind;
+use eemu_core::shard::ShardBy;
 use eemu_server::deployment::Deployment;
 use eemu_server::store::{Access, Location};
 use eemu_tests::command::{done, text};
 use eemu_tests::postgres::Setting;
 use eemu_tests::service::make_state;
-use eemu_tests::worlds::Recipe;
+use eemu_tests::worlds::{Recipe, Times};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 /// Asks the database something, or has it do something.
@@ -42,11 +44,12 @@ fn opened(location: impl Into<Location>) -> Deployment {
 fn add(setting: &Setting, user: &str, item: &str) {
     let dir = setting.dir("run");
     let state = ["--state", text(&dir), "--database", &setting.database];
-    done(&[&["add", "-q", "--later"], &state[..], &["--user", user, "--item", item]].concat(), &[]);
+    done(&[&["add"], &state[..], &["--user", user, "--item", item]].concat(), &[]);
 }
 
 fn recipe() -> Recipe {
-    Recipe { users: 40, shards: 4, ..Recipe::default() }
+    let (model, times) = (ModelKind::Episodes, Times::Spread);
+    Recipe { users: 40, shards: 4, by: ShardBy::Person, model, times, ..Recipe::default() }
 }
 
 /// As many records in each partition as in its shard, those of newcomers too.
