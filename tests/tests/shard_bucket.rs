@@ -49,6 +49,11 @@ fn a_bucket_is_as_good_as_a_folder() {
     assert_eq!(train(&[all[2], "--out", text(&out)]).0, Some(0));
     assert_eq!(fs::read(&out).unwrap().len(), bucket.get("far/2.7.model").unwrap().len());
     let (gone, file) = (format!("s3://{BUCKET}/far/3.7.input"), shop.path("input"));
+    // What a run that was killed left there goes with the input that it was of.
+    bucket.put("far/3.7.model.checkpoint", b"learned from records");
+    let kept = bucket.get("far/2.7.input").unwrap();
+    bucket.put("far/x.checkpoint", &kept);
+    let (beside, x) = (format!("s3://{BUCKET}/far/x.checkpoint"), format!("s3://{BUCKET}/far/x"));
     for (args, what) in [
         (vec![gone.as_str()], "is gone"),
         (all.clone(), "--index"),
@@ -56,9 +61,14 @@ fn a_bucket_is_as_good_as_a_folder() {
         ([&all[..], &["--index", "0", "--out", "x"]].concat(), "leave it out"),
         (vec![text(&file)], "--out"),
         (vec!["s3://models"], "names no object"),
+        (vec![all[2], "--out", all[2]], "written over the input"),
+        (vec![beside.as_str(), "--out", x.as_str()], "written over the input"),
     ] {
         let (code, _, said) = train(&args);
         assert_eq!(code, Some(2), "{said}");
         assert!(said.contains(what), "{said}");
     }
+    assert!(bucket.get("far/3.7.model.checkpoint").is_none());
+    assert_eq!(bucket.get("far/2.7.input"), Some(kept.clone()));
+    assert_eq!(bucket.get("far/x.checkpoint"), Some(kept));
 }

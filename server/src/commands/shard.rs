@@ -23,8 +23,8 @@ use crate::signals::asked_twice_at_most;
 use crate::store::{Access, private_folder};
 use crate::training::{Bars, Trained, adopt};
 use crate::unit::{
-    Beside, Follower, Input, Made, Place, TRY_AGAIN, TrainedModel, Unit, Wish, may_pass, refuse, refuse_nothing,
-    sweep_halves,
+    Beside, Follower, Input, Made, Place, TRY_AGAIN, TrainedModel, Unit, WhileThere, Wish, may_pass, refuse,
+    refuse_nothing, sweep_halves,
 };
 
 /// Exit code when some models were refused; the others were adopted.
@@ -110,14 +110,16 @@ impl<'a> Work<'a> {
 fn train(args: &TrainInputArgs) -> Result<ExitCode> {
     let work = Work::of(args)?;
     let file = work.input.file();
-    if file.is_some_and(Path::exists) {
+    if work.input.is_object() {
+        check_object(&work)?;
+    } else if file.is_some_and(Path::exists) {
         check_out(&work)?;
     }
     // Whoever watches a bucket has the exit code.
     if let Some(out) = work.out.file() {
         refuse_nothing(out);
     }
-    let input = input_at(&work.input);
+    let input = input_at(&work);
     let name = input.as_ref().ok().map(|input| input.name);
     // Of a withdrawn input nothing is left, not even why; another in its place
     // has its own say.
@@ -140,11 +142,15 @@ fn train(args: &TrainInputArgs) -> Result<ExitCode> {
     }
 }
 
-fn input_at(place: &Place) -> Result<Input> {
-    match place {
+fn input_at(work: &Work<'_>) -> Result<Input> {
+    match &work.input {
         Place::File(path) => Input::read(path),
-        Place::Object { .. } => {
-            let bytes = place.read()?.with_context(|| withdrawn_by_now(place))?;
+        place => {
+            let Some(bytes) = place.read()? else {
+                // An earlier run that was killed right after it wrote one could not look again.
+                Beside::at(&work.out, Duration::ZERO).clear()?;
+                bail!("{}", withdrawn_by_now(place))
+            };
             Input::of(bytes, &place.shown())
         }
     }
@@ -153,6 +159,18 @@ fn input_at(place: &Place) -> Result<Input> {
 fn withdrawn_by_now(input: &Place) -> String {
     let shown = input.shown();
     format!("{shown} is gone, so the model is not wanted any more; write it again with `eemu shard pack` if it is")
+}
+
+/// What is written beside an output, and the output.
+const ENDINGS: [&str; 3] = ["", ".checkpoint", ".refused"];
+
+/// Whether nothing is written over an input that is in a bucket.
+fn check_object(work: &Work<'_>) -> Result<()> {
+    if ENDINGS.iter().any(|ending| work.out.beside(ending).is(&work.input)) {
+        let (out, shown) = (work.out.shown(), work.input.shown());
+        bail!("--out {out} would be written over the input {shown}; name another object");
+    }
+    Ok(())
 }
 
 /// Whether the output can be written at the end, over nothing that is read.
@@ -167,7 +185,7 @@ fn check_out(work: &Work<'_>) -> Result<()> {
         bail!("--out {out} is in a folder that is not there; make the folder, or name a file in another");
     }
     let whole = input.canonicalize()?;
-    for ending in ["", ".checkpoint", ".refused"] {
+    for ending in ENDINGS {
         let beside = work.out.beside(ending);
         if beside.file().is_some_and(|path| path.canonicalize().is_ok_and(|beside| beside == whole)) {
             bail!("--out {out} would be written over the input {shown}; name another file");
@@ -180,6 +198,7 @@ fn train_input(work: &Work<'_>, Input { name, unit }: Input) -> Result<ExitCode>
     let (args, input, out) = (work.args, &work.input, &work.out);
     let device = device::open(args.device)?;
     let keeper = Beside::at(out, Duration::from_secs(args.checkpoint_every));
+    let kept = WhileThere { beside: &keeper, input, name: &name };
     for place in [out, keeper.place()] {
         place.sweep_halves()?;
     }
@@ -197,7 +216,7 @@ fn train_input(work: &Work<'_>, Input { name, unit }: Input) -> Result<ExitCode>
     let threads = args.threads.unwrap_or_else(default_jobs);
     let threads = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
     let threads = threads.context("the system gave no threads; try fewer with --threads")?;
-    let made = threads.install(|| unit.train(&device, &keeper, &follower))?;
+    let made = threads.install(|| unit.train(&device, &kept, &follower))?;
     let withdrawn = || -> Result<ExitCode> {
         if input.head(1)?.is_some() {
             let shown = input.shown();

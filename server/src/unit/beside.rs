@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::{Keeper, Place, sealed};
+use super::{Input, Keeper, Place, sealed};
 
 const KIND: &[u8; 8] = b"EEMUCKU1";
 const WHAT: &str = "a checkpoint of a shard's training";
@@ -71,5 +71,57 @@ impl Keeper for Beside {
 
     fn every(&self) -> Duration {
         self.every
+    }
+}
+
+/// Keeps checkpoints beside the output as long as the input is there. A deletion may take
+/// the input away while a checkpoint is being written, and nobody may come after that.
+#[derive(Debug)]
+pub struct WhileThere<'a> {
+    /// Where they are kept.
+    pub beside: &'a Beside,
+    /// Where the input is.
+    pub input: &'a Place,
+    /// The input's name.
+    pub name: &'a [u8; 32],
+}
+
+impl Keeper for WhileThere<'_> {
+    fn load(&self, input: &[u8; 32]) -> Result<Option<Vec<u8>>> {
+        self.beside.load(input)
+    }
+
+    fn save(&self, input: &[u8; 32], bytes: &[u8]) -> Result<()> {
+        self.beside.save(input, bytes)?;
+        // Whoever deletes removes the input first, and looks for checkpoints again after it.
+        // With another input in its place, the checkpoint may be that of the other's training.
+        if !Input::is_at(self.input, self.name) && matches!(self.input.head(1), Ok(None)) {
+            self.beside.clear()?;
+        }
+        Ok(())
+    }
+
+    fn every(&self) -> Duration {
+        self.beside.every()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_checkpoint_stays_without_its_input() {
+        let folder = tempfile::tempdir().unwrap();
+        let (input, output) = (folder.path().join("input"), folder.path().join("model"));
+        let beside = Beside::new(&output, Duration::ZERO);
+        let place = Place::File(input.clone());
+        let keeper = WhileThere { beside: &beside, input: &place, name: &[7; 32] };
+        keeper.save(&[1; 32], b"trained").unwrap();
+        assert_eq!(keeper.load(&[1; 32]).unwrap(), None);
+        assert!(!folder.path().join("model.checkpoint").exists());
+        std::fs::write(&input, "another input").unwrap();
+        keeper.save(&[1; 32], b"trained").unwrap();
+        assert_eq!(keeper.load(&[1; 32]).unwrap().as_deref(), Some(b"trained".as_slice()));
     }
 }

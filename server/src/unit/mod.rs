@@ -32,7 +32,7 @@ use eemu_core::shard::ShardData;
 use eemu_core::tensor::Device;
 use eemu_core::train::{Trainer, input_hash};
 
-pub use beside::Beside;
+pub use beside::{Beside, WhileThere};
 pub use input::Input;
 pub use model::TrainedModel;
 pub use place::Place;

@@ -53,6 +53,15 @@ impl Place {
         }
     }
 
+    /// Whether both are the same object of a bucket, however it is spelled.
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
+        let parts = |place: &Self| -> Vec<String> {
+            place.shown().split('/').filter(|part| !part.is_empty()).map(str::to_owned).collect()
+        };
+        self.is_object() && other.is_object() && parts(self) == parts(other)
+    }
+
     /// The place of the same name with an ending more.
     #[must_use]
     pub fn beside(&self, ending: &str) -> Self {
@@ -163,6 +172,7 @@ mod tests {
         let model = input.of_model().unwrap();
         assert_eq!(model.shown(), "s3://bucket/some/prefix/3.17.model");
         assert_eq!(model.beside(".checkpoint").shown(), "s3://bucket/some/prefix/3.17.model.checkpoint");
+        assert!(place("s3://bucket//some/prefix/3.17.input").unwrap().is(&input) && !model.is(&input));
         let file = place("shard-3.input").unwrap();
         assert!(file.file().is_some() && file.of_model().is_none());
         for wrong in ["s3://", "s3://bucket", "s3://bucket/"] {
