@@ -214,6 +214,31 @@ fn a_deletion_leaves_no_copy_of_a_dead_launch() {
     }
 }
 
+/// The same of other data that replace those of a dead launch, wherever its
+/// folders are.
+#[test]
+fn other_data_leave_no_copy_of_a_dead_launch() {
+    for elsewhere in [false, true] {
+        let shop = Shop::new();
+        let here = shop.trained("here", FLAGS);
+        let there = shop.untrained(&here, "there");
+        let how = script(&shop, "job", &format!("{HELD}echo $$ >> $here/went\n{TRAIN}"));
+        let folder = if elsewhere { shop.path("elsewhere") } else { there.join("launch") };
+        let more: &[&str] = if elsewhere { &["--launch-dir", text(&folder)] } else { &[] };
+        let mut child = held(&shop, &there, &how, more);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(holders(&folder, &reader(4)).len(), 1);
+        let data = shop.path("data");
+        let import = ["import", "--replace", "--data", text(&data), "--state", text(&there)];
+        let features = ["--user-features", "age,years", "--user-range", "years=0:10:5"];
+        done(&[&import[..], &features].concat(), &[]);
+        assert!(!folder.exists() || holders(&folder, &reader(4)).is_empty());
+        fs::write(shop.path("go"), "").unwrap();
+        wait_for("every command", || lines(&shop.path("went")) == 3);
+    }
+}
+
 /// One more book for every user, so that every shard waits for training.
 fn everybody(shop: &Shop) -> PathBuf {
     let table = shop.path("more.csv");

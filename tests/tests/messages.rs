@@ -231,6 +231,7 @@ fn every_refusal_of_the_store_says_what_to_do() {
         StoreError::OwnState { dir: dir.clone() },
         StoreError::LaunchFolder { dir: dir.clone(), problem: "is a link or another user's; remove it" },
         StoreError::NoLaunchBucket,
+        StoreError::OtherLaunchBucket { place: "s3://b/eemu-0".into() },
         StoreError::AlreadyAState { dir },
         StoreError::NewerFormat { found: 9, supported: 8 },
         StoreError::OlderFormat { found: 7, supported: 8 },
@@ -262,6 +263,7 @@ fn every_refusal_of_the_store_says_what_to_do() {
             | StoreError::Bucket { .. }
             | StoreError::LaunchFolder { .. }
             | StoreError::NoLaunchBucket
+            | StoreError::OtherLaunchBucket { .. }
             | StoreError::Moved
             | StoreError::Unfinished(_)
             | StoreError::Locked { .. }

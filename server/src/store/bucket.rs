@@ -18,6 +18,19 @@ use crate::tls;
 /// The longest wait for a response of the bucket.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Whether the server says that there is no such bucket. The library has no error for that
+/// when it lists, but repeats the answer.
+fn is_no_bucket(error: &Error) -> bool {
+    let mut cause: Option<&dyn std::error::Error> = Some(error);
+    while let Some(error) = cause {
+        if error.to_string().contains("NoSuchBucket") {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}
+
 /// A prefix of a bucket.
 #[derive(Debug)]
 pub(super) struct Bucket {
@@ -89,10 +102,25 @@ impl Bucket {
     }
 
     pub(super) async fn list(&self) -> Result<Vec<String>> {
+        self.listed().await.map_err(|e| self.failed("list", e))
+    }
+
+    /// As [`Self::list`]; nothing where there is no such bucket.
+    pub(super) async fn list_if_there(&self) -> Result<Vec<String>> {
+        match self.listed().await {
+            Err(error) if is_no_bucket(&error) => {
+                tracing::warn!("{}: there is no such bucket any more, so nothing is in it", self.shown);
+                Ok(Vec::new())
+            }
+            names => names.map_err(|e| self.failed("list", e)),
+        }
+    }
+
+    async fn listed(&self) -> std::result::Result<Vec<String>, Error> {
         let mut objects = self.store.list(Some(&self.prefix));
         let mut names = Vec::new();
         while let Some(object) = objects.next().await {
-            let object = object.map_err(|e| self.failed("list", e))?;
+            let object = object?;
             // Objects in deeper folders are not eemu's.
             let mut parts = object.location.prefix_match(&self.prefix).into_iter().flatten();
             if let (Some(name), None) = (parts.next(), parts.next()) {

@@ -21,7 +21,7 @@ use super::records::{self, KeyedId};
 use super::schema::{self, DATABASE, meta, set_meta};
 use super::{
     Backup, Kept, Location, NewDeferred, Tombstones, atomic_file, catalog, checkpoint, deferred, interrupt, items_down,
-    kept, people, private, runtime, tombstones,
+    kept, launched, people, private, runtime, tombstones,
 };
 use eemu_core::data::{Catalog, Interaction};
 
@@ -191,6 +191,9 @@ async fn build(
         }
         kept::attach(&mut db, old).await?;
     }
+    if let Some(old) = old {
+        carry_launched(old, dir)?;
+    }
     let make = async |db: &mut Db| {
         if let Some(kept) = kept {
             kept::carry_over(db, kept).await?;
@@ -204,6 +207,18 @@ async fn build(
     db.close().await?;
     private::all(dir)?;
     atomic_file::sync_folder(dir)
+}
+
+/// Copies what says where a launcher put inputs that hold the replaced data, and whose
+/// they are, so that whoever opens the new state removes them.
+fn carry_launched(old: &Path, new: &Path) -> Result<()> {
+    for name in [launched::ID, launched::ELSEWHERE] {
+        match fs::read(old.join(name)) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            bytes => atomic_file::write(&new.join(name), &[&bytes.context("read", &old.join(name))?])?,
+        }
+    }
+    Ok(())
 }
 
 /// Writes the whole contents of a new state. Part of a transaction.
@@ -271,8 +286,9 @@ fn create_in_database(location: &Location, import: &Import<'_>, records: &[Inter
                         clear(db, table).await?;
                     }
                     // The counters continue, so that processes that poll them see the change; the
-                    // deployment keeps its name.
-                    let sql = "DELETE FROM meta WHERE key NOT IN ('head', 'version', 'deployment')";
+                    // deployment keeps its name, and knows what it launched.
+                    let sql = "DELETE FROM meta WHERE key NOT IN ('head', 'version', 'deployment', \
+                               'launch-bucket', 'launched-in-bucket')";
                     on!(db, c => sqlx::query(sql).execute(c).await.map(drop))?;
                 }
             }

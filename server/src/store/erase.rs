@@ -63,6 +63,11 @@ pub(super) async fn last(db: &mut Db) -> Result<f64> {
 pub(super) async fn finish(db: &mut Db, dir: &Path, files: &Files, within: Duration) -> Result<()> {
     // A file that cannot be deleted does not stop the rest from being overwritten.
     let swept = sweep(db, dir, files).await;
+    overwrite(db, swept, within).await
+}
+
+/// Overwrites what was deleted, whatever came of deleting files.
+async fn overwrite(db: &mut Db, swept: Result<()>, within: Duration) -> Result<()> {
     failpoint("erase.swept");
     if !db.is_shared() {
         let deadline = Instant::now() + PATIENCE;
@@ -154,15 +159,39 @@ async fn leftovers(db: &mut Db, dir: &Path) -> Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-/// Deletes the files that no row refers to.
+/// Deletes the files that no row refers to, and objects of launched training.
 pub(super) async fn sweep(db: &mut Db, dir: &Path, files: &Files) -> Result<()> {
+    let far_away = sweep_far_away(db, dir).await;
+    sweep_here(db, dir, files).await?;
+    far_away
+}
+
+/// As [`sweep`], when nothing was deleted since: a launcher's bucket that does not answer
+/// keeps nobody from the state. A deletion asks it again.
+async fn sweep_at_opening(db: &mut Db, dir: &Path, files: &Files) -> Result<()> {
+    let far_away = sweep_far_away(db, dir).await;
+    sweep_here(db, dir, files).await?;
+    match far_away {
+        Err(problem @ (StoreError::Bucket { .. } | StoreError::BadModels(_))) => {
+            tracing::warn!("what an earlier launch left in its bucket was not looked at: {problem}");
+            Ok(())
+        }
+        far_away => far_away,
+    }
+}
+
+/// Deletes the objects of launched training of shards that have changed.
+async fn sweep_far_away(db: &mut Db, dir: &Path) -> Result<()> {
+    if db.is_shared() {
+        quietly(db, async |db: &mut Db| launch_bucket::sweep(db, dir).await).await.map(drop)
+    } else {
+        launch_bucket::sweep(db, dir).await.map(drop)
+    }
+}
+
+async fn sweep_here(db: &mut Db, dir: &Path, files: &Files) -> Result<()> {
     atomic_file::delete(&leftovers(db, dir).await?)?;
     let launched = sweep_launched(db, dir).await;
-    let far_away = if db.is_shared() {
-        quietly(db, async |db: &mut Db| launch_bucket::sweep(db, dir).await).await
-    } else {
-        launch_bucket::sweep(db, dir).await
-    };
     if db.is_shared() {
         // In a write transaction, so that nobody announces a file between the listing and its
         // deletion.
@@ -171,7 +200,7 @@ pub(super) async fn sweep(db: &mut Db, dir: &Path, files: &Files) -> Result<()> 
     } else {
         sweep_models(db, files).await?;
     }
-    launched.and(far_away)
+    launched
 }
 
 /// Deletes the launch folders of shards that have changed. It deletes all that it can,
@@ -208,10 +237,14 @@ async fn is_overdue(db: &mut Db) -> Result<bool> {
 /// Cleans up whatever a crash left. Needs the lock.
 pub(super) async fn recover(db: &mut Db, dir: &Path, files: &Files) -> Result<()> {
     catalog::settle(db, dir).await?;
-    if pending(db).await? || is_overdue(db).await? {
+    if pending(db).await? {
         return finish(db, dir, files, Duration::ZERO).await;
     }
-    sweep(db, dir, files).await?;
+    let swept = sweep_at_opening(db, dir, files).await;
+    if is_overdue(db).await? {
+        return overwrite(db, swept, Duration::ZERO).await;
+    }
+    swept?;
     if !db.is_shared() {
         // The log may hold frames of a transaction that never ended. If a reader is in the
         // way, the next opening truncates it.

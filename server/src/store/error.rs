@@ -57,6 +57,12 @@ pub enum StoreError {
          \"s3://bucket/prefix\"), or keep the models in one (--models)"
     )]
     NoLaunchBucket,
+    /// Another process prepares shards of this state elsewhere.
+    #[error("another process launches shards from {place}; give all of them one bucket and start this one again")]
+    OtherLaunchBucket {
+        /// Where that one's inputs are.
+        place: String,
+    },
     /// Another server or trainer changed records since this process read them.
     #[error("another process changed the records meanwhile. Nothing was changed; repeat the command")]
     Moved,

@@ -19,7 +19,7 @@ use super::schema::{clear_meta, meta, set_meta};
 use super::{State, launched};
 
 /// Where the objects are while there may be any, and whose they are.
-const NOTE: &str = "launch-bucket";
+pub(super) const NOTE: &str = "launch-bucket";
 /// Set once records were in a bucket: what it keeps below its objects is its own.
 const LOGICAL: &str = "launched-in-bucket";
 
@@ -97,18 +97,39 @@ fn outdated(names: Vec<String>, shards: &[Shard]) -> (Vec<String>, usize) {
 }
 
 /// Removes the objects of shards that have changed, while nobody else may
-/// change the state.
-pub(super) async fn sweep(db: &mut Db, dir: &Path) -> Result<()> {
-    let Some(prefix) = noted(db, dir).await? else { return Ok(()) };
-    let bucket = Bucket::open(&prefix)?;
-    let (gone, left) = outdated(bucket.list().await?, &models::shards(db).await?);
-    for name in &gone {
+/// change the state. How many others there are; none where no bucket is noted.
+///
+/// The note stays even when nothing is left: whoever trains still may write once
+/// more, and somebody has to look for that.
+pub(super) async fn sweep(db: &mut Db, dir: &Path) -> Result<Option<usize>> {
+    let Some(prefix) = noted(db, dir).await? else { return Ok(None) };
+    let (bucket, shards) = (Bucket::open(&prefix)?, models::shards(db).await?);
+    let (mut gone, mut left) = outdated(bucket.list_if_there().await?, &shards);
+    if !gone.is_empty() {
+        remove(&bucket, &gone).await?;
+        // What was written before its input went is there by now. What is written later is
+        // removed by whoever writes it.
+        (gone, left) = outdated(bucket.list_if_there().await?, &shards);
+        remove(&bucket, &gone).await?;
+    }
+    Ok(Some(left))
+}
+
+async fn remove(bucket: &Bucket, names: &[String]) -> Result<()> {
+    for name in names {
         bucket.delete(name).await?;
     }
-    if left == 0 && !db.is_shared() {
-        clear_meta(db, NOTE).await?;
-    }
     Ok(())
+}
+
+/// Refuses to put anything at a place that is not the noted one. With `must`, a
+/// place must be noted.
+async fn check_place(db: &mut Db, dir: &Path, place: &LaunchPlace, must: bool) -> Result<()> {
+    match noted(db, dir).await? {
+        Some(other) if other != place.prefix => Err(StoreError::OtherLaunchBucket { place: other }),
+        None if must => Err(StoreError::OtherLaunchBucket { place: "another bucket".into() }),
+        _ => Ok(()),
+    }
 }
 
 impl State {
@@ -135,9 +156,7 @@ impl State {
             Bucket::open(&prefix)?.refuse_versions().await?;
             if let Some(old) = noted(db, self.dir()).await?.filter(|old| *old != prefix) {
                 let bucket = Bucket::open(&old)?;
-                for name in bucket.list().await? {
-                    bucket.delete(&name).await?;
-                }
+                remove(&bucket, &bucket.list_if_there().await?).await?;
                 quietly(db, async |db| clear_meta(db, NOTE).await).await?;
             }
             Ok(LaunchPlace { prefix, owner })
@@ -148,12 +167,14 @@ impl State {
     /// shard's records change, before that is acknowledged.
     ///
     /// # Errors
-    /// [`StoreError::Outdated`] as in [`State::publish`].
+    /// [`StoreError::Outdated`] as in [`State::publish`];
+    /// [`StoreError::OtherLaunchBucket`] when another process uses another place.
     pub fn put_input(&self, ticket: Ticket, place: &LaunchPlace, bytes: &[u8]) -> Result<()> {
         self.logical.store(true, std::sync::atomic::Ordering::SeqCst);
         self.write(async |db| {
             let noted = async |db: &mut Db| {
                 models::check(db, ticket).await?;
+                check_place(db, self.dir(), place, false).await?;
                 set_meta(db, LOGICAL, "1").await?;
                 set_meta(db, NOTE, &format!("{}\n{}", place.owner, place.prefix)).await
             };
@@ -161,6 +182,7 @@ impl State {
             let bucket = Bucket::open(&place.prefix)?;
             let put = async |db: &mut Db| {
                 models::check(db, ticket).await?;
+                check_place(db, self.dir(), place, true).await?;
                 bucket.write(&Launched::Input.name(ticket), bytes).await
             };
             quietly(db, put).await
@@ -188,8 +210,13 @@ impl State {
         if self.is_shared() {
             return Ok(());
         }
-        // With nothing left there, nobody need ask the bucket again.
-        self.write(async |db| sweep(db, self.dir()).await)
+        self.write(async |db| {
+            // With nothing left there, and this Job gone, nobody need ask the bucket again.
+            if sweep(db, self.dir()).await? == Some(0) {
+                clear_meta(db, NOTE).await?;
+            }
+            Ok(())
+        })
     }
 }
 

@@ -18,10 +18,10 @@ use crate::clock::random_hex;
 /// Name of the folder of these folders inside a state directory.
 const FOLDER: &str = "launch";
 /// Name of the file that says where they are instead, and which state owns them.
-const ELSEWHERE: &str = "launch-dir";
+pub(super) const ELSEWHERE: &str = "launch-dir";
 /// Name of the file with an id that tells this state from others of the same path on
 /// other machines.
-const ID: &str = "launch-id";
+pub(super) const ID: &str = "launch-id";
 /// Name of the file with the shard version that a folder was made for.
 const VERSION: &str = "version";
 

@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
-use super::super::database::on;
-use super::super::{Access, Head, State, StoreError, runtime, schema};
+use super::super::database::{on, quietly};
+use super::super::{Access, Head, LaunchPlace, State, StoreError, launch_bucket, launched, runtime, schema};
 use super::*;
 
 fn sorted(mut records: Vec<Interaction>) -> Vec<Interaction> {
@@ -101,6 +101,22 @@ fn records_outside_the_catalogue_or_time_are_refused_and_not_named() {
         assert!(!error.to_string().contains(&USERS.to_string()));
     }
     assert_eq!(state.record_count().unwrap(), 3000);
+}
+
+/// One note is of one place: what is at another would be looked for by nobody.
+#[test]
+fn inputs_go_to_one_bucket() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("run");
+    let state = trained(&dir);
+    let owner = launched::owner_from_now_on(&dir).unwrap();
+    let note = format!("{owner}\ns3://somewhere/else");
+    state
+        .write(async |db| quietly(db, async |db| schema::set_meta(db, launch_bucket::NOTE, &note).await).await)
+        .unwrap();
+    let place = LaunchPlace { prefix: "s3://here/now".into(), owner };
+    let problem = state.put_input(state.ticket(0).unwrap(), &place, b"records").unwrap_err().to_string();
+    assert!(problem.contains("s3://somewhere/else") && problem.contains("start this one again"), "{problem}");
 }
 
 #[test]
