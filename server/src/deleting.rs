@@ -113,6 +113,7 @@ impl Plan {
             accounts: &self.accounts,
             down: &self.down,
             catalog: if self.accounts.is_empty() { None } else { Some(&self.after.catalog) },
+            part_of: None,
             names: &self.names,
             asked: &self.asked,
             deferred,

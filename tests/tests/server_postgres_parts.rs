@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+use std::fs;
+
 use eemu_core::data::Interaction;
 use eemu_core::model::ModelKind;
 use eemu_core::shard::ShardBy;
@@ -67,8 +69,17 @@ fn a_shards_records_are_in_one_partition() {
     for number in 0..12 {
         add(&setting, &format!("newcomer-{number}"), "item-1");
     }
+    // People may come before their first record.
+    let (file, dir) = (setting.dir("people.user"), setting.dir("run"));
+    let rows: Vec<String> = (0..12).map(|number| format!("admitted-{number}\tv1")).collect();
+    fs::write(&file, format!("user_id:token\tgroup:token\n{}\n", rows.join("\n"))).unwrap();
+    let state = ["--state", text(&dir), "--database", &setting.database];
+    done(&[&["admit"], &state[..], &["--user-file", text(&file)]].concat(), &[]);
+    for number in 0..12 {
+        add(&setting, &format!("admitted-{number}"), "item-1");
+    }
     let after = opened(setting.from("run"));
-    assert_eq!(after.dataset.interactions.len(), before.dataset.interactions.len() + 12);
+    assert_eq!(after.dataset.interactions.len(), before.dataset.interactions.len() + 24);
     assert_eq!(counts(&setting, 4), sizes(&after));
     assert_eq!(rest(&setting), 0);
 }

@@ -6,12 +6,13 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use eemu_core::counted;
 use eemu_core::data::{Source, read_people};
+use eemu_core::shard::shard_of_person;
 use serde_json::json;
 
 use super::{print_json, print_line};
 use crate::cli::AdmitArgs;
 use crate::deployment::Deployment;
-use crate::store::{Access, Change, Deletion, NewAudit};
+use crate::store::{Access, Change, Deletion, NewAudit, PartOf};
 
 pub(crate) fn run(args: &AdmitArgs) -> Result<ExitCode> {
     let mut deployment = Deployment::open(args.state.location(), Access::Write)?;
@@ -24,7 +25,10 @@ pub(crate) fn run(args: &AdmitArgs) -> Result<ExitCode> {
     }
     if !people.is_empty() {
         let who = [NewAudit::by_command("admit")];
-        let deletion = Deletion { catalog: Some(&deployment.dataset.catalog), audit: &who, ..Deletion::default() };
+        let dataset = &deployment.dataset;
+        let part_of = |id: &str| shard_of_person(&dataset.key, id, dataset.config.train.shards);
+        let part_of: Option<PartOf<'_>> = Some(&part_of);
+        let deletion = Deletion { catalog: Some(&dataset.catalog), part_of, audit: &who, ..Deletion::default() };
         let done = deployment.state.apply(&Change::Delete(deletion), deployment.head)?;
         deployment.state.finish(&done)?;
     }

@@ -20,7 +20,7 @@ pub(crate) const TRIES: u32 = 20;
 pub(super) const TUNING_KEY: &str = "note:tuning-key";
 
 /// What a deletion removes.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Clone, Copy, Default)]
 pub struct Deletion<'a> {
     /// Records, by user and item index.
     pub records: &'a [(u32, u32)],
@@ -35,6 +35,8 @@ pub struct Deletion<'a> {
     pub down: &'a [u32],
     /// The catalogue after the deletion, with the entries of `accounts` blanked.
     pub catalog: Option<&'a Catalog>,
+    /// The partition of a person's records, where `catalog` has people who are new.
+    pub part_of: Option<PartOf<'a>>,
     /// The names of what is deleted, so that later imports leave it out.
     pub names: &'a [Name],
     /// Commitments to what `requests` asked for, in the same order.
@@ -297,7 +299,7 @@ impl State {
                         people::set(db, user, &catalog.users.ids[user as usize], true).await?;
                     }
                     if accounts.is_empty() {
-                        people::sync(db, &catalog.users, None).await?;
+                        people::sync(db, &catalog.users, deletion.part_of).await?;
                     }
                 }
                 if let Some(packed) = &packed {
