@@ -224,6 +224,8 @@ fn a_name_that_is_taken() {
     place.stopped(child);
     place.is_clean();
     let name = made["metadata"]["name"].as_str().unwrap();
+    // The same versions of all shards, and with them the same name, come back with it.
+    let before = place.shop.copy(&place.there, "before");
     let put = |key: &str, value: Value| {
         let mut job = made.clone();
         *job.pointer_mut(key).unwrap() = value;
@@ -246,7 +248,8 @@ fn a_name_that_is_taken() {
         assert_eq!(place.cluster.created().pop().unwrap()["metadata"]["name"], name);
         assert_eq!(files(&place.here), files(&place.there));
         place.is_clean();
-        place.reset();
+        fs::remove_dir_all(&place.there).unwrap();
+        place.shop.copy(&before, "there");
     }
 }
 
@@ -280,6 +283,12 @@ fn a_deletion_leaves_no_copy_of_a_dead_launch() {
     child.kill().unwrap();
     child.wait().unwrap();
     let before = place.bucket.names().len();
+    // A bucket that does not answer keeps nobody from the state.
+    let mut command = Command::new(eemu());
+    command.args(["info", "--json", "--state", there]).envs(place.environment());
+    let output = command.env("AWS_ACCESS_KEY_ID", "another").output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(place.bucket.names().len(), before);
     place.done(&["forget", "--state", there, "--user", &gone, "--all", "--later"]);
     assert_eq!(place.objects_with(&gone), [""; 0]);
     assert_eq!(place.bucket.names().len(), before - 1, "inputs of other shards stay");

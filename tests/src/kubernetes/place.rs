@@ -9,8 +9,6 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use eemu_server::deployment::Deployment;
-use eemu_server::store::{Access, Change};
 use serde_json::Value;
 
 use super::{Cluster, Plan};
@@ -123,18 +121,6 @@ impl Place {
         assert_eq!(output.status.code(), Some(2), "{}", String::from_utf8_lossy(&output.stderr));
         assert_eq!(self.cluster.jobs(), [""; 0]);
         self.cluster.plan(|_, _, _| Plan::Run);
-    }
-
-    /// Takes the copy's models away again.
-    ///
-    /// # Panics
-    /// When it cannot.
-    pub fn reset(&self) {
-        let deployment = Deployment::open(&self.there, Access::Write).unwrap();
-        let settings = serde_json::to_string(&deployment.settings).unwrap();
-        let reset = Change::Reset(&settings, deployment.dataset.config.train.shards);
-        let done = deployment.state.apply(&reset, deployment.head).unwrap();
-        deployment.state.finish(&done).unwrap();
     }
 
     /// Objects of the bucket that hold these bytes.

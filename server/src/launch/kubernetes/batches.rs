@@ -45,6 +45,8 @@ struct State {
     wanted: BTreeMap<u32, u64>,
     /// What became of shards, and in which run.
     ended: BTreeMap<u32, (u64, Outcome)>,
+    /// Jobs that a run follows, or is about to.
+    followed: BTreeMap<String, u64>,
 }
 
 /// Jobs of one launcher.
@@ -122,6 +124,8 @@ impl Batches {
         let eager: Vec<Item> = batch.iter().filter(|w| w.takes_over).map(|w| w.item.clone()).collect();
         let running = if eager.is_empty() { Ok(Vec::new()) } else { self.cluster.running(&eager).await };
         let mut rest: Vec<Item> = batch.into_iter().map(|waiting| waiting.item).collect();
+        // Jobs that nobody wants by now: whoever withdrew waits until they are gone.
+        let mut unwanted = Vec::new();
         match running {
             Ok(running) => {
                 for (job, places) in running {
@@ -131,10 +135,10 @@ impl Batches {
                     if places.is_empty() {
                         continue;
                     }
+                    // One that this process follows is on its way to an end of its own.
+                    let Some(run) = self.moved(number, &job, &places) else { continue };
                     rest.retain(|item| !places.iter().any(|(_, taken)| taken == item));
-                    let run = self.moved(number, &places);
-                    let group = Group::new(self.clone(), run, job, places);
-                    self.runtime.spawn(group.follow());
+                    unwanted.extend(self.followed(run, Group::new(self.clone(), run, job, places)));
                 }
             }
             Err(problem) => {
@@ -143,33 +147,64 @@ impl Batches {
                 }
             }
         }
-        // Whoever withdrew meanwhile needs no pod.
-        rest.retain(|item| self.wants(number, item.shard));
-        if !rest.is_empty() {
+        if self.is_next(number, &mut rest).await {
             match self.cluster.begin(&rest).await {
                 Ok(job) => {
                     let places: Vec<(usize, Item)> = rest.into_iter().enumerate().collect();
-                    let run = self.moved(number, &places);
-                    self.runtime.spawn(Group::new(self.clone(), run, job, places).follow());
+                    if let Some(run) = self.moved(number, &job, &places) {
+                        unwanted.extend(self.followed(run, Group::new(self.clone(), run, job, places)));
+                    }
                 }
-                Err(problem) => {
-                    rest.iter().for_each(|item| self.end(number, item.shard, Outcome::Failed(problem.clone())));
-                }
+                Err(outcome) => rest.iter().for_each(|item| self.end(number, item.shard, outcome.clone())),
             }
+        }
+        for group in unwanted {
+            group.follow().await;
         }
         self.over(number);
     }
 
-    /// Gives shards of a run to another that is for them alone.
-    fn moved(&self, from: u64, places: &[(usize, Item)]) -> u64 {
+    /// Waits until no other run follows a Job of the same shards, which goes
+    /// since nobody wants it from that run. Whether any shard is left that
+    /// somebody waits for; whoever withdrew meanwhile needs no pod.
+    async fn is_next(&self, number: u64, rest: &mut Vec<Item>) -> bool {
+        loop {
+            rest.retain(|item| self.wants(number, item.shard));
+            if rest.is_empty() {
+                return false;
+            }
+            let name = self.cluster.maker.name(rest);
+            if *self.lock().followed.entry(name).or_insert(number) == number {
+                return true;
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// Has a Job followed. It is returned where nobody wants it any more.
+    fn followed(&self, run: u64, group: Group) -> Option<Group> {
+        if !self.is_wanted(run) {
+            return Some(group);
+        }
+        self.runtime.spawn(group.follow());
+        None
+    }
+
+    /// Gives shards of a run to another that is for them and their Job alone;
+    /// none where another run follows that Job.
+    fn moved(&self, from: u64, job: &str, places: &[(usize, Item)]) -> Option<u64> {
         let mut state = self.lock();
+        if state.followed.get(job).is_some_and(|run| *run != from) {
+            return None;
+        }
         let number = Self::numbered(&mut state);
+        state.followed.insert(job.to_owned(), number);
         for (_, item) in places {
             if let Some(run) = state.wanted.get_mut(&item.shard).filter(|run| **run == from) {
                 *run = number;
             }
         }
-        number
+        Some(number)
     }
 
     fn wants(&self, run: u64, shard: u32) -> bool {
@@ -194,7 +229,9 @@ impl Batches {
 
     /// A run has no Job any more.
     pub(super) fn over(&self, run: u64) {
-        self.lock().running.remove(&run);
+        let mut state = self.lock();
+        state.running.remove(&run);
+        state.followed.retain(|_, follower| *follower != run);
         self.state.1.notify_all();
     }
 }

@@ -9,6 +9,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::api::{DeleteParams, ListParams, LogParams, PostParams};
 use kube::{Api, Client, Config, Error};
 
+use super::batches::Outcome;
 use super::job::{CONTAINER, Item, Maker, STATE, Standing, inputs};
 use super::settings::Settings;
 use crate::tls;
@@ -21,6 +22,9 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 /// How long a Job may take to go, with its pods.
 const GRACE: Duration = Duration::from_secs(40);
+
+/// Between two questions whether it has gone.
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// Lines of a pod's words that a message repeats.
 const LINES: i64 = 8;
@@ -105,6 +109,11 @@ pub(super) fn fatal(error: &Error) -> Option<String> {
     (!passes(error) && !is(error, 410)).then(|| told("watch a Job", error))
 }
 
+/// What is said of a Job that does not go.
+pub(super) fn still_there(name: &str) -> String {
+    format!("the Job {name} is being deleted, and its pods are not gone after {} s", GRACE.as_secs())
+}
+
 impl Cluster {
     /// That of this pod, or of the kubeconfig.
     pub(super) async fn connect(settings: Settings, state: String, tries: usize) -> Result<Self> {
@@ -147,7 +156,7 @@ impl Cluster {
     }
 
     /// Begins a Job, or takes over one of the same inputs that runs. Its name.
-    pub(super) async fn begin(&self, items: &[Item]) -> Result<String, String> {
+    pub(super) async fn begin(&self, items: &[Item]) -> Result<String, Outcome> {
         let job = self.maker.job(items);
         let name = self.maker.name(items);
         let (began, params) = (Instant::now(), PostParams::default());
@@ -156,29 +165,35 @@ impl Cluster {
             match made {
                 Ok(_) => return Ok(name),
                 Err(error) if is(&error, 409) && began.elapsed() < PATIENCE => {}
-                Err(error) => return Err(told(&format!("begin the Job {name}"), &error)),
+                Err(error) => return Err(Outcome::Failed(told(&format!("begin the Job {name}"), &error))),
             }
             // One of that name is there: from before us, or of a request whose
             // answer was lost.
             let found = asked(|| self.jobs.get_opt(&name)).await;
-            let Some(found) = found.map_err(|e| told("look at a Job", &e))? else { continue };
+            let Some(found) = found.map_err(|e| Outcome::Failed(told("look at a Job", &e)))? else {
+                tokio::time::sleep(PAUSE).await;
+                continue;
+            };
             if !self.maker.is_own(&found) {
-                return Err(format!(
+                return Err(Outcome::Failed(format!(
                     "a Job of the name {name} is there, which is not of this state. Delete it, or name another \
                      namespace in the launcher's settings"
-                ));
+                )));
             }
             let is_going = found.metadata.deletion_timestamp.is_some();
             let is_same = inputs(&found) == inputs(&job) && self.maker.is_as_set(&found);
             if is_same && !is_going && !Standing::of(&found).over {
                 return Ok(name);
             }
-            self.delete(&name).await?;
+            if !self.delete(&name).await.map_err(Outcome::Failed)? {
+                return Err(Outcome::Again(still_there(&name)));
+            }
+            tokio::time::sleep(PAUSE).await;
         }
     }
 
-    /// Deletes a Job with its pods, and waits until they are gone.
-    pub(super) async fn delete(&self, name: &str) -> Result<(), String> {
+    /// Deletes a Job with its pods, and waits until they are gone. Whether they are.
+    pub(super) async fn delete(&self, name: &str) -> Result<bool, String> {
         let params = DeleteParams::foreground();
         match asked(|| self.jobs.delete(name, &params)).await {
             Err(error) if !is(&error, 404) && !is(&error, 409) => return Err(told("delete a Job", &error)),
@@ -188,11 +203,11 @@ impl Cluster {
         while began.elapsed() < GRACE {
             let found = asked(|| self.jobs.get_opt(name)).await;
             if found.map_err(|e| told("look at a Job", &e))?.is_none() {
-                return Ok(());
+                return Ok(true);
             }
-            tokio::time::sleep(Duration::from_millis(200)).await;
+            tokio::time::sleep(PAUSE).await;
         }
-        Err(format!("the Job {name} is being deleted, and its pods are not gone after {} s", GRACE.as_secs()))
+        Ok(false)
     }
 
     async fn pods_of(&self, job: &str, index: Option<usize>) -> kube::Result<Vec<Pod>> {
@@ -242,7 +257,7 @@ impl Cluster {
 
     /// Why pods of a Job cannot start, for those that wait for what will not
     /// come of itself; with their indexes.
-    pub(super) async fn stuck(&self, job: &str) -> Vec<(usize, String)> {
+    pub(super) async fn stuck(&self, job: &str) -> kube::Result<Vec<(usize, String)>> {
         let hopeless = [
             "ErrImagePull",
             "ImagePullBackOff",
@@ -252,7 +267,7 @@ impl Cluster {
             "CreateContainerError",
         ];
         let mut stuck = Vec::new();
-        for pod in self.pods_of(job, None).await.unwrap_or_default() {
+        for pod in self.pods_of(job, None).await? {
             let index = pod.metadata.labels.as_ref().and_then(|labels| {
                 labels.get("batch.kubernetes.io/job-completion-index").and_then(|index| index.parse().ok())
             });
@@ -267,6 +282,6 @@ impl Cluster {
                 }
             }
         }
-        stuck
+        Ok(stuck)
     }
 }

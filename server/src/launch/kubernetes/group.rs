@@ -1,6 +1,7 @@
 //! One Job, followed to its end: through watches that break, answers that fail,
 //! and a server that has forgotten where we were.
 
+use std::collections::BTreeMap;
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
@@ -9,7 +10,7 @@ use k8s_openapi::api::batch::v1::Job;
 use kube::api::{ListParams, WatchEvent, WatchParams};
 
 use super::batches::{Batches, Outcome};
-use super::cluster::{fatal, once};
+use super::cluster::{fatal, once, still_there};
 use super::job::{Item, Standing};
 
 /// Between two looks whether anybody waits still.
@@ -31,8 +32,8 @@ pub(super) struct Group {
     run: u64,
     job: String,
     left: Vec<(usize, Item)>,
-    /// Since when pods cannot start.
-    stuck: Option<Instant>,
+    /// Indexes whose pods cannot start, and since when.
+    stuck: BTreeMap<usize, Instant>,
     looked: Instant,
 }
 
@@ -46,7 +47,7 @@ enum End {
 
 impl Group {
     pub(super) fn new(batches: Batches, run: u64, job: String, left: Vec<(usize, Item)>) -> Self {
-        Self { batches, run, job, left, stuck: None, looked: Instant::now() }
+        Self { batches, run, job, left, stuck: BTreeMap::new(), looked: Instant::now() }
     }
 
     /// Follows it until nothing more comes of it or nobody waits, and deletes it.
@@ -66,7 +67,12 @@ impl Group {
                 }
             }
         }
-        if let Err(problem) = self.batches.cluster.delete(&self.job).await {
+        let problem = match self.batches.cluster.delete(&self.job).await {
+            Ok(true) => None,
+            Ok(false) => Some(still_there(&self.job)),
+            Err(problem) => Some(problem),
+        };
+        if let Some(problem) = problem {
             tracing::error!("{problem}. Delete it: kubectl delete job {}", self.job);
         }
         self.batches.over(self.run);
@@ -183,17 +189,15 @@ impl Group {
             return false;
         }
         self.looked = Instant::now();
-        let stuck = self.batches.cluster.stuck(&self.job).await;
-        if stuck.is_empty() {
-            self.stuck = None;
-            return false;
-        }
-        let since = *self.stuck.get_or_insert_with(Instant::now);
-        if since.elapsed() < patience {
-            return false;
+        // An answer that fails says nothing of the pods.
+        let Ok(stuck) = self.batches.cluster.stuck(&self.job).await else { return false };
+        self.stuck.retain(|index, _| stuck.iter().any(|(other, _)| other == index));
+        for (index, _) in &stuck {
+            self.stuck.entry(*index).or_insert_with(Instant::now);
         }
         let left = std::mem::take(&mut self.left);
-        let (given_up, left) = left.into_iter().partition(|(index, _)| stuck.iter().any(|(other, _)| other == index));
+        let is_late = |index: &usize| self.stuck.get(index).is_some_and(|since| since.elapsed() >= patience);
+        let (given_up, left) = left.into_iter().partition(|(index, _)| is_late(index));
         self.left = left;
         let given_up: Vec<(usize, Item)> = given_up;
         for (index, item) in &given_up {

@@ -32,7 +32,7 @@ const USER: i64 = 10001;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Item {
     pub(super) shard: u32,
-    /// The input's name (BLAKE3), hex.
+    /// The input's name (BLAKE3, hex), and the version of its shard.
     pub(super) name: String,
     /// `s3://…` of the input, and where its model goes.
     pub(super) input: String,
@@ -307,7 +307,7 @@ mod tests {
     fn items(count: u32) -> Vec<Item> {
         let item = |shard| Item {
             shard,
-            name: format!("{shard:064}"),
+            name: format!("{shard:064}-1"),
             input: format!("s3://b/{shard}.1.input"),
             output: format!("s3://b/{shard}.1.model"),
         };

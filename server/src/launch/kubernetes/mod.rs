@@ -76,7 +76,8 @@ impl Kubernetes {
         let object = |what: Launched| format!("{}/{}", self.place.prefix, what.name(ticket));
         let item = Item {
             shard: who.shard,
-            name: hex::encode(name),
+            // A pod reads and writes where the version says, so another version is another item.
+            name: format!("{}-{}", hex::encode(name), ticket.version()),
             input: object(Launched::Input),
             output: object(Launched::Model),
         };

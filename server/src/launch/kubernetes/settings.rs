@@ -159,11 +159,13 @@ impl Settings {
             let known = ["cpu", "cuda", "wgpu", "auto"];
             ensure!(known.contains(&device.as_str()), "device must be one of {}", known.join(", "));
         }
-        ensure!(self.parallel != Some(0), "parallel must be 1 or more");
+        let parallel = self.parallel.is_none_or(|most| most > 0 && i32::try_from(most).is_ok());
+        ensure!(parallel, "parallel must be a number from 1 to {}", i32::MAX);
         ensure!(self.deadline.is_none_or(|time| time.as_secs() > 0), "deadline must be 1s or more");
         for key in self.env.keys() {
             let fits = key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') && !key.is_empty();
             ensure!(fits, "'{key}' must be a variable's name");
+            ensure!(key != "JOB_COMPLETION_INDEX", "'{key}' must be left out: the cluster sets it");
         }
         Ok(())
     }
@@ -212,6 +214,8 @@ mod tests {
             ("image = 'a'\nsecrets = ['a/b']", "a/b"),
             ("image = 'a'\ndevice = 'tpu'", "device"),
             ("image = 'a'\nparallel = 0", "parallel"),
+            ("image = 'a'\nparallel = 2147483648", "parallel"),
+            ("image = 'a'\nenv = {JOB_COMPLETION_INDEX = '1'}", "JOB_COMPLETION_INDEX"),
             ("image = 'a'\nkeep = 'long'", "length of time"),
             ("image = 'a'\nenv = {'A B' = 'x'}", "A B"),
         ] {
