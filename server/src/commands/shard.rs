@@ -145,11 +145,11 @@ fn train(args: &TrainInputArgs) -> Result<ExitCode> {
 fn input_at(work: &Work<'_>) -> Result<Input> {
     match &work.input {
         Place::File(path) => Input::read(path),
-        place => {
+        place @ Place::Object { .. } => {
             let Some(bytes) = place.read()? else {
                 // An earlier run that was killed right after it wrote one could not look again.
                 Beside::at(&work.out, Duration::ZERO).clear()?;
-                bail!("{}", withdrawn_by_now(place))
+                return Err(anyhow::Error::msg(withdrawn_by_now(place)));
             };
             Input::of(bytes, &place.shown())
         }
@@ -224,7 +224,7 @@ fn train_input(work: &Work<'_>, Input { name, unit }: Input) -> Result<ExitCode>
             bail!("{shown} was replaced by another input, so this model is not wanted any more; train the other")
         }
         keeper.clear()?;
-        bail!("{}", withdrawn_by_now(input))
+        Err(anyhow::Error::msg(withdrawn_by_now(input)))
     };
     let Some(made) = made else {
         if !Input::is_at(input, &name) {
