@@ -112,7 +112,9 @@ fn emptying_and_searching_say_what_came_of_it() {
         browser
             .until(
                 "the line follows",
-                "return !document.querySelector('.tries .kept p').innerText.startsWith('Models (')",
+                // The page is drawn anew then, so the line is away for a moment.
+                "const line = document.querySelector('.tries .kept p'); \
+                 return !!line && !line.innerText.startsWith('Models (')",
             )
             .await
             .unwrap();
@@ -199,7 +201,8 @@ fn words_stay_whole() {
 const WATCH: &str = "
   window.shifts = [];
   new PerformanceObserver((list) => list.getEntries().forEach((entry) => {
-    const moved = entry.sources.map((source) => source.node?.outerHTML?.slice(0, 60) ?? String(source.node?.data));
+    const from = ({ previousRect: a, currentRect: b }) => ` (${a.y}, ${a.height} px high, to ${b.y}, ${b.height}) `;
+    const moved = entry.sources.map((s) => from(s) + (s.node?.outerHTML?.slice(0, 60) ?? String(s.node?.data)));
     if (!entry.hadRecentInput) shifts.push({ value: entry.value, moved });
   })).observe({ type: 'layout-shift', buffered: true });
 ";

@@ -26,6 +26,7 @@ async fn spoken(browser: &Browser, code: &str, names: &str) {
 }
 
 async fn choose(browser: &Browser, code: &str) {
+    browser.until("the choice", "return !!document.querySelector('#language')").await.unwrap();
     let script = format!(
         "const s = document.querySelector('#language'); s.focus(); s.value = '{code}';
          s.dispatchEvent(new Event('change', {{ bubbles: true }}))"
