@@ -1,5 +1,7 @@
 //! A state directory opened for work: settings, dataset and models.
 
+mod derived;
+
 use std::cell::Cell;
 use std::sync::Arc;
 
@@ -21,6 +23,8 @@ use crate::store::{
     StoreError, TRIES, Ticket,
 };
 
+pub(crate) use derived::Derived;
+
 /// What the state stores about its import and configuration.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Settings {
@@ -39,50 +43,6 @@ fn keyed_id(key: &Key, catalog: &Catalog, record: &Interaction) -> [u8; 16] {
     let mut id = [0; 16];
     id.copy_from_slice(&key.hash("record", &ids.map(|id| id.as_bytes()))[..16]);
     id
-}
-
-/// Everything that is derived from the store's contents at one moment.
-#[derive(Debug)]
-pub(crate) struct Derived {
-    settings: Settings,
-    dataset: Dataset,
-    shards: Vec<Shard>,
-    head: Head,
-}
-
-impl Derived {
-    /// Reads every record, which may take long.
-    ///
-    /// # Errors
-    /// When the store refuses, or its settings are damaged.
-    pub(crate) fn of(state: &State) -> Result<Self> {
-        let picture = state.picture()?;
-        let settings: Settings = serde_json::from_str(&picture.settings).context("the state's settings are damaged")?;
-        let (mut dataset, _) = Dataset::new(picture.catalog, picture.interactions, settings.config.clone())?;
-        dataset.take_down(&picture.down);
-        Ok(Self { settings, dataset, shards: picture.shards, head: picture.head })
-    }
-
-    /// As [`Derived::of`], but without records in memory: they are read once to compute the
-    /// statistics over all users, and not kept.
-    ///
-    /// # Errors
-    /// When the store refuses, or other processes keep changing it.
-    pub(crate) fn away(state: &State) -> Result<Self> {
-        for _ in 0..TRIES {
-            let picture = state.outline()?;
-            let settings: Settings =
-                serde_json::from_str(&picture.settings).context("the state's settings are damaged")?;
-            let users = picture.catalog.users.len() as u32;
-            let everybody = |visit: &mut dyn FnMut(Vec<Interaction>)| Ok(state.each_person(users, visit)?);
-            let mut dataset = Dataset::away::<anyhow::Error>(picture.catalog, settings.config.clone(), everybody)?;
-            dataset.take_down(&picture.down);
-            if state.moment()?.0.records == picture.head.records {
-                return Ok(Self { settings, dataset, shards: picture.shards, head: picture.head });
-            }
-        }
-        bail!("other processes change this state without a pause; try again later")
-    }
 }
 
 /// The same dataset with the records in memory that training this shard reads, and

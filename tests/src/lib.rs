@@ -22,6 +22,7 @@ pub mod slow;
 pub mod worlds;
 
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
@@ -38,6 +39,35 @@ pub fn program() -> Result<PathBuf> {
     let program = own.ancestors().skip(1).take(2).map(named).find(|program| program.is_file());
     let program = program.context("the eemu program is missing; run first: cargo build --workspace")?;
     Ok(program)
+}
+
+/// The exit code of a benchmark, which says what went wrong.
+pub fn ended(result: Result<()>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Every Rust file below a folder, in order.
+///
+/// # Errors
+/// When a folder cannot be read.
+pub fn sources(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            found.extend(sources(&path)?);
+        } else if path.extension().is_some_and(|end| end == "rs") {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
 }
 
 /// The figures of a benchmark that `--only` chooses.

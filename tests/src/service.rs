@@ -14,6 +14,7 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
 use eemu_core::data::{ImportReport, Imported};
 use eemu_core::dataset::Dataset;
+use eemu_core::receipt::{Receipt, ReceiptFile};
 use eemu_server::deployment::Deployment;
 use eemu_server::launch::LaunchOptions;
 use eemu_server::progress::Progress;
@@ -370,6 +371,26 @@ impl Process {
     /// If the connection fails or the answer is not JSON.
     pub fn json(&self, path: &str, token: &str) -> Result<Value> {
         Ok(serde_json::from_slice(&self.get(path, token)?.1)?)
+    }
+
+    /// Waits for a request's receipt, checks it and that it answers the request.
+    ///
+    /// # Errors
+    /// If none comes in a minute, or the receipt does not hold.
+    pub fn receipt(&self, request: &str, token: &str) -> Result<Receipt> {
+        let (path, began) = (format!("/api/v1/unlearning/{request}"), Instant::now());
+        while self.json(&path, token)?["phase"] != "done" {
+            if began.elapsed() > Duration::from_secs(60) {
+                bail!("waited in vain for the receipt of {request}");
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let file = self.get(&format!("{path}/receipt"), token)?.1;
+        let receipt = serde_json::from_slice::<ReceiptFile>(&file)?.verify()?;
+        if !receipt.answers(request) {
+            bail!("the receipt does not answer {request}");
+        }
+        Ok(receipt)
     }
 
     /// The process id.

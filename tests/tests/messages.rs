@@ -16,6 +16,7 @@ use eemu_server::set_all;
 use eemu_server::store::StoreError;
 use eemu_tests::command::{TINY, books, done, refused, run, text};
 use eemu_tests::service::{Place, quick};
+use eemu_tests::sources;
 use eemu_tests::worlds::Recipe;
 use serde_json::{Map, Value, json};
 
@@ -57,17 +58,6 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
-fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            sources(&path, found);
-        } else if path.extension().is_some_and(|end| end == "rs") {
-            found.push(path);
-        }
-    }
-}
-
 /// The string literals that come first in calls of `marks`.
 fn said(source: &str, marks: &[&str]) -> Vec<String> {
     let mut found = Vec::new();
@@ -104,10 +94,8 @@ const COMPLETED: &[(&str, &str)] = &[
 /// Every message in the sources of the server.
 #[test]
 fn every_message_says_what_to_do() {
-    let mut files = Vec::new();
-    sources(&root().join("server/src"), &mut files);
     let mut messages = 0;
-    for file in files {
+    for file in sources(&root().join("server/src")).unwrap() {
         let place = file.display().to_string().replace('\\', "/");
         if place.contains("/tests/")
             || place.contains("/reproduce")
@@ -137,10 +125,8 @@ const INSIDE: &[&str] = &["/aggregate/", "/cluster/", "/mistakes"];
 /// separate field for the remedy.
 #[test]
 fn every_message_of_the_core_says_what_to_do() {
-    let mut files = Vec::new();
-    sources(&root().join("core/src"), &mut files);
     let (mut messages, mut hints) = (0, 0);
-    for file in files {
+    for file in sources(&root().join("core/src")).unwrap() {
         let place = file.display().to_string().replace('\\', "/");
         if INSIDE.iter().any(|inside| place.contains(inside)) {
             continue;

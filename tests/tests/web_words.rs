@@ -5,9 +5,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use eemu_tests::browser::root;
+use eemu_tests::sources;
 
 const LANGUAGES: [&str; 4] = ["en", "de", "fr", "es"];
 
@@ -41,29 +42,15 @@ fn taken(text: &str) -> BTreeSet<&str> {
         .collect()
 }
 
-fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            sources(&path, found);
-        } else if path.extension().is_some_and(|end| end == "rs") {
-            found.push(path);
-        }
-    }
-}
-
 /// The app's source without comments and tests.
 fn code() -> Vec<(PathBuf, String)> {
-    let mut paths = Vec::new();
-    sources(&root().join("app/src"), &mut paths);
-    paths.sort();
     let plain = |path: PathBuf| {
         let text = fs::read_to_string(&path).unwrap();
         let text = text.split("#[cfg(test)]\n").next().unwrap().to_owned();
         let lines = text.lines().filter(|line| !line.trim_start().starts_with("//"));
         (path, lines.collect::<Vec<_>>().join("\n"))
     };
-    paths.into_iter().map(plain).collect()
+    sources(&root().join("app/src")).unwrap().into_iter().map(plain).collect()
 }
 
 /// String literals with where they begin.

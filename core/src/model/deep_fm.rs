@@ -56,13 +56,14 @@
 use crate::Result;
 use crate::data::Catalog;
 use crate::model::ModelConfig;
+use crate::model::adapted::{AdaptedParams, LowRankUpdate};
 use crate::model::encoder::{Encoder, Input, Tower, Trace};
 use crate::model::features::EntityRef;
 use crate::model::layout::Layout;
 use crate::model::loss::{Task, TaskItems};
 use crate::model::parameters::Declared;
 use crate::model::ranking::{ItemBase, Overlap, tile_of};
-use crate::model::recommender::{AdaptedParams, LowRankUpdate, Pass, Recommender, UserSide};
+use crate::model::recommender::{Pass, Recommender, UserSide};
 use crate::model::step::{Deltas, LowRankStep};
 use crate::tensor::{Device, Product, Tensor, from_vec, indices, read};
 

@@ -14,13 +14,14 @@
 //! error stands in for this gradient.
 
 use crate::Result;
+use crate::model::adapted::{AdaptedParams, LowRankUpdate};
 use crate::model::encoder::Encoder;
 use crate::model::features::{EntityRef, Feature};
 use crate::model::kernel::{Share, scatter_rows};
 use crate::model::loss::{Task, TaskItems};
 use crate::model::parameters::{Gradient, Parameters};
 use crate::model::ranking::ItemBase;
-use crate::model::recommender::{AdaptedParams, LowRankUpdate, Pass, Recommender};
+use crate::model::recommender::{Pass, Recommender};
 use crate::tensor::{Product, Tensor, from_vec, read};
 
 /// The items j of one task with their coefficients c_j.

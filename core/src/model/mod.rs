@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `features` | a feature is a linear layer of a one-hot, multi-hot or dense input |
 //! | `recommender` | one shard's model: the interface for all other modules |
+//! | `adapted` | the parameters of a batch after its inner steps, as low-rank updates |
 //! | `two_tower` | two towers and their dot product |
 //! | `deep_fm` | a factorization machine and a deep part over the same fields |
 //! | `encoder` | a tower at theta or at a user's theta_u, which is never stored |
@@ -16,6 +17,7 @@
 //! | `segments` | sums of rows into the rows of a table, in a fixed order on any device |
 //! | `sparse` | a batch's gradient, of whole tensors or of some rows |
 
+mod adapted;
 mod deep_fm;
 mod encoder;
 pub(crate) mod features;
@@ -34,6 +36,7 @@ mod two_tower;
 
 use serde::{Deserialize, Serialize};
 
+pub use adapted::AdaptedParams;
 pub use features::EntityRef;
 pub(crate) use features::Feature;
 pub(crate) use kernel::{Share, scatter_rows};
@@ -42,7 +45,7 @@ pub use loss::{Pair, Task};
 pub(crate) use parameters::{Declared, Gradient, Start};
 pub use parameters::{Parameters, TensorMap, from_safetensors, model_blake3, to_safetensors};
 pub use ranking::ItemBase;
-pub use recommender::{AdaptedParams, Recommender};
+pub use recommender::Recommender;
 pub(crate) use segments::Segments;
 pub use sparse::BatchGradient;
 pub(crate) use sparse::Sparse;

@@ -4,13 +4,14 @@
 use crate::Result;
 use crate::data::Catalog;
 use crate::model::ModelConfig;
+use crate::model::adapted::{AdaptedParams, LowRankUpdate};
 use crate::model::encoder::{Encoder, Input, Tower};
 use crate::model::features::EntityRef;
 use crate::model::layout::Layout;
 use crate::model::loss::{Task, TaskItems};
 use crate::model::parameters::Declared;
 use crate::model::ranking::ItemBase;
-use crate::model::recommender::{AdaptedParams, LowRankUpdate, Pass, Recommender};
+use crate::model::recommender::{Pass, Recommender};
 use crate::model::step::LowRankStep;
 use crate::tensor::{Device, Product, Tensor, from_vec, read};
 

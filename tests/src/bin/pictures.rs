@@ -20,17 +20,11 @@ use fantoccini::Locator;
 const SIZE: (u32, u32) = (1280, 800);
 
 fn main() -> ExitCode {
-    let Some(folder) = std::env::args_os().nth(1).map(PathBuf::from) else {
+    let Some(folder) = std::env::args().nth(1).filter(|word| !word.starts_with('-')).map(PathBuf::from) else {
         eprintln!("error: give the folder that the pictures go into");
         return ExitCode::from(2);
     };
-    match take(&folder) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(why) => {
-            eprintln!("error: {why:#}");
-            ExitCode::FAILURE
-        }
-    }
+    eemu_tests::ended(take(&folder))
 }
 
 fn take(folder: &Path) -> Result<()> {

@@ -88,11 +88,7 @@ fn main() -> ExitCode {
             None => bench(&args),
         })
     });
-    if let Err(error) = result {
-        eprintln!("error: {error:#}");
-        return ExitCode::FAILURE;
-    }
-    ExitCode::SUCCESS
+    eemu_tests::ended(result)
 }
 
 fn arguments() -> Result<Args> {

@@ -59,13 +59,7 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    match arguments().and_then(|args| run(&args)) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    eemu_tests::ended(arguments().and_then(|args| run(&args)))
 }
 
 fn run(args: &Args) -> Result<()> {

@@ -56,13 +56,7 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    match arguments().and_then(|args| bench(&args)) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    eemu_tests::ended(arguments().and_then(|args| bench(&args)))
 }
 
 fn arguments() -> Result<Args> {
